@@ -1,0 +1,29 @@
+"""What every emotion classifier offers, whatever runs it."""
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+
+class EmotionClassifier(Protocol):
+    """Turns waveforms into emotion probabilities.
+
+    One per process, shared by all streams; calls may come from many threads at once.
+    """
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """English label of each column of the probabilities."""
+        ...
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate in Hz that waveforms must have."""
+        ...
+
+    def __call__(self, waveforms: FloatArray) -> FloatArray:
+        """Classify float32 waveforms ``[batch, samples]`` into probabilities ``[batch, labels]``."""
+        ...

@@ -1,0 +1,96 @@
+"""Every error that ser-rt raises on purpose.
+
+SerError
+├── ConfigError (ValueError)                 a setting or flag has a bad name or value
+├── BundleError
+│   ├── BundleNotFoundError (FileNotFoundError)
+│   └── BundleInvalidError (ValueError)      wrong hash, unknown format, path outside the folder
+├── AudioError
+│   ├── AudioNotFoundError (FileNotFoundError)
+│   ├── AudioDecodeError (ValueError)        not audio, truncated, empty
+│   └── AudioInputError (ValueError)         samples pushed with a wrong type, rate or value
+├── DeviceError (OSError)                    no such microphone, or it does not open
+├── ProviderError (RuntimeError)             an execution provider did not come up
+├── OutputError (OSError)                    an output cannot be written
+├── DataError (ValueError)                   a manifest, a folder of clips or a split is unfit
+├── CheckpointError (ValueError)             not a checkpoint, or its head was never trained
+├── TrainingError (RuntimeError)             training cannot go on
+├── ExportError (RuntimeError)
+│   └── GateError                            the exported graph is not equal to the network
+└── MissingDependencyError (ImportError)     an extra is not installed
+
+Each also inherits the builtin that a caller would catch. A message says what was wrong, with
+which value, and what to do.
+"""
+
+
+class SerError(Exception):
+    """Base of every error that ser-rt raises on purpose."""
+
+
+class ConfigError(SerError, ValueError):
+    """A setting or flag has an unknown name or a value out of range."""
+
+
+class BundleError(SerError):
+    """A model bundle cannot be used."""
+
+
+class BundleNotFoundError(BundleError, FileNotFoundError):
+    """There is no bundle at the path, or one of its files is missing."""
+
+
+class BundleInvalidError(BundleError, ValueError):
+    """A bundle's manifest or files are not what they claim to be."""
+
+
+class AudioError(SerError):
+    """Audio cannot be read."""
+
+
+class AudioNotFoundError(AudioError, FileNotFoundError):
+    """There is no audio file at the path."""
+
+
+class AudioDecodeError(AudioError, ValueError):
+    """A file or byte stream is not audio that can be decoded."""
+
+
+class AudioInputError(AudioError, ValueError):
+    """Samples handed over by a caller have a wrong type, shape, rate or value."""
+
+
+class DeviceError(SerError, OSError):
+    """A microphone does not exist or cannot be opened."""
+
+
+class ProviderError(SerError, RuntimeError):
+    """An execution provider was asked for and did not come up."""
+
+
+class OutputError(SerError, OSError):
+    """An output cannot be written."""
+
+
+class DataError(SerError, ValueError):
+    """A manifest, a folder of clips or a split is unfit for its purpose."""
+
+
+class CheckpointError(SerError, ValueError):
+    """A folder is not a checkpoint, or its classification head was never trained."""
+
+
+class TrainingError(SerError, RuntimeError):
+    """Training cannot go on."""
+
+
+class ExportError(SerError, RuntimeError):
+    """A network cannot be exported."""
+
+
+class GateError(ExportError):
+    """An exported graph failed a gate: it is not equal enough to its network."""
+
+
+class MissingDependencyError(SerError, ImportError):
+    """An optional dependency is not installed; the message names the extra that brings it."""
