@@ -1,0 +1,66 @@
+# make help says what there is.  make PYTHON=/path/to/python3.12 demo picks the interpreter.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint bench report model sample clean FORCE
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# -qq: errors only.
+PIP := $(PY) -m pip --disable-pip-version-check install -qq -c constraints.txt
+PYTHON ?=
+CORPUS ?=
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+
+demo: $(VENV)/.runtime ## hear the bundled sample with the bundled model
+	@$(VENV)/bin/ser-stream ser_rt/samples/demo.flac --stats
+
+test: $(VENV)/.dev ## run the tests
+	@$(PY) -m pytest
+
+lint: $(VENV)/.dev ## ruff and mypy
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m mypy
+
+bench: $(VENV)/.dev ## run the benchmarks (on an idle machine)
+	@$(PY) -m pytest benchmarks --benchmark-enable --benchmark-only
+
+report: $(VENV)/.dev ## run the benchmarks and write the README's speed table
+	@$(PY) -m benchmarks.report
+
+model: $(VENV)/.dev ## train and export the built-in model: make model CORPUS=folder
+	@test -f "$(CORPUS)/manifest.csv" || { echo "make model needs CORPUS=FOLDER with a manifest.csv" >&2; exit 2; }
+	$(PY) -m ser_rt.train --preset compact --manifest "$(CORPUS)/manifest.csv" --output_dir runs/compact
+	$(PY) -m ser_rt.export runs/compact --out ser_rt/bundles/compact
+
+sample: $(VENV)/.runtime ## render the demo sample again (needs espeak-ng)
+	@$(PY) ser_rt/samples/render_demo.py
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks build *.egg-info
+
+# One environment: the tests' packages go on top of the demo's, and the demo still loads only its own.
+# The stamps make a second run free; they are older than pyproject.toml when it has changed.
+$(VENV)/.dev: pyproject.toml constraints.txt $(PY)
+	@echo "Installing ser-rt with what the tests need; the first time takes minutes ..." >&2
+	@$(PIP) -e '.[dev]'
+	@touch $(VENV)/.runtime $@
+
+$(VENV)/.runtime: pyproject.toml constraints.txt $(PY)
+	@echo "Installing the ser-rt runtime ..." >&2
+	@$(PIP) -e '.[cpu]'
+	@touch $@
+
+# The recipe runs when there is no environment, or its interpreter has gone.
+$(PY):
+	@for python in $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14); do \
+	  if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "Making $(VENV) with $$($$python --version) ..." >&2; \
+	    $$python -m venv --clear $(VENV) && exit 0; rm -f $@; exit 1; \
+	  fi; \
+	done; \
+	echo "ser-rt needs Python 3.11 or newer with its venv module; tried: $(or $(PYTHON),python3 python3.11 to python3.14)." >&2; \
+	echo "Name one with: make PYTHON=/path/to/python3 ..." >&2; exit 1
