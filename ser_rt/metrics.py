@@ -115,9 +115,9 @@ def bootstrap_interval(
     groups: npt.ArrayLike | None,
     num_classes: int,
     measure: Measure = unweighted_average_recall,
+    *,
     draws: int = 1000,
     seed: int = 0,
-    *,
     strata: npt.ArrayLike | None = None,
     level: float = 0.95,
 ) -> tuple[float, float]:
