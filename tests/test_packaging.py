@@ -1,0 +1,72 @@
+"""What pip installs is what the folders hold."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+import tomllib
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+import ser_rt
+from tests.source_tree import ROOT, imports, modules
+
+PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
+IMPORT_NAMES = {
+    "scikit-learn": "sklearn",
+    "onnxruntime-gpu": "onnxruntime",
+    "optimum-onnx": "optimum",
+}
+
+
+def requirement_name(requirement: str) -> str:
+    return re.split(r"[\[<>=~! ;]", requirement)[0]
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {IMPORT_NAMES.get(n, n) for n in map(requirement_name, requirements)}
+
+
+def test_packages_are_the_folders() -> None:
+    folders = {m for m, path in modules().items() if path.name == "__init__.py"}
+    installed = {re.sub(r"^export", "ser_rt.export", folder) for folder in folders}
+    assert sorted(PYPROJECT["tool"]["setuptools"]["packages"]) == sorted(installed)
+
+
+@pytest.mark.parametrize(("script", "target"), PROJECT["scripts"].items())
+def test_console_scripts_point_at_callables(script: str, target: str) -> None:
+    module, function = target.split(":")
+    assert callable(getattr(importlib.import_module(module), function)), script
+
+
+def test_the_version_is_in_one_place() -> None:
+    assert version("ser-rt") == ser_rt.__version__
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## [{ser_rt.__version__}]" in changelog or "## [Unreleased]" in changelog
+
+
+def test_every_import_is_declared() -> None:
+    extras = PROJECT["optional-dependencies"]
+    runtime = names(PROJECT["dependencies"] + extras["cpu"])
+    declared = runtime | {n for extra in extras.values() for n in names(extra)}
+    own = {"ser_rt", "export"} | sys.stdlib_module_names
+    for module, path in modules().items():
+        for statement in imports(module, path):
+            assert statement.top in declared | own, f"{module} imports {statement.top}"
+            if module.startswith("ser_rt.runtime") and not statement.lazy:
+                assert statement.top in runtime | own, f"{module} needs {statement.top} at once"
+
+
+def test_every_dependency_is_pinned() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in pins)
+    pinned = {re.sub(r"[-_.]+", "-", pin.split("==")[0]).lower() for pin in pins}
+    wanted = set(map(requirement_name, PROJECT["dependencies"]))
+    for extra in PROJECT["optional-dependencies"].values():
+        wanted |= set(map(requirement_name, extra))
+    assert wanted - {"ser-rt"} <= pinned

@@ -1,0 +1,44 @@
+"""What no file here may say, and what the sample is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.source_tree import ROOT, files
+
+# With a bar in them, or this file would find itself.
+_BARRED = (
+    "py|pi.org",
+    "python|hosted.org",
+    "download.py|torch.org",
+    "deb.|debian.org",
+    "npm|js.org",
+    "/|work/",
+    "/|root/",
+    "/|home/",
+    "/|Users/",
+    "..|/shared",
+)
+UNSAID = [words.replace("|", "") for words in _BARRED]
+
+
+@pytest.mark.parametrize("words", UNSAID)
+def test_no_file_names_a_registry_or_a_machine(words: str) -> None:
+    for path in files():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        assert words not in text, path.relative_to(ROOT)
+
+
+def test_the_sample_is_half_a_minute_with_real_silence() -> None:
+    path = ROOT / "ser_rt/samples/demo.flac"
+    samples, rate_hz = soundfile.read(path)
+    assert (rate_hz, samples.ndim) == (16_000, 1)
+    assert 25 <= len(samples) / rate_hz <= 40
+    assert path.stat().st_size <= 600_000
+    sounding = np.flatnonzero(samples)
+    assert np.diff(sounding).max() >= 1.9 * rate_hz

@@ -1,0 +1,130 @@
+"""What may import what, and what an import may cost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.source_tree import ROOT, Import, files, imports, modules
+
+LAYERS: dict[str, int] = {
+    "ser_rt.errors": 0,
+    "ser_rt.config": 0,
+    "ser_rt.bundle": 1,
+    "ser_rt.classifier": 1,
+    "ser_rt.preprocessing": 1,
+    "ser_rt.augmentation": 1,
+    "ser_rt.batching": 1,
+    "ser_rt.metrics": 1,
+    "ser_rt.runtime": 2,
+    "ser_rt.model": 2,
+    "ser_rt.checkpoint": 2,
+    "ser_rt.data_loader": 2,
+    "ser_rt.trainer": 2,
+    "ser_rt": 3,
+    "ser_rt.train": 3,
+    "ser_rt.evaluate": 3,
+    "ser_rt.inference": 3,
+    "ser_rt.loading": 3,
+    "ser_rt.utils": 3,
+    "export": 4,
+}
+"""Imports point down or stay in their layer. A folder stands for all that is in it."""
+
+LEARNING = {"ser_rt.model", "ser_rt.checkpoint", "ser_rt.data_loader", "ser_rt.trainer"}
+HEAVY = ("torch", "transformers", "librosa", "matplotlib")
+IMPORT_BUDGET_S = 0.150
+
+ALL = {name: list(imports(name, path)) for name, path in modules().items()}
+
+
+def unit(module: str) -> str:
+    """Return the entry of `LAYERS` that a module belongs to."""
+    parts = module.split(".")
+    return ".".join(parts[: 1 if parts[0] == "export" else 2])
+
+
+def inner_imports(module: str) -> list[tuple[str, Import]]:
+    """What a module imports from the repository: (module imported, statement)."""
+    found = []
+    for statement in ALL[module]:
+        if statement.top in ("ser_rt", "export"):
+            whole = f"{statement.module}.{statement.name}"
+            found.append((whole if whole in ALL else statement.module, statement))
+    return found
+
+
+def run(code: str) -> str:
+    """Run code in a fresh interpreter; return what it prints."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
+
+
+def test_the_runtime_loads_without_torch() -> None:
+    names = ["ser_rt", *(name for name in ALL if name.startswith("ser_rt.runtime"))]
+    code = f"""
+import importlib, sys
+for name in {names!r}:
+    importlib.import_module(name)
+print(*(name for name in {HEAVY!r} if name in sys.modules))
+"""
+    assert run(code).split() == []
+
+
+def test_import_is_quick() -> None:
+    code = "import time; t = time.perf_counter(); import ser_rt; print(time.perf_counter() - t)"
+    took_s = []
+    for _ in range(15):
+        took_s.append(float(run(code)))
+        if took_s[-1] < IMPORT_BUDGET_S:
+            return
+    pytest.fail(f"import ser_rt took {min(took_s):.3f} s at best, over {IMPORT_BUDGET_S} s")
+
+
+@pytest.mark.parametrize("module", ALL)
+def test_imports_point_down(module: str) -> None:
+    here = unit(module)
+    assert here in LAYERS, f"give {here} a layer in {__name__}.LAYERS"
+    for imported, statement in inner_imports(module):
+        there = unit(imported)
+        if there == "ser_rt" and statement.name == "__version__":
+            continue
+        assert LAYERS[there] <= LAYERS[here], f"{module} imports {imported}"
+        assert {here, there}.isdisjoint(LEARNING) or "ser_rt.runtime" not in {here, there}, (
+            f"{module} imports {imported}: running and learning do not know each other"
+        )
+
+
+def test_ser_rt_never_imports_export() -> None:
+    for module in ALL:
+        if module.startswith("ser_rt"):
+            for imported, _ in inner_imports(module):
+                assert not imported.startswith(("export", "ser_rt.export")), module
+
+
+@pytest.mark.parametrize(
+    ("library", "places"),
+    [
+        ("onnxruntime", {"ser_rt.runtime.onnx_classifier", "ser_rt.runtime.providers"}),
+        ("sounddevice", {"ser_rt.runtime.sources.microphone"}),
+        ("av", {"ser_rt.runtime.sources.file", "ser_rt.preprocessing"}),
+    ],
+)
+def test_a_library_stays_in_its_place(library: str, places: set[str]) -> None:
+    users = {m for m, found in ALL.items() for i in found if i.top == library}
+    assert {m for m in users if not m.startswith("export")} <= places
+
+
+def test_sounddevice_and_av_are_imported_lazily() -> None:
+    for found in ALL.values():
+        for statement in found:
+            assert statement.lazy or statement.top not in ("sounddevice", "av"), statement
+
+
+def test_no_module_is_over_300_lines() -> None:
+    for path in files("ser_rt", "export", "benchmarks", "tests"):
+        if path.suffix == ".py":
+            lines = len(path.read_text(encoding="utf-8").splitlines())
+            assert lines <= 300, f"{path.relative_to(ROOT)} has {lines} lines"
