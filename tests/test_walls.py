@@ -19,6 +19,7 @@ LAYERS: dict[str, int] = {
     "ser_rt.batching": 1,
     "ser_rt.metrics": 1,
     "ser_rt.runtime": 2,
+    "ser_rt.architectures": 2,
     "ser_rt.model": 2,
     "ser_rt.checkpoint": 2,
     "ser_rt.data_loader": 2,
@@ -33,7 +34,13 @@ LAYERS: dict[str, int] = {
 }
 """Imports point down or stay in their layer. A folder stands for all that is in it."""
 
-LEARNING = {"ser_rt.model", "ser_rt.checkpoint", "ser_rt.data_loader", "ser_rt.trainer"}
+LEARNING = {
+    "ser_rt.architectures",
+    "ser_rt.model",
+    "ser_rt.checkpoint",
+    "ser_rt.data_loader",
+    "ser_rt.trainer",
+}
 HEAVY = ("torch", "transformers", "librosa", "matplotlib")
 IMPORT_BUDGET_S = 0.150
 
