@@ -14,6 +14,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from ser_rt.augmentation import augment
 from ser_rt.config import SAMPLE_RATE
 from ser_rt.errors import (
     AudioDecodeError,
@@ -155,8 +156,6 @@ class AudioPreprocessor:
         length = round(self.max_duration * self.target_sr)
         samples = crop(samples, length, rng)
         if rng is not None:
-            from ser_rt.augmentation import augment  # noqa: PLC0415 (not for inference)
-
             samples = augment(samples, rng)
         if self.pad and len(samples) < length:
             samples = np.pad(samples, (0, length - len(samples)))

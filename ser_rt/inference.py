@@ -1,0 +1,252 @@
+"""Emotions of audio files: one, a list, or a folder.
+
+`python -m ser_rt.inference --model_path RUN_OR_BUNDLE --audio_path FILE`
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+import numpy as np
+
+from ser_rt.batching import DEFAULT_BATCH_SIZE, classify
+from ser_rt.config import model_config
+from ser_rt.errors import (
+    AudioDecodeError,
+    AudioError,
+    ConfigError,
+    DataError,
+    SerError,
+)
+from ser_rt.loading import load_model
+from ser_rt.preprocessing import read_audio
+from ser_rt.utils import write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ser_rt.classifier import EmotionClassifier, FloatArray
+
+AUDIO_SUFFIXES = frozenset({".wav", ".mp3", ".m4a", ".flac", ".ogg", ".opus", ".aac", ".webm"})
+"""What `predict_directory` takes for audio."""
+
+_SHORTEST_S = 0.1
+_SILENCE_PEAK = 1e-4
+# Decoded audio waiting for its batch is held to this many seconds (38 MB).
+_POOL_S = 600.0
+
+
+class Prediction(TypedDict):
+    """What is heard in one file. `status` is "success", or "error: " and the reason."""
+
+    audio_path: str
+    predicted_emotion: str | None
+    confidence: float
+    probabilities: dict[str, float]
+    status: str
+
+
+class Distribution(TypedDict):
+    """What is heard in many files; failed ones are left out, and a mean of none is None."""
+
+    total_samples: int
+    emotion_counts: dict[str, int]
+    emotion_percentages: dict[str, float]
+    average_confidence: float | None
+    std_confidence: float | None
+    min_confidence: float | None
+    max_confidence: float | None
+
+
+class EmotionInference:
+    """Predicts emotions of audio files with one classifier.
+
+    A file gets the same probabilities alone and in a batch. One longer than `max_duration` is
+    heard in equal windows, and their probabilities are averaged: all of it counts.
+
+    Args:
+        classifier: what turns samples into probabilities.
+        max_duration: longest stretch in seconds that the classifier hears at once.
+        batch_size: how many windows the classifier hears in one call at most.
+    """
+
+    def __init__(
+        self,
+        classifier: EmotionClassifier,
+        max_duration: float = 10.0,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+    ) -> None:
+        """Refuse a duration or batch size that can hear nothing."""
+        if max_duration < _SHORTEST_S or batch_size < 1:
+            msg = (
+                f"max_duration must be {_SHORTEST_S} s or more, not {max_duration}; "
+                f"batch_size must be 1 or more, not {batch_size}"
+            )
+            raise ConfigError(msg)
+        self.classifier = classifier
+        self._max_duration = max_duration
+        self._batch_size = batch_size
+
+    def predict_single(self, audio_path: str | Path) -> Prediction:
+        """Predict one file; one that cannot be read gets a `status` that says why."""
+        return self.predict_batch([audio_path])[0]
+
+    def predict_batch(self, audio_paths: Sequence[str | Path]) -> list[Prediction]:
+        """Predict many files, in their order; a bad one does not stop the others."""
+        results: dict[int, Prediction] = {}
+        waiting: dict[int, FloatArray] = {}
+        waiting_s = 0.0
+        for place, path in enumerate(audio_paths):
+            try:
+                waiting[place] = self._read(path)
+            except AudioError as error:
+                results[place] = _failure(path, error)
+                continue
+            waiting_s += len(waiting[place]) / self.classifier.sample_rate
+            if waiting_s >= _POOL_S:
+                results |= self._classify(waiting, audio_paths)
+                waiting, waiting_s = {}, 0.0
+        results |= self._classify(waiting, audio_paths)
+        return [results[place] for place in range(len(audio_paths))]
+
+    def predict_directory(self, directory: str | Path) -> list[Prediction]:
+        """Predict every audio file under a folder, subfolders too, in the order of their paths.
+
+        Raises:
+            DataError: there is no such folder.
+        """
+        folder = Path(directory)
+        if not folder.is_dir():
+            msg = f"no folder at {folder}: give a folder of audio files"
+            raise DataError(msg)
+        files = (p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
+        return self.predict_batch(sorted(p for p in files if p.is_file()))
+
+    def analyze_emotions_distribution(self, results: Sequence[Prediction]) -> Distribution:
+        """Count the emotions of the predictions that succeeded; percentages are 0 to 100."""
+        heard = [r for r in results if r["predicted_emotion"] is not None]
+        counts = Counter(str(r["predicted_emotion"]) for r in heard)
+        confidence = np.array([r["confidence"] for r in heard])
+        return {
+            "total_samples": len(heard),
+            "emotion_counts": dict(counts.most_common()),
+            "emotion_percentages": {e: 100 * n / len(heard) for e, n in counts.most_common()},
+            "average_confidence": float(confidence.mean()) if heard else None,
+            "std_confidence": float(confidence.std()) if heard else None,
+            "min_confidence": float(confidence.min()) if heard else None,
+            "max_confidence": float(confidence.max()) if heard else None,
+        }
+
+    def _read(self, path: str | Path) -> FloatArray:
+        rate = self.classifier.sample_rate
+        samples = read_audio(path, rate)
+        if len(samples) < _SHORTEST_S * rate:
+            msg = f"{path} lasts {len(samples) / rate:.3f} s: give {_SHORTEST_S} s or more"
+            raise AudioDecodeError(msg)
+        if np.abs(samples).max() < _SILENCE_PEAK:
+            msg = f"{path} is silent: nobody speaks in it"
+            raise AudioDecodeError(msg)
+        return samples
+
+    def _classify(
+        self, waiting: dict[int, FloatArray], paths: Sequence[str | Path]
+    ) -> dict[int, Prediction]:
+        table = classify(
+            self.classifier, list(waiting.values()), self._max_duration, self._batch_size
+        )
+        return {
+            place: self._prediction(paths[place], row)
+            for place, row in zip(waiting, table, strict=True)
+        }
+
+    def _prediction(self, path: str | Path, row: FloatArray) -> Prediction:
+        labels = self.classifier.labels
+        best = int(row.argmax())
+        return {
+            "audio_path": str(path),
+            "predicted_emotion": labels[best],
+            "confidence": float(row[best]),
+            "probabilities": dict(zip(labels, row.tolist(), strict=True)),
+            "status": "success",
+        }
+
+
+def _failure(path: str | Path, error: AudioError) -> Prediction:
+    return {
+        "audio_path": str(path),
+        "predicted_emotion": None,
+        "confidence": 0.0,
+        "probabilities": {},
+        "status": f"error: {error}",
+    }
+
+
+def create_inference_engine(
+    model_dir: str | Path | None = None, batch_size: int = DEFAULT_BATCH_SIZE
+) -> EmotionInference:
+    """Open a model (see `load_model`) for prediction; `model_config.max_duration` is its longest.
+
+    Raises:
+        BundleError: there is no such model, or it is a bundle that cannot be used.
+        CheckpointError: the folder is no bundle, and no checkpoint with a trained head either.
+    """
+    return EmotionInference(load_model(model_dir), model_config.max_duration, batch_size)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Predict a file or a folder and print JSON; return 0, or 1 if nothing could be predicted."""
+    options = _parse(argv)
+    try:
+        engine = create_inference_engine(options.model_path, options.batch_size)
+        answer: Prediction | dict[str, object]
+        if options.directory is None:
+            answer = engine.predict_single(options.audio_path)
+            results = [answer]
+        else:
+            results = engine.predict_directory(options.directory)
+            distribution = engine.analyze_emotions_distribution(results)
+            answer = {"predictions": results, "distribution": distribution}
+        failed = [r for r in results if r["predicted_emotion"] is None]
+        if options.no_probabilities:
+            for result in results:
+                del result["probabilities"]  # type: ignore[misc]
+        write_json(answer, options.output_path)
+    except SerError as error:
+        print(f"ser-predict: {error}", file=sys.stderr)
+        return 1
+    for result in failed:
+        print(f"ser-predict: {result['status']}", file=sys.stderr)
+    if not results:
+        print(f"ser-predict: no audio files under {options.directory}", file=sys.stderr)
+    return int(len(failed) == len(results))
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="ser-predict", description="Emotions of audio files.")
+    parser.add_argument(
+        "--model_path", help="bundle, training run or checkpoint; default: built in"
+    )
+    audio = parser.add_mutually_exclusive_group(required=True)
+    audio.add_argument("--audio_path", help="one file: wav, mp3, m4a, flac, ogg, ...")
+    audio.add_argument("--directory", help="every audio file under this folder")
+    parser.add_argument("--output_path", help="write the JSON here instead of standard output")
+    parser.add_argument("--no_probabilities", action="store_true", help="only the best emotion")
+    parser.add_argument(
+        "--batch_size", type=_positive, default=DEFAULT_BATCH_SIZE, help="default: %(default)s"
+    )
+    return parser.parse_args(argv)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        msg = f"{text!r} must be a whole number of 1 or more"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
