@@ -1,0 +1,31 @@
+"""The public names are a promise: a change here is a change for users, and for the CHANGELOG."""
+
+from __future__ import annotations
+
+import ser_rt
+
+PUBLIC = [
+    "AudioChunk",
+    "AudioSource",
+    "Bundle",
+    "EmotionClassifier",
+    "EmotionEvent",
+    "EmotionStream",
+    "SerError",
+    "__version__",
+    "astream",
+    "load",
+    "open_stream",
+    "sample_path",
+    "stream",
+]
+
+
+def test_public_names_are_frozen() -> None:
+    assert sorted(ser_rt.__all__) == PUBLIC
+
+
+def test_public_names_exist() -> None:
+    for name in ser_rt.__all__:
+        assert getattr(ser_rt, name) is not None
+        assert name in dir(ser_rt)

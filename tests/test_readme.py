@@ -1,0 +1,99 @@
+"""Code in the README and the docs is run; what is not run says why, in a comment before it."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+import soundfile
+
+from ser_rt.bundle import built_in_bundles, sample_path
+from tests.source_tree import ROOT
+from tests.test_packaging import PROJECT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FENCE = re.compile(
+    r"(<!-- not run: .+ -->\n)?^```(python|bash)\n(.*?)^```", re.DOTALL | re.MULTILINE
+)
+TOOLS = {"cd", "git", "ffmpeg", "head", "arecord"}
+needs_model = pytest.mark.skipif(not built_in_bundles(), reason="no built-in model here")
+
+
+class Block(NamedTuple):
+    where: str
+    language: str
+    code: str
+
+
+def blocks(language: str) -> list[Block]:
+    found = []
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        text = path.read_text(encoding="utf-8")
+        for match in FENCE.finditer(text):
+            line = text[: match.start(3)].count("\n")
+            if not match[1] and match[2] == language:
+                found.append(Block(f"{path.name}:{line}", match[2], match[3]))
+    return found
+
+
+COMMANDS = [
+    pytest.param(line, id=f"{block.where}: {line}")
+    for block in blocks("bash")
+    for line in block.code.replace("\\\n", " ").splitlines()
+    if line and not line.startswith("#")
+]
+
+
+@pytest.fixture
+def speech(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Six seconds of the sample as speech.wav in the current folder."""
+    samples, rate_hz = soundfile.read(sample_path(), stop=96_000)
+    soundfile.write(tmp_path / "speech.wav", samples, rate_hz)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@needs_model
+@pytest.mark.usefixtures("speech")
+@pytest.mark.parametrize("block", [pytest.param(b, id=b.where) for b in blocks("python")])
+def test_python_block_runs(block: Block) -> None:
+    exec(compile(block.code, block.where, "exec"), {"__name__": "__main__"})  # noqa: S102
+
+
+def help_of(module: str, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as stop:
+        importlib.import_module(module).main(["--help"])
+    assert stop.value.code == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_command_exists_with_its_flags(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for part in line.split("|"):
+        words = shlex.split(part, comments=True)
+        flags = {word.partition("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)}
+        if words[0] == "make":
+            assert f"\n{words[1]}:" in makefile
+        elif words[:2] == ["pip", "install"]:
+            extras = re.findall(r"[a-z]+", "".join(re.findall(r"\[(.+?)\]", part)))
+            assert set(extras) <= set(PROJECT["optional-dependencies"])
+        elif words[0] in PROJECT["scripts"]:
+            known = help_of(PROJECT["scripts"][words[0]].split(":")[0], capsys)
+            assert flags <= set(re.findall(r"--?[\w-]+", known))
+        else:
+            assert words[0] in TOOLS, f"teach {__name__} what {words[0]} is"
+
+
+@needs_model
+@pytest.mark.usefixtures("speech")
+@pytest.mark.parametrize("line", [c for c in COMMANDS if "ser-stream speech.wav" in str(c.id)])
+def test_stream_command_runs(line: str) -> None:
+    from ser_rt.runtime.cli import main
+
+    assert main(shlex.split(line.partition("|")[0], comments=True)[1:]) == 0
