@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench report model sample clean FORCE
+.PHONY: help demo test lint bench report model corpus sample clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -31,10 +31,12 @@ bench: $(VENV)/.dev ## run the benchmarks (on an idle machine)
 report: $(VENV)/.dev ## run the benchmarks and write the README's speed table
 	@$(PY) -m benchmarks.report
 
-model: $(VENV)/.dev ## train and export the built-in model: make model CORPUS=folder
-	@test -f "$(CORPUS)/manifest.csv" || { echo "make model needs CORPUS=FOLDER with a manifest.csv" >&2; exit 2; }
+model: corpus $(VENV)/.dev ## train and export the built-in model: make model CORPUS=folder
 	$(PY) -m ser_rt.train --preset compact --manifest "$(CORPUS)/manifest.csv" --output_dir runs/compact
 	$(PY) -m ser_rt.export runs/compact --out ser_rt/bundles/compact
+
+corpus:
+	@test -f "$(CORPUS)/manifest.csv" || { echo "make model needs CORPUS=FOLDER with a manifest.csv" >&2; exit 1; }
 
 sample: $(VENV)/.runtime ## render the demo sample again (needs espeak-ng)
 	@$(PY) ser_rt/samples/render_demo.py
