@@ -101,6 +101,7 @@ class ModelConfig(_Settings):
     )
     sample_rate: int = _setting(SAMPLE_RATE, (lambda v: v == SAMPLE_RATE, f"{SAMPLE_RATE} Hz"))
     max_duration: float = _setting(10.0, _POSITIVE)
+    head_dropout: float = _setting(0.1, _SHARE)
 
     @property
     def num_labels(self) -> int:

@@ -1,0 +1,144 @@
+"""A small network for any CPU: log-mel, separable convolutions, attentive statistics pooling.
+
+Everything is inside the network, so that it is inside the exported graph: framing, the Fourier
+transform (as a convolution with fixed weights), mel filters, and a normalisation that follows each
+window, which makes it deaf to gain and to the colour of the microphone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+SAMPLE_RATE = 16_000
+FRAME, HOP, FFT = 400, 160, 512
+DYNAMIC_RANGE = 14.0  # natural log of power, about 61 dB
+
+
+def mel_filters(bands: int, low_hz: float = 50.0, high_hz: float = 7600.0) -> Tensor:
+    """Triangular filters ``[bands, FFT // 2 + 1]`` evenly spaced on the mel scale of HTK.
+
+    Mel = 2595 log10(1 + f / 700): O'Shaughnessy, Speech Communication, 1987.
+    """
+
+    def mel(hz: float) -> float:
+        return 2595.0 * np.log10(1.0 + hz / 700.0)
+
+    edges = 700.0 * (10.0 ** (np.linspace(mel(low_hz), mel(high_hz), bands + 2) / 2595.0) - 1.0)
+    hz = np.linspace(0.0, SAMPLE_RATE / 2, FFT // 2 + 1)
+    rising = (hz - edges[:-2, None]) / np.diff(edges)[:-1, None]
+    falling = (edges[2:, None] - hz) / np.diff(edges)[1:, None]
+    return torch.tensor(np.maximum(0.0, np.minimum(rising, falling)), dtype=torch.float32)
+
+
+class LogMel(nn.Module):
+    """Waveforms ``[batch, samples]`` to normalised log-mel ``[batch, bands, frames]``, 100 a second."""
+
+    def __init__(self, bands: int) -> None:
+        super().__init__()
+        time = np.arange(FRAME)
+        phase = 2 * np.pi * np.outer(np.arange(FFT // 2 + 1), time) / FFT
+        window = 0.5 - 0.5 * np.cos(2 * np.pi * time / FRAME)
+        basis = np.concatenate([np.cos(phase), np.sin(phase)]) * window
+        self.register_buffer(
+            "basis", torch.tensor(basis[:, None], dtype=torch.float32), persistent=False
+        )
+        self.register_buffer("filters", mel_filters(bands)[:, :, None], persistent=False)
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Compute the features of windows of at least one frame (400 samples)."""
+        spectrum = nn.functional.conv1d(waveforms[:, None], self.basis, stride=HOP)
+        real, imaginary = spectrum.chunk(2, dim=1)
+        power = real.square() + imaginary.square()
+        logmel = torch.log(nn.functional.conv1d(power, self.filters) + 1e-8)
+        loudest = logmel.amax(dim=(1, 2), keepdim=True)
+        logmel = torch.maximum(logmel, loudest - DYNAMIC_RANGE)
+        centred = logmel - logmel.mean(dim=2, keepdim=True)
+        deviation = centred.square().mean(dim=2, keepdim=True).sqrt()
+        return centred / (deviation + 0.3)
+
+
+def mask(features: Tensor) -> Tensor:
+    """Blank two random bands of frequency and two of time of each clip (training only).
+
+    Park et al.: SpecAugment, INTERSPEECH 2019.
+    """
+    batch, bands, frames = features.shape
+    for dim, size, widest in ((1, bands, bands // 6), (2, frames, frames // 8)):
+        for _ in range(2):
+            width = torch.randint(0, max(2, widest), (batch, 1))
+            start = (torch.rand(batch, 1) * (size - width)).long()
+            place = torch.arange(size)
+            hidden = (place >= start) & (place < start + width)
+            hidden = hidden.unsqueeze(3 - dim).to(features.device)
+            features = features.masked_fill(hidden, 0.0)
+    return features
+
+
+class SeparableBlock(nn.Module):
+    """Depthwise convolution over time, pointwise over channels, added to the input."""
+
+    def __init__(self, channels: int, kernel: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv1d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False),
+            nn.Conv1d(channels, channels, 1, bias=False),
+            nn.BatchNorm1d(channels),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map ``[batch, channels, frames]`` to the same shape."""
+        return features + self.layers(features)
+
+
+class AttentiveStatisticsPooling(nn.Module):
+    """Mean and deviation over time, weighted by attention: ``[batch, c, frames]`` to ``[batch, 2c]``.
+
+    Okabe, Koshinaka, Shinoda: Attentive statistics pooling, INTERSPEECH 2018.
+    """
+
+    def __init__(self, channels: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.attention = nn.Sequential(
+            nn.Conv1d(channels, hidden, 1), nn.Tanh(), nn.Conv1d(hidden, channels, 1)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Pool."""
+        weights = self.attention(features).softmax(dim=2)
+        mean = (features * weights).sum(dim=2)
+        variance = (features.square() * weights).sum(dim=2) - mean.square()
+        return torch.cat([mean, variance.clamp(min=1e-5).sqrt()], dim=1)
+
+
+class Compact(nn.Module):
+    """Waveforms ``[batch, samples]`` to an embedding ``[batch, embedding_size]``."""
+
+    input_normalization = "window"
+    min_samples = FRAME
+
+    def __init__(
+        self, *, bands: int = 64, channels: int = 192, blocks: int = 7, dropout: float = 0.1
+    ) -> None:
+        super().__init__()
+        self.features = LogMel(bands)
+        self.stem = nn.Sequential(
+            nn.Conv1d(bands, channels, 5, stride=2, padding=2, bias=False),
+            nn.BatchNorm1d(channels),
+            nn.ReLU(),
+        )
+        self.blocks = nn.Sequential(*(SeparableBlock(channels, 9, dropout) for _ in range(blocks)))
+        self.pooling = AttentiveStatisticsPooling(channels)
+        self.normalize = nn.BatchNorm1d(2 * channels)
+        self.embedding_size = 2 * channels
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Compute the embedding."""
+        with torch.no_grad():
+            features = self.features(waveforms)
+        if self.training:
+            features = mask(features)
+        return self.normalize(self.pooling(self.blocks(self.stem(features))))  # type: ignore[no-any-return]

@@ -1,0 +1,46 @@
+"""Settings that belong together, by name, for `ser-train --preset`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
+
+
+class Preset(NamedTuple):
+    """What to build, how to train it, and how to read the clips."""
+
+    model: ModelConfig
+    training: TrainingConfig
+    data: DataConfig
+
+
+PRESETS: dict[str, Preset] = {
+    "wav2vec2": Preset(ModelConfig(), TrainingConfig(), DataConfig()),
+    "compact": Preset(
+        ModelConfig(
+            architecture="compact",
+            model_name="",
+            emotion_labels=("Neutral", "Angry", "Joy", "Sad", "Surprise", "Fear"),
+            head_dropout=0.3,
+        ),
+        TrainingConfig(
+            learning_rate=3e-3,
+            batch_size=32,
+            gradient_accumulation_steps=1,
+            warmup_steps=500,
+            num_epochs=40,
+            weight_decay=0.05,
+            label_smoothing=0.1,
+            ema_decay=0.995,
+            balance=0.6,
+        ),
+        DataConfig(val_share=0.0),
+    ),
+}
+
+
+def copy_preset(name: str) -> Preset:
+    """Return a preset's settings, free to be changed."""
+    return Preset(*(replace(settings) for settings in PRESETS[name]))
