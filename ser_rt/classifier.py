@@ -1,6 +1,6 @@
 """What every emotion classifier offers, whatever runs it."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -26,4 +26,24 @@ class EmotionClassifier(Protocol):
 
     def __call__(self, waveforms: FloatArray) -> FloatArray:
         """Classify float32 waveforms ``[batch, samples]`` into probabilities ``[batch, labels]``."""
+        ...
+
+
+@runtime_checkable
+class WindowDefaults(Protocol):
+    """What a classifier may add: the windows that its network was made for, in seconds."""
+
+    @property
+    def window_s(self) -> float:
+        """Length of a full window."""
+        ...
+
+    @property
+    def hop_s(self) -> float:
+        """Time from one window to the next."""
+        ...
+
+    @property
+    def min_window_s(self) -> float:
+        """Shortest window worth classifying: the first early result comes then."""
         ...

@@ -1,0 +1,68 @@
+"""ser-rt hears emotion in live speech.
+
+    import ser_rt
+
+    for event in ser_rt.stream("speech.wav"):
+        print(event.start, event.end, event.emotion, event.confidence)
+
+Names below are loaded when first used, so that `import ser_rt` stays quick and light.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ser_rt.bundle import Bundle, sample_path
+    from ser_rt.classifier import EmotionClassifier
+    from ser_rt.errors import SerError
+    from ser_rt.runtime.audio import AudioChunk, AudioSource
+    from ser_rt.runtime.event import EmotionEvent
+    from ser_rt.runtime.stream import EmotionStream, astream, load, open_stream, stream
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "load",
+    "stream",
+    "astream",
+    "open_stream",
+    "sample_path",
+    "EmotionStream",
+    "EmotionEvent",
+    "EmotionClassifier",
+    "AudioChunk",
+    "AudioSource",
+    "Bundle",
+    "SerError",
+    "__version__",
+]
+
+_HOME = {
+    "load": "ser_rt.runtime.stream",
+    "stream": "ser_rt.runtime.stream",
+    "astream": "ser_rt.runtime.stream",
+    "open_stream": "ser_rt.runtime.stream",
+    "sample_path": "ser_rt.bundle",
+    "EmotionStream": "ser_rt.runtime.stream",
+    "EmotionEvent": "ser_rt.runtime.event",
+    "EmotionClassifier": "ser_rt.classifier",
+    "AudioChunk": "ser_rt.runtime.audio",
+    "AudioSource": "ser_rt.runtime.audio",
+    "Bundle": "ser_rt.bundle",
+    "SerError": "ser_rt.errors",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first used (PEP 562)."""
+    if name not in _HOME:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value: object = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)

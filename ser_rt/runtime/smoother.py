@@ -1,0 +1,44 @@
+"""Steadier probabilities over time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ser_rt.classifier import FloatArray
+from ser_rt.errors import ConfigError
+from ser_rt.runtime.recognizer import Posterior
+
+HALF_LIFE_S = 0.7
+"""Default half-life: a change of emotion is half through after 0.7 s."""
+
+
+class Smoother:
+    """Exponential smoothing with a half-life in seconds, whatever the hop.
+
+    What was heard ``t`` seconds ago keeps the weight ``0.5 ** (t / half_life_s)``. It forgets
+    everything at a window without speech, and where a window does not touch the one before: what
+    follows is another utterance.
+    """
+
+    def __init__(self, half_life_s: float = HALF_LIFE_S) -> None:
+        """Set the half-life in seconds; 0 turns smoothing off."""
+        if not 0 <= half_life_s < float("inf"):
+            msg = f"half_life must be 0 s or more, not {half_life_s!r}"
+            raise ConfigError(msg)
+        self._half_life_s = half_life_s
+        self._state: FloatArray | None = None
+        self._end_s = 0.0
+
+    def update(self, posterior: Posterior) -> FloatArray | None:
+        """Return the smoothed probabilities ``[labels]``, or None where there is no speech."""
+        fresh = posterior.probabilities
+        if fresh is None or self._half_life_s == 0:
+            self._state = None
+            return fresh
+        if self._state is None or posterior.start_s > self._end_s:
+            self._state = fresh
+        else:
+            kept = np.float32(0.5 ** ((posterior.end_s - self._end_s) / self._half_life_s))
+            self._state = fresh + kept * (self._state - fresh)
+        self._end_s = posterior.end_s
+        return self._state

@@ -1,0 +1,21 @@
+"""Where audio comes from: one file per source, one entry each in `SOURCES`."""
+
+from importlib import import_module
+from typing import Any
+
+from ser_rt.runtime.audio import AudioSource
+
+SOURCES: dict[str, str] = {
+    "file": "ser_rt.runtime.sources.file:FileSource",
+    "microphone": "ser_rt.runtime.sources.microphone:MicrophoneSource",
+    "pcm": "ser_rt.runtime.sources.pcm:PcmSource",
+    "arrays": "ser_rt.runtime.sources.arrays:ArraySource",
+}
+"""Class of each source, loaded when it is used: they need different libraries."""
+
+
+def make_source(name: str, *args: Any, **settings: Any) -> AudioSource:  # noqa: ANN401
+    """Make the source of that name; it opens when it is entered."""
+    module, _, attribute = SOURCES[name].partition(":")
+    source: AudioSource = getattr(import_module(module), attribute)(*args, **settings)
+    return source

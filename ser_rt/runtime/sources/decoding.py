@@ -1,0 +1,148 @@
+"""Audio files as blocks of samples: soundfile for what libsndfile knows, PyAV for the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from ser_rt.errors import AudioDecodeError, AudioNotFoundError
+
+_UNFINISHED = 0x7FFF_0000
+"""A WAV size from here on means that its writer did not know it: a pipe, or a crash."""
+
+
+class Decoder(Protocol):
+    """An open audio file."""
+
+    sample_rate: int
+
+    def blocks(self, frames: int) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield float32 ``[frames, channels]`` in [-1, 1]; `AudioDecodeError` where it breaks."""
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
+
+
+def open_audio(path: str | Path) -> Decoder:
+    """Open an audio file.
+
+    Raises:
+        AudioNotFoundError: There is no such file.
+        AudioDecodeError: It cannot be read, or is not audio.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            is_empty = path.is_file() and not file.read(1)
+    except FileNotFoundError as error:
+        msg = f"no audio file {path}"
+        raise AudioNotFoundError(msg) from error
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror}"
+        raise AudioDecodeError(msg) from error
+    if is_empty:
+        msg = f"{path} is empty"
+        raise AudioDecodeError(msg)
+    try:
+        decoder = SoundFileDecoder(path)
+    except (soundfile.LibsndfileError, TypeError):  # TypeError: headerless, by its extension
+        return AvDecoder(path)
+    if decoder.is_empty:
+        decoder.close()
+        return AvDecoder(path)
+    return decoder
+
+
+class SoundFileDecoder:
+    """wav, flac, ogg, mp3 and what else libsndfile reads."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file."""
+        self._path = path
+        self._file = soundfile.SoundFile(path)
+        self.sample_rate: int = self._file.samplerate
+        self.is_empty: bool = self._file.frames == 0
+
+    def blocks(self, frames: int) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield blocks of ``frames`` frames; raise at the end if the header promised more."""
+        read = 0
+        while True:
+            try:
+                block = self._file.read(frames, dtype="float32", always_2d=True)
+            except soundfile.LibsndfileError as error:
+                raise self._broken(read, str(error.error_string).rstrip(".")) from error
+            if len(block) == 0:
+                break
+            read += len(block)
+            yield block
+        # The length of an MP3 is often an estimate.
+        slack = 0.05 if self._file.format == "MP3" else 0.0
+        if read < self._file.frames * (1 - slack) or self._wav_is_cut_short():
+            raise self._broken(read, "its header promises more")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _wav_is_cut_short(self) -> bool:
+        # libsndfile corrects the length in silence, but its log says what it found.
+        found = re.search(r"^data : (\d+) \(should be (\d+)\)", self._file.extra_info, re.MULTILINE)
+        return bool(found) and int(found[2]) < int(found[1]) < _UNFINISHED
+
+    def _broken(self, read: int, why: str) -> AudioDecodeError:
+        seconds = read / self.sample_rate
+        return AudioDecodeError(f"{self._path} is truncated or damaged at {seconds:.2f} s: {why}")
+
+
+class AvDecoder:
+    """m4a, aac, webm, opus, video: what FFmpeg reads."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file and find its audio."""
+        try:
+            import av  # noqa: PLC0415 (slow to load, and an extra)
+        except ImportError as error:
+            msg = (
+                f"{path} is not audio that libsndfile reads; "
+                "for m4a, aac, webm and opus install: pip install 'ser-rt[media]'"
+            )
+            raise AudioDecodeError(msg) from error
+        self._path = path
+        self._av = av
+        try:
+            self._container: Any = av.open(str(path))
+        except (av.error.FFmpegError, OSError) as error:
+            msg = f"{path} is not audio, or in no format that can be read"
+            raise AudioDecodeError(msg) from error
+        if not self._container.streams.audio or not self._container.streams.audio[0].rate:
+            self._container.close()
+            msg = f"{path} has no audio in it"
+            raise AudioDecodeError(msg)
+        self.sample_rate: int = self._container.streams.audio[0].rate
+
+    def blocks(self, frames: int) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield blocks of at most ``frames`` frames."""
+        planar = self._av.AudioResampler(format="fltp", rate=self.sample_rate)
+        read = 0
+        try:
+            for packet in self._container.decode(audio=0):
+                for frame in planar.resample(packet):
+                    samples = frame.to_ndarray().T
+                    read += len(samples)
+                    for start in range(0, len(samples), frames):
+                        yield samples[start : start + frames]
+        except (self._av.error.FFmpegError, OSError) as error:
+            msg = f"{self._path} is truncated or damaged at {read / self.sample_rate:.2f} s"
+            raise AudioDecodeError(msg) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()

@@ -1,0 +1,184 @@
+"""Streams for programs: pulled, pushed or awaited.
+
+    for event in stream("speech.wav"): ...              pull from a file, a source or arrays
+    events = open_stream(sample_rate=48000).push(x)     push arrays as they come
+    async for event in astream(arrays): ...             await, with the model off the event loop
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Self, Unpack
+
+import numpy as np
+import numpy.typing as npt
+
+from ser_rt.bundle import Bundle, find_bundle
+from ser_rt.classifier import EmotionClassifier
+from ser_rt.errors import AudioInputError
+from ser_rt.runtime.audio import AudioSource, ChunkMaker
+from ser_rt.runtime.engine import StreamSettings, make_engine
+from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.sources import make_source
+
+Samples = npt.NDArray[Any]
+Model = EmotionClassifier | str | Path | None
+Audio = str | Path | AudioSource | Samples | Iterable[Samples]
+
+
+def load(
+    model: str | Path | None = None, provider: str = "cpu", threads: int | None = None
+) -> OnnxClassifier:
+    """Load a model once, to share between streams.
+
+    Args:
+        model: Folder of a bundle, or name of a built-in one; None for the default.
+        provider: Where to run it: ``cpu``, ``cuda`` or ``auto``.
+        threads: Threads of one call; see `OnnxClassifier`.
+
+    Raises:
+        BundleError: The bundle is missing or invalid.
+        ProviderError: The provider did not come up.
+    """
+    return OnnxClassifier(Bundle.load(find_bundle(model)), provider, threads)
+
+
+def stream(
+    audio: Audio,
+    *,
+    sample_rate: int | None = None,
+    model: Model = None,
+    **settings: Unpack[StreamSettings],
+) -> Iterator[EmotionEvent]:
+    """Yield what is heard in a recording, a source, or arrays.
+
+    Args:
+        audio: Path of a file; an `AudioSource`; or one array or an iterable of arrays
+            ``[samples]`` or ``[samples, channels]``, float in [-1, 1] or int16.
+        sample_rate: Rate of the arrays in Hz; not for the others.
+        model: From `load`, to share it; or a folder or name to load for this stream alone.
+        **settings: See `StreamSettings`.
+
+    Raises:
+        SerError: At the first event, if model, audio or settings are unfit; in between, if the
+            audio breaks.
+
+    Example:
+        >>> events = list(stream(samples, sample_rate=16_000, model=model))
+        >>> events[0].type, events[0].start, events[0].end
+        ('emotion', 0.0, 1.0)
+    """
+    classifier = _classifier(model)
+    engine = make_engine(classifier, **settings)
+    with _source(audio, sample_rate, classifier.sample_rate) as source:
+        yield from engine.run(source)
+
+
+def open_stream(
+    *, sample_rate: int, model: Model = None, **settings: Unpack[StreamSettings]
+) -> EmotionStream:
+    """Open a stream to push samples into; arguments as of `stream`.
+
+    Example:
+        >>> with open_stream(sample_rate=16_000, model=model) as listener:
+        ...     events = listener.push(samples) + listener.flush()
+        >>> events[-1].end == len(samples) / 16_000
+        True
+    """
+    return EmotionStream(_classifier(model), sample_rate, **settings)
+
+
+class EmotionStream:
+    """A stream to push samples into. One thread at a time; many streams can share a model."""
+
+    def __init__(
+        self, classifier: EmotionClassifier, sample_rate: int, **settings: Unpack[StreamSettings]
+    ) -> None:
+        """Open a stream of ``sample_rate`` Hz; see `open_stream`."""
+        self._engine = make_engine(classifier, **settings)
+        self._maker = ChunkMaker(sample_rate, classifier.sample_rate)
+        self._is_open = True
+
+    def push(self, samples: Samples, captured_at: float | None = None) -> list[EmotionEvent]:
+        """Take samples, return the events they bring.
+
+        Args:
+            samples: ``[samples]`` or ``[samples, channels]``, float in [-1, 1] or int16.
+            captured_at: Monotonic seconds when the last one was captured; None for now.
+
+        Raises:
+            AudioInputError: Samples are of another type, NaN, infinite or not scaled, or the
+                stream is closed.
+        """
+        if not self._is_open:
+            msg = "the stream is closed; open another one"
+            raise AudioInputError(msg)
+        return list(self._engine.feed(self._maker.feed(samples, captured_at)))
+
+    def flush(self) -> list[EmotionEvent]:
+        """End the stream, return the events of the samples that were not covered yet."""
+        if not self._is_open:
+            return []
+        self._is_open = False
+        return [*self._engine.feed(self._maker.flush()), *self._engine.flush()]
+
+    def close(self) -> None:
+        """End the stream."""
+        self._is_open = False
+
+    def __enter__(self) -> Self:
+        """Return the open stream."""
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """End the stream."""
+        self.close()
+
+
+async def astream(
+    audio: Audio | AsyncIterable[Samples],
+    *,
+    sample_rate: int | None = None,
+    model: Model = None,
+    **settings: Unpack[StreamSettings],
+) -> AsyncIterator[EmotionEvent]:
+    """Yield as `stream` does, with all reading and all inference in a worker thread.
+
+    ``audio`` may also be an async iterable of arrays. Arguments and errors as of `stream`.
+    """
+    classifier = await asyncio.to_thread(_classifier, model)
+    if not isinstance(audio, AsyncIterable):
+        events = stream(audio, sample_rate=sample_rate, model=classifier, **settings)
+        while (event := await asyncio.to_thread(next, events, None)) is not None:
+            yield event
+        return
+    listener = EmotionStream(classifier, _given(sample_rate), **settings)
+    async for samples in audio:
+        for event in await asyncio.to_thread(listener.push, samples):
+            yield event
+    for event in await asyncio.to_thread(listener.flush):
+        yield event
+
+
+def _classifier(model: Model) -> EmotionClassifier:
+    return load(model) if model is None or isinstance(model, str | Path) else model
+
+
+def _source(audio: Audio, sample_rate: int | None, to_hz: int) -> AudioSource:
+    if isinstance(audio, AudioSource):
+        return audio
+    if isinstance(audio, str | os.PathLike):
+        return make_source("file", audio, to_hz)
+    arrays = [audio] if isinstance(audio, np.ndarray) else audio
+    return make_source("arrays", arrays, to_hz, rate=_given(sample_rate))
+
+
+def _given(sample_rate: int | None) -> int:
+    if sample_rate is None:
+        msg = "arrays do not know their rate: give sample_rate in Hz"
+        raise AudioInputError(msg)
+    return sample_rate
