@@ -15,27 +15,22 @@ import numpy as np
 
 from ser_rt.batching import DEFAULT_BATCH_SIZE, classify
 from ser_rt.config import model_config
+from ser_rt.corpus import AUDIO_SUFFIXES
 from ser_rt.errors import (
-    AudioDecodeError,
     AudioError,
     ConfigError,
     DataError,
     SerError,
 )
 from ser_rt.loading import load_model
-from ser_rt.preprocessing import read_audio
-from ser_rt.utils import write_json
+from ser_rt.preprocessing import SHORTEST_S, read_speech
+from ser_rt.utils import positive_int, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ser_rt.classifier import EmotionClassifier, FloatArray
 
-AUDIO_SUFFIXES = frozenset({".wav", ".mp3", ".m4a", ".flac", ".ogg", ".opus", ".aac", ".webm"})
-"""What `predict_directory` takes for audio."""
-
-_SHORTEST_S = 0.1
-_SILENCE_PEAK = 1e-4
 # Decoded audio waiting for its batch is held to this many seconds (38 MB).
 _POOL_S = 600.0
 
@@ -81,9 +76,9 @@ class EmotionInference:
         batch_size: int = DEFAULT_BATCH_SIZE,
     ) -> None:
         """Refuse a duration or batch size that can hear nothing."""
-        if max_duration < _SHORTEST_S or batch_size < 1:
+        if max_duration < SHORTEST_S or batch_size < 1:
             msg = (
-                f"max_duration must be {_SHORTEST_S} s or more, not {max_duration}; "
+                f"max_duration must be {SHORTEST_S} s or more, not {max_duration}; "
                 f"batch_size must be 1 or more, not {batch_size}"
             )
             raise ConfigError(msg)
@@ -102,7 +97,7 @@ class EmotionInference:
         waiting_s = 0.0
         for place, path in enumerate(audio_paths):
             try:
-                waiting[place] = self._read(path)
+                waiting[place] = read_speech(path, self.classifier.sample_rate)
             except AudioError as error:
                 results[place] = _failure(path, error)
                 continue
@@ -140,17 +135,6 @@ class EmotionInference:
             "min_confidence": float(confidence.min()) if heard else None,
             "max_confidence": float(confidence.max()) if heard else None,
         }
-
-    def _read(self, path: str | Path) -> FloatArray:
-        rate = self.classifier.sample_rate
-        samples = read_audio(path, rate)
-        if len(samples) < _SHORTEST_S * rate:
-            msg = f"{path} lasts {len(samples) / rate:.3f} s: give {_SHORTEST_S} s or more"
-            raise AudioDecodeError(msg)
-        if np.abs(samples).max() < _SILENCE_PEAK:
-            msg = f"{path} is silent: nobody speaks in it"
-            raise AudioDecodeError(msg)
-        return samples
 
     def _classify(
         self, waiting: dict[int, FloatArray], paths: Sequence[str | Path]
@@ -236,16 +220,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--output_path", help="write the JSON here instead of standard output")
     parser.add_argument("--no_probabilities", action="store_true", help="only the best emotion")
     parser.add_argument(
-        "--batch_size", type=_positive, default=DEFAULT_BATCH_SIZE, help="default: %(default)s"
+        "--batch_size", type=positive_int, default=DEFAULT_BATCH_SIZE, help="default: %(default)s"
     )
     return parser.parse_args(argv)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        msg = f"{text!r} must be a whole number of 1 or more"
-        raise argparse.ArgumentTypeError(msg)
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -35,16 +35,16 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def confusion_figure(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> Figure:
+def confusion_figure(matrix: npt.ArrayLike, labels: Sequence[str]) -> Figure:
     """Draw counts ``[true, predicted]``, coloured by the share of the true class."""
-    count = len(labels)
+    counts, count = np.asarray(matrix), len(labels)
     figure = new_figure(2.5 + 0.55 * count, 2 + 0.5 * count)
     axes = figure.subplots()
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(count, count):
         colour = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour)
+        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour)
     axes.set_xticks(range(count), labels, rotation=45, ha="right")
     axes.set_yticks(range(count), labels)
     axes.set(xlabel="predicted", ylabel="true")
@@ -83,13 +83,17 @@ def reliability_figure(curve: Sequence[ReliabilityBin]) -> Figure:
     return figure
 
 
-def bar_figure(values: Mapping[str, float], ylabel: str) -> Figure:
-    """Draw one bar per name."""
-    figure = new_figure(2 + 0.8 * len(values), 3.5)
+def bars_figure(rows: Mapping[str, Mapping[str, float]], ylabel: str) -> Figure:
+    """Draw a cluster of bars for every row, one bar for each of its names, from 0 to 1."""
+    names = list(dict.fromkeys(name for row in rows.values() for name in row))
+    figure = new_figure(2.5 + 0.3 * len(rows) * (len(names) + 1), 3.5)
     axes = figure.subplots()
-    bars = axes.bar(list(values), list(values.values()))
-    axes.bar_label(bars, fmt="%.2f")
+    width = 0.8 / max(len(names), 1)
+    for shift, name in enumerate(names):
+        places = np.arange(len(rows)) + width * (shift - (len(names) - 1) / 2)
+        axes.bar(places, [row.get(name, 0.0) for row in rows.values()], width, label=name)
+    axes.set_xticks(range(len(rows)), list(rows), rotation=45, ha="right")
     axes.set_ylim(0, 1)
     axes.set_ylabel(ylabel)
-    axes.tick_params(axis="x", rotation=45)
+    axes.legend(ncols=max(len(names), 1), loc="upper center", bbox_to_anchor=(0.5, 1.2))
     return figure

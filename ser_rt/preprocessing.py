@@ -11,45 +11,50 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import soundfile
-import soxr
 
 from ser_rt.augmentation import augment
 from ser_rt.config import SAMPLE_RATE
-from ser_rt.errors import (
-    AudioDecodeError,
-    AudioNotFoundError,
-    ConfigError,
-    MissingDependencyError,
-)
+from ser_rt.errors import AudioDecodeError, ConfigError, MissingDependencyError
+from ser_rt.runtime.audio import SILENCE
+from ser_rt.runtime.sources.file import FileSource
 
 if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray
 
+SHORTEST_S = 0.1
+"""Seconds of audio below which nothing is worth hearing."""
+
+_SILENCE_PEAK = 1e-4
 _TRIM_WINDOW_S = 0.02
 _GATE_WINDOW = 512
 
 
 def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE) -> FloatArray:
-    """Decode a whole file to mono float32 ``[samples]`` at `sample_rate` Hz.
+    """Decode a whole file to mono float32 ``[samples]`` at `sample_rate` Hz, as streaming does.
 
     Raises:
         AudioNotFoundError: there is no such file.
-        AudioDecodeError: it is not audio, or holds no samples.
+        AudioDecodeError: it is not audio, is damaged, or holds none.
     """
-    if not Path(path).is_file():
-        msg = f"no audio file at {path}: check the path"
-        raise AudioNotFoundError(msg)
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        msg = f"cannot decode {path} ({error.error_string}): is it audio?"
-        raise AudioDecodeError(msg) from error
-    if not len(samples):
-        msg = f"{path} holds no samples: record it again or leave it out"
+    with FileSource(path, sample_rate) as source:
+        return np.concatenate([SILENCE, *(chunk.samples for chunk in source)])
+
+
+def read_speech(path: str | Path, sample_rate: int = SAMPLE_RATE) -> FloatArray:
+    """Do the same as `read_audio`, and refuse what is too short or too quiet to hold speech.
+
+    Raises:
+        AudioNotFoundError: there is no such file.
+        AudioDecodeError: it is not audio, shorter than 0.1 s, or nowhere above -80 dBFS.
+    """
+    samples = read_audio(path, sample_rate)
+    if len(samples) < SHORTEST_S * sample_rate:
+        msg = f"{path} lasts {len(samples) / sample_rate:.3f} s: give {SHORTEST_S} s or more"
         raise AudioDecodeError(msg)
-    mono = samples.mean(axis=1, dtype=np.float32)
-    return np.asarray(soxr.resample(mono, rate, sample_rate), np.float32)
+    if np.abs(samples).max() < _SILENCE_PEAK:
+        msg = f"{path} is silent: nobody speaks in it"
+        raise AudioDecodeError(msg)
+    return samples
 
 
 def trim_silence(samples: FloatArray, sample_rate: int, depth_db: float = 40.0) -> FloatArray:

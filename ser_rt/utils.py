@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import math
@@ -49,6 +50,14 @@ def setup_logging(log_level: str = "INFO", log_file: str | Path | None = None) -
     logger.setLevel(level)
     logger.propagate = False
     return logger
+
+
+def positive_int(text: str) -> int:
+    """Read a command-line number of 1 or more, for `argparse`."""
+    if not text.isdecimal() or not int(text):
+        msg = f"{text!r} must be a whole number of 1 or more"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
 
 
 def write_bytes(path: str | Path, content: bytes) -> Path:

@@ -1,0 +1,255 @@
+"""How well a model does on labelled clips, and how far its figures can be trusted.
+
+`python -m ser_rt.evaluate --model_path RUN_OR_BUNDLE --manifest clips.csv --split val`
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ser_rt.batching import DEFAULT_BATCH_SIZE, classify
+from ser_rt.config import EMOTIONS, model_config
+from ser_rt.corpus import load_directory, load_manifest
+from ser_rt.errors import AudioError, DataError, SerError
+from ser_rt.evaluation import (
+    Evaluation,
+    Prediction,
+    calibrate,
+    score,
+    score_groups,
+)
+from ser_rt.loading import load_model
+from ser_rt.plots import class_figure, confusion_figure, png
+from ser_rt.preprocessing import read_speech
+from ser_rt.report import to_text, write_report
+from ser_rt.stress import StressTest
+from ser_rt.utils import positive_int, write_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.figure import Figure
+
+    from ser_rt.classifier import EmotionClassifier, FloatArray
+    from ser_rt.corpus import Clip
+
+GROUP_COLUMNS = ("dataset", "speaker", "language", "gender")
+_CHUNK = 64
+
+
+class ModelEvaluator:
+    """Evaluates one model and keeps the last `Evaluation` in `evaluation` for plots and reports.
+
+    Args:
+        model: a bundle, a training run or checkpoint folder, the name of a built-in bundle, None
+            for the built-in default, or any `EmotionClassifier`.
+        batch_size: how many windows the model hears in one call at most.
+        max_duration: longest stretch in seconds that it hears at once; longer clips get the mean
+            of their windows. None takes `model_config.max_duration`.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | EmotionClassifier | None = None,
+        *,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        max_duration: float | None = None,
+    ) -> None:
+        """Open the model."""
+        opened = load_model(model) if model is None or isinstance(model, str | Path) else model
+        self.classifier: EmotionClassifier = opened
+        self._batch_size = batch_size
+        self._max_duration = max_duration or model_config.max_duration
+        self._evaluation: Evaluation | None = None
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The last evaluation.
+
+        Raises:
+            DataError: there was none yet.
+        """
+        if self._evaluation is None:
+            msg = "nothing evaluated yet: call evaluate_dataset first"
+            raise DataError(msg)
+        return self._evaluation
+
+    def evaluate_dataset(
+        self,
+        audio_paths: Sequence[str | Path],
+        true_labels: Sequence[str | int],
+        groups: Mapping[str, Sequence[str]] | None = None,
+        *,
+        stress: bool = False,
+        left_out: Mapping[str, int] | None = None,
+    ) -> Evaluation:
+        """Hear every clip whole and compare with its label.
+
+        Clips that cannot be read are listed in `failed` and are in no figure.
+
+        Args:
+            audio_paths: files ``[clips]``.
+            true_labels: the emotion of each, as a name or as an id of the model.
+            groups: what else is known of each, by column: `speaker` and `dataset` (which the
+                intervals need), `language`, `gender`, or any other; unknown values are "".
+            stress: also hear 3 s and 1 s windows, and noise, telephone, codec, level, clipping.
+            left_out: clips per emotion that the caller left out, for the report.
+
+        Raises:
+            DataError: lengths differ, a label is unknown to the model, or no clip can be read.
+        """
+        labels = self.classifier.labels
+        groups = {name: values for name, values in (groups or {}).items() if any(values)}
+        for name, values in {"true_labels": true_labels, **groups}.items():
+            if len(values) != len(audio_paths):
+                msg = f"{len(values)} {name} for {len(audio_paths)} audio_paths: give one each"
+                raise DataError(msg)
+        ids = np.array([_label_id(label, labels) for label in true_labels], np.int64)
+        stressed = StressTest(self._classify, self.classifier.sample_rate) if stress else None
+        rows, failed = self._hear(audio_paths, stressed)
+        true, table = ids[list(rows)], np.stack(list(rows.values()))
+        known = {name: [values[i] for i in rows] for name, values in groups.items()}
+        speakers, datasets = known.get("speaker"), known.get("dataset")
+        predicted = table.argmax(axis=1)
+        self._evaluation = Evaluation(
+            labels=tuple(labels),
+            overall=score(true, predicted, labels, speakers, datasets),
+            calibration=calibrate(true, table, speakers),
+            groups=score_groups(true, predicted, labels, known),
+            windows=stressed.windows(ids, groups.get("dataset")) if stressed else {},
+            robustness=stressed.robustness(ids, groups.get("dataset")) if stressed else {},
+            failed=failed,
+            left_out=dict(left_out or {}),
+            predictions=[
+                Prediction(str(audio_paths[i]), labels[ids[i]], _named(row, labels))
+                for i, row in rows.items()
+            ],
+        )
+        return self._evaluation
+
+    def plot_confusion_matrix(self, save_path: str | Path | None = None) -> Figure:
+        """Draw the confusion matrix; write a PNG to `save_path` if it is given."""
+        return _draw(
+            confusion_figure(self.evaluation.overall.confusion, self.evaluation.labels), save_path
+        )
+
+    def plot_class_metrics(self, save_path: str | Path | None = None) -> Figure:
+        """Draw precision, recall and F1 of every class; write a PNG to `save_path` if given."""
+        return _draw(class_figure(self.evaluation.overall.classes), save_path)
+
+    def generate_evaluation_report(self, save_path: str | Path | None = None) -> str:
+        """Return the figures as text; write them to `save_path` if it is given."""
+        text = to_text(self.evaluation)
+        if save_path is not None:
+            write_bytes(save_path, text.encode())
+        return text
+
+    def _hear(
+        self, paths: Sequence[str | Path], stressed: StressTest | None
+    ) -> tuple[dict[int, FloatArray], dict[str, str]]:
+        rows: dict[int, FloatArray] = {}
+        failed: dict[str, str] = {}
+        for first in range(0, len(paths), _CHUNK):
+            clips: dict[int, FloatArray] = {}
+            for place in range(first, min(first + _CHUNK, len(paths))):
+                try:
+                    clips[place] = read_speech(paths[place], self.classifier.sample_rate)
+                except AudioError as error:
+                    failed[str(paths[place])] = str(error)
+            table = self._classify(list(clips.values()))
+            rows.update(zip(clips, table, strict=True))
+            if stressed:
+                stressed.hear(clips, table)
+        if not rows:
+            reason = next(iter(failed.values()), "the list is empty")
+            msg = f"none of {len(paths)} clips can be heard: {reason}"
+            raise DataError(msg)
+        return rows, failed
+
+    def _classify(self, clips: Sequence[FloatArray]) -> FloatArray:
+        return classify(self.classifier, clips, self._max_duration, self._batch_size)
+
+
+def _label_id(label: str | int, labels: Sequence[str]) -> int:
+    if isinstance(label, str) and label in labels:
+        return labels.index(label)
+    if isinstance(label, int | np.integer) and 0 <= label < len(labels):
+        return int(label)
+    msg = f"the model does not know the emotion {label!r}, only {', '.join(labels)}"
+    raise DataError(msg)
+
+
+def _named(row: FloatArray, labels: Sequence[str]) -> dict[str, float]:
+    return dict(zip(labels, row.tolist(), strict=True))
+
+
+def _draw(figure: Figure, save_path: str | Path | None) -> Figure:
+    if save_path is not None:
+        write_bytes(save_path, png(figure))
+    return figure
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Evaluate a model on a folder or a manifest and write a report; return 0, or 1 on an error."""
+    options = _parse(argv)
+    try:
+        evaluator = ModelEvaluator(options.model_path, batch_size=options.batch_size)
+        clips, left_out = _clips(options, evaluator.classifier.labels)
+        found = evaluator.evaluate_dataset(
+            [clip.path for clip in clips],
+            [clip.emotion for clip in clips],
+            {column: [getattr(clip, column) for clip in clips] for column in GROUP_COLUMNS},
+            stress=not options.no_stress,
+            left_out=left_out,
+        )
+        where = options.manifest or options.data_dir
+        title = f"{options.model_path or 'built-in model'} on {where} {options.split or ''}"
+        written = write_report(found, options.output_dir, title.strip())
+        print(to_text(found), end="")
+    except SerError as error:
+        print(f"ser-evaluate: {error}", file=sys.stderr)
+        return 1
+    print(f"ser-evaluate: wrote {', '.join(map(str, written))}", file=sys.stderr)
+    return 0
+
+
+def _clips(options: argparse.Namespace, labels: Sequence[str]) -> tuple[list[Clip], dict[str, int]]:
+    known = tuple(dict.fromkeys((*labels, *EMOTIONS)))
+    if options.data_dir:
+        clips = load_directory(options.data_dir, known)
+    else:
+        clips = load_manifest(options.manifest, known, options.split)
+    left_out = Counter(clip.emotion for clip in clips if clip.emotion not in labels)
+    return [clip for clip in clips if clip.emotion in labels], dict(left_out)
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="ser-evaluate", description="How well a model does on labelled clips."
+    )
+    parser.add_argument(
+        "--model_path", help="bundle, training run or checkpoint; default: built in"
+    )
+    clips = parser.add_mutually_exclusive_group(required=True)
+    clips.add_argument("--data_dir", help="a folder that holds one folder for each emotion")
+    clips.add_argument("--manifest", help="a CSV with file_path, emotion and perhaps speaker, ...")
+    parser.add_argument("--split", help="only the manifest's clips of this split, such as val")
+    parser.add_argument("--output_dir", default="./evaluation_results", help="default: %(default)s")
+    parser.add_argument("--batch_size", type=positive_int, default=DEFAULT_BATCH_SIZE)
+    parser.add_argument(
+        "--no_stress", action="store_true", help="skip windows and robustness: ten times quicker"
+    )
+    options = parser.parse_args(argv)
+    if options.split and not options.manifest:
+        parser.error("--split needs --manifest")
+    return options
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
