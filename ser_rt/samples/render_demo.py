@@ -2,7 +2,8 @@
 
 Needs espeak-ng with its Korean voice. A synthetic voice has no emotion; pitch, rate and loudness
 differ so that a listener, human or not, has something to tell apart. One pause is digital zeros,
-the others hold faint noise as a room does.
+longer than a window, so that there is a window without speech; the others hold faint noise, as a
+room does.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import soxr
 
 RATE_HZ = 16_000
 ROOM_NOISE_DBFS = -66.0
-SILENCE_S = 2.0
+SILENCE_S = 3.5
 
 
 class Utterance(NamedTuple):
