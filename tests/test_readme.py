@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,15 +12,17 @@ import numpy as np
 import pytest
 import soundfile
 
+import ser_rt
 from ser_rt.bundle import built_in_bundles, sample_path
 from tests.source_tree import ROOT
 from tests.test_packaging import PROJECT
+from tests.tiny_bundle import build_tiny_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FENCE = re.compile(
-    r"(<!-- not run: .+ -->\n)?^```(python|bash)\n(.*?)^```", re.DOTALL | re.MULTILINE
+    r"(<!-- not run: [^\n]+ -->\n)?^```(python|bash)\n(.*?)^```", re.DOTALL | re.MULTILINE
 )
 TOOLS = {"cd", "git", "ffmpeg", "head", "arecord"}
 needs_model = pytest.mark.skipif(not built_in_bundles(), reason="no built-in model here")
@@ -99,6 +102,21 @@ def test_stream_command_runs(line: str) -> None:
     from ser_rt.runtime.cli import main
 
     assert main(shlex.split(line.partition("|")[0], comments=True)[1:]) == 0
+
+
+def test_the_event_shown_is_an_event(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    shown = [json.loads(line) for block in found for line in block.splitlines()]
+    model = build_tiny_bundle(tmp_path / "tiny")
+    real = next(ser_rt.stream(sample_path(), model=model)).to_dict()
+    for event in shown:
+        assert list(event) == list(real)
+        assert list(event["probabilities"]) == list(real["probabilities"])
+        assert sum(event["probabilities"].values()) == pytest.approx(1.0)
+        assert event["latency_ms"].keys() == real["latency_ms"].keys()
+        total, *parts = event["latency_ms"].values()
+        assert total == pytest.approx(sum(parts))
 
 
 def test_links_lead_somewhere() -> None:
