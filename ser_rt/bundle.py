@@ -1,16 +1,17 @@
 """A model bundle: the folder that export writes and the runtime reads.
 
+A bundle named ``compact``:
+
     compact/
-      manifest.json              what the model is, and the sha256 and size of every other file
-      model.onnx                 waveforms in, probabilities out
-      config.json ...            whatever else export adds
+      manifest.json          what the model is, and the sha256 and size of every other file
+      model.onnx             waveforms in, probabilities out
+      config.json ...        whatever else export adds
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -26,6 +27,19 @@ FORMAT = 1
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
 DEFAULT_BUNDLE = "compact"
+_KEPT = (
+    "name",
+    "version",
+    "architecture",
+    "parameters",
+    "sample_rate",
+    "precision",
+    "input_normalization",
+    "window_s",
+    "hop_s",
+    "min_window_s",
+    "temperature",
+)
 _HERE = Path(__file__).resolve().parent
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -101,22 +115,7 @@ class Bundle:
             folder=folder,
             labels=_labels(folder, manifest["labels"]),
             manifest=manifest,
-            **{
-                key: manifest[key]
-                for key in (
-                    "name",
-                    "version",
-                    "architecture",
-                    "parameters",
-                    "sample_rate",
-                    "precision",
-                    "input_normalization",
-                )
-            },
-            **{
-                key: float(manifest[key])
-                for key in ("window_s", "hop_s", "min_window_s", "temperature")
-            },
+            **{key: manifest[key] for key in _KEPT},
         )
 
 
@@ -200,6 +199,11 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise BundleInvalidError(msg) from error
     if not isinstance(manifest, dict):
         raise _invalid(folder, "its manifest is not a JSON object")
+    _check_manifest(folder, manifest)
+    return manifest
+
+
+def _check_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     if manifest.get("format") != FORMAT:
         raise _invalid(
             folder,
@@ -216,7 +220,6 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             raise _invalid(folder, f"{key!r} in its manifest is {manifest[key]!r}, not above 0")
     if MODEL_FILE not in manifest["files"]:
         raise _invalid(folder, f"its manifest does not list {MODEL_FILE}")
-    return manifest
 
 
 def _labels(folder: Path, entries: list[Any]) -> tuple[Label, ...]:
@@ -269,10 +272,8 @@ def _sha256(path: Path) -> str:
 
 
 def _is_occupied(folder: Path) -> bool:
-    return not folder.is_dir() or bool(os.listdir(folder))
+    return not folder.is_dir() or any(folder.iterdir())
 
 
-def _invalid(
-    folder: Path, what: str, do: str = "copy or export it again"
-) -> BundleInvalidError:
+def _invalid(folder: Path, what: str, do: str = "copy or export it again") -> BundleInvalidError:
     return BundleInvalidError(f"bundle {folder} is invalid: {what}; {do}")

@@ -25,7 +25,7 @@ class EmotionClassifier(Protocol):
         ...
 
     def __call__(self, waveforms: FloatArray) -> FloatArray:
-        """Classify float32 waveforms ``[batch, samples]`` into probabilities ``[batch, labels]``."""
+        """Classify float32 ``[batch, samples]`` into probabilities ``[batch, labels]``."""
         ...
 
 

@@ -46,7 +46,7 @@ def build_tiny_bundle(folder: Path, **changes: Any) -> Path:
 def tiny_model(labels: int = len(LABELS)) -> bytes:
     """Return the serialised graph: four statistics of the waveform, and one linear layer."""
     weights = np.random.default_rng(7).standard_normal((4, labels)).astype(np.float32) * 3
-    constants = {
+    constants: dict[str, np.ndarray[Any, Any]] = {
         "one": np.array([1], np.int64),
         "last": np.array([np.iinfo(np.int64).max], np.int64),
         "zero": np.array([0], np.int64),

@@ -191,6 +191,4 @@ class ChunkMaker:
             captured_at -= held_s
             resample_s += held_s
         warnings, self._warnings = tuple(self._warnings), []
-        return AudioChunk(
-            samples, start, captured_at, self._is_live, queue_s, resample_s, warnings
-        )
+        return AudioChunk(samples, start, captured_at, self._is_live, queue_s, resample_s, warnings)

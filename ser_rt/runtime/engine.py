@@ -1,6 +1,8 @@
 """The engine: one straight line from audio to emotion events.
 
     source -> AudioChunk -> recognizer.feed -> Posterior -> smoother -> EmotionEvent
+
+All that a stream remembers is in one `Engine`, made for it.
 """
 
 from __future__ import annotations
@@ -11,10 +13,17 @@ from typing import TypedDict
 
 from ser_rt.classifier import EmotionClassifier, WindowDefaults
 from ser_rt.runtime.audio import AudioChunk, SourceWarning
+from ser_rt.runtime.defaults import (
+    GATE_THRESHOLD,
+    HALF_LIFE_S,
+    HOP_S,
+    MIN_WINDOW_S,
+    WINDOW_S,
+)
 from ser_rt.runtime.event import EmotionEvent, latency_ms
 from ser_rt.runtime.gate import SpeechGate
-from ser_rt.runtime.recognizer import GATE_THRESHOLD, Posterior, Recognizer, WindowedRecognizer
-from ser_rt.runtime.smoother import HALF_LIFE_S, Smoother
+from ser_rt.runtime.recognizer import Posterior, Recognizer, WindowedRecognizer
+from ser_rt.runtime.smoother import Smoother
 
 
 class StreamSettings(TypedDict, total=False):
@@ -136,11 +145,11 @@ def make_engine(
     """
     made_for = classifier if isinstance(classifier, WindowDefaults) else None
     if window_s is None:
-        window_s = made_for.window_s if made_for else 3.0
+        window_s = made_for.window_s if made_for else WINDOW_S
     if hop_s is None:
-        hop_s = min(made_for.hop_s if made_for else 0.5, window_s)
+        hop_s = min(made_for.hop_s if made_for else HOP_S, window_s)
     if min_window_s is None:
-        min_window_s = min(made_for.min_window_s if made_for else 1.0, window_s)
+        min_window_s = min(made_for.min_window_s if made_for else MIN_WINDOW_S, window_s)
     recognizer = WindowedRecognizer(
         classifier,
         window_s=window_s,

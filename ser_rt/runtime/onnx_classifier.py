@@ -25,9 +25,7 @@ class OnnxClassifier:
         (1, 6)
     """
 
-    def __init__(
-        self, bundle: Bundle, provider: str = "cpu", threads: int | None = None
-    ) -> None:
+    def __init__(self, bundle: Bundle, provider: str = "cpu", threads: int | None = None) -> None:
         """Load the network.
 
         Args:
@@ -82,7 +80,7 @@ class OnnxClassifier:
         return self.bundle.min_window_s
 
     def __call__(self, waveforms: FloatArray) -> FloatArray:
-        """Classify float32 waveforms ``[batch, samples]`` into probabilities ``[batch, labels]``."""
+        """Classify float32 ``[batch, samples]`` into probabilities ``[batch, labels]``."""
         return self.outputs(waveforms, "probabilities")[0]
 
     def outputs(self, waveforms: FloatArray, *names: str) -> list[FloatArray]:
@@ -92,7 +90,8 @@ class OnnxClassifier:
             AudioInputError: ``waveforms`` is not float32 ``[batch, samples]``.
         """
         if waveforms.ndim != 2 or waveforms.dtype != np.float32 or 0 in waveforms.shape:
-            msg = f"waveforms must be float32 [batch, samples], not {waveforms.dtype} {waveforms.shape}"
+            got = f"{waveforms.dtype} {waveforms.shape}"
+            msg = f"waveforms must be float32 [batch, samples], not {got}"
             raise AudioInputError(msg)
         found: list[FloatArray] = self._session.run(list(names), {INPUT: waveforms})
         return found

@@ -12,14 +12,12 @@ import numpy as np
 from ser_rt.classifier import EmotionClassifier, FloatArray
 from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.runtime.audio import AudioChunk
+from ser_rt.runtime.defaults import GATE_THRESHOLD, HOP_S, MIN_WINDOW_S, WINDOW_S
 from ser_rt.runtime.gate import LevelGate, SpeechGate
 from ser_rt.runtime.windower import Window, Windower
 
 SHORTEST_INPUT_S = 0.25
 """Shorter audio is padded with zeros: convolutional networks fail on less than their reach."""
-
-GATE_THRESHOLD = 0.1
-"""Share of a window that must hold speech for the model to be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +66,9 @@ class WindowedRecognizer:
         self,
         classifier: EmotionClassifier,
         *,
-        window_s: float = 3.0,
-        hop_s: float = 0.5,
-        min_window_s: float = 1.0,
+        window_s: float = WINDOW_S,
+        hop_s: float = HOP_S,
+        min_window_s: float = MIN_WINDOW_S,
         gate: SpeechGate | None = None,
         gate_threshold: float = GATE_THRESHOLD,
         clock: Callable[[], float] = time.monotonic,
@@ -155,7 +153,7 @@ class WindowedRecognizer:
         missing = round(SHORTEST_INPUT_S * self._rate) - len(samples)
         if missing > 0:
             samples = np.pad(samples, (0, missing))
-        probabilities = self._classifier(samples[np.newaxis])[0]
+        probabilities: FloatArray = self._classifier(samples[np.newaxis])[0]
         if not np.isfinite(probabilities).all():
             msg = (
                 f"the model has no finite answer for {window.start / self._rate:g} to "

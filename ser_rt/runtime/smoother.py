@@ -6,10 +6,8 @@ import numpy as np
 
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import ConfigError
+from ser_rt.runtime.defaults import HALF_LIFE_S
 from ser_rt.runtime.recognizer import Posterior
-
-HALF_LIFE_S = 0.7
-"""Default half-life: a change of emotion is half through after 0.7 s."""
 
 
 class Smoother:

@@ -1,5 +1,7 @@
 """Streams for programs: pulled, pushed or awaited.
 
+Three ways to the same events:
+
     for event in stream("speech.wav"): ...              pull from a file, a source or arrays
     events = open_stream(sample_rate=48000).push(x)     push arrays as they come
     async for event in astream(arrays): ...             await, with the model off the event loop
@@ -9,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -53,7 +56,7 @@ def stream(
     sample_rate: int | None = None,
     model: Model = None,
     **settings: Unpack[StreamSettings],
-) -> Iterator[EmotionEvent]:
+) -> Generator[EmotionEvent, None, None]:
     """Yield what is heard in a recording, a source, or arrays.
 
     Args:
@@ -153,8 +156,13 @@ async def astream(
     classifier = await asyncio.to_thread(_classifier, model)
     if not isinstance(audio, AsyncIterable):
         events = stream(audio, sample_rate=sample_rate, model=classifier, **settings)
-        while (event := await asyncio.to_thread(next, events, None)) is not None:
-            yield event
+        try:
+            while (event := await asyncio.to_thread(next, events, None)) is not None:
+                yield event
+        finally:
+            # A worker that is still reading after a cancellation keeps the stream until it ends.
+            with suppress(ValueError):
+                events.close()
         return
     listener = EmotionStream(classifier, _given(sample_rate), **settings)
     async for samples in audio:

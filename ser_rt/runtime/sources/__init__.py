@@ -14,7 +14,7 @@ SOURCES: dict[str, str] = {
 """Class of each source, loaded when it is used: they need different libraries."""
 
 
-def make_source(name: str, *args: Any, **settings: Any) -> AudioSource:  # noqa: ANN401
+def make_source(name: str, *args: Any, **settings: Any) -> AudioSource:
     """Make the source of that name; it opens when it is entered."""
     module, _, attribute = SOURCES[name].partition(":")
     source: AudioSource = getattr(import_module(module), attribute)(*args, **settings)

@@ -95,7 +95,7 @@ class SoundFileDecoder:
     def _wav_is_cut_short(self) -> bool:
         # libsndfile corrects the length in silence, but its log says what it found.
         found = re.search(r"^data : (\d+) \(should be (\d+)\)", self._file.extra_info, re.MULTILINE)
-        return bool(found) and int(found[2]) < int(found[1]) < _UNFINISHED
+        return found is not None and int(found[2]) < int(found[1]) < _UNFINISHED
 
     def _broken(self, read: int, why: str) -> AudioDecodeError:
         seconds = read / self.sample_rate
@@ -135,7 +135,7 @@ class AvDecoder:
         try:
             for packet in self._container.decode(audio=0):
                 for frame in planar.resample(packet):
-                    samples = frame.to_ndarray().T
+                    samples = frame.to_ndarray().T.astype(np.float32, copy=False)
                     read += len(samples)
                     for start in range(0, len(samples), frames):
                         yield samples[start : start + frames]

@@ -23,7 +23,7 @@ SILENT_S = 1.0
 class Device(NamedTuple):
     """An input device."""
 
-    index: int
+    number: int
     name: str
     channels: int
     sample_rate: int
@@ -86,11 +86,11 @@ def find_device(devices: list[Device], wanted: str | int | None) -> Device:
         return next((d for d in devices if d.is_default), devices[0])
     text = str(wanted)
     for device in devices:
-        if str(device.index) == text or (
+        if str(device.number) == text or (
             not text.isdigit() and text.lower() in device.name.lower()
         ):
             return device
-    names = ", ".join(f"{d.index} {d.name}" for d in devices)
+    names = ", ".join(f"{d.number} {d.name}" for d in devices)
     msg = f"no microphone {text!r}; there are: {names}"
     raise DeviceError(msg)
 
@@ -105,9 +105,7 @@ class MicrophoneSource(AudioSource):
         DeviceError: No PortAudio, no such device, or it does not open or falls silent.
     """
 
-    def __init__(
-        self, device: str | int | None = None, sample_rate: int = SAMPLE_RATE
-    ) -> None:
+    def __init__(self, device: str | int | None = None, sample_rate: int = SAMPLE_RATE) -> None:
         """Name the device by number or part of its name, and the rate in Hz to convert to."""
         self._wanted, self._sample_rate = device, sample_rate
         self._blocks: queue.Queue[_Block] = queue.Queue(maxsize=round(QUEUE_S / BLOCK_S))
@@ -121,7 +119,7 @@ class MicrophoneSource(AudioSource):
         device = self.device = find_device(list_devices(), self._wanted)
         try:
             self._stream = sounddevice.InputStream(
-                device=device.index,
+                device=device.number,
                 samplerate=device.sample_rate,
                 channels=min(device.channels, 2),
                 dtype="float32",

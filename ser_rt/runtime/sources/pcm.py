@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from ser_rt.config import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError, AudioInputError, ConfigError
 from ser_rt.runtime.audio import AudioChunk, AudioSource, ChunkMaker
+from ser_rt.runtime.defaults import PCM_ENCODINGS
 
-ENCODINGS = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
 READ_BYTES = 32_768
 
 
@@ -42,14 +42,15 @@ class PcmSource(AudioSource):
         encoding: str = "s16le",
     ) -> None:
         """Name the stream, the rate in Hz to convert to, and what the bytes are."""
-        if encoding not in ENCODINGS:
-            msg = f"no encoding {encoding!r}; there are {', '.join(ENCODINGS)}"
+        if encoding not in PCM_ENCODINGS:
+            msg = f"no encoding {encoding!r}; there are {', '.join(PCM_ENCODINGS)}"
             raise ConfigError(msg)
         if not 1 <= channels <= 64:
             msg = f"channels must be within 1 and 64, not {channels}"
             raise ConfigError(msg)
         self._stream = stream
-        self._channels, self._dtype = channels, ENCODINGS[encoding]
+        self._channels = channels
+        self._dtype: np.dtype[Any] = np.dtype(PCM_ENCODINGS[encoding])
         self._maker = ChunkMaker(rate, sample_rate)
 
     def __iter__(self) -> Iterator[AudioChunk]:
