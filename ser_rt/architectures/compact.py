@@ -51,7 +51,9 @@ class LogMel(nn.Module):
         spectrum = nn.functional.conv1d(waveforms[:, None], self.basis, stride=HOP)
         real, imaginary = spectrum.chunk(2, dim=1)
         power = real.square() + imaginary.square()
-        logmel = torch.log(nn.functional.conv1d(power, self.filters) + 1e-8)
+        # A clamp and not "+ 1e-8": the ONNX exporter's optimiser drops so small a summand, and the
+        # logarithm of digital silence becomes -inf.
+        logmel = nn.functional.conv1d(power, self.filters).clamp(min=1e-8).log()
         loudest = logmel.amax(dim=(1, 2), keepdim=True)
         logmel = torch.maximum(logmel, loudest - DYNAMIC_RANGE)
         centred = logmel - logmel.mean(dim=2, keepdim=True)

@@ -1,0 +1,72 @@
+"""A network as an fp32 ONNX graph: waveforms in, calibrated logits, probabilities, embedding out."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from ser_rt.errors import ExportError
+from ser_rt.model import EmotionModel
+
+OPSET = 20
+OUTPUTS = ("logits", "probabilities", "embedding")
+
+
+class Served(nn.Module):
+    """What is exported: the network with its temperature and softmax.
+
+    The logits are divided by the temperature, so that their softmax is the probabilities.
+    """
+
+    def __init__(self, model: EmotionModel, temperature: float) -> None:
+        super().__init__()
+        self.model, self.temperature = model.eval(), temperature
+
+    def forward(self, input_values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Classify waveforms ``[batch, samples]``."""
+        outputs = self.model(input_values)
+        logits = outputs["logits"] / self.temperature
+        return logits, logits.softmax(dim=1), outputs["embedding"]
+
+
+def to_onnx(network: Served, sample_rate: int) -> bytes:
+    """Trace a network into an ONNX model whose batch and samples are dynamic.
+
+    Raises:
+        ExportError: the tracer fails, or an axis that must be dynamic is not.
+    """
+    example = torch.randn(2, 2 * sample_rate + 137, generator=torch.Generator().manual_seed(0))
+    buffer = io.BytesIO()
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # the exporter's own deprecations
+            program = torch.onnx.export(
+                network.eval(),
+                (example,),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=["input_values"],
+                output_names=list(OUTPUTS),
+                dynamic_shapes=({0: torch.export.Dim("batch"), 1: torch.export.Dim("samples")},),
+                verbose=False,
+            )
+        if program is None:
+            msg = "the exporter returned no graph; export again with another torch version"
+            raise ExportError(msg)
+        program.save(buffer)
+    except (torch.onnx.OnnxExporterError, RuntimeError) as error:
+        msg = f"cannot trace the network: {str(error).splitlines()[0]}"
+        raise ExportError(msg) from error
+    model = onnx.load_from_string(buffer.getvalue())
+    onnx.checker.check_model(model, full_check=True)
+    axes = [axis.dim_param for axis in model.graph.input[0].type.tensor_type.shape.dim]
+    if not all(axes):
+        msg = f"the graph's input axes are {axes}: both must be dynamic"
+        raise ExportError(msg)
+    return model.SerializeToString()

@@ -1,0 +1,34 @@
+"""What the licence of the weights must be, by what they were trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+CORPORA = {
+    "emodb": "EmoDB (CC0-1.0): Burkhardt et al., A database of German emotional speech, 2005",
+    "cremad": (
+        "CREMA-D (ODbL-1.0, contents DbCL-1.0): Cao et al., 2014. Contains information from "
+        "CREMA-D, which is made available under the Open Database License"
+    ),
+    "thorsten-emotional": "Thorsten-Voice 2021.06 emotional (CC0-1.0): Mueller, Kreutz",
+    "nemo": "nEMO (CC BY-NC-SA 4.0): Christop, nEMO: Dataset of Emotional Speech in Polish, 2024",
+    "emotiontts": "emotiontts open DB (CC BY-NC-SA, research only): SELVAS AI, KAIST",
+}
+"""Attributions of the corpora that we know."""
+
+
+def licence_of(training: dict[str, Any]) -> dict[str, Any]:
+    """Derive the licence of the weights from a checkpoint's description of its training.
+
+    Clips of the class ``nc`` make the weights non-commercial; clips of the class ``permissive``
+    alone leave them free; for anything else the person who trained must say.
+    """
+    clips = training["train"]
+    classes = set(clips["licence_classes"])
+    weights = "unknown: whoever trained them must say"
+    if "nc" in classes:
+        weights = "CC-BY-NC-SA-4.0"
+    elif classes == {"permissive"}:
+        weights = "MIT"
+    attribution = [CORPORA.get(name, name) for name in clips["datasets"] if name]
+    return {"weights": weights, "trained_on": attribution}
