@@ -1,0 +1,47 @@
+"""What many tests need: a tiny model, audio that varies, and files of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+
+from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.stream import load
+from tests.tiny_bundle import build_tiny_bundle
+
+RATE = 16_000
+Wave = npt.NDArray[np.float32]
+
+
+def make_wave(seconds: float, rate: int = RATE, seed: int = 0) -> Wave:
+    """Noise whose level and tilt change every quarter second, so no two windows are alike."""
+    rng = np.random.default_rng(seed)
+    count = round(seconds * rate)
+    pieces = rng.uniform(0.02, 0.3, 1 + 4 * count // rate).repeat(rate // 4 + 1)[:count]
+    return (rng.standard_normal(count) * pieces * 0.5 + pieces * 0.1).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_bundle(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def classifier(tiny_bundle: Path) -> OnnxClassifier:
+    return load(tiny_bundle)
+
+
+@pytest.fixture
+def write_audio(tmp_path: Path) -> Callable[..., Path]:
+    """Write a wave to a file of a format that its name tells."""
+
+    def write(name: str, wave: npt.NDArray[Any], rate: int = RATE, **settings: Any) -> Path:
+        path = tmp_path / name
+        soundfile.write(path, wave, rate, **settings)
+        return path
+
+    return write

@@ -1,0 +1,245 @@
+import asyncio
+import itertools
+import tracemalloc
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ser_rt
+from ser_rt.errors import AudioInputError, ConfigError
+from ser_rt.runtime.audio import AudioChunk, AudioSource, SourceWarning
+from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from tests.conftest import RATE, Wave, make_wave
+from tests.runtime.test_recognizer import FakeClassifier
+
+
+def lines(events: list[EmotionEvent]) -> bytes:
+    return "\n".join(event.to_json(timing=False) for event in events).encode()
+
+
+def push_all(
+    classifier: OnnxClassifier, wave: Wave, sizes: list[int], rate: int = RATE
+) -> list[EmotionEvent]:
+    with ser_rt.open_stream(sample_rate=rate, model=classifier) as listener:
+        events, start = [], 0
+        for size in itertools.cycle(sizes):
+            events += listener.push(wave[start : start + size])
+            start += size
+            if start >= len(wave):
+                return events + listener.flush()
+    raise AssertionError
+
+
+def with_a_pause(seconds: float, rate: int = RATE) -> Wave:
+    wave = make_wave(seconds, rate)
+    wave[len(wave) // 3 : 2 * len(wave) // 3] = 0
+    return wave
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000, 8_000])
+def test_chunks_of_any_size_give_the_same_bytes(classifier: OnnxClassifier, rate: int) -> None:
+    wave = with_a_pause(12.3, rate)
+    whole = lines(push_all(classifier, wave, [len(wave)], rate))
+    assert b"no_speech" in whole
+    for sizes in ([rate // 50], [997], [1_009, 7, 13], [rate * 2 + 1]):
+        assert lines(push_all(classifier, wave, sizes, rate)) == whole
+
+
+def test_single_samples_give_the_same_bytes(classifier: OnnxClassifier) -> None:
+    wave = make_wave(1.7)
+    whole = lines(push_all(classifier, wave, [len(wave)]))
+    assert lines(push_all(classifier, wave, [1])) == whole
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seconds=st.floats(0.01, 6),
+    sizes=st.lists(st.integers(1, 40_000), min_size=1, max_size=4),
+    rate=st.sampled_from([16_000, 22_050]),
+)
+def test_chunking_never_changes_an_event(
+    classifier: OnnxClassifier, seconds: float, sizes: list[int], rate: int
+) -> None:
+    wave = make_wave(seconds, rate)
+    whole = lines(push_all(classifier, wave, [len(wave)], rate))
+    assert lines(push_all(classifier, wave, sizes, rate)) == whole
+
+
+def test_pull_push_and_await_agree_on_a_file_and_on_arrays(
+    classifier: OnnxClassifier, write_audio: Callable[..., Path]
+) -> None:
+    wave = make_wave(5.1, 44_100)
+    path = write_audio("speech.wav", wave, 44_100, subtype="FLOAT")
+
+    async def arrays() -> AsyncIterator[Wave]:
+        for start in range(0, len(wave), 1_000):
+            yield wave[start : start + 1_000]
+
+    async def awaited(audio: AsyncIterator[Wave] | Path, rate: int | None) -> list[EmotionEvent]:
+        return [x async for x in ser_rt.astream(audio, sample_rate=rate, model=classifier)]
+
+    pushed = lines(push_all(classifier, wave, [4_410], 44_100))
+    assert lines(list(ser_rt.stream(path, model=classifier))) == pushed
+    assert lines(list(ser_rt.stream(str(path), model=classifier))) == pushed
+    assert lines(list(ser_rt.stream(wave, sample_rate=44_100, model=classifier))) == pushed
+    parts = (wave[i : i + 777] for i in range(0, len(wave), 777))
+    assert lines(list(ser_rt.stream(parts, sample_rate=44_100, model=classifier))) == pushed
+    assert lines(asyncio.run(awaited(arrays(), 44_100))) == pushed
+    assert lines(asyncio.run(awaited(path, None))) == pushed
+
+
+def test_the_event_loop_stays_free_while_the_model_works(classifier: OnnxClassifier) -> None:
+    async def count_while_listening() -> int:
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                await asyncio.sleep(0)
+                ticks += 1
+
+        ticker = asyncio.create_task(tick())
+        audio = make_wave(4)
+        async for _ in ser_rt.astream(audio, sample_rate=RATE, model=classifier):
+            pass
+        ticker.cancel()
+        return ticks
+
+    assert asyncio.run(count_while_listening()) > 10
+
+
+def test_leaving_an_async_stream_early_ends_it(classifier: OnnxClassifier) -> None:
+    async def first() -> EmotionEvent:
+        events = ser_rt.astream(make_wave(4), sample_rate=RATE, model=classifier)
+        event = await anext(events)
+        await events.aclose()  # type: ignore[attr-defined]
+        return event
+
+    assert asyncio.run(first()).end == 1.0
+
+
+def test_many_threads_share_one_model(classifier: OnnxClassifier) -> None:
+    waves = [make_wave(4.2, seed=seed) for seed in range(8)]
+    alone = [lines(push_all(classifier, wave, [800])) for wave in waves]
+    with ThreadPoolExecutor(8) as pool:
+        together = pool.map(lambda wave: lines(push_all(classifier, wave, [800])), waves)
+        assert list(together) == alone
+    assert len(set(alone)) == len(alone)
+
+
+def test_one_thread_can_interleave_streams(classifier: OnnxClassifier) -> None:
+    waves = [make_wave(3.2, seed=seed) for seed in range(3)]
+    alone = [push_all(classifier, wave, [1_600]) for wave in waves]
+    listeners = [ser_rt.open_stream(sample_rate=RATE, model=classifier) for _ in waves]
+    events: list[list[EmotionEvent]] = [[] for _ in waves]
+    for start in range(0, len(waves[0]), 1_600):
+        for i, wave in enumerate(waves):
+            events[i] += listeners[i].push(wave[start : start + 1_600])
+    for i, listener in enumerate(listeners):
+        events[i] += listener.flush()
+    assert list(map(lines, events)) == list(map(lines, alone))
+
+
+def test_events_say_what_was_heard(classifier: OnnxClassifier) -> None:
+    events = list(
+        ser_rt.stream(make_wave(3.5), sample_rate=RATE, model=classifier, half_life_s=0, name="x")
+    )
+    assert [event.seq for event in events] == list(range(len(events)))
+    for event in events:
+        assert event.type == "emotion"
+        assert sum(event.probabilities.values()) == pytest.approx(1, abs=1e-5)
+        assert event.confidence == max(event.probabilities.values())
+        assert event.probabilities[str(event.emotion)] == event.confidence
+        assert event.source == "x"
+        assert event.korean
+        parts = dict(event.latency_ms)
+        assert parts.pop("total") == pytest.approx(sum(parts.values()), abs=1e-6)
+        assert {"gate", "inference", "smoothing", "other"} <= parts.keys()
+
+
+def test_int16_and_stereo_are_heard_as_their_floats(classifier: OnnxClassifier) -> None:
+    ints = (make_wave(2) * 32767).astype(np.int16)
+    floats = ints.astype(np.float32) / np.float32(32768)
+    expected = lines(push_all(classifier, floats, [1_600]))
+    assert lines(push_all(classifier, ints, [1_600])) == expected  # type: ignore[arg-type]
+    stereo = np.stack([floats, floats], axis=1)
+    assert lines(push_all(classifier, stereo, [1_600])) == expected
+
+
+def test_a_closed_stream_takes_nothing(classifier: OnnxClassifier) -> None:
+    listener = ser_rt.open_stream(sample_rate=RATE, model=classifier)
+    listener.push(make_wave(0.5))
+    assert len(listener.flush()) == 1
+    assert listener.flush() == []
+    with pytest.raises(AudioInputError, match="closed"):
+        listener.push(make_wave(0.5))
+
+
+def test_arrays_need_a_rate_and_settings_need_sense(classifier: OnnxClassifier) -> None:
+    with pytest.raises(AudioInputError, match="sample_rate"):
+        list(ser_rt.stream([make_wave(1)], model=classifier))
+    with pytest.raises(AudioInputError, match="-1"):
+        ser_rt.open_stream(sample_rate=-1, model=classifier)
+    with pytest.raises(ConfigError, match="hop"):
+        ser_rt.open_stream(sample_rate=RATE, model=classifier, hop_s=-1)
+    with pytest.raises(TypeError, match="windw_s"):
+        ser_rt.open_stream(sample_rate=RATE, model=classifier, windw_s=3)  # type: ignore[call-arg]
+
+
+def test_a_window_shorter_than_the_models_shortest_is_taken_at_its_word(
+    classifier: OnnxClassifier,
+) -> None:
+    audio = make_wave(1.3)
+    events = list(ser_rt.stream(audio, sample_rate=RATE, model=classifier, window_s=0.4))
+    assert [(e.end - e.start, e.partial) for e in events[:3]] == [(pytest.approx(0.4), False)] * 3
+
+
+class Scripted(AudioSource):
+    def __init__(self, *chunks: AudioChunk) -> None:
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[AudioChunk]:
+        return iter(self._chunks)
+
+
+def test_warnings_come_out_in_their_place(classifier: OnnxClassifier) -> None:
+    wave = make_wave(1)
+    lost = SourceWarning("overflow", "20 ms of audio were dropped")
+    source = Scripted(AudioChunk(wave, 0, 0.0), AudioChunk(wave, 2 * RATE, 0.0, warnings=(lost,)))
+    events = list(ser_rt.stream(source, model=classifier))
+    assert [(e.type, e.start) for e in events] == [("emotion", 0), ("warning", 2), ("emotion", 2)]
+    assert events[1].to_dict() == {
+        "type": "warning",
+        "seq": 1,
+        "start": 2.0,
+        "end": 2.0,
+        "code": "overflow",
+        "message": "20 ms of audio were dropped",
+    }
+
+
+def test_an_hour_takes_no_more_memory_than_a_minute() -> None:
+    minute = make_wave(60)
+
+    def peak_bytes(minutes: int) -> int:
+        tracemalloc.start()
+        audio = itertools.repeat(minute, minutes)
+        events = ser_rt.stream(audio, sample_rate=RATE, model=FakeClassifierOfConstant())
+        count = sum(1 for _ in events)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert count == 60 * minutes * 2 - 1
+        return peak
+
+    assert peak_bytes(60) < peak_bytes(1) + 1_000_000
+
+
+class FakeClassifierOfConstant(FakeClassifier):
+    def __call__(self, waveforms: Wave) -> Wave:
+        return np.full((len(waveforms), 2), 0.5, np.float32)

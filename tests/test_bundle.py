@@ -1,0 +1,142 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ser_rt.bundle import Bundle, built_in_bundles, find_bundle, write_bundle
+from ser_rt.errors import BundleInvalidError, BundleNotFoundError, OutputError
+from tests.tiny_bundle import LABELS, MANIFEST, build_tiny_bundle, tiny_model
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, tiny_bundle: Path) -> Path:
+    return Path(shutil.copytree(tiny_bundle, tmp_path / "copy"))
+
+
+def edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    change(manifest)
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def refuse(folder: Path, words: str) -> None:
+    with pytest.raises(BundleInvalidError, match=words) as caught:
+        Bundle.load(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_load_returns_what_was_written(bundle: Path) -> None:
+    loaded = Bundle.load(bundle)
+    assert [label.en for label in loaded.labels] == list(LABELS)
+    assert loaded.labels[1].ko == "분노"
+    assert (loaded.window_s, loaded.hop_s, loaded.min_window_s) == (3.0, 0.5, 1.0)
+    assert loaded.model_path.read_bytes() == tiny_model()
+    assert loaded.manifest["files"]["config.json"]["bytes"] == 2
+
+
+def test_a_missing_folder_and_a_missing_file_are_not_found(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(BundleNotFoundError, match=r"no manifest\.json"):
+        Bundle.load(tmp_path / "nowhere")
+    (bundle / "config.json").unlink()
+    with pytest.raises(BundleNotFoundError, match=r"lacks its file config\.json"):
+        Bundle.load(bundle)
+
+
+def test_a_changed_file_is_refused(bundle: Path) -> None:
+    model = bundle / "model.onnx"
+    model.write_bytes(model.read_bytes()[:-1] + b"\0")
+    refuse(bundle, "sha256 differs")
+    model.write_bytes(model.read_bytes() + b"\0")
+    refuse(bundle, r"bytes, not")
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_an_unknown_format_is_refused(bundle: Path, version: object) -> None:
+    edit(bundle, lambda manifest: manifest.update(format=version))
+    refuse(bundle, "is unknown, this ser-rt reads 1")
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../secret", "..\\secret", ""])
+def test_a_path_out_of_the_folder_is_refused(bundle: Path, name: str) -> None:
+    (bundle.parent / "secret").write_bytes(b"x")
+    entry = {"sha256": "0" * 64, "bytes": 1}
+    edit(bundle, lambda manifest: manifest["files"].update({name: entry}))
+    refuse(bundle, "leads out of the folder")
+
+
+def test_a_symlink_is_refused(bundle: Path, tmp_path: Path) -> None:
+    target = tmp_path / "model.onnx"
+    shutil.move(bundle / "model.onnx", target)
+    (bundle / "model.onnx").symlink_to(target)
+    refuse(bundle, "leads out of the folder")
+
+
+@pytest.mark.parametrize("key", sorted({*MANIFEST, "files"}))
+def test_every_key_is_required_and_typed(bundle: Path, key: str) -> None:
+    edit(bundle, lambda manifest: manifest.update({key: None}))
+    refuse(bundle, f"'{key}' in its manifest is None")
+    edit(bundle, lambda manifest: manifest.pop(key))
+    refuse(bundle, f"no '{key}'")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("sample_rate", 0),
+        ("window_s", -3.0),
+        ("hop_s", True),
+        ("labels", [{"id": 0, "en": "Joy", "ko": "기쁨"}]),
+        ("labels", [{"id": i, "en": "Joy", "ko": "기쁨"} for i in range(2)]),
+        ("labels", ["Joy", "Sad"]),
+        ("files", {}),
+        ("files", {"model.onnx": {}}),
+    ],
+)
+def test_bad_values_are_refused(bundle: Path, key: str, value: object) -> None:
+    edit(bundle, lambda manifest: manifest.update({key: value}))
+    refuse(bundle, "bundle .* is invalid")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "\xff"])
+def test_a_manifest_that_is_no_object_is_refused(bundle: Path, text: str) -> None:
+    (bundle / "manifest.json").write_text(text, encoding="latin-1")
+    with pytest.raises(BundleInvalidError):
+        Bundle.load(bundle)
+
+
+def test_writing_replaces_a_bundle_and_leaves_no_trace(tmp_path: Path) -> None:
+    folder = build_tiny_bundle(tmp_path / "model")
+    build_tiny_bundle(folder, version="2.0")
+    assert Bundle.load(folder).version == "2.0"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_failed_write_leaves_the_old_bundle(tmp_path: Path) -> None:
+    folder = build_tiny_bundle(tmp_path / "model")
+    with pytest.raises(BundleInvalidError):
+        build_tiny_bundle(folder, sample_rate=-1)
+    with pytest.raises(OutputError):
+        write_bundle(folder, {"model.onnx": tmp_path / "nowhere.onnx"}, MANIFEST)
+    with pytest.raises(BundleInvalidError):
+        write_bundle(folder, {"../model.onnx": b""}, MANIFEST)
+    assert Bundle.load(folder).version == "1.0"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_folder_that_is_no_bundle_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(OutputError, match="no bundle"):
+        build_tiny_bundle(tmp_path)
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_find_bundle_takes_a_folder_or_a_built_in_name(bundle: Path) -> None:
+    assert find_bundle(bundle) == bundle
+    for name, folder in built_in_bundles().items():
+        assert find_bundle(name) == folder
+    with pytest.raises(BundleNotFoundError, match="give a folder, or a built-in name"):
+        find_bundle("no-such-model")
