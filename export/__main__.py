@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     if args.temperature is not None and not args.temperature > 0:
         msg = f"--temperature must be greater than 0, not {args.temperature}"
         raise ConfigError(msg)
-    from .bundle import export_bundle  # noqa: PLC0415 (--help stays fast)
+    from .bundle import export_bundle
 
     export_bundle(
         args.checkpoint,
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
         version=args.model_version,
         temperature=args.temperature,
         evaluation=evaluation,
-        report=lambda line: print(line, file=sys.stderr, flush=True),  # noqa: T201
+        report=lambda line: print(line, file=sys.stderr, flush=True),
     )
 
 
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         run(args)
     except SerError as error:
-        print(f"ser-export: {error}", file=sys.stderr)  # noqa: T201
+        print(f"ser-export: {error}", file=sys.stderr)
         return 1
     return 0
 

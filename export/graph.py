@@ -1,8 +1,7 @@
-"""A network as an fp32 ONNX graph: waveforms in, calibrated logits, probabilities, embedding out."""
+"""A network as an fp32 ONNX graph: from waveforms to logits, probabilities and embedding."""
 
 from __future__ import annotations
 
-import io
 import logging
 import warnings
 
@@ -41,7 +40,6 @@ def to_onnx(network: Served, sample_rate: int) -> bytes:
         ExportError: the tracer fails, or an axis that must be dynamic is not.
     """
     example = torch.randn(2, 2 * sample_rate + 137, generator=torch.Generator().manual_seed(0))
-    buffer = io.BytesIO()
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), torch.no_grad():
@@ -56,17 +54,16 @@ def to_onnx(network: Served, sample_rate: int) -> bytes:
                 dynamic_shapes=({0: torch.export.Dim("batch"), 1: torch.export.Dim("samples")},),
                 verbose=False,
             )
-        if program is None:
-            msg = "the exporter returned no graph; export again with another torch version"
-            raise ExportError(msg)
-        program.save(buffer)
     except (torch.onnx.OnnxExporterError, RuntimeError) as error:
         msg = f"cannot trace the network: {str(error).splitlines()[0]}"
         raise ExportError(msg) from error
-    model = onnx.load_from_string(buffer.getvalue())
+    if program is None:
+        msg = "the exporter returned no graph; export again with another torch version"
+        raise ExportError(msg)
+    model: onnx.ModelProto = program.model_proto
     onnx.checker.check_model(model, full_check=True)
     axes = [axis.dim_param for axis in model.graph.input[0].type.tensor_type.shape.dim]
     if not all(axes):
         msg = f"the graph's input axes are {axes}: both must be dynamic"
         raise ExportError(msg)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())

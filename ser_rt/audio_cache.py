@@ -52,7 +52,8 @@ class AudioCache:
     def __getitem__(self, index: int) -> FloatArray:
         """Return one clip."""
         start = self._ends[index - 1] if index else 0
-        return self._samples[start : self._ends[index]].astype(np.float32) / _FULL_SCALE
+        clip = self._samples[start : self._ends[index]]
+        return np.asarray(clip, np.float32) / np.float32(_FULL_SCALE)
 
 
 def _fingerprint(paths: Sequence[Path]) -> str:
@@ -83,7 +84,7 @@ def _decode_all(paths: Sequence[Path], data: Path) -> None:
         clips.append(np.rint(samples.clip(-1, 1) * _FULL_SCALE).astype(np.int16))
     if faults:
         shown = "\n  ".join(faults[:20])
-        more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""  # noqa: PLR2004
+        more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""
         msg = f"{len(faults)} of {len(paths)} clips are unfit for training:\n  {shown}{more}"
         raise DataError(msg)
     data.parent.mkdir(parents=True, exist_ok=True)

@@ -47,7 +47,7 @@ def reverberate(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
     tail[0] = 1.0
     size = 1 << (samples.size + tail.size - 2).bit_length()
     wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(tail, size), size)
-    return wet[: samples.size].astype(np.float32)
+    return np.asarray(wet[: samples.size], np.float32)
 
 
 def add_noise(samples: FloatArray, rng: np.random.Generator) -> FloatArray:

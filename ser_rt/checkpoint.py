@@ -29,7 +29,7 @@ _KIND = "ser-rt checkpoint"
 def save_checkpoint(
     model: EmotionModel, folder: Path, *, temperature: float, training: dict[str, Any]
 ) -> None:
-    """Write a trained network: weights, and the config that names its labels and how it was trained."""
+    """Write a trained network: its weights, and what it is and how it was trained."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     save_file(state, folder / WEIGHTS)
@@ -54,7 +54,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        msg = f"{folder} is no checkpoint: cannot read {CONFIG} ({error}); give the folder that ser-train wrote"
+        msg = f"cannot read {path} ({error}); give the folder that ser-train wrote"
         raise CheckpointError(msg) from error
     if not isinstance(config, dict) or config.get("kind") != _KIND:
         msg = f"{path} was not written by ser-train: give the folder that ser-train wrote"
@@ -101,8 +101,8 @@ class TorchClassifier:
         return self._model.settings.sample_rate
 
     def __call__(self, waveforms: FloatArray) -> FloatArray:
-        """Classify float32 waveforms ``[batch, samples]`` into probabilities ``[batch, labels]``."""
-        if waveforms.ndim != 2:  # noqa: PLR2004
+        """Classify float32 ``[batch, samples]`` into probabilities ``[batch, labels]``."""
+        if waveforms.ndim != 2:
             msg = f"waveforms must be [batch, samples], not {waveforms.shape}"
             raise AudioInputError(msg)
         samples = torch.from_numpy(np.ascontiguousarray(waveforms, np.float32))

@@ -1,4 +1,4 @@
-"""Finds labelled clips: a CSV manifest or a folder for each emotion, and splits that leak no speaker.
+"""Finds labelled clips in a manifest or in folders, and splits them without leaking a speaker.
 
 Needs no torch.
 """
@@ -33,9 +33,7 @@ class Clip:
     licence_class: str = ""
 
 
-def load_manifest(
-    path: str | Path, labels: Sequence[str], split: str | None = None
-) -> list[Clip]:
+def load_manifest(path: str | Path, labels: Sequence[str], split: str | None = None) -> list[Clip]:
     """Read clips from a CSV with a header.
 
     Columns: ``file_path`` (or ``file``) and ``emotion``; optionally ``speaker``, ``dataset``,
@@ -58,7 +56,8 @@ def load_manifest(
     path_column = next((name for name in _PATH_COLUMNS if name in columns), None)
     split_column = next((name for name in _SPLIT_COLUMNS if name in columns), "split")
     if path_column is None or "emotion" not in columns:
-        msg = f"{path} needs the columns file_path and emotion; it has {sorted(filter(None, columns))}"
+        found = sorted(filter(None, columns))
+        msg = f"{path} needs the columns file_path and emotion; it has {found}"
         raise DataError(msg)
     if split and split_column not in columns:
         msg = f"{path} has no split column, so split {split!r} cannot be chosen from it"
@@ -145,7 +144,7 @@ def hold_out_speakers(
     held: set[Clip] = set()
     for dataset in sorted({c.dataset for c in clips if c.speaker}):
         speakers = sorted({c.speaker for c in clips if c.dataset == dataset and c.speaker})
-        if len(speakers) < 2:  # noqa: PLR2004
+        if len(speakers) < 2:
             msg = f"dataset {dataset!r} has the one speaker {speakers[0]!r}: give a split column"
             raise DataError(msg)
         count = min(len(speakers) - 1, max(1, round(share * len(speakers))))

@@ -32,7 +32,7 @@ Example = dict[str, torch.Tensor]
 class Draw(NamedTuple):
     """One training window to make: of which clip, from which seed, how many samples long."""
 
-    index: int
+    clip: int
     seed: int
     samples: int
 
@@ -82,7 +82,7 @@ class SpeechEmotionDataset(Dataset[Example]):
 
     def __getitem__(self, item: int | Draw) -> Example:
         """Return the whole clip (at most `max_duration_s` of its start), or a random window."""
-        index = item.index if isinstance(item, Draw) else item
+        index = item.clip if isinstance(item, Draw) else item
         samples = self._clips[index][: self._max_samples]
         if isinstance(item, Draw):
             samples = draw_window(samples, item, vary=self.is_training)
@@ -113,7 +113,7 @@ def draw_window(samples: FloatArray, draw: Draw, *, vary: bool) -> FloatArray:
         samples = augment(samples, rng)
     samples = samples[: draw.samples]
     missing = draw.samples - samples.size
-    if missing and rng.random() < 0.5:  # noqa: PLR2004
+    if missing and rng.random() < 0.5:
         before = int(rng.integers(0, missing + 1))
         return np.pad(samples, (before, missing - before))
     return np.resize(samples, draw.samples)

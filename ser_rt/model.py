@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypedDict
+from typing import Protocol, TypedDict
 
 from torch import Tensor, nn
 
@@ -21,10 +21,22 @@ class EmotionOutput(TypedDict):
     """``[batch, embedding_size]``."""
 
 
-ARCHITECTURES: dict[str, Callable[[ModelConfig], nn.Module]] = {
+class Encoder(Protocol):
+    """Maps waveforms ``[batch, samples]`` to embeddings ``[batch, embedding_size]``."""
+
+    embedding_size: int
+    input_normalization: str
+    """"window" where the input's level and colour are taken out window by window, else "none"."""
+
+    def __call__(self, waveforms: Tensor, /) -> Tensor:
+        """Compute the embedding."""
+        ...
+
+
+ARCHITECTURES: dict[str, Callable[[ModelConfig], Encoder]] = {
     "compact": lambda _: Compact(),
 }
-"""Encoders by name. One maps waveforms ``[batch, samples]`` to ``[batch, embedding_size]``."""
+"""Encoders (each also an `nn.Module`) by name."""
 
 
 class EmotionModel(nn.Module):

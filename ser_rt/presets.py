@@ -43,4 +43,5 @@ PRESETS: dict[str, Preset] = {
 
 def copy_preset(name: str) -> Preset:
     """Return a preset's settings, free to be changed."""
-    return Preset(*(replace(settings) for settings in PRESETS[name]))
+    preset = PRESETS[name]
+    return Preset(replace(preset.model), replace(preset.training), replace(preset.data))

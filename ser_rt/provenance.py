@@ -29,7 +29,7 @@ def git_state() -> str:
     """Commit of the source, with ``-dirty`` where files differ from it; empty outside git."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
 
@@ -46,7 +46,11 @@ def describe_clips(clips: Sequence[Clip]) -> dict[str, Any]:
 
 
 def describe_run(
-    training: TrainingConfig, data: DataConfig, train: Sequence[Clip], val: Sequence[Clip], steps: int
+    training: TrainingConfig,
+    data: DataConfig,
+    train: Sequence[Clip],
+    val: Sequence[Clip],
+    steps: int,
 ) -> dict[str, Any]:
     """Describe a training run for the checkpoint's config."""
     packages = ("ser-rt", "torch", "transformers", "accelerate", "numpy", "soxr")

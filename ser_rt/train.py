@@ -11,7 +11,7 @@ from pathlib import Path
 from ser_rt.errors import ConfigError, SerError
 from ser_rt.presets import PRESETS, Preset, copy_preset
 
-_FLAGS: dict[str, type[int] | type[float]] = {
+_FLAGS: dict[str, type[int | float]] = {
     "batch_size": int,
     "num_epochs": int,
     "learning_rate": float,
@@ -59,8 +59,8 @@ def configure(args: argparse.Namespace) -> Preset:
 def run(args: argparse.Namespace) -> None:
     """Find the clips, train, and write the history beside the weights."""
     model, training, data = configure(args)
-    from ser_rt.corpus import load_directory, load_manifest  # noqa: PLC0415 (--help stays fast)
-    from ser_rt.trainer import create_trainer  # noqa: PLC0415
+    from ser_rt.corpus import load_directory, load_manifest
+    from ser_rt.trainer import create_trainer
 
     labels = model.emotion_labels
     clips = (
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
     history = create_trainer(model, training, data).train(kept, held, resume=args.resume)
     path = args.output_dir / "history.json"
     path.write_text(json.dumps(history, indent=2) + "\n", encoding="utf-8")
-    print(f"trained: {args.output_dir}", file=sys.stderr)  # noqa: T201
+    print(f"trained: {args.output_dir}", file=sys.stderr)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -87,10 +87,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         run(args)
     except SerError as error:
-        print(f"ser-train: {error}", file=sys.stderr)  # noqa: T201
+        print(f"ser-train: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("ser-train: stopped; go on with --resume", file=sys.stderr)  # noqa: T201
+        print("ser-train: stopped; go on with --resume", file=sys.stderr)
         return 130
     return 0
 

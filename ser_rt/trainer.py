@@ -1,7 +1,7 @@
 """Fine-tunes a network on labelled clips, on transformers' Trainer.
 
-One path for every architecture: balanced windows, a weighted loss, an exponential moving average
-of the weights where asked for, checkpoints to resume from, and a run folder that says how it came about.
+One path for every architecture: balanced windows, averaged weights where asked for, checkpoints
+to resume from, and a run folder that says how it came about.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 import transformers
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import Dataset, Sampler
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -51,8 +51,8 @@ class EmotionTrainer(transformers.Trainer):
         model: nn.Module,
         inputs: Example,
         return_outputs: bool = False,  # noqa: FBT001, FBT002 (transformers' signature)
-        **_: object,
-    ) -> Any:  # noqa: ANN401 (transformers' signature)
+        num_items_in_batch: Tensor | None = None,  # noqa: ARG002
+    ) -> Any:  # noqa: ANN401
         """Cross-entropy with label smoothing."""
         outputs = model(inputs["input_values"])
         loss = nn.functional.cross_entropy(
@@ -66,13 +66,23 @@ class EmotionTrainer(transformers.Trainer):
         """Evaluate the averaged weights, where there are any."""
         if self._average is None:
             return super().evaluate(*args, **kwargs)
-        with self._average.applied_to(self.model):
+        with self._average.applied_to(self.network):
             return super().evaluate(*args, **kwargs)
+
+    @property
+    def network(self) -> EmotionModel:
+        """The network that is being trained."""
+        return cast("EmotionModel", self.model)
+
+    def keep_average(self) -> None:
+        """Take the averaged weights of the best checkpoint, or the newest where none was chosen."""
+        if self._average is not None:
+            self._average.load_into(self.network, self.state.best_model_checkpoint)
 
 
 class _StopOnNan(transformers.TrainerCallback):
-    def on_log(self, _args: Any, state: Any, _control: Any, logs: Any = None, **_: Any) -> None:  # noqa: ANN401
-        loss = (logs or {}).get("loss", 0.0)
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401, ARG002
+        loss = kwargs["logs"].get("loss", 0.0)
         if not math.isfinite(loss):
             msg = (
                 f"the loss became {loss} at step {state.global_step}: lower learning_rate, "
@@ -124,17 +134,19 @@ class SpeechEmotionTrainer:
                 "or lower max_crop_s"
             )
             raise TrainingError(msg) from error
-        if trainer._average is not None:  # noqa: SLF001 (made above)
-            trainer._average.load_into(trainer.model, trainer.state.best_model_checkpoint)  # noqa: SLF001
+        trainer.keep_average()
         temperature = self._calibrate(trainer) if val_clips else 1.0
+        steps = trainer.state.global_step
         training = describe_run(
-            self.training_config, self.data_config, train_clips, val_clips, trainer.state.global_step
+            self.training_config, self.data_config, train_clips, val_clips, steps
         )
-        save_checkpoint(trainer.model, run, temperature=temperature, training=training)
+        save_checkpoint(trainer.network, run, temperature=temperature, training=training)
         return _history(trainer.state.log_history)
 
     def _split(
-        self, clips: Sequence[Clip], val_data: Any  # noqa: ANN401 (as `train`)
+        self,
+        clips: Sequence[Clip],
+        val_data: Any,  # noqa: ANN401 (as `train`)
     ) -> tuple[Sequence[Clip], Sequence[Clip]]:
         if val_data is not None:
             held = _clips(val_data)
@@ -221,13 +233,12 @@ class SpeechEmotionTrainer:
 
     @staticmethod
     def _calibrate(trainer: EmotionTrainer) -> float:
-        assert isinstance(trainer.eval_dataset, Dataset)
-        prediction = trainer.predict(trainer.eval_dataset)
+        prediction = trainer.predict(cast("Dataset[Example]", trainer.eval_dataset))
         return fit_temperature(np.asarray(prediction.label_ids), _logits(prediction.predictions))
 
 
 def _clips(data: Any) -> Sequence[Clip]:  # noqa: ANN401 (clips, or paths and labels)
-    if isinstance(data, tuple) and len(data) == 2 and not isinstance(data[0], Clip):  # noqa: PLR2004
+    if isinstance(data, tuple) and len(data) == 2 and not isinstance(data[0], Clip):
         return [Clip(Path(path), label) for path, label in zip(*data, strict=True)]
     return data  # type: ignore[no-any-return]
 

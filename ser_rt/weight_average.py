@@ -15,7 +15,7 @@ from transformers import TrainerCallback
 _FILE = "average.safetensors"
 
 
-class WeightAverage(TrainerCallback):  # type: ignore[misc]
+class WeightAverage(TrainerCallback):
     """Keeps the average of a network's weights and running statistics while it is trained.
 
     Polyak, Juditsky: Acceleration of stochastic approximation by averaging, 1992. Early on the

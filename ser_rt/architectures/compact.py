@@ -7,6 +7,8 @@ window, which makes it deaf to gain and to the colour of the microphone.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -23,7 +25,7 @@ def mel_filters(bands: int, low_hz: float = 50.0, high_hz: float = 7600.0) -> Te
     """
 
     def mel(hz: float) -> float:
-        return 2595.0 * np.log10(1.0 + hz / 700.0)
+        return 2595.0 * math.log10(1.0 + hz / 700.0)
 
     edges = 700.0 * (10.0 ** (np.linspace(mel(low_hz), mel(high_hz), bands + 2) / 2595.0) - 1.0)
     hz = np.linspace(0.0, SAMPLE_RATE / 2, FFT // 2 + 1)
@@ -33,7 +35,10 @@ def mel_filters(bands: int, low_hz: float = 50.0, high_hz: float = 7600.0) -> Te
 
 
 class LogMel(nn.Module):
-    """Waveforms ``[batch, samples]`` to normalised log-mel ``[batch, bands, frames]``, 100 a second."""
+    """Waveforms ``[batch, samples]`` to normalised log-mel ``[batch, bands, frames]``."""
+
+    basis: Tensor
+    filters: Tensor
 
     def __init__(self, bands: int) -> None:
         super().__init__()
@@ -93,11 +98,12 @@ class SeparableBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map ``[batch, channels, frames]`` to the same shape."""
-        return features + self.layers(features)
+        transformed: Tensor = self.layers(features)
+        return features + transformed
 
 
 class AttentiveStatisticsPooling(nn.Module):
-    """Mean and deviation over time, weighted by attention: ``[batch, c, frames]`` to ``[batch, 2c]``.
+    """Mean and deviation over time, weighted by attention.
 
     Okabe, Koshinaka, Shinoda: Attentive statistics pooling, INTERSPEECH 2018.
     """
@@ -109,7 +115,7 @@ class AttentiveStatisticsPooling(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Pool."""
+        """Pool ``[batch, channels, frames]`` to ``[batch, 2 * channels]``."""
         weights = self.attention(features).softmax(dim=2)
         mean = (features * weights).sum(dim=2)
         variance = (features.square() * weights).sum(dim=2) - mean.square()
@@ -143,4 +149,5 @@ class Compact(nn.Module):
             features = self.features(waveforms)
         if self.training:
             features = mask(features)
-        return self.normalize(self.pooling(self.blocks(self.stem(features))))  # type: ignore[no-any-return]
+        embedding: Tensor = self.normalize(self.pooling(self.blocks(self.stem(features))))
+        return embedding
