@@ -29,7 +29,7 @@ from ser_rt.plots import class_figure, confusion_figure, png
 from ser_rt.preprocessing import read_speech
 from ser_rt.report import to_text, write_report
 from ser_rt.stress import StressTest
-from ser_rt.utils import positive_int, write_bytes
+from ser_rt.utils import positive_int, print_answer, write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -211,7 +211,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         where = options.manifest or options.data_dir
         title = f"{options.model_path or 'built-in model'} on {where} {options.split or ''}"
         written = write_report(found, options.output_dir, title.strip())
-        print(to_text(found), end="")
+        print_answer(to_text(found).rstrip())
     except SerError as error:
         print(f"ser-evaluate: {error}", file=sys.stderr)
         return 1

@@ -6,6 +6,7 @@ from base64 import b64encode
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from ser_rt.evaluation import FEW_SPEAKERS
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from ser_rt.evaluation import Evaluation, Score
 
+_WIDTH = 100
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 table { border-collapse: collapse; margin: 1rem 0 }
@@ -194,7 +196,7 @@ def _text(table: Table) -> str:
         ).rstrip()
         for line in lines
     ]
-    return "\n".join([table.title, "=" * len(table.title), *laid, *filter(None, [table.note])])
+    return "\n".join([table.title, "=" * len(table.title), *laid, *wrap(table.note, _WIDTH)])
 
 
 def _html(table: Table) -> str:

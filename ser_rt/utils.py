@@ -6,8 +6,10 @@ import argparse
 import json
 import logging
 import math
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,24 +75,40 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
         partial.write_bytes(content)
         partial.replace(target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         msg = f"cannot write {target}: {error.strerror}"
         raise OutputError(msg) from error
     return target
+
+
+def print_answer(text: str) -> None:
+    """Print what a command found.
+
+    Raises:
+        OutputError: nobody reads it: a pipe was closed.
+    """
+    try:
+        print(text, flush=True)  # noqa: T201 (the answer of a command)
+    except BrokenPipeError as error:
+        # Python flushes once more on its way out, and must not fail again there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        msg = "standard output was closed before everything was written"
+        raise OutputError(msg) from error
 
 
 def write_json(value: object, path: str | Path | None = None) -> None:
     """Write JSON to a file, or print it; NaN and infinity, which JSON has not, become null.
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: it cannot be written.
     """
     plain = path is None and sys.stdout.encoding.lower() not in {"utf-8", "utf8"}
     text = json.dumps(_finite(value), indent=2, ensure_ascii=plain, allow_nan=False)
     # A path that is not UTF-8 holds lone surrogates: JSON can carry them only escaped.
     encoded = text.encode("utf-8", "backslashreplace")
     if path is None:
-        print(encoded.decode())  # noqa: T201 (the answer of a command)
+        print_answer(encoded.decode())
     else:
         write_bytes(path, encoded + b"\n")
 
