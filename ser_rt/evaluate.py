@@ -24,7 +24,7 @@ from ser_rt.evaluation import (
     score,
     score_groups,
 )
-from ser_rt.loading import load_model
+from ser_rt.loading import open_model
 from ser_rt.plots import class_figure, confusion_figure, png
 from ser_rt.preprocessing import read_speech
 from ser_rt.report import to_text, write_report
@@ -62,7 +62,7 @@ class ModelEvaluator:
         max_duration: float | None = None,
     ) -> None:
         """Open the model."""
-        opened = load_model(model) if model is None or isinstance(model, str | Path) else model
+        opened = open_model(model) if model is None or isinstance(model, str | Path) else model
         self.classifier: EmotionClassifier = opened
         self._batch_size = batch_size
         self._max_duration = max_duration or model_config.max_duration

@@ -22,7 +22,7 @@ from ser_rt.errors import (
     DataError,
     SerError,
 )
-from ser_rt.loading import load_model
+from ser_rt.loading import open_model
 from ser_rt.preprocessing import SHORTEST_S, read_speech
 from ser_rt.utils import positive_int, write_json
 
@@ -172,13 +172,13 @@ def _failure(path: str | Path, error: AudioError) -> Prediction:
 def create_inference_engine(
     model_dir: str | Path | None = None, batch_size: int = DEFAULT_BATCH_SIZE
 ) -> EmotionInference:
-    """Open a model (see `load_model`) for prediction; `model_config.max_duration` is its longest.
+    """Open a model (see `open_model`) for prediction; `model_config.max_duration` is its longest.
 
     Raises:
         BundleError: there is no such model, or it is a bundle that cannot be used.
         CheckpointError: the folder is no bundle, and no checkpoint with a trained head either.
     """
-    return EmotionInference(load_model(model_dir), model_config.max_duration, batch_size)
+    return EmotionInference(open_model(model_dir), model_config.max_duration, batch_size)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

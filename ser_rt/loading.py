@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser_rt.bundle import MANIFEST_FILE, Bundle, find_bundle
+from ser_rt.bundle import MANIFEST_FILE
 
 if TYPE_CHECKING:
     from ser_rt.classifier import EmotionClassifier
 
 
-def load_model(model: str | Path | None = None) -> EmotionClassifier:
+def open_model(model: str | Path | None = None) -> EmotionClassifier:
     """Open a bundle (needs no torch), or a training run or checkpoint (needs torch).
 
     Args:
@@ -25,6 +25,6 @@ def load_model(model: str | Path | None = None) -> EmotionClassifier:
         from ser_rt.checkpoint import load_classifier  # noqa: PLC0415 (torch)
 
         return load_classifier(Path(model))
-    from ser_rt.runtime.onnx_classifier import OnnxClassifier  # noqa: PLC0415 (onnxruntime)
+    from ser_rt.runtime.stream import load  # noqa: PLC0415 (onnxruntime)
 
-    return OnnxClassifier(Bundle.load(find_bundle(model)))
+    return load(model)

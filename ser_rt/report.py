@@ -81,8 +81,9 @@ def to_text(evaluation: Evaluation) -> str:
 def to_html(evaluation: Evaluation, images: Mapping[str, bytes], title: str) -> str:
     """Put tables and PNG images, by caption, into one page without outside references."""
     pictures = (
-        f'<h2>{name}</h2>\n<img alt="{name}" src="data:image/png;base64,{data}">'
-        for name, data in ((name, b64encode(data).decode()) for name, data in images.items())
+        f"<h2>{escape(caption)}</h2>\n"
+        f'<img alt="{escape(caption)}" src="data:image/png;base64,{b64encode(data).decode()}">'
+        for caption, data in images.items()
     )
     body = "\n".join([*map(_html, tables(evaluation)), *pictures])
     return (
@@ -109,6 +110,9 @@ def write_report(evaluation: Evaluation, folder: str | Path, title: str) -> list
         figures["robustness"] = bars_figure(evaluation.robustness, "UAR")
     images = {name: png(figure) for name, figure in figures.items()}
     files = {f"{name}.png": data for name, data in images.items()}
+    for name, score in evaluation.groups.get("dataset", {}).items():
+        figure = confusion_figure(score.confusion, evaluation.labels)
+        images[f"confusion of {name}"] = png(figure)
     files["report.html"] = to_html(evaluation, images, title).encode()
     files["report.txt"] = to_text(evaluation).encode()
     written = [write_bytes(Path(folder, name), data) for name, data in files.items()]

@@ -167,7 +167,7 @@ def test_command_writes_a_report(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("matplotlib")
-    monkeypatch.setattr(evaluate, "load_model", lambda _: PitchClassifier())
+    monkeypatch.setattr(evaluate, "open_model", lambda _: PitchClassifier())
     line = ["--manifest", str(corpus / "manifest.csv"), "--split", "val"]
     assert evaluate.main([*line, "--output_dir", str(tmp_path / "out")]) == 0
     written = {p.name for p in (tmp_path / "out").iterdir()}
@@ -195,7 +195,7 @@ def test_the_page_needs_nothing_beside_it(evaluator: ModelEvaluator, tmp_path: P
     write_report(evaluator.evaluation, tmp_path, "<model> & 감정")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "&lt;model&gt; &amp; 감정" in page
-    assert page.count("data:image/png;base64,") == 5
+    assert page.count("data:image/png;base64,") == 7
     assert not re.search(r"(src|href)=\"(?!data:)", page)
     for title in ("Overall", "Confusion", "Calibration", "Window length", "Robustness", "Left out"):
         assert f"<h2>{title}" in page
