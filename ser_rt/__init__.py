@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from ser_rt.bundle import Bundle, sample_path
     from ser_rt.classifier import EmotionClassifier
     from ser_rt.errors import SerError
+    from ser_rt.runtime.astream import astream
     from ser_rt.runtime.audio import AudioChunk, AudioSource
     from ser_rt.runtime.event import EmotionEvent
-    from ser_rt.runtime.stream import EmotionStream, astream, load, open_stream, stream
+    from ser_rt.runtime.stream import EmotionStream, load, open_stream, stream
 
 __version__ = "0.1.0"
 
@@ -40,7 +41,7 @@ __all__ = [
 _HOME = {
     "load": "ser_rt.runtime.stream",
     "stream": "ser_rt.runtime.stream",
-    "astream": "ser_rt.runtime.stream",
+    "astream": "ser_rt.runtime.astream",
     "open_stream": "ser_rt.runtime.stream",
     "sample_path": "ser_rt.bundle",
     "EmotionStream": "ser_rt.runtime.stream",

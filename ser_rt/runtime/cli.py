@@ -159,7 +159,7 @@ def _list_devices(flags: argparse.Namespace) -> int:
     for device in devices:
         mark = "*" if device.is_default else " "
         print(
-            f"{mark} {device.index:3}  {device.name}  "
+            f"{mark} {device.number:3}  {device.name}  "
             f"({device.channels} channels, {device.sample_rate} Hz)"
         )
     if not devices:
@@ -183,8 +183,11 @@ def _fail(error: SerError, code: int) -> int:
 
 
 def _drop_output() -> None:
-    """Keep Python from failing once more when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Keep Python from failing once more when it flushes a broken output at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _speak_utf8() -> None:

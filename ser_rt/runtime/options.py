@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +16,12 @@ from ser_rt.runtime.providers import PROVIDERS
 from ser_rt.runtime.sinks import SINKS
 from ser_rt.runtime.text import LANGUAGES
 
+_USAGE = """\
+ser-stream [flags] FILE...      hear recordings
+       ser-stream [flags] --mic        listen to a microphone
+       ser-stream [flags] -            hear raw PCM on standard input"""
 _EPILOG = """\
-examples:
-  ser-stream speech.wav                        hear a recording
-  ser-stream --mic                             listen to the microphone; Ctrl-C ends
+example:
   ffmpeg -i talk.mp4 -f s16le -ac 1 -ar 16000 - | ser-stream - --format jsonl
 
 Events go to standard output, everything else to standard error. The exit code is 0; 1 if audio,
@@ -31,6 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of ``ser-stream``."""
     parser = argparse.ArgumentParser(
         prog="ser-stream",
+        usage=_USAGE,
         description="Hear emotion in speech as it streams.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -99,7 +103,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         flags = parser.parse_args([*_flags_of_file(parser, Path(flags.config)), *argv])
     listens = bool(flags.files) + flags.mic + flags.list_devices
     if listens == 0:
-        parser.print_usage()
+        parser.print_usage(sys.stderr)
         msg = "name a FILE, or - for standard input, or --mic; --help says more"
         raise ConfigError(msg)
     if listens > 1:

@@ -9,10 +9,8 @@ Three ways to the same events:
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable
-from contextlib import suppress
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -75,7 +73,7 @@ def stream(
         >>> events[0].type, events[0].start, events[0].end
         ('emotion', 0.0, 1.0)
     """
-    classifier = _classifier(model)
+    classifier = as_classifier(model)
     engine = make_engine(classifier, **settings)
     with _source(audio, sample_rate, classifier.sample_rate) as source:
         yield from engine.run(source)
@@ -92,7 +90,7 @@ def open_stream(
         >>> events[-1].end == len(samples) / 16_000
         True
     """
-    return EmotionStream(_classifier(model), sample_rate, **settings)
+    return EmotionStream(as_classifier(model), sample_rate, **settings)
 
 
 class EmotionStream:
@@ -142,37 +140,8 @@ class EmotionStream:
         self.close()
 
 
-async def astream(
-    audio: Audio | AsyncIterable[Samples],
-    *,
-    sample_rate: int | None = None,
-    model: Model = None,
-    **settings: Unpack[StreamSettings],
-) -> AsyncIterator[EmotionEvent]:
-    """Yield as `stream` does, with all reading and all inference in a worker thread.
-
-    ``audio`` may also be an async iterable of arrays. Arguments and errors as of `stream`.
-    """
-    classifier = await asyncio.to_thread(_classifier, model)
-    if not isinstance(audio, AsyncIterable):
-        events = stream(audio, sample_rate=sample_rate, model=classifier, **settings)
-        try:
-            while (event := await asyncio.to_thread(next, events, None)) is not None:
-                yield event
-        finally:
-            # A worker that is still reading after a cancellation keeps the stream until it ends.
-            with suppress(ValueError):
-                events.close()
-        return
-    listener = EmotionStream(classifier, _given(sample_rate), **settings)
-    async for samples in audio:
-        for event in await asyncio.to_thread(listener.push, samples):
-            yield event
-    for event in await asyncio.to_thread(listener.flush):
-        yield event
-
-
-def _classifier(model: Model) -> EmotionClassifier:
+def as_classifier(model: Model) -> EmotionClassifier:
+    """Return a model as it is, or load it by name."""
     return load(model) if model is None or isinstance(model, str | Path) else model
 
 
@@ -182,10 +151,11 @@ def _source(audio: Audio, sample_rate: int | None, to_hz: int) -> AudioSource:
     if isinstance(audio, str | os.PathLike):
         return make_source("file", audio, to_hz)
     arrays = [audio] if isinstance(audio, np.ndarray) else audio
-    return make_source("arrays", arrays, to_hz, rate=_given(sample_rate))
+    return make_source("arrays", arrays, to_hz, rate=given_rate(sample_rate))
 
 
-def _given(sample_rate: int | None) -> int:
+def given_rate(sample_rate: int | None) -> int:
+    """Return the rate in Hz that arrays need, or raise `AudioInputError`."""
     if sample_rate is None:
         msg = "arrays do not know their rate: give sample_rate in Hz"
         raise AudioInputError(msg)

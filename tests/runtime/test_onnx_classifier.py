@@ -7,9 +7,8 @@ import pytest
 
 from ser_rt.bundle import Bundle, write_bundle
 from ser_rt.errors import AudioInputError, BundleInvalidError, ConfigError, ProviderError
-from ser_rt.runtime import onnx_classifier
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.providers import PROVIDERS
+from ser_rt.runtime.providers import PROVIDERS, onnxruntime
 from tests.conftest import make_wave
 from tests.tiny_bundle import LABELS, MANIFEST, build_tiny_bundle, tiny_model
 
@@ -42,7 +41,7 @@ def test_a_provider_that_does_not_come_up_is_an_error(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = Bundle.load(tiny_bundle)
-    ort = onnx_classifier.onnxruntime()
+    ort = onnxruntime()
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["CPUExecutionProvider"])
     with pytest.raises(
         ProviderError, match=r"CUDAExecutionProvider did not come up.*ser-rt\[gpu\]"
@@ -58,7 +57,7 @@ def test_a_silent_fall_back_is_an_error(tiny_bundle: Path, monkeypatch: pytest.M
         def get_providers(self) -> list[str]:
             return ["CPUExecutionProvider"]
 
-    ort = onnx_classifier.onnxruntime()
+    ort = onnxruntime()
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider"])
     monkeypatch.setattr(ort, "InferenceSession", Fallen)
     with pytest.raises(ProviderError, match="fell back to CPUExecutionProvider"):

@@ -11,7 +11,9 @@ from ser_rt.runtime.smoother import Smoother
 def posterior(end_s: float, first: float | None, length_s: float = 3.0) -> Posterior:
     probabilities = None if first is None else np.array([first, 1 - first], np.float32)
     start_s = max(0.0, end_s - length_s)
-    return Posterior(start_s, end_s, probabilities, 1.0, False, 0.0, {})
+    return Posterior(
+        start_s, end_s, probabilities, speech=1.0, is_partial=False, captured_at=0.0, spent_s={}
+    )
 
 
 def first(smoother: Smoother, at: Posterior) -> float:

@@ -11,7 +11,8 @@ def cut(
     samples: np.ndarray, sizes: list[int], *, window: int, hop: int, first: int
 ) -> list[Window]:
     windower = Windower(window=window, hop=hop, first=first)
-    windows, start, turn = [], 0, 0
+    windows: list[Window] = []
+    start = turn = 0
     while start < len(samples):
         size = sizes[turn % len(sizes)]
         windows += windower.feed(samples[start : start + size], start)

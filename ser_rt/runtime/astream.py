@@ -1,0 +1,50 @@
+"""Streams for asyncio programs; apart, because loading asyncio takes a command line's time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import suppress
+from typing import Unpack
+
+from ser_rt.runtime.engine import StreamSettings
+from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.stream import (
+    Audio,
+    EmotionStream,
+    Model,
+    Samples,
+    as_classifier,
+    given_rate,
+    stream,
+)
+
+
+async def astream(
+    audio: Audio | AsyncIterable[Samples],
+    *,
+    sample_rate: int | None = None,
+    model: Model = None,
+    **settings: Unpack[StreamSettings],
+) -> AsyncGenerator[EmotionEvent, None]:
+    """Yield as `stream` does, with all reading and all inference in a worker thread.
+
+    ``audio`` may also be an async iterable of arrays. Arguments and errors as of `stream`.
+    """
+    classifier = await asyncio.to_thread(as_classifier, model)
+    if not isinstance(audio, AsyncIterable):
+        events = stream(audio, sample_rate=sample_rate, model=classifier, **settings)
+        try:
+            while (event := await asyncio.to_thread(next, events, None)) is not None:
+                yield event
+        finally:
+            # A worker that is still reading after a cancellation keeps the stream until it ends.
+            with suppress(ValueError):
+                events.close()
+        return
+    listener = EmotionStream(classifier, given_rate(sample_rate), **settings)
+    async for samples in audio:
+        for event in await asyncio.to_thread(listener.push, samples):
+            yield event
+    for event in await asyncio.to_thread(listener.flush):
+        yield event

@@ -1,0 +1,54 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ser_rt.runtime.event import EmotionEvent, latency_ms
+
+JOY = EmotionEvent(
+    "emotion", 4, 0.5, 3.5, "Joy", 0.75, {"Joy": 0.75, "Sad": 0.25}, 0.9, partial=False,
+    latency_ms={"total": 5.5, "inference": 5.0, "other": 0.5},
+)  # fmt: skip
+
+
+def test_an_emotion_is_one_line_of_json() -> None:
+    assert json.loads(JOY.to_json()) == {
+        "type": "emotion",
+        "seq": 4,
+        "start": 0.5,
+        "end": 3.5,
+        "emotion": "Joy",
+        "confidence": 0.75,
+        "probabilities": {"Joy": 0.75, "Sad": 0.25},
+        "speech": 0.9,
+        "partial": False,
+        "latency_ms": {"total": 5.5, "inference": 5.0, "other": 0.5},
+    }
+    assert "\n" not in JOY.to_json()
+    assert "latency_ms" not in JOY.to_dict(timing=False)
+
+
+def test_silence_has_no_emotion() -> None:
+    event = EmotionEvent("no_speech", 0, 0.0, 1.0, speech=0.0, partial=True)
+    assert event.to_dict(timing=False) == {
+        "type": "no_speech", "seq": 0, "start": 0.0, "end": 1.0, "speech": 0.0, "partial": True,
+    }  # fmt: skip
+    assert event.korean is None
+
+
+def test_the_korean_name() -> None:
+    assert JOY.korean == "기쁨"
+    assert EmotionEvent("emotion", 0, 0, 1, emotion="Bored").korean == "Bored"
+
+
+@given(
+    total_s=st.floats(0, 10),
+    spent_s=st.dictionaries(st.sampled_from(["queue", "gate", "inference"]), st.floats(0, 3)),
+)
+def test_the_parts_of_a_latency_add_up(total_s: float, spent_s: dict[str, float]) -> None:
+    latency = latency_ms(total_s, spent_s)
+    total = latency.pop("total")
+    assert total == pytest.approx(sum(latency.values()), abs=1e-3)
+    assert total >= round(1e3 * total_s, 3) - 1e-6
+    assert min(latency.values()) >= 0

@@ -1,0 +1,27 @@
+"""The examples in docstrings run."""
+
+import doctest
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ser_rt.bundle import Bundle
+from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from tests.conftest import make_wave
+
+
+@pytest.mark.parametrize("name", ["windower", "onnx_classifier", "stream"])
+def test_docstrings(name: str, tiny_bundle: Path, classifier: OnnxClassifier) -> None:
+    module = importlib.import_module(f"ser_rt.runtime.{name}")
+    names = vars(module) | {
+        "np": np,
+        "Bundle": Bundle,
+        "tiny_bundle": tiny_bundle,
+        "model": classifier,
+        "samples": make_wave(3.3),
+    }
+    result = doctest.testmod(module, globs=names)
+    assert result.attempted > 0
+    assert result.failed == 0
