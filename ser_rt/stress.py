@@ -52,7 +52,7 @@ def telephone(samples: FloatArray) -> FloatArray:
 
 
 def opus(samples: FloatArray) -> FloatArray:
-    """Encode with Opus at the lowest bit rate that libsndfile offers, and decode again."""
+    """Encode with Opus at the lowest rate of libsndfile (6 to 10 kbit/s), and decode again."""
     file = io.BytesIO()
     soundfile.write(file, samples, SAMPLE_RATE, format="OGG", subtype="OPUS", compression_level=1.0)
     file.seek(0)
