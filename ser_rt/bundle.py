@@ -15,7 +15,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,19 +27,6 @@ FORMAT = 1
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
 DEFAULT_BUNDLE = "compact"
-_KEPT = (
-    "name",
-    "version",
-    "architecture",
-    "parameters",
-    "sample_rate",
-    "precision",
-    "input_normalization",
-    "window_s",
-    "hop_s",
-    "min_window_s",
-    "temperature",
-)
 _HERE = Path(__file__).resolve().parent
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -111,11 +98,10 @@ class Bundle:
         manifest = _read_manifest(folder)
         for name, entry in manifest["files"].items():
             _verify_file(folder, name, entry)
+        labels = _labels(folder, manifest["labels"])
         return cls(
-            folder=folder,
-            labels=_labels(folder, manifest["labels"]),
-            manifest=manifest,
-            **{key: manifest[key] for key in _KEPT},
+            **{field.name: manifest[field.name] for field in fields(cls) if field.name in _TYPES}
+            | {"folder": folder, "labels": labels, "manifest": manifest}
         )
 
 
@@ -176,15 +162,24 @@ def write_bundle(
             )
             (fresh / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
             Bundle.load(fresh)
-            if folder.exists():
-                folder.rename(Path(temporary) / "old")
-            fresh.rename(folder)
+            _replace(folder, fresh, Path(temporary) / "old")
     except OSError as error:
         if isinstance(error, BundleNotFoundError):
             raise
         msg = f"bundle {folder} cannot be written: {error}"
         raise OutputError(msg) from error
     return folder
+
+
+def _replace(folder: Path, fresh: Path, old: Path) -> None:
+    if folder.exists():
+        folder.rename(old)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -218,6 +213,8 @@ def _check_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     for key in ("parameters", "sample_rate", "window_s", "hop_s", "min_window_s", "temperature"):
         if not 0 < manifest[key] < float("inf"):
             raise _invalid(folder, f"{key!r} in its manifest is {manifest[key]!r}, not above 0")
+    if max(manifest["hop_s"], manifest["min_window_s"]) > manifest["window_s"]:
+        raise _invalid(folder, "its hop_s or min_window_s is longer than its window_s")
     if MODEL_FILE not in manifest["files"]:
         raise _invalid(folder, f"its manifest does not list {MODEL_FILE}")
 

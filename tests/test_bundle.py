@@ -89,6 +89,8 @@ def test_every_key_is_required_and_typed(bundle: Path, key: str) -> None:
         ("sample_rate", 0),
         ("window_s", -3.0),
         ("hop_s", True),
+        ("hop_s", 3.5),
+        ("min_window_s", 3.5),
         ("labels", [{"id": 0, "en": "Joy", "ko": "기쁨"}]),
         ("labels", [{"id": i, "en": "Joy", "ko": "기쁨"} for i in range(2)]),
         ("labels", ["Joy", "Sad"]),

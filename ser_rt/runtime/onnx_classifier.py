@@ -116,10 +116,10 @@ def _open_first(bundle: Bundle, executions: list[Execution], threads: int) -> tu
     """Open the network with the first provider that comes up; raise the last one's error."""
     for execution in executions[:-1]:
         try:
-            return _open(bundle, execution, threads), execution.name
+            return _open(bundle, execution, threads), execution.short_name
         except ProviderError:
             continue
-    return _open(bundle, executions[-1], threads), executions[-1].name
+    return _open(bundle, executions[-1], threads), executions[-1].short_name
 
 
 def _open(bundle: Bundle, execution: Execution, threads: int) -> Any:  # noqa: ANN401 (no types)

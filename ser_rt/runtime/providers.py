@@ -15,6 +15,11 @@ class Execution(NamedTuple):
     options: dict[str, Any]
     remedy: str
 
+    @property
+    def short_name(self) -> str:
+        """Name as in `PROVIDERS`: ``cpu``."""
+        return self.name.removesuffix("ExecutionProvider").lower()
+
 
 def cpu() -> list[Execution]:
     """Run on the processor."""

@@ -47,7 +47,7 @@ def test_a_provider_that_does_not_come_up_is_an_error(
         ProviderError, match=r"CUDAExecutionProvider did not come up.*ser-rt\[gpu\]"
     ):
         OnnxClassifier(bundle, "cuda")
-    assert OnnxClassifier(bundle, "auto").provider == "CPUExecutionProvider"
+    assert OnnxClassifier(bundle, "auto").provider == "cpu"
 
 
 def test_a_silent_fall_back_is_an_error(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
