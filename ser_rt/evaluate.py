@@ -16,7 +16,7 @@ import numpy as np
 from ser_rt.batching import DEFAULT_BATCH_SIZE, classify
 from ser_rt.config import EMOTIONS, model_config
 from ser_rt.corpus import load_directory, load_manifest
-from ser_rt.errors import AudioError, DataError, SerError
+from ser_rt.errors import AudioError, DataError
 from ser_rt.evaluation import (
     Evaluation,
     Prediction,
@@ -24,12 +24,13 @@ from ser_rt.evaluation import (
     score,
     score_groups,
 )
-from ser_rt.loading import open_model
+from ser_rt.loading import PROVIDER_HELP, open_model
 from ser_rt.plots import class_figure, confusion_figure, png
 from ser_rt.preprocessing import read_speech
 from ser_rt.report import to_text, write_report
+from ser_rt.runtime.providers import PROVIDERS
 from ser_rt.stress import StressTest
-from ser_rt.utils import positive_int, print_answer, write_bytes
+from ser_rt.utils import positive_int, run_command, write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -198,23 +199,23 @@ def _draw(figure: Figure, save_path: str | Path | None) -> Figure:
 def main(argv: Sequence[str] | None = None) -> int:
     """Evaluate a model on a folder or a manifest and write a report; return 0, or 1 on an error."""
     options = _parse(argv)
-    try:
-        evaluator = ModelEvaluator(options.model_path, batch_size=options.batch_size)
-        clips, left_out = _clips(options, evaluator.classifier.labels)
-        found = evaluator.evaluate_dataset(
-            [clip.path for clip in clips],
-            [clip.emotion for clip in clips],
-            {column: [getattr(clip, column) for clip in clips] for column in GROUP_COLUMNS},
-            stress=not options.no_stress,
-            left_out=left_out,
-        )
-        where = options.manifest or options.data_dir
-        title = f"{options.model_path or 'built-in model'} on {where} {options.split or ''}"
-        written = write_report(found, options.output_dir, title.strip())
-        print_answer(to_text(found).rstrip())
-    except SerError as error:
-        print(f"ser-evaluate: {error}", file=sys.stderr)
-        return 1
+    return run_command("ser-evaluate", lambda: _evaluate(options))
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    classifier = open_model(options.model_path, options.provider)
+    clips, left_out = _clips(options, classifier.labels)
+    found = ModelEvaluator(classifier, batch_size=options.batch_size).evaluate_dataset(
+        [clip.path for clip in clips],
+        [clip.emotion for clip in clips],
+        {column: [getattr(clip, column) for clip in clips] for column in GROUP_COLUMNS},
+        stress=not options.no_stress,
+        left_out=left_out,
+    )
+    where = options.manifest or options.data_dir
+    title = f"{options.model_path or 'built-in model'} on {where} {options.split or ''}"
+    written = write_report(found, options.output_dir, title.strip())
+    print(to_text(found), end="")
     print(f"ser-evaluate: wrote {', '.join(map(str, written))}", file=sys.stderr)
     return 0
 
@@ -242,6 +243,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--split", help="only the manifest's clips of this split, such as val")
     parser.add_argument("--output_dir", default="./evaluation_results", help="default: %(default)s")
     parser.add_argument("--batch_size", type=positive_int, default=DEFAULT_BATCH_SIZE)
+    parser.add_argument("--provider", choices=tuple(PROVIDERS), default="cpu", help=PROVIDER_HELP)
     parser.add_argument(
         "--no_stress", action="store_true", help="skip windows and robustness: ten times quicker"
     )

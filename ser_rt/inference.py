@@ -20,11 +20,11 @@ from ser_rt.errors import (
     AudioError,
     ConfigError,
     DataError,
-    SerError,
 )
-from ser_rt.loading import open_model
+from ser_rt.loading import PROVIDER_HELP, open_model
 from ser_rt.preprocessing import SHORTEST_S, read_speech
-from ser_rt.utils import positive_int, write_json
+from ser_rt.runtime.providers import PROVIDERS
+from ser_rt.utils import positive_int, run_command, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,28 +184,30 @@ def create_inference_engine(
 def main(argv: Sequence[str] | None = None) -> int:
     """Predict a file or a folder and print JSON; return 0, or 1 if nothing could be predicted."""
     options = _parse(argv)
-    try:
-        engine = create_inference_engine(options.model_path, options.batch_size)
-        answer: Prediction | dict[str, object]
-        if options.directory is None:
-            answer = engine.predict_single(options.audio_path)
-            results = [answer]
-        else:
-            results = engine.predict_directory(options.directory)
-            distribution = engine.analyze_emotions_distribution(results)
-            answer = {"predictions": results, "distribution": distribution}
-        failed = [r for r in results if r["predicted_emotion"] is None]
-        if options.no_probabilities:
-            for result in results:
-                del result["probabilities"]  # type: ignore[misc]
-        write_json(answer, options.output_path)
-    except SerError as error:
-        print(f"ser-predict: {error}", file=sys.stderr)
-        return 1
+    return run_command("ser-predict", lambda: _predict(options))
+
+
+def _predict(options: argparse.Namespace) -> int:
+    classifier = open_model(options.model_path, options.provider)
+    engine = EmotionInference(classifier, model_config.max_duration, options.batch_size)
+    answer: Prediction | dict[str, object]
+    if options.directory is None:
+        answer = engine.predict_single(options.audio_path)
+        results = [answer]
+    else:
+        results = engine.predict_directory(options.directory)
+        distribution = engine.analyze_emotions_distribution(results)
+        answer = {"predictions": results, "distribution": distribution}
+    if not results:
+        msg = f"no audio files under {options.directory}"
+        raise DataError(msg)
+    failed = [r for r in results if r["predicted_emotion"] is None]
+    if options.no_probabilities:
+        for result in results:
+            del result["probabilities"]  # type: ignore[misc]
+    write_json(answer, options.output_path)
     for result in failed:
         print(f"ser-predict: {result['status']}", file=sys.stderr)
-    if not results:
-        print(f"ser-predict: no audio files under {options.directory}", file=sys.stderr)
     return int(len(failed) == len(results))
 
 
@@ -222,6 +224,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--batch_size", type=positive_int, default=DEFAULT_BATCH_SIZE, help="default: %(default)s"
     )
+    parser.add_argument("--provider", choices=tuple(PROVIDERS), default="cpu", help=PROVIDER_HELP)
     return parser.parse_args(argv)
 
 

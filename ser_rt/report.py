@@ -134,6 +134,7 @@ _ROBUSTNESS_NOTE = "UAR of whole clips, each changed as the first column says."
 
 
 def _scores(title: str, scores: Mapping[str, Score]) -> Table:
+    drawn = any(s.interval_clips for s in scores.values())
     rows = [
         (
             name,
@@ -141,15 +142,15 @@ def _scores(title: str, scores: Mapping[str, Score]) -> Table:
             f"{s.speakers}{'*' if 0 < s.speakers < FEW_SPEAKERS else ''}" if s.speakers else "?",
             str(sum(c.support > 0 for c in s.classes.values())),
             f"{s.uar:.3f}",
-            _interval(s.interval_speakers),
-            _interval(s.interval_clips),
+            *((_interval(s.interval_speakers), _interval(s.interval_clips)) if drawn else ()),
             f"{s.weighted_accuracy:.3f}",
             f"{s.macro_f1:.3f}",
         )
         for name, s in scores.items()
     ]
-    head = ("", "clips", "speakers", "classes", "UAR", "over speakers", "over clips")
-    return Table(title, (*head, "WA", "macro-F1"), rows, _SCORES_NOTE if title == "Overall" else "")
+    intervals = ("over speakers", "over clips") if drawn else ()
+    head = ("", "clips", "speakers", "classes", "UAR", *intervals, "WA", "macro-F1")
+    return Table(title, head, rows, _SCORES_NOTE if title == "Overall" else "")
 
 
 def _classes(overall: Score) -> Table:

@@ -8,12 +8,12 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser_rt.errors import ConfigError, DataError, OutputError
+from ser_rt.errors import ConfigError, DataError, OutputError, SerError
 from ser_rt.plots import new_figure, png
 
 if TYPE_CHECKING:
@@ -82,19 +82,26 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
     return target
 
 
-def print_answer(text: str) -> None:
-    """Print what a command found.
+def run_command(name: str, work: Callable[[], int]) -> int:
+    """Do a command's work and return its exit code; a user's mistake is one line, no traceback.
 
-    Raises:
-        OutputError: nobody reads it: a pipe was closed.
+    Returns:
+        What `work` returns, 0 too if the reader of a pipe has enough, 1 if it fails, 2 if it was
+        asked for wrongly, 130 after Ctrl-C.
     """
     try:
-        print(text, flush=True)  # noqa: T201 (the answer of a command)
-    except BrokenPipeError as error:
+        code = work()
+        sys.stdout.flush()
+    except BrokenPipeError:
         # Python flushes once more on its way out, and must not fail again there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        msg = "standard output was closed before everything was written"
-        raise OutputError(msg) from error
+        return 0
+    except SerError as error:
+        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 (it is for the user)
+        return 2 if isinstance(error, ConfigError) else 1
+    except KeyboardInterrupt:
+        return 130
+    return code
 
 
 def write_json(value: object, path: str | Path | None = None) -> None:
@@ -108,7 +115,7 @@ def write_json(value: object, path: str | Path | None = None) -> None:
     # A path that is not UTF-8 holds lone surrogates: JSON can carry them only escaped.
     encoded = text.encode("utf-8", "backslashreplace")
     if path is None:
-        print_answer(encoded.decode())
+        print(encoded.decode())  # noqa: T201 (the answer of a command)
     else:
         write_bytes(path, encoded + b"\n")
 

@@ -167,7 +167,7 @@ def test_command_writes_a_report(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("matplotlib")
-    monkeypatch.setattr(evaluate, "open_model", lambda _: PitchClassifier())
+    monkeypatch.setattr(evaluate, "open_model", lambda *_: PitchClassifier())
     line = ["--manifest", str(corpus / "manifest.csv"), "--split", "val"]
     assert evaluate.main([*line, "--output_dir", str(tmp_path / "out")]) == 0
     written = {p.name for p in (tmp_path / "out").iterdir()}

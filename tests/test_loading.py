@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ser_rt.bundle import MANIFEST_FILE
-from ser_rt.errors import BundleInvalidError, BundleNotFoundError, CheckpointError
+from ser_rt.errors import BundleInvalidError, BundleNotFoundError, CheckpointError, ConfigError
 from ser_rt.inference import create_inference_engine
 from ser_rt.loading import open_model
 from tests.tiny_bundle import LABELS, build_tiny_bundle
@@ -50,6 +50,11 @@ def test_a_checkpoint(tmp_path: Path) -> None:
         alone = engine.predict_single(path)["probabilities"]
         assert alone == pytest.approx(result["probabilities"], abs=1e-5)
         assert np.isfinite(list(alone.values())).all()
+
+
+def test_a_checkpoint_runs_on_the_cpu(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="export"):
+        open_model(tmp_path, "cuda")
 
 
 def test_what_is_neither_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from ser_rt import utils
 from ser_rt.errors import ConfigError, DataError, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -94,6 +94,20 @@ def test_json_holds_what_json_can_hold(tmp_path: Path, capsys: pytest.CaptureFix
     assert "기쁨" in (tmp_path / "a.json").read_text(encoding="utf-8")
     utils.write_json(value)
     assert json.loads(capsys.readouterr().out) == expected
+
+
+def test_commands_end_with_a_code(capsys: pytest.CaptureFixture[str]) -> None:
+    def stop(error: BaseException) -> Callable[[], int]:
+        def work() -> int:
+            raise error
+
+        return work
+
+    assert utils.run_command("x", lambda: 1) == 1
+    assert utils.run_command("x", stop(DataError("no clips"))) == 1
+    assert capsys.readouterr().err == "x: no clips\n"
+    assert utils.run_command("x", stop(ConfigError("bad flag"))) == 2
+    assert utils.run_command("x", stop(KeyboardInterrupt())) == 130
 
 
 def test_numbers_on_the_command_line() -> None:
