@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Example = dict[str, torch.Tensor]
 
+_CROP_LENGTHS = 13
+
 
 class Draw(NamedTuple):
     """One training window to make: of which clip, from which seed, how many samples long."""
@@ -138,7 +140,9 @@ class BalancedSampler(Sampler[Draw]):
         counts = Counter(groups)
         weights = np.array([counts[group] ** -balance for group in groups])
         self._weights = weights / weights.sum()
-        self._batch_size, self._crop_s, self._seed = batch_size, crop_s, seed
+        # A few lengths only: kernels are compiled, or chosen, anew for every length there is.
+        self._lengths_s = np.linspace(*crop_s, _CROP_LENGTHS)
+        self._batch_size, self._seed = batch_size, seed
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -157,7 +161,7 @@ class BalancedSampler(Sampler[Draw]):
             clips = rng.permutation(len(self))
         seeds = rng.integers(0, 2**62, len(self))
         for start in range(0, len(self), self._batch_size):
-            samples = round(rng.uniform(*self._crop_s) * SAMPLE_RATE)
+            samples = round(rng.choice(self._lengths_s) * SAMPLE_RATE)
             for i in range(start, min(start + self._batch_size, len(self))):
                 yield Draw(int(clips[i]), int(seeds[i]), samples)
 
