@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 import ser_rt
@@ -266,6 +267,24 @@ def test_ctrl_c_ends_with_the_summary(tiny_bundle: Path, write_audio: Writer) ->
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_one_line(run: Run, speech: Path) -> None:
     assert run(speech, "-q", "-o", "/dev/full")[0] == 1
+
+
+@pytest.mark.slow
+def test_an_hour_in_a_file_takes_little_memory_and_no_hour(
+    tiny_bundle: Path, write_audio: Writer
+) -> None:
+    path = write_audio("hour.flac", np.tile(make_wave(60), 60))
+    resident: list[int] = []
+    with start(tiny_bundle, path, "-q", "--format", "jsonl") as process:
+        assert process.stdout is not None
+        for number, line in enumerate(process.stdout):
+            if number % 1_000 == 500:
+                resident.append(psutil.Process(process.pid).memory_info().rss)
+    summary = json.loads(line)
+    assert (summary["windows"], summary["audio_s"]) == (7_199, 3_600)
+    assert summary["real_time_factor"] < 0.02
+    assert max(resident) < 200_000_000
+    assert max(resident) < resident[0] + 5_000_000
 
 
 def test_help_is_quick_and_loads_nothing_heavy() -> None:

@@ -39,12 +39,17 @@ def open_audio(path: str | Path) -> Decoder:
         AudioDecodeError: It cannot be read, or is not audio.
     """
     path = Path(path)
+    if not path.exists():
+        msg = f"no audio file {path}"
+        raise AudioNotFoundError(msg)
+    if path.is_dir():
+        msg = f"{path} is a folder; name a file in it"
+        raise AudioDecodeError(msg)
+    if not path.is_file():
+        return AvDecoder(path)  # a named pipe can be read once only
     try:
         with path.open("rb") as file:
-            is_empty = path.is_file() and not file.read(1)
-    except FileNotFoundError as error:
-        msg = f"no audio file {path}"
-        raise AudioNotFoundError(msg) from error
+            is_empty = not file.read(1)
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror}"
         raise AudioDecodeError(msg) from error

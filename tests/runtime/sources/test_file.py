@@ -1,6 +1,7 @@
 import os
 import struct
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ def test_missing_files_folders_and_unreadable_files_are_named(
 ) -> None:
     with pytest.raises(AudioNotFoundError, match="no audio file"):
         read(tmp_path / "nowhere.wav")
-    assert "directory" in read_until_it_breaks(tmp_path)[1]
+    assert "is a folder" in read_until_it_breaks(tmp_path)[1]
     locked = write_audio("locked.wav", make_wave(0.1))
     locked.chmod(0)
     if not os.access(locked, os.R_OK):  # root may read everything
@@ -153,6 +154,16 @@ def test_a_file_with_nan_in_it_is_damaged(write_audio: Writer) -> None:
     message = read_until_it_breaks(write_audio("nan.wav", wave, subtype="FLOAT"))[1]
     assert "damaged near 0.60 s" in message
     assert "nan" in message
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_is_read_once(tmp_path: Path, write_audio: Writer) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    data = write_audio("a.wav", make_wave(1)).read_bytes()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(pipe.write_bytes, data)
+        assert len(read(pipe)) == 16_000
 
 
 def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
