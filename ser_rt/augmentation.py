@@ -28,11 +28,12 @@ def resample(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 def equalize(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Colour with a smooth random frequency response, as another microphone would."""
-    spectrum = np.fft.rfft(samples)
-    gains_db = rng.normal(0.0, 4.0, 6)
-    frequency = np.linspace(0.0, 1.0, len(spectrum))
-    spectrum *= 10 ** (np.interp(frequency, np.linspace(0.0, 1.0, 6), gains_db) / 20)
-    return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
+    size = _fast_size(samples.size)
+    spectrum = np.fft.rfft(samples, size)
+    place = np.linspace(0.0, 1.0, spectrum.size)
+    gains_db = np.interp(place, np.linspace(0.0, 1.0, 6), rng.normal(0.0, 4.0, 6))
+    spectrum *= (10 ** (gains_db / 20)).astype(np.float32)
+    return np.asarray(np.fft.irfft(spectrum, size)[: samples.size], np.float32)
 
 
 def reverberate(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
@@ -41,22 +42,24 @@ def reverberate(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
     Polack: La transmission de l'energie sonore dans les salles, 1988.
     """
     t60_s = rng.uniform(0.1, 0.5)
-    time_s = np.arange(int(t60_s * SAMPLE_RATE)) / SAMPLE_RATE
-    tail = rng.normal(size=time_s.size) * np.exp(-_DECAY_60_DB * time_s / t60_s)
+    time_s = np.arange(int(t60_s * SAMPLE_RATE), dtype=np.float32) / SAMPLE_RATE
+    tail = _noise(rng, time_s.size) * np.exp(-_DECAY_60_DB / t60_s * time_s)
     tail *= rng.uniform(0.1, 0.5) / np.sqrt(np.square(tail).sum())
     tail[0] = 1.0
-    size = 1 << (samples.size + tail.size - 2).bit_length()
+    size = _fast_size(samples.size + tail.size - 1)
     wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(tail, size), size)
     return np.asarray(wet[: samples.size], np.float32)
 
 
 def add_noise(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Add white to brown noise at 5 to 35 dB below the clip."""
-    noise = np.fft.rfft(rng.normal(size=samples.size))
-    noise /= np.maximum(1, np.arange(noise.size)) ** rng.choice([0.0, rng.uniform(0.2, 0.8)])
-    steady = np.fft.irfft(noise, samples.size)
+    size = _fast_size(samples.size)
+    noise = np.fft.rfft(_noise(rng, size))
+    slope = rng.choice([0.0, rng.uniform(0.2, 0.8)])
+    noise /= (np.maximum(1, np.arange(noise.size)) ** slope).astype(np.float32)
+    steady = np.fft.irfft(noise, size)[: samples.size]
     level = np.sqrt(np.mean(np.square(samples)) / (np.mean(np.square(steady)) + 1e-20))
-    return (samples + steady * level * 10 ** (-rng.uniform(5, 35) / 20)).astype(np.float32)
+    return np.asarray(samples + steady * (level * 10 ** (-rng.uniform(5, 35) / 20)), np.float32)
 
 
 def change_gain(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
@@ -72,6 +75,15 @@ AUGMENTATIONS: dict[str, tuple[float, Callable[[FloatArray, np.random.Generator]
     "change_gain": (1.0, change_gain),
 }
 """What may happen to a clip, in this order, each with its probability."""
+
+
+def _noise(rng: np.random.Generator, count: int) -> FloatArray:
+    return rng.standard_normal(count, dtype=np.float32)
+
+
+def _fast_size(count: int) -> int:
+    """Return the next power of two: transforms of prime lengths take many times longer."""
+    return 1 << (count - 1).bit_length()
 
 
 def augment(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
