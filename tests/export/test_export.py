@@ -1,0 +1,160 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from ser_rt.bundle import Bundle
+from ser_rt.checkpoint import TorchClassifier, save_checkpoint
+from ser_rt.config import ModelConfig
+from ser_rt.errors import CheckpointError, ExportError, GateError, OutputError
+from ser_rt.export.__main__ import main
+from ser_rt.export.bundle import export_bundle
+from ser_rt.export.graph import OUTPUTS, Served, to_onnx
+from ser_rt.export.licence import licence_of
+from ser_rt.export.verify import verify
+from ser_rt.model import EmotionModel
+from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from tests.conftest import make_wave
+
+LABELS = ("Neutral", "Angry", "Joy")
+TRAINING = {"train": {"licence_classes": ["nc", "permissive"], "datasets": {"emodb": 3, "mine": 1}}}
+
+
+@pytest.fixture(scope="module")
+def network() -> EmotionModel:
+    torch.manual_seed(1)
+    model = EmotionModel(ModelConfig(architecture="compact", emotion_labels=LABELS)).train()
+    with torch.no_grad():
+        for seed in range(3):  # running statistics that are not the initial ones
+            model(torch.from_numpy(make_wave(4.0, seed=seed).reshape(2, -1)))
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def checkpoint(network: EmotionModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    save_checkpoint(network, folder, temperature=1.7, training=TRAINING)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_bundle(checkpoint, tmp_path_factory.mktemp("bundles") / "mine")
+
+
+def test_the_bundle_says_what_the_network_says(network: EmotionModel, bundle: Path) -> None:
+    served = OnnxClassifier(Bundle.load(bundle))
+    reference = TorchClassifier(network, temperature=1.7)
+    assert served.labels == LABELS
+    for samples in (8_000, 16_001, 48_000, 100_003):
+        waves = np.stack([make_wave(samples / 16_000, seed=seed) for seed in range(3)])
+        assert np.abs(served(waves) - reference(waves)).max() < 1e-5
+
+
+def test_logits_carry_the_temperature(bundle: Path) -> None:
+    session = onnxruntime.InferenceSession(bundle / "model.onnx")
+    wave = make_wave(2.0)[None]
+    logits, probabilities, embedding = session.run(OUTPUTS, {"input_values": wave})
+    exponential = np.exp(logits - logits.max())
+    assert np.allclose(exponential / exponential.sum(), probabilities, atol=1e-6)
+    assert embedding.shape == (1, 384)
+
+
+def test_silence_and_absurd_levels_give_numbers(bundle: Path) -> None:
+    served = OnnxClassifier(Bundle.load(bundle))
+    wave = make_wave(1.0)[None]
+    for samples in (np.zeros_like(wave), wave * 1e-6, wave * 1e4, np.ones_like(wave)):
+        assert np.isfinite(served(samples)).all()
+
+
+def test_gain_changes_nothing(bundle: Path) -> None:
+    served = OnnxClassifier(Bundle.load(bundle))
+    wave = make_wave(2.0)[None]
+    assert np.allclose(served(wave * 0.3), served(wave), atol=0.02)
+
+
+def test_the_manifest_tells_where_the_model_comes_from(bundle: Path) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    assert manifest["architecture"] == "compact"
+    assert manifest["temperature"] == 1.7
+    assert manifest["labels"][1] == {"id": 1, "en": "Angry", "ko": "분노"}
+    assert manifest["gates"]["label_agreement"] == 1.0
+    assert manifest["licence"]["weights"] == "CC-BY-NC-SA-4.0"
+    assert manifest["training"] == TRAINING
+    assert "torch" in manifest["tools"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "weights"),
+    [
+        (["permissive"], "MIT"),
+        (["nc", "permissive"], "CC-BY-NC-SA-4.0"),
+        ([], "unknown: whoever trained them must say"),
+        (["permissive", "bought"], "unknown: whoever trained them must say"),
+    ],
+)
+def test_the_licence_follows_from_the_clips(classes: list[str], weights: str) -> None:
+    training = {"train": {"licence_classes": classes, "datasets": {"emodb": 1}}}
+    assert licence_of(training)["weights"] == weights
+
+
+def test_both_axes_are_dynamic_and_the_graph_is_valid(bundle: Path) -> None:
+    model = onnx.load(bundle / "model.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    axes = [axis.dim_param for axis in model.graph.input[0].type.tensor_type.shape.dim]
+    assert all(axes)
+    assert [output.name for output in model.graph.output] == list(OUTPUTS)
+
+
+def test_a_graph_that_differs_fails_the_gate(network: EmotionModel) -> None:
+    right, wrong = Served(network, 1.0), Served(network, 1.01)
+    graph = to_onnx(wrong, 16_000)
+    assert verify(wrong, graph, make_wave(8.0), 16_000, "fp32")["label_agreement"] == 1.0
+    with pytest.raises(GateError, match=r"fp32: max_logit_difference is .* more than 1e-03"):
+        verify(right, graph, make_wave(8.0), 16_000, "fp32")
+
+
+def test_a_failed_gate_writes_nothing(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        msg = "not equal"
+        raise GateError(msg)
+
+    monkeypatch.setattr("ser_rt.export.bundle.verify", fail)
+    with pytest.raises(GateError):
+        export_bundle(checkpoint, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_says_what_is_wrong(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--out", str(tmp_path / "out")]
+    assert main([str(tmp_path / "none"), *out]) == 1
+    assert "give the folder that ser-train wrote" in capsys.readouterr().err
+    assert main([str(checkpoint), *out, "--precision", "fp3"]) == 1
+    assert "no precision 'fp3'; there are fp32" in capsys.readouterr().err
+    assert main([str(checkpoint), *out, "--temperature", "0"]) == 1
+    assert "--temperature must be greater than 0" in capsys.readouterr().err
+    assert main([str(checkpoint), *out, "--evaluation", str(tmp_path / "none.json")]) == 1
+    assert "cannot read --evaluation" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_no_bundle_is_not_replaced(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="no bundle"):
+        export_bundle(checkpoint, tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_unknown_precisions_and_folders_raise(tmp_path: Path, checkpoint: Path) -> None:
+    with pytest.raises(ExportError, match="no precision"):
+        export_bundle(checkpoint, tmp_path / "out", precision="int4")
+    with pytest.raises(CheckpointError):
+        export_bundle(tmp_path, tmp_path / "out")
