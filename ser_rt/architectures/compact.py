@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ser_rt.architectures.pooling import AttentiveStatisticsPooling
+
 SAMPLE_RATE = 16_000
 FRAME, HOP, FFT = 400, 160, 512
 DYNAMIC_RANGE = 14.0  # natural log of power, about 61 dB
@@ -66,6 +68,17 @@ class LogMel(nn.Module):
         return centred / (deviation + 0.3)
 
 
+def shift(features: Tensor, most: int = 3) -> Tensor:
+    """Move each clip by up to `most` mel bands, as a longer or shorter vocal tract would (training).
+
+    Jaitly, Hinton: Vocal tract length perturbation improves speech recognition, ICML 2013.
+    """
+    batch, bands, _ = features.shape
+    moved = torch.arange(bands) + torch.randint(-most, most + 1, (batch, 1))
+    source = moved.clamp(0, bands - 1).to(features.device)
+    return features.gather(1, source.unsqueeze(2).expand_as(features))
+
+
 def mask(features: Tensor) -> Tensor:
     """Blank two random bands of frequency and two of time of each clip (training only).
 
@@ -102,26 +115,6 @@ class SeparableBlock(nn.Module):
         return features + transformed
 
 
-class AttentiveStatisticsPooling(nn.Module):
-    """Mean and deviation over time, weighted by attention.
-
-    Okabe, Koshinaka, Shinoda: Attentive statistics pooling, INTERSPEECH 2018.
-    """
-
-    def __init__(self, channels: int, hidden: int = 64) -> None:
-        super().__init__()
-        self.attention = nn.Sequential(
-            nn.Conv1d(channels, hidden, 1), nn.Tanh(), nn.Conv1d(hidden, channels, 1)
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Pool ``[batch, channels, frames]`` to ``[batch, 2 * channels]``."""
-        weights = self.attention(features).softmax(dim=2)
-        mean = (features * weights).sum(dim=2)
-        variance = (features.square() * weights).sum(dim=2) - mean.square()
-        return torch.cat([mean, variance.clamp(min=1e-5).sqrt()], dim=1)
-
-
 class Compact(nn.Module):
     """Waveforms ``[batch, samples]`` to an embedding ``[batch, embedding_size]``."""
 
@@ -129,7 +122,7 @@ class Compact(nn.Module):
     min_samples = FRAME
 
     def __init__(
-        self, *, bands: int = 64, channels: int = 192, blocks: int = 7, dropout: float = 0.1
+        self, *, bands: int = 40, channels: int = 224, blocks: int = 7, dropout: float = 0.1
     ) -> None:
         super().__init__()
         self.features = LogMel(bands)
@@ -148,6 +141,6 @@ class Compact(nn.Module):
         with torch.no_grad():
             features = self.features(waveforms)
         if self.training:
-            features = mask(features)
+            features = mask(shift(features))
         embedding: Tensor = self.normalize(self.pooling(self.blocks(self.stem(features))))
         return embedding
