@@ -69,7 +69,7 @@ class LogMel(nn.Module):
 
 
 def shift(features: Tensor, most: int = 3) -> Tensor:
-    """Move each clip by up to `most` mel bands, as a longer or shorter vocal tract would (training).
+    """Move each clip by up to `most` mel bands, as another vocal tract would (training only).
 
     Jaitly, Hinton: Vocal tract length perturbation improves speech recognition, ICML 2013.
     """
