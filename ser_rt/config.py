@@ -46,8 +46,11 @@ def _one_of(*choices: str) -> _Check:
     return (lambda v: v in choices, "one of " + ", ".join(choices))
 
 
-def _setting(default: Any, check: _Check | None = None) -> Any:  # noqa: ANN401 (as dataclasses.field)
-    return field(default=default, metadata={"check": check} if check else {})
+def _setting(default: Any, help_: str, check: _Check | None = None) -> Any:  # noqa: ANN401 (as dataclasses.field)
+    metadata = {"help": help_, "check": check}
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 class _Settings:
@@ -63,15 +66,14 @@ class _Settings:
         expected = str(setting.type)
         if expected == "float" and type(value) is int:
             value = float(value)
-        if type(value).__name__ not in expected.replace("None", "NoneType").split(" | ") and not (
-            expected.startswith("tuple") and isinstance(value, tuple | list)
-        ):
+        kind = expected.partition("[")[0]
+        if type(value).__name__ != kind and not (kind == "tuple" and isinstance(value, list)):
             msg = f"{name} must be {expected}, not {value!r}"
             raise ConfigError(msg)
-        if expected.startswith("tuple"):
+        if kind == "tuple":
             value = tuple(value)  # type: ignore[arg-type]
-        check: _Check | None = setting.metadata.get("check")
-        if check and value is not None and not check[0](value):
+        check: _Check | None = setting.metadata["check"]
+        if check and not check[0](value):
             msg = f"{name} must be {check[1]}, not {value!r}"
             raise ConfigError(msg)
         super().__setattr__(name, value)
@@ -93,15 +95,35 @@ class _Settings:
 class ModelConfig(_Settings):
     """What network to build, and what it tells apart."""
 
-    architecture: str = _setting("wav2vec2")
-    model_name: str = _setting("kresnik/wav2vec2-large-xlsr-korean")
+    architecture: str = _setting("wav2vec2", "name in ser_rt.model.ARCHITECTURES")
+    model_name: str = _setting(
+        "kresnik/wav2vec2-large-xlsr-korean",
+        "Wav2Vec2, HuBERT or WavLM checkpoint to start from: a name on the hub, or a folder",
+    )
     emotion_labels: tuple[str, ...] = _setting(
         tuple(EMOTIONS),
+        "emotions to tell apart, in the order of their ids",
         (lambda v: len(v) > 1 and len(set(v)) == len(v), "two or more distinct labels"),
     )
-    sample_rate: int = _setting(SAMPLE_RATE, (lambda v: v == SAMPLE_RATE, f"{SAMPLE_RATE} Hz"))
-    max_duration: float = _setting(10.0, _POSITIVE)
-    head_dropout: float = _setting(0.1, _SHARE)
+    sample_rate: int = _setting(
+        SAMPLE_RATE, "in Hz", (lambda v: v == SAMPLE_RATE, f"{SAMPLE_RATE} Hz")
+    )
+    max_duration: float = _setting(10.0, "longest stretch heard at once, in seconds", _POSITIVE)
+    head_dropout: float = _setting(0.1, "before the classification head", _SHARE)
+    pooling: str = _setting(
+        "mean", "of frames: mean, or attentive (mean and deviation)", _one_of("mean", "attentive")
+    )
+    weighted_layers: bool = _setting(False, "pool a learned weighted sum of all layers")
+    num_layers: int = _setting(0, "keep the first so many layers; 0 is all", _NOT_NEGATIVE)
+    mask_time_prob: float = _setting(0.05, "share of frames that SpecAugment blanks", _SHARE)
+    input_normalization: str = _setting(
+        "auto",
+        "of the level: window by window, none, or as the checkpoint says",
+        _one_of("auto", "window", "none"),
+    )
+    encoder_config: dict[str, Any] = _setting(  # noqa: RUF009 (it is a dataclass field)
+        {}, "the encoder's own config.json; empty takes that of model_name"
+    )
 
     @property
     def num_labels(self) -> int:
@@ -113,34 +135,64 @@ class ModelConfig(_Settings):
 class TrainingConfig(_Settings):
     """How to train. The defaults suit the 317M wav2vec2 model."""
 
-    output_dir: str = _setting("./results")
-    learning_rate: float = _setting(3e-5, _POSITIVE)
-    batch_size: int = _setting(4, _POSITIVE)
-    gradient_accumulation_steps: int = _setting(4, _POSITIVE)
-    warmup_steps: int = _setting(1000, _NOT_NEGATIVE)
-    num_epochs: int = _setting(5, _POSITIVE)
-    weight_decay: float = _setting(0.01, _NOT_NEGATIVE)
-    label_smoothing: float = _setting(0.0, _SHARE)
-    ema_decay: float = _setting(0.0, _SHARE)
-    balance: float = _setting(0.0, _NOT_NEGATIVE)
-    early_stopping_patience: int = _setting(5, _POSITIVE)
-    early_stopping_threshold: float = _setting(0.001, _NOT_NEGATIVE)
-    fp16: bool = _setting(False)
-    bf16: bool = _setting(False)
-    seed: int = _setting(42, _NOT_NEGATIVE)
+    output_dir: str = _setting("./results", "run folder")
+    learning_rate: float = _setting(3e-5, "highest, after the warm-up", _POSITIVE)
+    batch_size: int = _setting(4, "windows a step and device", _POSITIVE)
+    gradient_accumulation_steps: int = _setting(4, "batches an update", _POSITIVE)
+    warmup_steps: int = _setting(1000, "updates until learning_rate is reached", _NOT_NEGATIVE)
+    num_epochs: int = _setting(5, "how often every clip is heard", _POSITIVE)
+    weight_decay: float = _setting(0.01, "of AdamW", _NOT_NEGATIVE)
+    loss: str = _setting("cross_entropy", "name in ser_rt.losses.LOSSES")
+    label_smoothing: float = _setting(0.0, "share of a label spread over all labels", _SHARE)
+    focal_gamma: float = _setting(2.0, "how little the focal loss minds easy clips", _NOT_NEGATIVE)
+    logit_tau: float = _setting(1.0, "how far logits are adjusted by class shares", _NOT_NEGATIVE)
+    freeze_feature_encoder: bool = _setting(True, "leave the convolutions as they are")
+    layer_decay: float = _setting(
+        1.0,
+        "learning rate of a layer, of that of the layer above",
+        (lambda v: 0 < v <= 1, "greater than 0, at most 1"),
+    )
+    lora_rank: int = _setting(0, "train adapters of this rank, not the layers", _NOT_NEGATIVE)
+    gradient_checkpointing: bool = _setting(False, "less memory for a third more time")
+    ema_decay: float = _setting(0.0, "of the average of the weights; 0 is none", _SHARE)
+    balance: float = _setting(
+        0.0, "0 draws clips as they come, 1 every emotion of every dataset alike", _NOT_NEGATIVE
+    )
+    best_metric: str = _setting("uar", "chooses the best epoch: uar or f1", _one_of("uar", "f1"))
+    early_stopping_patience: int = _setting(5, "epochs without improvement", _POSITIVE)
+    early_stopping_threshold: float = _setting(
+        0.001, "least improvement that counts", _NOT_NEGATIVE
+    )
+    fp16: bool = _setting(False, "half precision where it is safe; needs a GPU")
+    bf16: bool = _setting(False, "the same with bfloat16")
+    report_to: str = _setting(
+        "tensorboard",
+        "tensorboard, mlflow, wandb or none",
+        _one_of("tensorboard", "mlflow", "wandb", "none"),
+    )
+    seed: int = _setting(42, "of everything random", _NOT_NEGATIVE)
+
+
+LEAKS = ("speakers", "sentences", "audio")
+"""What training and validation may wrongly share."""
 
 
 @dataclass
 class DataConfig(_Settings):
     """How to read and vary the clips."""
 
-    data_augmentation: bool = _setting(True)
-    apply_noise_reduction: bool = _setting(False)
-    normalize: bool = _setting(True)
-    min_crop_s: float = _setting(1.0, _POSITIVE)
-    max_crop_s: float = _setting(4.0, _POSITIVE)
-    val_share: float = _setting(0.2, _SHARE)
-    num_workers: int = _setting(1, _NOT_NEGATIVE)
+    data_augmentation: bool = _setting(True, "vary voice, colour, room, noise and level")
+    apply_noise_reduction: bool = _setting(False, "clean half of the training windows of noise")
+    min_crop_s: float = _setting(1.0, "shortest training window", _POSITIVE)
+    max_crop_s: float = _setting(4.0, "longest training window", _POSITIVE)
+    val_share: float = _setting(0.2, "share of the speakers to validate on", _SHARE)
+    num_workers: int = _setting(1, "processes that make windows", _NOT_NEGATIVE)
+    skip_bad: bool = _setting(False, "leave unfit clips out instead of stopping")
+    allow_leaks: tuple[str, ...] = _setting(
+        (),
+        "train although validation shares these: " + ", ".join(LEAKS),
+        (lambda v: set(v) <= set(LEAKS), "some of " + ", ".join(LEAKS)),
+    )
 
 
 model_config = ModelConfig()

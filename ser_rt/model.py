@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypedDict
+from typing import TYPE_CHECKING, Protocol, TypedDict, cast
 
 from torch import Tensor, nn
 
 from ser_rt.architectures.compact import Compact
 from ser_rt.config import ModelConfig
 from ser_rt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ser_rt.architectures.wav2vec2 import Wav2Vec2
 
 
 class EmotionOutput(TypedDict):
@@ -33,14 +36,25 @@ class Encoder(Protocol):
         ...
 
 
+def _wav2vec2(settings: ModelConfig) -> Encoder:
+    from ser_rt.architectures.wav2vec2 import Wav2Vec2  # noqa: PLC0415 (transformers takes seconds)
+
+    return Wav2Vec2(settings)
+
+
 ARCHITECTURES: dict[str, Callable[[ModelConfig], Encoder]] = {
     "compact": lambda _: Compact(),
+    "wav2vec2": _wav2vec2,
 }
 """Encoders (each also an `nn.Module`) by name."""
 
 
 class EmotionModel(nn.Module):
-    """An encoder with a classification head. Waveforms come without padding, so without masks."""
+    """An encoder with a classification head. Waveforms come without padding, so without masks.
+
+    Its weights are random: `create_model` starts from a trained encoder where there is one, and
+    `ser_rt.checkpoint.load_model` brings back a network whose head was trained.
+    """
 
     config = None  # transformers' Trainer asks every network for one
 
@@ -58,3 +72,22 @@ class EmotionModel(nn.Module):
         """Classify float32 waveforms ``[batch, samples]`` at 16 kHz."""
         embedding = self.encoder(input_values)
         return {"logits": self.head(self.dropout(embedding)), "embedding": embedding}
+
+
+def create_model(config: ModelConfig) -> EmotionModel:
+    """Build the network that training starts from: a trained encoder if named, and a new head.
+
+    Raises:
+        CheckpointError: `config.model_name` is no checkpoint that can be read.
+        ConfigError: no such architecture.
+    """
+    if config.architecture != "wav2vec2" or config.encoder_config:
+        return EmotionModel(config)
+    from ser_rt.architectures.base_checkpoint import (  # noqa: PLC0415 (as above)
+        describe_base,
+        load_base,
+    )
+
+    model = EmotionModel(describe_base(config))
+    load_base(cast("Wav2Vec2", model.encoder), config.model_name)
+    return model

