@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser_rt.errors import ConfigError, SerError
+from ser_rt.errors import ConfigError
+from ser_rt.utils import run_command
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -26,19 +26,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     """Export, one line a stage."""
-    evaluation = None
-    if args.evaluation:
-        try:
-            evaluation = json.loads(args.evaluation.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            msg = f"cannot read --evaluation {args.evaluation}: {error}"
-            raise ConfigError(msg) from error
     if args.temperature is not None and not args.temperature > 0:
         msg = f"--temperature must be greater than 0, not {args.temperature}"
         raise ConfigError(msg)
     from .bundle import export_bundle
+    from .evaluation import read_figures
 
     export_bundle(
         args.checkpoint,
@@ -47,20 +41,16 @@ def run(args: argparse.Namespace) -> None:
         name=args.name,
         version=args.model_version,
         temperature=args.temperature,
-        evaluation=evaluation,
+        evaluation=read_figures(args.evaluation) if args.evaluation else None,
         report=lambda line: print(line, file=sys.stderr, flush=True),
     )
+    return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 when written, 1 on an error, 2 on a wrong command line."""
     args = parse_args(argv)
-    try:
-        run(args)
-    except SerError as error:
-        print(f"ser-export: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run_command("ser-export", lambda: run(args))
 
 
 if __name__ == "__main__":

@@ -5,18 +5,21 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import soundfile
 import torch
 
 from ser_rt.bundle import Bundle
 from ser_rt.checkpoint import TorchClassifier, save_checkpoint
 from ser_rt.config import ModelConfig
 from ser_rt.errors import CheckpointError, ExportError, GateError, OutputError
+from ser_rt.evaluate import ModelEvaluator
 from ser_rt.export.__main__ import main
 from ser_rt.export.bundle import export_bundle
 from ser_rt.export.graph import OUTPUTS, Served, to_onnx
 from ser_rt.export.licence import licence_of
 from ser_rt.export.verify import verify
 from ser_rt.model import EmotionModel
+from ser_rt.report import write_report
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from tests.conftest import make_wave
 
@@ -139,11 +142,33 @@ def test_the_command_says_what_is_wrong(
     assert "give the folder that ser-train wrote" in capsys.readouterr().err
     assert main([str(checkpoint), *out, "--precision", "fp3"]) == 1
     assert "no precision 'fp3'; there are fp32" in capsys.readouterr().err
-    assert main([str(checkpoint), *out, "--temperature", "0"]) == 1
+    assert main([str(checkpoint), *out, "--temperature", "0"]) == 2
     assert "--temperature must be greater than 0" in capsys.readouterr().err
-    assert main([str(checkpoint), *out, "--evaluation", str(tmp_path / "none.json")]) == 1
+    assert main([str(checkpoint), *out, "--evaluation", str(tmp_path / "none.json")]) == 2
     assert "cannot read --evaluation" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_figures_of_an_evaluation_go_into_the_manifest(checkpoint: Path, tmp_path: Path) -> None:
+    clips = {"a.wav": "Neutral", "b.wav": "Joy"}
+    for seed, name in enumerate(clips):
+        soundfile.write(tmp_path / name, make_wave(1.5, seed=seed), 16_000)
+    evaluator = ModelEvaluator(checkpoint)
+    found = evaluator.evaluate_dataset(
+        [tmp_path / name for name in clips],
+        list(clips.values()),
+        {"speaker": ["x", "y"], "dataset": ["d", "d"]},
+        stress=True,
+    )
+    write_report(found, tmp_path / "report", "t")
+    figures = ["--evaluation", str(tmp_path / "report/evaluation.json")]
+    assert main([str(checkpoint), "--out", str(tmp_path / "out"), *figures]) == 0
+    evaluation = json.loads((tmp_path / "out/manifest.json").read_text())["evaluation"]
+    assert evaluation["scores"]["d"]["uar"] == found.groups["dataset"]["d"].uar
+    assert evaluation["windows"].keys() == {"whole", "3 s", "1 s"}
+    assert ".wav" not in json.dumps(evaluation)
+    (tmp_path / "other.json").write_text("{}")
+    assert main([str(checkpoint), *("--out", "x"), "--evaluation", f"{tmp_path}/other.json"]) == 2
 
 
 def test_a_folder_that_is_no_bundle_is_not_replaced(checkpoint: Path, tmp_path: Path) -> None:
