@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench report model corpus sample clean
+.PHONY: help demo test lint bench report model compact compact-free tune corpus sample clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -31,9 +31,24 @@ bench: $(VENV)/.dev ## run the benchmarks (on an idle machine)
 report: $(VENV)/.dev ## run the benchmarks and write the README's speed table
 	@$(PY) -m benchmarks.report
 
-model: corpus $(VENV)/.dev ## train and export the built-in model: make model CORPUS=folder
-	$(PY) -m ser_rt.train --preset compact --manifest "$(CORPUS)/manifest.csv" --output_dir runs/compact
-	$(PY) -m ser_rt.export runs/compact --out ser_rt/bundles/compact
+# The temperatures come from `make tune`: they were fitted on speakers held out from training.
+compact_data := --split train
+compact_temperature := 1.0
+compact-free_data := --split train --licence_class permissive
+compact-free_temperature := 1.0
+TUNE_SPEAKERS := emodb_09 emodb_11 emotiontts_emf emotiontts_nec emotiontts_nem nemo_EB0 nemo_TP0
+
+model: corpus compact compact-free ## train the built-in models again: make model CORPUS=folder
+	$(PY) -m benchmarks.models
+
+compact compact-free: corpus $(VENV)/.dev
+	$(PY) -m ser_rt.train --preset $@ --manifest "$(CORPUS)/manifest.csv" $($@_data) --output_dir runs/$@ --resume
+	$(PY) -m ser_rt.export runs/$@ --out runs/$@-bundle --temperature $($@_temperature)
+	$(PY) -m ser_rt.evaluate --model_path runs/$@-bundle --manifest "$(CORPUS)/manifest.csv" --split val --output_dir runs/$@-evaluation
+	$(PY) -m ser_rt.export runs/$@ --out ser_rt/bundles/$@ --temperature $($@_temperature) --evaluation runs/$@-evaluation/evaluation.json
+
+tune: corpus $(VENV)/.dev ## train on fewer speakers, to choose settings: make tune CORPUS=folder
+	$(PY) -m ser_rt.train --preset compact --manifest "$(CORPUS)/manifest.csv" --split train --hold_out $(TUNE_SPEAKERS) --output_dir runs/tune --resume
 
 corpus:
 	@test -f "$(CORPUS)/manifest.csv" || { echo "make model needs CORPUS=FOLDER with a manifest.csv" >&2; exit 1; }
