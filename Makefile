@@ -42,13 +42,13 @@ model: corpus compact compact-free ## train the built-in models again: make mode
 	$(PY) -m benchmarks.models
 
 compact compact-free: corpus $(VENV)/.dev
-	$(PY) -m ser_rt.train --preset $@ --manifest "$(CORPUS)/manifest.csv" $($@_data) --output_dir runs/$@ --resume
+	$(PY) -m ser_rt.train --preset $@ --manifest "$(CORPUS)/manifest.csv" $($@_data) --skip_bad --output_dir runs/$@ --resume
 	$(PY) -m ser_rt.export runs/$@ --out runs/$@-bundle --temperature $($@_temperature)
 	$(PY) -m ser_rt.evaluate --model_path runs/$@-bundle --manifest "$(CORPUS)/manifest.csv" --split val --output_dir runs/$@-evaluation
 	$(PY) -m ser_rt.export runs/$@ --out ser_rt/bundles/$@ --temperature $($@_temperature) --evaluation runs/$@-evaluation/evaluation.json
 
 tune: corpus $(VENV)/.dev ## train on fewer speakers, to choose settings: make tune CORPUS=folder
-	$(PY) -m ser_rt.train --preset compact --manifest "$(CORPUS)/manifest.csv" --split train --hold_out $(TUNE_SPEAKERS) --output_dir runs/tune --resume
+	$(PY) -m ser_rt.train --preset compact --manifest "$(CORPUS)/manifest.csv" --split train --hold_out $(TUNE_SPEAKERS) --skip_bad --output_dir runs/tune --resume
 
 corpus:
 	@test -f "$(CORPUS)/manifest.csv" || { echo "make model needs CORPUS=FOLDER with a manifest.csv" >&2; exit 1; }

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 from tqdm import tqdm
 
 from ser_rt.config import SAMPLE_RATE
-from ser_rt.errors import AudioError, DataError
+from ser_rt.errors import AudioError, DataError, OutputError
 from ser_rt.preprocessing import read_audio
 
 if TYPE_CHECKING:
@@ -20,6 +23,17 @@ if TYPE_CHECKING:
 
 MIN_CLIP_S = 0.2
 _FULL_SCALE = 32767
+_Samples = npt.NDArray[np.int16]
+_BLOCK = 256
+
+
+class Fault(NamedTuple):
+    """Why a file is unfit for training."""
+
+    path: str
+    kind: str
+    """unreadable, too short, silent, wrong label, or listed twice."""
+    detail: str
 
 
 def cache_folder() -> Path:
@@ -32,28 +46,61 @@ class AudioCache:
     """Decoded clips, by index: mono float32 ``[samples]`` at 16 kHz.
 
     Every file is decoded when the cache is made, so a bad one is found before training starts.
+    `faults` lists the bad ones, and `digests` has a hash of what is heard in each clip.
+
+    Args:
+        paths: audio files.
+        strict: raise for bad files; else they are clips without samples.
+        folder: where decoded corpora are kept.
 
     Raises:
         DataError: files are unreadable, shorter than 0.2 s or silent; the message lists them.
+        OutputError: the disk is full.
     """
 
-    def __init__(self, paths: Sequence[Path], folder: Path | None = None) -> None:
+    def __init__(
+        self, paths: Sequence[Path], *, strict: bool = True, folder: Path | None = None
+    ) -> None:
         folder = cache_folder() if folder is None else folder
-        data = folder / f"{_fingerprint(paths)}.npy"
+        data = folder / f"{_fingerprint(paths)}.pcm"
         if not data.exists():
             _decode_all(paths, data)
-        self._samples = np.load(data, mmap_mode="r")
-        self._ends = np.load(data.with_suffix(".ends.npy"))
+        index = json.loads(data.with_suffix(".json").read_text(encoding="utf-8"))
+        self.faults = [Fault(*fault) for fault in index["faults"]]
+        if strict and self.faults:
+            raise DataError(fault_table(self.faults, len(paths)))
+        self.digests: list[str] = index["digests"]
+        self._bounds = list(zip([0, *index["ends"]], index["ends"], strict=False))
+        self._samples = (
+            np.memmap(data, np.int16, "r") if data.stat().st_size else np.zeros(0, np.int16)
+        )
 
     def __len__(self) -> int:
         """Return the number of clips."""
-        return len(self._ends)
+        return len(self._bounds)
 
     def __getitem__(self, index: int) -> FloatArray:
         """Return one clip."""
-        start = self._ends[index - 1] if index else 0
-        clip = self._samples[start : self._ends[index]]
-        return np.asarray(clip, np.float32) / np.float32(_FULL_SCALE)
+        start, end = self._bounds[index]
+        return np.asarray(self._samples[start:end], np.float32) / np.float32(_FULL_SCALE)
+
+    def pick(self, indices: Iterable[int]) -> Self:
+        """Return some of the clips as a cache of their own, over the same file."""
+        indices = list(indices)
+        picked = object.__new__(type(self))
+        picked.faults, picked._samples = [], self._samples
+        picked.digests = [self.digests[i] for i in indices]
+        picked._bounds = [self._bounds[i] for i in indices]
+        return picked
+
+
+def fault_table(faults: Sequence[Fault], total: int, most: int = 20) -> str:
+    """Draw a table of unfit clips, `most` rows at most."""
+    width = max(len(fault.kind) for fault in faults)
+    rows = [f"  {fault.kind:{width}}  {fault.path}  ({fault.detail})" for fault in faults[:most]]
+    if len(faults) > most:
+        rows.append(f"  and {len(faults) - most} more")
+    return "\n".join([f"{len(faults)} of {total} clips are unfit for training:", *rows])
 
 
 def _fingerprint(paths: Sequence[Path]) -> str:
@@ -61,35 +108,58 @@ def _fingerprint(paths: Sequence[Path]) -> str:
     for path in paths:
         try:
             stat = path.stat()
-        except OSError as error:
-            msg = f"cannot read {path}: {error.strerror}"
-            raise DataError(msg) from error
-        digest.update(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+            digest.update(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+        except OSError:
+            digest.update(f"{path.resolve()}\0missing\n".encode())
     return digest.hexdigest()[:32]
 
 
+def _decode(path: Path) -> _Samples | Fault:
+    try:
+        samples = read_audio(path, SAMPLE_RATE)
+    except AudioError as error:
+        return Fault(str(path), "unreadable", str(error))
+    if samples.size < MIN_CLIP_S * SAMPLE_RATE:
+        seconds = samples.size / SAMPLE_RATE
+        return Fault(str(path), "too short", f"{seconds:.2f} s, under {MIN_CLIP_S} s")
+    if not np.any(samples):
+        return Fault(str(path), "silent", "every sample is zero")
+    return np.asarray(np.rint(samples.clip(-1, 1) * _FULL_SCALE), np.int16)
+
+
+def _decode_in_threads(
+    paths: Sequence[Path],
+) -> Iterator[_Samples | Fault]:
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+        for first in range(0, len(paths), _BLOCK):  # decoded clips wait for the disk, not in memory
+            yield from threads.map(_decode, paths[first : first + _BLOCK])
+
+
 def _decode_all(paths: Sequence[Path], data: Path) -> None:
-    clips: list[np.ndarray[tuple[int], np.dtype[np.int16]]] = []
-    faults: list[str] = []
-    for path in tqdm(paths, desc="decoding", unit="clip", disable=None):
-        try:
-            samples = read_audio(path, SAMPLE_RATE)
-        except AudioError as error:
-            faults.append(str(error))
-            continue
-        if samples.size < MIN_CLIP_S * SAMPLE_RATE:
-            faults.append(f"{path}: shorter than {MIN_CLIP_S} s")
-        elif not np.any(samples):
-            faults.append(f"{path}: digital silence")
-        clips.append(np.rint(samples.clip(-1, 1) * _FULL_SCALE).astype(np.int16))
-    if faults:
-        shown = "\n  ".join(faults[:20])
-        more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""
-        msg = f"{len(faults)} of {len(paths)} clips are unfit for training:\n  {shown}{more}"
-        raise DataError(msg)
-    data.parent.mkdir(parents=True, exist_ok=True)
-    # The ends come first and the samples by a rename: a cache whose samples exist is whole.
-    np.save(data.with_suffix(".ends.npy"), np.cumsum([clip.size for clip in clips]))
-    partial = data.with_suffix(f".{os.getpid()}.part.npy")
-    np.save(partial, np.concatenate(clips))
-    partial.rename(data)
+    ends, digests, faults, end = [], [], [], 0
+    partial = data.with_suffix(f".{os.getpid()}.part")
+    progress = tqdm(_decode_in_threads(paths), "decoding", len(paths), unit="clip", disable=None)
+    try:
+        data.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            for decoded in progress:
+                content = b"" if isinstance(decoded, Fault) else decoded.tobytes()
+                if isinstance(decoded, Fault):
+                    faults.append(decoded)
+                file.write(content)
+                end += len(content) // 2
+                ends.append(end)
+                digests.append(hashlib.sha256(content).hexdigest()[:16])
+        # The index comes first and the samples by a rename: a cache whose samples exist is whole.
+        index = {"ends": ends, "digests": digests, "faults": faults}
+        data.with_suffix(".json").write_text(json.dumps(index), encoding="utf-8")
+        partial.rename(data)
+    except OSError as error:
+        data.with_suffix(".json").unlink(missing_ok=True)
+        msg = (
+            f"cannot keep decoded audio in {data.parent}: {error.strerror} after {end * 2e-6:.0f} "
+            "MB; free space (an hour takes 115 MB), or let SER_RT_CACHE name another folder"
+        )
+        raise OutputError(msg) from error
+    finally:
+        partial.unlink(missing_ok=True)

@@ -29,8 +29,12 @@ _KIND = "ser-rt checkpoint"
 def save_checkpoint(
     model: EmotionModel, folder: Path, *, temperature: float, training: dict[str, Any]
 ) -> None:
-    """Write a trained network: its weights, and what it is and how it was trained."""
+    """Write a trained network: its weights, and what it is and how it was trained.
+
+    The config comes last: a folder with a config has its weights, and they are whole.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).unlink(missing_ok=True)
     state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     save_file(state, folder / WEIGHTS)
     config = {
@@ -41,7 +45,9 @@ def save_checkpoint(
         "training": training,
     }
     text = json.dumps(config, indent=2, ensure_ascii=False, sort_keys=True)
-    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+    partial = folder / f"{CONFIG}.part"
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(folder / CONFIG)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -31,15 +31,21 @@ class Clip:
     gender: str = ""
     split: str = ""
     licence_class: str = ""
+    sentence: str = ""
+    soft_label: str = ""
+    """How much of each emotion, where listeners disagree: ``Joy:0.7 Surprise:0.3``."""
 
 
-def load_manifest(path: str | Path, labels: Sequence[str], split: str | None = None) -> list[Clip]:
+def load_manifest(
+    path: str | Path, labels: Sequence[str] | None, split: str | None = None
+) -> list[Clip]:
     """Read clips from a CSV with a header.
 
     Columns: ``file_path`` (or ``file``) and ``emotion``; optionally ``speaker``, ``dataset``,
-    ``language``, ``gender``, ``split`` (or ``suggested_split``) and ``licence_class``. A relative
-    path starts at the CSV's folder. Clips whose emotion is not in `labels`, or whose split is
-    another than `split`, are left out.
+    ``language``, ``gender``, ``split`` (or ``suggested_split``), ``licence_class``, ``sentence``
+    (what is said) and ``soft_label`` (``Joy:0.7 Surprise:0.3``). A relative path starts at the
+    CSV's folder. Clips whose emotion is not in `labels` (None takes all), or whose split is another
+    than `split`, are left out.
 
     Raises:
         DataError: no such CSV, a column or a value is missing, a path leaves a relative
@@ -67,10 +73,15 @@ def load_manifest(path: str | Path, labels: Sequence[str], split: str | None = N
         for number, row in enumerate(rows, start=2)
     ]
     _refuse_duplicates(clips, path)
-    wanted = [c for c in clips if c.emotion in labels and (split is None or c.split == split)]
+    wanted = [
+        clip
+        for clip in clips
+        if (labels is None or clip.emotion in labels) and (split is None or clip.split == split)
+    ]
     if not wanted:
         found = sorted({c.emotion for c in clips})
-        msg = f"{path} has no clip of {', '.join(labels)} in split {split or 'any'}; it has {found}"
+        asked = ", ".join(labels or ["any emotion"])
+        msg = f"{path} has no clip of {asked} in split {split or 'any'}; it has {found}"
         raise DataError(msg)
     return wanted
 
@@ -85,7 +96,7 @@ def _clip(
     if not Path(name).is_absolute() and ".." in Path(name).parts:
         msg = f"{manifest} line {line}: {name} leaves the manifest's folder; write an absolute path"
         raise DataError(msg)
-    known = ("speaker", "dataset", "language", "gender", "licence_class")
+    known = ("speaker", "dataset", "language", "gender", "licence_class", "sentence", "soft_label")
     return Clip(
         path=manifest.parent / name,
         emotion=emotion,

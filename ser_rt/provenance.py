@@ -25,6 +25,11 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def training_versions() -> dict[str, str]:
+    """Versions of what training depends on."""
+    return versions(("ser-rt", "torch", "transformers", "accelerate", "peft", "numpy", "soxr"))
+
+
 def git_state() -> str:
     """Commit of the source, with ``-dirty`` where files differ from it; empty outside git."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
@@ -53,12 +58,11 @@ def describe_run(
     steps: int,
 ) -> dict[str, Any]:
     """Describe a training run for the checkpoint's config."""
-    packages = ("ser-rt", "torch", "transformers", "accelerate", "numpy", "soxr")
     return {
         "settings": {**training.to_dict(), **data.to_dict()},
         "steps": steps,
         "train": describe_clips(train),
         "validation": describe_clips(val),
         "source": git_state(),
-        "versions": versions(packages),
+        "versions": training_versions(),
     }

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
+from dataclasses import Field, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ser_rt.errors import ConfigError, SerError
+from ser_rt import config
+from ser_rt.errors import ConfigError
 from ser_rt.presets import PRESETS, Preset, copy_preset
+from ser_rt.utils import run_command, setup_logging
 
-_FLAGS: dict[str, type[int | float]] = {
-    "batch_size": int,
-    "num_epochs": int,
-    "learning_rate": float,
-    "gradient_accumulation_steps": int,
-    "warmup_steps": int,
-    "early_stopping_patience": int,
-    "ema_decay": float,
-    "balance": float,
-    "seed": int,
-    "val_share": float,
-    "num_workers": int,
-}
+if TYPE_CHECKING:
+    from ser_rt.corpus import Clip
+
+_KINDS: dict[str, Any] = {"int": int, "float": float, "str": str}
+_NO_FLAGS = {"output_dir", "sample_rate", "encoder_config"}
+
+
+def _settings() -> dict[str, Field[Any]]:
+    """Every setting that is also a flag."""
+    owners = (config.ModelConfig, config.TrainingConfig, config.DataConfig)
+    return {f.name: f for owner in owners for f in fields(owner) if f.name not in _NO_FLAGS}
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -33,65 +34,88 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     data.add_argument("--data_dir", type=Path, help="folder with one folder for each emotion")
     data.add_argument("--manifest", type=Path, help="CSV with file_path, emotion and more columns")
     parser.add_argument("--split", help="train on this split of the manifest only")
-    parser.add_argument("--licence_class", help="train on clips of this licence class only")
+    parser.add_argument("--val_split", help="validate on this split of the manifest")
+    parser.add_argument("--licence_class", help="take clips of this licence class only")
     parser.add_argument(
         "--hold_out", nargs="+", default=[], metavar="SPEAKER", help="validate on these speakers"
     )
-    parser.add_argument("--preset", choices=PRESETS, default="wav2vec2")
-    parser.add_argument("--output_dir", type=Path, default=Path("./results"))
+    parser.add_argument(
+        "--preset", choices=PRESETS, help="settings to start from; default: those of ser_rt.config"
+    )
+    parser.add_argument("--output_dir", type=Path, help="run folder (default: ./results)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in output_dir")
-    for name, kind in _FLAGS.items():
-        parser.add_argument(f"--{name}", type=kind, help="instead of the preset's")
-    return parser.parse_args(argv)
+    settings = parser.add_argument_group("settings, instead of the preset's")
+    for name, setting in _settings().items():
+        how: dict[str, Any] = {"help": setting.metadata["help"], "default": None}
+        if str(setting.type) == "bool":
+            how["action"] = argparse.BooleanOptionalAction
+        elif str(setting.type).startswith("tuple"):
+            how |= {"nargs": "+", "metavar": "NAME"}
+        else:
+            how |= {"type": _KINDS[str(setting.type)], "metavar": str(setting.type).upper()}
+        settings.add_argument(f"--{name}", **how)
+    args = parser.parse_args(argv)
+    if (args.split or args.val_split) and not args.manifest:
+        parser.error("--split and --val_split need --manifest")
+    if args.val_split and args.hold_out:
+        parser.error("--val_split and --hold_out both choose what to validate on: give one")
+    return args
 
 
 def configure(args: argparse.Namespace) -> Preset:
-    """Take the preset and overrule it with the flags that were given."""
-    preset = copy_preset(args.preset)
-    preset.training.output_dir = str(args.output_dir)
-    for name in _FLAGS:
+    """Take the preset, or the settings of `ser_rt.config`, and overrule them with the flags."""
+    if args.preset is None:
+        own = (config.model_config, config.training_config, config.data_config)
+        preset = Preset(replace(own[0]), replace(own[1]), replace(own[2]))
+    else:
+        preset = copy_preset(args.preset)
+    if args.output_dir is not None:
+        preset.training.output_dir = str(args.output_dir)
+    for name in _settings():
         if (value := getattr(args, name)) is not None:
-            owner = preset.data if hasattr(preset.data, name) else preset.training
+            owner = next(part for part in preset if hasattr(part, name))
             setattr(owner, name, value)
     return preset
 
 
-def run(args: argparse.Namespace) -> None:
-    """Find the clips, train, and write the history beside the weights."""
-    model, training, data = configure(args)
+def find_clips(args: argparse.Namespace, labels: Sequence[str]) -> tuple[list[Clip], list[Clip]]:
+    """Find the clips to train on, and those that were chosen to validate on (or none)."""
     from ser_rt.corpus import load_directory, load_manifest
-    from ser_rt.trainer import create_trainer
 
-    labels = model.emotion_labels
-    clips = (
-        load_directory(args.data_dir, labels)
-        if args.data_dir
-        else load_manifest(args.manifest, labels, args.split)
-    )
+    if args.data_dir:
+        return load_directory(args.data_dir, labels), []
+    # Every label, so that a misspelt one is found and not quietly left out.
+    clips = load_manifest(args.manifest, None, args.split)
+    held = load_manifest(args.manifest, None, args.val_split) if args.val_split else []
     if args.licence_class:
         clips = [clip for clip in clips if clip.licence_class == args.licence_class]
+        held = [clip for clip in held if clip.licence_class == args.licence_class]
     if unknown := set(args.hold_out) - {clip.speaker for clip in clips}:
         msg = f"--hold_out names speakers that are not in the data: {sorted(unknown)}"
         raise ConfigError(msg)
-    held = [clip for clip in clips if clip.speaker in args.hold_out] or None
-    kept = [clip for clip in clips if clip.speaker not in args.hold_out]
-    history = create_trainer(model, training, data).train(kept, held, resume=args.resume)
-    path = args.output_dir / "history.json"
-    path.write_text(json.dumps(history, indent=2) + "\n", encoding="utf-8")
-    print(f"trained: {args.output_dir}", file=sys.stderr)
+    held += [clip for clip in clips if clip.speaker in args.hold_out]
+    chosen = {clip.path for clip in held}
+    return [clip for clip in clips if clip.path not in chosen], held
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 when trained, 1 on an error, 2 on a wrong command line."""
     args = parse_args(argv)
+    return run_command("ser-train", lambda: _train(args))
+
+
+def _train(args: argparse.Namespace) -> int:
+    model, training, data = configure(args)
+    clips, held = find_clips(args, model.emotion_labels)
+    from ser_rt.trainer import create_trainer
+
+    setup_logging("INFO")
     try:
-        run(args)
-    except SerError as error:
-        print(f"ser-train: {error}", file=sys.stderr)
-        return 1
+        create_trainer(model, training, data).train(clips, held or None, resume=args.resume)
     except KeyboardInterrupt:
         print("ser-train: stopped; go on with --resume", file=sys.stderr)
-        return 130
+        raise
+    print(f"trained: {training.output_dir}", file=sys.stderr)
     return 0
 
 

@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import TrainerCallback
 
-_FILE = "average.safetensors"
+AVERAGE = "average.safetensors"
+"""File of the averaged weights in a checkpoint."""
 
 
 class WeightAverage(TrainerCallback):
@@ -29,7 +30,7 @@ class WeightAverage(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401, ARG002
         """Start from the weights there are, or go on with the resumed checkpoint's average."""
         model: nn.Module = kwargs["model"]
-        saved = Path(args.output_dir) / f"checkpoint-{state.global_step}" / _FILE
+        saved = Path(args.output_dir) / f"checkpoint-{state.global_step}" / AVERAGE
         weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
         if state.global_step:
             resumed = load_file(saved)
@@ -50,7 +51,7 @@ class WeightAverage(TrainerCallback):
         """Write the average beside the checkpoint's weights."""
         if state.is_world_process_zero:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            save_file(self._average, folder / _FILE)
+            save_file(self._average, folder / AVERAGE)
 
     @contextmanager
     def applied_to(self, model: nn.Module) -> Iterator[None]:
@@ -64,4 +65,6 @@ class WeightAverage(TrainerCallback):
 
     def load_into(self, model: nn.Module, checkpoint: str | None) -> None:
         """Give the network the average of a checkpoint for good, or the newest without one."""
-        model.load_state_dict(load_file(Path(checkpoint) / _FILE) if checkpoint else self._average)
+        model.load_state_dict(
+            load_file(Path(checkpoint) / AVERAGE) if checkpoint else self._average
+        )

@@ -23,7 +23,7 @@ def pulses(emotion: str, speaker: int, take: int, seconds: float = 1.5) -> Float
     phase = rng.uniform(0, 2 * np.pi)
     gate = np.sin(2 * np.pi * RHYTHM_HZ[emotion] * time_s + phase) > 0
     wave = np.fft.irfft(noise, time_s.size) * (0.02 + gate)
-    return (0.3 * wave / np.abs(wave).max()).astype(np.float32)
+    return np.asarray(0.3 * wave / np.abs(wave).max(), np.float32)
 
 
 def write_corpus(folder: Path, speakers: int = 4, takes: int = 6) -> Path:

@@ -8,6 +8,7 @@ and so no attention mask.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -42,7 +43,7 @@ FAMILIES: dict[str, Family] = {
 }
 """Networks by the `model_type` in their config.json."""
 
-POOLINGS: dict[str, type[nn.Module]] = {
+POOLINGS: dict[str, Callable[[int], MeanPooling | AttentiveStatisticsPooling]] = {
     "mean": lambda _: MeanPooling(),
     "attentive": AttentiveStatisticsPooling,
 }
@@ -79,9 +80,8 @@ class Wav2Vec2(nn.Module):
         self.layer_weights = (
             nn.Parameter(torch.zeros(self.num_layers + 1)) if settings.weighted_layers else None
         )
-        pooling = POOLINGS[settings.pooling](config.hidden_size)
-        self.pooling = pooling
-        self.embedding_size = int(config.hidden_size) * pooling.growth
+        self.pooling = POOLINGS[settings.pooling](config.hidden_size)
+        self.embedding_size = int(config.hidden_size) * self.pooling.growth
         self._mask_share = settings.mask_time_prob
 
     def forward(self, waveforms: Tensor) -> Tensor:

@@ -1,0 +1,150 @@
+"""The folder of a training run: what it was made from, and where it can be taken up again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import os
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from ser_rt.audio_cache import Fault
+from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
+from ser_rt.corpus import Clip
+from ser_rt.errors import TrainingError
+from ser_rt.provenance import git_state, training_versions
+from ser_rt.weight_average import AVERAGE
+
+RUN, SPLIT, SKIPPED, LABELS, HISTORY = (
+    "run.json",
+    "split.csv",
+    "skipped.csv",
+    "labels.json",
+    "history.json",
+)
+_MAY_CHANGE = {"output_dir", "num_workers", "report_to", "skip_bad", "allow_leaks"}
+
+logger = logging.getLogger(__name__)
+
+
+def open_run(run: Path, settings: Mapping[str, Any], *, resume: bool) -> str | None:
+    """Check that training may go on in a folder; return the checkpoint to go on from, if any.
+
+    Raises:
+        TrainingError: the folder is in use, or holds a run with other settings.
+    """
+    if not run.is_dir() or not any(run.iterdir()):
+        return None
+    if not resume:
+        msg = f"{run} is not empty: go on with that run (--resume), or choose another output folder"
+        raise TrainingError(msg)
+    if not (run / RUN).exists() and not _checkpoints(run):
+        msg = f"{run} holds no run that could be resumed: choose another output folder"
+        raise TrainingError(msg)
+    if (run / RUN).exists():
+        before = json.loads((run / RUN).read_text(encoding="utf-8"))["settings"]
+        now = json.loads(json.dumps(settings))
+        changed = [
+            f"{name} was {before.get(name)!r}, is {value!r}"
+            for name, value in now.items()
+            if name not in _MAY_CHANGE and value != before.get(name)
+        ]
+        if changed:
+            msg = f"{run} was started with other settings: {'; '.join(changed)}"
+            raise TrainingError(msg)
+    return _last_whole_checkpoint(run, averaged=settings["ema_decay"] > 0)
+
+
+def settings_of(
+    model: ModelConfig, training: TrainingConfig, data: DataConfig, clips: str
+) -> dict[str, Any]:
+    """All settings in one dict, with a hash of the clips: what a resumed run must have again."""
+    return {**model.to_dict(), **training.to_dict(), **data.to_dict(), "clips": clips}
+
+
+def describe(
+    run: Path,
+    settings: Mapping[str, Any],
+    split: Mapping[str, Sequence[Clip]],
+    faults: Sequence[Fault],
+) -> None:
+    """Write settings, versions, the state of the source, the label map and the split."""
+    run.mkdir(parents=True, exist_ok=True)
+    labels = {label: i for i, label in enumerate(settings["emotion_labels"])}
+    rows = [
+        (clip.path.resolve(), clip.emotion, clip.speaker, clip.dataset, name)
+        for name, clips in split.items()
+        for clip in clips
+    ]
+    write_text(run / SPLIT, _csv(("file_path", "emotion", "speaker", "dataset", "split"), rows))
+    if faults:
+        write_text(run / SKIPPED, _csv(Fault._fields, faults))
+    write_text(run / LABELS, json.dumps(labels, indent=2) + "\n")
+    about = {"settings": settings, "source": git_state(), "versions": training_versions()}
+    write_text(run / RUN, json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _checkpoints(run: Path) -> list[Path]:
+    """Checkpoints of a run, oldest first."""
+    found = [path for path in run.glob("checkpoint-*") if path.name[11:].isdecimal()]
+    return sorted(found, key=lambda path: int(path.name[11:]))
+
+
+def _last_whole_checkpoint(run: Path, *, averaged: bool) -> str | None:
+    """Find the newest checkpoint that can be read; put those after it aside, by name."""
+    for checkpoint in reversed(_checkpoints(run)):
+        fault = _fault_of(checkpoint, averaged=averaged)
+        if not fault:
+            logger.info("going on from %s", checkpoint)
+            return str(checkpoint)
+        aside = run / f"broken-{checkpoint.name}"
+        while aside.exists():
+            aside = aside.with_name(f"{aside.name}-again")
+        checkpoint.rename(aside)
+        logger.warning("%s is broken (%s): put aside as %s", checkpoint, fault, aside.name)
+    return None
+
+
+def _fault_of(checkpoint: Path, *, averaged: bool) -> str:
+    """What is wrong with a checkpoint; a kill while it was written leaves it incomplete."""
+    patterns = ["model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state*.pth"]
+    try:
+        for pattern in [*patterns, AVERAGE] if averaged else patterns:
+            files = sorted(checkpoint.glob(pattern))
+            if not files:
+                return f"no {pattern}"
+            for file in files:
+                if file.suffix == ".safetensors":
+                    with safe_open(file, "np"):
+                        continue
+                with zipfile.ZipFile(file) as archive:
+                    if broken := archive.testzip():
+                        return f"{file.name}: {broken}"
+        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, SafetensorError, zipfile.BadZipFile) as error:
+        return str(error)
+    return ""

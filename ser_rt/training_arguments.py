@@ -1,0 +1,66 @@
+"""Our settings in the words of transformers, and what they may not ask for."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import torch
+import transformers
+
+from ser_rt.config import DataConfig, TrainingConfig
+from ser_rt.errors import ConfigError, MissingDependencyError
+from ser_rt.losses import create_loss
+
+
+def refuse_contradictions(training: TrainingConfig) -> None:
+    """Raise an error for settings that cannot go together, or not on this machine."""
+    if training.fp16 and training.bf16:
+        msg = "fp16 and bf16 are both on: choose one"
+        raise ConfigError(msg)
+    if training.fp16 and not torch.cuda.is_available():
+        msg = "fp16 needs a GPU and there is none: leave it out, or take bf16"
+        raise ConfigError(msg)
+    create_loss([1, 1], training)
+    package = "" if training.report_to == "none" else training.report_to
+    if package and importlib.util.find_spec(package) is None:
+        msg = f"report_to {package} needs a package that is not installed: pip install {package}"
+        raise MissingDependencyError(msg)
+
+
+def arguments(
+    t: TrainingConfig, d: DataConfig, run: Path, *, validate: bool
+) -> transformers.TrainingArguments:
+    """Say what transformers' Trainer shall do."""
+    return transformers.TrainingArguments(
+        output_dir=str(run),
+        num_train_epochs=t.num_epochs,
+        per_device_train_batch_size=t.batch_size,
+        per_device_eval_batch_size=1,  # whole clips differ in length, and nothing is padded
+        gradient_accumulation_steps=t.gradient_accumulation_steps,
+        learning_rate=t.learning_rate,
+        warmup_steps=t.warmup_steps,
+        lr_scheduler_type="cosine",
+        weight_decay=t.weight_decay,
+        max_grad_norm=2.0,
+        fp16=t.fp16,
+        bf16=t.bf16,
+        eval_strategy="epoch" if validate else "no",
+        save_strategy="epoch",
+        save_total_limit=2,
+        load_best_model_at_end=validate,
+        metric_for_best_model=t.best_metric if validate else None,
+        greater_is_better=True if validate else None,
+        restore_callback_states_from_checkpoint=True,
+        logging_strategy="epoch",
+        logging_nan_inf_filter=False,
+        report_to=t.report_to,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        dataloader_num_workers=d.num_workers,
+        dataloader_persistent_workers=d.num_workers > 0,
+        dataloader_drop_last=True,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        ddp_find_unused_parameters=False,
+        seed=t.seed,
+    )
