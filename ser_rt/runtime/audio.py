@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -60,10 +60,12 @@ class AudioSource(ABC):
     Attributes:
         waited_s: Time spent waiting for audio to come, so that it is not counted as work.
         dropped_samples: Samples lost because they were not taken in time.
+        drift_ppm: How much faster the device's clock is than this machine's, in millionths.
     """
 
     waited_s: float = 0.0
     dropped_samples: int = 0
+    drift_ppm: float | None = None
 
     def __enter__(self) -> Self:
         """Open the source; fails here if it cannot be opened."""
@@ -135,9 +137,18 @@ class ChunkMaker:
     to end are the same samples however the input was cut.
     """
 
-    def __init__(self, from_hz: int, to_hz: int, *, is_live: bool = False) -> None:
-        """Make a converter from one rate to another."""
+    def __init__(
+        self,
+        from_hz: int,
+        to_hz: int,
+        *,
+        is_live: bool = False,
+        start: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Make a converter from one rate to another; ``start`` is the index of its first sample."""
         self._from_hz, self._to_hz = checked_rate(from_hz), checked_rate(to_hz)
+        self._start, self._clock = start, clock
         self._is_live = is_live
         self._warnings: list[SourceWarning] = []
         self.jump(0)
@@ -145,7 +156,9 @@ class ChunkMaker:
     def jump(self, frame: int) -> None:
         """Go on at input frame ``frame`` after a gap, with nothing remembered from before it."""
         self._first_frame = self._next_frame = frame
-        self._first_sample = self._next_sample = round(frame * self._to_hz / self._from_hz)
+        self._first_sample = self._next_sample = self._start + round(
+            frame * self._to_hz / self._from_hz
+        )
         self._resampler = (
             None
             if self._from_hz == self._to_hz
@@ -162,27 +175,27 @@ class ChunkMaker:
         self, samples: npt.NDArray[Any], captured_at: float | None = None, queue_s: float = 0.0
     ) -> AudioChunk:
         """Convert samples ``[samples]`` or ``[samples, channels]`` as in `mono`."""
-        started = time.monotonic()
+        started = self._clock()
         frames = mono(samples)
         self._next_frame += len(frames)
         if self._resampler is not None:
             frames = self._resampler.resample_chunk(frames)
         return self._chunk(frames, started, captured_at, queue_s)
 
-    def flush(self) -> AudioChunk:
-        """Return what the resampler still held."""
-        started = time.monotonic()
+    def flush(self, captured_at: float | None = None) -> AudioChunk:
+        """Return what the resampler still held; only a `jump` may follow."""
+        started = self._clock()
         rest = SILENCE
         if self._resampler is not None:
             rest = self._resampler.resample_chunk(SILENCE, last=True)
-        return self._chunk(rest, started, None, 0.0)
+        return self._chunk(rest, started, captured_at, 0.0)
 
     def _chunk(
         self, samples: FloatArray, started: float, captured_at: float | None, queue_s: float
     ) -> AudioChunk:
         start = self._next_sample
         self._next_sample += len(samples)
-        resample_s = time.monotonic() - started
+        resample_s = self._clock() - started
         captured_at = started - queue_s if captured_at is None else captured_at
         if self._is_live:
             # The filter holds samples back: the last one out was captured before the last one in.

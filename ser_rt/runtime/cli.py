@@ -1,4 +1,4 @@
-"""``ser-stream``: listen to files, a pipe or a microphone, and say what is heard."""
+"""``ser-stream``: listen to files, a pipe, a URL or a microphone, and say what is heard."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from ser_rt.errors import (
     AudioError,
@@ -20,12 +19,10 @@ from ser_rt.errors import (
     SerError,
 )
 from ser_rt.runtime.options import parse
-from ser_rt.runtime.sinks import SINKS, Sink, SinkSettings
+from ser_rt.runtime.sinks import Sink
 from ser_rt.runtime.summary import Ledger
 
 if TYPE_CHECKING:
-    from ser_rt.runtime.audio import AudioSource
-    from ser_rt.runtime.engine import Engine
     from ser_rt.runtime.event import EmotionEvent
     from ser_rt.runtime.onnx_classifier import OnnxClassifier
 
@@ -53,104 +50,60 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _listen(flags: argparse.Namespace) -> int:
+    from ser_rt.runtime.assemble import Outputs, engine_of, sources_of
     from ser_rt.runtime.stream import load
 
     classifier = load(flags.model, flags.provider, flags.threads)
     try:
-        sources = list(_sources(flags, classifier.sample_rate))
+        sources = list(sources_of(flags, classifier.sample_rate))
     except AudioInputError as error:
         raise ConfigError(str(error)) from error
     ledger, failed, interrupted = Ledger(), False, False
     with ExitStack() as opened:
-        sink: Sink | None = None
+        outputs: Outputs | None = None
         for name, source in sources:
-            engine = _engine(flags, classifier, name if len(sources) > 1 else None)
+            engine = engine_of(flags, classifier, name if len(sources) > 1 else None)
             try:
                 with source:
                     _say(flags, name, classifier)
-                    sink = sink or _open_sink(flags, classifier, opened)
-                    interrupted = _hear(engine.run(source), sink, ledger)
+                    outputs = outputs or Outputs(flags, classifier, opened)
+                    events = engine.run(outputs.heard_by(source, engine))
+                    interrupted = _hear(events, outputs.sinks, ledger)
             except (AudioError, DeviceError) as error:
                 failed = True
                 _fail(error, EXIT_FAILED)
+            except KeyboardInterrupt:
+                interrupted = True
             finally:
-                ledger.close(source.waited_s, source.dropped_samples)
+                ledger.close(
+                    source.waited_s,
+                    source.dropped_samples,
+                    engine.skipped_windows,
+                    source.drift_ppm,
+                )
             if interrupted:
                 break
-        if sink is not None:
+        for sink in outputs.sinks if outputs else ():
             sink.finish(ledger.summary(interrupted=interrupted))
     if interrupted:
         return EXIT_INTERRUPTED
     return EXIT_FAILED if failed else EXIT_OK
 
 
-def _hear(events: Iterable[EmotionEvent], sink: Sink, ledger: Ledger) -> bool:
+def _hear(events: Iterable[EmotionEvent], sinks: Sequence[Sink], ledger: Ledger) -> bool:
     """Write events; return whether Ctrl-C ended them."""
     try:
         for event in events:
             ledger.add(event)
-            sink.write(event)
+            for sink in sinks:
+                sink.write(event)
     except KeyboardInterrupt:
         return True
     return False
 
 
-def _engine(flags: argparse.Namespace, classifier: OnnxClassifier, name: str | None) -> Engine:
-    from ser_rt.runtime.engine import StreamSettings, make_engine
-
-    settings = StreamSettings(
-        window_s=flags.window, hop_s=flags.hop, min_window_s=flags.min_window, name=name
-    )
-    if flags.half_life is not None:
-        settings["half_life_s"] = flags.half_life
-    if flags.no_gate:
-        settings["gate_threshold"] = 0.0
-    return make_engine(classifier, **settings)
-
-
-def _sources(flags: argparse.Namespace, sample_rate: int) -> Iterator[tuple[str, AudioSource]]:
-    from ser_rt.runtime.sources import make_source
-
-    if flags.mic:
-        yield "microphone", make_source("microphone", flags.device, sample_rate)
-    elif flags.files == ["-"]:
-        if sys.stdin.isatty():
-            msg = "standard input is a terminal; pipe raw PCM into ser-stream -"
-            raise ConfigError(msg)
-        source = make_source(
-            "pcm",
-            sys.stdin.buffer,
-            sample_rate,
-            rate=flags.rate,
-            channels=flags.channels,
-            encoding=flags.encoding,
-        )
-        yield "standard input", source
-    for path in flags.files if flags.files != ["-"] else ():
-        yield path, make_source("file", path, sample_rate, realtime=flags.realtime)
-
-
-def _open_sink(flags: argparse.Namespace, classifier: OnnxClassifier, opened: ExitStack) -> Sink:
-    output: TextIO = sys.stdout
-    if flags.output is not None:
-        try:
-            file = Path(flags.output).open("w", encoding="utf-8", newline="")  # noqa: SIM115
-        except OSError as error:
-            msg = f"{flags.output} cannot be written: {error.strerror}"
-            raise OutputError(msg) from error
-        output = opened.enter_context(file)
-    settings = SinkSettings(
-        labels=classifier.labels,
-        lang=flags.lang,
-        timing=not flags.no_timing,
-        stats=flags.stats,
-        color=output.isatty() and "NO_COLOR" not in os.environ,
-    )
-    return SINKS[flags.format](output, settings)
-
-
 def _list_devices(flags: argparse.Namespace) -> int:
-    from ser_rt.runtime.sources.microphone import list_devices
+    from ser_rt.runtime.sources.portaudio import list_devices
 
     devices = list_devices()
     if flags.json:

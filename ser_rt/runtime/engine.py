@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import TypedDict
 
 from ser_rt.classifier import EmotionClassifier, WindowDefaults
+from ser_rt.errors import ConfigError
 from ser_rt.runtime.audio import AudioChunk, SourceWarning
+from ser_rt.runtime.decision import Decider, Steadiness
 from ser_rt.runtime.defaults import (
     GATE_THRESHOLD,
     HALF_LIFE_S,
@@ -20,8 +23,9 @@ from ser_rt.runtime.defaults import (
     MIN_WINDOW_S,
     WINDOW_S,
 )
-from ser_rt.runtime.event import EmotionEvent, latency_ms
-from ser_rt.runtime.gate import SpeechGate
+from ser_rt.runtime.episodes import EpisodeTracker
+from ser_rt.runtime.event import UNSURE, EmotionEvent, latency_ms
+from ser_rt.runtime.gate import LevelGate, SpeechGate
 from ser_rt.runtime.recognizer import Posterior, Recognizer, WindowedRecognizer
 from ser_rt.runtime.smoother import Smoother
 
@@ -34,8 +38,13 @@ class StreamSettings(TypedDict, total=False):
         hop_s: Time from one result to the next in seconds.
         min_window_s: Audio in seconds before the first, partial result.
         half_life_s: Half-life of the smoothing in seconds; 0 for none.
-        gate: Tells speech from silence; None for the level gate.
-        gate_threshold: Share of a window that must be speech; 0 classifies silence too.
+        steadiness: How firmly an emotion is held before another is named.
+        partial: Whether to give results of windows that are not full yet.
+        episodes: Whether to give an event for each stretch of one emotion when it has ended.
+        vad: Whether a network tells speech from other sound; else the level does.
+        gate: Tells speech instead of both; one for each stream.
+        gate_threshold: Share of a window that must be speech; 0 classifies everything, and asks
+            no network about speech.
         name: Put on each event as its ``source``.
     """
 
@@ -43,6 +52,10 @@ class StreamSettings(TypedDict, total=False):
     hop_s: float | None
     min_window_s: float | None
     half_life_s: float
+    steadiness: Steadiness
+    partial: bool
+    episodes: bool
+    vad: bool
     gate: SpeechGate | None
     gate_threshold: float
     name: str | None
@@ -57,14 +70,28 @@ class Engine:
         recognizer: Recognizer,
         smoother: Smoother,
         *,
+        steadiness: Steadiness | None = None,
+        episodes: bool = False,
         name: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Join a recognizer and a smoother, both made for this stream alone."""
         self._recognizer, self._smoother = recognizer, smoother
         self._labels, self._rate = classifier.labels, classifier.sample_rate
+        self._decider = Decider(steadiness or Steadiness())
+        self._episodes = EpisodeTracker() if episodes else None
         self._name, self._clock = name, clock
         self._seq = 0
+
+    @property
+    def speech_now(self) -> float:
+        """Probability of speech in the newest audio, in [0, 1]."""
+        return self._recognizer.speech_now
+
+    @property
+    def skipped_windows(self) -> int:
+        """Number of live windows that were left out for want of time."""
+        return self._recognizer.skipped_windows
 
     def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
         """Yield the events of a whole source."""
@@ -78,22 +105,33 @@ class Engine:
         for warning in chunk.warnings:
             yield self._warning(warning, at_s)
         for posterior in self._recognizer.feed(chunk):
-            yield self._event(posterior)
+            yield from self._events(posterior)
 
     def flush(self) -> Iterator[EmotionEvent]:
         """Yield the event of the last samples, if no window has covered them."""
         for posterior in self._recognizer.flush():
-            yield self._event(posterior)
+            yield from self._events(posterior)
+        if self._episodes is not None:
+            yield from self._numbered(self._episodes.flush())
+
+    def _events(self, posterior: Posterior) -> Iterator[EmotionEvent]:
+        for warning in posterior.warnings:
+            yield self._warning(warning, posterior.end_s)
+        event = self._event(posterior)
+        yield event
+        if self._episodes is not None:
+            yield from self._numbered(self._episodes.update(event))
 
     def _event(self, posterior: Posterior) -> EmotionEvent:
         started = self._clock()
         smoothed = self._smoother.update(posterior)
+        held = self._decider.update(smoothed, posterior.end_s)
         probabilities: dict[str, float] = {}
         emotion = confidence = None
         if smoothed is not None:
             probabilities = dict(zip(self._labels, smoothed.tolist(), strict=True))
-            emotion = self._labels[int(smoothed.argmax())]
-            confidence = probabilities[emotion]
+            emotion = UNSURE if held is None else self._labels[held]
+            confidence = float(smoothed.max() if held is None else smoothed[held])
         now = self._clock()
         return EmotionEvent(
             type="no_speech" if emotion is None else "emotion",
@@ -110,6 +148,10 @@ class Engine:
             ),
             source=self._name,
         )
+
+    def _numbered(self, episode: EmotionEvent | None) -> Iterator[EmotionEvent]:
+        if episode is not None:
+            yield replace(episode, seq=self._next_seq())
 
     def _warning(self, warning: SourceWarning, at_s: float) -> EmotionEvent:
         return EmotionEvent(
@@ -134,6 +176,10 @@ def make_engine(
     hop_s: float | None = None,
     min_window_s: float | None = None,
     half_life_s: float = HALF_LIFE_S,
+    steadiness: Steadiness | None = None,
+    partial: bool = True,
+    episodes: bool = False,
+    vad: bool = True,
     gate: SpeechGate | None = None,
     gate_threshold: float = GATE_THRESHOLD,
     name: str | None = None,
@@ -150,6 +196,8 @@ def make_engine(
         hop_s = min(made_for.hop_s if made_for else HOP_S, window_s)
     if min_window_s is None:
         min_window_s = min(made_for.min_window_s if made_for else MIN_WINDOW_S, window_s)
+    if gate is None:
+        gate = _gate(classifier.sample_rate, vad=vad and gate_threshold > 0)
     recognizer = WindowedRecognizer(
         classifier,
         window_s=window_s,
@@ -157,5 +205,24 @@ def make_engine(
         min_window_s=min_window_s,
         gate=gate,
         gate_threshold=gate_threshold,
+        partial=partial,
     )
-    return Engine(classifier, recognizer, Smoother(half_life_s), name=name)
+    return Engine(
+        classifier,
+        recognizer,
+        Smoother(half_life_s),
+        steadiness=steadiness,
+        episodes=episodes,
+        name=name,
+    )
+
+
+def _gate(sample_rate: int, *, vad: bool) -> SpeechGate:
+    if not vad:
+        return LevelGate(sample_rate)
+    from ser_rt.runtime.vad import RATE_HZ, SileroGate  # noqa: PLC0415 (loads only where used)
+
+    if sample_rate != RATE_HZ:
+        msg = f"speech is told apart at {RATE_HZ} Hz, the model hears {sample_rate} Hz: vad=False"
+        raise ConfigError(msg)
+    return SileroGate()

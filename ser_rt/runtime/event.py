@@ -9,7 +9,17 @@ from typing import Any, Literal
 
 from ser_rt.config import EMOTIONS
 
-EventType = Literal["emotion", "no_speech", "warning"]
+EventType = Literal["emotion", "no_speech", "episode", "warning"]
+
+UNSURE = "unsure"
+"""Named instead of an emotion where none is likely enough."""
+
+_KOREAN = EMOTIONS | {UNSURE: "불확실"}
+
+
+def korean_name(emotion: str) -> str:
+    """Return the Korean name of an emotion, or the English one if it has none."""
+    return _KOREAN.get(emotion, emotion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,18 +27,20 @@ class EmotionEvent:
     """One thing heard, or one thing to know about the listening.
 
     Attributes:
-        type: ``emotion``; ``no_speech`` for a window not worth classifying; or ``warning``.
+        type: ``emotion``; ``no_speech`` for a window not worth classifying; ``episode`` for a
+            stretch of one emotion that has ended; or ``warning``.
         seq: Number of the event in its stream, from 0.
-        start: Where the window starts, in seconds of audio.
-        end: Where the window ends, in seconds of audio.
-        emotion: English name of the likeliest emotion, smoothed over time.
-        confidence: Probability of that emotion, in [0, 1].
+        start: Where the window or the episode starts, in seconds of audio.
+        end: Where it ends, in seconds of audio.
+        emotion: English name of the likeliest emotion, smoothed over time, or ``unsure``.
+        confidence: Probability of that emotion, in [0, 1]; of an episode, the highest.
         probabilities: Probability of every emotion by English name; they sum to 1.
-        speech: Share of speech in the window, in [0, 1].
+        speech: Probability of speech, in [0, 1], as the mean over the window.
         partial: Whether the window was shorter than a full one.
         latency_ms: ``total``, from the last sample's capture to this event, and its parts.
         code: What a warning is about, such as ``overflow``.
         message: What a warning says.
+        peak: Where an episode was clearest, in seconds of audio.
         source: What was listened to, where there is more than one.
     """
 
@@ -44,15 +56,25 @@ class EmotionEvent:
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     code: str | None = None
     message: str | None = None
+    peak: float | None = None
     source: str | None = None
 
     @property
     def korean(self) -> str | None:
         """Korean name of the emotion, or the English one if it has none."""
-        return None if self.emotion is None else EMOTIONS.get(self.emotion, self.emotion)
+        return None if self.emotion is None else korean_name(self.emotion)
 
-    def to_dict(self, *, timing: bool = True) -> dict[str, Any]:
-        """Return what applies to this type of event; without ``timing``, what never varies."""
+    def ranked(self, count: int | None = None) -> list[tuple[str, float]]:
+        """Return the ``count`` likeliest emotions (None: all) with their probabilities."""
+        return sorted(self.probabilities.items(), key=lambda item: -item[1])[:count]
+
+    def to_dict(self, *, timing: bool = True, top_k: int | None = None) -> dict[str, Any]:
+        """Return what applies to this type of event.
+
+        Args:
+            timing: Whether to give latencies; without them, what never varies.
+            top_k: How many probabilities to give, the likeliest first; None for all in order.
+        """
         event: dict[str, Any] = {"type": self.type, "seq": self.seq}
         if self.source is not None:
             event["source"] = self.source
@@ -62,15 +84,18 @@ class EmotionEvent:
         if self.confidence is not None:
             event["emotion"] = self.emotion
             event["confidence"] = round(self.confidence, 6)
-            event["probabilities"] = {k: round(p, 6) for k, p in self.probabilities.items()}
+            if self.type == "episode":
+                return event | {"peak": self.peak}
+            shown = self.ranked(top_k) if top_k else self.probabilities.items()
+            event["probabilities"] = {k: round(p, 6) for k, p in shown}
         event |= {"speech": self.speech, "partial": self.partial}
         if timing:
             event["latency_ms"] = dict(self.latency_ms)
         return event
 
-    def to_json(self, *, timing: bool = True) -> str:
-        """Return one line of JSON."""
-        return json.dumps(self.to_dict(timing=timing), ensure_ascii=False)
+    def to_json(self, *, timing: bool = True, top_k: int | None = None) -> str:
+        """Return one line of JSON; arguments as of `to_dict`."""
+        return json.dumps(self.to_dict(timing=timing, top_k=top_k), ensure_ascii=False)
 
 
 def latency_ms(total_s: float, spent_s: Mapping[str, float]) -> dict[str, float]:

@@ -8,86 +8,10 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-import ser_rt
-from ser_rt.config import SAMPLE_RATE
 from ser_rt.errors import ConfigError
-from ser_rt.runtime.defaults import HALF_LIFE_S, PCM_ENCODINGS
-from ser_rt.runtime.providers import PROVIDERS
-from ser_rt.runtime.sinks import SINKS
-from ser_rt.runtime.text import LANGUAGES
+from ser_rt.runtime.flags import make_parser
 
-_USAGE = """\
-ser-stream [flags] FILE...      hear recordings
-       ser-stream [flags] --mic        listen to a microphone
-       ser-stream [flags] -            hear raw PCM on standard input"""
-_EPILOG = """\
-example:
-  ffmpeg -i talk.mp4 -f s16le -ac 1 -ar 16000 - | ser-stream - --format jsonl
-
-Events go to standard output, everything else to standard error. The exit code is 0; 1 if audio,
-model or device failed; 2 if the command makes no sense; 130 after Ctrl-C.
-"""
 _NOT_IN_FILE = {"config", "help", "version", "files", "list_devices"}
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of ``ser-stream``."""
-    parser = argparse.ArgumentParser(
-        prog="ser-stream",
-        usage=_USAGE,
-        description="Hear emotion in speech as it streams.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add = parser.add_argument_group("what to listen to").add_argument
-    add("files", nargs="*", metavar="FILE", help="audio files; - for raw PCM on standard input")
-    add("--mic", action="store_true", help="listen to a microphone")
-    add("--device", metavar="NAME", help="which one: its number, or part of its name")
-    add("--list-devices", action="store_true", help="list the microphones and exit")
-    add("--json", action="store_true", help="list them as JSON")
-    add("--rate", type=int, default=SAMPLE_RATE, metavar="HZ", help="rate of raw PCM (%(default)s)")
-    add("--channels", type=int, default=1, metavar="N", help="channels of raw PCM (%(default)s)")
-    add("--encoding", choices=tuple(PCM_ENCODINGS), default="s16le", help="(%(default)s)")
-    add(
-        "--realtime",
-        action="store_true",
-        help="play files at the pace of the clock",
-    )
-    add(
-        "--fast",
-        action="store_false",
-        dest="realtime",
-        help="read files as fast as possible (default)",
-    )
-
-    add = parser.add_argument_group("how to hear").add_argument
-    add("--model", metavar="PATH", help="folder of a bundle, or name of a built-in one")
-    add("--provider", choices=tuple(PROVIDERS), default="cpu", help="(%(default)s)")
-    add("--threads", type=int, metavar="N", help="threads of one model call")
-    add("--window", type=float, metavar="S", help="seconds the model hears at once")
-    add("--hop", type=float, metavar="S", help="seconds from one result to the next")
-    add("--min-window", type=float, metavar="S", help="seconds before the first, early result")
-    add(
-        "--half-life",
-        type=float,
-        metavar="S",
-        help=f"half-life of smoothing; 0 for none ({HALF_LIFE_S})",
-    )
-    add("--no-gate", action="store_true", help="classify silence too")
-
-    add = parser.add_argument_group("what to write").add_argument
-    add("--format", choices=tuple(SINKS), default="text", help="(%(default)s)")
-    add("--output", "-o", metavar="FILE", help="write to a file instead of standard output")
-    add("--lang", choices=LANGUAGES, default="en", help="which name leads (%(default)s)")
-    add("--no-timing", action="store_true", help="leave out latencies: same audio, same bytes")
-    add("--stats", action="store_true", help="end with every part of the latency")
-    add("--quiet", "-q", action="store_true", help="no status on standard error")
-
-    add = parser.add_argument_group("other").add_argument
-    add("--config", metavar="FILE", help="TOML file of flags, such as hop = 0.25; flags win")
-    add("--version", action="version", version=f"ser-stream {ser_rt.__version__}")
-    return parser
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -112,13 +36,31 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if "-" in flags.files and len(flags.files) > 1:
         msg = "standard input (-) cannot be mixed with files"
         raise ConfigError(msg)
-    if flags.device is not None and not flags.mic:
-        msg = "--device needs --mic"
-        raise ConfigError(msg)
-    if flags.output is not None and _is_one_of(Path(flags.output), flags.files):
-        msg = f"--output {flags.output} is a file to listen to; it would be overwritten"
-        raise ConfigError(msg)
+    _check_together(flags)
     return flags
+
+
+def _check_together(flags: argparse.Namespace) -> None:
+    """Refuse flags that are right alone and wrong together, or out of range."""
+    for needed, name, value in (
+        (flags.mic, "--device needs --mic", flags.device),
+        (flags.mic, "--channel needs --mic", flags.channel),
+        (flags.output, "--rotate needs --output", flags.rotate),
+        (len(flags.files) < 2, "--save-input records one input", flags.save_input),
+    ):
+        if value is not None and not needed:
+            raise ConfigError(name)
+    for name, value in (("rotate", flags.rotate), ("top-k", flags.top_k)):
+        if value is not None and not value > 0:
+            msg = f"{name} must be above 0, not {value:g}"
+            raise ConfigError(msg)
+    if flags.rotate_keep < 1:
+        msg = f"rotate-keep must be 1 or more, not {flags.rotate_keep}"
+        raise ConfigError(msg)
+    for flag, path in (("--output", flags.output), ("--save-input", flags.save_input)):
+        if path is not None and _is_one_of(Path(path), flags.files):
+            msg = f"{flag} {path} is a file to listen to; it would be overwritten"
+            raise ConfigError(msg)
 
 
 def _is_one_of(path: Path, files: Sequence[str]) -> bool:
@@ -155,4 +97,6 @@ def _flags_of_file(parser: argparse.ArgumentParser, path: Path) -> list[str]:
             flags.append(f"--{name}={value}")
         elif value:
             flags.append(f"--{name}")
+        elif isinstance(known[name], argparse.BooleanOptionalAction):
+            flags.append(f"--no-{name}")
     return flags

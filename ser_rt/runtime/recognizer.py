@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,9 +11,10 @@ import numpy as np
 
 from ser_rt.classifier import EmotionClassifier, FloatArray
 from ser_rt.errors import AudioInputError, ConfigError
-from ser_rt.runtime.audio import AudioChunk
+from ser_rt.runtime.audio import AudioChunk, SourceWarning
 from ser_rt.runtime.defaults import GATE_THRESHOLD, HOP_S, MIN_WINDOW_S, WINDOW_S
 from ser_rt.runtime.gate import LevelGate, SpeechGate
+from ser_rt.runtime.pacer import Pacer
 from ser_rt.runtime.windower import Window, Windower
 
 SHORTEST_INPUT_S = 0.25
@@ -28,10 +29,11 @@ class Posterior:
         start_s: First sample of the window, in seconds of the stream.
         end_s: End of the window, in seconds of the stream.
         probabilities: float32 ``[labels]``, or None where there was no speech to classify.
-        speech: Share of speech in [0, 1] that the gate saw.
+        speech: Probability of speech in [0, 1], as the mean over the window.
         is_partial: Whether the window is shorter than a full one.
         captured_at: Monotonic seconds when the last sample of the window was captured.
         spent_s: Where the time since then went.
+        warnings: What came up since the window before.
     """
 
     start_s: float
@@ -41,10 +43,21 @@ class Posterior:
     is_partial: bool
     captured_at: float
     spent_s: Mapping[str, float]
+    warnings: tuple[SourceWarning, ...] = ()
 
 
 class Recognizer(Protocol):
     """One per stream, cheap to make; holds all that the stream must remember."""
+
+    @property
+    def speech_now(self) -> float:
+        """Probability of speech in the newest audio, in [0, 1]."""
+        ...
+
+    @property
+    def skipped_windows(self) -> int:
+        """Number of live windows that were left out for want of time."""
+        ...
 
     def feed(self, chunk: AudioChunk) -> list[Posterior]:
         """Take a chunk, return a posterior for every window that it completes."""
@@ -60,6 +73,9 @@ class WindowedRecognizer:
 
     The first result comes when ``min_window_s`` are heard. Windows go to the model one at a time:
     a batch could change the last digits, and then the numbers would depend on the chunking.
+
+    Windows without speech never reach the model. Of live audio, which comes whether or not there
+    is time for it, a `Pacer` leaves windows out where the model is too slow; of any other, none.
     """
 
     def __init__(
@@ -71,6 +87,7 @@ class WindowedRecognizer:
         min_window_s: float = MIN_WINDOW_S,
         gate: SpeechGate | None = None,
         gate_threshold: float = GATE_THRESHOLD,
+        partial: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make the recognizer of one stream.
@@ -83,6 +100,7 @@ class WindowedRecognizer:
             gate: Tells speech from silence; None for a `LevelGate`.
             gate_threshold: Windows with a smaller share of speech are not classified; 0 classifies
                 everything.
+            partial: Whether windows shorter than a full one are worth a result.
             clock: Monotonic time in seconds.
 
         Raises:
@@ -106,24 +124,50 @@ class WindowedRecognizer:
         )
         self._gate = gate or LevelGate(rate)
         self._gate_threshold = gate_threshold
+        self._pacer = Pacer(hop_s)
+        self._partial = partial
         self._clock = clock
         self._last_chunk: AudioChunk | None = None
+
+    @property
+    def speech_now(self) -> float:
+        """Probability of speech in the newest audio, in [0, 1]."""
+        return self._gate.now
+
+    @property
+    def skipped_windows(self) -> int:
+        """Number of live windows that were left out for want of time."""
+        return self._pacer.skipped_windows
 
     def feed(self, chunk: AudioChunk) -> list[Posterior]:
         """Take a chunk, return a posterior for every window that it completes."""
         self._last_chunk = chunk
-        return self._classify(self._windower.feed(chunk.samples, chunk.start), chunk)
+        posteriors, heard = [], chunk.start
+        for window in self._windower.feed(chunk.samples, chunk.start):
+            # The gate hears up to the window's end and no further, however long the chunk is.
+            vad_s = self._hear(chunk, heard, window.end)
+            heard = window.end
+            posteriors += self._classify(window, chunk, vad_s)
+        self._hear(chunk, heard, chunk.start + len(chunk.samples))
+        return posteriors
 
     def flush(self) -> list[Posterior]:
         """Return a posterior of the last window if some samples have been in none."""
         if self._last_chunk is None:
             return []
-        return self._classify(self._windower.flush(), self._last_chunk)
+        windows = self._windower.flush()
+        return [p for window in windows for p in self._classify(window, self._last_chunk, 0.0)]
 
-    def _classify(self, windows: Iterable[Window], chunk: AudioChunk) -> list[Posterior]:
-        return [self._posterior(window, chunk) for window in windows]
+    def _hear(self, chunk: AudioChunk, start: int, end: int) -> float:
+        """Let the gate hear some samples of a chunk; return the seconds it took."""
+        started = self._clock()
+        if end > start:
+            self._gate.feed(chunk.samples[start - chunk.start : end - chunk.start], start)
+        return self._clock() - started
 
-    def _posterior(self, window: Window, chunk: AudioChunk) -> Posterior:
+    def _classify(self, window: Window, chunk: AudioChunk, vad_s: float) -> list[Posterior]:
+        if window.is_partial and not self._partial:
+            return []
         spent_s = {"queue": chunk.queue_s, "resample": chunk.resample_s}
         captured_at = chunk.captured_at
         if chunk.is_live:
@@ -131,22 +175,30 @@ class WindowedRecognizer:
             spent_s["capture"] = (chunk.start + len(chunk.samples) - window.end) / self._rate
             captured_at -= spent_s["capture"]
         started = self._clock()
-        speech = self._gate(window.samples, window.start)
+        speech = self._gate.heard(window.start, window.end)
         gated = self._clock()
-        spent_s["gate"] = gated - started
-        probabilities = None
-        if speech >= self._gate_threshold:
+        spent_s["vad"] = vad_s + gated - started
+        probabilities: FloatArray | None = None
+        warnings: tuple[SourceWarning, ...] = ()
+        if speech.share >= self._gate_threshold:
+            if chunk.is_live and not self._pacer.admits(gated - chunk.captured_at):
+                return []
             probabilities = self._ask(window)
             spent_s["inference"] = self._clock() - gated
-        return Posterior(
-            start_s=window.start / self._rate,
-            end_s=window.end / self._rate,
-            probabilities=probabilities,
-            speech=speech,
-            is_partial=window.is_partial,
-            captured_at=captured_at,
-            spent_s=spent_s,
-        )
+            if chunk.is_live:
+                warnings = self._pacer.spent(spent_s["inference"])
+        return [
+            Posterior(
+                start_s=window.start / self._rate,
+                end_s=window.end / self._rate,
+                probabilities=probabilities,
+                speech=speech.probability,
+                is_partial=window.is_partial,
+                captured_at=captured_at,
+                spent_s=spent_s,
+                warnings=warnings,
+            )
+        ]
 
     def _ask(self, window: Window) -> FloatArray:
         samples = window.samples

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, TextIO
 
 from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.spans import RttmSink, SrtSink
 from ser_rt.runtime.summary import Summary
 from ser_rt.runtime.text import TextLines
 
@@ -22,6 +23,7 @@ class SinkSettings:
         timing: Whether to write latencies; without, the same audio gives the same bytes.
         stats: Whether the summary names every part of the latency.
         color: Whether the output is a terminal that shows colour.
+        top_k: How many emotions to name; None for all.
     """
 
     labels: tuple[str, ...] = ()
@@ -29,6 +31,7 @@ class SinkSettings:
     timing: bool = True
     stats: bool = False
     color: bool = False
+    top_k: int | None = None
 
 
 class Sink(Protocol):
@@ -48,11 +51,11 @@ class JsonLinesSink:
 
     def __init__(self, output: TextIO, settings: SinkSettings) -> None:
         """Write to ``output``."""
-        self._output, self._timing = output, settings.timing
+        self._output, self._timing, self._top_k = output, settings.timing, settings.top_k
 
     def write(self, event: EmotionEvent) -> None:
         """Write an event."""
-        self._line(event.to_json(timing=self._timing))
+        self._line(event.to_json(timing=self._timing, top_k=self._top_k))
 
     def finish(self, summary: Summary) -> None:
         """Write the summary."""
@@ -68,17 +71,18 @@ class CsvSink:
 
     def __init__(self, output: TextIO, settings: SinkSettings) -> None:
         """Write the header to ``output``."""
-        self._output, self._timing = output, settings.timing
+        self._output, self._timing, self._top_k = output, settings.timing, settings.top_k
         columns = ["source", "type", "seq", "start", "end", "emotion", "confidence"]
         columns += settings.labels
-        columns += ["speech", "partial", *(["latency_ms"] if settings.timing else []), "message"]
+        columns += ["speech", "partial", "peak"]
+        columns += [*(["latency_ms"] if settings.timing else []), "code", "message"]
         self._rows = csv.DictWriter(output, columns, extrasaction="ignore", lineterminator="\n")
         self._rows.writeheader()
         output.flush()
 
     def write(self, event: EmotionEvent) -> None:
         """Write an event."""
-        row = event.to_dict(timing=self._timing)
+        row = event.to_dict(timing=self._timing, top_k=self._top_k)
         row |= row.pop("probabilities", {})
         if self._timing and event.latency_ms:
             row["latency_ms"] = event.latency_ms["total"]
@@ -97,7 +101,11 @@ class TextSink:
         self._output = output
         self._stats = settings.stats
         self._lines = TextLines(
-            settings.labels, lang=settings.lang, timing=settings.timing, color=settings.color
+            settings.labels,
+            lang=settings.lang,
+            timing=settings.timing,
+            color=settings.color,
+            top_k=settings.top_k,
         )
 
     def write(self, event: EmotionEvent) -> None:
@@ -112,8 +120,18 @@ class TextSink:
         self._output.flush()
 
 
+def _srt(output: TextIO, settings: SinkSettings) -> Sink:
+    return SrtSink(output, lang=settings.lang)
+
+
+def _rttm(output: TextIO, settings: SinkSettings) -> Sink:  # noqa: ARG001 (nothing to choose)
+    return RttmSink(output)
+
+
 SINKS: dict[str, Callable[[TextIO, SinkSettings], Sink]] = {
     "text": TextSink,
     "jsonl": JsonLinesSink,
     "csv": CsvSink,
+    "srt": _srt,
+    "rttm": _rttm,
 }

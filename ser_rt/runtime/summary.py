@@ -52,7 +52,11 @@ class Summary:
         audio_s: Seconds of audio that the windows covered.
         elapsed_s: Seconds from start to end.
         real_time_factor: Seconds of work per second of audio; waiting for audio is no work.
+        compute_saved: Share of the windows that cost no inference, for want of speech.
         dropped_samples: Samples lost because they were not taken in time.
+        skipped_windows: Live windows left out because the model was too slow.
+        drift_ppm: How much faster the device's clock is than this machine's, in millionths; None
+            where there is no such clock, or it was heard too short.
         latency_ms: p50, p95 and p99 of the total latency and of each of its parts.
         interrupted: Whether it was ended by the user.
     """
@@ -63,7 +67,10 @@ class Summary:
     audio_s: float
     elapsed_s: float
     real_time_factor: float
+    compute_saved: float
     dropped_samples: int
+    skipped_windows: int
+    drift_ppm: float | None
     latency_ms: Mapping[str, Mapping[str, float]]
     interrupted: bool
 
@@ -75,13 +82,16 @@ class Summary:
             "no_speech": self.no_speech,
             "warnings": self.warnings,
             "audio_s": round(self.audio_s, 6),
+            "compute_saved": round(self.compute_saved, 4),
             "dropped_samples": self.dropped_samples,
+            "skipped_windows": self.skipped_windows,
             "interrupted": self.interrupted,
         }
         if timing:
             event |= {
                 "elapsed_s": round(self.elapsed_s, 3),
                 "real_time_factor": round(self.real_time_factor, 5),
+                "drift_ppm": self.drift_ppm,
                 "latency_ms": {part: dict(values) for part, values in self.latency_ms.items()},
             }
         return event
@@ -102,7 +112,8 @@ class Ledger:
         self._latency: dict[str, Percentiles] = {}
         self._heard_s = self._stream_s = 0.0
         self._waited_s = 0.0
-        self._dropped_samples = 0
+        self._dropped_samples = self._skipped_windows = 0
+        self._drift_ppm: float | None = None
 
     def add(self, event: EmotionEvent) -> None:
         """Count an event."""
@@ -111,25 +122,37 @@ class Ledger:
         for part, value in event.latency_ms.items():
             self._latency.setdefault(part, Percentiles()).add(value)
 
-    def close(self, waited_s: float, dropped_samples: int) -> None:
-        """End a stream: count what its source waited and lost."""
+    def close(
+        self,
+        waited_s: float,
+        dropped_samples: int,
+        skipped_windows: int = 0,
+        drift_ppm: float | None = None,
+    ) -> None:
+        """End a stream: count what its source waited and lost, and what its engine left out."""
         self._heard_s, self._stream_s = self._heard_s + self._stream_s, 0.0
         self._waited_s += waited_s
         self._dropped_samples += dropped_samples
+        self._skipped_windows += skipped_windows
+        self._drift_ppm = self._drift_ppm if drift_ppm is None else drift_ppm
 
     def summary(self, *, interrupted: bool = False) -> Summary:
         """Return what it all came to."""
         elapsed_s = self._clock() - self._started
         audio_s = self._heard_s + self._stream_s
+        windows, no_speech = self._types["emotion"], self._types["no_speech"]
         work_s = max(0.0, elapsed_s - self._waited_s)
         return Summary(
-            windows=self._types["emotion"],
-            no_speech=self._types["no_speech"],
+            windows=windows,
+            no_speech=no_speech,
             warnings=self._types["warning"],
             audio_s=audio_s,
             elapsed_s=elapsed_s,
             real_time_factor=work_s / audio_s if audio_s else 0.0,
+            compute_saved=no_speech / max(1, windows + no_speech),
             dropped_samples=self._dropped_samples,
+            skipped_windows=self._skipped_windows,
+            drift_ppm=self._drift_ppm,
             latency_ms={
                 part: {f"p{p}": values.at(p) for p in PERCENTILES}
                 for part, values in self._latency.items()

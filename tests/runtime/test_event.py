@@ -44,7 +44,7 @@ def test_the_korean_name() -> None:
 
 @given(
     total_s=st.floats(0, 10),
-    spent_s=st.dictionaries(st.sampled_from(["queue", "gate", "inference"]), st.floats(0, 3)),
+    spent_s=st.dictionaries(st.sampled_from(["queue", "vad", "inference"]), st.floats(0, 3)),
 )
 def test_the_parts_of_a_latency_add_up(total_s: float, spent_s: dict[str, float]) -> None:
     latency = latency_ms(total_s, spent_s)

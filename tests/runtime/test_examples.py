@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
-from ser_rt.bundle import Bundle
+from ser_rt.bundle import Bundle, sample_path
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
-from tests.conftest import make_wave
 
 
-@pytest.mark.parametrize("name", ["windower", "onnx_classifier", "stream"])
+@pytest.mark.parametrize("name", ["windower", "onnx_classifier", "stream", "sources.push"])
 def test_docstrings(name: str, tiny_bundle: Path, classifier: OnnxClassifier) -> None:
     module = importlib.import_module(f"ser_rt.runtime.{name}")
     names = vars(module) | {
@@ -20,7 +20,7 @@ def test_docstrings(name: str, tiny_bundle: Path, classifier: OnnxClassifier) ->
         "Bundle": Bundle,
         "tiny_bundle": tiny_bundle,
         "model": classifier,
-        "samples": make_wave(3.3),
+        "samples": soundfile.read(sample_path(), dtype="float32", stop=52_800)[0],
     }
     result = doctest.testmod(module, globs=names)
     assert result.attempted > 0

@@ -4,7 +4,6 @@ import pytest
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.runtime.audio import AudioChunk
-from ser_rt.runtime.gate import LevelGate
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.recognizer import Posterior, WindowedRecognizer
 from tests.conftest import RATE, Wave, make_wave
@@ -89,24 +88,13 @@ def test_without_the_gate_silence_is_classified_too(classifier: OnnxClassifier) 
     assert np.isfinite(posteriors[0].probabilities).all()
 
 
-def test_the_level_gate_counts_loud_frames() -> None:
-    gate = LevelGate(RATE)
-    half = np.concatenate([np.zeros(RATE, np.float32), np.full(RATE, 0.1, np.float32)])
-    assert gate(half, 0) == 0.5
-    assert gate(half[:RATE], 0) == 0.0
-    assert gate(np.full(3, 0.5, np.float32), 0) == 1.0
-    just_below = np.full(RATE, 10 ** (-55.1 / 20), np.float32)
-    assert gate(just_below, 0) == 0.0
-    assert gate(just_below * 1.02, 0) == 1.0
-
-
 def test_an_answer_that_is_no_number_never_comes_out() -> None:
     with pytest.raises(AudioInputError, match="no finite answer for 0 to 1 s"):
         hear(WindowedRecognizer(FakeClassifier(float("nan"))), make_wave(1))
 
 
 def test_live_windows_know_when_their_last_sample_was_captured() -> None:
-    recognizer = WindowedRecognizer(FakeClassifier(0.5))
+    recognizer = WindowedRecognizer(FakeClassifier(0.5), clock=lambda: 50.02)
     chunk = AudioChunk(make_wave(1.6), 0, captured_at=50.0, is_live=True, queue_s=0.01)
     first, second = recognizer.feed(chunk)
     assert first.captured_at == pytest.approx(50.0 - 0.6)

@@ -26,7 +26,7 @@ def lines(events: list[EmotionEvent]) -> bytes:
 def push_all(
     classifier: OnnxClassifier, wave: Wave, sizes: list[int], rate: int = RATE
 ) -> list[EmotionEvent]:
-    with ser_rt.open_stream(sample_rate=rate, model=classifier) as listener:
+    with ser_rt.open_stream(sample_rate=rate, model=classifier, vad=False) as listener:
         events, start = [], 0
         for size in itertools.cycle(sizes):
             events += listener.push(wave[start : start + size])
@@ -82,14 +82,20 @@ def test_pull_push_and_await_agree_on_a_file_and_on_arrays(
             yield wave[start : start + 1_000]
 
     async def awaited(audio: AsyncIterator[Wave] | Path, rate: int | None) -> list[EmotionEvent]:
-        return [x async for x in ser_rt.astream(audio, sample_rate=rate, model=classifier)]
+        return [
+            x async for x in ser_rt.astream(audio, sample_rate=rate, model=classifier, vad=False)
+        ]
 
     pushed = lines(push_all(classifier, wave, [4_410], 44_100))
-    assert lines(list(ser_rt.stream(path, model=classifier))) == pushed
-    assert lines(list(ser_rt.stream(str(path), model=classifier))) == pushed
-    assert lines(list(ser_rt.stream(wave, sample_rate=44_100, model=classifier))) == pushed
+    assert lines(list(ser_rt.stream(path, model=classifier, vad=False))) == pushed
+    assert lines(list(ser_rt.stream(str(path), model=classifier, vad=False))) == pushed
+    assert (
+        lines(list(ser_rt.stream(wave, sample_rate=44_100, model=classifier, vad=False))) == pushed
+    )
     parts = (wave[i : i + 777] for i in range(0, len(wave), 777))
-    assert lines(list(ser_rt.stream(parts, sample_rate=44_100, model=classifier))) == pushed
+    assert (
+        lines(list(ser_rt.stream(parts, sample_rate=44_100, model=classifier, vad=False))) == pushed
+    )
     assert lines(asyncio.run(awaited(arrays(), 44_100))) == pushed
     assert lines(asyncio.run(awaited(path, None))) == pushed
 
@@ -136,7 +142,7 @@ def test_many_threads_share_one_model(classifier: OnnxClassifier) -> None:
 def test_one_thread_can_interleave_streams(classifier: OnnxClassifier) -> None:
     waves = [make_wave(3.2, seed=seed) for seed in range(3)]
     alone = [push_all(classifier, wave, [1_600]) for wave in waves]
-    listeners = [ser_rt.open_stream(sample_rate=RATE, model=classifier) for _ in waves]
+    listeners = [ser_rt.open_stream(sample_rate=RATE, model=classifier, vad=False) for _ in waves]
     events: list[list[EmotionEvent]] = [[] for _ in waves]
     for start in range(0, len(waves[0]), 1_600):
         for i, wave in enumerate(waves):
@@ -148,7 +154,9 @@ def test_one_thread_can_interleave_streams(classifier: OnnxClassifier) -> None:
 
 def test_events_say_what_was_heard(classifier: OnnxClassifier) -> None:
     events = list(
-        ser_rt.stream(make_wave(3.5), sample_rate=RATE, model=classifier, half_life_s=0, name="x")
+        ser_rt.stream(
+            make_wave(3.5), sample_rate=RATE, model=classifier, vad=False, half_life_s=0, name="x"
+        )
     )
     assert [event.seq for event in events] == list(range(len(events)))
     for event in events:
@@ -160,7 +168,7 @@ def test_events_say_what_was_heard(classifier: OnnxClassifier) -> None:
         assert event.korean
         parts = dict(event.latency_ms)
         assert parts.pop("total") == pytest.approx(sum(parts.values()), abs=1e-6)
-        assert {"gate", "inference", "smoothing", "other"} <= parts.keys()
+        assert {"vad", "inference", "smoothing", "other"} <= parts.keys()
 
 
 def test_int16_and_stereo_are_heard_as_their_floats(classifier: OnnxClassifier) -> None:
@@ -213,7 +221,7 @@ def test_warnings_come_out_in_their_place(classifier: OnnxClassifier) -> None:
     wave = make_wave(1)
     lost = SourceWarning("overflow", "20 ms of audio were dropped")
     source = Scripted(AudioChunk(wave, 0, 0.0), AudioChunk(wave, 2 * RATE, 0.0, warnings=(lost,)))
-    events = list(ser_rt.stream(source, model=classifier))
+    events = list(ser_rt.stream(source, model=classifier, vad=False))
     assert [(e.type, e.start) for e in events] == [("emotion", 0), ("warning", 2), ("emotion", 2)]
     assert events[1].to_dict() == {
         "type": "warning",
@@ -231,7 +239,7 @@ def test_an_hour_takes_no_more_memory_than_a_minute() -> None:
     def peak_bytes(minutes: int) -> int:
         tracemalloc.start()
         audio = itertools.repeat(minute, minutes)
-        events = ser_rt.stream(audio, sample_rate=RATE, model=FakeClassifierOfConstant())
+        events = ser_rt.stream(audio, sample_rate=RATE, model=FakeClassifierOfConstant(), vad=False)
         count = sum(1 for _ in events)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

@@ -9,6 +9,9 @@ SOURCES: dict[str, str] = {
     "file": "ser_rt.runtime.sources.file:FileSource",
     "microphone": "ser_rt.runtime.sources.microphone:MicrophoneSource",
     "pcm": "ser_rt.runtime.sources.pcm:PcmSource",
+    "wav": "ser_rt.runtime.sources.wav:WavStreamSource",
+    "network": "ser_rt.runtime.sources.network:NetworkSource",
+    "push": "ser_rt.runtime.sources.push:PushSource",
     "arrays": "ser_rt.runtime.sources.arrays:ArraySource",
 }
 """Class of each source, loaded when it is used: they need different libraries."""

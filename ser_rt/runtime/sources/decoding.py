@@ -108,10 +108,14 @@ class SoundFileDecoder:
 
 
 class AvDecoder:
-    """m4a, aac, webm, opus, video: what FFmpeg reads."""
+    """m4a, aac, webm, opus, video, and streams from the network: what FFmpeg reads."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file and find its audio."""
+    def __init__(self, path: Path | str, timeout_s: float | None = None) -> None:
+        """Open a file or a URL and find its audio; give up after ``timeout_s`` without an answer.
+
+        Raises:
+            AudioDecodeError: It does not open, or has no audio.
+        """
         try:
             import av  # noqa: PLC0415 (slow to load, and an extra)
         except ImportError as error:
@@ -123,15 +127,20 @@ class AvDecoder:
         self._path = path
         self._av = av
         try:
-            self._container: Any = av.open(str(path))
+            self._container: Any = av.open(str(path), timeout=timeout_s)
         except (av.error.FFmpegError, OSError) as error:
             msg = f"{path} is not audio, or in no format that can be read"
+            if timeout_s is not None:
+                timed_out = isinstance(error, av.error.ExitError | TimeoutError)
+                why = f"no answer for {timeout_s:g} s" if timed_out else error.strerror
+                msg = f"{path} does not open: {why}"
             raise AudioDecodeError(msg) from error
         if not self._container.streams.audio or not self._container.streams.audio[0].rate:
             self._container.close()
             msg = f"{path} has no audio in it"
             raise AudioDecodeError(msg)
         self.sample_rate: int = self._container.streams.audio[0].rate
+        self.is_endless: bool = self._container.duration is None
 
     def blocks(self, frames: int) -> Iterator[npt.NDArray[np.float32]]:
         """Yield blocks of at most ``frames`` frames."""

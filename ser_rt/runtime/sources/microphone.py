@@ -1,185 +1,273 @@
-"""A microphone, through PortAudio."""
+"""A microphone that survives a real day: it is watched, and opened again when it is lost."""
 
 from __future__ import annotations
 
-import queue
+import threading
 import time
-from collections.abc import Iterator
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Iterator
+from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from ser_rt.classifier import FloatArray
 from ser_rt.config import SAMPLE_RATE
-from ser_rt.errors import DeviceError, MissingDependencyError
-from ser_rt.runtime.audio import AudioChunk, AudioSource, ChunkMaker
+from ser_rt.errors import ConfigError, DeviceError
+from ser_rt.runtime.audio import (
+    MAX_PEAK,
+    SILENCE,
+    AudioChunk,
+    AudioSource,
+    ChunkMaker,
+    SourceWarning,
+    checked_rate,
+)
+from ser_rt.runtime.sources.blocks import Block, BlockQueue
+from ser_rt.runtime.sources.devices import Device, Driver, InputStream, find_device
+from ser_rt.runtime.sources.health import Health
+from ser_rt.runtime.sources.portaudio import PORTAUDIO
 
 BLOCK_S = 0.02
-QUEUE_S = 5.0
+RESAMPLED_BLOCK_S = 0.01
+"""Blocks are shorter where the resampler holds samples back: the two delays add up."""
+
+QUEUE_S = 10.0
 SILENT_S = 1.0
 """A device that delivers nothing for this long is lost."""
 
-
-class Device(NamedTuple):
-    """An input device."""
-
-    number: int
-    name: str
-    channels: int
-    sample_rate: int
-    is_default: bool
-
-
-class _Block(NamedTuple):
-    first_frame: int
-    samples: FloatArray
-    captured_at: float
-
-
-def _sounddevice() -> Any:  # noqa: ANN401 (it ships no types)
-    try:
-        import sounddevice  # noqa: PLC0415 (the only place that may need PortAudio)
-    except ImportError as error:
-        msg = "the microphone needs sounddevice: pip install sounddevice"
-        raise MissingDependencyError(msg) from error
-    except OSError as error:
-        msg = f"the microphone needs the PortAudio library ({error}): apt install libportaudio2"
-        raise DeviceError(msg) from error
-    return sounddevice
-
-
-def list_devices() -> list[Device]:
-    """Return the input devices of this machine.
-
-    Raises:
-        DeviceError: PortAudio is missing or does not start.
-    """
-    sounddevice = _sounddevice()
-    try:
-        default = sounddevice.default.device[0]
-        return [
-            Device(
-                entry["index"],
-                entry["name"],
-                entry["max_input_channels"],
-                round(entry["default_samplerate"]),
-                entry["index"] == default,
-            )
-            for entry in sounddevice.query_devices()
-            if entry["max_input_channels"] > 0
-        ]
-    except sounddevice.PortAudioError as error:
-        msg = f"PortAudio does not list its devices: {error}"
-        raise DeviceError(msg) from error
-
-
-def find_device(devices: list[Device], wanted: str | int | None) -> Device:
-    """Return the device of that number, or whose name contains the text, or the default one.
-
-    Raises:
-        DeviceError: There is no such device.
-    """
-    if not devices:
-        msg = "this machine has no microphone that PortAudio can see"
-        raise DeviceError(msg)
-    if wanted is None:
-        return next((d for d in devices if d.is_default), devices[0])
-    text = str(wanted)
-    for device in devices:
-        if str(device.number) == text or (
-            not text.isdigit() and text.lower() in device.name.lower()
-        ):
-            return device
-    names = ", ".join(f"{d.number} {d.name}" for d in devices)
-    msg = f"no microphone {text!r}; there are: {names}"
-    raise DeviceError(msg)
+POLL_S = 0.25
+FIRST_RETRY_S, MAX_RETRY_S, RETRY_GROWTH = 0.25, 2.0, 1.5
 
 
 class MicrophoneSource(AudioSource):
-    """Listens to a device at its own rate until the device is lost.
+    """Listens to a device until it is closed.
 
     PortAudio's thread only copies and queues. When the queue is full its oldest block is dropped
-    and counted; the chunks after it keep their place in time.
+    and counted; the chunks after it keep their place in time, and so do those after the device
+    was lost. The device is asked for the model's rate, and opened at its own if it refuses.
 
     Raises:
-        DeviceError: No PortAudio, no such device, or it does not open or falls silent.
+        DeviceError: No PortAudio, no such device, it does not open, or it is lost and
+            ``reconnect`` is off.
     """
 
-    def __init__(self, device: str | int | None = None, sample_rate: int = SAMPLE_RATE) -> None:
-        """Name the device by number or part of its name, and the rate in Hz to convert to."""
+    def __init__(
+        self,
+        device: str | int | None = None,
+        sample_rate: int = SAMPLE_RATE,
+        *,
+        rate: int | None = None,
+        channel: int | None = None,
+        reconnect: bool = True,
+        driver: Driver = PORTAUDIO,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Name a device.
+
+        Args:
+            device: Its number, or part of its name; None for the default one.
+            sample_rate: Rate in Hz to convert to.
+            rate: Rate in Hz to open it at; None tries ``sample_rate``, then the device's own.
+            channel: Which channel to hear, from 1; None for the mean of the first two.
+            reconnect: Whether to wait for a lost device and open it again.
+            driver: The sound system.
+            clock: Monotonic time in seconds.
+        """
+        if channel is not None and channel < 1:
+            msg = f"channels count from 1, not {channel}"
+            raise ConfigError(msg)
         self._wanted, self._sample_rate = device, sample_rate
-        self._blocks: queue.Queue[_Block] = queue.Queue(maxsize=round(QUEUE_S / BLOCK_S))
-        self._frames = 0
-        self._stream: Any = None
+        self._rate = None if rate is None else checked_rate(rate)
+        self._channel, self._reconnect = channel, reconnect
+        self._driver, self._clock = driver, clock
+        self._capture: _Capture | None = None
+        self._closing = threading.Event()
+        self._origin_s: float | None = None
+        self._next_sample = 0
+        self._lost_at: float | None = None
         self.device: Device | None = None
 
     def __enter__(self) -> Self:
         """Open the device and start listening."""
-        sounddevice = _sounddevice()
-        device = self.device = find_device(list_devices(), self._wanted)
-        try:
-            self._stream = sounddevice.InputStream(
-                device=device.number,
-                samplerate=device.sample_rate,
-                channels=min(device.channels, 2),
-                dtype="float32",
-                blocksize=round(BLOCK_S * device.sample_rate),
-                callback=self._take,
-            )
-            self._stream.start()
-        except (sounddevice.PortAudioError, ValueError) as error:
-            self.__exit__()
-            msg = f"microphone {device.name!r} does not open: {error}"
-            raise DeviceError(msg) from error
+        self._closing.clear()
+        self._capture = self._open()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Stop at once: `stop` would wait for buffers that a lost device never fills."""
-        if self._stream is not None:
-            self._stream.abort(ignore_errors=True)
-            self._stream.close(ignore_errors=True)
-            self._stream = None
+        """Stop at once."""
+        self.close()
+        if self._capture is not None:
+            self._capture.stream.close()
+            self._capture = None
+
+    def close(self) -> None:
+        """End the iteration; callable from any thread."""
+        self._closing.set()
+        if self._capture is not None:
+            self._capture.queue.wake()
 
     def __iter__(self) -> Iterator[AudioChunk]:
         """Yield chunks as they are captured."""
-        if self._stream is None or self.device is None:
+        if self._capture is None:
             self.__enter__()
-        assert self.device is not None  # noqa: S101 (for the type checker)
-        rate = self.device.sample_rate
-        maker = ChunkMaker(rate, self._sample_rate, is_live=True)
-        expected_frame = 0
-        while True:
-            block = self._next_block()
-            lost = block.first_frame - expected_frame
-            if lost:
-                self.dropped_samples += round(lost * self._sample_rate / rate)
-                maker.jump(block.first_frame)
-                maker.warn("overflow", f"{1e3 * lost / rate:.0f} ms of audio were dropped")
-            expected_frame = block.first_frame + len(block.samples)
-            queue_s = time.monotonic() - block.captured_at
-            yield maker.feed(block.samples, block.captured_at, queue_s)
-
-    def _next_block(self) -> _Block:
-        before = time.monotonic()
-        try:
-            return self._blocks.get(timeout=SILENT_S)
-        except queue.Empty as error:
-            name = self.device.name if self.device else self._wanted
-            msg = f"microphone {name!r} is lost: it delivered nothing for {SILENT_S:g} s"
-            raise DeviceError(msg) from error
-        finally:
-            self.waited_s += time.monotonic() - before
-
-    def _take(self, samples: FloatArray, frames: int, _time: object, _status: object) -> None:
-        block = _Block(self._frames, np.array(samples), time.monotonic())
-        self._frames += frames
-        while True:
-            try:
-                self._blocks.put_nowait(block)
-            except queue.Full:
-                try:
-                    self._blocks.get_nowait()
-                except queue.Empty:
-                    continue
-            else:
+        while self._capture is not None and not self._closing.is_set():
+            yield from self._heard(self._capture)
+            if self._closing.is_set():
                 return
+            name = self.device.name if self.device else self._wanted
+            why = self._capture.fault
+            if not self._reconnect:
+                msg = f"microphone {name!r} is lost: {why}"
+                raise DeviceError(msg)
+            if self._lost_at is None:
+                self._lost_at = self._clock()
+                warning = SourceWarning("device_lost", f"microphone {name!r} is lost: {why}")
+                yield AudioChunk(
+                    SILENCE, self._next_sample, self._lost_at, is_live=True, warnings=(warning,)
+                )
+            self._capture.stream.close()
+            self._capture = self._opened_again()
+
+    def _heard(self, capture: _Capture) -> Iterator[AudioChunk]:
+        """Yield the chunks of one capture until it is lost."""
+        block = self._next_block(capture)
+        if block is None:
+            return
+        health = capture.health
+        maker = self._maker(capture, block)
+        expected_frame, shift, captured_at = 0, 0, block.captured_at
+        while block is not None:
+            first_frame = block.first_frame + shift
+            end_frame = first_frame + len(block.samples)
+            if block.has_lost:
+                missing = health.lost_frames(end_frame, block.captured_at)
+                first_frame, end_frame, shift = (
+                    first_frame + missing, end_frame + missing, shift + missing,
+                )  # fmt: skip
+            lost = first_frame - expected_frame
+            if lost:
+                yield self._noted(maker.flush(captured_at))
+                self.dropped_samples += round(lost * self._sample_rate / capture.sample_rate)
+                maker.jump(first_frame)
+            if lost or block.has_lost:
+                lost_ms = 1e3 * lost / capture.sample_rate
+                maker.warn("overflow", f"{lost_ms:.0f} ms of audio were dropped")
+            for warning in health.feed(block.samples, end_frame, block.captured_at):
+                maker.warn(*warning)
+            expected_frame, captured_at = end_frame, block.captured_at
+            queue_s = self._clock() - captured_at
+            samples = self._mixed(block.samples, maker)
+            yield self._noted(maker.feed(samples, captured_at, queue_s))
+            self.drift_ppm = health.drift_ppm
+            block = self._next_block(capture)
+        yield self._noted(maker.flush(captured_at))
+
+    def _maker(self, capture: _Capture, first: Block) -> ChunkMaker:
+        """Return a converter whose first sample has its place in time."""
+        first_at = first.captured_at - len(first.samples) / capture.sample_rate
+        if self._origin_s is None:
+            self._origin_s = first_at
+        start = round((first_at - self._origin_s) * self._sample_rate)
+        maker = ChunkMaker(
+            capture.sample_rate,
+            self._sample_rate,
+            is_live=True,
+            start=max(start, self._next_sample),
+            clock=self._clock,
+        )
+        if self._lost_at is not None:
+            away_s = self._clock() - self._lost_at
+            name = self.device.name if self.device else self._wanted
+            maker.warn("device_back", f"microphone {name!r} is back after {away_s:.1f} s")
+            self._lost_at = None
+        return maker
+
+    def _noted(self, chunk: AudioChunk) -> AudioChunk:
+        self._next_sample = chunk.start + len(chunk.samples)
+        return chunk
+
+    def _next_block(self, capture: _Capture) -> Block | None:
+        """Wait for a block; None if the device is lost or the source is closed."""
+        before = self._clock()
+        try:
+            while not self._closing.is_set():
+                block = capture.queue.get(POLL_S)
+                if block is not None:
+                    return block
+                if not capture.stream.is_active:
+                    capture.fault = "it has stopped"
+                    return None
+                if self._clock() - capture.last_at > SILENT_S:
+                    capture.fault = f"it delivered nothing for {SILENT_S:g} s"
+                    return None
+            return None
+        finally:
+            self.waited_s += self._clock() - before
+
+    def _mixed(self, samples: npt.NDArray[np.float32], maker: ChunkMaker) -> FloatArray:
+        if self._channel is not None:
+            samples = samples[:, self._channel - 1]
+        if not np.isfinite(samples).all():
+            maker.warn("bad_samples", "the device delivered samples that are no numbers")
+            samples = np.nan_to_num(samples, posinf=0.0, neginf=0.0)
+        return np.clip(samples, -MAX_PEAK, MAX_PEAK)
+
+    def _open(self) -> _Capture:
+        device = self.device = find_device(self._driver.devices(), self._wanted)
+        if self._channel is not None and self._channel > device.channels:
+            msg = f"microphone {device.name!r} has {device.channels} channels, not {self._channel}"
+            raise DeviceError(msg)
+        fewest = self._channel or min(2, device.channels)
+        rates = [self._rate] if self._rate else [self._sample_rate, device.sample_rate]
+        ways = dict.fromkeys((r, c) for r in rates for c in (fewest, device.channels))
+        problem: DeviceError | None = None
+        for rate, channels in ways:
+            capture = _Capture(rate, self._sample_rate, self._clock)
+            try:
+                capture.start(self._driver, device, channels)
+            except DeviceError as error:
+                problem = error
+            else:
+                return capture
+        msg = f"microphone {device.name!r} does not open: {problem}"
+        raise DeviceError(msg) from problem
+
+    def _opened_again(self) -> _Capture | None:
+        """Look for the device, less and less often, until it is back or the source is closed."""
+        before, wait_s = self._clock(), FIRST_RETRY_S
+        try:
+            while not self._closing.wait(wait_s):
+                wait_s = min(RETRY_GROWTH * wait_s, MAX_RETRY_S)
+                try:
+                    self._driver.restart()
+                    return self._open()
+                except DeviceError:
+                    continue
+            return None
+        finally:
+            self.waited_s += self._clock() - before
+
+
+class _Capture:
+    """One opening of a device."""
+
+    stream: InputStream
+
+    def __init__(self, rate: int, target_rate: int, clock: Callable[[], float]) -> None:
+        self.sample_rate = rate
+        block_s = BLOCK_S if rate == target_rate else RESAMPLED_BLOCK_S
+        self._frames_per_block = round(block_s * rate)
+        self.queue = BlockQueue(round(QUEUE_S / block_s))
+        self.health = Health(rate)
+        self.last_at = clock()
+        self.fault = ""
+        self._clock, self._frames = clock, 0
+
+    def start(self, driver: Driver, device: Device, channels: int) -> None:
+        count = self._frames_per_block
+        self.stream = driver.open(device, self.sample_rate, channels, count, self._take)
+
+    def _take(self, samples: npt.NDArray[np.float32], has_lost: bool) -> None:  # noqa: FBT001
+        self.last_at = self._clock()
+        self.queue.put(Block(self._frames, samples, self.last_at, has_lost))
+        self._frames += len(samples)

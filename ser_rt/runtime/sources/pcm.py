@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from ser_rt.config import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError, AudioInputError, ConfigError
@@ -50,12 +51,12 @@ class PcmSource(AudioSource):
             raise ConfigError(msg)
         self._stream = stream
         self._channels = channels
-        self._dtype: np.dtype[Any] = np.dtype(PCM_ENCODINGS[encoding])
+        self._encoding = encoding
         self._maker = ChunkMaker(rate, sample_rate)
 
     def __iter__(self) -> Iterator[AudioChunk]:
         """Yield chunks as bytes come."""
-        frame_bytes = self._dtype.itemsize * self._channels
+        frame_bytes = PCM_ENCODINGS[self._encoding] * self._channels
         rest, has_audio = b"", False
         while data := self._read():
             data = rest + data
@@ -64,7 +65,7 @@ class PcmSource(AudioSource):
             if not data:
                 continue
             has_audio = True
-            frames = np.frombuffer(data, self._dtype).astype(self._dtype.newbyteorder("="))
+            frames = decoded(data, self._encoding)
             yield self._maker.feed(frames.reshape(-1, self._channels))
         if not has_audio:
             msg = "the input holds no audio"
@@ -82,3 +83,18 @@ class PcmSource(AudioSource):
             raise AudioInputError(msg) from error
         finally:
             self.waited_s += time.monotonic() - before
+
+
+def decoded(data: bytes, encoding: str) -> npt.NDArray[Any]:
+    """Return bytes of raw PCM as int16 or float32 ``[samples]``; bytes are whole samples."""
+    if encoding == "s16le":
+        return np.frombuffer(data, "<i2").astype(np.int16)
+    if encoding == "f32le":
+        return np.frombuffer(data, "<f4").astype(np.float32)
+    if encoding == "u8":
+        return ((np.frombuffer(data, np.uint8).astype(np.float32) - 128) / 128).astype(np.float32)
+    if encoding == "s24le":
+        # The fourth and lowest byte is zero: the sign is where it belongs.
+        parts = np.frombuffer(data, np.uint8).reshape(-1, 3)
+        data = np.pad(parts, ((0, 0), (1, 0))).tobytes()
+    return (np.frombuffer(data, "<i4") / 2.0**31).astype(np.float32)

@@ -1,0 +1,165 @@
+"""From the flags of ``ser-stream`` to the parts that do what they say."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO, cast
+
+from ser_rt.config import SAMPLE_RATE
+from ser_rt.errors import ConfigError
+from ser_rt.runtime.audio import AudioChunk, AudioSource
+from ser_rt.runtime.decision import Steadiness
+from ser_rt.runtime.engine import Engine, StreamSettings, make_engine
+from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.rotating import RotatingFile
+from ser_rt.runtime.sinks import SINKS, Sink, SinkSettings
+from ser_rt.runtime.sources import make_source
+from ser_rt.runtime.tee import Recorder, Tee
+
+if TYPE_CHECKING:
+    from ser_rt.runtime.live_ui import LiveUi
+    from ser_rt.runtime.sources.wav import PeekableStream
+
+NARROWEST = 60
+"""Columns that the live display needs."""
+
+
+def engine_of(flags: argparse.Namespace, classifier: OnnxClassifier, name: str | None) -> Engine:
+    """Make the engine of one stream."""
+    settings = StreamSettings(
+        window_s=flags.window,
+        hop_s=flags.hop,
+        min_window_s=flags.min_window,
+        half_life_s=flags.half_life,
+        steadiness=Steadiness(flags.enter, flags.leave, flags.hold, flags.unsure),
+        partial=flags.partial,
+        episodes=flags.episodes,
+        vad=False,
+        gate_threshold=flags.gate_threshold,
+        name=name,
+    )
+    if not flags.no_vad and flags.gate_threshold > 0:
+        from ser_rt.runtime.vad import SileroGate  # noqa: PLC0415 (loads only where used)
+
+        settings["gate"] = SileroGate(
+            threshold=flags.vad_threshold,
+            negative_threshold=flags.vad_negative_threshold,
+            min_silence_s=flags.vad_min_silence,
+            pre_roll_s=flags.vad_pre_roll,
+        )
+    return make_engine(classifier, **settings)
+
+
+def sources_of(flags: argparse.Namespace, sample_rate: int) -> Iterator[tuple[str, AudioSource]]:
+    """Yield name and source of each thing to listen to."""
+    if flags.mic:
+        microphone = make_source(
+            "microphone",
+            flags.device,
+            sample_rate,
+            rate=flags.rate,
+            channel=flags.channel,
+            reconnect=not flags.no_reconnect,
+        )
+        yield "microphone", microphone
+    elif flags.files == ["-"]:
+        yield "standard input", _standard_input(flags, sample_rate)
+    for path in flags.files if flags.files != ["-"] else ():
+        if "://" in path:
+            yield path, make_source("network", path, sample_rate, reconnect=not flags.no_reconnect)
+        else:
+            yield path, make_source("file", path, sample_rate, realtime=flags.realtime)
+
+
+def _standard_input(flags: argparse.Namespace, sample_rate: int) -> AudioSource:
+    if sys.stdin.isatty():
+        msg = "standard input is a terminal; pipe raw PCM or WAV into ser-stream -"
+        raise ConfigError(msg)
+    if flags.rate is None and flags.encoding is None:
+        from ser_rt.runtime.sources.wav import is_wav  # noqa: PLC0415 (loads only where used)
+
+        if is_wav(cast("PeekableStream", sys.stdin.buffer)):
+            return make_source("wav", sys.stdin.buffer, sample_rate)
+    return make_source(
+        "pcm",
+        sys.stdin.buffer,
+        sample_rate,
+        rate=SAMPLE_RATE if flags.rate is None else flags.rate,
+        channels=flags.channels,
+        encoding=flags.encoding or "s16le",
+    )
+
+
+class Outputs:
+    """Where the events of a run go: a display, a file, standard output."""
+
+    def __init__(
+        self, flags: argparse.Namespace, classifier: OnnxClassifier, opened: ExitStack
+    ) -> None:
+        """Open what the flags name; ``opened`` closes it."""
+        name = flags.format or "text"
+        self._recorder: Recorder | None = None
+        if flags.save_input is not None:
+            recorder = Recorder(Path(flags.save_input), classifier.sample_rate)
+            self._recorder = opened.enter_context(recorder)
+        self.ui: LiveUi | None = None
+        sinks: list[Sink] = []
+        if wants_live_ui(flags, sys.stdout):
+            from ser_rt.runtime.live_ui import LiveUi  # noqa: PLC0415 (rich takes its time to load)
+
+            self.ui = LiveUi(
+                classifier.labels,
+                classifier.sample_rate,
+                lang=flags.lang,
+                hop_s=flags.hop,
+                stats=flags.stats,
+            )
+            sinks.append(opened.enter_context(self.ui))
+        if flags.output is not None or self.ui is None:
+            output: TextIO = sys.stdout
+            if flags.output is not None:
+                file = RotatingFile(
+                    Path(flags.output),
+                    max_bytes=None if flags.rotate is None else round(flags.rotate * 1e6),
+                    keep=flags.rotate_keep,
+                    header=name == "csv",
+                )
+                output = opened.enter_context(file)  # type: ignore[assignment]
+            settings = SinkSettings(
+                labels=classifier.labels,
+                lang=flags.lang,
+                timing=not flags.no_timing,
+                stats=flags.stats,
+                color=output.isatty() and "NO_COLOR" not in os.environ,
+                top_k=flags.top_k,
+            )
+            sinks.append(SINKS[name](output, settings))
+        self.sinks = sinks
+
+    def heard_by(self, source: AudioSource, engine: Engine) -> AudioSource:
+        """Return the source with everything attached that wants to see its audio."""
+        taps: list[Callable[[AudioChunk], None]] = []
+        if self._recorder is not None:
+            taps.append(self._recorder)
+        if self.ui is not None:
+            taps.append(self.ui.meter(engine))
+        return Tee(source, *taps) if taps else source
+
+
+def wants_live_ui(flags: argparse.Namespace, output: TextIO) -> bool:
+    """Return whether to draw a display: live audio as text on a terminal that can show it."""
+    if flags.ui == "plain" or flags.format not in (None, "text") or not output.isatty():
+        return False
+    if "NO_COLOR" in os.environ or os.environ.get("TERM") in (None, "dumb"):
+        return False
+    try:
+        is_wide = os.get_terminal_size(output.fileno()).columns >= NARROWEST
+    except OSError:
+        return False
+    is_live = flags.mic or flags.realtime or any("://" in path for path in flags.files)
+    return is_wide and (is_live or flags.ui == "live")

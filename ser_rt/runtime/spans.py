@@ -1,0 +1,70 @@
+"""Formats of who felt what when: subtitles, and the RTTM of diarisation tools."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from ser_rt.runtime.episodes import EpisodeTracker
+from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.summary import Summary
+
+
+class SpanSink:
+    """Joins results into episodes, and writes each when it has ended."""
+
+    def __init__(self, output: TextIO) -> None:
+        """Write to ``output``."""
+        self._output = output
+        self._trackers: dict[str | None, EpisodeTracker] = {}
+        self._count = 0
+
+    def write(self, event: EmotionEvent) -> None:
+        """Take an event."""
+        if event.source not in self._trackers:
+            self._trackers[event.source] = EpisodeTracker()
+        self._write(self._trackers[event.source].update(event))
+
+    def finish(self, summary: Summary) -> None:  # noqa: ARG002 (neither format has a place for it)
+        """Write what has not ended."""
+        for tracker in self._trackers.values():
+            self._write(tracker.flush())
+
+    def _write(self, episode: EmotionEvent | None) -> None:
+        if episode is not None:
+            self._count += 1
+            self._output.write(self._text(episode))
+            self._output.flush()
+
+    def _text(self, episode: EmotionEvent) -> str:
+        raise NotImplementedError
+
+
+class SrtSink(SpanSink):
+    """Subtitles (SubRip): a caption for each episode."""
+
+    def __init__(self, output: TextIO, *, lang: str) -> None:
+        """Write to ``output``, with the names of a language."""
+        super().__init__(output)
+        self._lang = lang
+
+    def _text(self, episode: EmotionEvent) -> str:
+        name = episode.korean if self._lang == "ko" else episode.emotion
+        times = f"{_srt_time(episode.start)} --> {_srt_time(episode.end)}"
+        return f"{self._count}\n{times}\n{name} {episode.confidence:.0%}\n\n"
+
+
+class RttmSink(SpanSink):
+    """Rich Transcription Time Marked (NIST): a line for each episode, the emotion as the name."""
+
+    def _text(self, episode: EmotionEvent) -> str:
+        source = (episode.source or "audio").replace(" ", "_")
+        seconds = episode.end - episode.start
+        where = f"{episode.start:.3f} {seconds:.3f} <NA> <NA>"
+        return f"SPEAKER {source} 1 {where} {episode.emotion} {episode.confidence:.3f} <NA>\n"
+
+
+def _srt_time(seconds: float) -> str:
+    milliseconds = round(1000 * seconds)
+    minutes, milliseconds = divmod(milliseconds, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{milliseconds // 1000:02},{milliseconds % 1000:03}"
