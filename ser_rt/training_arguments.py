@@ -43,6 +43,7 @@ def arguments(
         lr_scheduler_type="cosine",
         weight_decay=t.weight_decay,
         max_grad_norm=2.0,
+        use_cpu=not torch.accelerator.is_available(),  # or it takes bf16 for the GPU's alone
         fp16=t.fp16,
         bf16=t.bf16,
         eval_strategy="epoch" if validate else "no",
