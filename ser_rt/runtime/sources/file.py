@@ -40,13 +40,15 @@ class FileSource(AudioSource):
 
     def __enter__(self) -> Self:
         """Open the file."""
-        self._decoder = open_audio(self._path)
+        if self._decoder is None:
+            self._decoder = open_audio(self._path)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         """Close the file."""
         if self._decoder is not None:
             self._decoder.close()
+            self._decoder = None
 
     def __iter__(self) -> Iterator[AudioChunk]:
         """Yield the file's chunks."""

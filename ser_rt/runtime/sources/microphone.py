@@ -89,8 +89,9 @@ class MicrophoneSource(AudioSource):
 
     def __enter__(self) -> Self:
         """Open the device and start listening."""
-        self._closing.clear()
-        self._capture = self._open()
+        if self._capture is None:
+            self._closing.clear()
+            self._capture = self._open()
         return self
 
     def __exit__(self, *exc_info: object) -> None:

@@ -47,8 +47,9 @@ class NetworkSource(AudioSource):
 
     def __enter__(self) -> Self:
         """Open the stream."""
-        self._decoder = self._open_stream(self._url, self._timeout_s)
-        self._origin_s = self._clock()
+        if self._decoder is None:
+            self._decoder = self._open_stream(self._url, self._timeout_s)
+            self._origin_s = self._clock()
         return self
 
     def __exit__(self, *exc_info: object) -> None:

@@ -33,7 +33,8 @@ class PortAudio:
         self._module: Any = None
         self._hanging: threading.Thread | None = None
         self._asking = threading.Lock()
-        self._open_streams = 0
+        # PortAudio's thread calls into these: one that is forgotten must not be collected.
+        self._open_streams: list[Any] = []
 
     def devices(self) -> list[Device]:
         """Return the input devices of this machine."""
@@ -51,7 +52,7 @@ class PortAudio:
                 sounddevice._terminate()  # noqa: SLF001
             sounddevice._initialize()  # noqa: SLF001
 
-        if self._open_streams == 0:
+        if not self._open_streams:
             self._ask("start again", restart)
 
     def open(
@@ -81,7 +82,7 @@ class PortAudio:
             return stream
 
         opened = self._ask(f"open {device.name!r} at {sample_rate} Hz", start)
-        self._open_streams += 1
+        self._open_streams.append(opened)
         return _Stream(self, opened, sample_rate, channels)
 
     def close(self, stream: Any) -> None:  # noqa: ANN401
@@ -91,7 +92,7 @@ class PortAudio:
             stream.abort(ignore_errors=True)
             stream.close(ignore_errors=True)
 
-        self._open_streams -= 1
+        self._open_streams.remove(stream)
         try:
             self._ask("close", close, EXIT_S)
         except DeviceError:

@@ -214,3 +214,9 @@ def test_samples_that_are_no_numbers_are_a_warning_and_silence() -> None:
 def test_a_device_that_vanishes_before_opening_is_an_error() -> None:
     with pytest.raises(DeviceError, match="no microphone that PortAudio can see"):
         open_mic(FakeDriver(found=[])).__enter__()
+
+
+def test_a_source_that_is_open_is_not_opened_twice() -> None:
+    driver = FakeDriver()
+    with open_mic(driver) as source, source:
+        assert len(driver.opened) == 1
