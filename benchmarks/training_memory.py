@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from ser_rt.config import EMOTIONS, ModelConfig, TrainingConfig
 from ser_rt.fine_tuning import prepare
 from ser_rt.model import EmotionModel
 
-XLSR_LARGE = {
+XLSR_LARGE: dict[str, Any] = {
     "model_type": "wav2vec2",
     "hidden_size": 1024,
     "num_hidden_layers": 24,
@@ -70,15 +71,16 @@ def kept_bytes(layers: int, batch: int, seconds: float) -> int:
     return sum(kept.values())
 
 
-def activations(batch: int, seconds: float, *, checkpointing: bool) -> float:
+def activations(batch: int, seconds: float, *, checkpointing: bool) -> int:
     """Bytes of activations of a step: all of them, or each layer's input and one layer's inside."""
-    layers = int(XLSR_LARGE["num_hidden_layers"])  # type: ignore[call-overload]
+    layers: int = XLSR_LARGE["num_hidden_layers"]
     two, one = kept_bytes(2, batch, seconds), kept_bytes(1, batch, seconds)
     layer, rest = two - one, 2 * one - two
     if not checkpointing:
         return rest + layers * layer
     frames = round(seconds * 50)
-    return rest + layers * batch * frames * 1024 * 4 + layer
+    inputs: int = layers * batch * frames * XLSR_LARGE["hidden_size"] * 4
+    return rest + inputs + layer
 
 
 def table() -> str:
