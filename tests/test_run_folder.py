@@ -1,0 +1,226 @@
+"""A run that is killed, broken or crowded out is taken up again, or says why not."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
+from ser_rt.corpus import Clip, load_manifest
+from ser_rt.errors import TrainingError
+from ser_rt.model import EmotionModel
+from ser_rt.trainer import SpeechEmotionTrainer, create_trainer
+from ser_rt.utils import plot_training_history
+from tests.pulses import RHYTHM_HZ, write_corpus
+from tests.source_tree import ROOT
+
+MODEL = ModelConfig(architecture="compact", model_name="", emotion_labels=tuple(RHYTHM_HZ))
+DATA = DataConfig(min_crop_s=0.6, max_crop_s=0.8, num_workers=0, data_augmentation=False)
+TRAINING = TrainingConfig(
+    learning_rate=1e-3,
+    batch_size=8,
+    gradient_accumulation_steps=1,
+    warmup_steps=2,
+    num_epochs=4,
+    ema_decay=0.5,
+    report_to="none",
+)
+
+
+@pytest.fixture(autouse=True)
+def _small_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SER_RT_CACHE", str(tmp_path / "cache"))
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> list[Clip]:
+    manifest = write_corpus(tmp_path / "corpus", speakers=3, takes=3)
+    return load_manifest(manifest, tuple(RHYTHM_HZ))
+
+
+def trainer(folder: Path, **changes: Any) -> SpeechEmotionTrainer:
+    return create_trainer(MODEL, replace(TRAINING, output_dir=str(folder), **changes), DATA)
+
+
+def same_weights(first: Path, second: Path) -> bool:
+    one, other = (load_file(folder / "model.safetensors") for folder in (first, second))
+    return all(np.array_equal(weights, other[name]) for name, weights in one.items())
+
+
+def test_the_folder_tells_how_the_run_came_about(tmp_path: Path, clips: list[Clip]) -> None:
+    run = tmp_path / "run"
+    history = trainer(run, num_epochs=2).train(clips)
+    assert json.loads((run / "labels.json").read_text()) == {"Neutral": 0, "Angry": 1, "Joy": 2}
+    about = json.loads((run / "run.json").read_text())
+    assert about["settings"]["learning_rate"] == 1e-3
+    assert {"torch", "transformers", "python"} <= about["versions"].keys()
+    assert "source" in about
+    train, val = (load_manifest(run / "split.csv", tuple(RHYTHM_HZ), s) for s in ("train", "val"))
+    assert len(train) + len(val) == len(clips)
+    assert not {clip.speaker for clip in train} & {clip.speaker for clip in val}
+    assert json.loads((run / "history.json").read_text()) == history
+    assert set(history) == {"train_loss", "val_loss", "val_accuracy", "val_f1", "val_uar"}
+    assert all(len(values) == 2 for values in history.values())
+    plot_training_history(history, save_path=tmp_path / "history.png")
+    assert (tmp_path / "history.png").stat().st_size > 1000
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def damage(checkpoint: Path, what: str) -> None:
+    if what == "half a network":
+        path = checkpoint / "model.safetensors"
+        path.write_bytes(path.read_bytes()[:-1000])
+    elif what == "optimizer flipped":
+        path = checkpoint / "optimizer.pt"
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 255
+        path.write_bytes(content)
+    else:
+        (checkpoint / what.removeprefix("no ")).unlink()
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["half a network", "optimizer flipped", "no trainer_state.json", "no average.safetensors"],
+)
+def test_a_broken_checkpoint_is_put_aside_for_the_one_before(
+    tmp_path: Path, clips: list[Clip], what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = tmp_path / "run"
+    trainer(run).train(clips)
+    whole = tmp_path / "whole"
+    run.rename(whole)
+    logging.getLogger("ser_rt").propagate = True
+
+    trainer(run).train(clips)
+    newest = max(run.glob("checkpoint-*"), key=lambda path: int(path.name[11:]))
+    damage(newest, what)
+    (run / "config.json").unlink()
+    trainer(run).train(clips, resume=True)
+    assert (run / f"broken-{newest.name}").is_dir()
+    assert f"{newest.name} is broken" in caplog.text
+    assert same_weights(whole, run)
+
+
+def test_a_finished_run_may_be_resumed_and_stays_as_it_is(
+    tmp_path: Path, clips: list[Clip]
+) -> None:
+    run = tmp_path / "run"
+    history = trainer(run).train(clips)
+    before = (run / "model.safetensors").read_bytes()
+    assert trainer(run).train(clips, resume=True) == history
+    assert (run / "model.safetensors").read_bytes() == before
+
+
+def test_other_settings_or_clips_are_another_run(tmp_path: Path, clips: list[Clip]) -> None:
+    run = tmp_path / "run"
+    trainer(run, num_epochs=1).train(clips)
+    with pytest.raises(TrainingError, match="num_epochs was 1, is 2"):
+        trainer(run, num_epochs=2).train(clips, resume=True)
+    with pytest.raises(TrainingError, match="clips was"):
+        trainer(run, num_epochs=1).train(clips[1:], resume=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/notes.txt").write_text("mine")
+    with pytest.raises(TrainingError, match="no run that could be resumed"):
+        trainer(tmp_path / "other").train(clips, resume=True)
+
+
+def test_patience_outlives_a_kill(
+    tmp_path: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is learned at this rate, so training stops after the second epoch without a gain."""
+    how: dict[str, Any] = {"learning_rate": 1e-12, "early_stopping_patience": 2, "num_epochs": 9}
+    whole = trainer(tmp_path / "whole", **how).train(clips)
+    assert len(whole["val_uar"]) == 3
+
+    class Killed(BaseException):
+        pass
+
+    def kill(_self: object, _args: Any, state: Any, *_: object, **__: Any) -> None:
+        if state.epoch > 2:
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ser_rt.training_loop.StopOnNan.on_step_end", kill, raising=False)
+        with pytest.raises(Killed):
+            trainer(tmp_path / "killed", **how).train(clips)
+    assert trainer(tmp_path / "killed", **how).train(clips, resume=True) == whole
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), "halve batch_size and double gradient_acc"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't"), "gradient_checkpointing on"),
+        (OSError(28, "No space left on device"), "free space and go on with --resume"),
+        (RuntimeError("PytorchStreamWriter failed writing file"), "free space and go on with"),
+    ],
+)
+def test_full_memory_and_a_full_disk_say_what_to_do(
+    tmp_path: Path,
+    clips: list[Clip],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    says: str,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(EmotionModel, "forward", fail)
+    with pytest.raises(TrainingError, match=says):
+        trainer(tmp_path / "run").train(clips)
+
+
+def command(manifest: Path, run: Path, *more: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "ser_rt.train", "--preset", "compact"),
+        *("--manifest", str(manifest), "--hold_out", "s2", "--output_dir", str(run)),
+        *("--emotion_labels", *RHYTHM_HZ, "--num_epochs", "8", "--batch_size", "4"),
+        *("--max_crop_s", "1.5", "--num_workers", "1", "--report_to", "none", *more),
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("epochs_seen", [0, 1, 3])
+def test_sigkill_at_any_moment_changes_nothing(tmp_path: Path, epochs_seen: int) -> None:
+    manifest = write_corpus(tmp_path / "corpus", speakers=3, takes=6)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    how: dict[str, Any] = {"env": environment, "cwd": ROOT, "stderr": subprocess.DEVNULL}
+    subprocess.run(command(manifest, tmp_path / "whole"), check=True, **how)
+    run = tmp_path / "killed"
+    process = subprocess.Popen(command(manifest, run), start_new_session=True, **how)
+    while not (run / "run.json").exists() or len(seen(run)) < epochs_seen:
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (run / "config.json").exists()
+    subprocess.run(command(manifest, run, "--resume"), check=True, **how)
+    assert same_weights(tmp_path / "whole", run)
+    assert (run / "history.json").read_text() == (tmp_path / "whole/history.json").read_text()
+
+
+_EVER: dict[Path, set[str]] = {}
+
+
+def seen(run: Path) -> set[str]:
+    """Every checkpoint that was ever there; old ones are removed."""
+    found = _EVER.setdefault(run, set())
+    found |= {path.name for path in run.glob("checkpoint-*")}
+    return found
