@@ -183,8 +183,11 @@ def make_engine(
     gate: SpeechGate | None = None,
     gate_threshold: float = GATE_THRESHOLD,
     name: str | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Engine:
     """Make the engine of one stream over a shared classifier; see `StreamSettings`.
+
+    ``clock`` is the one that chunks were captured by.
 
     Raises:
         ConfigError: A setting is out of range.
@@ -206,6 +209,7 @@ def make_engine(
         gate=gate,
         gate_threshold=gate_threshold,
         partial=partial,
+        clock=clock,
     )
     return Engine(
         classifier,
@@ -214,6 +218,7 @@ def make_engine(
         steadiness=steadiness,
         episodes=episodes,
         name=name,
+        clock=clock,
     )
 
 

@@ -179,7 +179,10 @@ class LiveUi:
     def _minute(self, width: int) -> Text:
         text = Text(f"{self._words['minute']} ", style="dim")
         room = width - display_width(text.plain)
-        for emotion, confidence in list(self._strip)[-room:]:
+        # On a narrow terminal a cell stands for the last of several results.
+        per_cell = math.ceil((self._strip.maxlen or 1) / room)
+        first = (per_cell - 1 - self._count + len(self._strip)) % per_cell
+        for emotion, confidence in list(self._strip)[first::per_cell]:
             if not emotion:
                 text.append("·", style="bright_black")
                 continue
