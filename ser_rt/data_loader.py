@@ -14,6 +14,7 @@ from ser_rt.audio_cache import AudioCache
 from ser_rt.config import SAMPLE_RATE, model_config
 from ser_rt.corpus import Clip, load_directory, load_manifest
 from ser_rt.errors import DataError
+from ser_rt.sample_data import write_sample_data
 from ser_rt.training_windows import Draw, draw_window
 
 Example = dict[str, torch.Tensor]
@@ -133,6 +134,23 @@ def load_dataset_from_directory(data_dir: str | Path) -> tuple[list[str], list[s
 def load_dataset_from_csv(csv_path: str | Path) -> tuple[list[str], list[str]]:
     """Read clips from a CSV with `file_path` and `emotion`; returns paths and emotions."""
     return _columns(load_manifest(csv_path, model_config.emotion_labels))
+
+
+def prepare_sample_data(
+    data_dir: str | Path = "./data/emotions", takes: int = 4
+) -> tuple[list[str], list[str]]:
+    """Find the clips in a folder, writing synthetic ones first where there is no such folder.
+
+    They try the tools and teach nothing. Name the folder of your recordings instead: it is left
+    as it is.
+
+    Raises:
+        DataError: the folder is there and holds no clips of these emotions.
+        OutputError: the synthetic clips cannot be written.
+    """
+    if not Path(data_dir).exists():
+        write_sample_data(Path(data_dir), model_config.emotion_labels, takes)
+    return load_dataset_from_directory(data_dir)
 
 
 def _columns(clips: Sequence[Clip]) -> tuple[list[str], list[str]]:

@@ -19,11 +19,11 @@ LEARNING = (
 ROWS: tuple[set[str], ...] = (
     {"errors", "config"},
     {"bundle", "classifier", "augmentation", "batching", "corpus", "metrics", "plots", "presets"}
-    | {"provenance"},
+    | {"provenance", "sample_data"},
     # Learning hears files through the decoder that streaming has: there is no second one.
     RUNNING | LEARNING | {"preprocessing", "audio_cache", "clip_check"},
     {"__init__", "train", "evaluate", "inference", "evaluation", "loading", "report", "stress"}
-    | {"utils"},
+    | {"aihub", "utils"},
     {"export"},
 )
 """Imports point down or stay in their row; a folder stands for all that is in it."""
