@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from ser_rt.config import EMOTIONS
 from ser_rt.runtime.cli import main
@@ -178,3 +179,39 @@ def test_devices_are_listed_without_a_model(
 def test_no_microphone_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(portaudio.PORTAUDIO, "devices", list)
     fails(run("--mic"), 1, "no microphone")
+
+
+def test_episodes_steadiness_and_full_windows_only(run: Run, speech: Path) -> None:
+    out = run(speech, "--format=jsonl", "--episodes", "--no-partial", "--unsure=1", "--top-k=2")[1]
+    events = [json.loads(line) for line in out]
+    assert {event["emotion"] for event in events if event["type"] == "emotion"} == {"unsure"}
+    assert {len(event["probabilities"]) for event in events if event["type"] == "emotion"} == {2}
+    assert not any(event.get("partial") for event in events)
+    episodes = [event for event in events if event["type"] == "episode"]
+    assert episodes[0]["start"] <= episodes[0]["peak"] <= episodes[0]["end"]
+
+
+def test_no_partial_may_stand_in_a_config_file(run: Run, speech: Path, tmp_path: Path) -> None:
+    (tmp_path / "ser.toml").write_text("partial = false\n")
+    out = run(speech, "--format=jsonl", "--config", tmp_path / "ser.toml")[1]
+    assert json.loads(out[0])["end"] == 3
+
+
+def test_what_is_heard_is_recorded_and_a_log_rotates(
+    run: Run, speech: Path, tmp_path: Path
+) -> None:
+    heard, log = tmp_path / "heard.flac", tmp_path / "log.csv"
+    flags = ["--format=csv", "--rotate=0.001", "-o", log, "--save-input", heard]
+    assert run(speech, *flags)[0] == 0
+    assert soundfile.info(heard).duration == pytest.approx(6.2)
+    assert len(list(tmp_path.glob("log.csv*"))) > 1
+    assert {p.read_text().split(",")[0] for p in tmp_path.glob("log.csv*")} == {"source"}
+
+
+def test_speech_is_told_from_noise_unless_told_otherwise(
+    tiny_bundle: Path, speech: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(speech), "--model", str(tiny_bundle), "--format", "jsonl", "-q"]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {event["type"] for event in events} == {"no_speech", "summary"}
+    assert events[-1]["compute_saved"] == 1

@@ -1,13 +1,14 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import UNSURE, EmotionEvent
 from ser_rt.runtime.sinks import SINKS, SinkSettings
 from ser_rt.runtime.summary import Ledger
-from ser_rt.runtime.text import LANGUAGES, bar, display_width
+from ser_rt.runtime.text import LANGUAGES, TextLines, bar, display_width
 
 LABELS = ("Joy", "Surprise")
 EVENTS = [
@@ -76,6 +77,35 @@ def test_colour_changes_no_letter() -> None:
     for code in ("\033[0m", "\033[2m", "\033[1;33m", "\033[33m"):
         coloured = coloured.replace(code, "")
     assert coloured == plain
+
+
+def test_subtitles_have_a_caption_for_each_episode() -> None:
+    assert written("srt") == [
+        "1", "00:00:00,000 --> 00:00:01,000", "Joy 75%", "",
+        "2", "00:59:59,500 --> 01:00:02,500", "Surprise 50%", "",
+    ]  # fmt: skip
+    assert written("srt", lang="ko")[2] == "기쁨 75%"
+
+
+def test_rttm_has_a_line_for_each_episode() -> None:
+    assert written("rttm") == [
+        "SPEAKER audio 1 0.000 1.000 <NA> <NA> Joy 0.750 <NA>",
+        "SPEAKER audio 1 3599.500 3.000 <NA> <NA> Surprise 0.500 <NA>",
+    ]
+
+
+def test_only_the_likeliest_are_named() -> None:
+    assert json.loads(written("jsonl", top_k=1)[0])["probabilities"] == {"Joy": 0.75}
+    assert "  Joy 75%" in written("text", top_k=1)[0]
+    assert next(csv.DictReader(written("csv", top_k=1)))["Surprise"] == ""
+
+
+def test_an_episode_and_an_unsure_result_are_lines_too() -> None:
+    lines = TextLines(LABELS, color=False)
+    episode = EmotionEvent("episode", 5, 1.0, 4.5, "Joy", 0.75, peak=2.5)
+    assert lines.event(episode) == ("00:01.0 – 00:04.5  └ Joy 기쁨 75%, 3.5 s, clearest at 00:02.5")
+    unsure = replace(EVENTS[0], emotion=UNSURE)
+    assert "unsure   불확실" in lines.event(unsure)
 
 
 def test_bars_and_widths() -> None:
