@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ser_rt.runtime.astream import astream
     from ser_rt.runtime.audio import AudioChunk, AudioSource
     from ser_rt.runtime.event import EmotionEvent
+    from ser_rt.runtime.sources.microphone import MicrophoneSource
+    from ser_rt.runtime.sources.push import PushSource
     from ser_rt.runtime.stream import EmotionStream, load, open_stream, stream
 
 __version__ = "0.1.0"
@@ -33,6 +35,8 @@ __all__ = [
     "EmotionClassifier",
     "AudioChunk",
     "AudioSource",
+    "MicrophoneSource",
+    "PushSource",
     "Bundle",
     "SerError",
     "__version__",
@@ -49,6 +53,8 @@ _HOME = {
     "EmotionClassifier": "ser_rt.classifier",
     "AudioChunk": "ser_rt.runtime.audio",
     "AudioSource": "ser_rt.runtime.audio",
+    "MicrophoneSource": "ser_rt.runtime.sources.microphone",
+    "PushSource": "ser_rt.runtime.sources.push",
     "Bundle": "ser_rt.bundle",
     "SerError": "ser_rt.errors",
 }

@@ -11,6 +11,8 @@ PUBLIC = [
     "EmotionClassifier",
     "EmotionEvent",
     "EmotionStream",
+    "MicrophoneSource",
+    "PushSource",
     "SerError",
     "__version__",
     "astream",

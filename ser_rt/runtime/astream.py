@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import suppress
 from typing import Unpack
 
+from ser_rt.runtime.audio import AudioSource
 from ser_rt.runtime.engine import StreamSettings
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.stream import (
@@ -38,7 +39,9 @@ async def astream(
             while (event := await asyncio.to_thread(next, events, None)) is not None:
                 yield event
         finally:
-            # A worker that is still reading after a cancellation keeps the stream until it ends.
+            # After a cancellation a worker may still wait for audio; nothing else would end it.
+            if isinstance(audio, AudioSource):
+                audio.close()
             with suppress(ValueError):
                 events.close()
         return

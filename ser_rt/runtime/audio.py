@@ -75,6 +75,10 @@ class AudioSource(ABC):
         """Close the source."""
         return
 
+    def close(self) -> None:
+        """End an iteration that waits for audio; callable from any thread."""
+        return
+
     @abstractmethod
     def __iter__(self) -> Iterator[AudioChunk]:
         """Yield chunks in order until the audio ends."""

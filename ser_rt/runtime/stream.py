@@ -80,9 +80,16 @@ def stream(
 
 
 def open_stream(
-    *, sample_rate: int, model: Model = None, **settings: Unpack[StreamSettings]
+    *,
+    sample_rate: int,
+    model: Model = None,
+    live: bool = False,
+    **settings: Unpack[StreamSettings],
 ) -> EmotionStream:
     """Open a stream to push samples into; arguments as of `stream`.
+
+    With ``live``, results are left out where the model cannot keep up, and a warning says so;
+    without, every window has its result, however late.
 
     Example:
         >>> with open_stream(sample_rate=16_000, model=model) as listener:
@@ -90,18 +97,23 @@ def open_stream(
         >>> events[-1].end == len(samples) / 16_000
         True
     """
-    return EmotionStream(as_classifier(model), sample_rate, **settings)
+    return EmotionStream(as_classifier(model), sample_rate, live=live, **settings)
 
 
 class EmotionStream:
     """A stream to push samples into. One thread at a time; many streams can share a model."""
 
     def __init__(
-        self, classifier: EmotionClassifier, sample_rate: int, **settings: Unpack[StreamSettings]
+        self,
+        classifier: EmotionClassifier,
+        sample_rate: int,
+        *,
+        live: bool = False,
+        **settings: Unpack[StreamSettings],
     ) -> None:
         """Open a stream of ``sample_rate`` Hz; see `open_stream`."""
         self._engine = make_engine(classifier, **settings)
-        self._maker = ChunkMaker(sample_rate, classifier.sample_rate)
+        self._maker = ChunkMaker(sample_rate, classifier.sample_rate, is_live=live)
         self._is_open = True
 
     def push(self, samples: Samples, captured_at: float | None = None) -> list[EmotionEvent]:

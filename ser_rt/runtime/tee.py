@@ -32,6 +32,10 @@ class Tee(AudioSource):
         """Close the source."""
         self._source.__exit__(*exc_info)
 
+    def close(self) -> None:
+        """End the source's iteration."""
+        self._source.close()
+
     def __iter__(self) -> Iterator[AudioChunk]:
         """Yield the chunks of the source."""
         for chunk in self._source:

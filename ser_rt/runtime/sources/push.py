@@ -74,6 +74,10 @@ class PushSource(AudioSource):
         self._ended.set()
         self._queue.wake()
 
+    def close(self) -> None:
+        """End the source."""
+        self.end()
+
     def __exit__(self, *exc_info: object) -> None:
         """End the source."""
         self.end()
