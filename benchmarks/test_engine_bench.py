@@ -12,7 +12,7 @@ import soundfile
 import ser_rt
 from benchmarks.figures import Figure, note
 from ser_rt.runtime.audio import AudioChunk
-from ser_rt.runtime.engine import make_engine
+from ser_rt.runtime.settings import make_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,9 +14,10 @@ from ser_rt.config import SAMPLE_RATE
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.audio import AudioChunk, AudioSource
 from ser_rt.runtime.decision import Steadiness
-from ser_rt.runtime.engine import Engine, StreamSettings, make_engine
+from ser_rt.runtime.engine import Engine
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.rotating import RotatingFile
+from ser_rt.runtime.settings import StreamSettings, make_engine
 from ser_rt.runtime.sinks import SINKS, Sink, SinkSettings
 from ser_rt.runtime.sources import make_source
 from ser_rt.runtime.tee import Recorder, Tee

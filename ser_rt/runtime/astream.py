@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import Unpack
 
 from ser_rt.runtime.audio import AudioSource
-from ser_rt.runtime.engine import StreamSettings
 from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.stream import (
     Audio,
     EmotionStream,

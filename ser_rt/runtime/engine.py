@@ -10,55 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import TypedDict
 
-from ser_rt.classifier import EmotionClassifier, WindowDefaults
-from ser_rt.errors import ConfigError
+from ser_rt.classifier import EmotionClassifier
 from ser_rt.runtime.audio import AudioChunk, SourceWarning
 from ser_rt.runtime.decision import Decider, Steadiness
-from ser_rt.runtime.defaults import (
-    GATE_THRESHOLD,
-    HALF_LIFE_S,
-    HOP_S,
-    MIN_WINDOW_S,
-    WINDOW_S,
-)
 from ser_rt.runtime.episodes import EpisodeTracker
 from ser_rt.runtime.event import UNSURE, EmotionEvent, latency_ms
-from ser_rt.runtime.gate import LevelGate, SpeechGate
-from ser_rt.runtime.recognizer import Posterior, Recognizer, WindowedRecognizer
+from ser_rt.runtime.recognizer import Posterior, Recognizer
 from ser_rt.runtime.smoother import Smoother
-
-
-class StreamSettings(TypedDict, total=False):
-    """How to listen; what is left out, or None, is as the model was made for.
-
-    Attributes:
-        window_s: Length of a full window in seconds.
-        hop_s: Time from one result to the next in seconds.
-        min_window_s: Audio in seconds before the first, partial result.
-        half_life_s: Half-life of the smoothing in seconds; 0 for none.
-        steadiness: How firmly an emotion is held before another is named.
-        partial: Whether to give results of windows that are not full yet.
-        episodes: Whether to give an event for each stretch of one emotion when it has ended.
-        vad: Whether a network tells speech from other sound; else the level does.
-        gate: Tells speech instead of both; one for each stream.
-        gate_threshold: Share of a window that must be speech; 0 classifies everything, and asks
-            no network about speech.
-        name: Put on each event as its ``source``.
-    """
-
-    window_s: float | None
-    hop_s: float | None
-    min_window_s: float | None
-    half_life_s: float
-    steadiness: Steadiness
-    partial: bool
-    episodes: bool
-    vad: bool
-    gate: SpeechGate | None
-    gate_threshold: float
-    name: str | None
 
 
 class Engine:
@@ -167,67 +126,3 @@ class Engine:
     def _next_seq(self) -> int:
         self._seq += 1
         return self._seq - 1
-
-
-def make_engine(
-    classifier: EmotionClassifier,
-    *,
-    window_s: float | None = None,
-    hop_s: float | None = None,
-    min_window_s: float | None = None,
-    half_life_s: float = HALF_LIFE_S,
-    steadiness: Steadiness | None = None,
-    partial: bool = True,
-    episodes: bool = False,
-    vad: bool = True,
-    gate: SpeechGate | None = None,
-    gate_threshold: float = GATE_THRESHOLD,
-    name: str | None = None,
-    clock: Callable[[], float] = time.monotonic,
-) -> Engine:
-    """Make the engine of one stream over a shared classifier; see `StreamSettings`.
-
-    ``clock`` is the one that chunks were captured by.
-
-    Raises:
-        ConfigError: A setting is out of range.
-    """
-    made_for = classifier if isinstance(classifier, WindowDefaults) else None
-    if window_s is None:
-        window_s = made_for.window_s if made_for else WINDOW_S
-    if hop_s is None:
-        hop_s = min(made_for.hop_s if made_for else HOP_S, window_s)
-    if min_window_s is None:
-        min_window_s = min(made_for.min_window_s if made_for else MIN_WINDOW_S, window_s)
-    if gate is None:
-        gate = _gate(classifier.sample_rate, vad=vad and gate_threshold > 0)
-    recognizer = WindowedRecognizer(
-        classifier,
-        window_s=window_s,
-        hop_s=hop_s,
-        min_window_s=min_window_s,
-        gate=gate,
-        gate_threshold=gate_threshold,
-        partial=partial,
-        clock=clock,
-    )
-    return Engine(
-        classifier,
-        recognizer,
-        Smoother(half_life_s),
-        steadiness=steadiness,
-        episodes=episodes,
-        name=name,
-        clock=clock,
-    )
-
-
-def _gate(sample_rate: int, *, vad: bool) -> SpeechGate:
-    if not vad:
-        return LevelGate(sample_rate)
-    from ser_rt.runtime.vad import RATE_HZ, SileroGate  # noqa: PLC0415 (loads only where used)
-
-    if sample_rate != RATE_HZ:
-        msg = f"speech is told apart at {RATE_HZ} Hz, the model hears {sample_rate} Hz: vad=False"
-        raise ConfigError(msg)
-    return SileroGate()

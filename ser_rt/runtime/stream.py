@@ -21,9 +21,9 @@ from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioInputError
 from ser_rt.runtime.audio import AudioSource, ChunkMaker
-from ser_rt.runtime.engine import StreamSettings, make_engine
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.settings import StreamSettings, make_engine
 from ser_rt.runtime.sources import make_source
 
 Samples = npt.NDArray[Any]

@@ -8,9 +8,9 @@ from rich.console import Console
 
 from ser_rt.runtime import assemble
 from ser_rt.runtime.audio import AudioChunk
-from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.live_ui import LiveUi
+from ser_rt.runtime.settings import make_engine
 from ser_rt.runtime.summary import Ledger
 from ser_rt.runtime.text import display_width
 from tests.conftest import RATE, make_wave

@@ -16,8 +16,8 @@ import pytest
 
 import ser_rt
 from ser_rt.runtime.audio import AudioChunk, AudioSource
-from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.settings import make_engine
 from ser_rt.runtime.sources.microphone import MicrophoneSource
 from ser_rt.runtime.sources.push import PushSource
 from ser_rt.runtime.tee import Tee

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from ser_rt.classifier import FloatArray
 from ser_rt.config import SAMPLE_RATE
@@ -22,16 +21,11 @@ from ser_rt.runtime.audio import (
     SourceWarning,
     checked_rate,
 )
-from ser_rt.runtime.sources.blocks import Block, BlockQueue
-from ser_rt.runtime.sources.devices import Device, Driver, InputStream, find_device
-from ser_rt.runtime.sources.health import Health
+from ser_rt.runtime.sources.blocks import Block
+from ser_rt.runtime.sources.capture import Capture, open_capture
+from ser_rt.runtime.sources.devices import Device, Driver, find_device
 from ser_rt.runtime.sources.portaudio import PORTAUDIO
 
-BLOCK_S = 0.02
-RESAMPLED_BLOCK_S = 0.01
-"""Blocks are shorter where the resampler holds samples back: the two delays add up."""
-
-QUEUE_S = 10.0
 SILENT_S = 1.0
 """A device that delivers nothing for this long is lost."""
 
@@ -80,7 +74,7 @@ class MicrophoneSource(AudioSource):
         self._rate = None if rate is None else checked_rate(rate)
         self._channel, self._reconnect = channel, reconnect
         self._driver, self._clock = driver, clock
-        self._capture: _Capture | None = None
+        self._capture: Capture | None = None
         self._closing = threading.Event()
         self._origin_s: float | None = None
         self._next_sample = 0
@@ -129,7 +123,7 @@ class MicrophoneSource(AudioSource):
             self._capture.stream.close()
             self._capture = self._opened_again()
 
-    def _heard(self, capture: _Capture) -> Iterator[AudioChunk]:
+    def _heard(self, capture: Capture) -> Iterator[AudioChunk]:
         """Yield the chunks of one capture until it is lost."""
         block = self._next_block(capture)
         if block is None:
@@ -153,17 +147,17 @@ class MicrophoneSource(AudioSource):
             if lost or block.has_lost:
                 lost_ms = 1e3 * lost / capture.sample_rate
                 maker.warn("overflow", f"{lost_ms:.0f} ms of audio were dropped")
-            for warning in health.feed(block.samples, end_frame, block.captured_at):
+            samples = _checked(block.samples, maker)
+            for warning in health.feed(samples, end_frame, block.captured_at):
                 maker.warn(*warning)
             expected_frame, captured_at = end_frame, block.captured_at
             queue_s = self._clock() - captured_at
-            samples = self._mixed(block.samples, maker)
-            yield self._noted(maker.feed(samples, captured_at, queue_s))
+            yield self._noted(maker.feed(self._mixed(samples), captured_at, queue_s))
             self.drift_ppm = health.drift_ppm
             block = self._next_block(capture)
         yield self._noted(maker.flush(captured_at))
 
-    def _maker(self, capture: _Capture, first: Block) -> ChunkMaker:
+    def _maker(self, capture: Capture, first: Block) -> ChunkMaker:
         """Return a converter whose first sample has its place in time."""
         first_at = first.captured_at - len(first.samples) / capture.sample_rate
         if self._origin_s is None:
@@ -187,7 +181,7 @@ class MicrophoneSource(AudioSource):
         self._next_sample = chunk.start + len(chunk.samples)
         return chunk
 
-    def _next_block(self, capture: _Capture) -> Block | None:
+    def _next_block(self, capture: Capture) -> Block | None:
         """Wait for a block; None if the device is lost or the source is closed."""
         before = self._clock()
         try:
@@ -205,35 +199,17 @@ class MicrophoneSource(AudioSource):
         finally:
             self.waited_s += self._clock() - before
 
-    def _mixed(self, samples: npt.NDArray[np.float32], maker: ChunkMaker) -> FloatArray:
-        if self._channel is not None:
-            samples = samples[:, self._channel - 1]
-        if not np.isfinite(samples).all():
-            maker.warn("bad_samples", "the device delivered samples that are no numbers")
-            samples = np.nan_to_num(samples, posinf=0.0, neginf=0.0)
-        return np.clip(samples, -MAX_PEAK, MAX_PEAK)
+    def _mixed(self, samples: FloatArray) -> FloatArray:
+        return samples if self._channel is None else samples[:, self._channel - 1]
 
-    def _open(self) -> _Capture:
+    def _open(self) -> Capture:
         device = self.device = find_device(self._driver.devices(), self._wanted)
-        if self._channel is not None and self._channel > device.channels:
-            msg = f"microphone {device.name!r} has {device.channels} channels, not {self._channel}"
-            raise DeviceError(msg)
-        fewest = self._channel or min(2, device.channels)
         rates = [self._rate] if self._rate else [self._sample_rate, device.sample_rate]
-        ways = dict.fromkeys((r, c) for r in rates for c in (fewest, device.channels))
-        problem: DeviceError | None = None
-        for rate, channels in ways:
-            capture = _Capture(rate, self._sample_rate, self._clock)
-            try:
-                capture.start(self._driver, device, channels)
-            except DeviceError as error:
-                problem = error
-            else:
-                return capture
-        msg = f"microphone {device.name!r} does not open: {problem}"
-        raise DeviceError(msg) from problem
+        return open_capture(
+            self._driver, device, rates, self._channel, self._sample_rate, self._clock
+        )
 
-    def _opened_again(self) -> _Capture | None:
+    def _opened_again(self) -> Capture | None:
         """Look for the device, less and less often, until it is back or the source is closed."""
         before, wait_s = self._clock(), FIRST_RETRY_S
         try:
@@ -249,26 +225,9 @@ class MicrophoneSource(AudioSource):
             self.waited_s += self._clock() - before
 
 
-class _Capture:
-    """One opening of a device."""
-
-    stream: InputStream
-
-    def __init__(self, rate: int, target_rate: int, clock: Callable[[], float]) -> None:
-        self.sample_rate = rate
-        block_s = BLOCK_S if rate == target_rate else RESAMPLED_BLOCK_S
-        self._frames_per_block = round(block_s * rate)
-        self.queue = BlockQueue(round(QUEUE_S / block_s))
-        self.health = Health(rate)
-        self.last_at = clock()
-        self.fault = ""
-        self._clock, self._frames = clock, 0
-
-    def start(self, driver: Driver, device: Device, channels: int) -> None:
-        count = self._frames_per_block
-        self.stream = driver.open(device, self.sample_rate, channels, count, self._take)
-
-    def _take(self, samples: npt.NDArray[np.float32], has_lost: bool) -> None:  # noqa: FBT001
-        self.last_at = self._clock()
-        self.queue.put(Block(self._frames, samples, self.last_at, has_lost))
-        self._frames += len(samples)
+def _checked(samples: FloatArray, maker: ChunkMaker) -> FloatArray:
+    """Return samples with silence in place of what is no number."""
+    if not np.isfinite(samples).all():
+        maker.warn("bad_samples", "the device delivered samples that are no numbers")
+        samples = np.nan_to_num(samples, posinf=0.0, neginf=0.0)
+    return np.clip(samples, -MAX_PEAK, MAX_PEAK)

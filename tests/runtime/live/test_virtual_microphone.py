@@ -166,8 +166,8 @@ def test_a_suspended_sink_is_lost_until_it_goes_on(pulse: Pulse, tiny_bundle: Pa
 
 SLOW = """
 import sys, time
-from ser_rt.runtime.sources import microphone
-microphone.QUEUE_S = 0.5
+from ser_rt.runtime.sources import capture, microphone
+capture.QUEUE_S = 0.5
 with microphone.MicrophoneSource("pulse") as source:
     heard, last_end = 0, 0
     for chunk in source:
