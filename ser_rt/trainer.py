@@ -31,6 +31,7 @@ from ser_rt.clip_check import (
 from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
 from ser_rt.corpus import Clip, hold_out_speakers
 from ser_rt.data_loader import Example, SpeechEmotionDataset, collate, label_of
+from ser_rt.errors import DataError
 from ser_rt.fine_tuning import merge_adapters, prepare
 from ser_rt.losses import create_loss
 from ser_rt.metrics import fit_temperature
@@ -121,6 +122,9 @@ class SpeechEmotionTrainer:
         if not held and self.data_config.val_share:
             share, seed = self.data_config.val_share, self.training_config.seed
             clips, held = hold_out_speakers(clips, share, seed)
+        if len(clips) < self.training_config.batch_size:
+            msg = f"{len(clips)} clips to train on are less than a batch: lower batch_size"
+            raise DataError(msg)
         train, val = checked.part(clips), checked.part(held)
         refuse_empty_classes(clips, self.model_config.emotion_labels)
         refuse_leaks(find_leaks(train, val), self.data_config.allow_leaks)

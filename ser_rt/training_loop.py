@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,8 +40,12 @@ class EmotionTrainer(transformers.Trainer):
         super().__init__(*args, **kwargs)
         self._settings, self._loss = settings, loss
         self._draws, self._average = sampler, average
+        self._checkpoint: str | None = None
+        self._first_step = False
         if average is not None:
             self.add_callback(average)
+        self.remove_callback(transformers.ProgressCallback)
+        self.add_callback(Progress())
 
     def _get_train_sampler(self, *_: object) -> Sampler[Draw]:
         return self._draws
@@ -69,10 +74,27 @@ class EmotionTrainer(transformers.Trainer):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Evaluate the averaged weights, where there are any."""
-        if self._average is None:
+        with ExitStack() as stack:
+            if self._average is not None:
+                stack.enter_context(self._average.applied_to(self.network))
+            if self._checkpoint:
+                stack.enter_context(torch.random.fork_rng(devices=[]))
             return super().evaluate(*args, **kwargs)
-        with self._average.applied_to(self.network):
-            return super().evaluate(*args, **kwargs)
+
+    # Workers live through all epochs. Starting them draws a random number, which a resumed run does
+    # once more than one that was never stopped, in training and in validation.
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        super()._load_rng_state(checkpoint)
+        if self.args.dataloader_num_workers:
+            self._checkpoint, self._first_step = checkpoint, True
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Train on a batch."""
+        if self._first_step:
+            super()._load_rng_state(self._checkpoint)
+            self._first_step = False
+        return super().training_step(*args, **kwargs)
 
     @property
     def network(self) -> EmotionModel:
@@ -97,6 +119,27 @@ class StopOnNan(transformers.TrainerCallback):
                 "or switch fp16 off; earlier checkpoints are kept"
             )
             raise TrainingError(msg)
+
+
+class Progress(transformers.ProgressCallback):
+    """A progress bar, and a line for every log entry, both on standard error."""
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401, ARG002
+        """Write the figures above the bar."""
+        if self.training_bar is not None:
+            entry = {name: value for name, value in kwargs["logs"].items() if name in _SHOWN}
+            figures = "  ".join(f"{_SHOWN[name]} {value:.3f}" for name, value in entry.items())
+            if figures:
+                self.training_bar.write(f"epoch {state.epoch:.0f}  {figures}", file=sys.stderr)
+
+
+_SHOWN = {
+    "loss": "loss",
+    "eval_loss": "validation loss",
+    "eval_accuracy": "accuracy",
+    "eval_f1": "macro F1",
+    "eval_uar": "UAR",
+}
 
 
 @contextmanager

@@ -37,6 +37,8 @@ class Block(NamedTuple):
 def blocks(language: str) -> list[Block]:
     found = []
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        if path.name == "README.ko.md":  # test_original_readme.py has what it needs
+            continue
         text = path.read_text(encoding="utf-8")
         for match in FENCE.finditer(text):
             line = text[: match.start(3)].count("\n")
