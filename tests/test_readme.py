@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FENCE = re.compile(
     r"(<!-- not run: [^\n]+ -->\n)?^```(python|bash)\n(.*?)^```", re.DOTALL | re.MULTILINE
 )
-TOOLS = {"cd", "git", "ffmpeg", "head", "arecord"}
+TOOLS = {"cd", "git", "ffmpeg", "head", "arecord", "torchrun"}
 needs_model = pytest.mark.skipif(not built_in_bundles(), reason="no built-in model here")
 
 
@@ -90,6 +90,8 @@ def test_command_exists_with_its_flags(line: str, capsys: pytest.CaptureFixture[
         elif words[:2] == ["pip", "install"]:
             extras = re.findall(r"[a-z]+", "".join(re.findall(r"\[(.+?)\]", part)))
             assert set(extras) <= set(PROJECT["optional-dependencies"])
+        elif words[:2] == ["python", "-m"]:
+            assert flags - {"-m"} <= set(re.findall(r"--?[\w-]+", help_of(words[2], capsys)))
         elif words[0] in PROJECT["scripts"]:
             known = help_of(PROJECT["scripts"][words[0]].split(":")[0], capsys)
             assert flags <= set(re.findall(r"--?[\w-]+", known))
