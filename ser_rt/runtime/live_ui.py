@@ -32,6 +32,9 @@ FLOOR_DBFS = -60.0
 NOTICE_S = 10.0
 """A warning stays in sight for this long."""
 
+FAULTS = {"device_lost": "device_back", "stream_lost": "stream_back", "degraded": "recovered"}
+"""These stay in sight until their opposites come."""
+
 COLORS = {
     "Neutral": "white",
     "Angry": "red",
@@ -74,6 +77,7 @@ class LiveUi:
         self._episodes = EpisodeTracker()
         self._event: EmotionEvent | None = None
         self._notice: tuple[float, str] | None = None
+        self._fault: str | None = None
         self._latency, self._count = Percentiles(), 0
         self._level_dbfs = self._peak_dbfs = FLOOR_DBFS
         self._audio_s = 0.0
@@ -105,7 +109,7 @@ class LiveUi:
     def write(self, event: EmotionEvent) -> None:
         """Take an event."""
         if event.type == "warning":
-            self._notice = (self._clock(), f"{event.code}: {event.message}")
+            self._warn(event.code or "", f"{event.code}: {event.message}")
             return
         if event.type == "episode":
             return
@@ -135,6 +139,13 @@ class LiveUi:
             self._episode(),
             self._footer(width),
         )
+
+    def _warn(self, code: str, text: str) -> None:
+        self._notice = (self._clock(), text)
+        if code in FAULTS:
+            self._fault = text
+        elif code in FAULTS.values():
+            self._fault = None
 
     def _hear(self, chunk: AudioChunk) -> None:
         if len(chunk.samples):
@@ -206,7 +217,9 @@ class LiveUi:
         p50, p95 = self._latency.at(50), self._latency.at(95)
         text.append(f"  {self._words['behind']} {p50:.0f} ms (p95 {p95:.0f})  ")
         now = self._clock()
-        if self._notice is not None and now - self._notice[0] < NOTICE_S:
+        if self._fault is not None:
+            text.append(self._fault, style="bold red")
+        elif self._notice is not None and now - self._notice[0] < NOTICE_S:
             text.append(self._notice[1], style="yellow")
         else:
             text.append(self._words["well"], style="green")

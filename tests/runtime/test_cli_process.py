@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -103,7 +104,46 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
         "import sys; from ser_rt.runtime.cli import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
-        "print([m for m in ('numpy', 'onnxruntime', 'soundfile', 'av') if m in sys.modules])"
+        "heavy = ('numpy', 'onnxruntime', 'soundfile', 'av', 'rich')\n"
+        "print([m for m in heavy if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_recording_loads_no_more_than_it_needs(tiny_bundle: Path, write_audio: Writer) -> None:
+    path = write_audio("a.wav", make_wave(1))
+    code = (
+        "import sys; from ser_rt.runtime.cli import main\n"
+        f"main([{str(path)!r}, '--model', {str(tiny_bundle)!r}])\n"
+        "print([m for m in ('rich', 'sounddevice', 'av', 'asyncio', 'http') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.splitlines()[-1] == "[]"
+
+
+def test_wav_on_standard_input_needs_no_flags(
+    run: Run, tiny_bundle: Path, write_audio: Writer
+) -> None:
+    path = write_audio("a.wav", make_wave(1.4, 44_100), 44_100, subtype="PCM_24")
+    flags = ("--format", "jsonl", "--no-timing")
+    with start(tiny_bundle, "-", *flags, stdin=subprocess.PIPE) as process:
+        out, _ = process.communicate(path.read_bytes())
+    assert out.decode().splitlines() == run(path, *flags)[1]
+
+
+def test_a_url_that_never_answers_ends_in_time(tiny_bundle: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/x"
+        with start(tiny_bundle, url, "-q") as process:
+            out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (1, b"")
+    assert b"no answer for 5 s" in err
+
+
+@pytest.mark.parametrize("rate", [-16_000, 0])
+def test_a_rate_that_no_audio_has_is_refused(tiny_bundle: Path, rate: int) -> None:
+    with start(tiny_bundle, "-", f"--rate={rate}", stdin=subprocess.PIPE) as process:
+        _, err = process.communicate(b"RIFF")
+    assert process.returncode == 2
+    assert f"sample rate {rate} Hz".encode() in err

@@ -75,10 +75,19 @@ def test_the_meter_and_the_light_follow_the_audio() -> None:
 
 def test_a_warning_is_in_sight_for_a_while() -> None:
     screen = Screen(120)
-    screen.ui.write(EmotionEvent("warning", 0, 1, 1, code="device_lost", message="it has stopped"))
-    assert "device_lost: it has stopped" in screen.lines()[-1]
+    screen.ui.write(EmotionEvent("warning", 0, 1, 1, code="clipping", message="too loud"))
+    assert "clipping: too loud" in screen.lines()[-1]
     screen.now_s = 60
     assert "all well" in screen.lines()[-1]
+
+
+def test_a_lost_device_is_in_sight_until_it_is_back() -> None:
+    screen = Screen(120)
+    screen.ui.write(EmotionEvent("warning", 0, 1, 1, code="device_lost", message="it has stopped"))
+    screen.now_s = 600
+    assert "device_lost: it has stopped" in screen.lines()[-1]
+    screen.ui.write(EmotionEvent("warning", 0, 9, 9, code="device_back", message="it is back"))
+    assert "it is back" in screen.lines()[-1]
 
 
 def test_the_end_is_the_summary() -> None:

@@ -12,9 +12,12 @@ from ser_rt.runtime.sources.blocks import Block, BlockQueue
 from ser_rt.runtime.sources.devices import Device, Driver, InputStream
 from ser_rt.runtime.sources.health import Health
 
-BLOCK_S = 0.02
+BLOCK_S = 0.05
+"""Each block wakes the processor up, so they are long; but hops are whole numbers of them, and then
+the end of a window is the end of a block and waits for nothing."""
+
 RESAMPLED_BLOCK_S = 0.01
-"""Blocks are shorter where the resampler holds samples back: the two delays add up."""
+"""Where the resampler holds samples back, a window ends within a block: short ones add less."""
 
 QUEUE_S = 10.0
 

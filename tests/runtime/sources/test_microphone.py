@@ -100,15 +100,15 @@ def test_a_rate_that_no_device_has_is_an_error() -> None:
 def test_a_slow_listener_loses_the_oldest_and_is_told() -> None:
     driver = FakeDriver()
     with open_mic(driver, "headset") as source:
-        for i in range(510):  # ten more than the queue holds
-            driver.stream.deliver(np.full(320, i / 1e5))
-        chunks = list(itertools.islice(source, 501))
-    assert source.dropped_samples == 10 * 320
+        for i in range(210):  # ten more than the queue holds
+            driver.stream.deliver(np.full(800, i / 1e5))
+        chunks = list(itertools.islice(source, 201))
+    assert source.dropped_samples == 10 * 800
     assert codes(chunks) == ["overflow"]
     first = next(chunk for chunk in chunks if len(chunk.samples))
-    assert first.start == 10 * 320
-    assert first.warnings[0].message == "200 ms of audio were dropped"
-    assert first.queue_s == pytest.approx(499 * 0.02)
+    assert first.start == 10 * 800
+    assert first.warnings[0].message == "500 ms of audio were dropped"
+    assert first.queue_s == pytest.approx(199 * 0.05)
     assert len(samples(chunks)) + source.dropped_samples == driver.stream.frames
 
 
