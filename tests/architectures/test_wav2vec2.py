@@ -12,7 +12,7 @@ import pytest
 import torch
 from transformers import AutoModel, Wav2Vec2FeatureExtractor
 
-from export.graph import Served, to_onnx
+from ser_rt.export.graph import Served, to_onnx
 from ser_rt.checkpoint import load_model, save_checkpoint
 from ser_rt.config import ModelConfig
 from ser_rt.errors import CheckpointError, ConfigError
@@ -86,7 +86,7 @@ def test_a_run_is_loaded_without_its_base(tmp_path: Path, kind: str) -> None:
 def test_the_graph_takes_any_batch_and_length(tmp_path: Path, kind: str) -> None:
     base = write_base(tmp_path / "base", kind, num_hidden_layers=1)
     model = create_model(settings(base, weighted_layers=True, pooling="attentive")).eval()
-    graph = to_onnx(Served(model, 1.5), 16_000)
+    graph = to_onnx(Served([model], 1.5), 16_000)
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     for seconds, count in ((1.0, 1), (3.01, 3)):
         wave = waves(seconds, count)
