@@ -46,7 +46,8 @@ def checkpoint(network: EmotionModel, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="module")
 def bundle(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export_bundle([checkpoint], tmp_path_factory.mktemp("bundles") / "mine")
+    folder: Path = export_bundle([checkpoint], tmp_path_factory.mktemp("bundles") / "mine")
+    return folder
 
 
 def test_the_bundle_says_what_the_network_says(network: EmotionModel, bundle: Path) -> None:
