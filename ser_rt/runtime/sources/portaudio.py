@@ -16,7 +16,7 @@ import numpy as np
 from ser_rt.errors import DeviceError, MissingDependencyError
 from ser_rt.runtime.sources.devices import Callback, Device, Driver, InputStream
 
-ANSWER_S = 2.0
+ANSWER_S = 5.0
 """PortAudio is given this long to answer."""
 
 EXIT_S = 0.5
@@ -123,10 +123,10 @@ class PortAudio:
                 errors.append(error)
 
         thread = threading.Thread(target=run, name="ser-rt PortAudio", daemon=True)
+        self._hanging = thread
         thread.start()
         thread.join(limit_s)
         if thread.is_alive():
-            self._hanging = thread
             msg = f"the sound system did not {what} within {limit_s:g} s"
             raise DeviceError(msg)
         if errors:

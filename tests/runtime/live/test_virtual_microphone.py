@@ -22,7 +22,7 @@ from tests.runtime.live.pulse import Pulse, why_not
 
 pytestmark = [
     pytest.mark.skipif(why_not() is not None, reason=f"no virtual microphone: {why_not()}"),
-    pytest.mark.timeout(60),
+    pytest.mark.timeout(120),
 ]
 
 
@@ -94,7 +94,7 @@ def test_a_microphone_that_is_unloaded_comes_back(pulse: Pulse, tiny_bundle: Pat
     with Listener(pulse, tiny_bundle) as listener:
         before = listener.wait_for(is_result)
         pulse.unload()
-        lost = listener.warning("device_lost", 4)
+        lost = listener.warning("device_lost")
         pulse.load()
         back = listener.warning("device_back")
         after = listener.wait_for(lambda event: is_result(event) and event["start"] >= back["end"])
@@ -109,7 +109,7 @@ def test_a_daemon_that_is_killed_and_started_again_is_heard_again(
     with Listener(pulse, tiny_bundle) as listener:
         listener.wait_for(is_result)
         pulse.stop()
-        lost = listener.warning("device_lost", 4)
+        lost = listener.warning("device_lost")
         time.sleep(1)
         pulse.start()
         back = listener.warning("device_back")
@@ -122,7 +122,7 @@ def test_without_reconnecting_a_killed_daemon_ends_it(pulse: Pulse, tiny_bundle:
     with Listener(pulse, tiny_bundle, "--no-reconnect") as listener:
         listener.wait_for(is_result)
         pulse.stop()
-        code, errors = listener.ended(5)
+        code, errors = listener.ended(20)
     assert code == 1
     assert "ser-stream: microphone 'pulse' is lost" in errors
     assert listener.events[-1]["type"] == "summary"
@@ -134,11 +134,11 @@ def test_a_wedged_daemon_is_noticed_and_cannot_hang_the_exit(
     with Listener(pulse, tiny_bundle) as listener:
         listener.wait_for(is_result)
         pulse.send(signal.SIGSTOP)
-        listener.warning("device_lost", 4)
+        listener.warning("device_lost")
         started = time.monotonic()
         code, _ = listener.end(signal.SIGINT)
     assert code == 130
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 8
     assert listener.events[-1]["type"] == "summary"
 
 
@@ -146,7 +146,7 @@ def test_a_daemon_that_was_wedged_is_heard_again(pulse: Pulse, tiny_bundle: Path
     with Listener(pulse, tiny_bundle) as listener:
         listener.wait_for(is_result)
         pulse.send(signal.SIGSTOP)
-        listener.warning("device_lost", 4)
+        listener.warning("device_lost")
         time.sleep(1)
         pulse.send(signal.SIGCONT)
         listener.warning("device_back")
@@ -157,7 +157,7 @@ def test_a_suspended_sink_is_lost_until_it_goes_on(pulse: Pulse, tiny_bundle: Pa
     with Listener(pulse, tiny_bundle) as listener:
         listener.wait_for(is_result)
         pulse.suspend(is_suspended=True)
-        listener.warning("device_lost", 4)
+        listener.warning("device_lost")
         time.sleep(1)
         pulse.suspend(is_suspended=False)
         listener.warning("device_back")
@@ -221,11 +221,11 @@ def test_a_device_that_is_not_there_and_a_rate_that_none_has_are_one_line(
     pulse: Pulse, tiny_bundle: Path
 ) -> None:
     with Listener(pulse, tiny_bundle, "--rate=999999999") as listener:
-        code, errors = listener.ended(10)
+        code, errors = listener.ended(30)
     assert (code, len(errors.splitlines())) == (2, 1)
     assert "sample rate" in errors
     pulse.stop()
     with Listener(pulse, tiny_bundle) as listener:
-        code, errors = listener.ended(10)
+        code, errors = listener.ended(30)
     assert code == 1
     assert "no microphone that PortAudio can see" in errors
