@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench report model compact compact-free tune corpus sample clean
+.PHONY: help demo test soak lint bench report model compact compact-free tune corpus sample clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -19,6 +19,9 @@ demo: $(VENV)/.runtime ## hear the bundled sample with the bundled model
 
 test: $(VENV)/.dev ## run the tests
 	@$(PY) -m pytest
+
+soak: $(VENV)/.dev ## listen for an hour in compressed time, and for fifteen minutes in real time
+	@$(PY) -m pytest -m slow tests/runtime/test_soak.py
 
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(PY) -m ruff check
