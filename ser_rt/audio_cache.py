@@ -138,6 +138,7 @@ def _decode_in_threads(
 def _decode_all(paths: Sequence[Path], data: Path) -> None:
     ends, digests, faults, end = [], [], [], 0
     partial = data.with_suffix(f".{os.getpid()}.part")
+    listing = data.with_suffix(f".{os.getpid()}.json.part")
     progress = tqdm(_decode_in_threads(paths), "decoding", len(paths), unit="clip", disable=None)
     try:
         data.parent.mkdir(parents=True, exist_ok=True)
@@ -152,10 +153,10 @@ def _decode_all(paths: Sequence[Path], data: Path) -> None:
                 digests.append(hashlib.sha256(content).hexdigest()[:16])
         # The index comes first and the samples by a rename: a cache whose samples exist is whole.
         index = {"ends": ends, "digests": digests, "faults": faults}
-        data.with_suffix(".json").write_text(json.dumps(index), encoding="utf-8")
-        partial.rename(data)
+        listing.write_text(json.dumps(index), encoding="utf-8")
+        listing.replace(data.with_suffix(".json"))
+        partial.replace(data)
     except OSError as error:
-        data.with_suffix(".json").unlink(missing_ok=True)
         msg = (
             f"cannot keep decoded audio in {data.parent}: {error.strerror} after {end * 2e-6:.0f} "
             "MB; free space (an hour takes 115 MB), or let SER_RT_CACHE name another folder"
@@ -163,3 +164,4 @@ def _decode_all(paths: Sequence[Path], data: Path) -> None:
         raise OutputError(msg) from error
     finally:
         partial.unlink(missing_ok=True)
+        listing.unlink(missing_ok=True)

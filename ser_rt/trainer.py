@@ -85,14 +85,18 @@ class SpeechEmotionTrainer:
         everything = run_folder.settings_of(
             self.model_config, self.training_config, self.data_config, _fingerprint(train, val)
         )
-        last = run_folder.open_run(run, everything, resume=resume)
+        how = arguments(self.training_config, self.data_config, run, validate=bool(val.clips))
         with named_troubles(run):
-            split = {"train": train.clips, "val": val.clips}
-            run_folder.describe(run, everything, split, checked.faults)
             transformers.set_seed(self.training_config.seed)
             model = create_model(replace(self.model_config))
             prepare(model, self.training_config)
-            trainer = self._trainer(model, train, val, run)
+            with how.main_process_first():  # the others find what the first has begun
+                later = how.process_index > 0
+                last = run_folder.open_run(run, everything, resume=resume or later)
+                if not later:
+                    split = {"train": train.clips, "val": val.clips}
+                    run_folder.describe(run, everything, split, checked.faults)
+            trainer = self._trainer(model, how, train, val)
             with warnings.catch_warnings():
                 # Of a file system, when checkpoints are less than a second apart.
                 warnings.filterwarnings("ignore", message="mtime may not be reliable")
@@ -131,7 +135,11 @@ class SpeechEmotionTrainer:
         return train, val
 
     def _trainer(
-        self, model: EmotionModel, train: CheckedClips, val: CheckedClips, run: Path
+        self,
+        model: EmotionModel,
+        how: transformers.TrainingArguments,
+        train: CheckedClips,
+        val: CheckedClips,
     ) -> EmotionTrainer:
         t, d = self.training_config, self.data_config
         names = self.model_config.emotion_labels
@@ -152,7 +160,7 @@ class SpeechEmotionTrainer:
             )
         return EmotionTrainer(
             model=model,
-            args=arguments(t, d, run, validate=bool(val.clips)),
+            args=how,
             data_collator=collate,
             train_dataset=self._dataset(train, is_training=True),
             eval_dataset=self._dataset(val, is_training=False) if val.clips else None,

@@ -124,13 +124,21 @@ class StopOnNan(transformers.TrainerCallback):
 class Progress(transformers.ProgressCallback):
     """A progress bar, and a line for every log entry, both on standard error."""
 
-    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401, ARG002
+    def on_log(
+        self,
+        args: Any,  # noqa: ANN401, ARG002 (transformers' signature)
+        state: Any,  # noqa: ANN401
+        control: Any,  # noqa: ANN401, ARG002
+        logs: Any = None,  # noqa: ANN401
+        **_: Any,
+    ) -> None:
         """Write the figures above the bar."""
-        if self.training_bar is not None:
-            entry = {name: value for name, value in kwargs["logs"].items() if name in _SHOWN}
-            figures = "  ".join(f"{_SHOWN[name]} {value:.3f}" for name, value in entry.items())
-            if figures:
-                self.training_bar.write(f"epoch {state.epoch:.0f}  {figures}", file=sys.stderr)
+        bar: Any = self.training_bar
+        figures = "  ".join(
+            f"{_SHOWN[name]} {value:.3f}" for name, value in (logs or {}).items() if name in _SHOWN
+        )
+        if bar is not None and figures:
+            bar.write(f"epoch {state.epoch:.0f}  {figures}", file=sys.stderr)
 
 
 _SHOWN = {

@@ -30,7 +30,7 @@ def write(path: Path, seconds: float = 1.0, seed: int = 0) -> Path:
 
 def test_a_dataset_gives_whole_clips_or_windows(tmp_path: Path) -> None:
     paths = [write(tmp_path / f"{i}.wav", 0.5 + i, seed=i) for i in range(3)]
-    dataset = SpeechEmotionDataset(paths, ["Joy", "Angry", 0], None, True)
+    dataset = SpeechEmotionDataset(paths, ["Joy", "Angry", 0], None, is_training=True)
     assert len(dataset) == 3
     assert dataset[1]["input_values"].shape == (24_000,)
     wave, _ = soundfile.read(paths[1], dtype="float32")
