@@ -12,10 +12,10 @@ import pytest
 import torch
 from transformers import AutoModel, Wav2Vec2FeatureExtractor
 
-from ser_rt.export.graph import Served, to_onnx
 from ser_rt.checkpoint import load_model, save_checkpoint
 from ser_rt.config import ModelConfig
 from ser_rt.errors import CheckpointError, ConfigError
+from ser_rt.export.graph import Served, to_onnx
 from ser_rt.model import EmotionModel, create_model
 from tests.conftest import make_wave
 from tests.small_speech import CLASSES, write_base
