@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: runs/compact runs/compact-7 runs/compact-free help demo test soak lint bench report model compact compact-free tune corpus sample clean
+.PHONY: help demo test soak lint bench report model compact compact-free tune corpus sample clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -34,37 +34,24 @@ bench: $(VENV)/.dev ## run the benchmarks (on an idle machine)
 report: $(VENV)/.dev ## run the benchmarks and write the README's speed table
 	@$(PY) -m benchmarks.report
 
-# compact is two runs, whose logits are averaged. The temperatures come from `make tune`, which
-# trains on fewer speakers and fits them on the others.
 TRAIN = $(PY) -m ser_rt.train --manifest "$(CORPUS)/manifest.csv" --split train --skip_bad --resume
 EVALUATE = $(PY) -m ser_rt.evaluate --manifest "$(CORPUS)/manifest.csv" --split val
-EXPORT = $(PY) -m ser_rt.export $($@_runs) --temperature $($@_temperature)
-compact_runs := runs/compact runs/compact-7
-compact_temperature := 1.0
-compact-free_runs := runs/compact-free
-compact-free_temperature := 1.0
+EXPORT = $(PY) -m ser_rt.export runs/$@
+compact_data :=
+compact-free_data := --licence_class permissive
 TUNE_SPEAKERS := emodb_09 emodb_11 emotiontts_emf emotiontts_nec emotiontts_nem nemo_EB0 nemo_TP0
 
 model: corpus compact compact-free ## train the built-in models again: make model CORPUS=folder
 	$(PY) -m benchmarks.models
 
-runs/compact: $(VENV)/.dev
-	$(TRAIN) --preset compact --output_dir $@
-
-runs/compact-7: $(VENV)/.dev
-	$(TRAIN) --preset compact --seed 7 --num_epochs 32 --output_dir $@
-
-runs/compact-free: $(VENV)/.dev
-	$(TRAIN) --preset compact-free --licence_class permissive --output_dir $@
-
-compact compact-free: %: corpus
-	$(MAKE) $($@_runs)
+compact compact-free: corpus $(VENV)/.dev
+	$(TRAIN) --preset $@ $($@_data) --output_dir runs/$@
 	$(EXPORT) --out runs/$@-bundle
 	$(EVALUATE) --model_path runs/$@-bundle --output_dir runs/$@-evaluation
 	$(EXPORT) --out ser_rt/bundles/$@ --evaluation runs/$@-evaluation/evaluation.json
 
 tune: corpus $(VENV)/.dev ## train on fewer speakers, to choose settings: make tune CORPUS=folder
-	$(TRAIN) --preset compact --num_epochs 20 --hold_out $(TUNE_SPEAKERS) --output_dir runs/tune
+	$(TRAIN) --preset compact --hold_out $(TUNE_SPEAKERS) --output_dir runs/tune
 
 corpus:
 	@test -f "$(CORPUS)/manifest.csv" || { echo "make model needs CORPUS=FOLDER with a manifest.csv" >&2; exit 1; }

@@ -14,13 +14,7 @@ from ser_rt.utils import run_command
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(prog="ser-export", description=__doc__)
-    parser.add_argument(
-        "checkpoints",
-        nargs="+",
-        type=Path,
-        metavar="RUN",
-        help="folder that ser-train wrote; the logits of several are averaged",
-    )
+    parser.add_argument("checkpoint", type=Path, help="folder that ser-train wrote")
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder to write")
     parser.add_argument("--precision", default="fp32", help="fp32 (the default)")
     parser.add_argument("--name", help="of the model (default: the bundle folder's)")
@@ -41,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from .evaluation import read_figures
 
     export_bundle(
-        args.checkpoints,
+        args.checkpoint,
         args.out,
         precision=args.precision,
         name=args.name,

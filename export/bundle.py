@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +29,7 @@ WINDOW_S, HOP_S, MIN_WINDOW_S = 3.0, 0.5, 1.0
 
 
 def export_bundle(
-    checkpoints: Sequence[str | Path],
+    checkpoint: str | Path,
     out: str | Path,
     *,
     precision: str = "fp32",
@@ -43,7 +42,7 @@ def export_bundle(
     """Export a trained network into a bundle folder, which is complete or untouched.
 
     Args:
-        checkpoints: folders that ser-train wrote; of several, the logits are averaged.
+        checkpoint: folder that ser-train wrote.
         out: the bundle's folder.
         precision: a name in `PRECISIONS`.
         name: of the model; by default the bundle folder's.
@@ -53,8 +52,8 @@ def export_bundle(
         report: gets one line for each stage.
 
     Raises:
-        CheckpointError: a folder is no checkpoint, or its head was never trained.
-        ExportError: no such precision, the networks have different labels, or one cannot be traced.
+        CheckpointError: the folder is no checkpoint, or its head was never trained.
+        ExportError: no such precision, or the network cannot be traced.
         GateError: the graph is not equal to the network; nothing is written.
         OutputError: `out` cannot be written.
     """
@@ -62,20 +61,11 @@ def export_bundle(
         msg = f"no precision {precision!r}; there are {', '.join(PRECISIONS)}"
         raise ExportError(msg)
     stage = _Stages(report)
-    models, configs = zip(*map(load_model, checkpoints), strict=True)
-    settings = models[0].settings
-    if any(model.settings.emotion_labels != settings.emotion_labels for model in models):
-        msg = "the networks have different labels: export each alone"
-        raise ExportError(msg)
-    if temperature is None:
-        temperature = math.exp(sum(math.log(c["temperature"]) for c in configs) / len(configs))
-    served = Served(models, temperature)
-    parameters = sum(p.numel() for p in served.parameters())
-    stage.done(
-        f"loaded {len(models)} x {settings.architecture}, {parameters / 1e6:.2f} M parameters"
-    )
-    rate = settings.sample_rate
-    training = _describe([config["training"] for config in configs])
+    model, config = load_model(checkpoint)
+    parameters = sum(p.numel() for p in model.parameters())
+    served = Served(model, config["temperature"] if temperature is None else temperature)
+    stage.done(f"loaded {model.settings.architecture}, {parameters / 1e6:.2f} M parameters")
+    rate = model.settings.sample_rate
     graph = PRECISIONS[precision](to_onnx(served, rate))
     stage.done(f"traced, {len(graph) / 1e6:.2f} MB")
     gates = verify(served, graph, read_audio(sample_path(), rate), rate, precision)
@@ -83,23 +73,23 @@ def export_bundle(
     manifest = {
         "name": name or Path(out).name,
         "version": version,
-        "architecture": settings.architecture,
+        "architecture": model.settings.architecture,
         "parameters": parameters,
-        "labels": _labels(settings.emotion_labels),
+        "labels": _labels(model.settings.emotion_labels),
         "sample_rate": rate,
         "precision": precision,
-        "input_normalization": models[0].encoder.input_normalization,
+        "input_normalization": model.encoder.input_normalization,
         "window_s": WINDOW_S,
         "hop_s": HOP_S,
         "min_window_s": MIN_WINDOW_S,
         "temperature": served.temperature,
         "gates": gates,
         "evaluation": evaluation or {},
-        "training": training,
-        "licence": licence_of(training),
+        "training": config["training"],
+        "licence": licence_of(config["training"]),
         "tools": versions(("torch", "onnx", "onnxscript", "onnxruntime", "numpy")),
     }
-    files = {MODEL_FILE: graph, **_transformers_files(settings)}
+    files = {MODEL_FILE: graph, **_transformers_files(model.settings)}
     folder = write_bundle(out, files, manifest)
     stage.done(f"wrote {folder}")
     return folder
@@ -115,18 +105,6 @@ class _Stages:
         now = time.perf_counter()
         self._report(f"{now - self._since:6.1f} s  {what}")
         self._since = now
-
-
-def _describe(trainings: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Describe what one network or several were trained on together."""
-    if len(trainings) == 1:
-        return trainings[0]
-    parts = [training["train"] for training in trainings]
-    together = {
-        key: sorted(set().union(*(part.get(key, ()) for part in parts)))
-        for key in ("datasets", "speakers", "licence_classes")
-    }
-    return {"train": together, "members": list(trainings)}
 
 
 def _labels(names: Sequence[str]) -> list[dict[str, Any]]:

@@ -4,39 +4,34 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from typing import Any
 
 import onnx
 import torch
-from onnx_ir.passes.common import CommonSubexpressionEliminationPass, DeduplicateInitializersPass
 from torch import Tensor, nn
 
 from ser_rt.errors import ExportError
 from ser_rt.model import EmotionModel
 
 OPSET = 20
-_SHARED_VALUES = 1_000_000
 OUTPUTS = ("logits", "probabilities", "embedding")
 
 
 class Served(nn.Module):
-    """What is exported: the mean of one network's logits or several's, temperature and softmax.
+    """What is exported: the network with its temperature and softmax.
 
-    The logits are divided by the temperature, so that their softmax is the probabilities. The
-    embedding is that of all networks, one behind the other.
+    The logits are divided by the temperature, so that their softmax is the probabilities.
     """
 
-    def __init__(self, models: Sequence[EmotionModel], temperature: float) -> None:
+    def __init__(self, model: EmotionModel, temperature: float) -> None:
         super().__init__()
-        self.models, self.temperature = nn.ModuleList(models).eval(), temperature
+        self.model, self.temperature = model.eval(), temperature
 
     def forward(self, input_values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Classify waveforms ``[batch, samples]``."""
-        outputs = [model(input_values) for model in self.models]
-        logits = torch.stack([output["logits"] for output in outputs]).mean(dim=0)
-        logits = logits / self.temperature
-        embedding = torch.cat([output["embedding"] for output in outputs], dim=1)
-        return logits, logits.softmax(dim=1), embedding
+        outputs = self.model(input_values)
+        logits = outputs["logits"] / self.temperature
+        return logits, logits.softmax(dim=1), outputs["embedding"]
 
 
 def to_onnx(network: Served, sample_rate: int) -> bytes:
@@ -66,9 +61,7 @@ def to_onnx(network: Served, sample_rate: int) -> bytes:
     if program is None:
         msg = "the exporter returned no graph; export again with another torch version"
         raise ExportError(msg)
-    # Networks of an ensemble compute the same features: once is enough.
-    DeduplicateInitializersPass(size_limit=_SHARED_VALUES)(program.model)
-    CommonSubexpressionEliminationPass()(program.model)
+    _rename_inner(program.model.graph)
     model: onnx.ModelProto = program.model_proto
     onnx.checker.check_model(model, full_check=True)
     axes = [axis.dim_param for axis in model.graph.input[0].type.tensor_type.shape.dim]
@@ -76,3 +69,12 @@ def to_onnx(network: Served, sample_rate: int) -> bytes:
         msg = f"the graph's input axes are {axes}: both must be dynamic"
         raise ExportError(msg)
     return bytes(model.SerializeToString())
+
+
+def _rename_inner(graph: Any) -> None:  # noqa: ANN401 (onnx_ir's, which comes with the exporter)
+    """Rename inner values called as an output is: torch's embedding op makes an `embedding`."""
+    outputs = set(map(id, graph.outputs))
+    for node in graph:
+        for value in node.outputs:
+            if value.name in OUTPUTS and id(value) not in outputs:
+                value.name += "_inner"

@@ -46,7 +46,7 @@ def checkpoint(network: EmotionModel, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="module")
 def bundle(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder: Path = export_bundle([checkpoint], tmp_path_factory.mktemp("bundles") / "mine")
+    folder: Path = export_bundle(checkpoint, tmp_path_factory.mktemp("bundles") / "mine")
     return folder
 
 
@@ -66,32 +66,6 @@ def test_logits_carry_the_temperature(bundle: Path) -> None:
     exponential = np.exp(logits - logits.max())
     assert np.allclose(exponential / exponential.sum(), probabilities, atol=1e-6)
     assert embedding.shape == (1, 448)
-
-
-def test_several_networks_are_averaged_and_share_their_features(
-    network: EmotionModel, checkpoint: Path, tmp_path: Path
-) -> None:
-    torch.manual_seed(2)
-    other = EmotionModel(network.settings).eval()
-    save_checkpoint(other, tmp_path / "other", temperature=1.7, training=TRAINING)
-    folder = export_bundle([checkpoint, tmp_path / "other"], tmp_path / "pair")
-    session = onnxruntime.InferenceSession(folder / "model.onnx")
-    wave = make_wave(2.0)[None]
-    (logits,) = session.run(["logits"], {"input_values": wave})
-    each = [model(torch.from_numpy(wave))["logits"].detach().numpy() for model in (network, other)]
-    assert np.allclose(logits, (each[0] + each[1]) / 2 / 1.7, atol=1e-5)
-    graph = onnx.load(folder / "model.onnx").graph
-    assert sum(node.op_type == "Log" for node in graph.node) == 1
-    manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest["licence"]["weights"] == "CC-BY-NC-SA-4.0"
-    assert manifest["parameters"] == 2 * sum(p.numel() for p in network.parameters())
-
-
-def test_networks_with_other_labels_are_not_averaged(checkpoint: Path, tmp_path: Path) -> None:
-    settings = ModelConfig(architecture="compact", emotion_labels=("Joy", "Sad"))
-    save_checkpoint(EmotionModel(settings), tmp_path / "other", temperature=1.0, training=TRAINING)
-    with pytest.raises(ExportError, match="different labels"):
-        export_bundle([checkpoint, tmp_path / "other"], tmp_path / "pair")
 
 
 def test_silence_and_absurd_levels_give_numbers(bundle: Path) -> None:
@@ -141,7 +115,7 @@ def test_both_axes_are_dynamic_and_the_graph_is_valid(bundle: Path) -> None:
 
 
 def test_a_graph_that_differs_fails_the_gate(network: EmotionModel) -> None:
-    right, wrong = Served([network], 1.0), Served([network], 1.01)
+    right, wrong = Served(network, 1.0), Served(network, 1.01)
     graph = to_onnx(wrong, 16_000)
     assert verify(wrong, graph, make_wave(8.0), 16_000, "fp32")["label_agreement"] == 1.0
     with pytest.raises(GateError, match=r"fp32: max_logit_difference is .* more than 1e-03"):
@@ -157,7 +131,7 @@ def test_a_failed_gate_writes_nothing(
 
     monkeypatch.setattr("ser_rt.export.bundle.verify", fail)
     with pytest.raises(GateError):
-        export_bundle([checkpoint], tmp_path / "out")
+        export_bundle(checkpoint, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -201,12 +175,12 @@ def test_figures_of_an_evaluation_go_into_the_manifest(checkpoint: Path, tmp_pat
 def test_a_folder_that_is_no_bundle_is_not_replaced(checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(OutputError, match="no bundle"):
-        export_bundle([checkpoint], tmp_path)
+        export_bundle(checkpoint, tmp_path)
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_unknown_precisions_and_folders_raise(tmp_path: Path, checkpoint: Path) -> None:
     with pytest.raises(ExportError, match="no precision"):
-        export_bundle([checkpoint], tmp_path / "out", precision="int4")
+        export_bundle(checkpoint, tmp_path / "out", precision="int4")
     with pytest.raises(CheckpointError):
-        export_bundle([tmp_path], tmp_path / "out")
+        export_bundle(tmp_path, tmp_path / "out")
