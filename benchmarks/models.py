@@ -58,8 +58,12 @@ def details(bundle: Bundle) -> str:
         cells = [f"{uar[key]:.2f}" if key in uar else "" for key in columns]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     calibration = evaluation["calibration"]
-    temperature = f"the temperature {bundle.temperature:.2f} that is in the graph"
-    lines += ["", f"Expected calibration error {calibration['ece']:.3f} with {temperature}."]
+    tempered = f"{calibration['ece_after']:.3f} with one fitted on the other unseen speakers"
+    lines += [
+        "",
+        f"Expected calibration error {calibration['ece']:.3f} with the temperature in the graph",
+        f"({bundle.temperature:.2f}), {tempered}.",
+    ]
     labels = evaluation["labels"]
     for key, matrix in evaluation["confusion"].items():
         if key == "all":

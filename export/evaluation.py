@@ -31,7 +31,9 @@ def read_figures(path: Path) -> dict[str, Any]:
             "confusion": {name: score["confusion"] for name, score in overall.items()},
             "windows": found["windows"],
             "robustness": found["robustness"],
-            "calibration": {key: calibration[key] for key in ("ece", "nll")},
+            "calibration": {
+                key: calibration[key] for key in ("ece", "nll", "temperature", "ece_after")
+            },
         }
     except (OSError, ValueError) as error:
         msg = f"cannot read --evaluation {path}: {error}"

@@ -36,18 +36,6 @@ def equalize(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
     return np.asarray(np.fft.irfft(spectrum, size)[: samples.size], np.float32)
 
 
-def limit_band(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Take away what is below 0 to 350 Hz and above 3 to 8 kHz, as telephones and codecs do."""
-    size = _fast_size(samples.size)
-    spectrum = np.fft.rfft(samples, size)
-    hz = np.linspace(0.0, SAMPLE_RATE / 2, spectrum.size, dtype=np.float32)
-    low_hz, high_hz = rng.uniform(0.0, 350.0), rng.uniform(3000.0, 8000.0)
-    inside = np.clip((hz - low_hz) / 50.0 + 1.0, 0.0, 1.0) * np.clip(
-        (high_hz - hz) / 200.0, 0.0, 1.0
-    )
-    return np.asarray(np.fft.irfft(spectrum * inside, size)[: samples.size], np.float32)
-
-
 def reverberate(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Add a room: an exponentially decaying noise tail (T60 0.1 to 0.5 s) behind the direct sound.
 
@@ -83,7 +71,6 @@ AUGMENTATIONS: dict[str, tuple[float, Callable[[FloatArray, np.random.Generator]
     "resample": (0.8, resample),
     "equalize": (0.5, equalize),
     "reverberate": (0.3, reverberate),
-    "limit_band": (0.3, limit_band),
     "add_noise": (0.5, add_noise),
     "change_gain": (1.0, change_gain),
 }
