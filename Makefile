@@ -38,7 +38,9 @@ TRAIN = $(PY) -m ser_rt.train --manifest "$(CORPUS)/manifest.csv" --split train 
 EVALUATE = $(PY) -m ser_rt.evaluate --manifest "$(CORPUS)/manifest.csv" --split val
 EXPORT = $(PY) -m ser_rt.export runs/$@
 compact_data :=
+compact_temperature := 1.0
 compact-free_data := --licence_class permissive
+compact-free_temperature := 2.5
 TUNE_SPEAKERS := emodb_09 emodb_11 emotiontts_emf emotiontts_nec emotiontts_nem nemo_EB0 nemo_TP0
 
 model: corpus compact compact-free ## train the built-in models again: make model CORPUS=folder
@@ -46,9 +48,9 @@ model: corpus compact compact-free ## train the built-in models again: make mode
 
 compact compact-free: corpus $(VENV)/.dev
 	$(TRAIN) --preset $@ $($@_data) --output_dir runs/$@
-	$(EXPORT) --out runs/$@-bundle
+	$(EXPORT) --out runs/$@-bundle --temperature 1.0
 	$(EVALUATE) --model_path runs/$@-bundle --output_dir runs/$@-evaluation
-	$(EXPORT) --out ser_rt/bundles/$@ --evaluation runs/$@-evaluation/evaluation.json
+	$(EXPORT) --out ser_rt/bundles/$@ --temperature $($@_temperature) --evaluation runs/$@-evaluation/evaluation.json
 
 tune: corpus $(VENV)/.dev ## train on fewer speakers, to choose settings: make tune CORPUS=folder
 	$(TRAIN) --preset compact --hold_out $(TUNE_SPEAKERS) --output_dir runs/tune

@@ -58,11 +58,11 @@ def details(bundle: Bundle) -> str:
         cells = [f"{uar[key]:.2f}" if key in uar else "" for key in columns]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     calibration = evaluation["calibration"]
-    tempered = f"{calibration['ece_after']:.3f} with one fitted on the other unseen speakers"
     lines += [
         "",
-        f"Expected calibration error {calibration['ece']:.3f} with the temperature in the graph",
-        f"({bundle.temperature:.2f}), {tempered}.",
+        f"Expected calibration error {calibration['ece']:.3f} as trained, "
+        + f"{calibration['ece_after']:.3f} with a temperature fitted on other unseen speakers. "
+        + f"The graph applies {bundle.temperature:.1f}.",
     ]
     labels = evaluation["labels"]
     for key, matrix in evaluation["confusion"].items():
