@@ -61,8 +61,8 @@ def details(bundle: Bundle) -> str:
     lines += [
         "",
         f"Expected calibration error {calibration['ece']:.3f} as trained, "
-        + f"{calibration['ece_after']:.3f} with a temperature fitted on other unseen speakers. "
-        + f"The graph applies {bundle.temperature:.1f}.",
+        f"{calibration['ece_after']:.3f} with a temperature fitted on other unseen speakers. "
+        f"The graph applies {bundle.temperature:.1f}.",
     ]
     labels = evaluation["labels"]
     for key, matrix in evaluation["confusion"].items():
