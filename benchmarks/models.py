@@ -58,12 +58,10 @@ def details(bundle: Bundle) -> str:
         cells = [f"{uar[key]:.2f}" if key in uar else "" for key in columns]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     calibration = evaluation["calibration"]
-    lines += [
-        "",
-        f"Expected calibration error {calibration['ece']:.3f} as trained, "
-        f"{calibration['ece_after']:.3f} with a temperature fitted on other unseen speakers. "
-        f"The graph applies {bundle.temperature:.1f}.",
-    ]
+    found = f"{calibration['ece']:.3f} as trained"
+    tempered = f"{calibration['ece_after']:.3f} with a temperature fitted on other unseen speakers"
+    applied = f"The graph applies {bundle.temperature:.1f}."
+    lines += ["", f"Expected calibration error: {found}, {tempered}. {applied}"]
     labels = evaluation["labels"]
     for key, matrix in evaluation["confusion"].items():
         if key == "all":
