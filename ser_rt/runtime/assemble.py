@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
-from ser_rt.config import SAMPLE_RATE
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.audio import AudioChunk, AudioSource
 from ser_rt.runtime.decision import Steadiness
@@ -24,7 +23,7 @@ from ser_rt.runtime.tee import Recorder, Tee
 
 if TYPE_CHECKING:
     from ser_rt.runtime.live_ui import LiveUi
-    from ser_rt.runtime.sources.wav import PeekableStream
+    from ser_rt.runtime.sources.pcm import ByteStream
 
 NARROWEST = 60
 """Columns that the live display needs."""
@@ -81,18 +80,14 @@ def _standard_input(flags: argparse.Namespace, sample_rate: int) -> AudioSource:
     if sys.stdin.isatty():
         msg = "standard input is a terminal; pipe raw PCM or WAV into ser-stream -"
         raise ConfigError(msg)
-    if flags.rate is None and flags.encoding is None:
-        from ser_rt.runtime.sources.wav import is_wav  # noqa: PLC0415 (loads only where used)
+    from ser_rt.runtime.sources.byte_input import open_bytes  # noqa: PLC0415 (only where used)
 
-        if is_wav(cast("PeekableStream", sys.stdin.buffer)):
-            return make_source("wav", sys.stdin.buffer, sample_rate)
-    return make_source(
-        "pcm",
-        sys.stdin.buffer,
+    return open_bytes(
+        cast("ByteStream", sys.stdin.buffer),
         sample_rate,
-        rate=SAMPLE_RATE if flags.rate is None else flags.rate,
+        rate=flags.rate,
         channels=flags.channels,
-        encoding=flags.encoding or "s16le",
+        encoding=flags.encoding,
     )
 
 

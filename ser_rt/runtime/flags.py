@@ -75,7 +75,7 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
         metavar="HZ",
         help=f"rate of raw PCM ({SAMPLE_RATE}), or to open the microphone at (any that it has)",
     )
-    add("--channels", type=int, default=1, metavar="N", help="channels of raw PCM (%(default)s)")
+    add("--channels", type=int, metavar="N", help="channels of raw PCM (1)")
     add("--encoding", choices=tuple(PCM_ENCODINGS), help="of raw PCM (s16le)")
     add("--realtime", action="store_true", help="play files at the pace of the clock")
     add(

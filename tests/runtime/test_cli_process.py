@@ -144,6 +144,6 @@ def test_a_url_that_never_answers_ends_in_time(tiny_bundle: Path) -> None:
 @pytest.mark.parametrize("rate", [-16_000, 0])
 def test_a_rate_that_no_audio_has_is_refused(tiny_bundle: Path, rate: int) -> None:
     with start(tiny_bundle, "-", f"--rate={rate}", stdin=subprocess.PIPE) as process:
-        _, err = process.communicate(b"RIFF")
+        _, err = process.communicate(b"\0" * 8)
     assert process.returncode == 2
     assert f"sample rate {rate} Hz".encode() in err

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Protocol
 
 from ser_rt.config import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError
@@ -17,19 +16,6 @@ ENCODINGS = {(1, 8): "u8", (1, 16): "s16le", (1, 24): "s24le", (1, 32): "s32le",
 _EXTENSIBLE = 0xFFFE
 _UNFINISHED = 0x7FFF_0000
 """A size from here on means that the writer did not know it."""
-
-
-class PeekableStream(ByteStream, Protocol):
-    """A stream that shows what comes without taking it, such as ``sys.stdin.buffer``."""
-
-    def peek(self, size: int = 0, /) -> bytes:
-        """Return some of the next bytes, at least one if there are any."""
-        ...
-
-
-def is_wav(stream: PeekableStream) -> bool:
-    """Return whether a stream begins as a WAV file does."""
-    return stream.peek(4)[:4] == b"RIFF"
 
 
 class WavStreamSource(AudioSource):

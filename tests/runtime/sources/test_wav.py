@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from ser_rt.errors import AudioDecodeError
-from ser_rt.runtime.sources.wav import WavStreamSource, is_wav
+from ser_rt.runtime.sources.wav import WavStreamSource
 from tests.conftest import RATE, make_wave
 
 
@@ -56,8 +56,3 @@ def test_what_follows_the_samples_is_no_audio() -> None:
 def test_what_is_no_wav_stream_is_an_error(data: bytes, words: str) -> None:
     with pytest.raises(AudioDecodeError, match=words):
         heard(data)
-
-
-def test_a_wav_stream_is_known_by_its_first_bytes() -> None:
-    assert is_wav(io.BufferedReader(io.BytesIO(wav("PCM_16"))))
-    assert not is_wav(io.BufferedReader(io.BytesIO(b"\0\0\0\0")))
