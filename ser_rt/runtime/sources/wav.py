@@ -22,7 +22,8 @@ class WavStreamSource(AudioSource):
     """A WAV file that cannot be rewound; its length need not be known.
 
     Raises:
-        AudioDecodeError: The header is broken, or names an encoding that is not PCM.
+        AudioDecodeError: The header is broken, names an encoding that is not PCM, or a length that
+            does not come.
     """
 
     def __init__(self, stream: ByteStream, sample_rate: int = SAMPLE_RATE) -> None:
@@ -47,7 +48,9 @@ class WavStreamSource(AudioSource):
         if (tag, bits) not in ENCODINGS:
             msg = f"the input is a WAV file of format {tag} with {bits} bits, which is no plain PCM"
             raise AudioDecodeError(msg)
-        data = self._stream if size == 0 or size >= _UNFINISHED else _Limited(self._stream, size)
+        data = self._stream
+        if 0 < size < _UNFINISHED:
+            data = _Limited(data, size, bytes_per_s=rate * channels * bits // 8)
         pcm = PcmSource(
             data,
             self._sample_rate,
@@ -73,10 +76,18 @@ class WavStreamSource(AudioSource):
 class _Limited:
     """The first bytes of a stream; chunks of other data may follow the samples."""
 
-    def __init__(self, stream: ByteStream, left: int) -> None:
-        self._stream, self._left = stream, left
+    def __init__(self, stream: ByteStream, size: int, *, bytes_per_s: int) -> None:
+        self._stream, self._size, self._left = stream, size, size
+        self._bytes_per_s = bytes_per_s
 
     def read1(self, size: int, /) -> bytes:
-        data = self._stream.read1(min(size, self._left)) if self._left else b""
+        if not self._left:
+            return b""
+        data = self._stream.read1(min(size, self._left))
+        if not data:
+            seconds = (self._size - self._left) / self._bytes_per_s
+            promised = self._size / self._bytes_per_s
+            msg = f"the input is truncated at {seconds:.2f} s; its header promised {promised:.2f} s"
+            raise AudioDecodeError(msg)
         self._left -= len(data)
         return data

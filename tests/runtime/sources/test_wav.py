@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_rt.errors import AudioDecodeError
+from ser_rt.errors import AudioDecodeError, AudioError
 from ser_rt.runtime.sources.wav import WavStreamSource
 from tests.conftest import RATE, make_wave
 
@@ -56,3 +56,17 @@ def test_what_follows_the_samples_is_no_audio() -> None:
 def test_what_is_no_wav_stream_is_an_error(data: bytes, words: str) -> None:
     with pytest.raises(AudioDecodeError, match=words):
         heard(data)
+
+
+def test_a_stream_shorter_than_its_header_promised_is_an_error() -> None:
+    data, chunks = wav("PCM_16"), list[np.ndarray]()
+    with pytest.raises(AudioDecodeError, match=r"truncated at 0\.25 s; .* 0\.50 s"):
+        chunks.extend(c.samples for c in WavStreamSource(io.BytesIO(data[: -RATE // 2])))
+    assert sum(map(len, chunks)) == RATE // 4
+
+
+def test_a_header_without_a_rate_is_an_error() -> None:
+    data = bytearray(wav("PCM_16"))
+    data[24:28] = bytes(4)
+    with pytest.raises(AudioError, match="sample rate 0 Hz"):
+        heard(bytes(data))
