@@ -68,12 +68,14 @@ def _listen(flags: argparse.Namespace) -> int:
                     _say(flags, name, classifier)
                     outputs = outputs or Outputs(flags, classifier, opened)
                     events = engine.run(outputs.heard_by(source, engine))
-                    interrupted = _hear(events, outputs.sinks, ledger)
+                    _write(events, outputs.sinks, ledger)
             except (AudioError, DeviceError) as error:
                 failed = True
                 _fail(error, EXIT_FAILED)
             except KeyboardInterrupt:
                 interrupted = True
+                if outputs is not None:
+                    _write(engine.flush(), outputs.sinks, ledger)
             finally:
                 ledger.close(
                     source.waited_s,
@@ -90,16 +92,11 @@ def _listen(flags: argparse.Namespace) -> int:
     return EXIT_FAILED if failed else EXIT_OK
 
 
-def _hear(events: Iterable[EmotionEvent], sinks: Sequence[Sink], ledger: Ledger) -> bool:
-    """Write events; return whether Ctrl-C ended them."""
-    try:
-        for event in events:
-            ledger.add(event)
-            for sink in sinks:
-                sink.write(event)
-    except KeyboardInterrupt:
-        return True
-    return False
+def _write(events: Iterable[EmotionEvent], sinks: Sequence[Sink], ledger: Ledger) -> None:
+    for event in events:
+        ledger.add(event)
+        for sink in sinks:
+            sink.write(event)
 
 
 def _list_devices(flags: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from ser_rt.classifier import EmotionClassifier
+from ser_rt.errors import AudioError, DeviceError
 from ser_rt.runtime.audio import AudioChunk, SourceWarning
 from ser_rt.runtime.decision import Decider, Steadiness
 from ser_rt.runtime.episodes import EpisodeTracker
@@ -53,9 +54,13 @@ class Engine:
         return self._recognizer.skipped_windows
 
     def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
-        """Yield the events of a whole source."""
-        for chunk in source:
-            yield from self.feed(chunk)
+        """Yield the events of a whole source; if it breaks, first those of what was heard."""
+        try:
+            for chunk in source:
+                yield from self.feed(chunk)
+        except (AudioError, DeviceError):
+            yield from self.flush()
+            raise
         yield from self.flush()
 
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
@@ -67,7 +72,10 @@ class Engine:
             yield from self._events(posterior)
 
     def flush(self) -> Iterator[EmotionEvent]:
-        """Yield the event of the last samples, if no window has covered them."""
+        """Yield the event of the last samples, if no window has covered them.
+
+        It needs no source, so it can follow an interrupt; a second call has nothing to add.
+        """
         for posterior in self._recognizer.flush():
             yield from self._events(posterior)
         if self._episodes is not None:
@@ -77,9 +85,10 @@ class Engine:
         for warning in posterior.warnings:
             yield self._warning(warning, posterior.end_s)
         event = self._event(posterior)
+        # Before the event goes out: an interrupt may end its writing, and the flush comes next.
+        ended = None if self._episodes is None else self._episodes.update(event)
         yield event
-        if self._episodes is not None:
-            yield from self._numbered(self._episodes.update(event))
+        yield from self._numbered(ended)
 
     def _event(self, posterior: Posterior) -> EmotionEvent:
         started = self._clock()

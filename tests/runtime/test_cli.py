@@ -10,6 +10,7 @@ import soundfile
 from ser_rt.config import EMOTIONS
 from ser_rt.runtime.cli import main
 from ser_rt.runtime.sources import portaudio
+from tests.conftest import make_wave
 from tests.runtime.conftest import Run
 from tests.runtime.sources.fake_driver import BUILT_IN, HEADSET
 from tests.tiny_bundle import LABELS
@@ -100,6 +101,18 @@ def test_several_files_name_their_source_and_a_bad_one_is_passed_over(
     assert err == [f"ser-stream: {bad} is not audio, or in no format that can be read"]
 
 
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_damaged_audio_is_heard_to_its_end(run: Run, write_audio: Writer, rate: int) -> None:
+    path = write_audio("cut.wav", make_wave(4, rate), rate, subtype="PCM_16")
+    path.write_bytes(path.read_bytes()[: 44 + round(2.7 * rate) * 2])
+    code, out, err = run(path, "-q", "--episodes", "--format", "jsonl")
+    events = [json.loads(line) for line in out]
+    assert code == 1
+    assert "truncated or damaged at 2.70 s" in err[0]
+    assert [event["type"] for event in events[-3:]] == ["emotion", "episode", "summary"]
+    assert [event["end"] for event in events[-3:-1]] == [pytest.approx(2.7, abs=1e-4)] * 2
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
@@ -111,6 +124,13 @@ def test_several_files_name_their_source_and_a_bad_one_is_passed_over(
         (["--device", "x"], "--device needs --mic"),
         (["--channel", "1"], "--channel needs --mic"),
         (["--rotate", "1"], "--rotate needs --output"),
+        (["--rate", "16000"], "--rate needs --mic or -"),
+        (["--channels", "1"], "--channels needs -"),
+        (["--encoding", "s16le"], "--encoding needs -"),
+        (["--json"], "--json needs --list-devices"),
+        (["--realtime", "--fast"], "--realtime or --fast, not both"),
+        (["--vad-threshold", "0.5"], "--vad-threshold does nothing with --no-vad"),
+        (["--vad-pre-roll", "0"], "--vad-pre-roll does nothing with --no-vad"),
         (["-o", "log", "--rotate", "0"], "rotate must be above 0"),
         (["--top-k", "-2"], "top-k must be above 0"),
         (["--enter", "2"], "enter must be within 0 and 1"),
@@ -123,6 +143,32 @@ def test_flags_that_make_no_sense(run: Run, speech: Path, flags: list[str], word
     before = speech.read_bytes()
     fails(run(speech, *(flag.format(speech=speech) for flag in flags)), 2, words)
     assert speech.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--mic", "--rate", "0"], "rate must be above 0"),
+        (["-", "--rate", "0"], "rate must be above 0"),
+        (["-", "--realtime"], "--realtime needs a FILE"),
+        (["--mic", "--realtime"], "--realtime needs a FILE"),
+        (["http://x/y", "--realtime"], "--realtime needs a FILE"),
+    ],
+)
+def test_flags_that_do_not_apply_are_refused(run: Run, flags: list[str], words: str) -> None:
+    fails(run(*flags), 2, words)
+
+
+def test_a_list_of_devices_takes_no_other_flags(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list-devices", "--format", "csv"]) == 2
+    assert "--format does nothing there" in capsys.readouterr().err
+
+
+def test_fast_wins_over_realtime_in_a_config_file(run: Run, speech: Path, tmp_path: Path) -> None:
+    (tmp_path / "ser.toml").write_text("realtime = true\n")
+    assert run(speech, "--config", tmp_path / "ser.toml", "--fast")[0] == 0
+    (tmp_path / "ser.toml").write_text("realtime = true\nfast = true\n")
+    fails(run(speech, "--config", tmp_path / "ser.toml"), 2, "not both")
 
 
 @pytest.mark.parametrize("flags", [["--hop", "x"], ["--format", "xml"], ["--fromat", "csv"]])

@@ -75,6 +75,19 @@ def test_ctrl_c_ends_with_the_summary(tiny_bundle: Path, write_audio: Writer) ->
     assert first["latency_ms"]["total"] < 500
 
 
+def test_ctrl_c_ends_the_running_episode(tiny_bundle: Path, write_audio: Writer) -> None:
+    path = write_audio("tone.wav", np.tile(make_wave(0.25), 240))
+    flags = ("-q", "--realtime", "--episodes", "--format", "jsonl")
+    with start(tiny_bundle, path, *flags) as process:
+        assert process.stdout is not None
+        first = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    *_, episode, summary = map(json.loads, out.decode().splitlines())
+    assert (episode["type"], episode["emotion"]) == ("episode", first["emotion"])
+    assert summary["interrupted"]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_one_line(run: Run, speech: Path) -> None:
     assert run(speech, "-q", "-o", "/dev/full")[0] == 1
@@ -146,4 +159,4 @@ def test_a_rate_that_no_audio_has_is_refused(tiny_bundle: Path, rate: int) -> No
     with start(tiny_bundle, "-", f"--rate={rate}", stdin=subprocess.PIPE) as process:
         _, err = process.communicate(b"\0" * 8)
     assert process.returncode == 2
-    assert f"sample rate {rate} Hz".encode() in err
+    assert f"rate must be above 0, not {rate}".encode() in err

@@ -58,23 +58,25 @@ class FileSource(AudioSource):
         rate = self._decoder.sample_rate
         maker = ChunkMaker(rate, self._sample_rate, is_live=self._realtime)
         started_at, frames = self._clock(), 0
-        for block in self._decoder.blocks(max(1, rate // BLOCKS_PER_SECOND)):
-            frames += len(block)
-            due_at = self._wait_until(started_at + frames / rate) if self._realtime else None
-            queue_s = 0.0 if due_at is None else max(0.0, self._clock() - due_at)
-            try:
-                chunk = maker.feed(block, due_at, queue_s)
-            except AudioInputError as error:
-                msg = f"{self._path} is damaged near {frames / rate:.2f} s: {error}"
-                raise AudioDecodeError(msg) from error
-            if len(chunk.samples):
-                yield chunk
+        try:
+            for block in self._decoder.blocks(max(1, rate // BLOCKS_PER_SECOND)):
+                frames += len(block)
+                due_at = self._wait_until(started_at + frames / rate) if self._realtime else None
+                queue_s = 0.0 if due_at is None else max(0.0, self._clock() - due_at)
+                try:
+                    chunk = maker.feed(block, due_at, queue_s)
+                except AudioInputError as error:
+                    msg = f"{self._path} is damaged near {frames / rate:.2f} s: {error}"
+                    raise AudioDecodeError(msg) from error
+                if len(chunk.samples):
+                    yield chunk
+        except AudioDecodeError:
+            yield from _rest(maker)
+            raise
         if frames == 0:
             msg = f"{self._path} holds no audio"
             raise AudioDecodeError(msg)
-        chunk = maker.flush()
-        if len(chunk.samples):
-            yield chunk
+        yield from _rest(maker)
 
     def _wait_until(self, due_at: float) -> float:
         before = self._clock()
@@ -82,3 +84,9 @@ class FileSource(AudioSource):
             self._sleep(due_at - before)
             self.waited_s += self._clock() - before
         return due_at
+
+
+def _rest(maker: ChunkMaker) -> Iterator[AudioChunk]:
+    chunk = maker.flush()
+    if len(chunk.samples):
+        yield chunk
