@@ -12,6 +12,7 @@ from ser_rt.errors import ConfigError
 from ser_rt.runtime.flags import make_parser
 
 _NOT_IN_FILE = {"config", "help", "version", "files", "list_devices"}
+_OF_LISTING = {"list_devices", "json", "config"}
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -23,8 +24,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """
     parser = make_parser()
     flags = parser.parse_args(argv)
+    of_file: list[str] = []
     if flags.config is not None:
-        flags = parser.parse_args([*_flags_of_file(parser, Path(flags.config)), *argv])
+        of_file = _flags_of_file(parser, Path(flags.config))
+        flags = parser.parse_args([*of_file, *argv])
     listens = bool(flags.files) + flags.mic + flags.list_devices
     if listens == 0:
         parser.print_usage(sys.stderr)
@@ -36,20 +39,69 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if "-" in flags.files and len(flags.files) > 1:
         msg = "standard input (-) cannot be mixed with files"
         raise ConfigError(msg)
-    _check_together(flags)
+    for some in (of_file, argv):
+        if "--realtime" in some and "--fast" in some:
+            msg = "give --realtime or --fast, not both"
+            raise ConfigError(msg)
+    if flags.list_devices:
+        _check_listing(parser, argv)
+    _check_needs(flags, _given(parser, [*of_file, *argv]))
+    _check_values(flags)
+    _check_paths(flags)
     return flags
 
 
-def _check_together(flags: argparse.Namespace) -> None:
-    """Refuse flags that are right alone and wrong together, or out of range."""
-    for needed, name, value in (
-        (flags.mic, "--device needs --mic", flags.device),
-        (flags.mic, "--channel needs --mic", flags.channel),
-        (flags.output, "--rotate needs --output", flags.rotate),
-        (len(flags.files) < 2, "--save-input records one input", flags.save_input),
+def _given(parser: argparse.ArgumentParser, argv: Sequence[str]) -> set[str]:
+    """Return what a command line sets, be it to the default."""
+    actions = parser._actions  # noqa: SLF001 (argparse has no public list)
+    unset = argparse.Namespace(**{action.dest: None for action in actions})
+    return {
+        dest
+        for dest, value in vars(parser.parse_args(argv, unset)).items()
+        if value not in (None, [])
+    }
+
+
+def _check_listing(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    """Refuse what a list of devices has no use for; a file of flags may hold it."""
+    idle = sorted(_given(parser, argv) - _OF_LISTING)
+    if idle:
+        msg = f"--list-devices only lists: --{idle[0].replace('_', '-')} does nothing there"
+        raise ConfigError(msg)
+
+
+def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
+    """Refuse flags that do nothing without another, or with it."""
+    pipe = flags.files == ["-"]
+    file = any(path != "-" and "://" not in path for path in flags.files)
+    one = len(flags.files) < 2
+    if flags.list_devices:
+        return
+    for is_met, dest, what in (
+        (flags.mic, "device", "needs --mic"),
+        (flags.mic, "channel", "needs --mic"),
+        (flags.mic or pipe, "rate", "needs --mic or - (standard input); a file knows its rate"),
+        (pipe, "channels", "needs - (standard input)"),
+        (pipe, "encoding", "needs - (standard input)"),
+        (file or not flags.realtime, "realtime", "needs a FILE; all else has a pace of its own"),
+        (False, "json", "needs --list-devices; of events it is --format jsonl"),
+        (not flags.no_vad, "vad_threshold", "does nothing with --no-vad"),
+        (not flags.no_vad, "vad_negative_threshold", "does nothing with --no-vad"),
+        (not flags.no_vad, "vad_min_silence", "does nothing with --no-vad"),
+        (not flags.no_vad, "vad_pre_roll", "does nothing with --no-vad"),
+        (flags.output, "rotate", "needs --output"),
+        (one, "save_input", "records one input"),
     ):
-        if value is not None and not needed:
-            raise ConfigError(name)
+        if dest in given and not is_met:
+            msg = f"--{dest.replace('_', '-')} {what}"
+            raise ConfigError(msg)
+
+
+def _check_values(flags: argparse.Namespace) -> None:
+    """Refuse numbers that are out of range."""
+    if flags.rate is not None and flags.rate <= 0:
+        msg = f"sample rate {flags.rate} Hz is not above 0"
+        raise ConfigError(msg)
     for name, value in (("rotate", flags.rotate), ("top-k", flags.top_k)):
         if value is not None and not value > 0:
             msg = f"{name} must be above 0, not {value:g}"
@@ -57,6 +109,10 @@ def _check_together(flags: argparse.Namespace) -> None:
     if flags.rotate_keep < 1:
         msg = f"rotate-keep must be 1 or more, not {flags.rotate_keep}"
         raise ConfigError(msg)
+
+
+def _check_paths(flags: argparse.Namespace) -> None:
+    """Refuse outputs that would overwrite what is listened to."""
     for flag, path in (("--output", flags.output), ("--save-input", flags.save_input)):
         if path is not None and _is_one_of(Path(path), flags.files):
             msg = f"{flag} {path} is a file to listen to; it would be overwritten"

@@ -124,13 +124,6 @@ def test_damaged_audio_is_heard_to_its_end(run: Run, write_audio: Writer, rate: 
         (["--device", "x"], "--device needs --mic"),
         (["--channel", "1"], "--channel needs --mic"),
         (["--rotate", "1"], "--rotate needs --output"),
-        (["--rate", "16000"], "--rate needs --mic or -"),
-        (["--channels", "1"], "--channels needs -"),
-        (["--encoding", "s16le"], "--encoding needs -"),
-        (["--json"], "--json needs --list-devices"),
-        (["--realtime", "--fast"], "--realtime or --fast, not both"),
-        (["--vad-threshold", "0.5"], "--vad-threshold does nothing with --no-vad"),
-        (["--vad-pre-roll", "0"], "--vad-pre-roll does nothing with --no-vad"),
         (["-o", "log", "--rotate", "0"], "rotate must be above 0"),
         (["--top-k", "-2"], "top-k must be above 0"),
         (["--enter", "2"], "enter must be within 0 and 1"),
@@ -143,32 +136,6 @@ def test_flags_that_make_no_sense(run: Run, speech: Path, flags: list[str], word
     before = speech.read_bytes()
     fails(run(speech, *(flag.format(speech=speech) for flag in flags)), 2, words)
     assert speech.read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    ("flags", "words"),
-    [
-        (["--mic", "--rate", "0"], "rate must be above 0"),
-        (["-", "--rate", "0"], "rate must be above 0"),
-        (["-", "--realtime"], "--realtime needs a FILE"),
-        (["--mic", "--realtime"], "--realtime needs a FILE"),
-        (["http://x/y", "--realtime"], "--realtime needs a FILE"),
-    ],
-)
-def test_flags_that_do_not_apply_are_refused(run: Run, flags: list[str], words: str) -> None:
-    fails(run(*flags), 2, words)
-
-
-def test_a_list_of_devices_takes_no_other_flags(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--list-devices", "--format", "csv"]) == 2
-    assert "--format does nothing there" in capsys.readouterr().err
-
-
-def test_fast_wins_over_realtime_in_a_config_file(run: Run, speech: Path, tmp_path: Path) -> None:
-    (tmp_path / "ser.toml").write_text("realtime = true\n")
-    assert run(speech, "--config", tmp_path / "ser.toml", "--fast")[0] == 0
-    (tmp_path / "ser.toml").write_text("realtime = true\nfast = true\n")
-    fails(run(speech, "--config", tmp_path / "ser.toml"), 2, "not both")
 
 
 @pytest.mark.parametrize("flags", [["--hop", "x"], ["--format", "xml"], ["--fromat", "csv"]])

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import soundfile
 
 import ser_rt
 from tests.conftest import make_wave
@@ -88,6 +89,22 @@ def test_ctrl_c_ends_the_running_episode(tiny_bundle: Path, write_audio: Writer)
     assert summary["interrupted"]
 
 
+def test_sigterm_ends_with_the_summary_and_a_whole_recording(
+    tiny_bundle: Path, write_audio: Writer, tmp_path: Path
+) -> None:
+    path, heard = write_audio("long.wav", make_wave(60)), tmp_path / "heard.flac"
+    flags = ("-q", "--realtime", "--episodes", "--format", "jsonl", "--save-input", heard)
+    with start(tiny_bundle, path, *flags) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (143, b"")
+    *_, episode, summary = map(json.loads, out.decode().splitlines())
+    assert (episode["type"], summary["interrupted"]) == ("episode", True)
+    assert soundfile.info(heard).duration >= 1
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_one_line(run: Run, speech: Path) -> None:
     assert run(speech, "-q", "-o", "/dev/full")[0] == 1
@@ -159,4 +176,4 @@ def test_a_rate_that_no_audio_has_is_refused(tiny_bundle: Path, rate: int) -> No
     with start(tiny_bundle, "-", f"--rate={rate}", stdin=subprocess.PIPE) as process:
         _, err = process.communicate(b"\0" * 8)
     assert process.returncode == 2
-    assert f"rate must be above 0, not {rate}".encode() in err
+    assert f"sample rate {rate} Hz".encode() in err

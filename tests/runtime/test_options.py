@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import pytest
+
+from ser_rt.runtime.cli import main
+from tests.runtime.conftest import Run
+from tests.runtime.test_cli import fails
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["a.wav", "--rate", "16000"], "--rate needs --mic or -"),
+        (["a.wav", "--channels", "1"], "--channels needs -"),
+        (["a.wav", "--encoding", "s16le"], "--encoding needs -"),
+        (["a.wav", "--json"], "--json needs --list-devices"),
+        (["a.wav", "--realtime", "--fast"], "--realtime or --fast, not both"),
+        (["a.wav", "--vad-threshold", "0.5"], "--vad-threshold does nothing with --no-vad"),
+        (["a.wav", "--vad-pre-roll", "0"], "--vad-pre-roll does nothing with --no-vad"),
+        (["--mic", "--rate", "0"], "sample rate 0 Hz"),
+        (["-", "--rate", "0"], "sample rate 0 Hz"),
+        (["-", "--realtime"], "--realtime needs a FILE"),
+        (["--mic", "--realtime"], "--realtime needs a FILE"),
+        (["http://x/y", "--realtime"], "--realtime needs a FILE"),
+    ],
+)
+def test_flags_that_do_not_apply_are_refused(run: Run, flags: list[str], words: str) -> None:
+    fails(run(*flags), 2, words)
+
+
+def test_a_list_of_devices_takes_no_other_flags(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list-devices", "--format", "csv"]) == 2
+    assert "--format does nothing there" in capsys.readouterr().err
+
+
+def test_fast_wins_over_realtime_in_a_config_file(run: Run, speech: Path, tmp_path: Path) -> None:
+    (tmp_path / "ser.toml").write_text("realtime = true\n")
+    assert run(speech, "--config", tmp_path / "ser.toml", "--fast")[0] == 0
+    (tmp_path / "ser.toml").write_text("realtime = true\nfast = true\n")
+    fails(run(speech, "--config", tmp_path / "ser.toml"), 2, "not both")
