@@ -112,10 +112,15 @@ def _check_values(flags: argparse.Namespace) -> None:
 
 
 def _check_paths(flags: argparse.Namespace) -> None:
-    """Refuse outputs that would overwrite what is listened to."""
+    """Refuse outputs that would overwrite what is listened to, or each other."""
     for flag, path in (("--output", flags.output), ("--save-input", flags.save_input)):
         if path is not None and _is_one_of(Path(path), flags.files):
             msg = f"{flag} {path} is a file to listen to; it would be overwritten"
+            raise ConfigError(msg)
+    if flags.output is not None and flags.save_input is not None:
+        output, heard = Path(flags.output), Path(flags.save_input)
+        if output.resolve() == heard.resolve() or _is_one_of(heard, [flags.output]):
+            msg = f"--output and --save-input are both {output}; name two files"
             raise ConfigError(msg)
 
 

@@ -38,3 +38,11 @@ def test_fast_wins_over_realtime_in_a_config_file(run: Run, speech: Path, tmp_pa
     assert run(speech, "--config", tmp_path / "ser.toml", "--fast")[0] == 0
     (tmp_path / "ser.toml").write_text("realtime = true\nfast = true\n")
     fails(run(speech, "--config", tmp_path / "ser.toml"), 2, "not both")
+
+
+def test_two_outputs_are_two_files(run: Run, speech: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    for other in ("a", "link", "../" + tmp_path.name + "/a"):
+        flags = ("-o", tmp_path / "a", "--save-input", tmp_path / other)
+        fails(run(speech, *flags), 2, "name two files")
+    assert not (tmp_path / "a").exists()
