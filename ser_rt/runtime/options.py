@@ -91,6 +91,7 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
         (not flags.no_vad, "vad_pre_roll", "does nothing with --no-vad"),
         (flags.output, "rotate", "needs --output"),
         (one, "save_input", "records one input"),
+        (one or flags.format != "srt", "format", "srt has one timeline: give one input"),
     ):
         if dest in given and not is_met:
             msg = f"--{dest.replace('_', '-')} {what}"

@@ -10,24 +10,25 @@ from ser_rt.runtime.summary import Summary
 
 
 class SpanSink:
-    """Joins results into episodes, and writes each when it has ended."""
+    """Joins results into episodes, and writes each when it has ended; sources come in turn."""
 
     def __init__(self, output: TextIO) -> None:
         """Write to ``output``."""
         self._output = output
-        self._trackers: dict[str | None, EpisodeTracker] = {}
+        self._tracker = EpisodeTracker()
+        self._source: str | None = None
         self._count = 0
 
     def write(self, event: EmotionEvent) -> None:
         """Take an event."""
-        if event.source not in self._trackers:
-            self._trackers[event.source] = EpisodeTracker()
-        self._write(self._trackers[event.source].update(event))
+        if event.source != self._source:
+            self._write(self._tracker.flush())
+            self._tracker, self._source = EpisodeTracker(), event.source
+        self._write(self._tracker.update(event))
 
     def finish(self, summary: Summary) -> None:  # noqa: ARG002 (neither format has a place for it)
         """Write what has not ended."""
-        for tracker in self._trackers.values():
-            self._write(tracker.flush())
+        self._write(self._tracker.flush())
 
     def _write(self, episode: EmotionEvent | None) -> None:
         if episode is not None:

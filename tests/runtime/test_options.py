@@ -13,6 +13,7 @@ from tests.runtime.test_cli import fails
         (["a.wav", "--rate", "16000"], "--rate needs --mic or -"),
         (["a.wav", "--channels", "1"], "--channels needs -"),
         (["a.wav", "--encoding", "s16le"], "--encoding needs -"),
+        (["a.wav", "b.wav", "--format", "srt"], "--format srt has one timeline"),
         (["a.wav", "--json"], "--json needs --list-devices"),
         (["a.wav", "--realtime", "--fast"], "--realtime or --fast, not both"),
         (["a.wav", "--vad-threshold", "0.5"], "--vad-threshold does nothing with --no-vad"),

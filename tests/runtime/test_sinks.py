@@ -94,6 +94,17 @@ def test_rttm_has_a_line_for_each_episode() -> None:
     ]
 
 
+def test_rttm_ends_one_source_before_the_next() -> None:
+    output = io.StringIO()
+    sink = SINKS["rttm"](output, SinkSettings(labels=LABELS))
+    for source in ("b.wav", "a.wav", "c.wav"):
+        for event in EVENTS[:2]:
+            sink.write(replace(event, source=source))
+    sink.finish(Ledger().summary())
+    sources = [line.split()[1] for line in output.getvalue().splitlines()]
+    assert sources == ["b.wav", "b.wav", "a.wav", "a.wav", "c.wav", "c.wav"]
+
+
 def test_only_the_likeliest_are_named() -> None:
     assert json.loads(written("jsonl", top_k=1)[0])["probabilities"] == {"Joy": 0.75}
     assert "  Joy 75%" in written("text", top_k=1)[0]
