@@ -21,20 +21,22 @@ from ser_rt.errors import (
 from ser_rt.runtime.options import parse
 from ser_rt.runtime.sinks import Sink
 from ser_rt.runtime.summary import Ledger
+from ser_rt.runtime.terminable import Terminated, terminable
 
 if TYPE_CHECKING:
     from ser_rt.runtime.event import EmotionEvent
     from ser_rt.runtime.onnx_classifier import OnnxClassifier
 
-EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 1, 2, 130, 143
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``ser-stream``; return 0, 1 (failed), 2 (usage) or 130 (Ctrl-C)."""
+    """Run ``ser-stream``; return 0, 1 (failed), 2 (usage), 130 (Ctrl-C) or 143 (SIGTERM)."""
     _speak_utf8()
     try:
-        flags = parse(sys.argv[1:] if argv is None else argv)
-        return _list_devices(flags) if flags.list_devices else _listen(flags)
+        with terminable():
+            flags = parse(sys.argv[1:] if argv is None else argv)
+            return _list_devices(flags) if flags.list_devices else _listen(flags)
     except ConfigError as error:
         return _fail(error, EXIT_USAGE)
     except SerError as error:
@@ -45,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         _drop_output()
         return _fail(OutputError(f"the output cannot be written: {error.strerror}"), EXIT_FAILED)
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        return _exit_of(interrupt)
 
 
 def _listen(flags: argparse.Namespace) -> int:
@@ -58,7 +60,7 @@ def _listen(flags: argparse.Namespace) -> int:
         sources = list(sources_of(flags, classifier.sample_rate))
     except AudioInputError as error:
         raise ConfigError(str(error)) from error
-    ledger, failed, interrupted = Ledger(), False, False
+    ledger, code, interrupted = Ledger(), EXIT_OK, False
     with ExitStack() as opened:
         outputs: Outputs | None = None
         for name, source in sources:
@@ -70,10 +72,9 @@ def _listen(flags: argparse.Namespace) -> int:
                     events = engine.run(outputs.heard_by(source, engine))
                     _write(events, outputs.sinks, ledger)
             except (AudioError, DeviceError) as error:
-                failed = True
-                _fail(error, EXIT_FAILED)
-            except KeyboardInterrupt:
-                interrupted = True
+                code = _fail(error, EXIT_FAILED)
+            except KeyboardInterrupt as interrupt:
+                code, interrupted = _exit_of(interrupt), True
                 if outputs is not None:
                     _write(engine.flush(), outputs.sinks, ledger)
             finally:
@@ -87,9 +88,7 @@ def _listen(flags: argparse.Namespace) -> int:
                 break
         for sink in outputs.sinks if outputs else ():
             sink.finish(ledger.summary(interrupted=interrupted))
-    if interrupted:
-        return EXIT_INTERRUPTED
-    return EXIT_FAILED if failed else EXIT_OK
+    return code
 
 
 def _write(events: Iterable[EmotionEvent], sinks: Sequence[Sink], ledger: Ledger) -> None:
@@ -115,6 +114,10 @@ def _list_devices(flags: argparse.Namespace) -> int:
     if not devices:
         print("no microphone", file=sys.stderr)
     return EXIT_OK
+
+
+def _exit_of(interrupt: KeyboardInterrupt) -> int:
+    return EXIT_TERMINATED if isinstance(interrupt, Terminated) else EXIT_INTERRUPTED
 
 
 def _say(flags: argparse.Namespace, name: str, classifier: OnnxClassifier) -> None:
