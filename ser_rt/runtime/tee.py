@@ -60,11 +60,12 @@ class Recorder:
         self._path, self._sample_rate = path, sample_rate
         self._next_sample: int | None = None
         try:
+            path.open("wb").close()  # says why it cannot, which libsndfile does not
             self._file = soundfile.SoundFile(
                 path, "w", sample_rate, channels=1, format="FLAC", subtype="PCM_16"
             )
         except (soundfile.LibsndfileError, OSError) as error:
-            msg = f"{path} cannot be written: {error}"
+            msg = f"{path} cannot be written: {getattr(error, 'strerror', error)}"
             raise OutputError(msg) from error
 
     def __call__(self, chunk: AudioChunk) -> None:
