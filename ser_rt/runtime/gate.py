@@ -69,7 +69,7 @@ class FrameGate(ABC):
         del self._is_speech[:passed]
         self._origin += passed * self._frame
         if not self._probabilities:
-            # Audio of less than a frame: this ends the stream, so the state may be used up.
+            # Audio of less than a frame, and nothing follows it: the state may be used up.
             samples = self._rest[: end - start]
             self._hear(np.pad(samples, (0, self._frame - len(samples)))[np.newaxis])
         count = len(self._probabilities)

@@ -144,9 +144,10 @@ class WindowedRecognizer:
         self._last_chunk = chunk
         posteriors, heard = [], chunk.start
         for window in self._windower.feed(chunk.samples, chunk.start):
-            # The gate hears up to the window's end and no further, however long the chunk is.
+            # The gate hears up to the window's end and no further, however long the chunk is;
+            # nothing of it for a window that a gap before the chunk has ended.
             vad_s = self._hear(chunk, heard, window.end)
-            heard = window.end
+            heard = max(heard, window.end)
             posteriors += self._classify(window, chunk, vad_s)
         self._hear(chunk, heard, chunk.start + len(chunk.samples))
         return posteriors

@@ -25,7 +25,8 @@ class Windower:
     """Cuts windows that end at ``first``, ``first + hop``, ``first + 2 * hop``, ... samples.
 
     A window reaches ``window`` samples back, or to the first sample heard: then it is partial.
-    After a gap the count starts anew at the first sample behind it.
+    A gap ends the windows before it as `flush` does; the count starts anew at the first sample
+    behind it.
 
     Example:
         >>> cutter = Windower(window=4, hop=2, first=2)
@@ -47,11 +48,15 @@ class Windower:
         self._held = 0
 
     def feed(self, samples: FloatArray, start: int) -> Iterator[Window]:
-        """Yield every window that ends within ``samples``, whose first has index ``start``."""
+        """Yield every window that ends within ``samples``, whose first has index ``start``.
+
+        After a gap, the window that `flush` would have given before it comes first.
+        """
         if start < self._end and len(samples):
             msg = f"chunk starts at sample {start}, but {self._end} samples were already heard"
             raise AudioInputError(msg)
         if start > self._end:
+            yield from self.flush()
             self._start_at(start)
         taken = 0
         while taken < len(samples):

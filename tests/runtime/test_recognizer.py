@@ -69,6 +69,30 @@ def test_a_scrap_is_padded_to_what_a_network_needs() -> None:
     assert fake.asked[0].sum() == 7
 
 
+@pytest.mark.parametrize("sizes", [[1600], [997], [14_400], [1, 5000, 333]])
+def test_audio_between_gaps_is_heard_as_if_alone(
+    classifier: OnnxClassifier, sizes: list[int]
+) -> None:
+    wave, gap = make_wave(0.9), RATE // 100
+    wave[5000:9000] = 0
+    (alone,) = hear(WindowedRecognizer(classifier), wave)
+    recognizer, posteriors, turn = WindowedRecognizer(classifier), [], 0
+    starts = [number * (len(wave) + gap) for number in range(4)]
+    for start in starts:
+        taken = 0
+        while taken < len(wave):
+            samples = wave[taken : taken + sizes[turn % len(sizes)]]
+            posteriors += recognizer.feed(AudioChunk(samples, start + taken, 0.0))
+            taken, turn = taken + len(samples), turn + 1
+    posteriors += recognizer.flush()
+    assert [p.start_s for p in posteriors] == [start / RATE for start in starts]
+    assert alone.probabilities is not None
+    for posterior in posteriors:
+        assert posterior.speech == alone.speech
+        assert posterior.probabilities is not None
+        assert posterior.probabilities.tobytes() == alone.probabilities.tobytes()
+
+
 def test_nothing_heard_is_nothing_said() -> None:
     assert WindowedRecognizer(FakeClassifier()).flush() == []
 

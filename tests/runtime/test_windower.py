@@ -51,11 +51,39 @@ def test_windows_depend_on_sample_indices_alone(
         np.testing.assert_array_equal(window.samples, samples[window.start : window.end])
 
 
+@given(
+    shape=shapes(),
+    runs=st.lists(st.tuples(st.integers(1, 50), st.integers(1, 120)), max_size=5),
+    sizes=st.lists(st.integers(0, 97), min_size=1, max_size=5).filter(any),
+)
+def test_audio_between_gaps_is_cut_as_if_alone(
+    shape: dict[str, int], runs: list[tuple[int, int]], sizes: list[int]
+) -> None:
+    windower = Windower(**shape)
+    found: list[Window] = []
+    expected: list[tuple[int, int, list[float]]] = []
+    start = turn = 0
+    for gap, count in runs:
+        start += gap
+        samples = np.arange(start, start + count, dtype=np.float32)
+        alone = cut(samples, [count], **shape)
+        expected += [(w.start + start, w.end + start, w.samples.tolist()) for w in alone]
+        taken = 0
+        while taken < count:
+            size = sizes[turn % len(sizes)]
+            found += windower.feed(samples[taken : taken + size], start + taken)
+            taken, turn = min(taken + size, count), turn + 1
+        start += count
+    found += windower.flush()
+    assert [(w.start, w.end, w.samples.tolist()) for w in found] == expected
+
+
 def test_a_gap_starts_anew_behind_it() -> None:
     windower = Windower(window=4, hop=2, first=2)
     ones = np.ones(5, np.float32)
     assert [w.end for w in windower.feed(ones, 0)] == [2, 4]
-    after = list(windower.feed(2 * ones, 100))
+    last, *after = windower.feed(2 * ones, 100)
+    assert (last.start, last.end, last.samples.tolist()) == (1, 5, [1] * 4)
     assert [(w.start, w.end, w.is_partial) for w in after] == [(100, 102, True), (100, 104, False)]
     assert all((w.samples == 2).all() for w in after)
     assert [(w.start, w.end) for w in windower.flush()] == [(101, 105)]
