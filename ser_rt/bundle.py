@@ -50,6 +50,16 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "licence": dict,
     "tools": dict,
 }
+_HOUR_S = 3600
+_RANGES = {
+    "parameters": (1, 10**15),
+    "sample_rate": (1_000, 384_000),
+    "window_s": (1e-3, _HOUR_S),
+    "hop_s": (1e-3, _HOUR_S),
+    "min_window_s": (1e-3, _HOUR_S),
+    "temperature": (1e-6, 1e6),
+}
+"""Least and most that makes sense: a stream's memory follows from some of them."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +199,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         msg = f"no model bundle in {folder}: it has no {MANIFEST_FILE}"
         raise BundleNotFoundError(msg) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         msg = f"{path} cannot be read as JSON ({error}); export the bundle again"
         raise BundleInvalidError(msg) from error
     if not isinstance(manifest, dict):
@@ -210,9 +220,12 @@ def _check_manifest(folder: Path, manifest: dict[str, Any]) -> None:
             raise _invalid(folder, f"its manifest has no {key!r}")
         if not isinstance(manifest[key], expected) or isinstance(manifest[key], bool):
             raise _invalid(folder, f"{key!r} in its manifest is {manifest[key]!r}")
-    for key in ("parameters", "sample_rate", "window_s", "hop_s", "min_window_s", "temperature"):
-        if not 0 < manifest[key] < float("inf"):
-            raise _invalid(folder, f"{key!r} in its manifest is {manifest[key]!r}, not above 0")
+    for key, (least, most) in _RANGES.items():
+        if not least <= manifest[key] <= most:
+            what = (
+                f"{key!r} in its manifest is {manifest[key]!r}, not within {least:g} and {most:g}"
+            )
+            raise _invalid(folder, what)
     if max(manifest["hop_s"], manifest["min_window_s"]) > manifest["window_s"]:
         raise _invalid(folder, "its hop_s or min_window_s is longer than its window_s")
     if MODEL_FILE not in manifest["files"]:
@@ -246,7 +259,7 @@ def _verify_file(folder: Path, name: str, entry: object) -> None:
 def _inside(folder: Path, name: str) -> Path:
     """Return ``folder/name`` if no part of the name or of the disk leads out of the folder."""
     parts = PurePosixPath(name).parts
-    unsafe = "\\" in name or ":" in name or name.startswith("/") or ".." in parts or not parts
+    unsafe = bool(set("\\:\0") & set(name)) or name.startswith("/") or ".." in parts or not parts
     path = folder.joinpath(*parts)
     if unsafe or path.resolve() != folder.resolve().joinpath(*parts):
         raise _invalid(folder, f"file name {name!r} leads out of the folder", "do not use it")

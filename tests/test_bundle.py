@@ -60,7 +60,9 @@ def test_an_unknown_format_is_refused(bundle: Path, version: object) -> None:
     refuse(bundle, "is unknown, this ser-rt reads 1")
 
 
-@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../secret", "..\\secret", ""])
+@pytest.mark.parametrize(
+    "name", ["../secret", "/etc/passwd", "a/../../secret", "..\\secret", "", "a\0b"]
+)
 def test_a_path_out_of_the_folder_is_refused(bundle: Path, name: str) -> None:
     (bundle.parent / "secret").write_bytes(b"x")
     entry = {"sha256": "0" * 64, "bytes": 1}
@@ -87,6 +89,11 @@ def test_every_key_is_required_and_typed(bundle: Path, key: str) -> None:
     ("key", "value"),
     [
         ("sample_rate", 0),
+        ("sample_rate", 999),
+        ("sample_rate", 10**12),
+        ("window_s", 1e9),
+        ("hop_s", 0),
+        ("min_window_s", float("nan")),
         ("window_s", -3.0),
         ("hop_s", True),
         ("hop_s", 3.5),
@@ -103,7 +110,7 @@ def test_bad_values_are_refused(bundle: Path, key: str, value: object) -> None:
     refuse(bundle, "bundle .* is invalid")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "\xff"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "\xff", "[" * 200_000])
 def test_a_manifest_that_is_no_object_is_refused(bundle: Path, text: str) -> None:
     (bundle / "manifest.json").write_text(text, encoding="latin-1")
     with pytest.raises(BundleInvalidError):
