@@ -95,6 +95,15 @@ def checked_rate(sample_rate: int) -> int:
     return int(sample_rate)
 
 
+def as_array(samples: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return samples as an array, or raise `AudioInputError` if rows differ in length."""
+    try:
+        return np.asarray(samples)
+    except ValueError as error:
+        msg = f"samples make no array: {error}"
+        raise AudioInputError(msg) from error
+
+
 def mono(samples: npt.NDArray[Any]) -> FloatArray:
     """Return samples as mono float32 in [-1, 1]; channels are averaged.
 
@@ -104,7 +113,7 @@ def mono(samples: npt.NDArray[Any]) -> FloatArray:
     Raises:
         AudioInputError: Another type or shape, NaN or infinity, or floats that were not scaled.
     """
-    samples = np.asarray(samples)
+    samples = as_array(samples)
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and samples.shape[1] > MAX_CHANNELS):
         msg = f"samples must be [samples] or [samples, channels], not of shape {samples.shape}"
         raise AudioInputError(msg)

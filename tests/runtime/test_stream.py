@@ -4,6 +4,7 @@ import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -198,6 +199,14 @@ def test_arrays_need_a_rate_and_settings_need_sense(classifier: OnnxClassifier) 
         ser_rt.open_stream(sample_rate=RATE, model=classifier, hop_s=-1)
     with pytest.raises(TypeError, match="windw_s"):
         ser_rt.open_stream(sample_rate=RATE, model=classifier, windw_s=3)  # type: ignore[call-arg]
+
+
+def test_rows_of_different_lengths_are_no_samples(classifier: OnnxClassifier) -> None:
+    rows: Any = [[0.0], [0.1, 0.2]]
+    with pytest.raises(AudioInputError, match="samples make no array"):
+        ser_rt.open_stream(sample_rate=RATE, model=classifier).push(rows)
+    with pytest.raises(AudioInputError, match="samples make no array"):
+        list(ser_rt.stream([rows], sample_rate=RATE, model=classifier))
 
 
 def test_a_window_shorter_than_the_models_shortest_is_taken_at_its_word(

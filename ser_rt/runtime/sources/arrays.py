@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ser_rt.config import SAMPLE_RATE
-from ser_rt.runtime.audio import AudioChunk, AudioSource, ChunkMaker
+from ser_rt.runtime.audio import AudioChunk, AudioSource, ChunkMaker, as_array
 
 
 class ArraySource(AudioSource):
@@ -34,7 +34,7 @@ class ArraySource(AudioSource):
     def __iter__(self) -> Iterator[AudioChunk]:
         """Yield chunks of a second at most, so that events of a long array come early."""
         for array in self._arrays:
-            samples = np.atleast_1d(array)
+            samples = np.atleast_1d(as_array(array))
             for start in range(0, len(samples), self._block):
                 yield self._maker.feed(samples[start : start + self._block])
         yield self._maker.flush()
