@@ -158,6 +158,9 @@ def as_classifier(model: Model) -> EmotionClassifier:
 
 
 def _source(audio: Audio, sample_rate: int | None, to_hz: int) -> AudioSource:
+    if sample_rate is not None and isinstance(audio, AudioSource | str | os.PathLike):
+        msg = f"sample_rate {sample_rate!r} is for arrays; a file or source knows its own rate"
+        raise AudioInputError(msg)
     if isinstance(audio, AudioSource):
         return audio
     if isinstance(audio, str | os.PathLike):

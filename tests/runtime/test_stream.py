@@ -16,6 +16,7 @@ from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.runtime.audio import AudioChunk, AudioSource, SourceWarning
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.sources.file import FileSource
 from tests.conftest import RATE, Wave, make_wave
 from tests.runtime.test_recognizer import FakeClassifier
 
@@ -199,6 +200,13 @@ def test_arrays_need_a_rate_and_settings_need_sense(classifier: OnnxClassifier) 
         ser_rt.open_stream(sample_rate=RATE, model=classifier, hop_s=-1)
     with pytest.raises(TypeError, match="windw_s"):
         ser_rt.open_stream(sample_rate=RATE, model=classifier, windw_s=3)  # type: ignore[call-arg]
+
+
+def test_a_rate_is_for_arrays(classifier: OnnxClassifier, write_audio: Callable[..., Path]) -> None:
+    path = write_audio("a.wav", make_wave(1))
+    for audio in (path, str(path), FileSource(path)):
+        with pytest.raises(AudioInputError, match="sample_rate 8000 is for arrays"):
+            list(ser_rt.stream(audio, sample_rate=8_000, model=classifier))
 
 
 def test_rows_of_different_lengths_are_no_samples(classifier: OnnxClassifier) -> None:
