@@ -114,6 +114,20 @@ def _refuse_duplicates(clips: Iterable[Clip], manifest: Path) -> None:
         seen.add(clip.path)
 
 
+def label_id(label: object, names: Sequence[str]) -> int:
+    """Return the id of an emotion given by its name, or by its id already.
+
+    Raises:
+        DataError: it is neither.
+    """
+    if isinstance(label, str) and label in names:
+        return names.index(label)
+    if isinstance(label, int | np.integer) and 0 <= label < len(names):
+        return int(label)
+    msg = f"unknown emotion {label!r}; known: {', '.join(names)}"
+    raise DataError(msg)
+
+
 def load_directory(folder: str | Path, labels: Sequence[str]) -> list[Clip]:
     """Find clips in a folder that has one folder for each emotion, in sorted order.
 

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from ser_rt.audio_cache import AudioCache
 from ser_rt.config import SAMPLE_RATE, model_config
-from ser_rt.corpus import Clip, load_directory, load_manifest
+from ser_rt.corpus import Clip, label_id, load_directory, load_manifest
 from ser_rt.errors import DataError
 from ser_rt.sample_data import write_sample_data
 from ser_rt.training_windows import Draw, draw_window
@@ -84,25 +84,16 @@ class SpeechEmotionDataset(Dataset[Example]):
 
 def _targets(labels: Sequence[Label], names: Sequence[str]) -> torch.Tensor:
     if not any(isinstance(label, Mapping) for label in labels):
-        return torch.tensor([_label_id(label, names) for label in labels])
+        return torch.tensor([label_id(label, names) for label in labels])
     shares = torch.zeros(len(labels), len(names))
     for row, label in zip(shares, labels, strict=True):
         of_each = label if isinstance(label, Mapping) else {label: 1.0}
         for emotion, share in of_each.items():
-            row[_label_id(emotion, names)] += share
+            row[label_id(emotion, names)] += share
         if not row.sum() > 0 or row.min() < 0:
             msg = f"soft label {label!r} must have shares of 0 or more, and one above 0"
             raise DataError(msg)
     return shares / shares.sum(dim=1, keepdim=True)
-
-
-def _label_id(label: object, names: Sequence[str]) -> int:
-    if isinstance(label, str) and label in names:
-        return names.index(label)
-    if isinstance(label, int | np.integer) and 0 <= label < len(names):
-        return int(label)
-    msg = f"unknown emotion {label!r}; known: {', '.join(names)}"
-    raise DataError(msg)
 
 
 def label_of(clip: Clip) -> Label:

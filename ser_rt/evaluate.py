@@ -15,7 +15,7 @@ import numpy as np
 
 from ser_rt.batching import DEFAULT_BATCH_SIZE, classify
 from ser_rt.config import EMOTIONS, model_config
-from ser_rt.corpus import load_directory, load_manifest
+from ser_rt.corpus import label_id, load_directory, load_manifest
 from ser_rt.errors import AudioError, DataError
 from ser_rt.evaluation import (
     Evaluation,
@@ -111,7 +111,7 @@ class ModelEvaluator:
             if len(values) != len(audio_paths):
                 msg = f"{len(values)} {name} for {len(audio_paths)} audio_paths: give one each"
                 raise DataError(msg)
-        ids = np.array([_label_id(label, labels) for label in true_labels], np.int64)
+        ids = np.array([label_id(label, labels) for label in true_labels], np.int64)
         stressed = StressTest(self._classify, self.classifier.sample_rate) if stress else None
         rows, failed = self._hear(audio_paths, stressed)
         true, table = ids[list(rows)], np.stack(list(rows.values()))
@@ -175,15 +175,6 @@ class ModelEvaluator:
 
     def _classify(self, clips: Sequence[FloatArray]) -> FloatArray:
         return classify(self.classifier, clips, self._max_duration, self._batch_size)
-
-
-def _label_id(label: str | int, labels: Sequence[str]) -> int:
-    if isinstance(label, str) and label in labels:
-        return labels.index(label)
-    if isinstance(label, int | np.integer) and 0 <= label < len(labels):
-        return int(label)
-    msg = f"the model does not know the emotion {label!r}, only {', '.join(labels)}"
-    raise DataError(msg)
 
 
 def _named(row: FloatArray, labels: Sequence[str]) -> dict[str, float]:
