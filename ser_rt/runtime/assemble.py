@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
@@ -97,26 +97,44 @@ class Outputs:
     def __init__(
         self, flags: argparse.Namespace, classifier: OnnxClassifier, opened: ExitStack
     ) -> None:
-        """Open what the flags name; ``opened`` closes it."""
-        name = flags.format or "text"
+        """Note what the flags name: it is opened when audio comes, and ``opened`` closes it."""
+        self._flags, self._classifier, self._opened = flags, classifier, opened
         self._recorder: Recorder | None = None
+        self._ui: LiveUi | None = None
+        self.sinks: list[Sink] = []
+
+    def heard_by(self, source: AudioSource, engine: Engine) -> AudioSource:
+        """Return the source with everything attached that wants to see its audio."""
+
+        def see(chunk: AudioChunk) -> None:
+            # Not before: what a run without any audio would overwrite may be worth keeping.
+            if not self.sinks:
+                self._open()
+            if self._recorder is not None:
+                self._recorder(chunk)
+            if self._ui is not None:
+                self._ui.meter(engine)(chunk)
+
+        return Tee(source, see)
+
+    def _open(self) -> None:
+        flags, classifier, opened = self._flags, self._classifier, self._opened
+        name = flags.format or "text"
         if flags.save_input is not None:
             recorder = Recorder(Path(flags.save_input), classifier.sample_rate)
             self._recorder = opened.enter_context(recorder)
-        self.ui: LiveUi | None = None
-        sinks: list[Sink] = []
         if wants_live_ui(flags, sys.stdout):
             from ser_rt.runtime.live_ui import LiveUi  # noqa: PLC0415 (rich takes its time to load)
 
-            self.ui = LiveUi(
+            self._ui = LiveUi(
                 classifier.labels,
                 classifier.sample_rate,
                 lang=flags.lang,
                 hop_s=flags.hop,
                 stats=flags.stats,
             )
-            sinks.append(opened.enter_context(self.ui))
-        if flags.output is not None or self.ui is None:
+            self.sinks.append(opened.enter_context(self._ui))
+        if flags.output is not None or self._ui is None:
             output: TextIO = sys.stdout
             if flags.output is not None:
                 file = RotatingFile(
@@ -134,17 +152,7 @@ class Outputs:
                 color=output.isatty() and "NO_COLOR" not in os.environ,
                 top_k=flags.top_k,
             )
-            sinks.append(SINKS[name](output, settings))
-        self.sinks = sinks
-
-    def heard_by(self, source: AudioSource, engine: Engine) -> AudioSource:
-        """Return the source with everything attached that wants to see its audio."""
-        taps: list[Callable[[AudioChunk], None]] = []
-        if self._recorder is not None:
-            taps.append(self._recorder)
-        if self.ui is not None:
-            taps.append(self.ui.meter(engine))
-        return Tee(source, *taps) if taps else source
+            self.sinks.append(SINKS[name](output, settings))
 
 
 def wants_live_ui(flags: argparse.Namespace, output: TextIO) -> bool:

@@ -62,21 +62,19 @@ def _listen(flags: argparse.Namespace) -> int:
         raise ConfigError(str(error)) from error
     ledger, code, interrupted = Ledger(), EXIT_OK, False
     with ExitStack() as opened:
-        outputs: Outputs | None = None
+        outputs = Outputs(flags, classifier, opened)
         for name, source in sources:
             engine = engine_of(flags, classifier, name if len(sources) > 1 else None)
             try:
                 with source:
                     _say(flags, name, classifier)
-                    outputs = outputs or Outputs(flags, classifier, opened)
                     events = engine.run(outputs.heard_by(source, engine))
                     _write(events, outputs.sinks, ledger)
             except (AudioError, DeviceError) as error:
                 code = _fail(error, EXIT_FAILED)
             except KeyboardInterrupt as interrupt:
                 code, interrupted = _exit_of(interrupt), True
-                if outputs is not None:
-                    _write(engine.flush(), outputs.sinks, ledger)
+                _write(engine.flush(), outputs.sinks, ledger)
             finally:
                 ledger.close(
                     source.waited_s,
@@ -86,7 +84,7 @@ def _listen(flags: argparse.Namespace) -> int:
                 )
             if interrupted:
                 break
-        for sink in outputs.sinks if outputs else ():
+        for sink in outputs.sinks:
             sink.finish(ledger.summary(interrupted=interrupted))
     return code
 

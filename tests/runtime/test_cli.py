@@ -166,6 +166,19 @@ def test_an_output_file_is_opened_only_when_there_is_something_to_hear(
     fails(run(speech, "-q", "-o", tmp_path / "no" / "log"), 1, "cannot be written")
 
 
+@pytest.mark.parametrize("name", ["zero.wav", "text.wav"])
+def test_a_run_without_audio_overwrites_nothing(
+    run: Run, write_audio: Writer, tmp_path: Path, name: str
+) -> None:
+    write_audio("zero.wav", make_wave(0))
+    (tmp_path / "text.wav").write_text("no audio")
+    kept, heard = tmp_path / "keep.jsonl", tmp_path / "heard.flac"
+    kept.write_text("precious")
+    heard.write_text("precious")
+    assert run(tmp_path / name, "-q", "-o", kept, "--save-input", heard)[:2] == (1, [])
+    assert (kept.read_text(), heard.read_text()) == ("precious", "precious")
+
+
 def test_models_that_cannot_be_used(
     run: Run, speech: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:
