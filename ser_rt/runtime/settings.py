@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from numbers import Real
 from typing import TypedDict
 
 from ser_rt.classifier import EmotionClassifier, WindowDefaults
@@ -51,6 +52,29 @@ class StreamSettings(TypedDict, total=False):
     gate: SpeechGate | None
     gate_threshold: float
     name: str | None
+
+
+_NUMBERS = ("window_s", "hop_s", "min_window_s", "half_life_s", "gate_threshold")
+
+
+def checked_settings(settings: StreamSettings) -> StreamSettings:
+    """Return settings as they are, if each exists and numbers are numbers.
+
+    Raises:
+        ConfigError: A value that should be a number is none.
+        TypeError: There is no such setting.
+    """
+    known = StreamSettings.__annotations__
+    for name, value in settings.items():
+        if name not in known:
+            msg = f"no setting {name!r}; there are {', '.join(known)}"
+            raise TypeError(msg)
+        may_be_none = name in _NUMBERS[:3]
+        is_number = isinstance(value, Real) and not isinstance(value, bool)
+        if name in _NUMBERS and not is_number and not (value is None and may_be_none):
+            msg = f"{name} must be a number, not {value!r}"
+            raise ConfigError(msg)
+    return settings
 
 
 def make_engine(

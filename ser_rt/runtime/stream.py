@@ -23,7 +23,7 @@ from ser_rt.errors import AudioInputError
 from ser_rt.runtime.audio import AudioSource, ChunkMaker
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.settings import StreamSettings, make_engine
+from ser_rt.runtime.settings import StreamSettings, checked_settings, make_engine
 from ser_rt.runtime.sources import make_source
 
 Samples = npt.NDArray[Any]
@@ -74,7 +74,7 @@ def stream(
         ('emotion', 0.0, 1.0)
     """
     classifier = as_classifier(model)
-    engine = make_engine(classifier, **settings)
+    engine = make_engine(classifier, **checked_settings(settings))
     with _source(audio, sample_rate, classifier.sample_rate) as source:
         yield from engine.run(source)
 
@@ -112,7 +112,7 @@ class EmotionStream:
         **settings: Unpack[StreamSettings],
     ) -> None:
         """Open a stream of ``sample_rate`` Hz; see `open_stream`."""
-        self._engine = make_engine(classifier, **settings)
+        self._engine = make_engine(classifier, **checked_settings(settings))
         self._maker = ChunkMaker(sample_rate, classifier.sample_rate, is_live=live)
         self._is_open = True
 

@@ -198,8 +198,25 @@ def test_arrays_need_a_rate_and_settings_need_sense(classifier: OnnxClassifier) 
         ser_rt.open_stream(sample_rate=-1, model=classifier)
     with pytest.raises(ConfigError, match="hop"):
         ser_rt.open_stream(sample_rate=RATE, model=classifier, hop_s=-1)
-    with pytest.raises(TypeError, match="windw_s"):
+    with pytest.raises(TypeError, match=r"^no setting 'windw_s'; there are window_s, hop_s"):
         ser_rt.open_stream(sample_rate=RATE, model=classifier, windw_s=3)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("value", ["x", True, [1.0]])
+@pytest.mark.parametrize(
+    "name", ["window_s", "hop_s", "min_window_s", "half_life_s", "gate_threshold"]
+)
+def test_a_setting_that_is_no_number_is_refused(
+    classifier: OnnxClassifier, name: str, value: object
+) -> None:
+    bad: Any = {name: value}
+    with pytest.raises(ConfigError, match=f"{name} must be a number"):
+        ser_rt.open_stream(sample_rate=RATE, model=classifier, **bad)
+
+
+def test_numbers_of_numpy_are_numbers(classifier: OnnxClassifier) -> None:
+    numbers: Any = {"hop_s": np.float32(0.5), "window_s": np.int64(3), "min_window_s": None}
+    ser_rt.open_stream(sample_rate=RATE, model=classifier, **numbers)
 
 
 def test_a_rate_is_for_arrays(classifier: OnnxClassifier, write_audio: Callable[..., Path]) -> None:
