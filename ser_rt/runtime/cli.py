@@ -77,6 +77,7 @@ def _listen(flags: argparse.Namespace) -> int:
                 _write(engine.flush(), outputs.sinks, ledger)
             finally:
                 ledger.close(
+                    engine.heard_s,
                     source.waited_s,
                     source.dropped_samples,
                     engine.skipped_windows,

@@ -41,7 +41,7 @@ class Engine:
         self._decider = Decider(steadiness or Steadiness())
         self._episodes = EpisodeTracker() if episodes else None
         self._name, self._clock = name, clock
-        self._seq = 0
+        self._seq = self._heard = 0
 
     @property
     def speech_now(self) -> float:
@@ -52,6 +52,11 @@ class Engine:
     def skipped_windows(self) -> int:
         """Number of live windows that were left out for want of time."""
         return self._recognizer.skipped_windows
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of audio heard so far; gaps are none."""
+        return self._heard / self._rate
 
     def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
         """Yield the events of a whole source; if it breaks, first those of what was heard."""
@@ -65,6 +70,7 @@ class Engine:
 
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
         """Yield the events that a chunk brings."""
+        self._heard += len(chunk.samples)
         at_s = chunk.start / self._rate
         for warning in chunk.warnings:
             yield self._warning(warning, at_s)

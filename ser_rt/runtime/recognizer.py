@@ -100,7 +100,8 @@ class WindowedRecognizer:
             gate: Tells speech from silence; None for a `LevelGate`.
             gate_threshold: Windows with a smaller share of speech are not classified; 0 classifies
                 everything.
-            partial: Whether windows shorter than a full one are worth a result.
+            partial: Whether windows shorter than a full one are worth a result; without, a stream
+                that never fills one still has the result of its end.
             clock: Monotonic time in seconds.
 
         Raises:
@@ -120,12 +121,14 @@ class WindowedRecognizer:
         self._classifier = classifier
         self._rate = rate
         self._windower = Windower(
-            window=round(window_s * rate), hop=round(hop_s * rate), first=round(min_window_s * rate)
+            window=round(window_s * rate),
+            hop=round(hop_s * rate),
+            first=round((min_window_s if partial else window_s) * rate),
         )
         self._gate = gate or LevelGate(rate)
         self._gate_threshold = gate_threshold
         self._pacer = Pacer(hop_s)
-        self._partial = partial
+        self._partial, self._has_result = partial, False
         self._clock = clock
         self._last_chunk: AudioChunk | None = None
 
@@ -148,7 +151,8 @@ class WindowedRecognizer:
             # nothing of it for a window that a gap before the chunk has ended.
             vad_s = self._hear(chunk, heard, window.end)
             heard = max(heard, window.end)
-            posteriors += self._classify(window, chunk, vad_s)
+            if self._partial or not window.is_partial:
+                posteriors += self._classify(window, chunk, vad_s)
         self._hear(chunk, heard, chunk.start + len(chunk.samples))
         return posteriors
 
@@ -156,8 +160,11 @@ class WindowedRecognizer:
         """Return a posterior of the last window if some samples have been in none."""
         if self._last_chunk is None:
             return []
-        windows = self._windower.flush()
-        return [p for window in windows for p in self._classify(window, self._last_chunk, 0.0)]
+        posteriors = []
+        for window in self._windower.flush():
+            if self._partial or not window.is_partial or not self._has_result:
+                posteriors += self._classify(window, self._last_chunk, 0.0)
+        return posteriors
 
     def _hear(self, chunk: AudioChunk, start: int, end: int) -> float:
         """Let the gate hear some samples of a chunk; return the seconds it took."""
@@ -167,8 +174,7 @@ class WindowedRecognizer:
         return self._clock() - started
 
     def _classify(self, window: Window, chunk: AudioChunk, vad_s: float) -> list[Posterior]:
-        if window.is_partial and not self._partial:
-            return []
+        self._has_result = True
         spent_s = {"queue": chunk.queue_s, "resample": chunk.resample_s}
         captured_at = chunk.captured_at
         if chunk.is_live:

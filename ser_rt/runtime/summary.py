@@ -49,7 +49,7 @@ class Summary:
         windows: How many windows were classified.
         no_speech: How many were not, for want of speech.
         warnings: How many warnings there were.
-        audio_s: Seconds of audio that the windows covered.
+        audio_s: Seconds of audio that were heard, whether or not a window covered them.
         elapsed_s: Seconds from start to end.
         real_time_factor: Seconds of work per second of audio; waiting for audio is no work.
         compute_saved: Share of the windows that cost no inference, for want of speech.
@@ -110,27 +110,26 @@ class Ledger:
         self._started = clock()
         self._types: Counter[str] = Counter()
         self._latency: dict[str, Percentiles] = {}
-        self._heard_s = self._stream_s = 0.0
-        self._waited_s = 0.0
+        self._heard_s = self._waited_s = 0.0
         self._dropped_samples = self._skipped_windows = 0
         self._drift_ppm: float | None = None
 
     def add(self, event: EmotionEvent) -> None:
         """Count an event."""
         self._types[event.type] += 1
-        self._stream_s = max(event.end, self._stream_s)
         for part, value in event.latency_ms.items():
             self._latency.setdefault(part, Percentiles()).add(value)
 
     def close(
         self,
+        heard_s: float,
         waited_s: float,
         dropped_samples: int,
         skipped_windows: int = 0,
         drift_ppm: float | None = None,
     ) -> None:
-        """End a stream: count what its source waited and lost, and what its engine left out."""
-        self._heard_s, self._stream_s = self._heard_s + self._stream_s, 0.0
+        """End a stream: count what it heard, waited for and lost, and what its engine left out."""
+        self._heard_s += heard_s
         self._waited_s += waited_s
         self._dropped_samples += dropped_samples
         self._skipped_windows += skipped_windows
@@ -139,7 +138,7 @@ class Ledger:
     def summary(self, *, interrupted: bool = False) -> Summary:
         """Return what it all came to."""
         elapsed_s = self._clock() - self._started
-        audio_s = self._heard_s + self._stream_s
+        audio_s = self._heard_s
         windows, no_speech = self._types["emotion"], self._types["no_speech"]
         work_s = max(0.0, elapsed_s - self._waited_s)
         return Summary(

@@ -217,6 +217,16 @@ def test_episodes_steadiness_and_full_windows_only(run: Run, speech: Path) -> No
     assert episodes[0]["start"] <= episodes[0]["peak"] <= episodes[0]["end"]
 
 
+def test_a_summary_counts_what_was_heard(run: Run, write_audio: Writer) -> None:
+    short = write_audio("short.wav", make_wave(0.7))
+    out = run(short, "--no-partial", "--format=jsonl")[1]
+    event, summary = map(json.loads, out)
+    assert (event["end"], event["partial"], summary["audio_s"]) == (0.7, True, 0.7)
+    long = write_audio("long.wav", make_wave(3.2))
+    summary = json.loads(run(short, long, "--no-partial", "--format=jsonl")[1][-1])
+    assert summary["audio_s"] == pytest.approx(3.9)
+
+
 def test_no_partial_may_stand_in_a_config_file(run: Run, speech: Path, tmp_path: Path) -> None:
     (tmp_path / "ser.toml").write_text("partial = false\n")
     out = run(speech, "--format=jsonl", "--config", tmp_path / "ser.toml")[1]

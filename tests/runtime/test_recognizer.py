@@ -93,6 +93,27 @@ def test_audio_between_gaps_is_heard_as_if_alone(
         assert posterior.probabilities.tobytes() == alone.probabilities.tobytes()
 
 
+@pytest.mark.parametrize("block", [800, 1600, 90_000])
+@pytest.mark.parametrize(
+    ("seconds", "ends_s"),
+    [(0.4, [0.4]), (1.5, [1.5]), (2.9, [2.9]), (3.2, [3, 3.2]), (3.6, [3, 3.5, 3.6])],
+)
+def test_full_windows_only_unless_a_stream_never_fills_one(
+    classifier: OnnxClassifier, seconds: float, ends_s: list[float], block: int
+) -> None:
+    recognizer = WindowedRecognizer(classifier, partial=False)
+    posteriors = hear(recognizer, make_wave(seconds), block)
+    assert [p.end_s for p in posteriors] == pytest.approx(ends_s)
+    assert [p.is_partial for p in posteriors] == [end_s < 3 for end_s in ends_s]
+
+
+def test_a_scrap_behind_a_gap_is_no_full_window(classifier: OnnxClassifier) -> None:
+    recognizer = WindowedRecognizer(classifier, partial=False)
+    posteriors = recognizer.feed(AudioChunk(make_wave(3), 0, 0.0))
+    posteriors += recognizer.feed(AudioChunk(make_wave(1), 4 * RATE, 0.0))
+    assert [p.end_s for p in posteriors + recognizer.flush()] == [3]
+
+
 def test_nothing_heard_is_nothing_said() -> None:
     assert WindowedRecognizer(FakeClassifier()).flush() == []
 

@@ -21,10 +21,10 @@ def test_a_ledger_adds_up_streams_and_does_not_count_waiting_as_work() -> None:
     ledger = Ledger(clock=lambda: now_s)
     for end_s in (1.0, 2.0):
         ledger.add(EmotionEvent("emotion", 0, 0.0, end_s, "Joy", 1.0, latency_ms={"total": 4.0}))
-    ledger.close(waited_s=1.5, dropped_samples=0)
+    ledger.close(heard_s=2.0, waited_s=1.5, dropped_samples=0)
     ledger.add(EmotionEvent("no_speech", 0, 0.0, 2.0, latency_ms={"total": 4.0}))
     ledger.add(EmotionEvent("warning", 1, 2.0, 2.0, code="overflow"))
-    ledger.close(waited_s=0.5, dropped_samples=320, skipped_windows=7, drift_ppm=-12.5)
+    ledger.close(2.0, waited_s=0.5, dropped_samples=320, skipped_windows=7, drift_ppm=-12.5)
     now_s = 14.0
     summary = ledger.summary(interrupted=True).to_dict()
     assert summary["latency_ms"]["total"]["p50"] == pytest.approx(4.0, rel=0.02)
