@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ser_rt.config import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError
-from ser_rt.runtime.audio import AudioChunk, AudioSource
+from ser_rt.runtime.audio import MAX_CHANNELS, AudioChunk, AudioSource
 from ser_rt.runtime.sources.pcm import ByteStream, PcmSource
 
 ENCODINGS = {(1, 8): "u8", (1, 16): "s16le", (1, 24): "s24le", (1, 32): "s32le", (3, 32): "f32le"}
@@ -47,6 +47,9 @@ class WavStreamSource(AudioSource):
         (size,) = struct.unpack("<I", self._exactly(4))
         if (tag, bits) not in ENCODINGS:
             msg = f"the input is a WAV file of format {tag} with {bits} bits, which is no plain PCM"
+            raise AudioDecodeError(msg)
+        if not 1 <= channels <= MAX_CHANNELS:
+            msg = f"the input is a WAV file of {channels} channels, not of 1 to {MAX_CHANNELS}"
             raise AudioDecodeError(msg)
         data = self._stream
         if 0 < size < _UNFINISHED:
