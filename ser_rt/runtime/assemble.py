@@ -155,9 +155,11 @@ class Outputs:
             self.sinks.append(SINKS[name](output, settings))
 
 
-def wants_live_ui(flags: argparse.Namespace, output: TextIO) -> bool:
+def wants_live_ui(flags: argparse.Namespace, output: TextIO | None) -> bool:
     """Return whether to draw a display: live audio as text on a terminal that can show it."""
-    if flags.ui == "plain" or flags.format not in (None, "text") or not output.isatty():
+    if output is None or not output.isatty():
+        return False
+    if flags.ui == "plain" or flags.format not in (None, "text"):
         return False
     if "NO_COLOR" in os.environ or os.environ.get("TERM") in (None, "dumb"):
         return False

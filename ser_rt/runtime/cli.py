@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with terminable():
             flags = parse(sys.argv[1:] if argv is None else argv)
+            _check_standard_streams(flags)
             return _list_devices(flags) if flags.list_devices else _listen(flags)
     except ConfigError as error:
         return _fail(error, EXIT_USAGE)
@@ -49,6 +50,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(OutputError(f"the output cannot be written: {error.strerror}"), EXIT_FAILED)
     except KeyboardInterrupt as interrupt:
         return _exit_of(interrupt)
+
+
+def _check_standard_streams(flags: argparse.Namespace) -> None:
+    # Python has None for what was closed before it started, as by ">&-".
+    if sys.stdout is None and flags.output is None:
+        msg = "standard output is closed; name a file with --output"
+        raise OutputError(msg)
+    if sys.stdin is None and "-" in flags.files:
+        msg = "standard input is closed; pipe raw PCM or WAV into ser-stream -"
+        raise AudioInputError(msg)
 
 
 def _listen(flags: argparse.Namespace) -> int:
@@ -111,7 +122,7 @@ def _list_devices(flags: argparse.Namespace) -> int:
             f"({device.channels} channels, {device.sample_rate} Hz)"
         )
     if not devices:
-        print("no microphone", file=sys.stderr)
+        _tell("no microphone")
     return EXIT_OK
 
 
@@ -122,20 +133,26 @@ def _exit_of(interrupt: KeyboardInterrupt) -> int:
 def _say(flags: argparse.Namespace, name: str, classifier: OnnxClassifier) -> None:
     if not flags.quiet:
         bundle = classifier.bundle
-        print(
+        _tell(
             f"{name}: {bundle.name} {bundle.version} ({len(bundle.labels)} emotions, "
-            f"{bundle.precision}, {classifier.provider})" + (", Ctrl-C ends" if flags.mic else ""),
-            file=sys.stderr,
+            f"{bundle.precision}, {classifier.provider})" + (", Ctrl-C ends" if flags.mic else "")
         )
 
 
 def _fail(error: SerError, code: int) -> int:
-    print(f"ser-stream: {error}", file=sys.stderr)
+    _tell(f"ser-stream: {error}")
     return code
+
+
+def _tell(text: str) -> None:
+    if sys.stderr is not None:  # print would take standard output for it
+        print(text, file=sys.stderr)
 
 
 def _drop_output() -> None:
     """Keep Python from failing once more when it flushes a broken output at exit."""
+    if sys.stdout is None:
+        return
     try:
         sys.stdout.flush()
     except OSError:

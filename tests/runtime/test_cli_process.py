@@ -105,6 +105,39 @@ def test_sigterm_ends_with_the_summary_and_a_whole_recording(
     assert soundfile.info(heard).duration >= 1
 
 
+def with_closed(stream: str, *flags: object) -> "subprocess.CompletedProcess[bytes]":
+    command = ["sh", "-c", f'exec "$@" {stream}', "sh", *COMMAND, *map(str, flags)]
+    env = os.environ | {"PYTHONPATH": str(Path(ser_rt.__file__).parents[1])}
+    return subprocess.run(command, env=env, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("stream", "file", "words"),
+    [
+        (">&-", "a.wav", b"ser-stream: standard output is closed"),
+        ("<&-", "-", b"ser-stream: standard input is closed"),
+    ],
+)
+def test_a_closed_standard_stream_is_one_line(stream: str, file: str, words: bytes) -> None:
+    ended = with_closed(stream, file, "-q")
+    assert (ended.returncode, ended.stdout) == (1, b"")
+    assert ended.stderr.startswith(words)
+    assert ended.stderr.count(b"\n") == 1
+
+
+def test_a_standard_stream_that_is_not_needed_may_be_closed(
+    tiny_bundle: Path, write_audio: Writer, tmp_path: Path
+) -> None:
+    path, log = write_audio("a.wav", make_wave(1)), tmp_path / "log.jsonl"
+    flags = (path, "--model", tiny_bundle, "--format", "jsonl", "--no-vad")
+    ended = with_closed(">&-", *flags, "-q", "-o", log)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+    ended = with_closed("2>&-", *flags)
+    assert ended.returncode == 0
+    for lines in (log.read_bytes(), ended.stdout):
+        assert [json.loads(line)["type"] for line in lines.splitlines()] == ["emotion", "summary"]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_one_line(run: Run, speech: Path) -> None:
     assert run(speech, "-q", "-o", "/dev/full")[0] == 1
