@@ -131,6 +131,7 @@ class WindowedRecognizer:
         self._partial, self._has_result = partial, False
         self._clock = clock
         self._last_chunk: AudioChunk | None = None
+        self._broken_off: list[Window] = []
 
     @property
     def speech_now(self) -> float:
@@ -149,19 +150,27 @@ class WindowedRecognizer:
         for window in self._windower.feed(chunk.samples, chunk.start):
             # The gate hears up to the window's end and no further, however long the chunk is;
             # nothing of it for a window that a gap before the chunk has ended.
-            vad_s = self._hear(chunk, heard, window.end)
-            heard = max(heard, window.end)
-            if self._partial or not window.is_partial:
-                posteriors += self._classify(window, chunk, vad_s)
+            try:
+                vad_s = self._hear(chunk, heard, window.end)
+                heard = max(heard, window.end)
+                if self._partial or not window.is_partial:
+                    posteriors += self._classify(window, chunk, vad_s)
+            except KeyboardInterrupt:
+                self._broken_off = [window]
+                raise
         self._hear(chunk, heard, chunk.start + len(chunk.samples))
         return posteriors
 
     def flush(self) -> list[Posterior]:
-        """Return a posterior of the last window if some samples have been in none."""
+        """Return a posterior of the last window if some samples have been in none.
+
+        After an interrupt, also of the window that it broke off.
+        """
         if self._last_chunk is None:
             return []
         posteriors = []
-        for window in self._windower.flush():
+        windows, self._broken_off = [*self._broken_off, *self._windower.flush()], []
+        for window in windows:
             if self._partial or not window.is_partial or not self._has_result:
                 posteriors += self._classify(window, self._last_chunk, 0.0)
         return posteriors

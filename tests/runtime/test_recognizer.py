@@ -114,6 +114,22 @@ def test_a_scrap_behind_a_gap_is_no_full_window(classifier: OnnxClassifier) -> N
     assert [p.end_s for p in posteriors + recognizer.flush()] == [3]
 
 
+def test_the_window_that_an_interrupt_broke_off_is_not_lost() -> None:
+    class Interrupted(FakeClassifier):
+        def __call__(self, waveforms: FloatArray) -> FloatArray:
+            answer = super().__call__(waveforms)
+            if len(self.asked) == 2:
+                raise KeyboardInterrupt
+            return answer
+
+    recognizer = WindowedRecognizer(Interrupted(0.5))
+    assert [p.end_s for p in recognizer.feed(AudioChunk(make_wave(1.2), 0, 0.0))] == [1]
+    with pytest.raises(KeyboardInterrupt):
+        recognizer.feed(AudioChunk(make_wave(0.3), round(1.2 * RATE), 0.0))
+    assert [p.end_s for p in recognizer.flush()] == [1.5]
+    assert recognizer.flush() == []
+
+
 def test_nothing_heard_is_nothing_said() -> None:
     assert WindowedRecognizer(FakeClassifier()).flush() == []
 
