@@ -244,10 +244,16 @@ def _labels(folder: Path, entries: list[Any]) -> tuple[Label, ...]:
 
 
 def _verify_file(folder: Path, name: str, entry: object) -> None:
-    path = _inside(folder, name)
+    try:
+        path = _inside(folder, name)
+        is_file = path.is_file()
+    except BundleInvalidError:
+        raise
+    except (OSError, ValueError) as error:
+        raise _invalid(folder, f"no file can have the name {name[:80]!r}") from error
     if not isinstance(entry, dict) or not {"sha256", "bytes"} <= entry.keys():
         raise _invalid(folder, f"its manifest gives no sha256 and bytes of {name}")
-    if not path.is_file():
+    if not is_file:
         msg = f"bundle {folder} lacks its file {name}; copy or export it again"
         raise BundleNotFoundError(msg)
     if path.stat().st_size != entry["bytes"]:

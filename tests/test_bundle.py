@@ -70,6 +70,12 @@ def test_a_path_out_of_the_folder_is_refused(bundle: Path, name: str) -> None:
     refuse(bundle, "leads out of the folder")
 
 
+@pytest.mark.parametrize("name", ["\ud800", "x" * 5_000])
+def test_a_name_that_no_disk_takes_is_refused(bundle: Path, name: str) -> None:
+    edit(bundle, lambda m: m["files"].update({name: {"sha256": "0" * 64, "bytes": 1}}))
+    refuse(bundle, "no file can have")
+
+
 def test_a_symlink_is_refused(bundle: Path, tmp_path: Path) -> None:
     target = tmp_path / "model.onnx"
     shutil.move(bundle / "model.onnx", target)
