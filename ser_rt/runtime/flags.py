@@ -30,7 +30,7 @@ example:
   ffmpeg -i talk.mp4 -f wav - | ser-stream - --format jsonl
 
 Events go to standard output, everything else to standard error. The exit code is 0; 1 if audio,
-model or device failed; 2 if the command makes no sense; 130 after Ctrl-C.
+model or device failed; 2 if the command makes no sense; 130 after Ctrl-C, 143 after SIGTERM.
 """
 
 
