@@ -53,12 +53,13 @@ def _setting(default: Any, help_: str, check: _Check | None = None) -> Any:  # n
     return field(default=default, metadata=metadata)
 
 
+@dataclass
 class _Settings:
     """Rejects unknown fields and bad values at assignment."""
 
     def __setattr__(self, name: str, value: object) -> None:
         """Set a field after checking its name, type and range."""
-        known = {f.name: f for f in fields(self)}  # type: ignore[arg-type]
+        known = {f.name: f for f in fields(self)}
         if name not in known:
             msg = f"{type(self).__name__} has no setting {name!r}; it has {', '.join(known)}"
             raise ConfigError(msg)
@@ -70,8 +71,8 @@ class _Settings:
         if type(value).__name__ != kind and not (kind == "tuple" and isinstance(value, list)):
             msg = f"{name} must be {expected}, not {value!r}"
             raise ConfigError(msg)
-        if kind == "tuple":
-            value = tuple(value)  # type: ignore[arg-type]
+        if isinstance(value, list):
+            value = tuple(value)
         check: _Check | None = setting.metadata["check"]
         if check and not check[0](value):
             msg = f"{name} must be {check[1]}, not {value!r}"
@@ -88,7 +89,7 @@ class _Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as a plain dict."""
-        return asdict(self)  # type: ignore[call-overload,no-any-return]
+        return asdict(self)
 
 
 @dataclass
