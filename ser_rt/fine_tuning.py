@@ -97,4 +97,4 @@ def _adapt(encoder: Wav2Vec2, rank: int) -> None:
 
 
 def _encoder(model: EmotionModel) -> Wav2Vec2:
-    return model.encoder  # type: ignore[return-value] (an encoder is a module too)
+    return model.encoder  # type: ignore[return-value]  # an encoder is a module too

@@ -204,7 +204,7 @@ def _predict(options: argparse.Namespace) -> int:
     failed = [r for r in results if r["predicted_emotion"] is None]
     if options.no_probabilities:
         for result in results:
-            del result["probabilities"]  # type: ignore[misc] (the user asked for none)
+            del result["probabilities"]  # type: ignore[misc]  # the user asked for none
     write_json(answer, options.output_path)
     for result in failed:
         print(f"ser-predict: {result['status']}", file=sys.stderr)
