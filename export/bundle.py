@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser_rt.bundle import MODEL_FILE, sample_path, write_bundle
+from ser_rt.bundle import sample_path, write_bundle
 from ser_rt.checkpoint import load_model
 from ser_rt.config import EMOTIONS, ModelConfig
 from ser_rt.errors import ExportError
+from ser_rt.manifest import MODEL_FILE
 from ser_rt.preprocessing import read_audio
 from ser_rt.provenance import versions
 

@@ -10,65 +10,33 @@ A bundle named ``compact``:
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from ser_rt.errors import BundleInvalidError, BundleNotFoundError, OutputError
+from ser_rt.errors import BundleNotFoundError, OutputError, SerError
+from ser_rt.manifest import (
+    FORMAT,
+    MANIFEST_FILE,
+    MODEL_FILE,
+    TYPES,
+    FeatureReuse,
+    Label,
+    describe_file,
+    path_inside,
+    read_feature_reuse,
+    read_labels,
+    read_manifest,
+    verify_files,
+)
 
-FORMAT = 1
-"""Version of the manifest that this code writes and reads."""
-
-MODEL_FILE = "model.onnx"
-MANIFEST_FILE = "manifest.json"
 DEFAULT_BUNDLE = "compact"
 _HERE = Path(__file__).resolve().parent
-
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "format": int,
-    "name": str,
-    "version": str,
-    "architecture": str,
-    "parameters": int,
-    "labels": list,
-    "sample_rate": int,
-    "precision": str,
-    "input_normalization": str,
-    "window_s": (int, float),
-    "hop_s": (int, float),
-    "min_window_s": (int, float),
-    "temperature": (int, float),
-    "files": dict,
-    "gates": dict,
-    "evaluation": dict,
-    "training": dict,
-    "licence": dict,
-    "tools": dict,
-}
-_HOUR_S = 3600
-_RANGES = {
-    "parameters": (1, 10**15),
-    "sample_rate": (1_000, 384_000),
-    "window_s": (1e-3, _HOUR_S),
-    "hop_s": (1e-3, _HOUR_S),
-    "min_window_s": (1e-3, _HOUR_S),
-    "temperature": (1e-6, 1e6),
-}
-"""Least and most that makes sense: a stream's memory follows from some of them."""
-
-
-@dataclass(frozen=True)
-class Label:
-    """One emotion: its number, and its name in English and Korean."""
-
-    id: int
-    en: str
-    ko: str
 
 
 @dataclass(frozen=True)
@@ -88,6 +56,7 @@ class Bundle:
     hop_s: float
     min_window_s: float
     temperature: float
+    feature_reuse: FeatureReuse | None
     manifest: Mapping[str, Any]
 
     @property
@@ -105,13 +74,17 @@ class Bundle:
                 file is not what the manifest says, or a listed file lies outside the folder.
         """
         folder = Path(path)
-        manifest = _read_manifest(folder)
-        for name, entry in manifest["files"].items():
-            _verify_file(folder, name, entry)
-        labels = _labels(folder, manifest["labels"])
+        manifest = read_manifest(folder)
+        verify_files(folder, manifest["files"])
+        found = {field.name: manifest[field.name] for field in fields(cls) if field.name in TYPES}
         return cls(
-            **{field.name: manifest[field.name] for field in fields(cls) if field.name in _TYPES}
-            | {"folder": folder, "labels": labels, "manifest": manifest}
+            **found
+            | {
+                "folder": folder,
+                "labels": read_labels(folder, manifest),
+                "feature_reuse": read_feature_reuse(folder, manifest),
+                "manifest": manifest,
+            }
         )
 
 
@@ -157,28 +130,62 @@ def write_bundle(
         BundleInvalidError: The result would not load.
         OutputError: ``folder`` holds something that is no bundle, or cannot be written.
     """
+    with new_bundle(folder) as fresh:
+        for name, content in files.items():
+            path = path_inside(fresh, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, Path):
+                shutil.copyfile(content, path)
+            else:
+                path.write_bytes(content)
+        seal(fresh, manifest)
+    return Path(folder)
+
+
+@contextmanager
+def new_bundle(folder: str | Path) -> Iterator[Path]:
+    """Give an empty folder to write a bundle into and `seal`, and put it in place at the end.
+
+    Whatever is raised inside leaves ``folder`` as it was.
+
+    Yields:
+        A folder on the same disk.
+
+    Raises:
+        BundleInvalidError: What was written would not load.
+        OutputError: ``folder`` holds something that is no bundle, or cannot be written.
+    """
     folder = Path(folder)
-    if folder.exists() and not (folder / MANIFEST_FILE).is_file() and _is_occupied(folder):
-        msg = f"{folder} holds files that are no bundle; choose another folder"
-        raise OutputError(msg)
     try:
+        if folder.exists() and not (folder / MANIFEST_FILE).is_file() and _is_occupied(folder):
+            msg = f"{folder} holds files that are no bundle; choose another folder"
+            raise OutputError(msg)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
             fresh = Path(temporary) / "new"
             fresh.mkdir()
-            entries = {name: _write_file(fresh, name, files[name]) for name in sorted(files)}
-            text = json.dumps(
-                {"format": FORMAT, **manifest, "files": entries}, ensure_ascii=False, indent=2
-            )
-            (fresh / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
+            yield fresh
             Bundle.load(fresh)
             _replace(folder, fresh, Path(temporary) / "old")
     except OSError as error:
-        if isinstance(error, BundleNotFoundError):
+        if isinstance(error, SerError):
             raise
         msg = f"bundle {folder} cannot be written: {error}"
         raise OutputError(msg) from error
-    return folder
+
+
+def seal(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest of a folder whose other files are all there.
+
+    Args:
+        folder: Of the bundle.
+        manifest: Everything but ``format`` and ``files``, which are filled in.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    entries = {path.relative_to(folder).as_posix(): describe_file(path) for path in paths}
+    whole = {"format": FORMAT, **manifest, "files": entries}
+    text = json.dumps(whole, ensure_ascii=False, indent=2)
+    (folder / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def _replace(folder: Path, fresh: Path, old: Path) -> None:
@@ -192,104 +199,5 @@ def _replace(folder: Path, fresh: Path, old: Path) -> None:
         raise
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST_FILE
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        msg = f"no model bundle in {folder}: it has no {MANIFEST_FILE}"
-        raise BundleNotFoundError(msg) from error
-    except (OSError, ValueError, RecursionError) as error:
-        msg = f"{path} cannot be read as JSON ({error}); export the bundle again"
-        raise BundleInvalidError(msg) from error
-    if not isinstance(manifest, dict):
-        raise _invalid(folder, "its manifest is not a JSON object")
-    _check_manifest(folder, manifest)
-    return manifest
-
-
-def _check_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    if manifest.get("format") != FORMAT:
-        raise _invalid(
-            folder,
-            f"format {manifest.get('format')!r} is unknown, this ser-rt reads {FORMAT}",
-            "install the ser-rt that wrote it, or export it again",
-        )
-    for key, expected in _TYPES.items():
-        if key not in manifest:
-            raise _invalid(folder, f"its manifest has no {key!r}")
-        if not isinstance(manifest[key], expected) or isinstance(manifest[key], bool):
-            raise _invalid(folder, f"{key!r} in its manifest is {manifest[key]!r}")
-    for key, (least, most) in _RANGES.items():
-        if not least <= manifest[key] <= most:
-            what = (
-                f"{key!r} in its manifest is {manifest[key]!r}, not within {least:g} and {most:g}"
-            )
-            raise _invalid(folder, what)
-    if max(manifest["hop_s"], manifest["min_window_s"]) > manifest["window_s"]:
-        raise _invalid(folder, "its hop_s or min_window_s is longer than its window_s")
-    if MODEL_FILE not in manifest["files"]:
-        raise _invalid(folder, f"its manifest does not list {MODEL_FILE}")
-
-
-def _labels(folder: Path, entries: list[Any]) -> tuple[Label, ...]:
-    try:
-        labels = tuple(Label(int(e["id"]), str(e["en"]), str(e["ko"])) for e in entries)
-    except (TypeError, KeyError, ValueError) as error:
-        raise _invalid(folder, "each label needs id, en and ko") from error
-    names = {label.en for label in labels}
-    if [x.id for x in labels] != list(range(len(labels))) or not 1 < len(labels) == len(names):
-        raise _invalid(folder, "labels must be two or more distinct names with ids from 0 in order")
-    return labels
-
-
-def _verify_file(folder: Path, name: str, entry: object) -> None:
-    try:
-        path = _inside(folder, name)
-        is_file = path.is_file()
-    except BundleInvalidError:
-        raise
-    except (OSError, ValueError) as error:
-        raise _invalid(folder, f"no file can have the name {name[:80]!r}") from error
-    if not isinstance(entry, dict) or not {"sha256", "bytes"} <= entry.keys():
-        raise _invalid(folder, f"its manifest gives no sha256 and bytes of {name}")
-    if not is_file:
-        msg = f"bundle {folder} lacks its file {name}; copy or export it again"
-        raise BundleNotFoundError(msg)
-    if path.stat().st_size != entry["bytes"]:
-        raise _invalid(folder, f"{name} has {path.stat().st_size} bytes, not {entry['bytes']}")
-    if _sha256(path) != entry["sha256"]:
-        raise _invalid(folder, f"{name} is not the file its manifest names (sha256 differs)")
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """Return ``folder/name`` if no part of the name or of the disk leads out of the folder."""
-    parts = PurePosixPath(name).parts
-    unsafe = bool(set("\\:\0") & set(name)) or name.startswith("/") or ".." in parts or not parts
-    path = folder.joinpath(*parts)
-    if unsafe or path.resolve() != folder.resolve().joinpath(*parts):
-        raise _invalid(folder, f"file name {name!r} leads out of the folder", "do not use it")
-    return path
-
-
-def _write_file(folder: Path, name: str, content: bytes | Path) -> dict[str, Any]:
-    path = _inside(folder, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(content, Path):
-        shutil.copyfile(content, path)
-    else:
-        path.write_bytes(content)
-    return {"sha256": _sha256(path), "bytes": path.stat().st_size}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _is_occupied(folder: Path) -> bool:
     return not folder.is_dir() or any(folder.iterdir())
-
-
-def _invalid(folder: Path, what: str, do: str = "copy or export it again") -> BundleInvalidError:
-    return BundleInvalidError(f"bundle {folder} is invalid: {what}; {do}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser_rt.bundle import MANIFEST_FILE
 from ser_rt.errors import ConfigError
+from ser_rt.manifest import MANIFEST_FILE
 
 if TYPE_CHECKING:
     from ser_rt.classifier import EmotionClassifier

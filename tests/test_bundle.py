@@ -149,6 +149,43 @@ def test_a_folder_that_is_no_bundle_is_not_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.txt").exists()
 
 
+REUSE = {
+    "frontend": "model.onnx",
+    "encoder": "config.json",
+    "receptive_field": 400,
+    "stride": 320,
+    "channels": 512,
+}
+
+
+def test_the_pair_of_graphs_is_found(bundle: Path) -> None:
+    assert Bundle.load(bundle).feature_reuse is None
+    edit(bundle, lambda manifest: manifest.update(feature_reuse=REUSE))
+    reuse = Bundle.load(bundle).feature_reuse
+    assert reuse is not None
+    assert (reuse.frontend, reuse.encoder) == (bundle / "model.onnx", bundle / "config.json")
+    assert (reuse.receptive_field, reuse.stride, reuse.channels) == (400, 320, 512)
+    edit(bundle, lambda manifest: manifest.update(feature_reuse=None))
+    assert Bundle.load(bundle).feature_reuse is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"frontend": "../model.onnx"},
+        {"encoder": 7},
+        {"stride": 0},
+        {"receptive_field": True},
+        {"channels": 1.5},
+    ],
+)
+def test_a_pair_that_makes_no_sense_is_refused(bundle: Path, change: dict[str, object]) -> None:
+    edit(bundle, lambda manifest: manifest.update(feature_reuse=REUSE | change))
+    refuse(bundle, f"'{next(iter(change))}' of its feature_reuse is")
+    edit(bundle, lambda manifest: manifest.update(feature_reuse="yes"))
+    refuse(bundle, "'feature_reuse' in its manifest is 'yes'")
+
+
 def test_find_bundle_takes_a_folder_or_a_built_in_name(bundle: Path) -> None:
     assert find_bundle(bundle) == bundle
     for name, folder in built_in_bundles().items():

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from ser_rt.bundle import MANIFEST_FILE
 from ser_rt.errors import BundleInvalidError, BundleNotFoundError, CheckpointError, ConfigError
 from ser_rt.inference import create_inference_engine
 from ser_rt.loading import open_model
+from ser_rt.manifest import MANIFEST_FILE
 from tests.tiny_bundle import LABELS, build_tiny_bundle
 from tests.tones import RATE, write_tone
 

@@ -19,7 +19,7 @@ LEARNING = (
 ROWS: tuple[set[str], ...] = (
     {"errors", "config"},
     {"bundle", "classifier", "augmentation", "batching", "corpus", "metrics", "plots", "presets"}
-    | {"provenance", "sample_data"},
+    | {"manifest", "provenance", "sample_data"},
     # Learning hears files through the decoder that streaming has: there is no second one.
     RUNNING | LEARNING | {"preprocessing", "audio_cache", "clip_check"},
     {"__init__", "train", "evaluate", "inference", "evaluation", "loading", "report", "stress"}
