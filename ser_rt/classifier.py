@@ -5,6 +5,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from ser_rt.manifest import FeatureReuse
+
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -46,4 +48,25 @@ class WindowDefaults(Protocol):
     @property
     def min_window_s(self) -> float:
         """Shortest window worth classifying: the first early result comes then."""
+        ...
+
+
+@runtime_checkable
+class FeatureClassifier(EmotionClassifier, Protocol):
+    """What a classifier may add: features computed once, and shared by windows that overlap.
+
+    ``classifier(waveforms)`` equals ``classify_features(features(waveforms))``.
+    """
+
+    @property
+    def feature_reuse(self) -> FeatureReuse | None:
+        """Which samples a frame of the features covers; None if this network cannot reuse."""
+        ...
+
+    def features(self, waveforms: FloatArray) -> FloatArray:
+        """Return the features ``[batch, frames, channels]`` of float32 ``[batch, samples]``."""
+        ...
+
+    def classify_features(self, features: FloatArray) -> FloatArray:
+        """Classify float32 ``[batch, frames, channels]`` into probabilities ``[batch, labels]``."""
         ...

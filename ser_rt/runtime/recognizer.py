@@ -9,10 +9,11 @@ from typing import Protocol
 
 import numpy as np
 
-from ser_rt.classifier import EmotionClassifier, FloatArray
+from ser_rt.classifier import EmotionClassifier, FeatureClassifier, FloatArray
 from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.runtime.audio import AudioChunk, SourceWarning
 from ser_rt.runtime.defaults import GATE_THRESHOLD, HOP_S, MIN_WINDOW_S, WINDOW_S
+from ser_rt.runtime.feature_windows import FeatureWindows
 from ser_rt.runtime.gate import LevelGate, SpeechGate
 from ser_rt.runtime.pacer import Pacer
 from ser_rt.runtime.windower import Window, Windower
@@ -73,6 +74,7 @@ class WindowedRecognizer:
 
     The first result comes when ``min_window_s`` are heard. Windows go to the model one at a time:
     a batch could change the last digits, and then the numbers would depend on the chunking.
+    Where the classifier can, windows share the features of the samples that they have in common.
 
     Windows without speech never reach the model. Of live audio, which comes whether or not there
     is time for it, a `Pacer` leaves windows out where the model is too slow; of any other, none.
@@ -119,6 +121,7 @@ class WindowedRecognizer:
             msg = f"gate_threshold must be within 0 and 1, not {gate_threshold!r}"
             raise ConfigError(msg)
         self._classifier = classifier
+        self._answer = _answers(classifier)
         self._rate = rate
         self._windower = Windower(
             window=round(window_s * rate),
@@ -217,11 +220,12 @@ class WindowedRecognizer:
         ]
 
     def _ask(self, window: Window) -> FloatArray:
-        samples = window.samples
-        missing = round(SHORTEST_INPUT_S * self._rate) - len(samples)
+        missing = round(SHORTEST_INPUT_S * self._rate) - len(window.samples)
         if missing > 0:
-            samples = np.pad(samples, (0, missing))
-        probabilities: FloatArray = self._classifier(samples[np.newaxis])[0]
+            padded = np.pad(window.samples, (0, missing))
+            probabilities = self._classifier(padded[np.newaxis])[0]
+        else:
+            probabilities = self._answer(window)
         if not np.isfinite(probabilities).all():
             msg = (
                 f"the model has no finite answer for {window.start / self._rate:g} to "
@@ -229,3 +233,15 @@ class WindowedRecognizer:
             )
             raise AudioInputError(msg)
         return probabilities
+
+
+def _answers(classifier: EmotionClassifier) -> Callable[[Window], FloatArray]:
+    """Return what gives the probabilities of one stream's windows."""
+    if isinstance(classifier, FeatureClassifier) and classifier.feature_reuse is not None:
+        return FeatureWindows(classifier, classifier.feature_reuse)
+
+    def answer(window: Window) -> FloatArray:
+        probabilities: FloatArray = classifier(window.samples[np.newaxis])[0]
+        return probabilities
+
+    return answer
