@@ -11,7 +11,7 @@ import soundfile
 
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.stream import load
-from tests.tiny_bundle import build_tiny_bundle
+from tests.tiny_bundle import build_tiny_bundle, build_two_part_bundle
 
 RATE = 16_000
 Wave = npt.NDArray[np.float32]
@@ -33,6 +33,11 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def classifier(tiny_bundle: Path) -> OnnxClassifier:
     return load(tiny_bundle)
+
+
+@pytest.fixture(scope="session")
+def two_part_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_two_part_bundle(tmp_path_factory.mktemp("models") / "two-part")
 
 
 @pytest.fixture

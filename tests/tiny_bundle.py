@@ -77,16 +77,94 @@ def tiny_model(labels: int = len(LABELS)) -> bytes:
         node("Softmax", ["logits"], ["probabilities"], axis=-1),
     ]
 
-    def value(name: str, columns: int | str) -> Any:
-        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", columns])
+    return _model(nodes, constants, [_WAVES], _answers(labels, 4))
 
-    graph = helper.make_graph(
-        nodes,
-        "tiny",
-        [value("input_values", "samples")],
-        [value("logits", labels), value("probabilities", labels), value("embedding", 4)],
-        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+
+RECEPTIVE_FIELD, STRIDE, CHANNELS = 400, 320, 8
+TWO_PARTS = {
+    "frontend": "frontend.onnx",
+    "encoder": "encoder.onnx",
+    "receptive_field": RECEPTIVE_FIELD,
+    "stride": STRIDE,
+    "channels": CHANNELS,
+}
+
+
+def build_two_part_bundle(folder: Path, **changes: Any) -> Path:
+    """Write a bundle with a whole graph, and the same in two parts: frames, and what is of them."""
+    frontend, encoder, whole = two_part_models()
+    files = {"model.onnx": whole, "frontend.onnx": frontend, "encoder.onnx": encoder}
+    return write_bundle(folder, files, MANIFEST | {"feature_reuse": TWO_PARTS} | changes)
+
+
+def two_part_models(labels: int = len(LABELS)) -> tuple[bytes, bytes, bytes]:
+    """Return frontend (a strided convolution), encoder (mean and peak of frames) and both as one.
+
+    The encoder weighs a frame by its neighbours, so a frame that is missing or double shows.
+    """
+    rng = np.random.default_rng(11)
+
+    def normal(*shape: int) -> np.ndarray[Any, Any]:
+        return rng.standard_normal(shape).astype(np.float32)
+
+    axes = {"one": np.array([1], np.int64)}
+    kernels = {"kernels": normal(CHANNELS, 1, RECEPTIVE_FIELD) * 0.3}
+    weights = {
+        "mixing": normal(CHANNELS, CHANNELS, 3) * 0.5,
+        "weights": normal(2 * CHANNELS, labels),
+    }
+    node = helper.make_node
+    hear = [
+        node("Unsqueeze", ["input_values", "one"], ["channel"]),
+        node("Conv", ["channel", "kernels"], ["filtered"], strides=[STRIDE]),
+        node("Tanh", ["filtered"], ["bounded"]),
+        node("Transpose", ["bounded"], ["features"], perm=[0, 2, 1]),
+    ]
+    understand = [
+        node("Transpose", ["features"], ["by_channel"], perm=[0, 2, 1]),
+        node("Conv", ["by_channel", "mixing"], ["mixed"], pads=[1, 1]),
+        node("Softplus", ["mixed"], ["positive"]),
+        node("GlobalAveragePool", ["positive"], ["mean"]),
+        node("GlobalMaxPool", ["positive"], ["peak"]),
+        node("Concat", ["mean", "peak"], ["stacked"], axis=1),
+        node("Flatten", ["stacked"], ["embedding"]),
+        node("MatMul", ["embedding", "weights"], ["logits"]),
+        node("Softmax", ["logits"], ["probabilities"], axis=-1),
+    ]
+    answers = _answers(labels, 2 * CHANNELS)
+    features = helper.make_tensor_value_info(
+        "features", TensorProto.FLOAT, ["batch", "frames", CHANNELS]
     )
+    return (
+        _model(hear, axes | kernels, [_WAVES], [features]),
+        _model(understand, weights, [features], answers),
+        _model([*hear, *understand], axes | kernels | weights, [_WAVES], answers),
+    )
+
+
+def _value(name: str, columns: int | str) -> Any:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", columns])
+
+
+_WAVES = _value("input_values", "samples")
+
+
+def _answers(labels: int, embedding: int) -> list[Any]:
+    return [
+        _value("logits", labels),
+        _value("probabilities", labels),
+        _value("embedding", embedding),
+    ]
+
+
+def _model(
+    nodes: list[Any],
+    constants: dict[str, np.ndarray[Any, Any]],
+    inputs: list[Any],
+    outputs: list[Any],
+) -> bytes:
+    initializers = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, "tiny", inputs, outputs, initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
     serialised: bytes = model.SerializeToString()
     return serialised

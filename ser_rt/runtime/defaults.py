@@ -5,6 +5,9 @@ HOP_S = 0.5
 MIN_WINDOW_S = 1.0
 """Used where a classifier does not say what its network was made for."""
 
+SHORTEST_INPUT_S = 0.25
+"""Shorter audio is padded with zeros: convolutional networks fail on less than their reach."""
+
 HALF_LIFE_S = 0.7
 """Half-life of smoothing: a change of emotion is half through after this."""
 

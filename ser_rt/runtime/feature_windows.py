@@ -15,6 +15,7 @@ import numpy as np
 from ser_rt.classifier import FeatureClassifier, FloatArray
 from ser_rt.errors import BundleInvalidError
 from ser_rt.manifest import FeatureReuse
+from ser_rt.runtime.graphs import frames_of
 from ser_rt.runtime.windower import Window
 
 
@@ -37,7 +38,7 @@ class FeatureWindows:
     def __init__(self, classifier: FeatureClassifier, reuse: FeatureReuse) -> None:
         """Make the memory of one stream over a shared classifier."""
         self._classifier = classifier
-        self._stride, self._reach = reuse.stride, reuse.receptive_field
+        self._reuse, self._stride = reuse, reuse.stride
         self._kept: dict[int, _Frames] = {}
 
     def __call__(self, window: Window) -> FloatArray:
@@ -48,7 +49,7 @@ class FeatureWindows:
         return probabilities
 
     def _frames(self, window: Window) -> FloatArray:
-        count = (len(window.samples) - self._reach) // self._stride + 1
+        count = frames_of(self._reuse, len(window.samples))
         phase = window.start % self._stride
         frames = self._known(phase, window.start, count)
         if len(frames) < count:

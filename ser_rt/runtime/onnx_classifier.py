@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ser_rt.bundle import Bundle
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import AudioInputError, BundleInvalidError, ConfigError, ProviderError
-from ser_rt.runtime.providers import PROVIDERS, Execution, onnxruntime
+from ser_rt.manifest import FeatureReuse
+from ser_rt.runtime.graphs import FEATURES, Graph, graphs_of, hop_block
+from ser_rt.runtime.providers import PROVIDERS, Execution, Workload
+from ser_rt.runtime.session import Session
 
-INPUT = "input_values"
-OUTPUTS = ("probabilities", "logits", "embedding")
 SMALL_MODEL_PARAMETERS = 20_000_000
 
 
 class OnnxClassifier:
     """An `EmotionClassifier` of a bundle. Thread-safe: share one between all streams.
+
+    Where the bundle holds its network in two parts, these are opened and not the whole, and it is
+    a `FeatureClassifier` whose streams share features.
 
     Example:
         >>> classifier = OnnxClassifier(Bundle.load(tiny_bundle))
@@ -25,7 +27,15 @@ class OnnxClassifier:
         (1, 6)
     """
 
-    def __init__(self, bundle: Bundle, provider: str = "cpu", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        provider: str = "cpu",
+        threads: int | None = None,
+        *,
+        reuse: bool = True,
+        fixed_lengths: bool = False,
+    ) -> None:
         """Load the network.
 
         Args:
@@ -34,9 +44,13 @@ class OnnxClassifier:
             threads: Threads of one call. None gives networks below 20 M parameters one, since
                 sharing out a few milliseconds costs more than it saves and the other cores are
                 free for other streams; bigger ones get every core.
+            reuse: Whether to open the two parts of a bundle that has them; without, its whole
+                graph.
+            fixed_lengths: Whether calls have a few shapes that come again and again. A GPU then
+                takes its time over each new one, and less over those that it knows.
 
         Raises:
-            ProviderError: The provider did not come up.
+            ProviderError: The provider did not come up, or cannot run this bundle.
             BundleInvalidError: The graph is not what a bundle's graph must be.
             ConfigError: No such provider, or a bad number of threads.
             MissingDependencyError: onnxruntime is not installed.
@@ -51,8 +65,12 @@ class OnnxClassifier:
             threads = 1 if bundle.parameters < SMALL_MODEL_PARAMETERS else 0
         self.bundle = bundle
         self._labels = tuple(label.en for label in bundle.labels)
-        self._session, self.provider = _open_first(bundle, PROVIDERS[provider](), threads)
-        self._check_graph()
+        self._reuse = bundle.feature_reuse if reuse else None
+        graphs = graphs_of(bundle, self._reuse)
+        self._captures = fixed_lengths
+        executions = PROVIDERS[provider](Workload(bundle, fixed_lengths))
+        self._sessions, self.provider = _open_first(graphs, executions, threads)
+        self._check_graphs(graphs)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -79,74 +97,103 @@ class OnnxClassifier:
         """Shortest window in seconds worth classifying."""
         return self.bundle.min_window_s
 
+    @property
+    def feature_reuse(self) -> FeatureReuse | None:
+        """Which samples a frame of the features covers; None where the graph is whole."""
+        return self._reuse
+
+    @property
+    def nodes(self) -> dict[str, int]:
+        """Number of graph nodes that each of onnxruntime's providers runs."""
+        total: dict[str, int] = {}
+        for session in self._sessions:
+            for name, count in session.nodes.items():
+                total[name] = total.get(name, 0) + count
+        return total
+
     def __call__(self, waveforms: FloatArray) -> FloatArray:
         """Classify float32 ``[batch, samples]`` into probabilities ``[batch, labels]``."""
         return self.outputs(waveforms, "probabilities")[0]
 
     def outputs(self, waveforms: FloatArray, *names: str) -> list[FloatArray]:
-        """Return the graph's outputs of these names (`OUTPUTS`), each float32 ``[batch, ...]``.
+        """Return outputs of these names, each float32 ``[batch, ...]``: see `graphs.OUTPUTS`.
 
         Raises:
             AudioInputError: ``waveforms`` is not float32 ``[batch, samples]``.
         """
-        if waveforms.ndim != 2 or waveforms.dtype != np.float32 or 0 in waveforms.shape:
-            got = f"{waveforms.dtype} {waveforms.shape}"
-            msg = f"waveforms must be float32 [batch, samples], not {got}"
-            raise AudioInputError(msg)
-        found: list[FloatArray] = self._session.run(list(names), {INPUT: waveforms})
-        return found
+        _check("waveforms", waveforms, "[batch, samples]")
+        values = waveforms if self._reuse is None else self.features(waveforms)
+        return self._sessions[-1].run(list(names), values)
 
-    def _check_graph(self) -> None:
-        inputs = [x.name for x in self._session.get_inputs()]
-        outputs = {x.name: x.shape for x in self._session.get_outputs()}
-        path = self.bundle.model_path
-        if inputs != [INPUT] or not set(OUTPUTS) <= outputs.keys():
+    def features(self, waveforms: FloatArray) -> FloatArray:
+        """Return the features ``[batch, frames, channels]`` of float32 ``[batch, samples]``.
+
+        Raises:
+            AudioInputError: ``waveforms`` is not float32 ``[batch, samples]``.
+            ConfigError: The network is opened whole: `feature_reuse` is None.
+        """
+        self._require_reuse()
+        _check("waveforms", waveforms, "[batch, samples]")
+        return self._sessions[0].run([FEATURES], waveforms)[0]
+
+    def classify_features(self, features: FloatArray) -> FloatArray:
+        """Classify float32 ``[batch, frames, channels]`` into probabilities ``[batch, labels]``.
+
+        Raises:
+            AudioInputError: ``features`` is not float32 ``[batch, frames, channels]``.
+            ConfigError: The network is opened whole: `feature_reuse` is None.
+        """
+        self._require_reuse()
+        _check(FEATURES, features, "[batch, frames, channels]")
+        return self._sessions[-1].run(["probabilities"], features)[0]
+
+    def warm_up(self) -> None:
+        """Run every part at the sizes of a stream, so that its first window is not slow."""
+        window = np.zeros((1, round(self.window_s * self.sample_rate)), np.float32)
+        block = None if self._reuse is None else hop_block(self.bundle, self._reuse)
+        for _ in range(2 if self._captures else 1):
+            self(window)
+            if block is not None:
+                self.features(window[:, :block])
+
+    def _require_reuse(self) -> None:
+        if self._reuse is None:
+            msg = f"{self.bundle.name} is opened whole: it has no features to share"
+            raise ConfigError(msg)
+
+    def _check_graphs(self, graphs: list[Graph]) -> None:
+        for session, graph in zip(self._sessions, graphs, strict=True):
+            inputs, outputs = session.inputs, session.outputs
+            if inputs != [graph.input] or not set(graph.outputs) <= outputs.keys():
+                msg = (
+                    f"{graph.path} takes {inputs} and gives {list(outputs)}, where a bundle's "
+                    f"takes {graph.input} and gives {', '.join(graph.outputs)}; export it again"
+                )
+                raise BundleInvalidError(msg)
+        columns = self._sessions[-1].outputs["probabilities"][-1]
+        if isinstance(columns, int) and columns != len(self._labels):
             msg = (
-                f"{path} takes {inputs} and gives {list(outputs)}, where a bundle's graph takes "
-                f"{INPUT} and gives {', '.join(OUTPUTS)}; export it again"
+                f"{graphs[-1].path} tells {columns} emotions apart, its manifest names "
+                f"{len(self._labels)}"
             )
             raise BundleInvalidError(msg)
-        columns = outputs["probabilities"][-1]
-        if isinstance(columns, int) and columns != len(self._labels):
-            msg = f"{path} tells {columns} emotions apart, its manifest names {len(self._labels)}"
-            raise BundleInvalidError(msg)
 
 
-def _open_first(bundle: Bundle, executions: list[Execution], threads: int) -> tuple[Any, str]:
-    """Open the network with the first provider that comes up; raise the last one's error."""
+def _open_first(
+    graphs: list[Graph], executions: list[Execution], threads: int
+) -> tuple[list[Session], str]:
+    """Open all graphs with the first provider that comes up; raise the last one's error."""
     for execution in executions[:-1]:
         try:
-            return _open(bundle, execution, threads), execution.short_name
+            return [Session(g, execution, threads) for g in graphs], execution.short_name
         except ProviderError:
             continue
-    return _open(bundle, executions[-1], threads), executions[-1].short_name
+    last = executions[-1]
+    return [Session(g, last, threads) for g in graphs], last.short_name
 
 
-def _open(bundle: Bundle, execution: Execution, threads: int) -> Any:  # noqa: ANN401 (no types)
-    ort = onnxruntime()
-    problem = "this onnxruntime has no such provider"
-    if execution.name in ort.get_available_providers():
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.enable_mem_pattern = False
-        options.log_severity_level = 4
-        # Streams are idle between hops; a thread that spins meanwhile burns a core.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        chosen = [(execution.name, execution.options)]
-        try:
-            session = ort.InferenceSession(str(bundle.model_path), options, providers=chosen)
-        except Exception as error:  # onnxruntime's own errors have no common base below Exception
-            if execution.name == "CPUExecutionProvider":
-                msg = f"{bundle.model_path} does not load: {_one_line(error)}; export it again"
-                raise BundleInvalidError(msg) from error
-            problem = _one_line(error)
-        else:
-            if session.get_providers()[0] == execution.name:
-                return session
-            problem = "onnxruntime fell back to " + ", ".join(session.get_providers())
-    msg = f"{execution.name} did not come up ({problem}); {execution.remedy}"
-    raise ProviderError(msg)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+def _check(name: str, values: FloatArray, axes: str) -> None:
+    if values.ndim != axes.count(",") + 1 or values.dtype != np.float32 or 0 in values.shape:
+        got = f"{values.dtype} {values.shape}"
+        msg = f"{name} must be float32 {axes}, not {got}"
+        raise AudioInputError(msg)

@@ -1,49 +1,105 @@
-"""Where a model runs: one function per execution provider, one entry each in `PROVIDERS`."""
+"""Where a model runs: one function per execution provider, one entry each in `PROVIDERS`.
+
+Options are those of https://onnxruntime.ai/docs/execution-providers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
-from ser_rt.errors import MissingDependencyError
+from ser_rt.bundle import Bundle
+from ser_rt.errors import MissingDependencyError, ProviderError
+from ser_rt.runtime.graphs import Graph
+from ser_rt.runtime.tensorrt import Options, tensorrt_options
 
-
-class Execution(NamedTuple):
-    """An onnxruntime execution provider, its options, and what to do if it does not come up."""
-
-    name: str
-    options: dict[str, Any]
-    remedy: str
-
-    @property
-    def short_name(self) -> str:
-        """Name as in `PROVIDERS`: ``cpu``."""
-        return self.name.removesuffix("ExecutionProvider").lower()
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+TENSORRT = "TensorrtExecutionProvider"
 
 
-def cpu() -> list[Execution]:
+@dataclass(frozen=True)
+class Workload:
+    """What is to run, and how it will be called."""
+
+    bundle: Bundle
+    fixed_lengths: bool = False
+    """Whether calls have a few shapes that come again and again."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A way to run graphs."""
+
+    short_name: str
+    """Name as in `PROVIDERS`: ``cpu``."""
+    providers: Callable[[Graph], list[tuple[str, Options]]]
+    """onnxruntime's providers and their options, best first."""
+    captures: bool = False
+    """Whether calls of the same shape are captured as one CUDA graph."""
+    limits_shapes: bool = False
+    """Whether a graph takes only shapes between its least and its most."""
+
+
+def cpu(_: Workload) -> list[Execution]:
     """Run on the processor."""
-    return [Execution("CPUExecutionProvider", {}, "reinstall onnxruntime: pip install ser-rt[cpu]")]
+    return [Execution("cpu", lambda _: [(CPU, {})])]
 
 
-def cuda() -> list[Execution]:
-    """Run on an NVIDIA GPU, or fail."""
-    # Lengths vary while a stream begins: an exhaustive search would run anew for each.
+def cuda(load: Workload) -> list[Execution]:
+    """Run on an NVIDIA GPU.
+
+    An exhaustive search for convolutions takes its time for every new shape, and so does the
+    capture of a CUDA graph: both are for shapes that come again. Lengths vary while a stream
+    begins and when it ends.
+    """
+    _refuse_int8(load.bundle, "cuda")
     options = {"cudnn_conv_algo_search": "HEURISTIC"}
-    remedy = (
-        "it needs an NVIDIA GPU with its driver, CUDA and cuDNN, and onnxruntime-gpu in place of "
-        "onnxruntime: pip uninstall onnxruntime; pip install ser-rt[gpu]"
-    )
-    return [Execution("CUDAExecutionProvider", options, remedy)]
+    if load.fixed_lengths:
+        options = {"cudnn_conv_algo_search": "EXHAUSTIVE", "enable_cuda_graph": "1"}
+    return [Execution("cuda", lambda _: [(CUDA, options)], captures=load.fixed_lengths)]
 
 
-def auto() -> list[Execution]:
-    """Run on the best that comes up."""
-    return [*cuda(), *cpu()]
+def tensorrt(load: Workload) -> list[Execution]:
+    """Compile for an NVIDIA GPU with TensorRT, which takes minutes once; CUDA runs the rest."""
+    bundle = load.bundle
+    _refuse_int8(bundle, "tensorrt")
+    (rest,) = cuda(Workload(bundle))
+    return [
+        Execution(
+            "tensorrt",
+            lambda graph: [(TENSORRT, tensorrt_options(bundle, graph)), *rest.providers(graph)],
+            limits_shapes=True,
+        )
+    ]
 
 
-PROVIDERS: dict[str, Callable[[], list[Execution]]] = {"cpu": cpu, "cuda": cuda, "auto": auto}
-"""Each returns what to try, best first."""
+def auto(load: Workload) -> list[Execution]:
+    """Run on the best that comes up at once: TensorRT, which compiles for minutes, is not it."""
+    try:
+        gpu = cuda(load)
+    except ProviderError:
+        gpu = []
+    return [*gpu, *cpu(load)]
+
+
+PROVIDERS: dict[str, Callable[[Workload], list[Execution]]] = {
+    "cpu": cpu,
+    "cuda": cuda,
+    "tensorrt": tensorrt,
+    "auto": auto,
+}
+"""Each returns what to try, best first, or raises `ProviderError` for a bundle unfit for it."""
+
+
+def _refuse_int8(bundle: Bundle, provider: str) -> None:
+    if bundle.precision == "int8":
+        msg = (
+            f"{bundle.name} is an int8 bundle, and {provider} has no fast kernels for it: export "
+            f"it with --precision fp16 for {provider}, or run this one with --provider cpu"
+        )
+        raise ProviderError(msg)
 
 
 def onnxruntime() -> Any:  # noqa: ANN401 (it ships no types)

@@ -12,14 +12,17 @@ import numpy as np
 from ser_rt.classifier import EmotionClassifier, FeatureClassifier, FloatArray
 from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.runtime.audio import AudioChunk, SourceWarning
-from ser_rt.runtime.defaults import GATE_THRESHOLD, HOP_S, MIN_WINDOW_S, WINDOW_S
+from ser_rt.runtime.defaults import (
+    GATE_THRESHOLD,
+    HOP_S,
+    MIN_WINDOW_S,
+    SHORTEST_INPUT_S,
+    WINDOW_S,
+)
 from ser_rt.runtime.feature_windows import FeatureWindows
 from ser_rt.runtime.gate import LevelGate, SpeechGate
 from ser_rt.runtime.pacer import Pacer
 from ser_rt.runtime.windower import Window, Windower
-
-SHORTEST_INPUT_S = 0.25
-"""Shorter audio is padded with zeros: convolutional networks fail on less than their reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +226,7 @@ class WindowedRecognizer:
         missing = round(SHORTEST_INPUT_S * self._rate) - len(window.samples)
         if missing > 0:
             padded = np.pad(window.samples, (0, missing))
-            probabilities = self._classifier(padded[np.newaxis])[0]
+            probabilities: FloatArray = self._classifier(padded[np.newaxis])[0]
         else:
             probabilities = self._answer(window)
         if not np.isfinite(probabilities).all():

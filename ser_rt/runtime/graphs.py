@@ -1,0 +1,69 @@
+"""The graphs of a bundle, and the shapes that a stream asks of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ser_rt.bundle import Bundle
+from ser_rt.manifest import FeatureReuse
+from ser_rt.runtime.defaults import SHORTEST_INPUT_S
+
+INPUT = "input_values"
+FEATURES = "features"
+OUTPUTS = ("probabilities", "logits", "embedding")
+MOST_AT_ONCE = 8
+"""Largest batch that a provider is told to expect."""
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An ONNX file, and the shapes that its one input has in use."""
+
+    path: Path
+    input: str
+    outputs: tuple[str, ...]
+    least: Shape
+    usual: Shape
+    most: Shape
+
+
+def graphs_of(bundle: Bundle, reuse: FeatureReuse | None) -> list[Graph]:
+    """Return the graphs to open, the one that gives the answer last."""
+    window = round(bundle.window_s * bundle.sample_rate)
+    shortest = min(round(SHORTEST_INPUT_S * bundle.sample_rate), window)
+    if reuse is None:
+        shapes = (1, shortest), (1, window), (MOST_AT_ONCE, window)
+        return [Graph(bundle.model_path, INPUT, OUTPUTS, *shapes)]
+    block = min(hop_block(bundle, reuse), window)
+    least, most = (frames_of(reuse, samples) for samples in (shortest, window))
+    return [
+        Graph(
+            reuse.frontend,
+            INPUT,
+            (FEATURES,),
+            (1, min(reuse.receptive_field, block)),
+            (1, block),
+            (MOST_AT_ONCE, window),
+        ),
+        Graph(
+            reuse.encoder,
+            FEATURES,
+            OUTPUTS,
+            (1, least, reuse.channels),
+            (1, most, reuse.channels),
+            (MOST_AT_ONCE, most, reuse.channels),
+        ),
+    ]
+
+
+def frames_of(reuse: FeatureReuse, samples: int) -> int:
+    """Return how many frames of features so many samples have."""
+    return max(0, (samples - reuse.receptive_field) // reuse.stride + 1)
+
+
+def hop_block(bundle: Bundle, reuse: FeatureReuse) -> int:
+    """Return the samples whose features a full window of a stream lacks."""
+    return round(bundle.hop_s * bundle.sample_rate) + reuse.receptive_field - reuse.stride

@@ -1,0 +1,129 @@
+"""One ONNX graph, opened by onnxruntime on the provider that was asked for and on no other."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from ser_rt.classifier import FloatArray
+from ser_rt.errors import AudioInputError, BundleInvalidError, ProviderError
+from ser_rt.runtime.cuda_graphs import CudaGraphs
+from ser_rt.runtime.graphs import Graph
+from ser_rt.runtime.provider_trouble import trouble
+from ser_rt.runtime.providers import CPU, Execution, onnxruntime
+
+_QUIET, _WARNINGS = 4, 2
+
+
+class Session:
+    """A graph that is ready to run. Calls may come from many threads at once."""
+
+    def __init__(self, graph: Graph, execution: Execution, threads: int) -> None:
+        """Open a graph; ``threads`` of a CPU, 0 for every core.
+
+        Raises:
+            ProviderError: The provider did not come up.
+            BundleInvalidError: The file is no ONNX graph that onnxruntime can run.
+        """
+        self._graph, self._limits_shapes = graph, execution.limits_shapes
+        self._session = _open(graph, execution, threads)
+        self._graphs = CudaGraphs(onnxruntime(), self._session) if execution.captures else None
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of the inputs."""
+        return [x.name for x in self._session.get_inputs()]
+
+    @property
+    def outputs(self) -> dict[str, list[int | str]]:
+        """Shape of each output; axes that are free have a name."""
+        return {x.name: x.shape for x in self._session.get_outputs()}
+
+    @property
+    def nodes(self) -> dict[str, int]:
+        """Number of nodes of the optimised graph that each of onnxruntime's providers runs."""
+        parts = self._session.get_provider_graph_assignment_info()
+        count: Counter[str] = Counter()
+        for part in parts:
+            count[part.ep_name] += len(part.get_nodes())
+        return dict(count)
+
+    def run(self, names: list[str], values: FloatArray) -> list[FloatArray]:
+        """Return outputs by name, given the one input.
+
+        Raises:
+            AudioInputError: The graph was compiled for other shapes.
+        """
+        if self._limits_shapes:
+            _check_shape(self._graph, values.shape)
+        if self._graphs is not None:
+            return self._graphs.run(names, self._graph.input, values)
+        found: list[FloatArray] = self._session.run(names, {self._graph.input: values})
+        return found
+
+
+def _check_shape(graph: Graph, shape: tuple[int, ...]) -> None:
+    bounds = zip(graph.least, shape, graph.most, strict=True)
+    if not all(least <= size <= most for least, size, most in bounds):
+        msg = (
+            f"{graph.path.name} was compiled for {graph.input} from {list(graph.least)} to "
+            f"{list(graph.most)}, not for {list(shape)}: keep to the model's own windows, or use "
+            "provider cuda"
+        )
+        raise AudioInputError(msg)
+
+
+def _open(graph: Graph, execution: Execution, threads: int) -> Any:  # noqa: ANN401 (no types)
+    ort = onnxruntime()
+    chosen = execution.providers(graph)
+    wanted = chosen[0][0]
+    if wanted in ort.get_available_providers():
+        try:
+            with _undisturbed(ort, is_gpu=wanted != CPU):
+                session = ort.InferenceSession(
+                    str(graph.path), _options(ort, threads), providers=chosen, enable_fallback=0
+                )
+        except Exception as error:  # onnxruntime's own errors have no common base below Exception
+            if wanted == CPU:
+                msg = f"{graph.path} does not load: {_one_line(error)}; export it again"
+                raise BundleInvalidError(msg) from error
+            msg = f"{wanted} did not come up: {trouble(ort, wanted)} ({_one_line(error)})"
+            raise ProviderError(msg) from error
+        if session.get_providers()[0] == wanted:
+            return session
+    msg = f"{wanted} did not come up: {trouble(ort, wanted)}"
+    raise ProviderError(msg)
+
+
+def _options(ort: Any, threads: int) -> Any:  # noqa: ANN401 (no types)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.enable_mem_pattern = False
+    options.log_severity_level = _QUIET
+    # Streams are idle between hops; a thread that spins meanwhile burns a core.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    return options
+
+
+@contextlib.contextmanager
+def _undisturbed(ort: Any, *, is_gpu: bool) -> Iterator[None]:  # noqa: ANN401 (no types)
+    """Let GPU libraries be found in wheels, and keep what they print out of our output."""
+    if not is_gpu:
+        yield
+        return
+    with contextlib.redirect_stdout(io.StringIO()):
+        ort.set_default_logger_severity(_QUIET)
+        try:
+            if hasattr(ort, "preload_dlls"):
+                ort.preload_dlls()
+            yield
+        finally:
+            ort.set_default_logger_severity(_WARNINGS)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,102 @@
+"""What TensorRT is told: the shapes to compile for, and where to keep what it compiled.
+
+An engine fits one GPU, driver and TensorRT, and one network, so the folder is named after them all.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import subprocess
+import sys
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from ser_rt.bundle import Bundle
+from ser_rt.errors import MissingDependencyError, OutputError
+from ser_rt.manifest import MANIFEST_FILE
+from ser_rt.runtime.graphs import Graph, Shape
+
+Options = dict[str, str]
+
+_UNKNOWN = "unknown"
+
+
+def tensorrt_options(bundle: Bundle, graph: Graph) -> Options:
+    """Return the options of onnxruntime's TensorRT provider for one graph of a bundle.
+
+    One narrow profile: from the shortest to the full window, best at what a stream asks most. A
+    wide one can make a transformer twice as slow.
+
+    Raises:
+        OutputError: The cache folder cannot be made.
+    """
+    folder = cache_folder(bundle)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"TensorRT's engines cannot be kept in {folder}: {error.strerror}"
+        raise OutputError(msg) from error
+    options = {
+        "trt_profile_min_shapes": profile(graph.input, graph.least),
+        "trt_profile_opt_shapes": profile(graph.input, graph.usual),
+        "trt_profile_max_shapes": profile(graph.input, graph.most),
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": str(folder),
+        "trt_engine_cache_prefix": graph.path.stem,
+        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_path": str(folder),
+    }
+    if bundle.precision == "fp16":
+        # LayerNormalization squares its input: 16 bits overflow to finite but wrong values.
+        options |= {"trt_fp16_enable": "1", "trt_layer_norm_fp32_fallback": "1"}
+    return options
+
+
+def profile(name: str, shape: Shape) -> str:
+    """Write a shape as TensorRT's provider reads it.
+
+    >>> profile("input_values", (1, 48000))
+    'input_values:1x48000'
+    """
+    return f"{name}:{'x'.join(map(str, shape))}"
+
+
+def cache_folder(bundle: Bundle) -> Path:
+    """Return the user's cache folder for engines of this bundle on this machine."""
+    try:
+        from platformdirs import user_cache_path  # noqa: PLC0415 (part of the gpu extra)
+    except ImportError as error:
+        msg = "platformdirs is not installed: pip install 'ser-rt[gpu]'"
+        raise MissingDependencyError(msg) from error
+
+    # The manifest names the sha256 of every file.
+    manifest = hashlib.sha256((bundle.folder / MANIFEST_FILE).read_bytes()).hexdigest()
+    machine = hashlib.sha256("\n".join((*gpu_and_driver(), tensorrt_version())).encode())
+    return (
+        user_cache_path("ser-rt", appauthor=False)
+        / "tensorrt"
+        / (f"{bundle.name}-{manifest[:16]}-{machine.hexdigest()[:16]}")
+    )
+
+
+@cache
+def gpu_and_driver() -> tuple[str, str]:
+    """Return name of the first GPU and version of its driver, as ``nvidia-smi`` tells them."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    with suppress(OSError, subprocess.SubprocessError, ValueError, IndexError):
+        told = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
+        name, driver = told.stdout.splitlines()[0].rsplit(",", 1)
+        return name.strip(), driver.strip()
+    return _UNKNOWN, _UNKNOWN
+
+
+@cache
+def tensorrt_version() -> str:
+    """Return the version number that TensorRT's library gives."""
+    names = ["nvinfer_10.dll"] if sys.platform == "win32" else ["libnvinfer.so.10"]
+    for name in names:
+        with suppress(OSError, AttributeError):
+            return str(ctypes.CDLL(name).getInferLibVersion())
+    return _UNKNOWN
