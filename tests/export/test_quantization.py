@@ -1,0 +1,144 @@
+"""Int8 graphs of a tiny network made of what the large ones are made of."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ser_rt.classifier import FloatArray
+from ser_rt.errors import ExportError
+from ser_rt.export.quantization import to_int8, to_int8_dynamic
+
+WIDTH = 16
+
+
+class Tiny(nn.Module):
+    """Convolution, layer norm, attention and head; frames are the time axis."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.utils.parametrizations.weight_norm(
+            nn.Conv1d(1, WIDTH, 8, stride=4), name="weight", dim=2
+        )
+        self.norm = nn.LayerNorm(WIDTH)
+        self.query, self.key, self.value = (nn.Linear(WIDTH, WIDTH) for _ in range(3))
+        self.head = nn.Linear(WIDTH, 3)
+
+    def forward(self, waveforms: Tensor) -> tuple[Tensor, Tensor]:
+        frames = self.norm(functional.gelu(self.conv(waveforms[:, None])).transpose(1, 2))
+        scores = self.query(frames) @ self.key(frames).transpose(1, 2)
+        mixed = frames + scores.softmax(2) @ self.value(frames)
+        logits = self.head(mixed.mean(1))
+        return logits, logits.softmax(1)
+
+
+@pytest.fixture(scope="module")
+def network() -> onnx.ModelProto:
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        program = torch.onnx.export(
+            Tiny().eval(),
+            (torch.randn(2, 999),),
+            dynamo=True,
+            opset_version=20,
+            input_names=["input_values"],
+            output_names=["logits", "probabilities"],
+            dynamic_shapes=({0: torch.export.Dim("batch"), 1: torch.export.Dim("samples")},),
+            verbose=False,
+        )
+    assert program is not None
+    model: onnx.ModelProto = program.model_proto
+    return model
+
+
+def noise(seed: int, batch: int = 1, samples: int = 1_600) -> FloatArray:
+    generator = np.random.default_rng(seed)
+    return generator.standard_normal((batch, samples), dtype=np.float32)
+
+
+def run(model: onnx.ModelProto, waves: FloatArray) -> list[FloatArray]:
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    outputs: list[FloatArray] = session.run(None, {"input_values": waves})
+    return outputs
+
+
+@pytest.fixture(scope="module")
+def static(network: onnx.ModelProto) -> onnx.ModelProto:
+    before = network.SerializeToString()
+    model: onnx.ModelProto = to_int8(network, [noise(seed) for seed in range(4)])
+    assert network.SerializeToString() == before
+    return model
+
+
+@pytest.fixture(params=["static", "dynamic"])
+def quantized(
+    request: pytest.FixtureRequest, network: onnx.ModelProto, static: onnx.ModelProto
+) -> onnx.ModelProto:
+    model: onnx.ModelProto = static
+    if request.param == "dynamic":
+        model = to_int8_dynamic(network)
+    return model
+
+
+def test_it_says_nearly_the_same_at_any_length(
+    network: onnx.ModelProto, quantized: onnx.ModelProto
+) -> None:
+    for batch, samples in ((1, 1_600), (3, 777), (2, 4_001)):
+        waves = noise(9, batch, samples)
+        for whole, small in zip(run(network, waves), run(quantized, waves), strict=True):
+            assert np.abs(whole - small).max() < 0.02
+            assert not np.array_equal(whole, small)
+
+
+def test_the_edges_are_float_and_dynamic(quantized: onnx.ModelProto) -> None:
+    onnx.checker.check_model(quantized, full_check=True)
+    (given,) = quantized.graph.input
+    assert [axis.dim_param for axis in given.type.tensor_type.shape.dim] == ["batch", "samples"]
+    assert [value.name for value in quantized.graph.output] == ["logits", "probabilities"]
+    for value in (given, *quantized.graph.output):
+        assert value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+
+
+def test_products_with_weights_are_int8_per_channel(static: onnx.ModelProto) -> None:
+    tensors = {t.name: numpy_helper.to_array(t) for t in static.graph.initializer}
+    made_by = {name: node for node in static.graph.node for name in node.output}
+
+    def quantized_input(node: onnx.NodeProto, index: int) -> onnx.NodeProto | None:
+        found = made_by.get(node.input[index])
+        return found if found is not None and found.op_type == "DequantizeLinear" else None
+
+    seen = dict.fromkeys(("Conv", "MatMul", "Gemm", "attention"), 0)
+    for node in static.graph.node:
+        if node.op_type not in seen:
+            continue
+        weight = quantized_input(node, 1)
+        if weight is None:
+            seen["Gemm" if node.op_type == "Gemm" else "attention"] += 1
+            continue
+        seen[node.op_type] += 1
+        assert tensors[weight.input[0]].dtype == np.int8
+        assert tensors[weight.input[1]].shape == (WIDTH,)
+        activation = quantized_input(node, 0)
+        assert activation is not None
+        assert tensors[activation.input[2]].dtype == np.uint8
+    assert seen == {"Conv": 1, "MatMul": 3, "Gemm": 1, "attention": 2}
+
+
+def test_layer_normalization_stays_whole_and_float(quantized: onnx.ModelProto) -> None:
+    made_by = {name: node.op_type for node in quantized.graph.node for name in node.output}
+    (norm,) = [node for node in quantized.graph.node if node.op_type == "LayerNormalization"]
+    assert "Quantize" not in made_by[norm.input[0]]
+
+
+def test_it_needs_speech(network: onnx.ModelProto) -> None:
+    with pytest.raises(ExportError, match="calibrate"):
+        to_int8(network, [])
