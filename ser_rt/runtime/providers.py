@@ -34,6 +34,8 @@ class Execution:
 
     short_name: str
     """Name as in `PROVIDERS`: ``cpu``."""
+    name: str
+    """onnxruntime's name of it."""
     providers: Callable[[Graph], list[tuple[str, Options]]]
     """onnxruntime's providers and their options, best first."""
     captures: bool = False
@@ -44,7 +46,7 @@ class Execution:
 
 def cpu(_: Workload) -> list[Execution]:
     """Run on the processor."""
-    return [Execution("cpu", lambda _: [(CPU, {})])]
+    return [Execution("cpu", CPU, lambda _: [(CPU, {})])]
 
 
 def cuda(load: Workload) -> list[Execution]:
@@ -58,7 +60,7 @@ def cuda(load: Workload) -> list[Execution]:
     options = {"cudnn_conv_algo_search": "HEURISTIC"}
     if load.fixed_lengths:
         options = {"cudnn_conv_algo_search": "EXHAUSTIVE", "enable_cuda_graph": "1"}
-    return [Execution("cuda", lambda _: [(CUDA, options)], captures=load.fixed_lengths)]
+    return [Execution("cuda", CUDA, lambda _: [(CUDA, options)], captures=load.fixed_lengths)]
 
 
 def tensorrt(load: Workload) -> list[Execution]:
@@ -69,6 +71,7 @@ def tensorrt(load: Workload) -> list[Execution]:
     return [
         Execution(
             "tensorrt",
+            TENSORRT,
             lambda graph: [(TENSORRT, tensorrt_options(bundle, graph)), *rest.providers(graph)],
             limits_shapes=True,
         )

@@ -78,9 +78,9 @@ def _check_shape(graph: Graph, shape: tuple[int, ...]) -> None:
 
 def _open(graph: Graph, execution: Execution, threads: int) -> Any:  # noqa: ANN401 (no types)
     ort = onnxruntime()
-    chosen = execution.providers(graph)
-    wanted = chosen[0][0]
+    wanted = execution.name
     if wanted in ort.get_available_providers():
+        chosen = execution.providers(graph)
         try:
             with _undisturbed(ort, is_gpu=wanted != CPU):
                 session = ort.InferenceSession(
