@@ -11,6 +11,8 @@ SerError
 │   └── AudioInputError (ValueError)         samples pushed with a wrong type, rate or value
 ├── DeviceError (OSError)                    no such microphone, or it does not open
 ├── ProviderError (RuntimeError)             an execution provider did not come up
+├── InferenceError (RuntimeError)            the model failed on a window
+├── ClusterError (ConnectionError)           a Ray cluster does not answer, or has no room
 ├── OutputError (OSError)                    an output cannot be written
 ├── DataError (ValueError)                   a manifest, a folder of clips or a split is unfit
 ├── CheckpointError (ValueError)             not a checkpoint, or its head was never trained
@@ -66,6 +68,14 @@ class DeviceError(SerError, OSError):
 
 class ProviderError(SerError, RuntimeError):
     """An execution provider was asked for and did not come up."""
+
+
+class InferenceError(SerError, RuntimeError):
+    """The model failed on a window, or takes no more windows."""
+
+
+class ClusterError(SerError, ConnectionError):
+    """A Ray cluster does not answer, or has nothing to run on."""
 
 
 class OutputError(SerError, OSError):

@@ -180,6 +180,11 @@ class ChunkMaker:
             )
         )
 
+    @property
+    def next_sample(self) -> int:
+        """Index of the first sample of the next chunk."""
+        return self._next_sample
+
     def warn(self, code: str, message: str) -> None:
         """Attach a warning to the next chunk."""
         self._warnings.append(SourceWarning(code, message))

@@ -31,8 +31,27 @@ class Decoder(Protocol):
         ...
 
 
-def open_audio(path: str | Path) -> Decoder:
+CONTAINERS = (
+    "aac,ac3,aiff,amr,asf,au,avi,caf,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,wav,w64,wv"
+)
+"""Formats that hold their own audio: a playlist could name other files and addresses."""
+
+
+class Readable(Protocol):
+    """A stream of bytes that has no file."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes as soon as there are any; none at the end."""
+        ...
+
+
+def open_audio(path: str | Path, *, formats: str | None = None) -> Decoder:
     """Open an audio file.
+
+    Args:
+        path: The file.
+        formats: Names of the formats that FFmpeg may read, such as `CONTAINERS` for the files of
+            strangers; None for all.
 
     Raises:
         AudioNotFoundError: There is no such file.
@@ -46,7 +65,7 @@ def open_audio(path: str | Path) -> Decoder:
         msg = f"{path} is a folder; name a file in it"
         raise AudioDecodeError(msg)
     if not path.is_file():
-        return AvDecoder(path)  # a named pipe can be read once only
+        return AvDecoder(path, formats=formats)  # a named pipe can be read once only
     try:
         with path.open("rb") as file:
             is_empty = not file.read(1)
@@ -59,10 +78,10 @@ def open_audio(path: str | Path) -> Decoder:
     try:
         decoder = SoundFileDecoder(path)
     except (soundfile.LibsndfileError, TypeError):  # TypeError: headerless, by its extension
-        return AvDecoder(path)
+        return AvDecoder(path, formats=formats)
     if decoder.is_empty:
         decoder.close()
-        return AvDecoder(path)
+        return AvDecoder(path, formats=formats)
     return decoder
 
 
@@ -110,8 +129,16 @@ class SoundFileDecoder:
 class AvDecoder:
     """m4a, aac, webm, opus, video, and streams from the network: what FFmpeg reads."""
 
-    def __init__(self, path: Path | str, timeout_s: float | None = None) -> None:
-        """Open a file or a URL and find its audio; give up after ``timeout_s`` without an answer.
+    def __init__(
+        self,
+        path: Path | str | Readable,
+        timeout_s: float | None = None,
+        *,
+        formats: str | None = None,
+    ) -> None:
+        """Open a file, a URL or a stream and find its audio.
+
+        It gives up after ``timeout_s`` without an answer; ``formats`` are as of `open_audio`.
 
         Raises:
             AudioDecodeError: It does not open, or has no audio.
@@ -127,7 +154,11 @@ class AvDecoder:
         self._path = path
         self._av = av
         try:
-            self._container: Any = av.open(str(path), timeout=timeout_s)
+            container: Any = av.open(
+                str(path) if isinstance(path, str | Path) else path,
+                timeout=timeout_s,
+                options={} if formats is None else {"format_whitelist": formats},
+            )
         except (av.error.FFmpegError, OSError) as error:
             msg = f"{path} is not audio, or in no format that can be read"
             if timeout_s is not None:
@@ -135,12 +166,13 @@ class AvDecoder:
                 why = f"no answer for {timeout_s:g} s" if timed_out else error.strerror
                 msg = f"{path} does not open: {why}"
             raise AudioDecodeError(msg) from error
-        if not self._container.streams.audio or not self._container.streams.audio[0].rate:
-            self._container.close()
+        if not container.streams.audio or not container.streams.audio[0].rate:
+            container.close()
             msg = f"{path} has no audio in it"
             raise AudioDecodeError(msg)
-        self.sample_rate: int = self._container.streams.audio[0].rate
-        self.is_endless: bool = self._container.duration is None
+        self._container = container
+        self.sample_rate: int = container.streams.audio[0].rate
+        self.is_endless: bool = container.duration is None
 
     def blocks(self, frames: int) -> Iterator[npt.NDArray[np.float32]]:
         """Yield blocks of at most ``frames`` frames."""

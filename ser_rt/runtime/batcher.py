@@ -1,0 +1,264 @@
+"""Many streams, one model: windows of many streams share its calls, and wait their turn fairly.
+
+    batcher = Batcher(model, max_batch=16)
+    stream = open_stream(sample_rate=16_000, model=batcher.open(), live=True)
+
+What `open` returns is an `EmotionClassifier` of one stream. Its calls block until the answer is
+there, so each stream needs a thread while it asks; `Turn.offer` does not wait.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+
+from ser_rt.classifier import EmotionClassifier, FloatArray, WindowDefaults
+from ser_rt.errors import ConfigError, InferenceError, SerError
+from ser_rt.runtime.defaults import HOP_S, MIN_WINDOW_S, WINDOW_S
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One call of the model, for those who measure.
+
+    Attributes:
+        size: How many windows shared it.
+        waited_s: How long each of them had waited for its turn.
+        inference_s: What the call took.
+    """
+
+    size: int
+    waited_s: tuple[float, ...]
+    inference_s: float
+
+
+Ask = Callable[[FloatArray], FloatArray]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    ask: Ask
+    values: FloatArray
+    since: float
+    is_final: bool
+    answer: Future[FloatArray | None] = field(default_factory=Future)
+
+    def is_like(self, other: _Waiting) -> bool:
+        """Return whether both can share a call."""
+        return self.ask == other.ask and self.values.shape == other.values.shape
+
+
+class Batcher:
+    """Merges the windows of many streams into calls of at most ``max_batch`` of equal length.
+
+    Nothing is padded, so a window's answer depends on no other. The stream that has waited longest
+    comes first, and no stream has a second window in a call while another's first one waits.
+    """
+
+    def __init__(
+        self,
+        classifier: EmotionClassifier,
+        *,
+        max_batch: int = 1,
+        max_wait_s: float = 0.0,
+        workers: int = 1,
+        observe: Callable[[Batch], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start to serve a model.
+
+        Args:
+            classifier: The model; it must take calls of ``workers`` threads at once.
+            max_batch: Windows of one call. On a CPU more than one gains nothing: with 1 the
+                batcher only shares the model out fairly.
+            max_wait_s: How long in seconds the first window of a call waits for others while the
+                model is idle. While it is busy they gather without waiting.
+            workers: Calls at once.
+            observe: Told of each call, in the thread that made it.
+            clock: Monotonic time in seconds.
+
+        Raises:
+            ConfigError: A number is out of range.
+        """
+        for name, value, least in (
+            ("max_batch", max_batch, 1),
+            ("max_wait", max_wait_s, 0),
+            ("workers", workers, 1),
+        ):
+            if not least <= value < float("inf"):
+                msg = f"{name} must be {least} or more, not {value!r}"
+                raise ConfigError(msg)
+        self.classifier = classifier
+        self._max_batch, self._max_wait_s = max_batch, max_wait_s
+        self._observe, self._clock = observe, clock
+        self._streams: OrderedDict[Turn, deque[_Waiting]] = OrderedDict()
+        self._changed = threading.Condition()
+        self._is_open = True
+        self._threads = [
+            threading.Thread(target=self._work, name=f"ser-rt-model-{number}", daemon=True)
+            for number in range(workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Number of windows that wait for their turn."""
+        with self._changed:
+            return sum(map(len, self._streams.values()))
+
+    def open(self) -> Turn:
+        """Return the classifier of one more stream; it needs no closing."""
+        return Turn(self)
+
+    def close(self) -> None:
+        """Take no more windows, answer those that wait, and end the threads."""
+        with self._changed:
+            self._is_open = False
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def __enter__(self) -> Self:
+        """Return the batcher."""
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Close the batcher."""
+        self.close()
+
+    def add(
+        self, turn: Turn, ask: Ask, values: FloatArray, *, is_final: bool
+    ) -> Future[FloatArray | None]:
+        """Queue what to ask the model of one window; see `Turn.offer`."""
+        window = _Waiting(ask, values, self._clock(), is_final)
+        with self._changed:
+            if not self._is_open:
+                msg = "the batcher is closed; make another one"
+                raise InferenceError(msg)
+            queue = self._streams.setdefault(turn, deque())
+            stale = next((old for old in queue if not old.is_final), None)
+            if stale is not None:
+                queue.remove(stale)
+                stale.answer.set_result(None)
+                window.since = stale.since  # a newer window keeps the place of the older one
+            queue.append(window)
+            self._changed.notify()
+        return window.answer
+
+    def _work(self) -> None:
+        while batch := self._next_batch():
+            self._answer(batch)
+
+    def _next_batch(self) -> list[_Waiting]:
+        """Wait for windows and take those of the next call; none when all is over."""
+        with self._changed:
+            while True:
+                if not self._streams:
+                    if not self._is_open:
+                        return []
+                    self._changed.wait()
+                    continue
+                due_at = min(q[0].since for q in self._streams.values()) + self._max_wait_s
+                wait_s = due_at - self._clock()
+                if not self._is_open or wait_s <= 0 or self._is_full():
+                    return self._take()
+                self._changed.wait(wait_s)
+
+    def _is_full(self) -> bool:
+        oldest = next(iter(self._streams.values()))[0]
+        waiting = (window for queue in self._streams.values() for window in queue)
+        return sum(window.is_like(oldest) for window in waiting) >= self._max_batch
+
+    def _take(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        oldest = next(iter(self._streams.values()))[0]
+        took = True
+        while took and len(batch) < self._max_batch:
+            took = False
+            for turn in list(self._streams):
+                queue = self._streams[turn]
+                if len(batch) == self._max_batch or not queue[0].is_like(oldest):
+                    continue
+                batch.append(queue.popleft())
+                took = True
+                self._streams.move_to_end(turn)
+                if not queue:
+                    del self._streams[turn]
+        return batch
+
+    def _answer(self, batch: list[_Waiting]) -> None:
+        started = self._clock()
+        try:
+            answers = list(batch[0].ask(np.stack([window.values for window in batch])))
+        except Exception as error:  # noqa: BLE001 (whatever a model raises belongs to its streams)
+            if len(batch) == 1:
+                batch[0].answer.set_exception(_as_ours(error))
+            else:
+                for window in batch:  # one of them is to blame; the others have their answers
+                    self._answer([window])
+            return
+        if self._observe is not None:
+            waited_s = tuple(started - window.since for window in batch)
+            self._observe(Batch(len(batch), waited_s, self._clock() - started))
+        for window, answer in zip(batch, answers, strict=True):
+            window.answer.set_result(answer)
+
+
+class Turn:
+    """An `EmotionClassifier` of one stream, whose calls take their turn in a `Batcher`."""
+
+    def __init__(self, batcher: Batcher) -> None:
+        """Stand for one stream; `Batcher.open` makes these."""
+        self._batcher, self._model = batcher, batcher.classifier
+        made_for = self._model if isinstance(self._model, WindowDefaults) else None
+        self.window_s = made_for.window_s if made_for else WINDOW_S
+        self.hop_s = made_for.hop_s if made_for else HOP_S
+        self.min_window_s = made_for.min_window_s if made_for else MIN_WINDOW_S
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """English label of each column of the probabilities."""
+        return self._model.labels
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate in Hz that waveforms must have."""
+        return self._model.sample_rate
+
+    def __call__(self, waveforms: FloatArray) -> FloatArray:
+        """Classify float32 ``[batch, samples]`` into ``[batch, labels]``; each has its answer.
+
+        Raises:
+            InferenceError: The model failed, or the batcher is closed.
+        """
+        futures = [self.offer(samples, is_final=True) for samples in waveforms]
+        return np.stack([answer for future in futures if (answer := future.result()) is not None])
+
+    def offer(self, samples: FloatArray, *, is_final: bool = False) -> Future[FloatArray | None]:
+        """Queue a window, float32 ``[samples]``, and do not wait.
+
+        Args:
+            samples: The window; not to be changed before the answer is there.
+            is_final: Whether it must have an answer. Else a newer window of this stream takes its
+                place in the queue, and its answer is None.
+
+        Returns:
+            Probabilities ``[labels]``, None, or an `InferenceError`, later.
+        """
+        return self._batcher.add(self, self._model, samples, is_final=is_final)
+
+
+def _as_ours(error: Exception) -> SerError:
+    if isinstance(error, SerError):
+        return error
+    ours = InferenceError(f"the model failed: {' '.join(str(error).split())[:300]}")
+    ours.__cause__ = error
+    return ours

@@ -1,0 +1,179 @@
+"""The routes: which address is answered by what."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket
+
+from ser_rt.server.auth import Guard
+from ser_rt.server.headers import SafeHeaders
+from ser_rt.server.openapi import description
+from ser_rt.server.protocol import STATUSES, ProtocolError, labels_of
+from ser_rt.server.service import Service
+from ser_rt.server.session import Session
+from ser_rt.server.uploads import classify
+
+STATIC = Path(__file__).parent / "static"
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+def make_app(
+    service: Service,
+    guard: Guard | None = None,
+    *,
+    origins: Sequence[str] = (),
+    hosts: Sequence[str] = ("*",),
+) -> Starlette:
+    """Return the application of a service.
+
+    Args:
+        service: What it serves.
+        guard: Who may use it; everybody if None.
+        origins: Other sites whose pages may ask.
+        hosts: Names that it is asked by; ``*`` for any.
+    """
+    routes = _Routes(service, guard or Guard(origins=origins))
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["authorization", "content-type"],
+    )
+    return Starlette(
+        routes=routes.all(),
+        middleware=[
+            Middleware(SafeHeaders),
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
+            *([cors] if origins else []),
+        ],
+        exception_handlers={
+            ProtocolError: _protocol_error,
+            HTTPException: _http_error,
+            Exception: _fault,
+        },
+        lifespan=routes.lifespan,
+    )
+
+
+class _Routes:
+    def __init__(self, service: Service, guard: Guard) -> None:
+        self._service, self._guard = service, guard
+
+    def all(self) -> list[BaseRoute]:
+        return [
+            WebSocketRoute("/v1/stream", self.stream),
+            Route("/v1/classify", self._guarded(self.classify), methods=["POST"]),
+            Route("/v1/models", self._guarded(self.models)),
+            Route("/metrics", self._guarded(self.metrics)),
+            Route("/healthz", self.healthz),
+            Route("/readyz", self.readyz),
+            Route("/openapi.json", self.openapi),
+            Route("/", self.page),
+            Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
+        ]
+
+    @asynccontextmanager
+    async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        await self._service.start()
+        yield
+        self._service.close()
+
+    def _guarded(self, answer: Answer) -> Answer:
+        async def guarded(request: Request) -> Response:
+            self._guard.check(request)
+            return await answer(request)
+
+        return guarded
+
+    async def stream(self, socket: WebSocket) -> None:
+        try:
+            self._guard.check(socket)
+            with self._service.slot():
+                await socket.accept()
+                await Session(socket, self._service).run()
+        except ProtocolError as error:
+            self._service.metrics.refused.labels(error.code).inc()
+            await socket.send_denial_response(answer_of(error))
+
+    async def classify(self, request: Request) -> Response:
+        with self._service.slot():
+            return JSONResponse(await classify(request, self._service))
+
+    async def models(self, _request: Request) -> Response:
+        model, bundle = self._service.model, self._service.model.bundle
+        about: dict[str, Any] = {
+            "name": bundle.name,
+            "version": bundle.version,
+            "architecture": bundle.architecture,
+            "parameters": bundle.parameters,
+            "provider": model.provider,
+            "precision": bundle.precision,
+            "labels": labels_of(model),
+            "sample_rate": bundle.sample_rate,
+            "window_s": bundle.window_s,
+            "hop_s": bundle.hop_s,
+            "min_window_s": bundle.min_window_s,
+            "licence": bundle.manifest["licence"],
+        }
+        return JSONResponse({"models": [about]})
+
+    async def metrics(self, _request: Request) -> Response:
+        content, content_type = self._service.metrics.text()
+        return Response(content, media_type=content_type)
+
+    async def healthz(self, _request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(self, _request: Request) -> Response:
+        refusal = self._service.refusal()
+        if refusal is not None:
+            return answer_of(refusal)
+        streams, most = self._service.taken, self._service.limits.max_streams
+        return JSONResponse({"status": "ready", "streams": streams, "max_streams": most})
+
+    async def openapi(self, _request: Request) -> Response:
+        return JSONResponse(description())
+
+    async def page(self, _request: Request) -> Response:
+        index = STATIC / "index.html"
+        if not index.is_file():
+            raise HTTPException(404)
+        return FileResponse(index)
+
+
+def answer_of(error: ProtocolError) -> Response:
+    """Return the answer to a request that a `ProtocolError` ended."""
+    status = STATUSES[error.code]
+    headers = {503: {"Retry-After": "1"}, 401: {"WWW-Authenticate": "Bearer"}}.get(status)
+    return JSONResponse(error.to_dict(), status, headers)
+
+
+async def _protocol_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProtocolError)  # noqa: S101 (for the type checker)
+    return answer_of(error)
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 (for the type checker)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+    answer = JSONResponse(ProtocolError(error.detail, code).to_dict(), error.status_code)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _fault(_request: Request, _error: Exception) -> Response:
+    return answer_of(ProtocolError("a fault of the server", "internal"))

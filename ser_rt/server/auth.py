@@ -1,0 +1,81 @@
+"""Who may use the server: keys, and pages of which sites."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starlette.requests import HTTPConnection
+
+from ser_rt.errors import ConfigError
+from ser_rt.server.protocol import ProtocolError
+
+logger = logging.getLogger(__name__)
+
+SHORTEST_KEY = 16
+
+
+class Guard:
+    """Refuses connections without a right key, or from a page of another site."""
+
+    def __init__(self, keys: Sequence[str] = (), origins: Sequence[str] = ()) -> None:
+        """Take the keys, of which a client needs one if there are any, and other sites' origins."""
+        self._keys = [key.encode() for key in keys]
+        self._origins = frozenset(origins)
+
+    def check(self, connection: HTTPConnection) -> None:
+        """Raise a `ProtocolError` unless a connection is welcome."""
+        self.check_origin(connection)
+        self.check_key(connection)
+
+    def check_origin(self, connection: HTTPConnection) -> None:
+        """Raise a `ProtocolError` if a page of another site asks; programs have no origin."""
+        origin = connection.headers.get("origin")
+        if origin is None or origin in self._origins:
+            return
+        if urlsplit(origin).netloc != connection.headers.get("host"):
+            msg = "pages of this origin are not welcome; see --cors-origin"
+            raise ProtocolError(msg, "forbidden_origin")
+
+    def check_key(self, connection: HTTPConnection) -> None:
+        """Raise a `ProtocolError` if a key is needed and is wrong."""
+        if not self._keys:
+            return
+        scheme, _, given = connection.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            given = connection.query_params.get("token", "")
+        found = given.strip().encode("utf-8", "surrogateescape")
+        # Each is compared, so that the time tells nothing about any.
+        if sum(hmac.compare_digest(key, found) for key in self._keys) == 0:
+            msg = "a key is needed: the header Authorization: Bearer KEY, or ?token=KEY"
+            raise ProtocolError(msg, "unauthorized")
+
+
+def read_keys(path: Path) -> list[str]:
+    """Return the keys of a file, one a line; blank lines and those after # are none.
+
+    Raises:
+        ConfigError: It cannot be read, or holds no key, or one that could be guessed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        msg = f"--api-key-file {path} cannot be read: {error}"
+        raise ConfigError(msg) from error
+    lines = (line.strip() for line in text.splitlines())
+    keys = [line for line in lines if line and not line.startswith("#")]
+    if not keys:
+        msg = f"--api-key-file {path} holds no key; one a line: openssl rand -hex 32"
+        raise ConfigError(msg)
+    short = [number for number, key in enumerate(keys, 1) if len(key) < SHORTEST_KEY]
+    if short:
+        msg = f"key {short[0]} of {path} has less than {SHORTEST_KEY} characters"
+        raise ConfigError(msg)
+    if mode & (stat.S_IRGRP | stat.S_IROTH):
+        logger.warning("%s can be read by other users: chmod 600", path)
+    return keys

@@ -1,0 +1,211 @@
+"""``ser-serve``: hear many streams over one model, for anything that speaks WebSocket or HTTP."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import ser_rt
+from ser_rt.errors import ConfigError, MissingDependencyError, OutputError, SerError
+from ser_rt.runtime.providers import PROVIDERS
+from ser_rt.server.limits import Limits
+
+if TYPE_CHECKING:
+    from ser_rt.server.transport import Server
+
+logger = logging.getLogger("ser_rt.server")
+
+PORT = 8765
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")
+LEVELS = ("debug", "info", "warning", "error")
+_EPILOG = """\
+example:
+  ser-serve
+  ser-stream --mic --server ws://127.0.0.1:8765/v1/stream
+
+The page is at http://127.0.0.1:8765/. On SIGTERM or Ctrl-C streams get their last results, and the
+exit code is 0; 1 if model, device or network failed; 2 if the command makes no sense.
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``ser-serve``."""
+    parser = argparse.ArgumentParser(
+        prog="ser-serve",
+        description="Hear emotion in many streams at once, over the network.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument_group("the model").add_argument
+    add("--model", metavar="PATH", help="folder of a bundle, or name of a built-in one")
+    add("--provider", choices=tuple(PROVIDERS), default="cpu", help="(%(default)s)")
+    add("--threads", type=int, metavar="N", help="threads of one model call")
+    add("--workers", type=int, metavar="N", help="model calls at once (a core each on a CPU)")
+    add("--max-batch", type=int, metavar="N", help="windows of one call (1 on a CPU, else 16)")
+    add(
+        "--max-wait-ms",
+        type=float,
+        metavar="MS",
+        default=5.0,
+        help="how long a window waits for others to share a call with (%(default)s)",
+    )
+    _add_network(parser)
+    _add_limits(parser)
+    add = parser.add_argument_group("other").add_argument
+    add("--log-level", choices=LEVELS, default="info", help="(%(default)s)")
+    add("--version", action="version", version=f"ser-serve {ser_rt.__version__}")
+    return parser
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("the network").add_argument
+    add("--host", default="127.0.0.1", help="address to listen at (%(default)s: this machine only)")
+    add("--port", type=int, default=PORT, metavar="N", help="(%(default)s; 0 for any free one)")
+    add("--api-key-file", metavar="FILE", help="keys of which a client needs one, one a line")
+    add("--tls-cert", metavar="FILE", help="certificate chain: serve https and wss")
+    add("--tls-key", metavar="FILE", help="its private key")
+    add(
+        "--cors-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="another site whose pages may ask, such as https://app.example; repeatable",
+    )
+    add(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name that the server is asked by; repeatable (at a loopback address its own "
+        "names, else any)",
+    )
+    add("--insecure", action="store_true", help="listen beyond this machine without keys")
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("limits").add_argument
+    for field in fields(Limits):
+        flag = "--" + field.name.replace("_", "-")
+        add(
+            flag,
+            type=int if field.type == "int" else float,
+            default=field.default,
+            metavar="N" if field.type == "int" else "S",
+            help=f"{_MEANINGS[field.name]} (%(default)s)",
+        )
+
+
+_MEANINGS = {
+    "max_streams": "streams and uploads at once",
+    "max_session_s": "seconds of a stream, and of its audio",
+    "max_message_bytes": "bytes of one message",
+    "idle_timeout_s": "seconds without a message",
+    "max_upload_bytes": "bytes of a file",
+    "max_audio_s": "seconds of a file's audio",
+    "upload_timeout_s": "seconds that an upload may take",
+    "send_buffer_bytes": "bytes that may wait for a client to read them",
+    "drain_s": "seconds for streams to end at shutdown",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``ser-serve``; return 0, 1 (failed) or 2 (usage)."""
+    flags = make_parser().parse_args(argv)
+    logging.basicConfig(
+        level=flags.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
+    )
+    try:
+        return _serve(flags)
+    except SerError as error:
+        print(f"ser-serve: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _serve(flags: argparse.Namespace) -> int:
+    import asyncio
+
+    server = build(flags)
+    try:
+        asyncio.run(server.serve())
+    except SystemExit as stop:  # uvicorn's way to say that it could not listen
+        msg = f"cannot listen at {flags.host} port {flags.port}; is something else there?"
+        raise OutputError(msg) from stop
+    return 0
+
+
+def build(flags: argparse.Namespace) -> Server:
+    """Return the server that flags describe, model loaded.
+
+    Raises:
+        SerError: It cannot be as described.
+    """
+    limits = Limits(**{field.name: getattr(flags, field.name) for field in fields(Limits)})
+    is_local = _is_loopback(flags.host)
+    if not is_local and not flags.api_key_file and not flags.insecure:
+        msg = f"--host {flags.host} is open to others: give --api-key-file, or --insecure"
+        raise ConfigError(msg)
+    if bool(flags.tls_cert) != bool(flags.tls_key):
+        msg = "--tls-cert and --tls-key go together"
+        raise ConfigError(msg)
+    for path in filter(None, (flags.tls_cert, flags.tls_key)):
+        if not Path(path).is_file():
+            msg = f"no file {path}"
+            raise ConfigError(msg)
+    if not 0 <= flags.port <= 65_535:
+        msg = f"--port must be within 0 and 65535, not {flags.port}"
+        raise ConfigError(msg)
+    for origin in flags.cors_origin:
+        if "://" not in origin or origin.endswith("/"):
+            msg = f"--cors-origin must be as https://app.example, not {origin!r}"
+            raise ConfigError(msg)
+    try:
+        from ser_rt.runtime.stream import load
+        from ser_rt.server.app import make_app
+        from ser_rt.server.auth import Guard, read_keys
+        from ser_rt.server.service import Service
+        from ser_rt.server.transport import make_server
+    except ImportError as error:
+        msg = f"the server needs more: pip install 'ser-rt[server]' ({error})"
+        raise MissingDependencyError(msg) from error
+    keys = read_keys(Path(flags.api_key_file)) if flags.api_key_file else []
+    if keys and not is_local and not flags.tls_cert:
+        logger.warning("keys go over the network unencrypted: --tls-cert, or a proxy with TLS")
+    service = Service(
+        load(flags.model, flags.provider, flags.threads),
+        limits,
+        max_batch=flags.max_batch,
+        max_wait_s=flags.max_wait_ms / 1e3,
+        workers=flags.workers,
+    )
+    hosts = flags.allowed_host or (LOOPBACK_NAMES if is_local else ("*",))
+    app = make_app(service, Guard(keys, flags.cors_origin), origins=flags.cors_origin, hosts=hosts)
+    return make_server(
+        app,
+        service,
+        host=flags.host,
+        port=flags.port,
+        ssl_certfile=flags.tls_cert,
+        ssl_keyfile=flags.tls_key,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

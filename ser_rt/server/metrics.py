@@ -1,0 +1,104 @@
+"""What a server counts, for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0 as CONTENT_TYPE
+
+from ser_rt.runtime.batcher import Batch
+from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.onnx_classifier import OnnxClassifier
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+SIZES = (1, 2, 4, 8, 16, 32, 64)
+
+
+class Metrics:
+    """Counters of one server, in a registry of their own."""
+
+    def __init__(self, model: OnnxClassifier) -> None:
+        """Start at zero."""
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        bundle = model.bundle
+        Info("ser_model", "The model", registry=registry).info(
+            {
+                "name": bundle.name,
+                "version": bundle.version,
+                "precision": bundle.precision,
+                "provider": model.provider,
+            }
+        )
+        self._streams = Gauge("ser_streams", "Streams and uploads now", registry=registry)
+        self._waiting = Gauge(
+            "ser_queue_windows", "Windows that wait for the model now", registry=registry
+        )
+        self.opened = Counter("ser_streams_opened", "Streams that began", registry=registry)
+        self.closed = Counter(
+            "ser_streams_closed", "Streams that ended, by close code", ["code"], registry=registry
+        )
+        self.refused = Counter(
+            "ser_refused", "Requests and streams refused, by error", ["code"], registry=registry
+        )
+        self.uploads = Counter("ser_uploads", "Files classified", registry=registry)
+        self.audio = Counter("ser_audio_seconds", "Seconds of audio heard", registry=registry)
+        self._windows = Counter(
+            "ser_windows", "Windows, with and without speech", ["type"], registry=registry
+        )
+        self.dropped = Counter(
+            "ser_windows_dropped", "Live windows left out for want of time", registry=registry
+        )
+        self._warnings = Counter("ser_warnings", "Warnings to clients", ["code"], registry=registry)
+        self._inference = Histogram(
+            "ser_inference_seconds", "One call of the model", buckets=SECONDS, registry=registry
+        )
+        self._queued = Histogram(
+            "ser_queue_seconds", "Wait of a window for the model", buckets=SECONDS,
+            registry=registry,
+        )  # fmt: skip
+        self._latency = Histogram(
+            "ser_latency_seconds",
+            "From the arrival of a window's last sample to its event",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._sizes = Histogram(
+            "ser_batch_windows", "Windows that shared a call", buckets=SIZES, registry=registry
+        )
+
+    def watch(self, *, streams: Callable[[], int], waiting: Callable[[], int]) -> None:
+        """Ask for these numbers whenever somebody looks."""
+        self._streams.set_function(streams)
+        self._waiting.set_function(waiting)
+
+    def observe(self, batch: Batch) -> None:
+        """Count a call of the model."""
+        self._inference.observe(batch.inference_s)
+        self._sizes.observe(batch.size)
+        for waited_s in batch.waited_s:
+            self._queued.observe(waited_s)
+
+    def count(self, events: Iterable[EmotionEvent]) -> None:
+        """Count events."""
+        for event in events:
+            if event.type == "warning":
+                self._warnings.labels(event.code).inc()
+            elif event.type != "episode":
+                self._windows.labels(event.type).inc()
+                self._latency.observe(event.latency_ms["total"] / 1e3)
+
+    def text(self) -> tuple[bytes, str]:
+        """Return all numbers as Prometheus reads them, and the type of that text."""
+        return generate_latest(self._registry), CONTENT_TYPE

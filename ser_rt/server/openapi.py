@@ -1,0 +1,117 @@
+"""The description of the server for tools: OpenAPI 3.1, over the schemas of the protocol."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import ser_rt
+from ser_rt.server.protocol import STATUSES, schema
+from ser_rt.server.uploads import SETTINGS
+
+
+def description() -> dict[str, Any]:
+    """Return the OpenAPI document."""
+    schemas = _schemas()
+    settings = {name: dict(schemas["config"]["properties"][name]) for name in SETTINGS}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "ser-serve",
+            "version": ser_rt.__version__,
+            "description": "Emotion in speech. The WebSocket /v1/stream is in docs/protocol.md.",
+        },
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "token": {"type": "apiKey", "in": "query", "name": "token"},
+            },
+        },
+        "security": [{"bearer": []}, {"token": []}, {}],
+        "paths": {
+            "/v1/classify": {
+                "post": {
+                    "summary": "Hear a file",
+                    "operationId": "classify",
+                    "parameters": [
+                        {
+                            "name": name,
+                            "in": "query",
+                            "schema": {
+                                k: v for k, v in settings[name].items() if k != "description"
+                            },
+                            "description": settings[name]["description"],
+                        }
+                        for name in SETTINGS
+                    ],
+                    "requestBody": {
+                        "required": True,
+                        "content": {
+                            "application/octet-stream": {},
+                            "audio/*": {},
+                            "multipart/form-data": {
+                                "schema": {
+                                    "type": "object",
+                                    "properties": {"file": {"type": "string", "format": "binary"}},
+                                }
+                            },
+                        },
+                    },
+                    "responses": _responses("What was heard", "classification"),
+                }
+            },
+            "/v1/models": {
+                "get": {
+                    "summary": "What is served",
+                    "operationId": "models",
+                    "responses": _responses("The models", "models"),
+                }
+            },
+            "/healthz": _plain("healthz", "Whether the process lives", "application/json"),
+            "/readyz": _plain("readyz", "Whether a stream can be taken now", "application/json"),
+            "/metrics": _plain("metrics", "Numbers for Prometheus", "text/plain", is_open=False),
+        },
+    }
+
+
+def _schemas() -> dict[str, Any]:
+    """Return the definitions of the protocol as components."""
+    schemas: dict[str, Any] = copy.deepcopy(schema()["$defs"])
+    _repoint(schemas)
+    return schemas
+
+
+def _repoint(node: Any) -> None:  # noqa: ANN401 (JSON)
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            node["$ref"] = node["$ref"].replace("#/$defs/", "#/components/schemas/")
+        for value in node.values():
+            _repoint(value)
+    elif isinstance(node, list):
+        for value in node:
+            _repoint(value)
+
+
+def _responses(what: str, name: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+    error = {"application/json": {"schema": {"$ref": "#/components/schemas/error"}}}
+    failed = {
+        str(status): {
+            "description": ", ".join(code for code, its in STATUSES.items() if its == status),
+            "content": error,
+        }
+        for status in sorted(set(STATUSES.values()))
+    }
+    return {"200": {"description": what, "content": content}, **failed}
+
+
+def _plain(name: str, summary: str, kind: str, *, is_open: bool = True) -> dict[str, Any]:
+    answers: dict[str, Any] = {"200": {"description": summary, "content": {kind: {}}}}
+    operation: dict[str, Any] = {"summary": summary, "operationId": name, "responses": answers}
+    if name == "readyz":
+        error = {"application/json": {"schema": {"$ref": "#/components/schemas/error"}}}
+        answers["503"] = {"description": "Not now", "content": error}
+    if is_open:
+        operation["security"] = []
+    return {"get": operation}

@@ -1,0 +1,186 @@
+"""The messages of ``/v1/stream`` (docs/protocol.md), checked with their JSON Schema."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+from referencing import Registry, Resource
+
+from ser_rt.errors import SerError
+from ser_rt.runtime.decision import Steadiness
+from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.settings import StreamSettings
+from ser_rt.server.limits import MAX_CONTROL_BYTES, Limits
+
+SCHEMA_PATH = Path(__file__).parent / "schemas" / "protocol.json"
+VERSION = 1
+
+CLOSE_CODES = {
+    "config_expected": 1008,
+    "bad_json": 1007,
+    "bad_message": 1008,
+    "bad_config": 1008,
+    "bad_audio": 1007,
+    "message_too_big": 1009,
+    "session_too_long": 1008,
+    "idle_timeout": 1008,
+    "model_failed": 1011,
+    "internal": 1011,
+}
+"""How a stream is closed after an error."""
+
+STATUSES = {
+    "bad_request": 400,
+    "unauthorized": 401,
+    "forbidden_origin": 403,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "upload_too_slow": 408,
+    "upload_too_big": 413,
+    "audio_too_long": 413,
+    "bad_audio": 422,
+    "no_audio": 422,
+    "model_failed": 500,
+    "internal": 500,
+    "not_ready": 503,
+    "server_full": 503,
+    "shutting_down": 503,
+}
+"""How a request is answered with an error."""
+
+_SETTINGS = (
+    *("window_s", "hop_s", "min_window_s", "half_life_s", "partial", "episodes", "vad"),
+    *("gate_threshold", "name"),
+)
+
+
+class ProtocolError(SerError):
+    """A client did what the protocol does not allow, or the server cannot go on with it."""
+
+    def __init__(self, message: str, code: str) -> None:
+        """Say what to do, and name the error by a code in `CLOSE_CODES` or `STATUSES`."""
+        super().__init__(message)
+        self.code = code
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the message that says so."""
+        return {"type": "error", "code": self.code, "message": str(self), "fatal": True}
+
+    def to_json(self) -> str:
+        """Return the message that says so, as text."""
+        return json.dumps(self.to_dict(), ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamConfig:
+    """What a client wants; see ``config`` in docs/protocol.md."""
+
+    settings: StreamSettings
+    encoding: str = "pcm_s16le"
+    sample_rate: int = 0
+    channels: int = 1
+    live: bool = False
+    timing: bool = True
+    top_k: int | None = None
+    start_s: float = 0.0
+    language: str = "en"
+
+    @classmethod
+    def of(cls, message: dict[str, Any]) -> StreamConfig:
+        """Read a ``config`` message that has been checked."""
+        settings = {key: message[key] for key in _SETTINGS if key in message}
+        if "steadiness" in message:
+            settings["steadiness"] = Steadiness(**message["steadiness"])
+        own = {key: message[key] for key in cls.__slots__ if key in message}
+        return cls(settings=cast("StreamSettings", settings), **own)
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of all messages."""
+    return cast("dict[str, Any]", json.loads(SCHEMA_PATH.read_text(encoding="utf-8")))
+
+
+@cache
+def validator(name: str) -> Draft202012Validator:
+    """Return what checks messages of one definition of the schema."""
+    whole: Resource[Any] = Resource.from_contents(schema())
+    registry: Registry[Any] = Registry().with_resource(schema()["$id"], whole)
+    return Draft202012Validator({"$ref": f"{schema()['$id']}#/$defs/{name}"}, registry=registry)
+
+
+def check(value: Any, name: str, code: str) -> None:  # noqa: ANN401 (JSON)
+    """Raise a `ProtocolError` of a code if a value is not as a definition of the schema says."""
+    found = best_match(validator(name).iter_errors(value))
+    if found is not None:
+        where = "".join(f"{part}: " for part in found.absolute_path)
+        msg = f"{where}{found.message}"[:300]
+        raise ProtocolError(msg, code)
+
+
+def read_message(text: str) -> dict[str, Any]:
+    """Return a client's text message, if it is one of the protocol.
+
+    Raises:
+        ProtocolError: It is not.
+    """
+    if len(text) > MAX_CONTROL_BYTES:
+        msg = f"a text message has at most {MAX_CONTROL_BYTES} characters, not {len(text)}"
+        raise ProtocolError(msg, "message_too_big")
+    try:
+        message = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        msg = f"a text message must be JSON, and audio binary: {error}"
+        raise ProtocolError(msg, "bad_json") from error
+    if not isinstance(message, dict):
+        msg = f"a text message must be a JSON object, not {type(message).__name__}"
+        raise ProtocolError(msg, "bad_json")
+    check(message, "client_message", "bad_message")
+    return message
+
+
+def _refuse(constant: str) -> NoReturn:
+    msg = f"{constant} is no JSON"
+    raise ValueError(msg)
+
+
+def labels_of(model: OnnxClassifier, language: str = "en") -> list[dict[str, Any]]:
+    """Return the labels of a model, each with its name in a language."""
+    return [
+        {"id": label.id, "en": label.en, "ko": label.ko, "name": getattr(label, language)}
+        for label in model.bundle.labels
+    ]
+
+
+def ready(
+    session: str, model: OnnxClassifier, config: StreamConfig, limits: Limits
+) -> dict[str, Any]:
+    """Return the answer to ``config``."""
+    bundle, wanted = model.bundle, config.settings
+    window_s = wanted.get("window_s") or bundle.window_s
+    return {
+        "type": "ready",
+        "protocol": VERSION,
+        "session": session,
+        "model": {"name": bundle.name, "version": bundle.version},
+        "provider": model.provider,
+        "precision": bundle.precision,
+        "labels": labels_of(model, config.language),
+        "sample_rate": bundle.sample_rate,
+        "window_s": window_s,
+        "hop_s": wanted.get("hop_s") or min(bundle.hop_s, window_s),
+        "min_window_s": wanted.get("min_window_s") or min(bundle.min_window_s, window_s),
+        "live": config.live,
+        "start_s": config.start_s,
+        "limits": {
+            "max_message_bytes": limits.max_message_bytes,
+            "max_session_s": limits.max_session_s,
+            "idle_timeout_s": limits.idle_timeout_s,
+        },
+    }

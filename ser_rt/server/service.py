@@ -1,0 +1,161 @@
+"""What all streams of a server share: the model, its turn-taking, worker threads and counters."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import numpy as np
+
+from ser_rt.runtime.batcher import Batcher
+from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.server.limits import Limits
+from ser_rt.server.metrics import Metrics
+from ser_rt.server.protocol import ProtocolError
+
+if TYPE_CHECKING:
+    from ser_rt.server.session import Session
+
+logger = logging.getLogger(__name__)
+
+SLICE_S = 0.05
+"""A worker thread serves one stream at most about this long before the next has its turn."""
+
+T = TypeVar("T")
+State = Literal["not_ready", "ready", "shutting_down"]
+
+
+class Service:
+    """One per process."""
+
+    def __init__(
+        self,
+        model: OnnxClassifier,
+        limits: Limits | None = None,
+        *,
+        max_batch: int | None = None,
+        max_wait_s: float = 0.005,
+        workers: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Serve a model.
+
+        Args:
+            model: From `load`.
+            limits: How much a client may ask.
+            max_batch: Windows that share a call of the model; None for 1 on a CPU, where more
+                gain nothing, and 16 elsewhere.
+            max_wait_s: How long a window waits for others to share a call with.
+            workers: Calls of the model at once; None for one per core on a CPU while the model
+                uses one thread, else one.
+            clock: Monotonic time in seconds.
+        """
+        self.model, self.limits, self.clock = model, limits or Limits(), clock
+        self.metrics = Metrics(model)
+        on_cpu = model.provider == "cpu"
+        if max_batch is None:
+            max_batch = 1 if on_cpu else 16
+        if workers is None:
+            workers = (os.cpu_count() or 1) if on_cpu else 1
+        self.batcher = Batcher(
+            model,
+            max_batch=max_batch,
+            max_wait_s=max_wait_s if max_batch > 1 else 0.0,
+            workers=workers,
+            observe=self.metrics.observe,
+            clock=clock,
+        )
+        # A thread waits for the model's answer: enough of them must wait to fill its calls.
+        threads = min(self.limits.max_streams, workers * (max_batch + 1) + 1)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="ser-rt-stream")
+        self.state: State = "not_ready"
+        self.sessions: set[Session] = set()
+        self._taken = 0
+        self.metrics.watch(streams=lambda: self._taken, waiting=lambda: self.batcher.waiting)
+
+    @property
+    def taken(self) -> int:
+        """Number of streams and uploads in progress."""
+        return self._taken
+
+    def refusal(self) -> ProtocolError | None:
+        """Return why no other stream can be taken now, or None."""
+        if self.state == "not_ready":
+            return ProtocolError("the model is warming up; try again in a moment", "not_ready")
+        if self.state == "shutting_down":
+            return ProtocolError("the server is shutting down", "shutting_down")
+        if self._taken >= self.limits.max_streams:
+            msg = f"all {self.limits.max_streams} streams are taken; try again later"
+            return ProtocolError(msg, "server_full")
+        return None
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold one of the streams.
+
+        Raises:
+            ProtocolError: There is none.
+        """
+        refusal = self.refusal()
+        if refusal is not None:
+            raise refusal
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Do some work in a worker thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def in_slices(
+        self, pieces: Iterator[list[EmotionEvent]]
+    ) -> tuple[list[EmotionEvent], bool]:
+        """Go on with some work for about `SLICE_S`; return its events, and whether it ended."""
+
+        def work() -> tuple[list[EmotionEvent], bool]:
+            events: list[EmotionEvent] = []
+            ends_at = self.clock() + SLICE_S
+            for some in pieces:
+                events += some
+                if self.clock() > ends_at:
+                    return events, False
+            return events, True
+
+        return await self.in_thread(work)
+
+    async def start(self) -> None:
+        """Warm the model up; `ready` after that."""
+        await self.in_thread(self._warm_up)
+        self.state = "ready"
+
+    async def drain(self) -> None:
+        """Take no more streams, and end those that there are; all is over when it returns."""
+        self.state = "shutting_down"
+        for session in list(self.sessions):
+            session.drain()
+        try:
+            async with asyncio.timeout(self.limits.drain_s):
+                while self.sessions:
+                    await next(iter(self.sessions)).ended.wait()
+        except TimeoutError:
+            logger.warning("%d streams did not end in time", len(self.sessions))
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self.batcher.close()
+
+    def _warm_up(self) -> None:
+        rate = self.model.sample_rate
+        turn = self.batcher.open()
+        for seconds in (self.model.min_window_s, self.model.window_s):
+            turn(np.zeros((1, round(seconds * rate)), np.float32))

@@ -1,0 +1,221 @@
+"""One connection of ``/v1/stream``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from ser_rt.errors import AudioError, ConfigError, SerError
+from ser_rt.server.hearing import Events, Hearing
+from ser_rt.server.inbox import Audio, Control, Inbox, Item
+from ser_rt.server.limits import CONFIG_TIMEOUT_S
+from ser_rt.server.protocol import (
+    CLOSE_CODES,
+    ProtocolError,
+    StreamConfig,
+    read_message,
+    ready,
+)
+from ser_rt.server.service import Service
+
+logger = logging.getLogger(__name__)
+
+NORMAL, GOING_AWAY = 1000, 1001
+
+
+class Session:
+    """Reads what a client sends and lets it be heard; both at once, so that times are right."""
+
+    def __init__(self, socket: WebSocket, service: Service) -> None:
+        """Serve an accepted connection."""
+        self._socket, self._service = socket, service
+        self._limits = service.limits
+        self._inbox = Inbox(service.limits.max_message_bytes)
+        self._is_draining = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.id = secrets.token_hex(8)
+
+    def drain(self) -> None:
+        """End the stream as soon as what has come is heard: the server shuts down."""
+        self._is_draining.set()
+
+    async def run(self) -> None:
+        """Serve the stream to its end."""
+        self._service.sessions.add(self)
+        self._service.metrics.opened.inc()
+        code = 1006
+        try:
+            async with asyncio.timeout(self._limits.max_session_s):
+                code = await self._stream()
+        except WebSocketDisconnect as left:
+            code = left.code
+        except TimeoutError:
+            msg = f"a stream may last {self._limits.max_session_s:g} s; open another one"
+            code = await self._fail(ProtocolError(msg, "session_too_long"))
+        except ProtocolError as error:
+            code = await self._fail(error)
+        except ConfigError as error:
+            code = await self._fail(ProtocolError(str(error), "bad_config"))
+        except AudioError as error:
+            code = await self._fail(ProtocolError(str(error), "bad_audio"))
+        except SerError as error:
+            logger.exception("stream %s", self.id)
+            code = await self._fail(ProtocolError(str(error), "model_failed"))
+        except Exception:
+            logger.exception("stream %s", self.id)
+            code = await self._fail(ProtocolError("a fault of the server", "internal"))
+        finally:
+            self._service.sessions.discard(self)
+            self._service.metrics.closed.labels(str(code)).inc()
+            self.ended.set()
+            logger.info("stream %s ended with %d", self.id, code)
+
+    async def _stream(self) -> int:
+        config = StreamConfig.of(await self._first_message())
+        hearing = Hearing(
+            self._service.batcher.open(),
+            config,
+            max_audio_s=self._limits.max_session_s,
+            clock=self._service.clock,
+        )
+        try:
+            await self._send(ready(self.id, self._service.model, config, self._limits))
+            return await self._listen(hearing, config)
+        finally:
+            hearing.close()
+            self._service.metrics.dropped.inc(hearing.skipped_windows)
+
+    async def _first_message(self) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(CONFIG_TIMEOUT_S):
+                received = await self._received()
+        except TimeoutError:
+            msg = f"no config within {CONFIG_TIMEOUT_S:g} s"
+            raise ProtocolError(msg, "config_expected") from None
+        if isinstance(received, bytes):
+            msg = "the first message must be config, and audio follows ready"
+            raise ProtocolError(msg, "config_expected")
+        message = read_message(received)
+        if message["type"] != "config":
+            msg = f"the first message must be config, not {message['type']}"
+            raise ProtocolError(msg, "config_expected")
+        return message
+
+    async def _listen(self, hearing: Hearing, config: StreamConfig) -> int:
+        """Hear until the end; return the code that it was closed with."""
+        reading = asyncio.create_task(self._read())
+        working = asyncio.create_task(self._work(hearing, config))
+        draining = asyncio.create_task(self._is_draining.wait())
+        tasks: set[asyncio.Task[Any]] = {reading, working, draining}
+        watched = tasks.copy()
+        try:
+            while not working.done():
+                done, watched = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+                if draining in done and reading in watched:
+                    reading.cancel()
+                    watched.remove(reading)
+                    self._inbox.end()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        is_cut_off = self._is_draining.is_set()
+        summary = hearing.summary(interrupted=is_cut_off)
+        await self._socket.send_text(summary.to_json(timing=config.timing))
+        code = GOING_AWAY if is_cut_off else NORMAL
+        await self._socket.close(code)
+        return code
+
+    async def _read(self) -> None:
+        """Put what comes into the inbox, until `close`."""
+        item: Item
+        while True:
+            try:
+                async with asyncio.timeout(self._limits.idle_timeout_s):
+                    received = await self._received()
+            except TimeoutError:
+                msg = f"no message for {self._limits.idle_timeout_s:g} s; send keepalive"
+                raise ProtocolError(msg, "idle_timeout") from None
+            if isinstance(received, bytes):
+                item = Audio(received, self._service.clock())
+            else:
+                item = Control(read_message(received))
+            await self._inbox.put(item)
+            if isinstance(item, Control) and item.message["type"] == "close":
+                return
+
+    async def _work(self, hearing: Hearing, config: StreamConfig) -> None:
+        """Hear what is in the inbox, until `close`."""
+        while True:
+            items = await self._inbox.get()
+            if isinstance(items[0], Control):
+                if await self._obey(items[0].message, hearing, config):
+                    return
+            else:
+                audio = (item for item in items if isinstance(item, Audio))
+                pieces = (events for item in audio for events in hearing.feed(*item))
+                await self._write(pieces, hearing, config)
+
+    async def _obey(self, message: dict[str, Any], hearing: Hearing, config: StreamConfig) -> bool:
+        """Do what a control message says; return whether it was the last one."""
+        match message["type"]:
+            case "close":
+                await self._write(hearing.finish(), hearing, config)
+                return True
+            case "finalize":
+                await self._write(hearing.finalize(), hearing, config)
+                await self._send({"type": "finalized", "end": hearing.end_s})
+            case "gap":
+                await self._write(hearing.gap(message["seconds"]), hearing, config)
+            case "reset":
+                hearing.reset()
+                await self._send(ready(self.id, self._service.model, config, self._limits))
+            case "config":
+                msg = "there can be one config only; open another stream"
+                raise ProtocolError(msg, "bad_message")
+            case _ if "id" in message:
+                await self._send({"type": "alive", "id": message["id"]})
+        return False
+
+    async def _write(
+        self, pieces: Iterator[Events], hearing: Hearing, config: StreamConfig
+    ) -> None:
+        """Send events as they come out of the worker threads."""
+        is_over = False
+        while not is_over:
+            before_s = hearing.total_s
+            events, is_over = await self._service.in_slices(pieces)
+            self._service.metrics.audio.inc(hearing.total_s - before_s)
+            self._service.metrics.count(events)
+            for event in events:
+                message = event.to_dict(timing=config.timing, top_k=config.top_k)
+                if event.type == "warning":
+                    message["fatal"] = False
+                await self._send(message)
+
+    async def _received(self) -> bytes | str:
+        received = await self._socket.receive()
+        if received["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(received.get("code", 1006))
+        data: bytes | str | None = received.get("bytes")
+        return str(received["text"]) if data is None else data
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        await self._socket.send_text(json.dumps(message, ensure_ascii=False))
+
+    async def _fail(self, error: ProtocolError) -> int:
+        """Say why the stream ends, if the client can still hear it."""
+        code = CLOSE_CODES[error.code]
+        with suppress(WebSocketDisconnect, RuntimeError):
+            await self._send(error.to_dict())
+            await self._socket.close(code, error.code)
+        return code

@@ -1,0 +1,173 @@
+"""uvicorn with what a network needs besides: bounded clients, slow headers ended, a calm end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from ser_rt.server.limits import CONFIG_TIMEOUT_S, Limits
+from ser_rt.server.service import Service
+
+logger = logging.getLogger(__name__)
+
+TOO_SLOW = 1008
+GRACE_S = 5.0
+"""For a client to take the close frame before its connection is cut."""
+
+HEADER_BYTES = 16_384
+KERNEL_BUFFER_BYTES = 65_536
+
+
+class Http(H11Protocol):
+    """HTTP whose headers must come in time."""
+
+    _header_deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock."""
+        super().connection_made(transport)
+        self._start_clock()
+
+    def data_received(self, data: bytes) -> None:
+        """Stop the clock when a header is whole; start it again when the next one begins."""
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._stop_clock()
+        elif self._header_deadline is None and self.conn.trailing_data[0]:
+            self._start_clock()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Stop the clock: the connection is no longer HTTP."""
+        self._stop_clock()
+        super().handle_websocket_upgrade(event)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def _start_clock(self) -> None:
+        self._header_deadline = self.loop.call_later(CONFIG_TIMEOUT_S, self.transport.abort)
+
+    def _stop_clock(self) -> None:
+        if self._header_deadline is not None:
+            self._header_deadline.cancel()
+            self._header_deadline = None
+
+
+class BoundedWebSocket(WebSocketsSansIOProtocol):
+    """A WebSocket that keeps only so much for a client that does not read, then ends it."""
+
+    limits: Limits = Limits()
+    _heard_at = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Set the bounds."""
+        super().connection_made(transport)
+        found = transport.get_extra_info("socket")
+        if found is not None and found.family != getattr(socket, "AF_UNIX", None):
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER_BYTES)
+        self.transport.set_write_buffer_limits(high=self.limits.send_buffer_bytes)
+
+    def data_received(self, data: bytes) -> None:
+        """Note that the client lives."""
+        self._heard_at = self.loop.time()
+        super().data_received(data)
+
+    def pause_writing(self) -> None:
+        """End a client for which too much waits."""
+        if not self.close_sent and self.handshake_complete and not self.transport.is_closing():
+            self.conn.send_close(TOO_SLOW, "too_slow")
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+            self.queue.put_nowait(
+                {"type": "websocket.disconnect", "code": TOO_SLOW, "reason": "too_slow"}
+            )
+            self.stop_keepalive()
+        # Nothing waits for it to read on: what it has not taken by then, it never will.
+        self.loop.call_later(GRACE_S, self.transport.abort)
+
+    def keepalive_timeout(self) -> None:
+        """End a client that answers no pings, unless its audio is in their way."""
+        if self.read_paused or self._heard_at > self.ping_sent_at:
+            self.pending_ping_payload = None
+            self.schedule_ping()
+            return
+        super().keepalive_timeout()
+        self.loop.call_later(GRACE_S, self.transport.abort)
+
+
+class Server(uvicorn.Server):
+    """A server that ends streams before it ends itself."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        """Run a configuration that serves a service."""
+        super().__init__(config)
+        self._service = service
+
+    @property
+    def port(self) -> int:
+        """The port that it listens at."""
+        port: int = self.servers[0].sockets[0].getsockname()[1]
+        return port
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Warm up, listen, and say where."""
+        await super().startup(sockets)
+        if self.started:
+            scheme = "https" if self.config.is_ssl else "http"
+            logger.info("listening at %s://%s:%d/", scheme, self.config.host, self.port)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop to accept, end the streams, then everything else."""
+        for server in self.servers:
+            server.close()
+        await self._service.drain()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take signals as a wish to end well: uvicorn would raise them again at the end."""
+        before = {
+            number: signal.signal(number, self.handle_exit)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def make_server(app: Any, service: Service, **settings: Any) -> Server:  # noqa: ANN401 (ASGI's)
+    """Return a server of an application; ``settings`` are uvicorn's."""
+    limits = service.limits
+    websocket = type("WebSocket", (BoundedWebSocket,), {"limits": limits})
+    config = uvicorn.Config(
+        app,
+        http=Http,
+        ws=websocket,
+        ws_max_size=limits.max_message_bytes,
+        ws_per_message_deflate=False,
+        h11_max_incomplete_event_size=HEADER_BYTES,
+        limit_concurrency=limits.max_streams + 100,
+        timeout_graceful_shutdown=round(limits.drain_s) + 1,
+        lifespan="on",
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        # Its lines of lower levels hold addresses, and so the keys in them.
+        log_level="warning",
+        **settings,
+    )
+    return Server(config, service)

@@ -1,0 +1,196 @@
+"""``POST /v1/classify``: a file that a client sends, heard as a stream would be."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+
+from ser_rt.classifier import EmotionClassifier
+from ser_rt.errors import AudioError, ConfigError
+from ser_rt.runtime.audio import ChunkMaker
+from ser_rt.runtime.engine import Engine
+from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.settings import make_engine
+from ser_rt.runtime.sources.decoding import CONTAINERS, Decoder, open_audio
+from ser_rt.server.hearing import Events
+from ser_rt.server.inputs import PIECE_S
+from ser_rt.server.protocol import ProtocolError, StreamConfig, check, schema
+from ser_rt.server.service import Service
+
+SETTINGS = (
+    *("window_s", "hop_s", "min_window_s", "half_life_s", "partial", "episodes", "vad"),
+    *("gate_threshold", "top_k"),
+)
+"""What a request may set, as in ``config``."""
+
+
+async def classify(request: Request, service: Service) -> dict[str, Any]:
+    """Return what is heard in the file of a request; nothing is left of the file afterwards.
+
+    Raises:
+        ProtocolError: The file or a setting is unfit, or there is too much of it.
+    """
+    config = _config(request.query_params)
+    # The client's name for it chooses no path.
+    with tempfile.TemporaryDirectory(prefix="ser-rt-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / "upload"
+        try:
+            async with asyncio.timeout(service.limits.upload_timeout_s):
+                with path.open("wb") as file:
+                    await _receive(request, file, service.limits.max_upload_bytes)
+        except TimeoutError:
+            msg = f"an upload may take {service.limits.upload_timeout_s:g} s"
+            raise ProtocolError(msg, "upload_too_slow") from None
+        except ClientDisconnect:
+            msg = "the client left"
+            raise ProtocolError(msg, "bad_request") from None
+        hearing = _FileHearing(service.batcher.open(), config, service.limits.max_audio_s)
+        pieces = hearing.events(path)
+        try:
+            events = await _all_events(pieces, service)
+        except AudioError as error:
+            # Its name is ours, and says nothing to the client.
+            msg = str(error).replace(str(path), "the file")
+            raise ProtocolError(msg, "bad_audio") from error
+    service.metrics.uploads.inc()
+    service.metrics.audio.inc(hearing.heard_s)
+    bundle = service.model.bundle
+    return {
+        "model": {"name": bundle.name, "version": bundle.version},
+        "provider": service.model.provider,
+        "precision": bundle.precision,
+        "duration_s": round(hearing.heard_s, 6),
+        "overall": _overall(events),
+        "events": [_as_dict(event, config.top_k) for event in events],
+    }
+
+
+class _FileHearing:
+    """Hears a file; for worker threads."""
+
+    def __init__(
+        self, classifier: EmotionClassifier, config: StreamConfig, max_audio_s: float
+    ) -> None:
+        self._rate, self._max_audio_s = classifier.sample_rate, max_audio_s
+        try:
+            self._engine: Engine = make_engine(classifier, **config.settings)
+        except ConfigError as error:
+            raise ProtocolError(str(error), "bad_request") from error
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of audio heard."""
+        return self._engine.heard_s
+
+    def events(self, path: Path) -> Iterator[Events]:
+        """Yield the events of each piece of a file."""
+        with closing(open_audio(path, formats=CONTAINERS)) as decoder:
+            yield from self._decoded(decoder)
+
+    def _decoded(self, decoder: Decoder) -> Iterator[Events]:
+        maker = ChunkMaker(decoder.sample_rate, self._rate)
+        for block in decoder.blocks(max(1, round(PIECE_S * decoder.sample_rate))):
+            yield list(self._engine.feed(maker.feed(block)))
+            if self.heard_s > self._max_audio_s:
+                msg = f"a file may have {self._max_audio_s:g} s of audio"
+                raise ProtocolError(msg, "audio_too_long")
+        yield list(self._engine.feed(maker.flush()))
+        yield list(self._engine.flush())
+        if not self.heard_s:
+            msg = "the file holds no audio"
+            raise ProtocolError(msg, "no_audio")
+
+
+async def _all_events(pieces: Iterator[Events], service: Service) -> Events:
+    events: Events = []
+    is_over = False
+    while not is_over:
+        some, is_over = await service.in_slices(pieces)
+        service.metrics.count(some)
+        events += some
+    return events
+
+
+def _config(query: Mapping[str, str]) -> StreamConfig:
+    """Read the settings of a request, with the types that the schema gives them."""
+    types = schema()["$defs"]["config"]["properties"]
+    message: dict[str, Any] = {"type": "config", "sample_rate": 16_000}
+    for name, text in query.items():
+        if name == "token":
+            continue
+        if name not in SETTINGS:
+            msg = f"no setting {name!r}; there are {', '.join(SETTINGS)}"
+            raise ProtocolError(msg, "bad_request")
+        message[name] = _value(text, types[name]["type"])
+    check(message, "config", "bad_request")
+    return StreamConfig.of(message)
+
+
+def _value(text: str, kind: str) -> object:
+    """Return a parameter as JSON would have it; what is no such value stays text."""
+    if kind == "boolean":
+        return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
+    try:
+        return int(text) if kind == "integer" else float(text)
+    except ValueError:
+        return text
+
+
+async def _receive(request: Request, file: BinaryIO, max_bytes: int) -> None:
+    """Write the body of a request, or the first file of its form, to a file."""
+    body = _limited(request, max_bytes)
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        async for data in body:
+            file.write(data)
+    else:
+        parser = MultiPartParser(request.headers, body, max_files=1, max_fields=8)
+        try:
+            form = await parser.parse()
+        except MultiPartException as error:
+            raise ProtocolError(error.message, "bad_request") from error
+        try:
+            files = [part for part in form.values() if isinstance(part, UploadFile)]
+            if files:
+                await asyncio.to_thread(shutil.copyfileobj, files[0].file, file)
+        finally:
+            await form.close()
+    if not file.tell():
+        msg = "the request holds no file: send it as the body, or in a multipart form"
+        raise ProtocolError(msg, "no_audio")
+
+
+async def _limited(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
+    count = 0
+    async for data in request.stream():
+        count += len(data)
+        if count > max_bytes:
+            msg = f"a file may have {max_bytes} bytes"
+            raise ProtocolError(msg, "upload_too_big")
+        yield data
+
+
+def _overall(events: Events) -> dict[str, Any] | None:
+    """Return the mean over the windows with speech, or None without any."""
+    heard = [event for event in events if event.type == "emotion"]
+    if not heard:
+        return None
+    labels = list(heard[0].probabilities)
+    means = np.mean([[event.probabilities[label] for label in labels] for event in heard], axis=0)
+    shares = {label: round(float(mean), 6) for label, mean in zip(labels, means, strict=True)}
+    best = max(shares, key=lambda label: shares[label])
+    return {"emotion": best, "confidence": shares[best], "probabilities": shares}
+
+
+def _as_dict(event: EmotionEvent, top_k: int | None) -> dict[str, Any]:
+    message = event.to_dict(timing=False, top_k=top_k)
+    return message | {"fatal": False} if event.type == "warning" else message
