@@ -1,0 +1,49 @@
+"""``ser-batch``: hear a corpus of recordings into Parquet."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ser_rt.batch.flags import make_parser
+from ser_rt.errors import ConfigError, MissingDependencyError
+from ser_rt.runtime.terminable import Terminated, terminable
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``ser-batch``; return 0, 1 (failed), 2 (usage), 130 (Ctrl-C) or 143 (SIGTERM)."""
+    from ser_rt.utils import run_command
+
+    try:
+        with terminable():
+            return run_command("ser-batch", lambda: _work(argv))
+    except Terminated:
+        return 143
+
+
+def _work(argv: Sequence[str] | None) -> int:
+    flags = make_parser().parse_args(argv)
+    if "://" in flags.out:
+        msg = f"--out {flags.out} is a URL; name a folder of this machine and copy it afterwards"
+        raise ConfigError(msg)
+    if flags.address is not None and flags.engine != "ray":
+        msg = "--address needs --engine ray"
+        raise ConfigError(msg)
+    for name in ("workers", "threads", "max_duration"):
+        value = getattr(flags, name)
+        if value is not None and not value > 0:
+            msg = f"--{name.replace('_', '-')} must be above 0, not {value:g}"
+            raise ConfigError(msg)
+    if not flags.commit_every >= 0:
+        msg = f"--commit-every must be 0 s or more, not {flags.commit_every:g}"
+        raise ConfigError(msg)
+    try:
+        from ser_rt.batch.run import run_batch
+    except ModuleNotFoundError as error:
+        msg = f"ser-batch needs {error.name}: pip install 'ser-rt[batch]'"
+        raise MissingDependencyError(msg) from error
+    return run_batch(flags)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""Where a batch runs: one module an engine, one entry each in `ENGINES`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ser_rt.batch.hearing import Heard, Job
+    from ser_rt.batch.inputs import Item
+
+ENGINES = {"local": "ser_rt.batch.local:hear_all", "ray": "ser_rt.batch.on_ray:hear_all"}
+"""A generator of what is heard, in any order; loaded when it is used."""
+
+GPU_PROVIDERS = frozenset({"cuda", "tensorrt"})
+"""Where one worker has a device to itself; elsewhere it has a core."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What to run on.
+
+    Attributes:
+        workers: How many processes or actors; None for what there is.
+        address: Of a Ray cluster; None to start one on this machine.
+    """
+
+    workers: int | None = None
+    address: str | None = None
+
+
+Engine = Callable[
+    ["Sequence[Item]", "Job", tuple[str, ...], Resources], "Generator[Heard, None, None]"
+]
+
+
+def find_engine(name: str) -> Engine:
+    """Load the engine of that name."""
+    module, _, attribute = ENGINES[name].partition(":")
+    engine: Engine = getattr(import_module(module), attribute)
+    return engine

@@ -1,0 +1,96 @@
+"""The flags of ``ser-batch``; how to hear has those of ``ser-stream``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import ser_rt
+from ser_rt.batch.engines import ENGINES
+from ser_rt.runtime.flags import make_parser as make_stream_parser
+
+_NOT_HERE = {"episodes", "model", "provider", "threads"}
+_HEARING = ("how to hear", "how to be steady", "how steady to be, and the delay that it adds")
+
+_EPILOG = """\
+examples:
+  ser-batch recordings/ --out result
+  ser-batch 'calls/**/*.wav' clips.csv s3://bucket/2026/ --out result --workers 8
+  ser-batch clips.parquet --out result --engine ray --address 10.0.0.5:6379
+
+OUT gets windows/ and files/, both Parquet, and summary.json; docs/batch.md has the columns. A run
+that was stopped or killed goes on where it was when it is started again. A file that cannot be
+heard is a row with an error. The exit code is 0; 1 if the run failed, or no file at all could be
+heard; 2 if the command makes no sense; 130 after Ctrl-C, 143 after SIGTERM.
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``ser-batch``."""
+    parser = argparse.ArgumentParser(
+        prog="ser-batch",
+        description="Hear emotion in a corpus of recordings, into Parquet.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument_group("what to hear, and where to write").add_argument
+    add(
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="audio files, folders, globs, tables with a file_path column (.csv, .jsonl, "
+        ".parquet), or URLs of these (s3://, gs://, https://, zip://, ...)",
+    )
+    add("--out", required=True, metavar="DIR", help="folder to write, or to go on with")
+    add("--overwrite", action="store_true", help="discard what --out holds and begin again")
+    add("--retry-errors", action="store_true", help="hear again what had an error")
+    add("--max-duration", type=float, metavar="S", help="longer files are errors from there on")
+    add = parser.add_argument_group("where to run").add_argument
+    add("--engine", choices=tuple(ENGINES), default="local", help="(%(default)s)")
+    add("--workers", type=int, metavar="N", help="processes or actors (one for each core or GPU)")
+    add("--address", metavar="HOST:PORT", help="of a Ray cluster, or auto (one is started here)")
+    add(
+        "--commit-every",
+        type=float,
+        default=30.0,
+        metavar="S",
+        help="seconds of work that a kill can lose at most (%(default)s)",
+    )
+    _add_hearing(parser)
+    add = parser.add_argument_group("other").add_argument
+    add("--quiet", "-q", action="store_true", help="no progress and no summary on standard error")
+    add("--version", action="version", version=f"ser-batch {ser_rt.__version__}")
+    return parser
+
+
+def hearing_flags(flags: argparse.Namespace) -> dict[str, Any]:
+    """Return every flag of ``ser-stream`` with its value here, be it the default."""
+    return vars(make_stream_parser().parse_args([])) | {
+        dest: getattr(flags, dest) for dest in _hearing_actions()
+    }
+
+
+def hearing_settings(flags: argparse.Namespace) -> dict[str, Any]:
+    """Return the flags that decide what is heard, and their values."""
+    return {dest: getattr(flags, dest) for dest in _hearing_actions() if dest not in _NOT_HERE}
+
+
+def _add_hearing(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how to hear, as with ser-stream")
+    for dest, action in _hearing_actions().items():
+        if dest == "threads":
+            group.add_argument("--threads", type=int, metavar="N", help="of one worker (1)")
+        elif dest != "episodes":
+            group._add_action(action)  # noqa: SLF001 (what argparse does with parents)
+
+
+def _hearing_actions() -> dict[str, argparse.Action]:
+    groups = make_stream_parser()._action_groups  # noqa: SLF001 (argparse has no public list)
+    return {
+        action.dest: action
+        for group in groups
+        if group.title in _HEARING
+        for action in group._group_actions  # noqa: SLF001 (as above)
+        if action.dest != "episodes"
+    }

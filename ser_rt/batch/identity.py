@@ -1,0 +1,67 @@
+"""What must be equal for two rows to stand in one table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+FORMAT = 1
+"""Version of the columns."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Written into every Parquet file, under the key ``ser_rt`` of its schema.
+
+    Attributes:
+        model: Name of the bundle.
+        version: Version of the bundle.
+        model_sha256: Of the bundle.
+        precision: Of the bundle.
+        labels: Its emotions.
+        settings: How it was listened; by the names of the flags, times in seconds.
+        columns: What tables of files said beside the path.
+        format: Version of the columns.
+    """
+
+    model: str
+    version: str
+    model_sha256: str
+    precision: str
+    labels: tuple[str, ...]
+    settings: Mapping[str, Any]
+    columns: tuple[str, ...] = ()
+    format: int = FORMAT
+
+    def to_json(self) -> bytes:
+        """Return it as it is written."""
+        return json.dumps(asdict(self), ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Self | None:
+        """Return what was written; None if it is of another format."""
+        values = json.loads(text)
+        if values.get("format") != FORMAT:
+            return None
+        values |= {key: tuple(values[key]) for key in ("labels", "columns")}
+        return cls(**values)
+
+
+def difference(found: Identity | None, wanted: Identity) -> str:
+    """Say what was found where something else was wanted, for a message."""
+    if found is None:
+        return "another version of ser-rt"
+    if found.model_sha256 != wanted.model_sha256:
+        return (
+            f"model {found.model} {found.version} ({found.model_sha256[:12]}), not "
+            f"{wanted.model} {wanted.version} ({wanted.model_sha256[:12]})"
+        )
+    for name, value in found.settings.items():
+        if wanted.settings.get(name) != value:
+            return f"{name} = {value}, not {wanted.settings.get(name)}"
+    if found.columns != wanted.columns:
+        held, given = (", ".join(names) or "none" for names in (found.columns, wanted.columns))
+        return f"the manifest columns {held}, not {given}"
+    return "other settings"

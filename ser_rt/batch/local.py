@@ -1,0 +1,51 @@
+"""The engine that needs nothing: a process for each core of this machine, or one for its GPU."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
+
+from ser_rt.batch.engines import GPU_PROVIDERS, Resources
+from ser_rt.batch.hearing import Heard, Job
+from ser_rt.batch.inputs import Item
+from ser_rt.batch.worker import PREFETCH, Worker
+
+
+def hear_all(
+    items: Sequence[Item], job: Job, labels: tuple[str, ...], resources: Resources
+) -> Generator[Heard, None, None]:
+    """Yield what is heard in each file, as it comes; closing the generator ends the processes."""
+    waiting = deque(item.path for item in items)
+    workers: list[Worker] = []
+    try:
+        workers.append(Worker(job, labels))
+        provider = workers[0].provider() if job.provider == "auto" else job.provider
+        wanted = resources.workers or (1 if provider in GPU_PROVIDERS else cores())
+        workers += [Worker(job, labels) for _ in range(1, min(wanted, len(items)))]
+        while True:
+            for _ in range(PREFETCH):
+                # In turns: the last files are shared out evenly.
+                for worker in workers:
+                    if worker.load < PREFETCH and waiting:
+                        worker.give(waiting.popleft())
+            busy = [worker for worker in workers if worker.load]
+            if not busy:
+                return
+            wait([worker.next for worker in busy], return_when=FIRST_COMPLETED)
+            for worker in busy:
+                if worker.next.done():
+                    heard = worker.take()
+                    if heard is not None:
+                        yield heard
+    finally:
+        for worker in workers:
+            worker.kill()
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,188 @@
+"""The engine for many machines: Ray Data with a pool of actors, one for each core or GPU.
+
+The machines need ser-rt, the bundle at the same path, and files that all of them can reach. What
+is heard comes back to the process that asked, and that alone writes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+
+from ser_rt.batch.engines import GPU_PROVIDERS, Resources
+from ser_rt.batch.hearing import Heard, Job
+from ser_rt.batch.inputs import Item
+from ser_rt.batch.worker import PREFETCH, Worker
+from ser_rt.errors import ClusterError, ConfigError, MissingDependencyError, SerError
+from ser_rt.runtime.terminable import terminable
+
+OBJECT_STORE_BYTES = 200_000_000
+"""Shared memory of a Ray started here: paths go in and rows come out, never audio."""
+
+ANSWER_S = 5.0
+"""A cluster's address must take a connection within this."""
+
+STATUS_S = 30.0
+"""And say within this what it is."""
+
+_BLOCK_BYTES, _BLOCK_FILES, _UNKNOWN_BYTES = 8_000_000, 32, 1_000_000
+
+
+def hear_all(
+    items: Sequence[Item], job: Job, labels: tuple[str, ...], resources: Resources
+) -> Generator[Heard, None, None]:
+    """Yield what is heard in each file, as it comes.
+
+    Raises:
+        ClusterError: There is no Ray at the address, or the cluster has nothing to run on.
+        MissingDependencyError: Ray is not installed.
+    """
+    ray = _import_ray()
+    with _connected(ray, resources), terminable():
+        unit = "GPU" if job.provider in GPU_PROVIDERS else "CPU"
+        size = resources.workers or int(ray.cluster_resources().get(unit, 0))
+        if size < 1:
+            msg = f"the Ray cluster has no {unit} to run {job.provider} on"
+            raise ClusterError(msg)
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.enable_operator_progress_bars = False
+        found = ray.data.from_arrow(_blocks(items)).map_batches(
+            Listener,
+            fn_constructor_args=(job, labels),
+            batch_size=None,
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(size=size),
+            **{f"num_{unit.lower()}s": 1},
+        )
+        try:
+            for block in found.iter_batches(batch_size=None, batch_format="pyarrow"):
+                for row in block.to_pylist():
+                    yield Heard(row["path"], json.loads(row["file"]), row["windows"])
+        except SerError:
+            raise
+        except ray.exceptions.RayError as error:
+            raise _cause(error) from error
+
+
+class Listener:
+    """An actor: it has a process that hears, so that a file that kills one leaves the actor."""
+
+    def __init__(self, job: Job, labels: tuple[str, ...]) -> None:
+        """Start the process."""
+        self._worker = Worker(job, labels)
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        """Return a row for each path of a block."""
+        waiting = list(reversed(block["path"].to_pylist()))
+        rows = []
+        while waiting or self._worker.load:
+            while waiting and self._worker.load < PREFETCH:
+                self._worker.give(waiting.pop())
+            heard = self._worker.take()
+            if heard is not None:
+                rows.append(heard._asdict() | {"file": json.dumps(heard.file)})
+        return pa.Table.from_pylist(rows, _ROWS)
+
+
+_ROWS = pa.schema([("path", pa.string()), ("file", pa.string()), ("windows", pa.binary())])
+
+
+def _blocks(items: Sequence[Item]) -> list[pa.Table]:
+    """Share paths out into blocks of about the same work, small enough to share out evenly."""
+    blocks: list[list[str]] = []
+    size = _BLOCK_BYTES
+    for item in items:
+        if size >= _BLOCK_BYTES or len(blocks[-1]) >= _BLOCK_FILES:
+            blocks.append([])
+            size = 0
+        blocks[-1].append(item.path)
+        size += _UNKNOWN_BYTES if item.size is None else item.size
+    return [pa.table({"path": pa.array(paths, pa.string())}) for paths in blocks]
+
+
+@contextmanager
+def _connected(ray: Any, resources: Resources) -> Iterator[None]:  # noqa: ANN401 (a module)
+    """Be connected to a cluster, one started here if there is no address."""
+    if ray.is_initialized():
+        yield
+        return
+    settings: dict[str, Any] = {
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+        "configure_logging": True,
+    }
+    address = resources.address or os.environ.get("RAY_ADDRESS")
+    if address is None:
+        settings |= {
+            "address": "local",
+            "include_dashboard": False,
+            "num_cpus": resources.workers,
+            "object_store_memory": OBJECT_STORE_BYTES,
+        }
+    else:
+        _probe(address)
+        settings["address"] = address
+    try:
+        ray.init(**settings)
+    except (OSError, RuntimeError, ValueError) as error:
+        where = "on this machine" if address is None else f"at {address}"
+        msg = f"Ray does not come up {where}: {' '.join(str(error).split())[:300]}"
+        raise ClusterError(msg) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _probe(address: str) -> None:
+    """Refuse an address that does not answer as Ray does: `ray.init` would wait for minutes."""
+    if address != "auto":
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdecimal():
+            msg = f"--address must be HOST:PORT of the cluster's head, or auto, not {address}"
+            raise ConfigError(msg)
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), ANSWER_S).close()
+        except (OSError, OverflowError) as error:
+            msg = f"no Ray cluster answers at {address} ({error}); is it the head's address?"
+            raise ClusterError(msg) from error
+    command = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address]
+    try:
+        subprocess.run(command, check=True, capture_output=True, timeout=STATUS_S)
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
+        msg = (
+            f"what answers at {address} is no Ray cluster of this version ({type(error).__name__})"
+        )
+        raise ClusterError(msg) from error
+
+
+def _cause(error: BaseException) -> SerError:
+    """Return our own error inside one of Ray's, or one that says what Ray says."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, SerError):
+            return type(inner)(str(getattr(inner, "cause", inner)))
+        inner = getattr(inner, "cause", None) or inner.__cause__
+    return ClusterError(f"Ray failed: {' '.join(str(error).split())[-300:]}")
+
+
+def _import_ray() -> Any:  # noqa: ANN401 (a module)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray  # noqa: PLC0415 (slow, and an extra)
+        import ray.data  # noqa: PLC0415 (as above)
+    except ImportError as error:
+        msg = f"--engine ray needs Ray ({error}): pip install 'ser-rt[cluster]'"
+        raise MissingDependencyError(msg) from error
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    return ray

@@ -1,0 +1,241 @@
+"""The folder that a batch writes: pairs of Parquet files, each pair whole or not there.
+
+    OUT/windows/part-000001.parquet    one row a window
+    OUT/files/part-000001.parquet      one row a file; written last, it makes the pair count
+    OUT/summary.json
+
+What is done is what ``files/`` holds. There is no other record that could disagree with it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import filelock
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ser_rt.batch.hearing import Heard
+from ser_rt.batch.identity import Identity, difference
+from ser_rt.batch.tables import MANIFEST_PREFIX, files_schema, unpacked, windows_schema
+from ser_rt.errors import OutputError
+
+_KEY = b"ser_rt"
+_REPLACES = b"ser_rt_replaces"
+_ROWS, _FILES = 200_000, 2_000
+"""A pair is written when it holds so many windows or files, however little time has passed."""
+
+
+class Output:
+    """A folder that holds what was heard. One process at a time writes to it.
+
+    Raises:
+        OutputError: Another process writes to it, it cannot be written or read, it holds
+            something else, or it was made with another model or other settings (on entering).
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        identity: Identity,
+        *,
+        commit_every_s: float = 30.0,
+        overwrite: bool = False,
+    ) -> None:
+        """Name the folder, and what makes its rows comparable."""
+        self.folder, self._identity = Path(folder), identity
+        self._commit_every_s, self._overwrite = commit_every_s, overwrite
+        self._windows, self._files = self.folder / "windows", self.folder / "files"
+        metadata = {_KEY: identity.to_json()}
+        labels = identity.labels
+        self._windows_schema = windows_schema(labels).with_metadata(metadata)
+        self._files_schema = files_schema(labels, identity.columns).with_metadata(metadata)
+        self._lock = filelock.FileLock(self.folder / ".lock", timeout=0)
+        self._rows: list[dict[str, Any]] = []
+        self._tables: list[pa.Table] = []
+        self._count = self._next = 0
+        self._committed_at = time.monotonic()
+        self.done: set[str] = set()
+
+    def __enter__(self) -> Self:
+        """Lock the folder, clear away what a killed run left behind, and see what is done."""
+        try:
+            self._refuse_foreign()
+            self._windows.mkdir(parents=True, exist_ok=True)
+            self._files.mkdir(exist_ok=True)
+            self._lock.acquire()
+            try:
+                self._recover()
+            except BaseException:
+                self._lock.release()
+                raise
+        except filelock.Timeout as error:
+            msg = f"another run writes to {self.folder}; wait for it, or choose another --out"
+            raise OutputError(msg) from error
+        except (OSError, pa.ArrowException) as error:
+            raise self._translated(error) from error
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Write what was heard since the last pair, and unlock the folder."""
+        try:
+            self.commit()
+        finally:
+            self._lock.release()
+
+    def add(self, heard: Heard, extra: Sequence[str | None] = ()) -> None:
+        """Take what was heard in a file, and what its table of files says about it."""
+        row = dict(heard.file)
+        if row["path"] in self.done:
+            return
+        self.done.add(row["path"])
+        names = (MANIFEST_PREFIX + column for column in self._identity.columns)
+        row |= dict(zip(names, extra, strict=True))
+        table = unpacked(heard.windows)
+        self._rows.append(row)
+        self._tables.append(table)
+        self._count += len(table)
+        is_due = time.monotonic() - self._committed_at >= self._commit_every_s
+        if is_due or self._count >= _ROWS or len(self._rows) >= _FILES:
+            self.commit()
+
+    def commit(self) -> None:
+        """Write what was heard since the last pair.
+
+        Raises:
+            OutputError: It cannot be written; then none of it counts.
+        """
+        if self._rows:
+            rows, tables = self._rows, self._tables
+            self._rows, self._tables, self._count = [], [], 0
+            windows = pa.concat_tables(tables).cast(self._windows_schema)
+            try:
+                self._put_pair(windows, pa.Table.from_pylist(rows, self._files_schema))
+            except BaseException as error:
+                self.done.difference_update(row["path"] for row in rows)
+                if isinstance(error, OSError | pa.ArrowException):
+                    raise self._translated(error) from error
+                raise
+        self._committed_at = time.monotonic()
+
+    def forget_errors(self) -> int:
+        """Forget the files that have an error, so that they are heard again; return their number.
+
+        A pair that holds some is replaced by one without; killed in between, `_recover` goes on.
+        """
+        forgotten = 0
+        try:
+            for name in self._parts(self._files):
+                files = pq.read_table(self._files / name, schema=self._files_schema)
+                is_good = pc.is_null(files["error_code"])
+                bad = files.filter(pc.invert(is_good))["path"]
+                if not len(bad):
+                    continue
+                windows = pq.read_table(self._windows / name, schema=self._windows_schema)
+                kept = windows.filter(pc.invert(pc.is_in(windows["path"], bad)))
+                self._put_pair(kept, files.filter(is_good), replaces=name)
+                self._remove_pair(name)
+                self.done -= set(bad.to_pylist())
+                forgotten += len(bad)
+        except (OSError, pa.ArrowException) as error:
+            raise self._translated(error) from error
+        return forgotten
+
+    def _recover(self) -> None:
+        for folder in (self._windows, self._files):
+            for path in folder.glob(".part-*"):
+                path.unlink()
+        parts = self._parts(self._files)
+        self._next = max((int(name[5:-8]) for name in parts), default=0) + 1
+        if self._overwrite:
+            (self.folder / "summary.json").unlink(missing_ok=True)
+            for name in parts:
+                (self._files / name).unlink()
+            parts = []
+        for name in self._parts(self._windows):
+            if name not in parts:
+                (self._windows / name).unlink()
+        metadata = {name: pq.read_schema(self._files / name).metadata or {} for name in parts}
+        for held in metadata.values():
+            replaced = held.get(_REPLACES, b"").decode()
+            if replaced in parts:
+                self._remove_pair(replaced)
+                parts.remove(replaced)
+        for name in parts:
+            self._check(name, metadata[name])
+            paths = pq.read_table(self._files / name, columns=["path"], schema=self._files_schema)
+            self.done.update(paths["path"].to_pylist())
+
+    def _check(self, name: str, metadata: Mapping[bytes, bytes]) -> None:
+        if not (self._windows / name).is_file():
+            msg = f"{self._windows / name} is missing; give --overwrite to begin again"
+            raise OutputError(msg)
+        found = Identity.from_json(metadata.get(_KEY, b"{}"))
+        if found != self._identity:
+            msg = (
+                f"{self.folder} was made with {difference(found, self._identity)}; choose another "
+                "--out, or give --overwrite to begin again"
+            )
+            raise OutputError(msg)
+
+    def _refuse_foreign(self) -> None:
+        ours = {"windows", "files", "summary.json", ".lock", ".summary.json.partial"}
+        if self.folder.is_dir():
+            foreign = sorted({path.name for path in self.folder.iterdir()} - ours)
+            for folder in (self._windows, self._files):
+                if folder.is_dir():
+                    found = (path for path in folder.iterdir() if "part-" not in path.name)
+                    foreign += [str(path.relative_to(self.folder)) for path in found]
+            if foreign:
+                msg = (
+                    f"{self.folder} holds {foreign[0]}, which no ser-batch wrote; "
+                    "choose another --out"
+                )
+                raise OutputError(msg)
+
+    def _put_pair(self, windows: pa.Table, files: pa.Table, replaces: str = "") -> None:
+        name = f"part-{self._next:06}.parquet"
+        self._next += 1
+        _put(windows, self._windows / name)
+        if replaces:
+            metadata = {**files.schema.metadata, _REPLACES: replaces.encode()}
+            files = files.replace_schema_metadata(metadata)
+        _put(files, self._files / name)
+
+    def _remove_pair(self, name: str) -> None:
+        (self._files / name).unlink()
+        (self._windows / name).unlink()
+
+    def _translated(self, error: Exception) -> OutputError:
+        if isinstance(error, OutputError):
+            return error
+        why = getattr(error, "strerror", None) or " ".join(str(error).split())
+        return OutputError(f"the output {self.folder} cannot be written or read: {why}")
+
+    @staticmethod
+    def _parts(folder: Path) -> list[str]:
+        return sorted(path.name for path in folder.glob("part-*.parquet"))
+
+
+def _put(table: pa.Table, path: Path) -> None:
+    """Write a file whole or not at all, even if the power fails."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        pq.write_table(table, partial, compression="zstd", row_group_size=65_536)
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    if hasattr(os, "O_DIRECTORY"):
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -1,0 +1,133 @@
+"""Files elsewhere, through fsspec: object stores, web servers, archives."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+from ser_rt.errors import AudioError, AudioNotFoundError, DataError, MissingDependencyError
+
+_LOCAL = "file://"
+
+
+class FetchError(AudioError, OSError):
+    """A remote file did not come."""
+
+
+def is_remote(name: str) -> bool:
+    """Return whether a name is a URL, and not of a local file."""
+    return "://" in name and not name.startswith(_LOCAL)
+
+
+def local_path(name: str) -> str:
+    """Return the path of a ``file://`` URL; any other name as it is."""
+    return name.removeprefix(_LOCAL)
+
+
+def printable(path: str) -> str:
+    """Return a path as text; what in a file's name is no UTF-8 is escaped."""
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
+def beside(listing: str, path: str) -> str:
+    """Return a path that starts where a table of files is."""
+    if not is_remote(listing):
+        return str(Path(listing).parent / path)
+    url, chain, rest = listing.partition("::")
+    return posixpath.join(posixpath.dirname(url), path) + chain + rest
+
+
+def find_remote(url: str, suffixes: tuple[str, ...]) -> Iterator[tuple[str, int | None]]:
+    """Yield URL and size in bytes of each file that a URL names: a file, a folder or a glob.
+
+    Raises:
+        DataError: There is none, or the store does not answer.
+        MissingDependencyError: The protocol needs a package.
+    """
+    import fsspec.core  # noqa: PLC0415 (heavy)
+
+    filesystem, path = _open(url)
+    _, chain, rest = url.partition("::")
+    try:
+        if fsspec.core.has_magic(path):
+            found = filesystem.glob(path, detail=True)
+            files = {name: info for name, info in found.items() if info["type"] == "file"}
+        elif filesystem.isdir(path):
+            found = filesystem.find(path, detail=True)
+            files = {name: info for name, info in found.items() if _ends(name, suffixes)}
+        else:
+            files = {path: filesystem.info(path)}
+    except Exception as error:  # each store has its own
+        msg = f"{url} cannot be listed: {_one_line(error)}"
+        raise DataError(msg) from error
+    if not files:
+        msg = f"{url} holds no audio ({', '.join(suffixes)})"
+        raise DataError(msg)
+    for name in sorted(files):
+        yield filesystem.unstrip_protocol(name) + chain + rest, files[name].get("size")
+
+
+def open_remote(url: str) -> IO[bytes]:
+    """Open a remote file to read.
+
+    Raises:
+        DataError: It does not open.
+    """
+    filesystem, path = _open(url)
+    try:
+        return cast("IO[bytes]", filesystem.open(path, "rb"))
+    except Exception as error:  # each store has its own
+        msg = f"{url} cannot be read: {_one_line(error)}"
+        raise DataError(msg) from error
+
+
+@contextmanager
+def fetched(path: str) -> Iterator[str]:
+    """Give the path of a local file; a remote one is a temporary copy.
+
+    Raises:
+        AudioNotFoundError: There is no such remote file.
+        FetchError: It did not come.
+    """
+    if not is_remote(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="ser-batch-") as folder:
+        copy = os.path.join(folder, "audio" + Path(path.partition("::")[0]).suffix)  # noqa: PTH118
+        try:
+            filesystem, name = _open(path)
+            filesystem.get_file(name, copy)
+        except FileNotFoundError as error:
+            msg = f"there is no {path}"
+            raise AudioNotFoundError(msg) from error
+        except Exception as error:  # each store has its own
+            msg = f"{path} did not come: {_one_line(error)}"
+            raise FetchError(msg) from error
+        yield copy
+
+
+def _open(url: str) -> tuple[Any, str]:
+    import fsspec.core  # noqa: PLC0415 (heavy)
+
+    try:
+        found: tuple[Any, str] = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        msg = f"{url} needs another package: {_one_line(error)}"
+        raise MissingDependencyError(msg) from error
+    except Exception as error:  # unknown protocols, bad settings, no network
+        msg = f"{url} does not open: {_one_line(error)}"
+        raise DataError(msg) from error
+    return found
+
+
+def _ends(name: str, suffixes: tuple[str, ...]) -> bool:
+    return name.lower().endswith(suffixes)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

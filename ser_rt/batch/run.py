@@ -1,0 +1,151 @@
+"""One run: find out what is missing, hear it, write it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+from ser_rt.batch.engines import Resources, find_engine
+from ser_rt.batch.flags import hearing_flags, hearing_settings
+from ser_rt.batch.hearing import Job, model_hash
+from ser_rt.batch.identity import Identity
+from ser_rt.batch.inputs import Corpus, Item, find_inputs
+from ser_rt.batch.output import Output
+from ser_rt.batch.progress import Meter, Shown, say
+from ser_rt.batch.remote import printable
+from ser_rt.batch.summary import summarize
+from ser_rt.bundle import Bundle, find_bundle
+from ser_rt.runtime.terminable import Terminated
+from ser_rt.utils import write_json
+
+EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 1, 130, 143
+
+
+def run_batch(flags: argparse.Namespace) -> int:
+    """Hear what the flags name and is not in the output yet; return the exit code."""
+    bundle = Bundle.load(find_bundle(flags.model))
+    corpus = find_inputs(flags.inputs)
+    identity = identity_of(flags, bundle, corpus)
+    code = EXIT_OK
+    with Output(
+        flags.out, identity, commit_every_s=flags.commit_every, overwrite=flags.overwrite
+    ) as output:
+        if flags.retry_errors:
+            output.forget_errors()
+        shown = _shown(flags, corpus, output)
+        try:
+            with shown:
+                _hear(flags, bundle, corpus, output, shown)
+        except KeyboardInterrupt as interrupt:
+            code = EXIT_TERMINATED if isinstance(interrupt, Terminated) else EXIT_INTERRUPTED
+        output.commit()
+        missing = sum(printable(item.path) not in output.done for item in corpus.items)
+        run = _describe(flags, corpus, shown.meter)
+        summary = summarize(output.folder, identity, missing=missing, run=run)
+        write_json(summary, output.folder / "summary.json")
+    if not flags.quiet:
+        _say(summary, shown.meter)
+    heard_none = sum(summary["errors"].values()) == summary["files"]
+    return EXIT_FAILED if code == EXIT_OK and heard_none else code
+
+
+def identity_of(flags: argparse.Namespace, bundle: Bundle, corpus: Corpus) -> Identity:
+    """Return what decides the rows: the model, how it listens, and the manifest's columns."""
+    settings = hearing_settings(flags) | {"max_duration": flags.max_duration}
+    if settings["window"] is None:
+        settings["window"] = bundle.window_s
+    for name, made_for in (("hop", bundle.hop_s), ("min_window", bundle.min_window_s)):
+        if settings[name] is None:
+            settings[name] = min(made_for, settings["window"])
+    return Identity(
+        model=bundle.name,
+        version=bundle.version,
+        model_sha256=model_hash(bundle),
+        precision=bundle.precision,
+        labels=tuple(label.en for label in bundle.labels),
+        settings=settings,
+        columns=corpus.columns,
+    )
+
+
+def job_of(flags: argparse.Namespace, bundle: Bundle) -> Job:
+    """Return how to hear, for whatever process does it."""
+    return Job(
+        model=str(bundle.folder.resolve()),
+        model_sha256=model_hash(bundle),
+        provider=flags.provider,
+        threads=flags.threads or 1,
+        flags=tuple((k, v) for k, v in hearing_flags(flags).items() if k != "files"),
+        max_duration_s=flags.max_duration,
+    )
+
+
+def _hear(
+    flags: argparse.Namespace, bundle: Bundle, corpus: Corpus, output: Output, shown: Shown
+) -> None:
+    by_path = {item.path: item for item in _todo(corpus, output)}
+    if not by_path:
+        return
+    labels, size_of = tuple(label.en for label in bundle.labels), _sizes(corpus)
+    resources = Resources(flags.workers, flags.address)
+    engine = find_engine(flags.engine)
+    with closing(engine(list(by_path.values()), job_of(flags, bundle), labels, resources)) as found:
+        for heard in found:
+            item = by_path[heard.path]
+            output.add(heard, item.extra)
+            shown.add(
+                heard.file["duration_s"],
+                size_of(item),
+                heard.file["elapsed_s"],
+                is_error=heard.file["error_code"] is not None,
+            )
+
+
+def _todo(corpus: Corpus, output: Output) -> list[Item]:
+    return [item for item in corpus.items if printable(item.path) not in output.done]
+
+
+def _shown(flags: argparse.Namespace, corpus: Corpus, output: Output) -> Shown:
+    todo = _todo(corpus, output)
+    size = sum(map(_sizes(corpus), todo))
+    if not flags.quiet:
+        done = len(corpus.items) - len(todo)
+        already = f", {done} of them heard before" if done else ""
+        twice = f" ({corpus.duplicates} named twice)" if corpus.duplicates else ""
+        say(f"{len(corpus.items)} files{twice}{already}")
+    return Shown(Meter(len(todo), size), quiet=flags.quiet)
+
+
+def _sizes(corpus: Corpus) -> Callable[[Item], float]:
+    """Return what gives the bytes of an item; those of a mean one where they are not known."""
+    known = [item.size for item in corpus.items if item.size is not None]
+    mean = sum(known) / len(known) if known else 1.0
+    return lambda item: mean if item.size is None else item.size
+
+
+def _describe(flags: argparse.Namespace, corpus: Corpus, meter: Meter) -> dict[str, Any]:
+    return {
+        "inputs": [printable(name) for name in flags.inputs],
+        "engine": flags.engine,
+        "provider": flags.provider,
+        "files": meter.done,
+        "duplicates": corpus.duplicates,
+        "audio_s": round(meter.audio_s, 3),
+        "elapsed_s": round(meter.elapsed_s, 3),
+        "real_time_factor": round(meter.elapsed_s / meter.audio_s, 6) if meter.audio_s else None,
+    }
+
+
+def _say(summary: dict[str, Any], meter: Meter) -> None:
+    lines = [f"{meter.done} files heard, {meter.audio_s / 3600:.2f} h in {meter.elapsed_s:.1f} s"]
+    if meter.speed:
+        lines[0] += f" ({meter.speed:.0f} × real time)"
+    if summary["errors"]:
+        errors = ", ".join(f"{count} {code}" for code, count in summary["errors"].items())
+        lines.append(f"errors: {errors} (files/ says which)")
+    if summary["files_missing"]:
+        lines.append(f"{summary['files_missing']} files are left; run again to go on")
+    for line in lines:
+        say(line)

@@ -1,0 +1,117 @@
+"""The columns that a batch writes: a promise to those who read them (docs/batch.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from ser_rt.runtime.event import EmotionEvent
+
+MANIFEST_PREFIX = "manifest_"
+"""Before the name of a column that came from a table of files."""
+
+_BATCH_ROWS = 4096
+
+
+def probability_columns(labels: Iterable[str]) -> list[str]:
+    """Return the column of each emotion's probability."""
+    return [f"p_{label}" for label in labels]
+
+
+def windows_schema(labels: Sequence[str]) -> pa.Schema:
+    """Return the columns of ``windows/``, one row a window."""
+    return pa.schema(
+        [
+            pa.field("path", pa.string(), nullable=False),
+            pa.field("index", pa.int32(), nullable=False),
+            pa.field("start_s", pa.float64(), nullable=False),
+            pa.field("end_s", pa.float64(), nullable=False),
+            pa.field("emotion", pa.string()),
+            pa.field("confidence", pa.float32()),
+            *(pa.field(name, pa.float32()) for name in probability_columns(labels)),
+            pa.field("speech", pa.float32(), nullable=False),
+            pa.field("is_partial", pa.bool_(), nullable=False),
+        ]
+    )
+
+
+def files_schema(labels: Sequence[str], columns: Sequence[str] = ()) -> pa.Schema:
+    """Return the columns of ``files/``, one row a file; ``columns`` are those of its table."""
+    return pa.schema(
+        [
+            pa.field("path", pa.string(), nullable=False),
+            pa.field("duration_s", pa.float64(), nullable=False),
+            pa.field("windows", pa.int32(), nullable=False),
+            pa.field("speech_windows", pa.int32(), nullable=False),
+            pa.field("speech_share", pa.float32()),
+            pa.field("emotion", pa.string()),
+            pa.field("confidence", pa.float32()),
+            *(pa.field(name, pa.float32()) for name in probability_columns(labels)),
+            pa.field("error_code", pa.string()),
+            pa.field("error", pa.string()),
+            pa.field("elapsed_s", pa.float64(), nullable=False),
+            *(pa.field(MANIFEST_PREFIX + column, pa.string()) for column in columns),
+        ]
+    )
+
+
+class WindowRows:
+    """Collects the windows of one file, packed: about 60 bytes each, and a mean over them."""
+
+    def __init__(self, path: str, labels: Sequence[str]) -> None:
+        """Begin with the file ``path``, as it shall be written."""
+        self._path, self._labels = path, labels
+        self._schema = windows_schema(labels)
+        self._rows: list[dict[str, Any]] = []
+        self._batches: list[pa.RecordBatch] = []
+        self._sums = dict.fromkeys(labels, 0.0)
+        self.count = self.speech_count = 0
+
+    def add(self, event: EmotionEvent) -> None:
+        """Take an event of a window; others are none."""
+        if event.type not in ("emotion", "no_speech"):
+            return
+        row = {
+            "path": self._path,
+            "index": self.count,
+            "start_s": event.start,
+            "end_s": event.end,
+            "emotion": event.emotion,
+            "confidence": event.confidence,
+            "speech": event.speech,
+            "is_partial": event.partial,
+        }
+        for label, probability in event.probabilities.items():
+            row[f"p_{label}"] = probability
+            self._sums[label] += probability
+        self.count += 1
+        self.speech_count += event.type == "emotion"
+        self._rows.append(row)
+        if len(self._rows) == _BATCH_ROWS:
+            self._pack()
+
+    def means(self) -> dict[str, float]:
+        """Return the mean probability of each emotion over the windows with speech."""
+        return {label: total / max(1, self.speech_count) for label, total in self._sums.items()}
+
+    def packed(self) -> bytes:
+        """Return all rows as an Arrow IPC stream."""
+        self._pack()
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, self._schema) as writer:
+            for batch in self._batches:
+                writer.write_batch(batch)
+        packed: bytes = sink.getvalue().to_pybytes()
+        return packed
+
+    def _pack(self) -> None:
+        if self._rows:
+            self._batches.append(pa.RecordBatch.from_pylist(self._rows, self._schema))
+            self._rows = []
+
+
+def unpacked(packed: bytes) -> pa.Table:
+    """Return the rows of an Arrow IPC stream."""
+    return pa.ipc.open_stream(packed).read_all()

@@ -1,0 +1,151 @@
+"""A process that hears one file after the other, and may die of one."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import cache
+
+from ser_rt.batch.hearing import Heard, Hearer, Job, unheard
+from ser_rt.errors import ProviderError
+
+PREFETCH = 2
+"""Files given to a process at once: the next one waits there, so that it never idles."""
+
+
+class Worker:
+    """A child process with a model, and the files that it was given.
+
+    A file that kills its process is given to a fresh one; if it kills that too, it is at fault.
+    """
+
+    def __init__(self, job: Job, labels: tuple[str, ...]) -> None:
+        """Start the process; it begins to load the model."""
+        self._job, self._labels = job, labels
+        self._given: deque[tuple[str, Future[Heard]]] = deque()
+        self._suspect: str | None = None
+        self._start()
+
+    @property
+    def load(self) -> int:
+        """How many files it was given and not asked for yet."""
+        return len(self._given)
+
+    @property
+    def next(self) -> Future[Heard]:
+        """Done when `take` will not wait."""
+        return self._given[0][1]
+
+    def provider(self) -> str:
+        """Wait until the model is loaded, and return where it runs.
+
+        Raises:
+            SerError: It does not load.
+        """
+        try:
+            return self._opened.result()
+        except BrokenProcessPool as error:
+            msg = "a worker died while it loaded the model; is there memory for so many --workers?"
+            raise ProviderError(msg) from error
+
+    def give(self, path: str) -> None:
+        """Give it a file to hear."""
+        try:
+            future = self._pool.submit(_hear, self._job, path)
+        except BrokenProcessPool as error:
+            # It died since; what it was given before will say so first.
+            future = Future()
+            future.set_exception(error)
+        self._given.append((path, future))
+
+    def take(self) -> Heard | None:
+        """Return what was heard in the first of its files; None if it has to be heard again.
+
+        Raises:
+            SerError: The model does not load.
+        """
+        path, future = self._given[0]
+        try:
+            heard = future.result()
+        except BrokenProcessPool:
+            return self._bury(path)
+        self._given.popleft()
+        self._suspect = None
+        return heard
+
+    def kill(self) -> None:
+        """End the process at once."""
+        for process in self._processes:
+            process.kill()
+        self._pool.shutdown(cancel_futures=True)
+
+    def _start(self) -> None:
+        before = set(multiprocessing.active_children())
+        with _uninterrupted():
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, context, initializer=_prepare)
+            self._opened = self._pool.submit(_open, self._job)
+        self._processes = set(multiprocessing.active_children()) - before
+
+    def _bury(self, path: str) -> Heard | None:
+        self.provider()
+        self.kill()
+        again = [name for name, _ in self._given]
+        self._given.clear()
+        heard = None
+        if self._suspect == path:
+            message = "the process that heard this file died, and so did the next one"
+            heard = unheard(path, self._labels, "worker_died", message)
+            again = again[1:]
+        self._suspect = path if heard is None else None
+        self._start()
+        for name in again:
+            self.give(name)
+        return heard
+
+
+@cache
+def _hearer(job: Job) -> Hearer:
+    return Hearer(job)
+
+
+def _open(job: Job) -> str:
+    return _hearer(job).provider
+
+
+def _hear(job: Job, path: str) -> Heard:
+    return _hearer(job).hear(path)
+
+
+def _prepare() -> None:
+    """Leave Ctrl-C to the parent, and do not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def follow() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=follow, daemon=True).start()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Start processes that Ctrl-C passes over, also while they load; it comes here afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
