@@ -1,0 +1,143 @@
+/**
+ * One listening, from the first sound to the last result: a source of audio and a client, and what
+ * came of them. Tells `change` when there is something else to show, `level` for every chunk.
+ *
+ * @typedef {"connecting" | "listening" | "playing" | "reconnecting" | "finishing" | "finished"
+ *   | "paused" | "error"} Phase
+ * @typedef {import("./audio.js").Source} Source
+ * @typedef {import("./ser-client.js").Heard} Heard
+ * @typedef {import("./ser-client.js").Failure} Failure
+ */
+
+import { Delays } from "./delays.js";
+import { Segments } from "./segments.js";
+import { SerClient, streamUrl } from "./ser-client.js";
+import { whyRefused } from "./server.js";
+
+export class Run extends EventTarget {
+  /** @type {Phase} */
+  phase = "connecting";
+  /** @type {Failure | null} */
+  problem = null;
+  /** @type {Heard | null} the last result */
+  heard = null;
+  /** @type {any} what the server said of itself */
+  ready = null;
+  segments = new Segments();
+  delays = new Delays();
+  server_delays = new Delays();
+
+  #source;
+  #client;
+  #has_started = false;
+  #last_chunk_ms = 0;
+
+  /** @param {Source} source @param {string | null} token */
+  constructor(source, token) {
+    super();
+    this.#source = source;
+    const config = { sample_rate: source.rate, live: true };
+    const explain = () => whyRefused(token);
+    this.#client = new SerClient(streamUrl(location.href, token), { config, explain });
+    this.#client.addEventListener("ready", ({ detail }) => this.#begin(detail));
+    this.#client.addEventListener("heard", ({ detail }) => this.#hear(detail));
+    this.#client.addEventListener("failure", ({ detail }) => this.#fail(detail));
+    source.onchunk = (chunk) => this.#take(chunk);
+    source.onend = (code) => this.stop(code);
+    this.#client.connect();
+  }
+
+  /** Seconds of audio so far, between chunks too. */
+  get now_s() {
+    const since_s = (performance.now() - this.#last_chunk_ms) / 1000;
+    return this.#client.given_s + (this.is_flowing ? Math.min(since_s, 0.2) : 0);
+  }
+
+  get is_flowing() {
+    return ["listening", "playing", "reconnecting"].includes(this.phase) && this.#has_started;
+  }
+
+  get is_over() {
+    return ["finished", "error"].includes(this.phase);
+  }
+
+  /** Let the source sound; a browser may want a click for that. */
+  async play() {
+    try {
+      await this.#source.start();
+      this.#has_started = true;
+      this.#become(this.#source.duration_s === null ? "listening" : "playing");
+    } catch {
+      this.problem = { code: "needs_click", message: "" };
+      this.#become("paused");
+    }
+  }
+
+  /** Hear the rest, and end. @param {string | null} [code] why, if it is a problem */
+  async stop(code = null) {
+    if (this.is_over || this.phase === "finishing") return;
+    if (!code) this.problem = null;
+    this.#become("finishing");
+    await this.#source.stop();
+    await this.#client.finish();
+    if (code) this.problem = { code, message: "" };
+    this.#become(code ? "error" : "finished");
+  }
+
+  /** @param {any} ready */
+  #begin(ready) {
+    this.ready = ready;
+    this.problem = null;
+    if (this.#has_started) this.#become(this.#source.duration_s === null ? "listening" : "playing");
+    else if (this.phase !== "paused") this.play();
+  }
+
+  /** @param {Heard} heard */
+  #hear(heard) {
+    const { event, delay_ms } = heard;
+    if (event.type === "warning") {
+      if (event.code === "degraded") this.problem = { code: "degraded", message: "" };
+      if (event.code === "recovered") this.problem = null;
+    }
+    if (event.type === "emotion" || event.type === "no_speech") {
+      this.heard = heard;
+      this.segments.add(event);
+      this.delays.add(delay_ms);
+      if (event.latency_ms) this.server_delays.add(event.latency_ms.total);
+    }
+    this.dispatchEvent(new CustomEvent("heard", { detail: heard }));
+    this.#change();
+  }
+
+  /** @param {Failure} failure */
+  #fail(failure) {
+    this.problem = failure;
+    if (this.#client.state === "closed") {
+      this.#become("error");
+      this.#source.stop();
+    } else if (this.#client.state === "reconnecting") {
+      this.#become("reconnecting");
+    } else {
+      this.#change();
+    }
+  }
+
+  /** @param {import("./audio.js").Chunk} chunk */
+  #take(chunk) {
+    this.#last_chunk_ms = performance.now();
+    this.#client.send(chunk.samples, this.#last_chunk_ms);
+    const { rms, peak } = chunk;
+    const detail = { end_s: this.#client.given_s, rms, peak };
+    this.dispatchEvent(new CustomEvent("level", { detail }));
+  }
+
+  /** @param {Phase} phase */
+  #become(phase) {
+    this.phase = phase;
+    this.#change();
+  }
+
+  #change() {
+    this.dispatchEvent(new CustomEvent("change"));
+  }
+}

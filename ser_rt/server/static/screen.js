@@ -1,0 +1,238 @@
+/** What a person sees and a screen reader says of a run. Reads a run; never changes it. */
+
+import { Bars } from "./bars.js";
+import { Meter } from "./meter.js";
+import { language, words } from "./preferences.js";
+import { SPAN_S, Timeline } from "./timeline.js";
+import { tonesOf } from "./tones.js";
+
+/**
+ * @typedef {import("./run.js").Run} Run
+ * @typedef {import("./ser-client.js").Label} Label
+ * @typedef {{ phase: string, problem: import("./ser-client.js").Failure | null,
+ *   run: Run | null }} State
+ */
+
+const SPOKEN_EVERY_MS = 3000;
+const EPISODES = 6;
+const NOTHING = "–";
+
+const byId = (/** @type {string} */ id) => document.getElementById(id);
+const percent = (/** @type {number} */ share) => `${Math.round(100 * share)} %`;
+const clock = (/** @type {number} */ s) =>
+  `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, "0")}`;
+
+export class Screen {
+  /** @type {Label[]} */
+  #labels = [];
+  /** @type {Map<string, string>} */
+  #tones = new Map();
+  #bars = new Bars(byId("bars"));
+  #meter = new Meter(byId("meter"), byId("level"));
+  #timeline = new Timeline(/** @type {HTMLCanvasElement} */ (byId("timeline")), this.#look());
+  #spoken = { emotion: "", at_ms: -SPOKEN_EVERY_MS };
+
+  /** @param {{ labels: Label[], name: string, version: string, provider: string,
+   *   precision: string, window_s: number, hop_s: number }} model */
+  describe(model) {
+    this.#labels = model.labels;
+    this.#tones = tonesOf(model.labels);
+    byId("model").textContent =
+      `${model.name} ${model.version}, ${model.precision}, ${model.provider}`;
+    byId("window").textContent = words().window_of(model.window_s, model.hop_s);
+    this.restyle();
+  }
+
+  /** Takes up the language and the colours anew. */
+  restyle() {
+    this.#bars.label(this.#labels, language());
+    this.#timeline.wear(this.#look());
+    const ticks = [60, 45, 30, 15].map((s) => words().seconds_ago(s));
+    byId("axis").replaceChildren(...[...ticks, words().now].map((text) => span("", text)));
+  }
+
+  /** A run begins. */
+  clear() {
+    this.#bars.clear();
+    this.#timeline.clear();
+    this.#spoken.emotion = "";
+  }
+
+  /** @param {State} state */
+  show({ phase, problem, run }) {
+    const said = words();
+    document.body.dataset.phase = phase;
+    const is_waiting = phase === "reconnecting" && !run?.ready;
+    byId("state").textContent = said.states[is_waiting ? "waiting" : phase] ?? said.states.idle;
+    const is_idle = ["idle", "finished", "error"].includes(phase);
+    byId("listen-word").textContent =
+      phase === "paused" ? said.play : is_idle ? said.listen : said.stop;
+    byId("hint").textContent = said.drop_hint;
+    const text = problem && (said.problems[problem.code] ?? said.problems.other);
+    byId("problem").hidden = !problem;
+    byId("about").hidden = Boolean(problem);
+    byId("problem").textContent =
+      typeof text === "function" ? text(problem.message || problem.code) : (text ?? "");
+    if (is_idle || phase === "paused") this.#meter.clear(NOTHING);
+    this.#word(phase, run);
+    this.#facts(run);
+    this.#episodes(run);
+  }
+
+  /** @param {{ end_s: number, rms: number, peak: number }} level */
+  hear(level) {
+    this.#timeline.add(level.end_s, level.rms);
+    const said = words();
+    this.#meter.show(level, (db) => (db <= -60 ? said.silent_level : said.dbfs(db)));
+  }
+
+  /** @param {Run | null} run @param {number} now_s */
+  draw(run, now_s) {
+    run?.segments.forget_before(now_s - SPAN_S - 5);
+    this.#timeline.draw(run?.segments ?? { all: [], at: () => undefined }, now_s);
+  }
+
+  /** @param {string} phase @param {Run | null} run */
+  #word(phase, run) {
+    const said = words();
+    const event = run?.heard?.event;
+    const emotion = phase === "finished" ? mostHeard(run) : event?.emotion;
+    const is_waiting = !event && ["listening", "playing", "finishing"].includes(phase);
+    const word = byId("word");
+    const about = byId("about");
+    word.classList.toggle("invitation", !event);
+    word.dataset.tone = this.#tone(emotion);
+    byId("word").closest(".hero").dataset.tone = this.#tone(emotion);
+    if (!event) {
+      word.textContent = is_waiting ? said.waiting : said.invite;
+      about.replaceChildren(span("", is_waiting ? said.waiting_long : ""));
+      return;
+    }
+    if (!emotion) {
+      word.textContent = said.silence;
+      about.replaceChildren(span("", said.silence_long));
+      this.#bars.show(event.probabilities ?? {}, null);
+      return;
+    }
+    word.textContent = this.#name(emotion);
+    if (phase === "finished") {
+      const shares = run.segments.shares();
+      const share = Math.round(100 * shares[emotion]);
+      about.replaceChildren(span("", said.mostly(share, clock(run.now_s))));
+      this.#bars.show(shares, emotion);
+      return;
+    }
+    const last = run.segments.last;
+    about.replaceChildren(
+      span("share", percent(event.confidence)),
+      span("", this.#otherName(emotion)),
+      span("", said.for_s(Math.max(1, Math.round(last.end_s - last.start_s)))),
+    );
+    this.#bars.show(event.probabilities, emotion);
+    this.#speak(emotion, event.confidence);
+  }
+
+  /** Tells a screen reader of another emotion, not too often. */
+  #speak(emotion, confidence) {
+    const now_ms = performance.now();
+    const { at_ms, emotion: last } = this.#spoken;
+    if (emotion === last || now_ms - at_ms < SPOKEN_EVERY_MS) return;
+    this.#spoken = { emotion, at_ms: now_ms };
+    byId("spoken").textContent = words().spoken(this.#name(emotion), Math.round(100 * confidence));
+  }
+
+  /** @param {Run | null} run */
+  #facts(run) {
+    const said = words();
+    const of = (delays) =>
+      delays?.count
+        ? said.delay_of(Math.round(delays.percentile(0.5)), Math.round(delays.percentile(0.95)))
+        : NOTHING;
+    byId("delay").textContent = of(run?.delays);
+    byId("delay").title = said.delay_help;
+    byId("server-delay").textContent = of(run?.server_delays);
+    byId("heard").textContent = run ? clock(run.now_s) : NOTHING;
+    if (!this.#labels.length) byId("model").textContent = byId("window").textContent = NOTHING;
+  }
+
+  /** @param {Run | null} run */
+  #episodes(run) {
+    const episodes = (run?.segments.all ?? []).filter(({ kind }) => kind === "emotion");
+    const items = episodes.slice(-EPISODES).reverse().map((episode) => {
+      const { emotion, start_s, end_s, confidence } = episode;
+      const item = document.createElement("li");
+      item.dataset.tone = this.#tone(emotion);
+      item.append(
+        span("when", words().when(clock(start_s), (end_s - start_s).toFixed(1))),
+        span("what", this.#name(emotion)),
+        span("share", percent(confidence)),
+      );
+      return item;
+    });
+    byId("episodes").replaceChildren(...items);
+  }
+
+  /** @returns {import("./timeline.js").Look} */
+  #look() {
+    const tones = new Map([...this.#tones].map(([en, tone]) => [en, colorOf(`--${tone}`)]));
+    const unsure = colorOf("--unsure");
+    return {
+      ink: colorOf("--ink-2"),
+      faint: colorOf("--line-2"),
+      on_tone: colorOf("--paper"),
+      font: `600 12px ${getComputedStyle(document.body).fontFamily}`,
+      tone: (emotion) => tones.get(emotion) ?? unsure,
+      name: (emotion) => this.#name(emotion),
+      short: (emotion) => shortest(this.#name(emotion), this.#labels.map(({ en }) => this.#name(en))),
+      silence: words().silence,
+    };
+  }
+
+  /** @param {string | null | undefined} emotion */
+  #tone(emotion) {
+    return emotion ? (this.#tones.get(emotion) ?? "unsure") : "none";
+  }
+
+  /** @param {string} emotion */
+  #name(emotion) {
+    const label = this.#labels.find(({ en }) => en === emotion);
+    return label?.[language()] ?? (emotion === "unsure" ? words().unsure : emotion);
+  }
+
+  /** @param {string} emotion */
+  #otherName(emotion) {
+    const label = this.#labels.find(({ en }) => en === emotion);
+    const other = label?.[language() === "ko" ? "en" : "ko"] ?? "";
+    return other === this.#name(emotion) ? "" : other;
+  }
+}
+
+/** What a custom property stands for now. @param {string} property */
+function colorOf(property) {
+  const probe = byId("probe");
+  probe.style.color = `var(${property})`;
+  return getComputedStyle(probe).color;
+}
+
+/** @param {Run | null} run @returns {string | null} */
+function mostHeard(run) {
+  const shares = Object.entries(run?.segments.shares() ?? {});
+  return shares.sort((a, b) => b[1] - a[1])[0]?.[0] ?? null;
+}
+
+/** The first letters of a name that no other name begins with. @param {string[]} all */
+function shortest(name, all) {
+  for (let length = 1; length < name.length; length += 1) {
+    const start = name.slice(0, length);
+    if (all.filter((other) => other.startsWith(start)).length <= 1) return start;
+  }
+  return name;
+}
+
+/** @param {string} className @param {string} text */
+function span(className, text) {
+  const made = document.createElement("span");
+  made.className = className;
+  made.textContent = text;
+  return made;
+}

@@ -1,0 +1,218 @@
+/**
+ * Streams audio to a ser-rt server and hands back what it hears. No dependencies; any browser.
+ *
+ *     const client = new SerClient(streamUrl(location.href), { config: { sample_rate: 48000 } });
+ *     client.addEventListener("heard", ({ detail }) => console.log(detail.event.emotion));
+ *     client.connect();
+ *     client.send(samples); // Int16Array, mono, any length; again and again
+ *     await client.finish(); // what was still open, then the end
+ *
+ * Events: `state` (State), `ready` (the server's message), `heard` (Heard), `failure` (Failure).
+ *
+ * A lost server is tried again, with growing pauses, until `finish` or `stop`. Audio given
+ * meanwhile is lost, because it would come late; times go on counting: they are always seconds of
+ * all audio given.
+ *
+ * @typedef {"idle" | "connecting" | "open" | "reconnecting" | "closed"} State
+ * @typedef {{ en: string, ko: string }} Label
+ * @typedef {{ type: string, seq: number, start: number, end: number, emotion?: string,
+ *   confidence?: number, probabilities?: Record<string, number>, speech?: number,
+ *   partial?: boolean, latency_ms?: Record<string, number>, code?: string,
+ *   message?: string }} SerEvent
+ * @typedef {{ event: SerEvent, delay_ms: number }} Heard
+ *   An event, and how long ago the last sample that it is about was captured.
+ * @typedef {{ code: string, message: string }} Failure
+ *   The server's error, or `unreachable`, or `slow`: audio comes faster than it can be sent. The
+ *   state says whether the client goes on trying.
+ */
+
+import { CaptureTimes } from "./capture-times.js";
+
+const RETRY_MS = { first: 400, most: 8000 };
+const SILENT_SERVER_MS = 8000;
+const UNSENT_BYTES = 1 << 20;
+const FINISH_MS = 5000;
+/** Failures that pass by themselves. */
+const PASSING = new Set([
+  "unreachable",
+  "server_full",
+  "not_ready",
+  "shutting_down",
+  "session_too_long",
+  "idle_timeout",
+]);
+
+/**
+ * The address of a server's stream, from that of its page.
+ * @param {string} page
+ * @param {string | null} [token]
+ */
+export function streamUrl(page, token = null) {
+  const url = new URL("v1/stream", page);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  if (token) url.searchParams.set("token", token);
+  return url.href;
+}
+
+export class SerClient extends EventTarget {
+  /** @type {State} */
+  state = "idle";
+
+  #url;
+  #config;
+  #explain;
+  #rate;
+  #given = 0;
+  #lost = 0;
+  /** Samples lost on this connection that the server does not know of yet. */
+  #gap = 0;
+  #captured = new CaptureTimes();
+  /** @type {WebSocket | null} */
+  #socket = null;
+  /** @type {Int16Array[]} audio given between `config` and `ready` */
+  #early = [];
+  #attempts = 0;
+  #retry = 0;
+  #last_message_ms = 0;
+  #is_slow = false;
+  /** @type {Failure | null} */
+  #failure = null;
+  /** @type {(() => void) | null} */
+  #finished = null;
+
+  /**
+   * @param {string} url
+   * @param {{ config: { sample_rate: number } & Record<string, unknown>,
+   *   explain?: () => Promise<Failure | null> }} options `config` is the first message; `explain`
+   *   says why a server refuses, which a browser keeps from a WebSocket.
+   */
+  constructor(url, { config, explain = async () => null }) {
+    super();
+    this.#url = url;
+    this.#config = { type: "config", encoding: "pcm_s16le", channels: 1, ...config };
+    this.#explain = explain;
+    this.#rate = config.sample_rate;
+  }
+
+  /** Seconds of audio given to `send`. */
+  get given_s() {
+    return this.#given / this.#rate;
+  }
+
+  /** Seconds of it that no connection carried. */
+  get lost_s() {
+    return this.#lost / this.#rate;
+  }
+
+  connect() {
+    this.#become(this.#attempts ? "reconnecting" : "connecting");
+    const socket = new WebSocket(this.#url);
+    socket.binaryType = "arraybuffer";
+    this.#socket = socket;
+    this.#early = [];
+    socket.onopen = () => {
+      this.#gap = 0;
+      socket.send(JSON.stringify({ ...this.#config, start_s: this.given_s }));
+    };
+    socket.onmessage = ({ data }) => this.#take(JSON.parse(data));
+    socket.onclose = () => socket === this.#socket && this.#closed();
+  }
+
+  /**
+   * Give audio.
+   * @param {Int16Array} samples mono, at the rate of the config
+   * @param {number} [captured_ms] when the last of them was heard, as `performance.now()`
+   */
+  send(samples, captured_ms = performance.now()) {
+    const socket = this.#socket;
+    const is_connected = socket?.readyState === WebSocket.OPEN;
+    const is_slow = is_connected && socket.bufferedAmount > UNSENT_BYTES;
+    if (is_slow && !this.#is_slow) this.#tell("failure", { code: "slow", message: "" });
+    this.#is_slow = is_slow;
+    this.#given += samples.length;
+    this.#captured.add(this.given_s, captured_ms);
+    if (!is_connected || is_slow) {
+      this.#lost += samples.length;
+      this.#gap += samples.length;
+    } else if (this.state === "open") {
+      this.#flow(samples);
+    } else {
+      this.#early.push(samples);
+    }
+    const quiet_ms = performance.now() - this.#last_message_ms;
+    if (this.state === "open" && quiet_ms > SILENT_SERVER_MS) this.#closed();
+  }
+
+  /** Hear what was still open, and end. Resolves when the server is done, or does not answer. */
+  async finish() {
+    if (this.state !== "open" || !this.#socket) return this.stop();
+    const done = new Promise((resolve) => (this.#finished = () => resolve(undefined)));
+    this.#socket.send(JSON.stringify({ type: "close" }));
+    await Promise.race([done, new Promise((resolve) => setTimeout(resolve, FINISH_MS))]);
+    this.stop();
+  }
+
+  /** End at once. */
+  stop() {
+    clearTimeout(this.#retry);
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close(1000);
+    if (this.state !== "closed") this.#become("closed");
+  }
+
+  /** @param {Int16Array} samples */
+  #flow(samples) {
+    if (this.#gap) {
+      this.#socket.send(JSON.stringify({ type: "gap", seconds: this.#gap / this.#rate }));
+      this.#gap = 0;
+    }
+    this.#socket.send(samples);
+  }
+
+  /** @param {any} message */
+  #take(message) {
+    this.#last_message_ms = performance.now();
+    if (message.type === "ready") {
+      this.#attempts = 0;
+      this.#become("open");
+      this.#tell("ready", message);
+      for (const samples of this.#early.splice(0)) this.#flow(samples);
+    } else if (message.type === "error") {
+      this.#failure = message;
+    } else {
+      const delay_ms = this.#captured.delay_ms(message.end ?? 0, this.#last_message_ms);
+      this.#tell("heard", { event: message, delay_ms });
+    }
+  }
+
+  /** The connection is gone, or carries nothing, which a browser may take minutes to notice. */
+  async #closed() {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+    if (this.#finished) return this.#finished();
+    for (const samples of this.#early.splice(0)) this.#lost += samples.length;
+    this.#become("reconnecting");
+    const said = this.#failure ?? (await this.#explain());
+    if (this.state !== "reconnecting") return;
+    this.#failure = null;
+    const failure = said ?? { code: "unreachable", message: "" };
+    if (!PASSING.has(failure.code)) this.stop();
+    this.#tell("failure", failure);
+    if (this.state === "closed") return;
+    const pause_ms = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** this.#attempts++);
+    this.#retry = setTimeout(() => this.connect(), pause_ms * (0.75 + Math.random() / 2));
+  }
+
+  /** @param {State} state */
+  #become(state) {
+    this.state = state;
+    this.#tell("state", state);
+  }
+
+  /** @param {string} type @param {unknown} detail */
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
