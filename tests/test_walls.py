@@ -22,7 +22,17 @@ ROWS: tuple[set[str], ...] = (
     | {"manifest", "provenance", "sample_data", "tables"},
     # Learning hears files through the decoder that streaming has: there is no second one.
     RUNNING | LEARNING | {"preprocessing", "audio_cache", "clip_check"},
-    {"__init__", "train", "evaluate", "inference", "evaluation", "loading", "report", "stress"}
+    {
+        "__init__",
+        "train",
+        "evaluate",
+        "inference",
+        "check",
+        "evaluation",
+        "loading",
+        "report",
+        "stress",
+    }
     | {"aihub", "batch", "server", "utils"},
     {"export"},
     {"benchmarks"},
@@ -123,7 +133,7 @@ def test_ser_rt_never_imports_export() -> None:
         ("onnxruntime", {"ser_rt.runtime.onnx_classifier", "ser_rt.runtime.providers"}),
         ("sounddevice", {"ser_rt.runtime.sources.portaudio"}),
         ("av", {"ser_rt.runtime.sources.decoding"}),
-        ("rich", {"ser_rt.runtime.live_ui", "ser_rt.batch.progress"}),
+        ("rich", {"ser_rt.runtime.live_ui", "ser_rt.batch.progress", "ser_rt.check"}),
         ("ray", {"ser_rt.batch.on_ray"}),
     ],
 )

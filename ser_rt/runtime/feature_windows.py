@@ -8,11 +8,12 @@ there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from ser_rt.classifier import FeatureClassifier, FloatArray
+from ser_rt.classifier import EmotionClassifier, FeatureClassifier, FloatArray
 from ser_rt.errors import BundleInvalidError
 from ser_rt.manifest import FeatureReuse
 from ser_rt.runtime.graphs import frames_of
@@ -77,3 +78,15 @@ class FeatureWindows:
 
     def _end(self, frames: _Frames) -> int:
         return frames.start + self._stride * len(frames.values)
+
+
+def answers_of(classifier: EmotionClassifier) -> Callable[[Window], FloatArray]:
+    """Return what gives the probabilities ``[labels]`` of one stream's windows, in order."""
+    if isinstance(classifier, FeatureClassifier) and classifier.feature_reuse is not None:
+        return FeatureWindows(classifier, classifier.feature_reuse)
+
+    def answer(window: Window) -> FloatArray:
+        probabilities: FloatArray = classifier(window.samples[np.newaxis])[0]
+        return probabilities
+
+    return answer

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ser_rt.classifier import EmotionClassifier, FeatureClassifier, FloatArray
+from ser_rt.classifier import EmotionClassifier, FloatArray
 from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.runtime.audio import AudioChunk, SourceWarning
 from ser_rt.runtime.defaults import (
@@ -19,7 +19,7 @@ from ser_rt.runtime.defaults import (
     SHORTEST_INPUT_S,
     WINDOW_S,
 )
-from ser_rt.runtime.feature_windows import FeatureWindows
+from ser_rt.runtime.feature_windows import answers_of
 from ser_rt.runtime.gate import LevelGate, SpeechGate
 from ser_rt.runtime.pacer import Pacer
 from ser_rt.runtime.windower import Window, Windower
@@ -124,7 +124,7 @@ class WindowedRecognizer:
             msg = f"gate_threshold must be within 0 and 1, not {gate_threshold!r}"
             raise ConfigError(msg)
         self._classifier = classifier
-        self._answer = _answers(classifier)
+        self._answer = answers_of(classifier)
         self._rate = rate
         self._windower = Windower(
             window=round(window_s * rate),
@@ -236,15 +236,3 @@ class WindowedRecognizer:
             )
             raise AudioInputError(msg)
         return probabilities
-
-
-def _answers(classifier: EmotionClassifier) -> Callable[[Window], FloatArray]:
-    """Return what gives the probabilities of one stream's windows."""
-    if isinstance(classifier, FeatureClassifier) and classifier.feature_reuse is not None:
-        return FeatureWindows(classifier, classifier.feature_reuse)
-
-    def answer(window: Window) -> FloatArray:
-        probabilities: FloatArray = classifier(window.samples[np.newaxis])[0]
-        return probabilities
-
-    return answer

@@ -1,0 +1,117 @@
+"""``ser-check``: is a bundle whole, does it run here, and does it answer the same everywhere."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ser_rt.bundle import Bundle, find_bundle
+from ser_rt.errors import SerError
+from ser_rt.runtime.providers import PROVIDERS
+from ser_rt.utils import positive_int, run_command, write_json
+
+if TYPE_CHECKING:
+    from ser_rt.runtime.check import Report, Row
+
+_EPILOG = """\
+example:
+  ser-check my-bundle --provider cpu --provider cuda --json
+
+Verifies the sha256 of every file, opens the bundle on each provider, and compares its answers with
+those of its whole graph on the CPU. The exit code is 0; 1 if anything failed; 2 if the command
+makes no sense.
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``ser-check``."""
+    parser = argparse.ArgumentParser(
+        prog="ser-check",
+        description="Check that a bundle is whole and answers the same on every provider.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("bundle", nargs="?", metavar="BUNDLE", help="folder, or name of a built-in one (default)")
+    add(
+        "--provider",
+        action="append",
+        choices=[name for name in PROVIDERS if name != "auto"],
+        help="must come up; may be given again (default: each that does)",
+    )
+    add("--threads", type=positive_int, metavar="N", help="threads of one model call")
+    add(
+        "--windows",
+        type=positive_int,
+        default=12,
+        metavar="N",
+        help="windows of the sample to compare (%(default)s)",
+    )
+    add("--json", action="store_true", help="print the report as JSON")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``ser-check``; return 0, 1 (something failed) or 2 (usage)."""
+    flags = make_parser().parse_args(argv)
+    return run_command("ser-check", lambda: _check(flags))
+
+
+def _check(flags: argparse.Namespace) -> int:
+    from ser_rt.runtime.check import check  # noqa: PLC0415 (after the arguments are parsed)
+
+    try:
+        bundle = Bundle.load(find_bundle(flags.bundle))
+    except SerError as error:
+        if flags.json:
+            write_json({"ok": False, "problem": str(error)})
+        raise
+    report = check(bundle, flags.provider or (), flags.threads, flags.windows)
+    if flags.json:
+        write_json(report.to_dict())
+    else:
+        _print(report)
+    for row in report.rows:
+        if not row.ok:
+            print(f"ser-check: {row.provider}, {row.form}: {row.problem}", file=sys.stderr)  # noqa: T201
+    return 0 if report.ok else 1
+
+
+def _print(report: Report) -> None:
+    from rich.console import Console  # noqa: PLC0415 (it takes its time to load)
+    from rich.table import Table  # noqa: PLC0415
+
+    title = (
+        f"{report.bundle} {report.version}, {report.precision}: {report.files} files are as the "
+        f"manifest says; {report.windows} windows"
+    )
+    table = Table(title=title, title_justify="left", title_style="")
+    for name in ("provider", "form", "nodes", "cold ms", "warm ms", "max Δp", "labels", ""):
+        table.add_column(name, justify="right" if "m" in name or name == "labels" else "left")
+    for row in report.rows:
+        table.add_row(*_cells(row))
+    Console().print(table)
+    for row in report.rows:
+        if row.ok and row.problem:
+            print(f"{row.provider}: {row.problem}")  # noqa: T201
+
+
+def _cells(row: Row) -> list[str]:
+    if row.max_difference is None:
+        return [row.provider, row.form, "", "", "", "", "", "left out" if row.ok else "FAILED"]
+    nodes = ", ".join(
+        f"{count} {name.removesuffix('ExecutionProvider')}" for name, count in row.nodes.items()
+    )
+    return [
+        row.provider,
+        row.form,
+        nodes,
+        f"{row.cold_ms:.0f}",
+        "" if row.warm_ms is None else f"{row.warm_ms:.1f}",
+        f"{row.max_difference:.1e}",
+        f"{row.label_agreement:.0%}",
+        "ok" if row.ok else "FAILED",
+    ]
