@@ -6,6 +6,7 @@ that no random head is ever mistaken for a classifier.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ def save_checkpoint(
     config = {
         "kind": _KIND,
         "head": "trained",
+        "sha256": {WEIGHTS: sha256_of(folder / WEIGHTS)},
         "model": model.settings.to_dict(),
         "temperature": temperature,
         "training": training,
@@ -76,11 +78,18 @@ def load_model(folder: str | Path) -> tuple[EmotionModel, dict[str, Any]]:
 
     Raises:
         CheckpointError: the folder is no checkpoint, its head was never trained, or its weights do
-            not fit its config.
+            not fit its config or were changed since.
     """
     folder = Path(folder)
     config = read_config(folder)
     try:
+        expected = config.get("sha256", {}).get(WEIGHTS)  # not where an older version wrote it
+        if expected and expected != sha256_of(folder / WEIGHTS):
+            msg = (
+                f"cannot load the weights in {folder}: {WEIGHTS} has changed since ser-train wrote "
+                "it (sha256 differs); copy it again, or have it written again with --resume"
+            )
+            raise CheckpointError(msg)
         model = EmotionModel(ModelConfig.from_dict(config["model"]))
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (ConfigError, KeyError, OSError, RuntimeError, SafetensorError) as error:
@@ -88,6 +97,12 @@ def load_model(folder: str | Path) -> tuple[EmotionModel, dict[str, Any]]:
         msg = f"cannot load the weights in {folder}: {reason}; export or train it again"
         raise CheckpointError(msg) from error
     return model.eval(), config
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class TorchClassifier:

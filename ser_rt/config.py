@@ -164,6 +164,9 @@ class TrainingConfig(_Settings):
     early_stopping_threshold: float = _setting(
         0.001, "least improvement that counts", _NOT_NEGATIVE
     )
+    save_steps: int = _setting(
+        0, "write a checkpoint after so many updates too, not after epochs alone", _NOT_NEGATIVE
+    )
     fp16: bool = _setting(False, "half precision where it is safe; needs a GPU")
     bf16: bool = _setting(False, "the same with bfloat16")
     report_to: str = _setting(

@@ -15,6 +15,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from ser_rt.audio_cache import Fault
+from ser_rt.checkpoint import WEIGHTS, sha256_of
 from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
 from ser_rt.corpus import Clip
 from ser_rt.errors import TrainingError
@@ -28,7 +29,9 @@ RUN, SPLIT, SKIPPED, LABELS, HISTORY = (
     "labels.json",
     "history.json",
 )
-_MAY_CHANGE = {"output_dir", "num_workers", "report_to", "skip_bad", "allow_leaks"}
+SEAL = "seal.json"
+"""File of a checkpoint with the hashes of its weights, and the loss of the epoch so far."""
+_MAY_CHANGE = {"output_dir", "num_workers", "report_to", "save_steps", "skip_bad", "allow_leaks"}
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +47,14 @@ def open_run(run: Path, settings: Mapping[str, Any], *, resume: bool) -> str | N
     if not resume:
         msg = f"{run} is not empty: go on with that run (--resume), or choose another output folder"
         raise TrainingError(msg)
-    if not (run / RUN).exists() and not _checkpoints(run):
+    if not (run / RUN).exists() and not checkpoints_of(run):
         msg = f"{run} holds no run that could be resumed: choose another output folder"
         raise TrainingError(msg)
     if (run / RUN).exists():
-        before = json.loads((run / RUN).read_text(encoding="utf-8"))["settings"]
-        now = json.loads(json.dumps(settings))
+        # A setting that is younger than the run had its default.
+        ours = settings_of(ModelConfig(), TrainingConfig(), DataConfig(), "", processes=1)
+        before = ours | json.loads((run / RUN).read_text(encoding="utf-8"))["settings"]
+        before, now = json.loads(json.dumps([before, settings]))
         changed = [
             f"{name} was {before.get(name)!r}, is {value!r}"
             for name, value in now.items()
@@ -58,14 +63,18 @@ def open_run(run: Path, settings: Mapping[str, Any], *, resume: bool) -> str | N
         if changed:
             msg = f"{run} was started with other settings: {'; '.join(changed)}"
             raise TrainingError(msg)
-    return _last_whole_checkpoint(run, averaged=settings["ema_decay"] > 0)
+    return _last_whole_checkpoint(run, _files_of(settings))
 
 
 def settings_of(
-    model: ModelConfig, training: TrainingConfig, data: DataConfig, clips: str
+    model: ModelConfig, training: TrainingConfig, data: DataConfig, clips: str, *, processes: int
 ) -> dict[str, Any]:
-    """All settings in one dict, with a hash of the clips: what a resumed run must have again."""
-    return {**model.to_dict(), **training.to_dict(), **data.to_dict(), "clips": clips}
+    """All settings in one dict: what a resumed run must have again.
+
+    With them a hash of the clips, and how many processes share the work.
+    """
+    more = {"clips": clips, "processes": processes}
+    return {**model.to_dict(), **training.to_dict(), **data.to_dict(), **more}
 
 
 def describe(
@@ -108,16 +117,24 @@ def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return text.getvalue()
 
 
-def _checkpoints(run: Path) -> list[Path]:
+def checkpoints_of(run: Path) -> list[Path]:
     """Checkpoints of a run, oldest first."""
     found = [path for path in run.glob("checkpoint-*") if path.name[11:].isdecimal()]
     return sorted(found, key=lambda path: int(path.name[11:]))
 
 
-def _last_whole_checkpoint(run: Path, *, averaged: bool) -> str | None:
+def _files_of(settings: Mapping[str, Any]) -> list[str]:
+    """List what a checkpoint must hold."""
+    count = settings["processes"]
+    random = [f"rng_state_{i}.pth" for i in range(count)] if count > 1 else ["rng_state.pth"]
+    average = [AVERAGE] if settings["ema_decay"] else []
+    return [WEIGHTS, "optimizer.pt", "scheduler.pt", *random, *average]
+
+
+def _last_whole_checkpoint(run: Path, files: Sequence[str]) -> str | None:
     """Find the newest checkpoint that can be read; put those after it aside, by name."""
-    for checkpoint in reversed(_checkpoints(run)):
-        fault = _fault_of(checkpoint, averaged=averaged)
+    for checkpoint in reversed(checkpoints_of(run)):
+        fault = _fault_of(checkpoint, files)
         if not fault:
             logger.info("going on from %s", checkpoint)
             return str(checkpoint)
@@ -129,22 +146,24 @@ def _last_whole_checkpoint(run: Path, *, averaged: bool) -> str | None:
     return None
 
 
-def _fault_of(checkpoint: Path, *, averaged: bool) -> str:
+def _fault_of(checkpoint: Path, files: Sequence[str]) -> str:
     """What is wrong with a checkpoint; a kill while it was written leaves it incomplete."""
-    patterns = ["model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state*.pth"]
+    seal = checkpoint / SEAL
     try:
-        for pattern in [*patterns, AVERAGE] if averaged else patterns:
-            files = sorted(checkpoint.glob(pattern))
-            if not files:
-                return f"no {pattern}"
-            for file in files:
-                if file.suffix == ".safetensors":
-                    with safe_open(file, "np"):
-                        continue
-                with zipfile.ZipFile(file) as archive:
-                    if broken := archive.testzip():
-                        return f"{file.name}: {broken}"
+        hashes = json.loads(seal.read_text(encoding="utf-8"))["sha256"] if seal.exists() else {}
+        for name in files:
+            file = checkpoint / name
+            if not file.exists():
+                return f"no {name}"
+            if name in hashes and hashes[name] != sha256_of(file):
+                return f"{name}: its bytes have changed"
+            if file.suffix == ".safetensors":
+                with safe_open(file, "np"):
+                    continue
+            with zipfile.ZipFile(file) as archive:
+                if broken := archive.testzip():
+                    return f"{name}: {broken}"
         json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, SafetensorError, zipfile.BadZipFile) as error:
-        return str(error)
+    except (OSError, ValueError, KeyError, SafetensorError, zipfile.BadZipFile) as error:
+        return f"{type(error).__name__}: {error}"
     return ""

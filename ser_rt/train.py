@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import Field, fields, replace
@@ -109,13 +110,15 @@ def _train(args: argparse.Namespace) -> int:
     clips, held = find_clips(args, model.emotion_labels)
     from ser_rt.trainer import create_trainer
 
-    setup_logging("INFO")
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
+    setup_logging("INFO" if first else "ERROR")
     try:
         create_trainer(model, training, data).train(clips, held or None, resume=args.resume)
     except KeyboardInterrupt:
         print("ser-train: stopped; go on with --resume", file=sys.stderr)
         raise
-    print(f"trained: {training.output_dir}", file=sys.stderr)
+    if first:
+        print(f"trained: {training.output_dir}", file=sys.stderr)
     return 0
 
 

@@ -30,15 +30,15 @@ from ser_rt.clip_check import (
 )
 from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
 from ser_rt.corpus import Clip, hold_out_speakers
-from ser_rt.data_loader import Example, SpeechEmotionDataset, collate, label_of
+from ser_rt.data_loader import Example, SpeechEmotionDataset, label_of
 from ser_rt.errors import DataError
 from ser_rt.fine_tuning import merge_adapters, prepare
 from ser_rt.losses import create_loss
 from ser_rt.metrics import fit_temperature
 from ser_rt.model import EmotionModel, create_model
 from ser_rt.provenance import describe_run
-from ser_rt.training_arguments import arguments, refuse_contradictions
-from ser_rt.training_loop import EmotionTrainer, StopOnNan, named_troubles
+from ser_rt.training_arguments import arguments, join_processes, refuse_contradictions
+from ser_rt.training_loop import EmotionTrainer, named_troubles
 from ser_rt.training_scores import History, history_of, logits_of, measure
 from ser_rt.training_windows import BalancedSampler
 from ser_rt.weight_average import WeightAverage
@@ -80,10 +80,18 @@ class SpeechEmotionTrainer:
         run = Path(self.training_config.output_dir)
         given, held = _clips(train_data), [] if val_data is None else _clips(val_data)
         labels = self.model_config.emotion_labels
-        checked = check_clips([*given, *held], labels, skip_bad=self.data_config.skip_bad)
-        train, val = self._split(checked, {clip.path for clip in held})
+        processes = join_processes()
+        with processes.local_main_process_first():  # it decodes for all
+            checked = check_clips([*given, *held], labels, skip_bad=self.data_config.skip_bad)
+        train, val = self._split(
+            checked, {clip.path for clip in held}, batches=processes.num_processes
+        )
         everything = run_folder.settings_of(
-            self.model_config, self.training_config, self.data_config, _fingerprint(train, val)
+            self.model_config,
+            self.training_config,
+            self.data_config,
+            _fingerprint(train, val),
+            processes=processes.num_processes,
         )
         how = arguments(self.training_config, self.data_config, run, validate=bool(val.clips))
         with named_troubles(run):
@@ -97,6 +105,8 @@ class SpeechEmotionTrainer:
                     split = {"train": train.clips, "val": val.clips}
                     run_folder.describe(run, everything, split, checked.faults)
             trainer = self._trainer(model, how, train, val)
+            if how.process_index:  # or the same would drop out of every process
+                transformers.set_seed(self.training_config.seed + how.process_index)
             with warnings.catch_warnings():
                 # Of a file system, when checkpoints are less than a second apart.
                 warnings.filterwarnings("ignore", message="mtime may not be reliable")
@@ -119,15 +129,16 @@ class SpeechEmotionTrainer:
         return history
 
     def _split(
-        self, checked: CheckedClips, held_paths: set[Path]
+        self, checked: CheckedClips, held_paths: set[Path], *, batches: int
     ) -> tuple[CheckedClips, CheckedClips]:
         clips = [clip for clip in checked.clips if clip.path not in held_paths]
         held = [clip for clip in checked.clips if clip.path in held_paths]
         if not held and self.data_config.val_share:
             share, seed = self.data_config.val_share, self.training_config.seed
             clips, held = hold_out_speakers(clips, share, seed)
-        if len(clips) < self.training_config.batch_size:
-            msg = f"{len(clips)} clips to train on are less than a batch: lower batch_size"
+        if len(clips) < self.training_config.batch_size * batches:
+            of_each = f" for each of {batches} processes" if batches > 1 else ""
+            msg = f"{len(clips)} clips to train on are less than a batch{of_each}: lower batch_size"
             raise DataError(msg)
         train, val = checked.part(clips), checked.part(held)
         refuse_empty_classes(clips, self.model_config.emotion_labels)
@@ -146,26 +157,21 @@ class SpeechEmotionTrainer:
         emotions = [clip.emotion for clip in train.clips]
         sampler = BalancedSampler(
             [(clip.dataset, names.index(clip.emotion)) for clip in train.clips],
-            batch_size=t.batch_size,
+            batch_size=how.train_batch_size,
             crop_s=(d.min_crop_s, min(d.max_crop_s, self.model_config.max_duration)),
             balance=t.balance,
             seed=t.seed,
         )
-        callbacks: list[transformers.TrainerCallback] = [StopOnNan()]
-        if val.clips:
-            callbacks.append(
-                transformers.EarlyStoppingCallback(
-                    t.early_stopping_patience, t.early_stopping_threshold
-                )
-            )
+        patience = transformers.EarlyStoppingCallback(
+            t.early_stopping_patience, t.early_stopping_threshold
+        )
         return EmotionTrainer(
             model=model,
             args=how,
-            data_collator=collate,
             train_dataset=self._dataset(train, is_training=True),
             eval_dataset=self._dataset(val, is_training=False) if val.clips else None,
             compute_metrics=measure,
-            callbacks=callbacks,
+            callbacks=[patience] if val.clips else [],
             settings=t,
             loss=create_loss([emotions.count(name) for name in names], t),
             sampler=sampler,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+from datetime import timedelta
 from pathlib import Path
 
 import torch
 import transformers
+from accelerate import PartialState
 
 from ser_rt.config import DataConfig, TrainingConfig
 from ser_rt.errors import ConfigError, MissingDependencyError
@@ -28,6 +31,23 @@ def refuse_contradictions(training: TrainingConfig) -> None:
         raise MissingDependencyError(msg)
 
 
+def join_processes() -> PartialState:
+    """Join the processes that torchrun or accelerate started; alone, it is a group of one."""
+    # Others wait while one decodes the corpus.
+    processes = PartialState(cpu=_on_cpu(), timeout=timedelta(hours=12))
+    if processes.num_processes > 1 and processes.device.type == "cpu":
+        # accelerate names it cpu:0, transformers loads the optimizer to it, torch does not know it.
+        torch.serialization.register_package(
+            0, lambda _: None, lambda storage, place: storage if place == "cpu:0" else None
+        )
+    return processes
+
+
+def _on_cpu() -> bool:
+    asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() in {"1", "true", "yes"}
+    return asked or not torch.accelerator.is_available()
+
+
 def arguments(
     t: TrainingConfig, d: DataConfig, run: Path, *, validate: bool
 ) -> transformers.TrainingArguments:
@@ -43,12 +63,11 @@ def arguments(
         lr_scheduler_type="cosine",
         weight_decay=t.weight_decay,
         max_grad_norm=2.0,
-        use_cpu=not torch.accelerator.is_available(),  # or it takes bf16 for the GPU's alone
+        use_cpu=_on_cpu(),  # or it takes bf16 for the GPU's alone
         fp16=t.fp16,
         bf16=t.bf16,
         eval_strategy="epoch" if validate else "no",
         save_strategy="epoch",
-        save_total_limit=2,
         load_best_model_at_end=validate,
         metric_for_best_model=t.best_metric if validate else None,
         greater_is_better=True if validate else None,
@@ -60,7 +79,6 @@ def arguments(
         label_names=["labels"],
         dataloader_num_workers=d.num_workers,
         dataloader_persistent_workers=d.num_workers > 0,
-        dataloader_drop_last=True,
         dataloader_pin_memory=torch.cuda.is_available(),
         ddp_find_unused_parameters=False,
         seed=t.seed,

@@ -5,23 +5,25 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 import transformers
+from accelerate.utils import broadcast
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ser_rt.config import TrainingConfig
-from ser_rt.data_loader import Example
+from ser_rt.data_loader import Example, collate
 from ser_rt.errors import SerError, TrainingError
 from ser_rt.fine_tuning import parameter_groups
 from ser_rt.losses import Loss
 from ser_rt.model import EmotionModel
-from ser_rt.training_windows import BalancedSampler, Draw
+from ser_rt.training_checkpoints import Checkpoints, LossSoFar
+from ser_rt.training_windows import BalancedSampler
 from ser_rt.weight_average import WeightAverage
 
 
@@ -40,15 +42,51 @@ class EmotionTrainer(transformers.Trainer):
         super().__init__(*args, **kwargs)
         self._settings, self._loss = settings, loss
         self._draws, self._average = sampler, average
-        self._checkpoint: str | None = None
-        self._first_step = False
+        self._loss_so_far = LossSoFar()
+        self._eval_loader: DataLoader[Example] | None = None
         if average is not None:
             self.add_callback(average)
+        self.add_callback(Checkpoints(settings.save_steps, self._loss_so_far))
         self.remove_callback(transformers.ProgressCallback)
         self.add_callback(Progress())
 
-    def _get_train_sampler(self, *_: object) -> Sampler[Draw]:
-        return self._draws
+    def get_train_dataloader(self) -> DataLoader[Example]:
+        """Load the windows that the sampler draws; each process takes every so many-th batch."""
+        return self._loader(self.train_dataset, self.args.train_batch_size, self._draws)
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Example]:  # noqa: ANN401
+        """Load whole clips one by one: they differ in length, and nothing is padded."""
+        if eval_dataset not in (None, self.eval_dataset):
+            return self._loader(eval_dataset, 1)
+        if self._eval_loader is None:
+            self._eval_loader = self._loader(self.eval_dataset, 1)
+        return self._eval_loader
+
+    def get_test_dataloader(self, test_dataset: Any) -> DataLoader[Example]:  # noqa: ANN401
+        """Load clips as for validation."""
+        return self.get_eval_dataloader(test_dataset)
+
+    def _loader(
+        self,
+        clips: object,
+        batch_size: int,
+        sampler: Sampler[Any] | None = None,
+    ) -> DataLoader[Example]:
+        loader: DataLoader[Example] = DataLoader(
+            cast("Dataset[Example]", clips),
+            batch_size=batch_size,
+            sampler=sampler,
+            drop_last=sampler is not None,
+            collate_fn=collate,
+            num_workers=self.args.dataloader_num_workers,
+            persistent_workers=self.args.dataloader_persistent_workers,
+            pin_memory=self.args.dataloader_pin_memory,
+            # Starting workers draws a random number, which a resumed run does once more than one
+            # that was never stopped: it is not drawn from the generator that dropout draws from.
+            generator=torch.Generator(),
+        )
+        prepared: DataLoader[Example] = self.accelerator.prepare(loader)
+        return prepared
 
     def create_optimizer(self) -> torch.optim.Optimizer:
         """Make the optimizer; where lower layers are to learn slower, with a rate for each."""
@@ -74,27 +112,32 @@ class EmotionTrainer(transformers.Trainer):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Evaluate the averaged weights, where there are any."""
-        with ExitStack() as stack:
-            if self._average is not None:
-                stack.enter_context(self._average.applied_to(self.network))
-            if self._checkpoint:
-                stack.enter_context(torch.random.fork_rng(devices=[]))
+        with self._average.applied_to(self.network) if self._average else nullcontext():
+            for statistic in self.network.buffers():  # each process has seen its own batches
+                broadcast(statistic)
             return super().evaluate(*args, **kwargs)
 
-    # Workers live through all epochs. Starting them draws a random number, which a resumed run does
-    # once more than one that was never stopped, in training and in validation.
-
-    def _load_rng_state(self, checkpoint: str | None) -> None:
-        super()._load_rng_state(checkpoint)
-        if self.args.dataloader_num_workers:
-            self._checkpoint, self._first_step = checkpoint, True
-
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Train on a batch."""
-        if self._first_step:
-            super()._load_rng_state(self._checkpoint)
-            self._first_step = False
-        return super().training_step(*args, **kwargs)
+        """Train on a batch; its loss is the mean over all processes."""
+        loss: Tensor = self.accelerator.reduce(super().training_step(*args, **kwargs), "mean")
+        self._loss_so_far.total += self._finite(loss.item())
+        return loss
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Log figures; the loss is that of the whole epoch, also where a part was resumed."""
+        if "loss" in logs:
+            logs["loss"] = round(self._loss_so_far.mean_until(self.state.global_step), 6)
+        self._finite(logs.get("eval_loss", 0.0))
+        super().log(logs, *args, **kwargs)
+
+    def _finite(self, loss: float) -> float:
+        if not math.isfinite(loss):
+            msg = (
+                f"the loss became {loss} at step {self.state.global_step}: lower learning_rate, "
+                "or switch fp16 off; earlier checkpoints are kept"
+            )
+            raise TrainingError(msg)
+        return loss
 
     @property
     def network(self) -> EmotionModel:
@@ -105,20 +148,6 @@ class EmotionTrainer(transformers.Trainer):
         """Take the averaged weights of the best checkpoint, or the newest where none was chosen."""
         if self._average is not None:
             self._average.load_into(self.network, self.state.best_model_checkpoint)
-
-
-class StopOnNan(transformers.TrainerCallback):
-    """Stops training when the loss is no number any more."""
-
-    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401, ARG002
-        """Look at the loss of every log entry."""
-        loss = kwargs["logs"].get("loss", 0.0)
-        if not math.isfinite(loss):
-            msg = (
-                f"the loss became {loss} at step {state.global_step}: lower learning_rate, "
-                "or switch fp16 off; earlier checkpoints are kept"
-            )
-            raise TrainingError(msg)
 
 
 class Progress(transformers.ProgressCallback):

@@ -45,6 +45,19 @@ def test_a_head_that_was_never_trained_is_no_classifier(saved: Path) -> None:
         load_classifier(saved)
 
 
+def test_weights_that_changed_on_the_disk_are_refused(saved: Path) -> None:
+    weights = saved / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1000] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"model.safetensors has changed.*sha256 differs"):
+        load_model(saved)
+    config = json.loads((saved / "config.json").read_text())
+    del config["sha256"]  # as earlier versions wrote it
+    (saved / "config.json").write_text(json.dumps(config))
+    load_model(saved)
+
+
 def test_what_is_no_checkpoint_says_so(saved: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="give the folder that ser-train wrote"):
         load_model(tmp_path / "none")

@@ -18,6 +18,7 @@ from ser_rt.errors import CheckpointError, ConfigError, MissingDependencyError
 from ser_rt.fine_tuning import merge_adapters, parameter_groups, prepare
 from ser_rt.model import EmotionModel, create_model
 from ser_rt.trainer import create_trainer
+from tests.killing import killed, same_weights
 from tests.pulses import RHYTHM_HZ, pulses, write_corpus
 from tests.small_speech import write_base
 
@@ -131,26 +132,14 @@ def test_lower_layers_learn_slower(model: ModelConfig) -> None:
 
 
 def test_it_resumes_with_adapters_and_slow_layers(
-    tmp_path: Path, clips: list[Clip], model: ModelConfig, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, clips: list[Clip], model: ModelConfig
 ) -> None:
     how: dict[str, Any] = {"num_epochs": 3, "lora_rank": 2, "layer_decay": 0.7}
     create_trainer(model, training(tmp_path / "whole", **how), DATA).train(clips)
-
-    class Killed(BaseException):
-        pass
-
-    def kill(_self: object, _args: Any, state: Any, *_: object, **__: Any) -> None:
-        if state.global_step == 5:
-            raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr("ser_rt.training_loop.StopOnNan.on_step_end", kill, raising=False)
-        with pytest.raises(Killed):
-            create_trainer(model, training(tmp_path / "killed", **how), DATA).train(clips)
+    with killed(lambda state: state.global_step == 5):
+        create_trainer(model, training(tmp_path / "killed", **how), DATA).train(clips)
     create_trainer(model, training(tmp_path / "killed", **how), DATA).train(clips, resume=True)
-    whole, resumed = (load_file(tmp_path / r / "model.safetensors") for r in ("whole", "killed"))
-    for name, weights in whole.items():
-        assert np.array_equal(weights, resumed[name]), name
+    assert same_weights(tmp_path / "whole", tmp_path / "killed")
 
 
 def test_accumulated_batches_are_as_good_as_large_ones(

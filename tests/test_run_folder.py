@@ -13,17 +13,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from safetensors.numpy import load_file
 
 from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
 from ser_rt.corpus import Clip, load_manifest
 from ser_rt.errors import TrainingError
 from ser_rt.model import EmotionModel
 from ser_rt.trainer import SpeechEmotionTrainer, create_trainer
+from ser_rt.training_scores import History
 from ser_rt.utils import plot_training_history
+from tests.killing import killed, same_weights
 from tests.pulses import RHYTHM_HZ, write_corpus
 from tests.source_tree import ROOT
 
@@ -56,11 +56,6 @@ def trainer(folder: Path, **changes: Any) -> SpeechEmotionTrainer:
     return create_trainer(MODEL, replace(TRAINING, output_dir=str(folder), **changes), DATA)
 
 
-def same_weights(first: Path, second: Path) -> bool:
-    one, other = (load_file(folder / "model.safetensors") for folder in (first, second))
-    return all(np.array_equal(weights, other[name]) for name, weights in one.items())
-
-
 def test_the_folder_tells_how_the_run_came_about(tmp_path: Path, clips: list[Clip]) -> None:
     run = tmp_path / "run"
     history = trainer(run, num_epochs=2).train(clips)
@@ -84,8 +79,9 @@ def damage(checkpoint: Path, what: str) -> None:
     if what == "half a network":
         path = checkpoint / "model.safetensors"
         path.write_bytes(path.read_bytes()[:-1000])
-    elif what == "optimizer flipped":
-        path = checkpoint / "optimizer.pt"
+        (checkpoint / "seal.json").unlink()  # it is written last
+    elif what.startswith("flipped "):
+        path = checkpoint / what.removeprefix("flipped ")
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 255
         path.write_bytes(content)
@@ -95,7 +91,14 @@ def damage(checkpoint: Path, what: str) -> None:
 
 @pytest.mark.parametrize(
     "what",
-    ["half a network", "optimizer flipped", "no trainer_state.json", "no average.safetensors"],
+    [
+        "half a network",
+        "flipped model.safetensors",
+        "flipped optimizer.pt",
+        "flipped average.safetensors",
+        "no trainer_state.json",
+        "no average.safetensors",
+    ],
 )
 def test_a_broken_checkpoint_is_put_aside_for_the_one_before(
     tmp_path: Path, clips: list[Clip], what: str, caplog: pytest.LogCaptureFixture
@@ -114,6 +117,37 @@ def test_a_broken_checkpoint_is_put_aside_for_the_one_before(
     assert (run / f"broken-{newest.name}").is_dir()
     assert f"{newest.name} is broken" in caplog.text
     assert same_weights(whole, run)
+
+
+@pytest.mark.parametrize(("killed_after", "workers"), [(2, 1), (7, 0)])
+def test_a_run_killed_within_an_epoch_goes_on_there(
+    tmp_path: Path,
+    clips: list[Clip],
+    caplog: pytest.LogCaptureFixture,
+    killed_after: int,
+    workers: int,
+) -> None:
+    data = replace(DATA, num_workers=workers, data_augmentation=True)
+
+    def train(run: str, *, resume: bool = False) -> History:
+        how = replace(
+            TRAINING,
+            output_dir=str(tmp_path / run),
+            batch_size=4,
+            gradient_accumulation_steps=1,
+            num_epochs=3,
+            save_steps=1,
+        )
+        return create_trainer(MODEL, how, data).train(clips, resume=resume)
+
+    history = train("whole")
+    with killed(lambda state: state.global_step == killed_after):
+        train("killed")
+    logging.getLogger("ser_rt").propagate = True
+    caplog.set_level(logging.INFO)
+    assert train("killed", resume=True) == history
+    assert f"going on from {tmp_path / 'killed'}/checkpoint-{killed_after}" in caplog.text
+    assert same_weights(tmp_path / "whole", tmp_path / "killed")
 
 
 def test_a_finished_run_may_be_resumed_and_stays_as_it_is(
@@ -139,25 +173,13 @@ def test_other_settings_or_clips_are_another_run(tmp_path: Path, clips: list[Cli
         trainer(tmp_path / "other").train(clips, resume=True)
 
 
-def test_patience_outlives_a_kill(
-    tmp_path: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_patience_outlives_a_kill(tmp_path: Path, clips: list[Clip]) -> None:
     """Nothing is learned at this rate, so training stops after the second epoch without a gain."""
     how: dict[str, Any] = {"learning_rate": 1e-12, "early_stopping_patience": 2, "num_epochs": 9}
     whole = trainer(tmp_path / "whole", **how).train(clips)
     assert len(whole["val_uar"]) == 3
-
-    class Killed(BaseException):
-        pass
-
-    def kill(_self: object, _args: Any, state: Any, *_: object, **__: Any) -> None:
-        if state.epoch > 2:
-            raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr("ser_rt.training_loop.StopOnNan.on_step_end", kill, raising=False)
-        with pytest.raises(Killed):
-            trainer(tmp_path / "killed", **how).train(clips)
+    with killed(lambda state: state.epoch > 2):
+        trainer(tmp_path / "killed", **how).train(clips)
     assert trainer(tmp_path / "killed", **how).train(clips, resume=True) == whole
 
 
@@ -196,22 +218,25 @@ def command(manifest: Path, run: Path, *more: str) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("epochs_seen", [0, 1, 3])
-def test_sigkill_at_any_moment_changes_nothing(tmp_path: Path, epochs_seen: int) -> None:
+@pytest.mark.parametrize(("checkpoints_seen", "save_steps"), [(0, 0), (1, 0), (3, 0), (5, 2)])
+def test_sigkill_at_any_moment_changes_nothing(
+    tmp_path: Path, checkpoints_seen: int, save_steps: int
+) -> None:
     manifest = write_corpus(tmp_path / "corpus", speakers=3, takes=6)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     how: dict[str, Any] = {"env": environment, "cwd": ROOT, "stderr": subprocess.DEVNULL}
     subprocess.run(command(manifest, tmp_path / "whole"), check=True, **how)
     run = tmp_path / "killed"
-    process = subprocess.Popen(command(manifest, run), start_new_session=True, **how)
-    while not (run / "run.json").exists() or len(seen(run)) < epochs_seen:
+    often = ["--save_steps", str(save_steps)]
+    process = subprocess.Popen(command(manifest, run, *often), start_new_session=True, **how)
+    while not (run / "run.json").exists() or len(seen(run)) < checkpoints_seen:
         assert process.poll() is None
         time.sleep(0.01)
     time.sleep(0.3)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (run / "config.json").exists()
-    subprocess.run(command(manifest, run, "--resume"), check=True, **how)
+    subprocess.run(command(manifest, run, "--resume", *often), check=True, **how)
     assert same_weights(tmp_path / "whole", run)
     assert (run / "history.json").read_text() == (tmp_path / "whole/history.json").read_text()
 

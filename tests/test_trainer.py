@@ -16,6 +16,7 @@ from ser_rt.train import main
 from ser_rt.trainer import SpeechEmotionTrainer, create_trainer
 from ser_rt.training_windows import draw_window
 from ser_rt.weight_average import WeightAverage
+from tests.killing import killed, same_weights
 from tests.pulses import RHYTHM_HZ, pulses, write_corpus
 
 MODEL = ModelConfig(architecture="compact", emotion_labels=tuple(RHYTHM_HZ))
@@ -61,30 +62,15 @@ def test_it_learns_and_hears_a_speaker_it_never_met(tmp_path: Path, clips: list[
     assert config["temperature"] > 0
 
 
-def test_a_killed_run_resumes_to_the_same_weights(
-    tmp_path: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path, clips: list[Clip]) -> None:
     held = [clip for clip in clips if clip.speaker == "s3"][:6]
     kept = [clip for clip in clips if clip.speaker != "s3"]
     trainer(tmp_path / "whole").train(kept, held)
-
-    class Killed(BaseException):
-        pass
-
-    def kill(_self: object, _args: Any, state: Any, *_: object, **__: Any) -> None:
-        if state.global_step == 9:
-            raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr(WeightAverage, "on_step_begin", kill, raising=False)
-        with pytest.raises(Killed):
-            trainer(tmp_path / "killed").train(kept, held)
+    with killed(lambda state: state.global_step == 9):
+        trainer(tmp_path / "killed").train(kept, held)
     assert not (tmp_path / "killed/model.safetensors").exists()
     trainer(tmp_path / "killed").train(kept, held, resume=True)
-    whole, resumed = (load_file(tmp_path / r / "model.safetensors") for r in ("whole", "killed"))
-    assert whole.keys() == resumed.keys()
-    for name, weights in whole.items():
-        assert np.array_equal(weights, resumed[name]), name
+    assert same_weights(tmp_path / "whole", tmp_path / "killed")
 
 
 def test_everything_is_trained_on_when_no_share_is_held_out(
@@ -119,15 +105,37 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path, clips: list
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["notes.txt"]
 
 
-def test_a_loss_that_is_no_number_stops_the_run(
+def test_a_loss_that_is_no_number_stops_the_run_at_once(
     tmp_path: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    heard = 0
+
     def broken(*args: Any, **how: Any) -> Any:
-        return draw_window(*args, **how) * np.float32("nan")
+        nonlocal heard
+        heard += 1
+        return draw_window(*args, **how) * np.float32(1 if heard <= 8 * 8 else "nan")
 
     monkeypatch.setattr("ser_rt.data_loader.draw_window", broken)
-    with pytest.raises(TrainingError, match="lower learning_rate"):
-        trainer(tmp_path / "run", num_epochs=1).train(clips)
+    with pytest.raises(TrainingError, match="became nan at step 8: lower learning_rate"):
+        trainer(tmp_path / "run", save_steps=1).train(clips)
+    left = sorted((tmp_path / "run").glob("checkpoint-*/model.safetensors"))
+    assert {path.parent.name for path in left} >= {"checkpoint-7", "checkpoint-8"}
+    for path in left:
+        assert all(np.isfinite(values).all() for values in load_file(path).values())
+
+
+def test_weights_that_are_no_numbers_are_not_kept(
+    tmp_path: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def burst(_self: object, _args: Any, state: Any, *_: object, **how: Any) -> None:
+        if state.global_step == 3:
+            how["model"].head.bias.data.fill_(float("inf"))
+
+    monkeypatch.setattr(WeightAverage, "on_step_end", burst)
+    with pytest.raises(TrainingError, match="weights are no numbers after step 3"):
+        trainer(tmp_path / "run", save_steps=1).train(clips)
+    kept = {path.name for path in (tmp_path / "run").glob("checkpoint-*")}
+    assert kept == {"checkpoint-1", "checkpoint-2"}
 
 
 @pytest.fixture
