@@ -81,6 +81,7 @@ def _check(flags: argparse.Namespace) -> int:
 
 
 def _print(report: Report) -> None:
+    from rich.box import SIMPLE  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415 (it takes its time to load)
     from rich.table import Table  # noqa: PLC0415
 
@@ -88,9 +89,11 @@ def _print(report: Report) -> None:
         f"{report.bundle} {report.version}, {report.precision}: {report.files} files are as the "
         f"manifest says; {report.windows} windows"
     )
-    table = Table(title=title, title_justify="left", title_style="")
+    print(title)  # noqa: T201
+    table = Table(box=SIMPLE)
     for name in ("provider", "form", "nodes", "cold ms", "warm ms", "max Δp", "labels", ""):
-        table.add_column(name, justify="right" if "m" in name or name == "labels" else "left")
+        is_number = name in {"cold ms", "warm ms", "max Δp", "labels"}
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=name != "nodes")
     for row in report.rows:
         table.add_row(*_cells(row))
     Console().print(table)
@@ -101,7 +104,7 @@ def _print(report: Report) -> None:
 
 def _cells(row: Row) -> list[str]:
     if row.max_difference is None:
-        return [row.provider, row.form, "", "", "", "", "", "left out" if row.ok else "FAILED"]
+        return [row.provider, row.form, "", "", "", "", "", "skipped" if row.ok else "FAILED"]
     nodes = ", ".join(
         f"{count} {name.removesuffix('ExecutionProvider')}" for name, count in row.nodes.items()
     )

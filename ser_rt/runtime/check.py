@@ -19,7 +19,7 @@ from ser_rt.runtime.sources import make_source
 from ser_rt.runtime.windower import Window
 
 WINDOWS = 12
-WHOLE, PARTS = "whole", "two parts"
+WHOLE, PARTS = "whole", "parts"
 
 SAME_DEVICE = {"fp32": 1e-4, "fp16": 1e-2}
 """Largest difference of a probability between two forms of a network on the CPU, by precision."""
@@ -37,7 +37,7 @@ class Row:
 
     Attributes:
         provider: Name in `PROVIDERS`.
-        form: `WHOLE`, or `PARTS` whose features are shared by windows as in a stream.
+        form: `WHOLE`, or `PARTS`: windows share features, as in a stream.
         ok: False where it was asked for and is not there, or does not answer as it should.
         problem: What is wrong; where it is ok, why it was left out.
         nodes: Number of graph nodes that each of onnxruntime's providers runs.
