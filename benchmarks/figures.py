@@ -37,21 +37,21 @@ class Figure:
             return self.value
         return self.audio_s / median_s if self.audio_s else median_s * (self.per_s or 1.0)
 
-    def row(self, median_s: float) -> str:
-        """Return a row of a Markdown table: what, measured, target."""
+    def cells(self, median_s: float) -> tuple[str, str, str]:
+        """Return a row of a table: what, measured, target."""
         measured = self.measured(median_s)
         met = measured <= self.target if self.at_most else measured >= self.target
         target = f"{'at most' if self.at_most else 'at least'} {self.target:g} {self.unit}"
-        return f"| {self.what} | {measured:.3g} {self.unit} | {target}{'' if met else ', missed'} |"
+        return self.what, f"{measured:.3g} {self.unit}", f"{target}{'' if met else ', missed'}"
 
 
 def note(benchmark: BenchmarkFixture, figure: Figure) -> None:
     """Leave the figure with its benchmark, for the report to find."""
-    benchmark.extra_info.update(asdict(figure))
+    benchmark.extra_info["figure"] = asdict(figure)
 
 
-def noted(entry: dict[str, Any]) -> str | None:
+def noted(entry: dict[str, Any]) -> tuple[str, str, str] | None:
     """Return the row of one benchmark of a pytest-benchmark JSON file, if it is for the report."""
-    if not entry["extra_info"]:
+    if "figure" not in entry["extra_info"]:
         return None
-    return Figure(**entry["extra_info"]).row(entry["stats"]["median"])
+    return Figure(**entry["extra_info"]["figure"]).cells(entry["stats"]["median"])

@@ -1,81 +1,93 @@
-"""Runs the benchmarks and writes the README's speed table: `python -m benchmarks.report`."""
+"""`ser-bench report`: results as one HTML page with plots, as Markdown, and in the README."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import re
-import subprocess
-import sys
-import tempfile
-from importlib.metadata import version
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from benchmarks.figures import noted
+from ser_rt.errors import DataError
+from ser_rt.tables import html_image, html_page, html_table, markdown_table, text_table
+from ser_rt.utils import write_bytes
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from .machine import line
+from .render import tables
+from .results import is_suite
 
-ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
 REGION = re.compile(r"(<!-- speed:begin -->\n).*(<!-- speed:end -->)", re.DOTALL)
 
 
-def run_benchmarks() -> dict[str, Any]:
-    """Run every benchmark; return what pytest-benchmark writes."""
-    with tempfile.TemporaryDirectory() as folder:
-        results = Path(folder) / "results.json"
-        command = [sys.executable, "-m", "pytest", "benchmarks", "-q", "--benchmark-enable"]
-        command += ["--benchmark-only", f"--benchmark-json={results}"]
-        subprocess.run(command, check=True, cwd=ROOT, stdout=sys.stderr)
-        found: dict[str, Any] = json.loads(results.read_text(encoding="utf-8"))
+def write_reports(
+    flags: argparse.Namespace, documents: Sequence[dict[str, Any]], report: Callable[[str], None]
+) -> None:
+    """Write what was asked for; without any of it, print the tables.
+
+    Raises:
+        DataError: the page has no place for the tables.
+        OutputError: a file cannot be written.
+    """
+    if flags.html:
+        write_bytes(flags.html, page(documents).encode())
+        report(f"wrote {flags.html}")
+    if flags.markdown:
+        write_bytes(flags.markdown, markdown(documents).encode())
+        report(f"wrote {flags.markdown}")
+    if flags.readme:
+        put_between_marks(flags.readme, markdown(documents))
+        report(f"wrote {flags.readme}")
+    if not (flags.html or flags.markdown or flags.readme):
+        laid = [text_table(table) for document in documents for table in tables(document)]
+        print(*laid, sep="\n\n")
+
+
+def markdown(documents: Sequence[dict[str, Any]]) -> str:
+    """Return the tables, and below each result where, when and with what it was measured."""
+    parts = []
+    for document in documents:
+        parts += [markdown_table(table) for table in tables(document)]
+        parts.append(f"{line(stamp_of(document))}.")
+    return "\n\n".join(parts) + "\n"
+
+
+def page(documents: Sequence[dict[str, Any]]) -> str:
+    """Return one HTML page with tables and plots, and nothing outside it."""
+    from .drawings import drawings  # noqa: PLC0415 (matplotlib)
+
+    parts = []
+    for document in documents:
+        parts += [html_table(table) for table in tables(document)]
+        parts += [html_image(caption, png) for caption, png in drawings(document).items()]
+        parts.append(f"<p>{line(stamp_of(document))}</p>")
+    return html_page("ser-rt benchmarks", [*parts, *_accuracy(documents)])
+
+
+def _accuracy(documents: Sequence[dict[str, Any]]) -> list[str]:
+    from .drawings import accuracy_against_latency  # noqa: PLC0415 (matplotlib)
+
+    png = accuracy_against_latency(documents)
+    return [html_image("Accuracy against latency", png)] if png else []
+
+
+def stamp_of(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of a document that says where and when."""
+    found: dict[str, Any] = document["machine_info"]["ser_rt"] if is_suite(document) else document
     return found
 
 
-def table(results: dict[str, Any]) -> str:
-    """Return the Markdown table, and below it where, when and with what it was measured."""
-    rows = [row for entry in results["benchmarks"] if (row := noted(entry))]
-    cpu = results["machine_info"]["cpu"]
-    commit = results["commit_info"]
-    versions = [f"{name} {version(name)}" for name in ("onnxruntime", "numpy")]
-    facts = [
-        f"{cpu.get('brand_raw', results['machine_info']['machine'])}, {os.cpu_count()} cores",
-        results["machine_info"]["system"],
-        f"Python {results['machine_info']['python_version']}",
-        *versions,
-        f"commit {commit['id'][:7]}{' with changes' if commit['dirty'] else ''}",
-        results["datetime"][:10],
-    ]
-    lines = [
-        "| what | measured | target |",
-        "| --- | --- | --- |",
-        *rows,
-        "",
-        "; ".join(facts) + ".",
-    ]
-    return "\n".join(lines) + "\n"
+def put_between_marks(path: Path, text: str) -> None:
+    """Replace what stands between a page's speed marks.
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, print the table, and put it in the README unless told not to."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
-    parser.add_argument("--print", action="store_true", help="leave the README as it is")
-    arguments = parser.parse_args(argv)
+    Raises:
+        DataError: it has none.
+    """
     try:
-        text = table(run_benchmarks())
-    except subprocess.CalledProcessError as error:
-        print(f"the benchmarks failed (exit code {error.returncode})", file=sys.stderr)
-        return 1
-    print(text, end="")
-    if not arguments.print:
-        readme = README.read_text(encoding="utf-8")
-        README.write_text(
-            REGION.sub(lambda found: found[1] + text + found[2], readme), encoding="utf-8"
-        )
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        old = path.read_text(encoding="utf-8")
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror}"
+        raise DataError(msg) from error
+    if not REGION.search(old):
+        msg = f"{path} has no lines <!-- speed:begin --> and <!-- speed:end -->"
+        raise DataError(msg)
+    write_bytes(path, REGION.sub(lambda found: found[1] + text + found[2], old).encode())

@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from dataclasses import dataclass
-from html import escape
+from itertools import starmap
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from ser_rt.evaluation import FEW_SPEAKERS
 from ser_rt.plots import bars_figure, class_figure, confusion_figure, png, reliability_figure
+from ser_rt.tables import Table, html_image, html_page, html_table, text_table
 from ser_rt.utils import write_bytes, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from ser_rt.evaluation import Evaluation, Score
-
-_WIDTH = 100
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0 }
-td, th { border-bottom: 1px solid #ddd; padding: .25rem .75rem; text-align: right }
-td:first-child, th:first-child { text-align: left }
-img { max-width: 100% }
-p { color: #555 }
-"""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A titled table; the first column names the rows. `note` says how to read it."""
-
-    title: str
-    head: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-    note: str = ""
 
 
 def tables(evaluation: Evaluation) -> list[Table]:
@@ -75,21 +53,13 @@ def tables(evaluation: Evaluation) -> list[Table]:
 
 def to_text(evaluation: Evaluation) -> str:
     """Lay the tables out for a terminal."""
-    return "\n\n".join(_text(table) for table in tables(evaluation)) + "\n"
+    return "\n\n".join(map(text_table, tables(evaluation))) + "\n"
 
 
 def to_html(evaluation: Evaluation, images: Mapping[str, bytes], title: str) -> str:
     """Put tables and PNG images, by caption, into one page without outside references."""
-    pictures = (
-        f"<h2>{escape(caption)}</h2>\n"
-        f'<img alt="{escape(caption)}" src="data:image/png;base64,{b64encode(data).decode()}">'
-        for caption, data in images.items()
-    )
-    body = "\n".join([*map(_html, tables(evaluation)), *pictures])
-    return (
-        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n"
-        f"<h1>{escape(title)}</h1>\n{body}\n</html>\n"
+    return html_page(
+        title, [*map(html_table, tables(evaluation)), *starmap(html_image, images.items())]
     )
 
 
@@ -187,27 +157,3 @@ def _conditions(title: str, values: Mapping[str, Mapping[str, float]], note: str
 
 def _interval(interval: tuple[float, float] | None) -> str:
     return "-" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
-
-
-def _text(table: Table) -> str:
-    lines = [table.head, *table.rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(table.head))]
-    laid = [
-        "  ".join(
-            [
-                line[0].ljust(widths[0]),
-                *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True)),
-            ]
-        ).rstrip()
-        for line in lines
-    ]
-    return "\n".join([table.title, "=" * len(table.title), *laid, *wrap(table.note, _WIDTH)])
-
-
-def _html(table: Table) -> str:
-    def row(cells: Sequence[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{escape(c)}</{tag}>" for c in cells) + "</tr>"
-
-    lines = "\n".join([row(table.head, "th"), *(row(cells, "td") for cells in table.rows)])
-    note = f"<p>{escape(table.note)}</p>\n" if table.note else ""
-    return f"<h2>{escape(table.title)}</h2>\n{note}<table>\n{lines}\n</table>"

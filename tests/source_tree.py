@@ -25,7 +25,7 @@ def files(*folders: str) -> list[Path]:
 def modules(*folders: str) -> dict[str, Path]:
     """Dotted name (`export.graph`, `ser_rt.runtime`) to file, of every module in the folders."""
     found = {}
-    for path in files(*folders or ("ser_rt", "export")):
+    for path in files(*folders or ("ser_rt", "export", "benchmarks")):
         if path.suffix == ".py" and path.parent.joinpath("__init__.py").exists():
             parts = path.relative_to(ROOT).with_suffix("").parts
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path

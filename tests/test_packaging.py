@@ -33,7 +33,7 @@ def names(requirements: list[str]) -> set[str]:
 
 def test_packages_are_the_folders() -> None:
     folders = {m for m, path in modules().items() if path.name == "__init__.py"}
-    installed = {re.sub(r"^export", "ser_rt.export", folder) for folder in folders}
+    installed = {re.sub(r"^(export|benchmarks)", r"ser_rt.\1", folder) for folder in folders}
     assert sorted(PYPROJECT["tool"]["setuptools"]["packages"]) == sorted(installed)
 
 
@@ -53,7 +53,7 @@ def test_every_import_is_declared() -> None:
     extras = PROJECT["optional-dependencies"]
     runtime = names(PROJECT["dependencies"] + extras["cpu"])
     declared = runtime | {n for extra in extras.values() for n in names(extra)}
-    own = {"ser_rt", "export"} | sys.stdlib_module_names
+    own = {"ser_rt", "export", "benchmarks"} | sys.stdlib_module_names
     for module, path in modules().items():
         for statement in imports(module, path):
             assert statement.top in declared | own, f"{module} imports {statement.top}"

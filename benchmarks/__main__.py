@@ -1,0 +1,41 @@
+"""`ser-bench`: measures what streams cost here, how many fit, and how other libraries do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ser_rt.errors import MissingDependencyError
+from ser_rt.utils import run_command
+
+from .flags import check, parse_args
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def _command(name: str) -> Callable[[argparse.Namespace, Callable[[str], None]], int]:
+    try:
+        from . import commands
+    except ImportError as error:
+        msg = f"ser-bench needs {error.name}: pip install 'ser-rt[bench]'"
+        raise MissingDependencyError(msg) from error
+    return commands.COMMANDS[name]
+
+
+def run(flags: argparse.Namespace) -> int:
+    """Run one of the commands."""
+    check(flags)
+    command = _command(flags.command)
+    return command(flags, lambda line: print(line, file=sys.stderr, flush=True))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 when measured, 1 on an error, 2 on a wrong command line."""
+    flags = parse_args(argv)
+    return run_command("ser-bench", lambda: run(flags))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""How many streams a machine holds: doubling, then bisection, then a longer run to confirm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+CLOSE = 0.03
+"""Bisection ends where the two ends are this share apart."""
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """The most streams that passed, and the least that did not."""
+
+    streams: int
+    failed_at: int | None
+
+
+def search(passes: Callable[[int, bool], bool], limit: int) -> Capacity:
+    """Find the most streams that pass.
+
+    Args:
+        passes: Tries a number of streams; its second argument asks for a longer, confirming run.
+        limit: Most to try.
+    """
+    good, bad = 0, None
+    count = 1
+    while count <= limit:
+        if not passes(count, False):  # noqa: FBT003 (one argument of a callback)
+            bad = count
+            break
+        good = count
+        count = min(2 * count, limit) if count < limit else limit + 1
+    while bad is not None and bad - good > max(1, CLOSE * good):
+        middle = (good + bad) // 2
+        if passes(middle, False):  # noqa: FBT003 (as above)
+            good = middle
+        else:
+            bad = middle
+    while good and not passes(good, True):  # noqa: FBT003 (as above)
+        bad = good
+        good = min(good - 1, round(good * (1 - CLOSE)))
+    return Capacity(good, bad)

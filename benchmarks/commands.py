@@ -1,0 +1,103 @@
+"""What each command of ``ser-bench`` does."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ser_rt.errors import ProviderError
+
+from . import results
+from .agreement import compare
+from .floor import gemm_variants
+from .machine import gpus
+from .matrix import of_bundles, of_peers
+from .measuring import measure
+from .render import printed
+from .report import write_reports
+from .streams import simulate
+
+Report = Callable[[str], None]
+
+RUNNERS = {"hop": "ser-rt", "window": "ser-rt model"}
+"""Names in `runners.RUNNERS` of the parts that `ser-bench latency` measures."""
+
+
+def latency(flags: argparse.Namespace, report: Report) -> int:
+    """Measure what a hop, or a window, costs."""
+    variants = [
+        variant
+        for part in flags.part
+        for variant in of_bundles(flags, RUNNERS[part], flags.provider)
+    ]
+    return finish(flags, [measure(flags, variants, report, run=flags.run)])
+
+
+def throughput(flags: argparse.Namespace, report: Report) -> int:
+    """Measure windows a second in batches, and seconds of a file's audio a second."""
+    found = []
+    for size in flags.batch:
+        found += of_bundles(flags, "ser-rt batch", flags.provider, batch=size)
+    found += of_bundles(flags, "ser-rt file", flags.provider)
+    return finish(flags, [measure(flags, found, report)])
+
+
+def peers(flags: argparse.Namespace, report: Report) -> int:
+    """Measure the same network in other libraries, side by side."""
+    variants = of_peers(flags, "cpu") + of_bundles(flags, "ser-rt", ["cpu"])
+    gemms = [] if flags.no_floor else gemm_variants(flags.threads)
+    content = measure(flags, variants, report, run=flags.run, gemms=gemms)
+    return finish(flags, [content])
+
+
+def gpu(flags: argparse.Namespace, report: Report) -> int:
+    """Measure peers, hops and streams on this machine's GPU; write one dated file."""
+    if not gpus():
+        msg = "no NVIDIA GPU: nvidia-smi finds none; run this where there is one"
+        raise ProviderError(msg)
+    on_gpu = of_bundles(flags, "ser-rt", flags.provider)
+    side_by_side = measure(flags, of_peers(flags, "cuda") + on_gpu, report)
+    flags.find_max_streams, flags.streams = True, []
+    streams = simulate(flags, of_bundles(flags, "ser-rt streams", flags.provider), report)
+    if flags.json is None:
+        folder = Path("benchmarks") if Path("benchmarks").is_dir() else Path()
+        day = side_by_side["measured_at"][:10]
+        flags.json = folder / "results" / f"{day}-{side_by_side['machine']['name']}.json"
+    return finish(flags, [side_by_side, streams])
+
+
+def streams(flags: argparse.Namespace, report: Report) -> int:
+    """Simulate live streams by the real clock."""
+    variants = of_bundles(flags, "ser-rt streams", flags.provider)
+    return finish(flags, [simulate(flags, variants, report)])
+
+
+def agreement(flags: argparse.Namespace, report: Report) -> int:
+    """Compare what models hear."""
+    return finish(flags, [compare(flags, report)])
+
+
+def report_on(flags: argparse.Namespace, report: Report) -> int:
+    """Lay results out."""
+    write_reports(flags, results.read(flags.results), report)
+    return 0
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace, Report], int]] = {
+    "latency": latency,
+    "throughput": throughput,
+    "streams": streams,
+    "peers": peers,
+    "gpu": gpu,
+    "agreement": agreement,
+    "report": report_on,
+}
+
+
+def finish(flags: argparse.Namespace, documents: list[dict[str, Any]]) -> int:
+    """Print and write results; 1 when nothing at all could be measured."""
+    print(*map(printed, documents), sep="\n\n")
+    results.write(documents, flags.json)
+    return 0 if any(row["status"] == "ok" for one in documents for row in one["rows"]) else 1

@@ -1,0 +1,71 @@
+"""One thing to measure: which model, run by what, where and how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+RATE_HZ = 16_000
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What a worker loads and runs.
+
+    Attributes:
+        runner: A name in `runners.RUNNERS`.
+        model: Folder of a bundle or run, or name of a built-in bundle; empty where none is needed.
+        precision: Of the arithmetic, for people to read.
+        device: An execution provider of ser-rt, or ``cpu`` or ``cuda`` for others.
+        threads: Threads of one call.
+        window_s: Length of a window in seconds.
+        hop_s: Time from one window to the next in seconds.
+        chunk_s: Length in seconds of the chunks that a stream is fed with.
+        batch: Windows in one call.
+        label: Name in tables; `labelled` gives it.
+        unfit: Why it cannot be run here; empty where it can be tried.
+    """
+
+    runner: str
+    model: str = ""
+    precision: str = ""
+    device: str = "cpu"
+    threads: int = 1
+    window_s: float = 3.0
+    hop_s: float = 0.5
+    chunk_s: float = 0.1
+    batch: int = 1
+    label: str = ""
+    unfit: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields for JSON."""
+        return asdict(self)
+
+
+_WORDS = {
+    "device": "{}",
+    "threads": "{} threads",
+    "window_s": "window {:g} s",
+    "hop_s": "hop {:g} s",
+    "chunk_s": "chunks {:g} s",
+    "batch": "batch {}",
+}
+
+
+def labelled(variants: Sequence[Variant], names: Sequence[str]) -> list[Variant]:
+    """Return variants with labels: a name for each, and what differs between them."""
+    varies = {
+        field.name
+        for field in fields(Variant)
+        if field.name in _WORDS and len({getattr(v, field.name) for v in variants}) > 1
+    }
+    found = []
+    for variant, name in zip(variants, names, strict=True):
+        parts = [
+            words.format(getattr(variant, key)) for key, words in _WORDS.items() if key in varies
+        ]
+        label = ", ".join([name, *parts]).replace(" 1 threads", " 1 thread")
+        found.append(replace(variant, label=label))
+    return found

@@ -1,0 +1,87 @@
+"""Tables as text, Markdown and HTML, and an HTML page that needs nothing beside it."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass
+from html import escape
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_WIDTH = 100
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; margin: 1rem 0 }
+td, th { border-bottom: 1px solid #ddd; padding: .25rem .75rem; text-align: right }
+td:first-child, th:first-child { text-align: left }
+img { max-width: 100% }
+p { color: #555 }
+"""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A titled table; the first column names the rows. `note` says how to read it."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    note: str = ""
+
+
+def text_table(table: Table) -> str:
+    """Lay a table out for a terminal."""
+    lines = [table.head, *table.rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(table.head))]
+    laid = [
+        "  ".join(
+            [
+                line[0].ljust(widths[0]),
+                *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True)),
+            ]
+        ).rstrip()
+        for line in lines
+    ]
+    return "\n".join([table.title, "=" * len(table.title), *laid, *wrap(table.note, _WIDTH)])
+
+
+def markdown_table(table: Table) -> str:
+    """Write a table in Markdown, its title in bold above and its note below."""
+
+    def row(cells: Sequence[str]) -> str:
+        return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+
+    rule = f"| --- |{' ---: |' * (len(table.head) - 1)}"
+    lines = [row(table.head), rule, *map(row, table.rows)]
+    title = [f"**{table.title}**", ""] if table.title else []
+    return "\n".join([*title, *lines, *(["", table.note] if table.note else [])])
+
+
+def html_table(table: Table) -> str:
+    """Write a table in HTML, its title as a heading above."""
+
+    def row(cells: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(c)}</{tag}>" for c in cells) + "</tr>"
+
+    lines = "\n".join([row(table.head, "th"), *(row(cells, "td") for cells in table.rows)])
+    note = f"<p>{escape(table.note)}</p>\n" if table.note else ""
+    return f"<h2>{escape(table.title)}</h2>\n{note}<table>\n{lines}\n</table>"
+
+
+def html_image(caption: str, png: bytes) -> str:
+    """Put a PNG image into HTML, its caption as a heading above."""
+    source = f"data:image/png;base64,{b64encode(png).decode()}"
+    return f'<h2>{escape(caption)}</h2>\n<img alt="{escape(caption)}" src="{source}">'
+
+
+def html_page(title: str, parts: Iterable[str]) -> str:
+    """Join parts into a page without outside references."""
+    body = "\n".join(parts)
+    return (
+        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n"
+        f"<h1>{escape(title)}</h1>\n{body}\n</html>\n"
+    )
