@@ -34,7 +34,8 @@ ANSWER_S = 5.0
 STATUS_S = 30.0
 """And say within this what it is."""
 
-_BLOCK_BYTES, _BLOCK_FILES, _UNKNOWN_BYTES = 8_000_000, 32, 1_000_000
+_BLOCK_BYTES, _BLOCK_FILES, _BLOCKS_PER_ACTOR = 8_000_000, 32, 4
+_UNKNOWN_BYTES = 1_000_000
 
 
 def hear_all(
@@ -56,7 +57,7 @@ def hear_all(
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.enable_operator_progress_bars = False
-        found = ray.data.from_arrow(_blocks(items)).map_batches(
+        found = ray.data.from_arrow(_blocks(items, size)).map_batches(
             Listener,
             fn_constructor_args=(job, labels),
             batch_size=None,
@@ -97,16 +98,18 @@ class Listener:
 _ROWS = pa.schema([("path", pa.string()), ("file", pa.string()), ("windows", pa.binary())])
 
 
-def _blocks(items: Sequence[Item]) -> list[pa.Table]:
-    """Share paths out into blocks of about the same work, small enough to share out evenly."""
-    blocks: list[list[str]] = []
-    size = _BLOCK_BYTES
-    for item in items:
-        if size >= _BLOCK_BYTES or len(blocks[-1]) >= _BLOCK_FILES:
+def _blocks(items: Sequence[Item], actors: int) -> list[pa.Table]:
+    """Share paths out into blocks of about the same work, enough of them for every actor."""
+    sizes = [_UNKNOWN_BYTES if item.size is None else item.size for item in items]
+    most_bytes = min(_BLOCK_BYTES, sum(sizes) / (actors * _BLOCKS_PER_ACTOR))
+    blocks: list[list[str]] = [[]]
+    filled = 0
+    for item, size in zip(items, sizes, strict=True):
+        if blocks[-1] and (filled + size > most_bytes or len(blocks[-1]) == _BLOCK_FILES):
             blocks.append([])
-            size = 0
+            filled = 0
         blocks[-1].append(item.path)
-        size += _UNKNOWN_BYTES if item.size is None else item.size
+        filled += size
     return [pa.table({"path": pa.array(paths, pa.string())}) for paths in blocks]
 
 

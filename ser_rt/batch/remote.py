@@ -88,27 +88,35 @@ def open_remote(url: str) -> IO[bytes]:
 
 @contextmanager
 def fetched(path: str) -> Iterator[str]:
-    """Give the path of a local file; a remote one is a temporary copy.
+    """Give a path that decoders take; a remote file is a temporary copy.
 
     Raises:
         AudioNotFoundError: There is no such remote file.
         FetchError: It did not come.
     """
-    if not is_remote(path):
+    is_here = not is_remote(path)
+    if is_here and path == printable(path):
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="ser-batch-") as folder:
         copy = os.path.join(folder, "audio" + Path(path.partition("::")[0]).suffix)  # noqa: PTH118
-        try:
-            filesystem, name = _open(path)
-            filesystem.get_file(name, copy)
-        except FileNotFoundError as error:
-            msg = f"there is no {path}"
-            raise AudioNotFoundError(msg) from error
-        except Exception as error:  # each store has its own
-            msg = f"{path} did not come: {_one_line(error)}"
-            raise FetchError(msg) from error
+        if is_here:
+            os.symlink(path, copy)  # noqa: PTH211 (decoders take no name that is not UTF-8)
+        else:
+            _fetch(path, copy)
         yield copy
+
+
+def _fetch(url: str, copy: str) -> None:
+    try:
+        filesystem, name = _open(url)
+        filesystem.get_file(name, copy)
+    except FileNotFoundError as error:
+        msg = f"there is no {url}"
+        raise AudioNotFoundError(msg) from error
+    except Exception as error:  # each store has its own
+        msg = f"{url} did not come: {_one_line(error)}"
+        raise FetchError(msg) from error
 
 
 def _open(url: str) -> tuple[Any, str]:

@@ -1,0 +1,58 @@
+"""A pool of processes hears everything, even if some of them die."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ser_rt.batch.engines import Resources
+from ser_rt.batch.hearing import Heard, Hearer, Job
+from ser_rt.batch.inputs import Item
+from ser_rt.batch.local import hear_all
+from ser_rt.errors import BundleInvalidError
+from tests.batch.engines import Poison, PoisonOnce
+from tests.tiny_bundle import LABELS
+
+TWO = Resources(workers=2)
+
+
+def without_time(heard: Heard) -> tuple[object, ...]:
+    return heard.path, heard.file | {"elapsed_s": None}, heard.windows
+
+
+def test_a_file_that_kills_its_process_is_a_row_and_the_run_goes_on(
+    job: Job, corpus: Path, tmp_path: Path
+) -> None:
+    paths = [str(path) for path in sorted(corpus.iterdir())]
+    poison, once = Poison("/x/poison.wav"), PoisonOnce(tmp_path / "once.wav")
+    Path(once).write_bytes((corpus / "1.wav").read_bytes())
+    given = [*paths[:2], poison, *paths[2:4], once, *paths[4:]]
+    found = {one.path: one for one in hear_all([Item(p, 1) for p in given], job, LABELS, TWO)}
+    hearer = Hearer(job)
+    assert sorted(found) == sorted(given)
+    for path in (*paths, str(once)):
+        assert without_time(found[path]) == without_time(hearer.hear(path))
+    assert found[poison].file["error_code"] == "worker_died"
+    assert Path(once + ".died").exists()
+
+
+def test_a_run_that_is_broken_off_leaves_no_process(job: Job, corpus: Path) -> None:
+    running = hear_all([Item(str(p), 1) for p in corpus.iterdir()], job, LABELS, TWO)
+    next(running)
+    workers = [
+        child
+        for child in psutil.Process().children()
+        if "multiprocessing.spawn" in " ".join(child.cmdline())
+    ]
+    assert len(workers) == 2
+    running.close()
+    assert not any(worker.is_running() for worker in workers)
+
+
+def test_a_model_that_does_not_load_ends_the_run(job: Job, corpus: Path) -> None:
+    bad = replace(job, model_sha256="0" * 64)
+    with pytest.raises(BundleInvalidError, match="is another than"):
+        list(hear_all([Item(str(corpus / "1.wav"), 1)], bad, LABELS, Resources(workers=1)))

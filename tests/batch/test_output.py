@@ -1,0 +1,198 @@
+"""An output holds each file once, whenever its writer was killed."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from ser_rt.batch.hearing import Heard, Hearer, Job, unheard
+from ser_rt.batch.identity import Identity
+from ser_rt.batch.output import Output
+from ser_rt.errors import OutputError
+from tests.batch.conftest import files_of, windows_of
+from tests.tiny_bundle import LABELS
+
+IDENTITY = Identity("tiny", "1.0", "5" * 64, "fp32", LABELS, {"hop": 0.5})
+
+
+@pytest.fixture(scope="module")
+def heard(job: Job, corpus: Path) -> list[Heard]:
+    hearer = Hearer(job)
+    good = [hearer.hear(str(path)) for path in sorted(corpus.iterdir())]
+    return [*good[:4], unheard("/x/bad.wav", LABELS, "missing", "gone"), *good[4:]]
+
+
+def write(folder: Path, heard: list[Heard], commit_every_s: float = 0.0) -> None:
+    with Output(folder, IDENTITY, commit_every_s=commit_every_s) as output:
+        for one in heard:
+            if one.file["path"] not in output.done:
+                output.add(one)
+
+
+@pytest.fixture
+def whole(tmp_path: Path, heard: list[Heard]) -> Path:
+    write(tmp_path / "whole", heard)
+    return tmp_path / "whole"
+
+
+def parts(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*/part-*"))
+
+
+def check_equal(folder: Path, whole: Path) -> None:
+    assert files_of(folder) == files_of(whole)
+    assert windows_of(folder).equals(windows_of(whole))
+    assert all(".part" not in path.name for path in folder.rglob("*"))
+
+
+def test_files_are_written_together_and_as_time_passes(tmp_path: Path, heard: list[Heard]) -> None:
+    write(tmp_path / "one", heard, commit_every_s=1e9)
+    write(tmp_path / "each", heard)
+    assert len(parts(tmp_path / "one")) == 2
+    assert len(parts(tmp_path / "each")) == 2 * len(heard)
+    check_equal(tmp_path / "one", tmp_path / "each")
+
+
+@pytest.mark.parametrize("count", range(8))
+@pytest.mark.parametrize("step", ["windows begun", "windows written", "files begun"])
+def test_a_pair_that_was_not_finished_is_done_again(
+    tmp_path: Path, heard: list[Heard], whole: Path, count: int, step: str
+) -> None:
+    out = tmp_path / "out"
+    write(out, heard[:count])
+    source = whole / "windows/part-000008.parquet"
+    if step == "windows begun":
+        (out / "windows/.part-000008.parquet.partial").write_bytes(source.read_bytes()[:99])
+    else:
+        shutil.copy(source, out / "windows" / source.name)
+    if step == "files begun":
+        (out / "files/.part-000008.parquet.partial").write_bytes(b"PAR1")
+    write(out, heard)
+    check_equal(out, whole)
+
+
+def test_files_with_errors_are_heard_again_if_asked(
+    tmp_path: Path, heard: list[Heard], whole: Path
+) -> None:
+    out = tmp_path / "out"
+    write(out, heard, commit_every_s=1e9)
+    with Output(out, IDENTITY) as output:
+        assert output.forget_errors() == 1
+        assert "/x/bad.wav" not in output.done
+        assert "bad.wav" not in files_of(out)
+        output.add(heard[4])
+    check_equal(out, whole)
+
+
+def test_a_kill_while_errors_are_forgotten_leaves_no_file_twice(
+    tmp_path: Path, heard: list[Heard], whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    write(out, heard, commit_every_s=1e9)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Output, "_remove_pair", die)
+        with pytest.raises(KeyboardInterrupt), Output(out, IDENTITY) as output:
+            output.forget_errors()
+    assert len(parts(out)) == 4
+    write(out, heard)
+    check_equal(out, whole)
+
+
+def test_a_file_that_comes_twice_counts_once(tmp_path: Path, heard: list[Heard]) -> None:
+    with Output(tmp_path, IDENTITY) as output:
+        output.add(heard[0])
+        output.add(heard[0])
+    assert len(files_of(tmp_path)) == 1
+
+
+def test_what_cannot_be_written_is_not_done(
+    tmp_path: Path, heard: list[Heard], whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with Output(tmp_path / "out", IDENTITY, commit_every_s=1e9) as output:
+        output.add(heard[0])
+        with monkeypatch.context() as patched:
+            patched.setattr("pyarrow.parquet.write_table", fail)
+            with pytest.raises(OutputError, match="No space left on device"):
+                output.commit()
+        assert output.done == set()
+    write(tmp_path / "out", heard)
+    check_equal(tmp_path / "out", whole)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model_sha256": "6" * 64, "version": "2.0"}, "model tiny 1.0 .*, not tiny 2.0"),
+        ({"settings": {"hop": 1.0}}, "hop = 0.5, not 1.0"),
+        ({"columns": ("speaker",)}, "the manifest columns none, not speaker"),
+    ],
+)
+def test_an_output_of_something_else_is_refused_unless_told(
+    whole: Path, heard: list[Heard], change: dict[str, object], words: str
+) -> None:
+    other = replace(IDENTITY, **change)  # type: ignore[arg-type]
+    with pytest.raises(OutputError, match=words), Output(whole, other):
+        pass
+    assert len(files_of(whole)) == 8
+    with Output(whole, other, overwrite=True) as output:
+        assert output.done == set()
+        output.add(heard[1], ["anna"] * len(other.columns))
+    assert list(files_of(whole)) == ["1.wav"]
+    assert len(windows_of(whole)) == heard[1].file["windows"]
+
+
+def test_the_model_and_the_settings_are_in_every_file(whole: Path) -> None:
+    for path in whole.glob("*/part-*"):
+        assert Identity.from_json(pq.read_schema(path).metadata[b"ser_rt"]) == IDENTITY
+
+
+def test_a_second_writer_is_refused(whole: Path) -> None:
+    with (
+        Output(whole, IDENTITY),
+        pytest.raises(OutputError, match="another run writes to"),
+        Output(whole, IDENTITY),
+    ):
+        pass
+    with Output(whole, IDENTITY):
+        pass
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "windows/other.parquet"])
+def test_a_folder_of_something_else_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    with (
+        pytest.raises(OutputError, match=name),
+        Output(tmp_path, IDENTITY, overwrite=True),
+    ):
+        pass
+    assert (tmp_path / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("where", ["file", "file/below", "/dev/null/x", "/proc/x"])
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, where: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=where) as caught, Output(tmp_path / where, IDENTITY):
+        pass
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["files/part-000003.parquet", "windows/part-000003.parquet"])
+def test_a_damaged_output_is_refused(whole: Path, name: str) -> None:
+    if name.startswith("windows"):
+        (whole / name).unlink()
+    else:
+        (whole / name).write_bytes(b"PAR1")
+    with pytest.raises(OutputError), Output(whole, IDENTITY):
+        pass

@@ -1,0 +1,82 @@
+"""Files elsewhere are found and heard as those here are."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from ser_rt.batch.hearing import Hearer, Job
+from ser_rt.batch.inputs import find_inputs
+from ser_rt.errors import DataError, MissingDependencyError
+
+
+@pytest.fixture
+def store(corpus: Path) -> Iterator[str]:
+    memory = fsspec.filesystem("memory")
+    memory.pipe({f"/calls/{path.name}": path.read_bytes() for path in corpus.iterdir()})
+    memory.pipe("/calls/clips.csv", b"file_path,speaker\n2.wav,anna\nmemory://calls/9.wav,ben\n")
+    yield "memory://calls"
+    memory.rm("/calls", recursive=True)
+
+
+def test_folders_globs_and_tables_are_found_by_url(store: str) -> None:
+    assert len(find_inputs([store]).items) == 7
+    globbed = find_inputs([f"{store}/[23].wav"])
+    assert [(i.path, i.size) for i in globbed.items] == [
+        ("memory:///calls/3.wav", 76_844),
+        ("memory:///calls/2.wav", 57_644),
+    ]
+    listed = find_inputs([f"{store}/clips.csv"])
+    assert [(i.path, i.extra[1]) for i in listed.items] == [
+        ("memory://calls/2.wav", "anna"),
+        ("memory://calls/9.wav", "ben"),
+    ]
+
+
+def test_what_is_heard_is_what_the_file_holds(store: str, corpus: Path, job: Job) -> None:
+    hearer = Hearer(job)
+    here, there = hearer.hear(str(corpus / "5.wav")), hearer.hear(f"{store}/5.wav")
+    fixed = {"path": None, "elapsed_s": None}
+    assert there.file | fixed == here.file | fixed
+    assert there.file["windows"] > 0
+    missing = hearer.hear("memory://calls/9.wav").file
+    assert missing["error_code"] == "missing"
+    assert missing["error"] == "there is no memory://calls/9.wav"
+
+
+def test_a_damaged_file_is_named_by_its_url(job: Job) -> None:
+    fsspec.filesystem("memory").pipe("/bad.wav", b"RIFF nothing")
+    file = Hearer(job).hear("memory://bad.wav").file
+    assert file["error_code"] == "unreadable"
+    assert file["error"].startswith("memory://bad.wav is not audio")
+
+
+def test_an_archive_is_a_folder(tmp_path: Path, corpus: Path, job: Job) -> None:
+    with zipfile.ZipFile(tmp_path / "calls.zip", "w") as archive:
+        archive.write(corpus / "1.wav", "calls/1.wav")
+    (item,) = find_inputs([f"zip://calls::{tmp_path}/calls.zip"]).items
+    assert item.size == (corpus / "1.wav").stat().st_size
+    assert Hearer(job).hear(item.path).file["duration_s"] == 1.2
+
+
+def test_a_store_that_fails_is_an_error_of_the_file(job: Job) -> None:
+    file = Hearer(job).hear("zip://a.wav::/nowhere.zip").file
+    assert file["error_code"] in ("missing", "not_fetched")
+    assert "a.wav" in file["error"]
+
+
+@pytest.mark.skipif(find_spec("s3fs") is not None, reason="s3fs is installed")
+def test_a_missing_package_is_named() -> None:
+    with pytest.raises(MissingDependencyError, match="s3fs"):
+        find_inputs(["s3://bucket/calls/"])
+
+
+@pytest.mark.parametrize("url", ["what://x/y.wav", "memory://nothing/here.wav", "memory://none/*"])
+def test_a_url_with_nothing_behind_it_is_refused(url: str) -> None:
+    with pytest.raises(DataError, match=url.replace("*", r"\*")):
+        find_inputs([url])
