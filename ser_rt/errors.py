@@ -13,6 +13,7 @@ SerError
 ├── ProviderError (RuntimeError)             an execution provider did not come up
 ├── InferenceError (RuntimeError)            the model failed on a window
 ├── ClusterError (ConnectionError)           a Ray cluster does not answer, or has no room
+├── ServerError (ConnectionError)            a server is not there, refuses, or fails
 ├── OutputError (OSError)                    an output cannot be written
 ├── DataError (ValueError)                   a manifest, a folder of clips or a split is unfit
 ├── CheckpointError (ValueError)             not a checkpoint, or its head was never trained
@@ -76,6 +77,10 @@ class InferenceError(SerError, RuntimeError):
 
 class ClusterError(SerError, ConnectionError):
     """A Ray cluster does not answer, or has nothing to run on."""
+
+
+class ServerError(SerError, ConnectionError):
+    """A server is not there, refuses a stream, or ends it."""
 
 
 class OutputError(SerError, OSError):

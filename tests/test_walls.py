@@ -14,14 +14,14 @@ RUNNING = {"runtime"}
 LEARNING = (
     {"architectures", "checkpoint", "data_loader", "fine_tuning", "losses", "model", "run_folder"}
     | {"trainer", "training_arguments", "training_checkpoints", "training_loop"}
-    | {"training_scores", "training_windows", "weight_average"}
+    | {"training_scores", "training_trackers", "training_windows", "weight_average"}
 )
 ROWS: tuple[set[str], ...] = (
     {"errors", "config"},
     {"bundle", "classifier", "augmentation", "batching", "corpus", "metrics", "plots", "presets"}
     | {"manifest", "provenance", "sample_data", "tables"},
     # Learning hears files through the decoder that streaming has: there is no second one.
-    RUNNING | LEARNING | {"preprocessing", "audio_cache", "clip_check"},
+    RUNNING | LEARNING | {"preprocessing", "audio_cache", "client", "clip_check"},
     {"__init__", "train", "evaluate", "inference", "evaluation", "loading", "report", "stress"}
     | {"aihub", "batch", "check", "server", "utils"},
     {"export"},

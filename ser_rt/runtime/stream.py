@@ -75,7 +75,7 @@ def stream(
     """
     classifier = as_classifier(model)
     engine = make_engine(classifier, **checked_settings(settings))
-    with _source(audio, sample_rate, classifier.sample_rate) as source:
+    with as_source(audio, sample_rate, classifier.sample_rate) as source:
         yield from engine.run(source)
 
 
@@ -157,7 +157,8 @@ def as_classifier(model: Model) -> EmotionClassifier:
     return load(model) if model is None or isinstance(model, str | Path) else model
 
 
-def _source(audio: Audio, sample_rate: int | None, to_hz: int) -> AudioSource:
+def as_source(audio: Audio, sample_rate: int | None, to_hz: int) -> AudioSource:
+    """Return audio as a source of chunks at a rate in Hz; arguments as of `stream`."""
     if sample_rate is not None and isinstance(audio, AudioSource | str | os.PathLike):
         msg = f"sample_rate {sample_rate!r} is for arrays; a file or source knows its own rate"
         raise AudioInputError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -88,8 +89,9 @@ class _Routes:
 
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        await self._service.start()
+        starting = asyncio.create_task(self._service.start())
         yield
+        await starting
         self._service.close()
 
     def _guarded(self, answer: Answer) -> Answer:

@@ -139,6 +139,8 @@ def _serve(flags: argparse.Namespace) -> int:
     except SystemExit as stop:  # uvicorn's way to say that it could not listen
         msg = f"cannot listen at {flags.host} port {flags.port}; is something else there?"
         raise OutputError(msg) from stop
+    if server.failure is not None:
+        raise server.failure
     return 0
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ser_rt.runtime.defaults import PCM_ENCODINGS
 from ser_rt.runtime.sources.pcm import decoded
+from ser_rt.server.container import ContainerInput
 from ser_rt.server.protocol import StreamConfig
 
 PIECE_S = 0.5
@@ -80,4 +81,5 @@ class PcmInput:
 INPUTS: dict[str, Callable[[StreamConfig], AudioInput]] = {
     "pcm_s16le": PcmInput,
     "pcm_f32le": PcmInput,
+    "opus": lambda _config: ContainerInput(PIECE_S),
 }

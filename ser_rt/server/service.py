@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
+from ser_rt.errors import SerError
 from ser_rt.runtime.batcher import Batcher
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
@@ -76,6 +77,7 @@ class Service:
         threads = min(self.limits.max_streams, workers * (max_batch + 1) + 1)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="ser-rt-stream")
         self.state: State = "not_ready"
+        self.failure: SerError | None = None
         self.sessions: set[Session] = set()
         self._taken = 0
         self.metrics.watch(streams=lambda: self._taken, waiting=lambda: self.batcher.waiting)
@@ -133,9 +135,14 @@ class Service:
         return await self.in_thread(work)
 
     async def start(self) -> None:
-        """Warm the model up; `ready` after that."""
-        await self.in_thread(self._warm_up)
-        self.state = "ready"
+        """Warm the model up; `ready` after that, or with a `failure`."""
+        try:
+            await self.in_thread(self._warm_up)
+        except SerError as error:
+            self.failure = error
+        else:
+            if self.state == "not_ready":
+                self.state = "ready"
 
     async def drain(self) -> None:
         """Take no more streams, and end those that there are; all is over when it returns."""

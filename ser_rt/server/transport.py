@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from ser_rt.errors import SerError
 from ser_rt.server.limits import CONFIG_TIMEOUT_S, Limits
 from ser_rt.server.service import Service
 
@@ -116,10 +118,19 @@ class Server(uvicorn.Server):
         self._service = service
 
     @property
+    def failure(self) -> SerError | None:
+        """Why the model does not work."""
+        return self._service.failure
+
+    @property
     def port(self) -> int:
         """The port that it listens at."""
         port: int = self.servers[0].sockets[0].getsockname()[1]
         return port
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether to end: as uvicorn does, or because the model does not work."""
+        return await super().on_tick(counter) or self.failure is not None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Warm up, listen, and say where."""
@@ -138,6 +149,9 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Take signals as a wish to end well: uvicorn would raise them again at the end."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         before = {
             number: signal.signal(number, self.handle_exit)
             for number in (signal.SIGINT, signal.SIGTERM)

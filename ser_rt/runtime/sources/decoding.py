@@ -151,7 +151,7 @@ class AvDecoder:
                 "for m4a, aac, webm and opus install: pip install 'ser-rt[media]'"
             )
             raise AudioDecodeError(msg) from error
-        self._path = path
+        self._path = path if isinstance(path, str | Path) else "the stream"
         self._av = av
         try:
             container: Any = av.open(
@@ -160,15 +160,15 @@ class AvDecoder:
                 options={} if formats is None else {"format_whitelist": formats},
             )
         except (av.error.FFmpegError, OSError) as error:
-            msg = f"{path} is not audio, or in no format that can be read"
+            msg = f"{self._path} is not audio, or in no format that can be read"
             if timeout_s is not None:
                 timed_out = isinstance(error, av.error.ExitError | TimeoutError)
                 why = f"no answer for {timeout_s:g} s" if timed_out else error.strerror
-                msg = f"{path} does not open: {why}"
+                msg = f"{self._path} does not open: {why}"
             raise AudioDecodeError(msg) from error
         if not container.streams.audio or not container.streams.audio[0].rate:
             container.close()
-            msg = f"{path} has no audio in it"
+            msg = f"{self._path} has no audio in it"
             raise AudioDecodeError(msg)
         self._container = container
         self.sample_rate: int = container.streams.audio[0].rate

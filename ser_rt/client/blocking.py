@@ -1,0 +1,138 @@
+"""The client for programs without asyncio: the other one, in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from typing import Self, Unpack
+
+from ser_rt.client.connection import AsyncClient
+from ser_rt.client.conversation import Conversation, Ready
+from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.settings import StreamSettings
+from ser_rt.runtime.stream import Audio
+
+MAX_EVENTS = 64
+
+
+class Client:
+    """Sends audio to a server and yields the events that it hears; see `AsyncClient`.
+
+    Example:
+        >>> for event in Client(url).stream("speech.wav"):  # doctest: +SKIP
+        ...     print(event.end, event.emotion)
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        reconnect: bool = True,
+        encoding: str = "pcm_f32le",
+        timing: bool = True,
+        **settings: Unpack[StreamSettings],
+    ) -> None:
+        """Name a server; arguments as of `AsyncClient`."""
+        self._client = AsyncClient(
+            url, token=token, reconnect=reconnect, encoding=encoding, timing=timing, **settings
+        )
+
+    def ready(self) -> Ready:
+        """Ask what the server is.
+
+        Raises:
+            ServerError: It is not there, or refuses.
+        """
+        return asyncio.run(self._client.ready())
+
+    def conversation(self) -> Conversation:
+        """Return the state of a new stream."""
+        return self._client.conversation()
+
+    def stream(
+        self,
+        audio: Audio,
+        *,
+        sample_rate: int | None = None,
+        conversation: Conversation | None = None,
+    ) -> Generator[EmotionEvent, None, None]:
+        """Yield what the server hears; arguments and errors as of `AsyncClient.stream`."""
+        with Listening(self._client, audio, sample_rate, conversation) as listening:
+            yield from listening
+
+
+class Listening:
+    """An iterator of the events of one stream, which goes on in a thread between them."""
+
+    def __init__(
+        self,
+        client: AsyncClient,
+        audio: Audio,
+        sample_rate: int | None = None,
+        conversation: Conversation | None = None,
+    ) -> None:
+        """Start to listen; arguments as of `AsyncClient.stream`."""
+        self._heard = client.stream(audio, sample_rate=sample_rate, conversation=conversation)
+        self._events: queue.Queue[EmotionEvent | BaseException | None] = queue.Queue()
+        self._room = threading.Semaphore(MAX_EVENTS)
+        self._loop = asyncio.new_event_loop()
+        self._task = self._loop.create_task(self._listen())
+        self._thread = threading.Thread(target=self._work, name="ser-rt-client", daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[EmotionEvent]:
+        """Return the iterator."""
+        return self
+
+    def __next__(self) -> EmotionEvent:
+        """Wait for the next event."""
+        event = self._events.get()
+        self._room.release()
+        if isinstance(event, EmotionEvent):
+            return event
+        self._events.put(None)  # nothing comes after the end, however often it is asked for
+        if event is not None:
+            raise event
+        raise StopIteration
+
+    def close(self) -> None:
+        """End the stream, whatever is still to come."""
+        with suppress(RuntimeError):  # the loop is closed: it has ended by itself
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        self._room.release()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        """Return the iterator."""
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """End the stream."""
+        self.close()
+
+    async def _listen(self) -> None:
+        try:
+            async for event in self._heard:
+                # A reader that is slow makes the server wait.
+                if not self._room.acquire(blocking=False):
+                    await asyncio.to_thread(self._room.acquire)
+                self._events.put(event)
+        finally:
+            await self._heard.aclose()
+
+    def _work(self) -> None:
+        end: BaseException | None = None
+        try:
+            self._loop.run_until_complete(self._task)
+        except asyncio.CancelledError:
+            pass
+        except BaseException as error:  # noqa: BLE001 (raised again in the reader's thread)
+            end = error
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._loop.close()
+            self._events.put(end)

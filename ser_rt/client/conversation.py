@@ -1,0 +1,259 @@
+"""What a client says and hears (docs/protocol.md), without any socket."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, cast
+
+import numpy as np
+
+from ser_rt.config import SAMPLE_RATE
+from ser_rt.errors import ConfigError, ServerError
+from ser_rt.runtime.audio import AudioChunk
+from ser_rt.runtime.decision import Steadiness
+from ser_rt.runtime.event import EmotionEvent, latency_ms
+from ser_rt.runtime.settings import StreamSettings, checked_settings
+
+Message = str | bytes
+
+ENCODERS: dict[str, Callable[[AudioChunk], bytes]] = {
+    "pcm_f32le": lambda chunk: chunk.samples.astype("<f4").tobytes(),
+    "pcm_s16le": lambda chunk: (
+        np.clip(np.rint(chunk.samples * 32768.0), -32768, 32767).astype("<i2").tobytes()
+    ),
+}
+"""How samples travel: exactly, or in half of the bytes."""
+
+MESSAGE_BYTES = 65_536
+"""Of one message of audio: servers take no longer ones than they like."""
+
+_KEYS = {field.name for field in fields(EmotionEvent)}
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a server says of itself when it listens.
+
+    Attributes:
+        name: Name of its model.
+        version: Version of its model.
+        provider: Where the model runs: ``cpu``, ``cuda``, ...
+        precision: ``fp32``, ``int8``, ...
+        labels: English names of the emotions.
+        session: Names the connection, in the server's log too.
+        window_s: Length of a full window in seconds.
+        hop_s: Time from one result to the next in seconds.
+    """
+
+    name: str
+    version: str
+    provider: str
+    precision: str
+    labels: tuple[str, ...]
+    session: str
+    window_s: float
+    hop_s: float
+
+    @classmethod
+    def of(cls, message: Mapping[str, Any]) -> Ready:
+        """Read a ``ready`` message."""
+        own = {key: message[key] for key in cls.__slots__ if key in message}
+        labels = tuple(label["en"] for label in message["labels"])
+        return cls(**message["model"], **own | {"labels": labels})
+
+
+class Conversation:
+    """One stream, over as many connections as it takes.
+
+    It keeps the audio that no event has covered yet: after a lost connection a recording goes on
+    from there, and live audio from what is heard then, with a gap.
+
+    Attributes:
+        is_live: Whether the audio comes whether or not anybody listens.
+        sent_samples: How many samples a source has given.
+        skipped_windows: Live windows that the server left out for want of time.
+    """
+
+    def __init__(
+        self,
+        settings: StreamSettings,
+        *,
+        encoding: str = "pcm_f32le",
+        timing: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin a stream of mono audio at `SAMPLE_RATE`.
+
+        Raises:
+            ConfigError: A setting is of no use to a server, or the encoding is unknown.
+        """
+        if encoding not in ENCODERS:
+            msg = f"no encoding {encoding!r}; there are {', '.join(ENCODERS)}"
+            raise ConfigError(msg)
+        self._settings = dict(checked_settings(settings))
+        if self._settings.get("gate") is not None:
+            msg = "a gate cannot be sent to a server; use vad and gate_threshold"
+            raise ConfigError(msg)
+        self._encoding, self._timing, self._clock = encoding, timing, clock
+        self._unheard: deque[AudioChunk] = deque()
+        self._captured: deque[tuple[int, AudioChunk]] = deque()
+        self._next_sample = self._heard_to = self._seq = 0
+        self._lost_at: float | None = None
+        self.is_live = False
+        self.sent_samples = 0
+        self.skipped_windows = 0
+        self._is_over = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the server has said all that there is to say."""
+        return self._is_over
+
+    def begin(self) -> Iterator[Message]:
+        """Yield what opens a connection, and the audio that the last one may not have heard."""
+        if self.is_live:
+            self._unheard.clear()
+        start = self._next_sample if self.is_live else self._heard_to
+        again = [_from(chunk, start) for chunk in self._unheard]
+        self._unheard.clear()
+        self._captured.clear()
+        self._next_sample = start
+        yield json.dumps(self._config(start), ensure_ascii=False)
+        for chunk in again:
+            if len(chunk.samples):
+                yield from self.send(chunk)
+
+    def send(self, chunk: AudioChunk) -> Iterator[Message]:
+        """Yield what a chunk is sent as."""
+        if not len(chunk.samples):
+            return
+        lost = chunk.start - self._next_sample
+        if lost > 0:
+            yield json.dumps({"type": "gap", "seconds": lost / SAMPLE_RATE})
+        self._next_sample = chunk.start + len(chunk.samples)
+        self._unheard.append(chunk)
+        self._captured.append((self._next_sample, chunk))
+        data = ENCODERS[self._encoding](chunk)
+        for start in range(0, len(data), MESSAGE_BYTES):
+            yield data[start : start + MESSAGE_BYTES]
+
+    def warnings(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
+        """Yield what a source has to say; note that its audio is on the way."""
+        self.sent_samples += len(chunk.samples)
+        at_s = chunk.start / SAMPLE_RATE
+        for code, message in chunk.warnings:
+            yield self._warning(code, message, at_s)
+
+    def lost(self, why: str) -> Iterator[EmotionEvent]:
+        """Note that the connection is lost."""
+        if self._lost_at is None:
+            self._lost_at = self._clock()
+            yield self._warning("stream_lost", f"the server is lost: {why}", self._end_s)
+
+    def heard(self, text: str) -> Iterator[EmotionEvent]:
+        """Yield what a message says.
+
+        Raises:
+            ServerError: It is an error, or nothing that a server says.
+        """
+        try:
+            message = json.loads(text)
+            kind = message["type"]
+        except (ValueError, KeyError, TypeError) as error:
+            msg = f"the server does not speak this protocol: {text[:80]!r}"
+            raise ServerError(msg) from error
+        if kind == "error":
+            msg = f"{message.get('code')}: {message.get('message')}"
+            raise ServerError(msg)
+        if kind == "ready":
+            yield from self._back()
+        elif kind == "summary":
+            self.skipped_windows += message.get("skipped_windows", 0)
+            self._is_over = not message.get("interrupted")
+        elif kind in {"emotion", "no_speech", "episode", "warning"}:
+            event = EmotionEvent(**{key: message[key] for key in _KEYS & message.keys()})
+            yield self._noted(replace(event, seq=self._next_seq()))
+
+    def _back(self) -> Iterator[EmotionEvent]:
+        if self._lost_at is None:
+            return
+        away_s, self._lost_at = self._clock() - self._lost_at, None
+        message = f"the server is back after {away_s:.1f} s"
+        at_s = self._end_s
+        if self.is_live:
+            at_s = self._next_sample / SAMPLE_RATE
+            message += "; what came meanwhile is not heard"
+        yield self._warning("stream_back", message, at_s)
+
+    def _config(self, start: int) -> dict[str, Any]:
+        settings = {key: value for key, value in self._settings.items() if value is not None}
+        if isinstance(settings.get("steadiness"), Steadiness):
+            settings["steadiness"] = asdict(cast("Steadiness", settings["steadiness"]))
+        return {
+            "type": "config",
+            "encoding": self._encoding,
+            "sample_rate": SAMPLE_RATE,
+            "live": self.is_live,
+            "timing": self._timing,
+            "start_s": start / SAMPLE_RATE,
+            **settings,
+        }
+
+    def _noted(self, event: EmotionEvent) -> EmotionEvent:
+        if event.type in {"warning", "episode"}:
+            return event
+        end = round(event.end * SAMPLE_RATE)
+        self._heard_to = max(self._heard_to, end)
+        while self._unheard and self._unheard[0].start + len(self._unheard[0].samples) <= end:
+            self._unheard.popleft()
+        while len(self._captured) > 1 and self._captured[0][0] < end:
+            self._captured.popleft()
+        if not event.latency_ms or not self._captured:
+            return event
+        return replace(event, latency_ms=self._latency_ms(event, end))
+
+    def _latency_ms(self, event: EmotionEvent, end: int) -> dict[str, float]:
+        """Return the latency from capture to now: the server's, and what the network adds."""
+        chunk_end, chunk = self._captured[0]
+        captured_at = chunk.captured_at
+        if chunk.is_live:
+            captured_at -= max(0, chunk_end - end) / SAMPLE_RATE
+        total_s = self._clock() - captured_at
+        spent_s = {
+            part: value / 1e3
+            for part, value in event.latency_ms.items()
+            if part not in {"total", "other"}
+        }
+        spent_s["network"] = total_s - event.latency_ms["total"] / 1e3
+        return latency_ms(total_s, spent_s)
+
+    @property
+    def _end_s(self) -> float:
+        return self._heard_to / SAMPLE_RATE
+
+    def _warning(self, code: str, message: str, at_s: float) -> EmotionEvent:
+        seq = self._next_seq()
+        name = self._settings.get("name")
+        return EmotionEvent(
+            "warning",
+            seq,
+            at_s,
+            at_s,
+            code=code,
+            message=message,
+            source=None if name is None else str(name),
+        )
+
+    def _next_seq(self) -> int:
+        self._seq += 1
+        return self._seq - 1
+
+
+def _from(chunk: AudioChunk, start: int) -> AudioChunk:
+    """Return what of a chunk lies at or behind a sample."""
+    passed = max(0, start - chunk.start)
+    return replace(chunk, samples=chunk.samples[passed:], start=chunk.start + passed)

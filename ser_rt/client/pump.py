@@ -1,0 +1,76 @@
+"""A source's chunks for asyncio: the source is iterated in a thread, since it may wait."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+
+from ser_rt.runtime.audio import AudioChunk, AudioSource
+
+MAX_CHUNKS = 32
+
+
+class Pump:
+    """Takes chunks out of an open source, at most `MAX_CHUNKS` ahead.
+
+    Attributes:
+        error: What ended the source before its time.
+    """
+
+    def __init__(self, source: AudioSource) -> None:
+        """Start the thread."""
+        self._source = source
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[AudioChunk | None] = asyncio.Queue(MAX_CHUNKS)
+        self._head: list[AudioChunk | None] = []
+        self._is_closed = False
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="ser-rt-source", daemon=True)
+        self._thread.start()
+
+    async def peek(self) -> AudioChunk | None:
+        """Wait for the next chunk and return it without taking it; None at the end."""
+        if not self._head:
+            self._head.append(await self._queue.get())
+        return self._head[0]
+
+    def take(self) -> None:
+        """Take the chunk that `peek` returned."""
+        self._head.clear()
+
+    async def wait(self, seconds: float, *, discard: bool) -> None:
+        """Let time pass, and live audio with it: nobody hears it later."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while discard and await self.peek() is not None:
+                    self.take()
+                await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        """End the source and the thread."""
+        self._is_closed = True
+        self._source.close()
+        while self._thread.is_alive():
+            while not self._queue.empty():
+                self._queue.get_nowait()
+            await asyncio.to_thread(self._thread.join, 0.05)
+
+    def end(self) -> None:
+        """Let the chunks end here; callable from any thread."""
+        self._is_closed = True
+        self._source.close()
+
+    def _run(self) -> None:
+        try:
+            for chunk in self._source:
+                self._put(chunk)
+                if self._is_closed:
+                    break
+        except BaseException as error:  # noqa: BLE001 (raised again where the events are read)
+            self.error = error
+        finally:
+            self._put(None)
+
+    def _put(self, chunk: AudioChunk | None) -> None:
+        asyncio.run_coroutine_threadsafe(self._queue.put(chunk), self._loop).result()

@@ -1,0 +1,232 @@
+"""The Python client against a real server, one that comes and goes too."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ser_rt
+from ser_rt.client import AsyncClient, Client
+from ser_rt.errors import AudioDecodeError, AudioNotFoundError, ConfigError, ServerError
+from ser_rt.runtime.audio import AudioChunk, AudioSource, SourceWarning
+from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.sources.push import PushSource
+from ser_rt.server.limits import Limits
+from tests.conftest import RATE, make_wave
+from tests.server.conftest import Running, serving
+
+KEY = "a-key-of-more-than-16"
+
+
+@pytest.fixture(scope="module")
+def running(classifier: OnnxClassifier) -> Iterator[Running]:
+    with serving(classifier) as found:
+        yield found
+
+
+def lines(events: list[EmotionEvent]) -> list[str]:
+    return [event.to_json(timing=False) for event in events]
+
+
+def test_a_server_hears_what_this_machine_would(
+    running: Running, classifier: OnnxClassifier, write_audio: Callable[..., Path]
+) -> None:
+    path = write_audio("a.wav", make_wave(6.3, 44_100), 44_100)
+    here = list(ser_rt.stream(path, model=classifier, vad=False, episodes=True))
+    there = list(Client(running.ws, vad=False, episodes=True).stream(path))
+    assert lines(there) == lines(here)
+    totals = [event.latency_ms for event in there if event.type == "emotion"]
+    assert all(t["total"] == pytest.approx(sum(t.values()) - t["total"]) for t in totals)
+    assert any("network" in t for t in totals)
+
+
+def test_arrays_and_half_of_the_bytes(running: Running, classifier: OnnxClassifier) -> None:
+    wave = np.round(make_wave(2.2) * 32767).astype(np.int16)
+    here = list(ser_rt.stream(wave, sample_rate=RATE, model=classifier, vad=False))
+    client = Client(running.ws, vad=False, encoding="pcm_s16le", timing=False)
+    there = list(client.stream(wave, sample_rate=RATE))
+    assert lines(there) == lines(here)
+    assert all(not event.latency_ms for event in there)
+
+
+def test_asyncio(running: Running) -> None:
+    async def listen() -> list[float]:
+        client = AsyncClient(running.ws, vad=False)
+        stream = client.stream(make_wave(1.7), sample_rate=RATE)
+        return [event.end async for event in stream]
+
+    assert asyncio.run(listen()) == [1.0, 1.5, 1.7]
+
+
+def test_ready_says_what_the_server_is(running: Running, classifier: OnnxClassifier) -> None:
+    ready = Client(running.ws).ready()
+    assert (ready.name, ready.labels) == ("tiny", classifier.labels)
+    assert (ready.provider, ready.precision, ready.window_s) == ("cpu", "fp32", 3.0)
+
+
+def test_leaving_early_ends_the_stream(running: Running) -> None:
+    source = PushSource(RATE)
+    source.push(make_wave(1.1))
+    before = threading.active_count()
+    events = Client(running.ws, vad=False).stream(source)
+    assert next(events).end == 1.0
+    events.close()
+    running.wait_until(lambda: not running.service.sessions)
+    assert threading.active_count() <= before
+
+
+def test_warnings_of_the_source_are_events(running: Running) -> None:
+    class Odd(AudioSource):
+        def __iter__(self) -> Iterator[AudioChunk]:
+            warning = SourceWarning("overflow", "some was lost")
+            yield AudioChunk(make_wave(1), 0, 0.0)
+            yield AudioChunk(make_wave(1), 5 * RATE, 0.0, warnings=(warning,))
+
+    events = list(Client(running.ws, vad=False).stream(Odd()))
+    assert [event.code for event in events if event.type == "warning"] == ["overflow"]
+    assert sorted(event.end for event in events if event.type == "emotion") == [1.0, 6.0]
+    assert sorted(event.seq for event in events) == [0, 1, 2]
+
+
+def test_audio_that_breaks_raises_after_what_was_heard(running: Running, tmp_path: Path) -> None:
+    class Broken(AudioSource):
+        def __iter__(self) -> Iterator[AudioChunk]:
+            yield AudioChunk(make_wave(1), 0, 0.0)
+            msg = "broken"
+            raise AudioDecodeError(msg)
+
+    events = Client(running.ws, vad=False).stream(Broken())
+    assert next(events).end == 1.0
+    with pytest.raises(AudioDecodeError, match="broken"):
+        next(events)
+    with pytest.raises(AudioNotFoundError):
+        list(Client(running.ws).stream(tmp_path / "none.wav"))
+
+
+def test_what_a_server_cannot_be_told_is_refused_at_once(running: Running) -> None:
+    with pytest.raises(ConfigError, match="no encoding 'mp3'"):
+        list(Client(running.ws, encoding="mp3").stream(make_wave(1), sample_rate=RATE))
+    with pytest.raises(ServerError, match="bad_config: hop of 2 s is longer"):
+        list(Client(running.ws, window_s=1, hop_s=2).stream(make_wave(1), sample_rate=RATE))
+    with pytest.raises(ServerError, match="bad_message: window_s: 99 is greater"):
+        Client(running.ws, window_s=99).ready()
+
+
+def test_no_server_a_wrong_key_and_no_address(classifier: OnnxClassifier) -> None:
+    with serving(classifier, keys=(KEY,)) as running:
+        address = running.ws
+        with pytest.raises(ServerError, match="unauthorized"):
+            list(Client(address, token=KEY[1:]).stream(make_wave(1), sample_rate=RATE))
+        client = Client(address, token=KEY, vad=False)
+        assert len(list(client.stream(make_wave(1), sample_rate=RATE))) == 1
+    with pytest.raises(ServerError, match="no server at"):
+        list(Client(address, token=KEY).stream(make_wave(1), sample_rate=RATE))
+    with pytest.raises(ConfigError, match="no address"):
+        Client("nonsense").ready()
+
+
+def test_a_full_server_refuses(classifier: OnnxClassifier) -> None:
+    with serving(classifier, Limits(max_streams=1)) as running:
+        source = PushSource(RATE)
+        source.push(make_wave(1.1))
+        first = Client(running.ws, vad=False).stream(source)
+        next(first)
+        with pytest.raises(ServerError, match="server_full"):
+            Client(running.ws).ready()
+        first.close()
+
+
+def test_a_recording_goes_on_when_the_server_is_back(classifier: OnnxClassifier) -> None:
+    heard: list[EmotionEvent] = []
+    with serving(classifier) as running:
+        port = running.port
+        source = Stepped(make_wave(8))
+        events = Client(running.ws, vad=False, half_life_s=0).stream(source)
+        source.allow(3.2)
+        while not heard or heard[-1].end < 3.0:
+            heard.append(next(events))
+    source.allow(8)
+    while heard[-1].code != "stream_lost":
+        heard.append(next(events))
+    assert heard[-2].end == 3.2  # the last result before the server went
+    with serving(classifier, port=port):
+        heard += events
+    assert [event.code for event in heard if event.type == "warning"][:2] == [
+        "stream_lost",
+        "stream_back",
+    ]
+    results = [event for event in heard if event.type == "emotion"]
+    assert results[-1].end == 8.0
+    assert [event.seq for event in heard] == list(range(len(heard)))
+    # No audio is left out: what follows the loss begins where the last event ended.
+    back = next(n for n, event in enumerate(heard) if event.code == "stream_back")
+    before = max(event.end for event in heard[:back] if event.type == "emotion")
+    after = next(event for event in heard[back:] if event.type == "emotion")
+    assert after.start == before
+
+
+def test_live_audio_goes_on_with_a_gap_when_the_server_is_back(
+    classifier: OnnxClassifier,
+) -> None:
+    heard: list[EmotionEvent] = []
+    with serving(classifier) as running:
+        port = running.port
+        source = PushSource(RATE)
+        events = Client(running.ws, vad=False).stream(source)
+        source.push(make_wave(1.1))
+        heard.append(next(events))
+    while not heard or heard[-1].code != "stream_lost":
+        heard.append(next(events))
+    source.push(make_wave(5))  # nobody hears these
+    with serving(classifier, port=port):
+        while heard[-1].code != "stream_back":
+            heard.append(next(events))
+        source.push(make_wave(2))
+        source.end()
+        heard += events
+    back = next(event for event in heard if event.code == "stream_back")
+    later = heard[heard.index(back) + 1 :]
+    assert [(round(e.end - e.start, 3), e.start >= 6.1) for e in later] == [
+        (1.0, True),
+        (1.5, True),
+        (2.0, True),
+    ]
+
+
+def test_without_reconnect_a_lost_server_is_an_error(classifier: OnnxClassifier) -> None:
+    source = PushSource(RATE)
+    with serving(classifier) as running:
+        events = Client(running.ws, vad=False, reconnect=False).stream(source)
+        source.push(make_wave(1.1))
+        assert next(events).end == 1.0
+    with pytest.raises(ServerError, match=r"lost: it closed"):
+        list(events)
+
+
+class Stepped(AudioSource):
+    """A recording of which a test says how far it may be read."""
+
+    def __init__(self, wave: np.ndarray) -> None:
+        self._wave, self._allowed_s = wave, 0.0
+        self._changed = threading.Condition()
+
+    def allow(self, seconds: float) -> None:
+        with self._changed:
+            self._allowed_s = seconds
+            self._changed.notify()
+
+    def close(self) -> None:
+        self.allow(float("inf"))
+
+    def __iter__(self) -> Iterator[AudioChunk]:
+        for start in range(0, len(self._wave), RATE // 10):
+            with self._changed:
+                while start / RATE >= self._allowed_s:
+                    self._changed.wait()
+            yield AudioChunk(self._wave[start : start + RATE // 10], start, 0.0)

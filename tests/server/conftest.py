@@ -1,0 +1,147 @@
+"""A server on a free port of this machine, in a thread, and clients of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.server.app import make_app
+from ser_rt.server.auth import Guard
+from ser_rt.server.limits import Limits
+from ser_rt.server.protocol import check
+from ser_rt.server.service import Service
+from ser_rt.server.transport import Server, make_server
+from tests.conftest import RATE, make_wave
+
+Message = dict[str, Any]
+CONFIG: Message = {"type": "config", "sample_rate": RATE, "vad": False, "timing": False}
+
+
+@dataclass
+class Running:
+    """A server that answers."""
+
+    server: Server
+    service: Service
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def port(self) -> int:
+        return self.server.port
+
+    @property
+    def ws(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/v1/stream"
+
+    def http(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def call(self, work: Callable[[], Any]) -> Any:
+        """Do something in the server's thread, and wait for it."""
+
+        async def do() -> Any:
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(do(), self.loop).result(10)
+
+    def wait_until(self, is_so: Callable[[], bool], timeout_s: float = 10.0) -> None:
+        """Wait for something in the server's thread to be so."""
+
+        async def wait() -> None:
+            async with asyncio.timeout(timeout_s):
+                while not is_so():  # noqa: ASYNC110 (nothing tells)
+                    await asyncio.sleep(0.005)
+
+        asyncio.run_coroutine_threadsafe(wait(), self.loop).result(timeout_s + 5)
+
+
+@contextmanager
+def serving(
+    model: Any,
+    limits: Limits | None = None,
+    *,
+    port: int = 0,
+    keys: tuple[str, ...] = (),
+    origins: tuple[str, ...] = (),
+    hosts: tuple[str, ...] = ("127.0.0.1", "localhost"),
+    uvicorn_settings: Message | None = None,
+    **settings: Any,
+) -> Iterator[Running]:
+    """Serve a model, as ``ser-serve`` does but for the process."""
+    service = Service(model, limits, **settings)
+    app = make_app(service, Guard(keys, origins), origins=origins, hosts=hosts)
+    server = make_server(app, service, host="127.0.0.1", port=port, **uvicorn_settings or {})
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_until_complete, args=(server.serve(),))
+    thread.start()
+    running = Running(server, service, loop)
+    try:
+        running.wait_until(lambda: server.started and service.state == "ready")
+        yield running
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive(), "the server does not end"
+        loop.close()
+
+
+@pytest.fixture(scope="session")
+def running(classifier: OnnxClassifier) -> Iterator[Running]:
+    """One server for all tests that leave it as it is."""
+    with serving(classifier) as found:
+        yield found
+
+
+@pytest.fixture
+def connected(running: Running) -> Iterator[Callable[..., ClientConnection]]:
+    """Connect to that server; what is sent first is the configuration with changes."""
+    with ExitStack() as opened:
+
+        def open_one(**changes: Any) -> ClientConnection:
+            socket_ = opened.enter_context(connect(running.ws, compression=None))
+            socket_.send(json.dumps(CONFIG | changes))
+            assert receive(socket_)["type"] == "ready"
+            return socket_
+
+        yield open_one
+
+
+def receive(socket_: ClientConnection, timeout_s: float = 10.0) -> Message:
+    """Return the next message, if it is one of the protocol."""
+    message: Message = json.loads(socket_.recv(timeout_s))
+    check(message, "server_message", "internal")
+    return message
+
+
+def rest(socket_: ClientConnection, timeout_s: float = 10.0) -> tuple[list[Message], int, str]:
+    """Return all messages until the server closes, and code and reason of that."""
+    messages = []
+    while True:
+        try:
+            messages.append(receive(socket_, timeout_s))
+        except ConnectionClosed as closed:
+            if closed.rcvd is None:
+                pytest.fail("the connection broke")
+            return messages, closed.rcvd.code, closed.rcvd.reason
+
+
+def pcm(seconds: float, seed: int = 0) -> bytes:
+    """Return noise as 16-bit samples."""
+    return (make_wave(seconds, seed=seed) * 32767).astype(np.int16).tobytes()
+
+
+def raw_connection(running: Running, timeout_s: float = 10.0) -> socket.socket:
+    """Open a bare connection."""
+    return socket.create_connection(("127.0.0.1", running.port), timeout=timeout_s)

@@ -1,0 +1,179 @@
+"""The protocol message by message, over a real socket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from ser_rt.config import EMOTIONS
+from ser_rt.runtime.cli import main
+from tests.conftest import RATE, Wave, make_wave
+from tests.server.conftest import CONFIG, Running, pcm, receive, rest
+from tests.tiny_bundle import LABELS
+
+Connected = Callable[..., ClientConnection]
+
+
+def ends_of(messages: list[dict[str, Any]]) -> list[float]:
+    return [m["end"] for m in messages if m["type"] in ("emotion", "no_speech")]
+
+
+def test_ready_says_what_listens(running: Running) -> None:
+    with connect(running.ws) as socket:
+        socket.send(json.dumps(CONFIG | {"language": "ko", "hop_s": 0.25, "live": True}))
+        ready = receive(socket)
+    assert ready["model"] == {"name": "tiny", "version": "1.0"}
+    assert (ready["provider"], ready["precision"]) == ("cpu", "fp32")
+    assert [label["en"] for label in ready["labels"]] == list(LABELS)
+    assert ready["labels"][1] == {"id": 1, "en": "Angry", "ko": "분노", "name": EMOTIONS["Angry"]}
+    assert (ready["window_s"], ready["hop_s"], ready["min_window_s"]) == (3.0, 0.25, 1.0)
+    assert ready["live"] is True
+
+
+@pytest.mark.parametrize("encoding", ["pcm_s16le", "pcm_f32le"])
+def test_events_are_those_of_ser_stream_byte_for_byte(
+    connected: Connected,
+    write_audio: Callable[..., Path],
+    tiny_bundle: Path,
+    capsys: pytest.CaptureFixture[str],
+    encoding: str,
+) -> None:
+    wave = np.round(make_wave(6.3, 44_100) * 32767).astype(np.int16)
+    flags = ["--model", str(tiny_bundle), "--no-vad", "--no-timing", "--episodes", "-q"]
+    assert main([*flags, "--format", "jsonl", str(write_audio("a.wav", wave, 44_100))]) == 0
+    wanted = capsys.readouterr().out.splitlines()
+
+    socket = connected(encoding=encoding, sample_rate=44_100, episodes=True)
+    if encoding == "pcm_f32le":
+        data = (wave / np.float32(32768)).astype("<f4").tobytes()
+    else:
+        data = wave.tobytes()
+    for start in range(0, len(data), 7_001):  # in the middle of samples too
+        socket.send(data[start : start + 7_001])
+    socket.send('{"type": "close"}')
+    messages, code, _ = rest(socket)
+    assert [json.dumps(message, ensure_ascii=False) for message in messages] == wanted
+    assert code == 1000
+
+
+def test_channels_are_averaged(connected: Connected) -> None:
+    left, right = make_wave(2, seed=1), make_wave(2, seed=2)
+    mean = ((left + right) / np.float32(2)).astype(np.float32)
+
+    def heard(wave: Wave, channels: int) -> list[dict[str, Any]]:
+        socket = connected(encoding="pcm_f32le", channels=channels)
+        socket.send(wave.tobytes())
+        socket.send('{"type": "close"}')
+        return rest(socket)[0]
+
+    assert heard(np.stack([left, right], axis=1), 2) == heard(mean, 1)
+
+
+def test_finalize_gives_what_is_there_and_goes_on(connected: Connected) -> None:
+    socket = connected()
+    socket.send(pcm(1.2))
+    socket.send('{"type": "finalize"}')
+    first = [receive(socket) for _ in range(3)]
+    assert ends_of(first) == [1.0, 1.2]
+    assert first[-1] == {"type": "finalized", "end": 1.2}
+    socket.send(pcm(0.5))
+    socket.send('{"type": "close"}')
+    messages, _, _ = rest(socket)
+    assert ends_of(messages) == [1.5, 1.7]
+    assert messages[-1]["audio_s"] == 1.7
+
+
+def test_finals_of_live_streams_come_however_late(connected: Connected) -> None:
+    socket = connected(live=True)
+    socket.send(pcm(0.7))
+    socket.send('{"type": "finalize"}')
+    assert receive(socket)["end"] == 0.7
+
+
+def test_reset_starts_anew(connected: Connected) -> None:
+    socket = connected()
+    socket.send(pcm(1.1))
+    assert receive(socket)["seq"] == 0
+    socket.send('{"type": "reset"}')
+    assert receive(socket)["type"] == "ready"
+    socket.send(pcm(1.1))
+    socket.send('{"type": "close"}')
+    messages, _, _ = rest(socket)
+    assert [(m["seq"], m["end"]) for m in messages[:-1]] == [(0, 1.0), (1, 1.1)]
+    assert messages[-1]["audio_s"] == 2.2
+    assert messages[-1]["windows"] == 3
+
+
+def test_keepalive_is_answered_if_it_has_an_id(connected: Connected) -> None:
+    socket = connected()
+    socket.send('{"type": "keepalive"}')
+    socket.send('{"type": "keepalive", "id": 7}')
+    assert receive(socket) == {"type": "alive", "id": 7}
+
+
+def test_a_gap_is_skipped_and_no_window_spans_it(connected: Connected) -> None:
+    socket = connected()
+    socket.send(pcm(1.2))
+    socket.send('{"type": "gap", "seconds": 10}')
+    socket.send(pcm(1.2))
+    socket.send('{"type": "close"}')
+    messages, _, _ = rest(socket)
+    spans = [(m["start"], m["end"]) for m in messages[:-1]]
+    assert spans == [(0.0, 1.0), (0.0, 1.2), (11.2, 12.2), (11.2, 12.4)]
+
+
+def test_a_stream_may_begin_later_than_zero(connected: Connected) -> None:
+    socket = connected(start_s=100)
+    socket.send(pcm(1.0))
+    assert (event := receive(socket))["start"] == 100.0
+    assert event["end"] == 101.0
+
+
+def test_settings_reach_the_engine(connected: Connected) -> None:
+    socket = connected(
+        hop_s=0.25, min_window_s=0.5, window_s=0.5, top_k=2, name="alice", timing=True,
+        steadiness={"unsure": 1.0}, half_life_s=0, gate_threshold=0,
+    )  # fmt: skip
+    socket.send(pcm(1.0))
+    socket.send('{"type": "close"}')
+    messages, _, _ = rest(socket)
+    assert ends_of(messages) == [0.5, 0.75, 1.0]
+    first = messages[0]
+    assert (first["source"], first["emotion"], len(first["probabilities"])) == (
+        "alice",
+        "unsure",
+        2,
+    )
+    parts = dict(first["latency_ms"])
+    assert parts.pop("total") == pytest.approx(sum(parts.values()))
+
+
+def test_half_a_sample_at_the_end_is_a_warning(connected: Connected) -> None:
+    socket = connected()
+    socket.send(pcm(1.0) + b"x")
+    socket.send('{"type": "close"}')
+    messages, code, _ = rest(socket)
+    warning = messages[1]
+    assert (warning["type"], warning["code"]) == ("warning", "trailing_bytes")
+    assert warning["fatal"] is False
+    assert code == 1000
+
+
+def test_a_stream_without_audio_ends_with_an_empty_summary(connected: Connected) -> None:
+    socket = connected()
+    socket.send('{"type": "close"}')
+    messages, code, _ = rest(socket)
+    assert [(m["type"], m["windows"], m["audio_s"]) for m in messages] == [("summary", 0, 0.0)]
+    assert code == 1000
+
+
+def test_silence_is_no_speech(connected: Connected) -> None:
+    socket = connected()
+    socket.send(bytes(2 * RATE))
+    assert receive(socket)["type"] == "no_speech"
