@@ -67,6 +67,7 @@ def _listen(flags: argparse.Namespace) -> int:
     from ser_rt.runtime.stream import load
 
     classifier = load(flags.model, flags.provider, flags.threads)
+    classifier.warm_up()
     try:
         sources = list(sources_of(flags, classifier.sample_rate))
     except AudioInputError as error:

@@ -16,6 +16,13 @@ from ser_rt.runtime.provider_trouble import trouble
 from ser_rt.runtime.providers import CPU, Execution, onnxruntime
 
 _QUIET, _WARNINGS = 4, 2
+_CONFIG = {
+    # Threads wait for the next operator awake, which is quick, and not for the next hop: a stream
+    # is idle until then, and two graphs that are run in turn would keep each other's cores busy.
+    "session.intra_op.spin_duration_us": "200",
+    "session.force_spinning_stop": "1",
+    "session.record_ep_graph_assignment_info": "1",
+}
 
 
 class Session:
@@ -103,9 +110,8 @@ def _options(ort: Any, threads: int) -> Any:  # noqa: ANN401 (no types)
     options.intra_op_num_threads = threads
     options.enable_mem_pattern = False
     options.log_severity_level = _QUIET
-    # Streams are idle between hops; a thread that spins meanwhile burns a core.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    for key, value in _CONFIG.items():
+        options.add_session_config_entry(key, value)
     return options
 
 
