@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +39,7 @@ from ser_rt.provenance import describe_run
 from ser_rt.training_arguments import arguments, join_processes, refuse_contradictions
 from ser_rt.training_loop import EmotionTrainer, named_troubles
 from ser_rt.training_scores import History, history_of, logits_of, measure
+from ser_rt.training_trackers import tracked
 from ser_rt.training_windows import BalancedSampler
 from ser_rt.weight_average import WeightAverage
 
@@ -107,13 +107,11 @@ class SpeechEmotionTrainer:
             trainer = self._trainer(model, how, train, val)
             if how.process_index:  # or the same would drop out of every process
                 transformers.set_seed(self.training_config.seed + how.process_index)
-            with warnings.catch_warnings():
-                # Of a file system, when checkpoints are less than a second apart.
-                warnings.filterwarnings("ignore", message="mtime may not be reliable")
+            with tracked(self.training_config.report_to, run):
                 trainer.train(resume_from_checkpoint=last)
-            trainer.keep_average()
-            merge_adapters(trainer.network)
-            temperature = self._calibrate(trainer) if val.clips else 1.0
+                trainer.keep_average()
+                merge_adapters(trainer.network)
+                temperature = self._calibrate(trainer) if val.clips else 1.0
             history = history_of(trainer.state.log_history)
             if trainer.is_world_process_zero():
                 training = describe_run(
@@ -191,7 +189,8 @@ class SpeechEmotionTrainer:
 
     @staticmethod
     def _calibrate(trainer: EmotionTrainer) -> float:
-        prediction = trainer.predict(cast("Dataset[Example]", trainer.eval_dataset))
+        clips = cast("Dataset[Example]", trainer.eval_dataset)
+        prediction = trainer.predict(clips, metric_key_prefix="best")
         return fit_temperature(np.asarray(prediction.label_ids), logits_of(prediction.predictions))
 
 

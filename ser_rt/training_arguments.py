@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -12,8 +11,9 @@ import transformers
 from accelerate import PartialState
 
 from ser_rt.config import DataConfig, TrainingConfig
-from ser_rt.errors import ConfigError, MissingDependencyError
+from ser_rt.errors import ConfigError
 from ser_rt.losses import create_loss
+from ser_rt.training_trackers import refuse_missing
 
 
 def refuse_contradictions(training: TrainingConfig) -> None:
@@ -25,10 +25,7 @@ def refuse_contradictions(training: TrainingConfig) -> None:
         msg = "fp16 needs a GPU and there is none: leave it out, or take bf16"
         raise ConfigError(msg)
     create_loss([1, 1], training)
-    package = "" if training.report_to == "none" else training.report_to
-    if package and importlib.util.find_spec(package) is None:
-        msg = f"report_to {package} needs a package that is not installed: pip install {package}"
-        raise MissingDependencyError(msg)
+    refuse_missing(training.report_to)
 
 
 def join_processes() -> PartialState:

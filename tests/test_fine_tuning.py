@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 from ser_rt.checkpoint import load_classifier, load_model
 from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
 from ser_rt.corpus import Clip, load_manifest
-from ser_rt.errors import CheckpointError, ConfigError, MissingDependencyError
+from ser_rt.errors import CheckpointError, ConfigError
 from ser_rt.fine_tuning import merge_adapters, parameter_groups, prepare
 from ser_rt.model import EmotionModel, create_model
 from ser_rt.trainer import create_trainer
@@ -178,8 +178,6 @@ def test_settings_that_cannot_be_are_refused(
             train(fp16=True)
     with pytest.raises(ConfigError, match="no loss 'hinge'"):
         train(loss="hinge")
-    with pytest.raises(MissingDependencyError, match="pip install mlflow"):
-        train(report_to="mlflow")
     nowhere = replace(model, model_name=str(tmp_path / "none"))
     with pytest.raises(CheckpointError, match="cannot load"):
         create_trainer(nowhere, training(tmp_path / "run"), DATA).train(clips)
