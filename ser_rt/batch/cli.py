@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(argv: Sequence[str] | None) -> int:
-    flags = make_parser().parse_args(argv)
+    flags = make_parser().parse_intermixed_args(argv)
     if "://" in flags.out:
         msg = f"--out {flags.out} is a URL; name a folder of this machine and copy it afterwards"
         raise ConfigError(msg)

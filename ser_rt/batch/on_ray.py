@@ -54,15 +54,16 @@ def hear_all(
         if size < 1:
             msg = f"the Ray cluster has no {unit} to run {job.provider} on"
             raise ClusterError(msg)
+        blocks = _blocks(items, size)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.enable_operator_progress_bars = False
-        found = ray.data.from_arrow(_blocks(items, size)).map_batches(
+        found = ray.data.from_arrow(blocks).map_batches(
             Listener,
             fn_constructor_args=(job, labels),
             batch_size=None,
             batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(size=size),
+            compute=ray.data.ActorPoolStrategy(size=min(size, len(blocks))),
             **{f"num_{unit.lower()}s": 1},
         )
         try:

@@ -34,6 +34,15 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty recordings of 12 s."""
+    folder = tmp_path_factory.mktemp("calls")
+    for number in range(30):
+        soundfile.write(folder / f"{number:02}.wav", make_wave(12, seed=number), RATE)
+    return folder
+
+
 @pytest.fixture
 def run(
     tiny_bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -1,0 +1,219 @@
+"""The command: its flags, its summary, its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ser_rt.batch import progress
+from ser_rt.batch.cli import main
+from tests.batch.conftest import Run, files_of, windows_of
+from tests.tiny_bundle import build_tiny_bundle
+
+
+def summary_of(out: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_a_folder_becomes_tables_and_a_summary(run: Run, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, status = run(corpus, "--out", out)
+    assert code == 0
+    assert status[0] == "ser-batch: 7 files"
+    assert "7 files heard, 0.00 h in" in status[1]
+    files, windows = files_of(out), windows_of(out)
+    summary = summary_of(out)
+    assert summary["complete"]
+    assert (summary["files"], summary["files_missing"], summary["errors"]) == (7, 0, {})
+    assert summary["windows"] == len(windows) == sum(row["windows"] for row in files.values())
+    assert summary["audio_s"] == pytest.approx(sum(0.6 * n for n in range(1, 8)))
+    assert sum(summary["emotions"].values()) == 7
+    assert (summary["model"], summary["version"]) == ("tiny", "1.0")
+    assert summary["settings"]["window"] == 3.0
+    assert summary["settings"]["hop"] == 0.5
+    assert summary["settings"]["no_vad"] is True
+    assert summary["run"]["real_time_factor"] > 0
+
+
+def test_what_is_done_is_not_done_again(run: Run, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(corpus / "1.wav", "--out", out)
+    before = windows_of(out)
+    code, status = run(corpus, "--out", out)
+    assert (code, status[0]) == (0, "ser-batch: 7 files, 1 of them heard before")
+    assert summary_of(out)["run"]["files"] == 6
+    assert len(files_of(out)) == 7
+    assert run(corpus, "--out", out, "--quiet") == (0, [])
+    assert summary_of(out)["run"]["files"] == 0
+    assert windows_of(out).slice(len(windows_of(out)) - 0).schema == before.schema
+
+
+def test_a_table_with_missing_files_is_heard_and_tried_again_if_asked(
+    run: Run, corpus: Path, tmp_path: Path
+) -> None:
+    table, out = tmp_path / "clips.csv", tmp_path / "out"
+    late = tmp_path / "late.wav"
+    table.write_text(f"file_path,emotion\n{corpus}/1.wav,Joy\n{late},Sad\n{late},Sad\n")
+    code, status = run(table, "--out", out)
+    assert (code, status[0]) == (0, "ser-batch: 2 files (1 named twice)")
+    assert status[-1] == "ser-batch: errors: 1 missing (files/ says which)"
+    found = files_of(out)
+    assert found["1.wav"]["manifest_emotion"] == "Joy"
+    assert found["late.wav"]["manifest_emotion"] == "Sad"
+    assert found["late.wav"]["error_code"] == "missing"
+    late.write_bytes((corpus / "2.wav").read_bytes())
+    run(table, "--out", out)
+    assert files_of(out)["late.wav"]["error_code"] == "missing"
+    run(table, "--out", out, "--retry-errors")
+    assert files_of(out)["late.wav"]["error_code"] is None
+    assert summary_of(out)["errors"] == {}
+
+
+def test_no_file_at_all_is_a_failure(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.wav").write_text("no audio")
+    assert run(tmp_path / "in", "--out", tmp_path / "out")[0] == 1
+    assert files_of(tmp_path / "out")["a.wav"]["error_code"] == "unreadable"
+
+
+def test_a_limit_of_length_is_kept(run: Run, corpus: Path, tmp_path: Path) -> None:
+    assert run(corpus, "--out", tmp_path / "out", "--max-duration", 2)[0] == 0
+    found = files_of(tmp_path / "out")
+    assert {name for name, row in found.items() if row["error_code"] == "too_long"} == {
+        "3.wav",
+        "4.wav",
+        "5.wav",
+        "6.wav",
+    }
+
+
+def test_another_model_is_refused_unless_told(run: Run, corpus: Path, tmp_path: Path) -> None:
+    out, other = tmp_path / "out", build_tiny_bundle(tmp_path / "other", version="1.1")
+    run(corpus, "--out", out)
+    code, status = run(corpus, "--out", out, model=other)
+    assert code == 1
+    assert "was made with model tiny 1.0" in status[-1]
+    assert "not tiny 1.1" in status[-1]
+    assert run(corpus, "--out", out, "--overwrite", model=other)[0] == 0
+    assert summary_of(out)["version"] == "1.1"
+
+
+def test_other_settings_are_refused(run: Run, corpus: Path, tmp_path: Path) -> None:
+    run(corpus, "--out", tmp_path / "out")
+    assert run(corpus, "--out", tmp_path / "out", "--hop", 0.5, "--window", 3)[0] == 0
+    code, status = run(corpus, "--out", tmp_path / "out", "--hop", 1)
+    assert code == 1
+    assert "hop = 0.5, not 1.0" in status[-1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "words"),
+    [
+        (["--workers", 0], 2, "--workers must be above 0"),
+        (["--threads", -1], 2, "--threads must be above 0"),
+        (["--max-duration", "nan"], 2, "--max-duration must be above 0"),
+        (["--commit-every", -1], 2, "--commit-every must be 0 s or more"),
+        (["--address", "host:1"], 2, "--address needs --engine ray"),
+        (["--hop", 7], 2, "hop of 7 s is longer than the window"),
+        (["--out", "s3://bucket/out"], 2, "is a URL"),
+        (["--model", "nowhere"], 1, "no model bundle 'nowhere'"),
+        (["nowhere.wav"], 1, "no file or folder nowhere.wav"),
+    ],
+)
+def test_a_wrong_flag_is_one_line(
+    run: Run, corpus: Path, tmp_path: Path, flags: list[object], code: int, words: str
+) -> None:
+    given, status = run(corpus, "--out", tmp_path / "out", *flags)
+    assert (given, words in status[-1]) == (code, True), status
+    assert status[-1].startswith("ser-batch: ")
+
+
+def test_an_output_that_cannot_be_written_is_one_line(
+    run: Run, corpus: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    code, status = run(corpus, "--out", tmp_path / "file/out")
+    assert (code, len(status)) == (1, 1)
+    assert "cannot be written" in status[0]
+
+
+def test_an_interrupt_keeps_what_was_heard(
+    run: Run, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = progress.Meter.add
+
+    def interrupt(meter: progress.Meter, *args: Any, **kwargs: Any) -> None:
+        add(meter, *args, **kwargs)
+        if meter.done == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(progress.Meter, "add", interrupt)
+        code, status = run(corpus, "--out", tmp_path / "out")
+    assert code == 130
+    assert status[-1] == "ser-batch: 4 files are left; run again to go on"
+    assert not summary_of(tmp_path / "out")["complete"]
+    assert len(files_of(tmp_path / "out")) == 3
+    assert run(corpus, "--out", tmp_path / "out")[0] == 0
+    assert len(files_of(tmp_path / "out")) == 7
+
+
+def test_progress_knows_speed_and_time_left() -> None:
+    now = [100.0]
+    meter = progress.Meter(4, 4000, clock=lambda: now[0])
+    assert str(meter) == "0 of 4 files, 0 × real time, ? left"
+    meter.add(60.0, 1000, 2.0, is_error=False)
+    now[0] = 103.0
+    meter.add(0.0, 0, 0.0, is_error=True)
+    assert meter.speed == pytest.approx(12.0)
+    assert meter.left_s == pytest.approx(15.0)
+    assert str(meter) == "2 of 4 files, 1 with errors, 12 × real time, 0:15 left"
+
+
+def test_a_log_gets_a_line_now_and_then(
+    run: Run, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
+    _, status = run(corpus, "--out", tmp_path / "out")
+    assert sum("× real time, " in line for line in status) == 7
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo terminal")
+def test_a_terminal_gets_a_bar(corpus: Path, tmp_path: Path, tiny_bundle: Path) -> None:
+    command = [sys.executable, "-m", "ser_rt.batch.cli", str(corpus), "--model", str(tiny_bundle)]
+    command += ["--no-vad", "--workers", "1", "--out", str(tmp_path / "out")]
+    ours, theirs = os.openpty()
+    env = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
+    with subprocess.Popen(command, stderr=theirs, env=env) as process:
+        os.close(theirs)
+        shown = b""
+        try:
+            while block := os.read(ours, 65_536):
+                shown += block
+        except OSError:  # Linux says so when the other end is closed
+            pass
+    os.close(ours)
+    assert process.returncode == 0
+    assert b"7/7" in shown
+    assert "× real time".encode() in shown
+
+
+def test_a_command_without_its_packages_names_the_extra(
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    for name in [name for name in sys.modules if name.startswith("ser_rt.batch.")]:
+        if name != "ser_rt.batch.cli":
+            monkeypatch.delitem(sys.modules, name)
+    assert main([str(corpus), "--out", str(tmp_path / "out")]) == 1
+    assert "pip install 'ser-rt[batch]'" in capsys.readouterr().err

@@ -1,0 +1,99 @@
+"""What needs a process of its own: kills and signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import soundfile
+
+from tests.batch.conftest import Run, files_of, windows_of
+from tests.conftest import RATE, make_wave
+from tests.source_tree import ROOT
+
+DEADLINE_S = 60.0
+
+
+def start(calls: Path, out: Path, model: Path, *flags: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "ser_rt.batch.cli", str(calls), "--out", str(out)]
+    command += ["--model", str(model), "--no-vad", "--workers", "1", *flags]
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ, cwd=ROOT
+    )
+
+
+def wait_for_parts(process: subprocess.Popen[bytes], out: Path, count: int) -> None:
+    """Return when so many files are done, or the process has ended."""
+    ends = time.monotonic() + DEADLINE_S
+    while len(list(out.glob("files/part-*"))) < count and process.poll() is None:
+        assert time.monotonic() < ends, "nothing was written"
+        time.sleep(0.001)
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_table(
+    run: Run, calls: Path, tmp_path: Path, tiny_bundle: Path
+) -> None:
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    for count in (3, 10):
+        with start(calls, out, tiny_bundle, "--commit-every", "0") as process:
+            wait_for_parts(process, out, count)
+            workers = psutil.Process(process.pid).children(recursive=True)
+            process.kill()
+        assert process.returncode == -signal.SIGKILL
+        assert psutil.wait_procs(workers, timeout=DEADLINE_S)[1] == []
+    assert run(calls, "--out", out)[0] == 0
+    assert run(calls, "--out", whole)[0] == 0
+    assert windows_of(out).equals(windows_of(whole))
+    time_out = {"elapsed_s": None}
+    found, expected = files_of(out), files_of(whole)
+    assert {k: v | time_out for k, v in found.items()} == {
+        k: v | time_out for k, v in expected.items()
+    }
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_in_order(
+    run: Run, calls: Path, tmp_path: Path, tiny_bundle: Path, number: signal.Signals, code: int
+) -> None:
+    out = tmp_path / "out"
+    with start(calls, out, tiny_bundle, "--commit-every", "0") as process:
+        wait_for_parts(process, out, 2)
+        process.send_signal(signal.SIGSTOP)
+        refused, status = run(calls, "--out", out)
+        process.send_signal(number)
+        process.send_signal(signal.SIGCONT)
+        _, err = process.communicate(timeout=DEADLINE_S)
+    assert refused == 1
+    assert "another run writes to" in status[-1]
+    assert process.returncode == code
+    assert err.decode().splitlines()[-1].endswith("files are left; run again to go on")
+    assert b"Traceback" not in err
+    assert run(calls, "--out", out)[0] == 0
+    assert len(files_of(out)) == 30
+
+
+@pytest.mark.slow
+def test_an_hour_takes_no_more_memory_than_minutes(tmp_path: Path, tiny_bundle: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    minute = make_wave(60)
+    with soundfile.SoundFile(folder / "hours.flac", "w", RATE, 1) as file:
+        for _ in range(180):
+            file.write(minute)
+    resident: list[int] = []
+    with start(folder, tmp_path / "out", tiny_bundle) as process:
+        while process.poll() is None:
+            time.sleep(0.05)
+            try:
+                children = psutil.Process(process.pid).children()
+                resident.append(max((c.memory_info().rss for c in children), default=0))
+            except psutil.NoSuchProcess:
+                continue
+    assert files_of(tmp_path / "out")["hours.flac"]["windows"] == 3 * 7_200 - 1
+    assert max(resident) < 250_000_000

@@ -1,0 +1,164 @@
+"""Ray hears what a pool of processes hears."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from ser_rt.batch import on_ray
+from ser_rt.batch.engines import Resources
+from ser_rt.batch.hearing import Heard, Job
+from ser_rt.batch.inputs import Item
+from ser_rt.batch.local import hear_all as hear_locally
+from ser_rt.batch.on_ray import Listener, hear_all
+from ser_rt.errors import BundleInvalidError, ClusterError, ConfigError
+from tests.batch.conftest import Run, files_of, windows_of
+from tests.batch.engines import Poison
+from tests.tiny_bundle import LABELS
+
+ray = pytest.importorskip("ray", reason="the extra cluster is not installed")
+
+# Ray's own, from inside its packages.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """Two cores of this machine, as small as Ray gets."""
+    ray.init(
+        address="local",
+        num_cpus=2,
+        include_dashboard=False,
+        object_store_memory=100_000_000,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
+    yield
+    ray.shutdown()
+
+
+def rows(heard: list[Heard]) -> list[tuple[Any, ...]]:
+    return sorted((one.path, one.file | {"elapsed_s": None}, one.windows) for one in heard)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{closed}", "127.0.0.1:{mute}", "nowhere.invalid:1"])
+def test_an_address_that_does_not_answer_is_refused_in_time(
+    job: Job, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_ray, "STATUS_S", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            closed = server.getsockname()[1]
+        where = address.format(closed=closed, mute=mute.getsockname()[1])
+        engine = hear_all([Item("/x.wav", 1)], job, LABELS, Resources(address=where))
+        with pytest.raises(ClusterError, match=where):
+            next(engine)
+
+
+@pytest.mark.parametrize("address", ["nowhere", "ray://head:10001x", "host:port"])
+def test_an_address_that_is_none_is_a_wrong_flag(
+    run: Run, corpus: Path, tmp_path: Path, address: str
+) -> None:
+    code, status = run(corpus, "--out", tmp_path / "o", "--engine", "ray", "--address", address)
+    assert (code, "--address must be HOST:PORT" in status[-1]) == (2, True)
+    with pytest.raises(ConfigError):
+        on_ray._probe(address)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_rows_are_those_of_the_local_engine(run: Run, corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.wav").write_text("no audio")
+    code, _ = run(corpus, tmp_path / "bad.wav", "--out", tmp_path / "ray", "--engine", "ray")
+    assert code == 0
+    flags = ("--engine", "local", "--workers", 1)
+    assert run(corpus, tmp_path / "bad.wav", "--out", tmp_path / "local", *flags)[0] == 0
+    assert windows_of(tmp_path / "ray").equals(windows_of(tmp_path / "local"))
+    assert len(files_of(tmp_path / "ray")) == 8
+    for name, row in files_of(tmp_path / "local").items():
+        assert files_of(tmp_path / "ray")[name] | {"elapsed_s": None} == row | {"elapsed_s": None}
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_model_that_does_not_load_is_said_in_our_words(job: Job, corpus: Path) -> None:
+    bad = replace(job, model_sha256="0" * 64)
+    with pytest.raises(BundleInvalidError, match="is another than"):
+        list(hear_all([Item(str(corpus / "1.wav"), 1)], bad, LABELS, Resources()))
+
+
+class _Block(dict[str, Any]):
+    """A block whose path kills a process, as no Arrow string can."""
+
+    def __init__(self, paths: list[str]) -> None:
+        super().__init__(path=self)
+        self.to_pylist = lambda: paths
+
+
+def test_an_actor_survives_a_file_that_kills_its_process(job: Job, corpus: Path) -> None:
+    good = [str(path) for path in sorted(corpus.iterdir())[:3]]
+    listener = Listener(job, LABELS)
+    try:
+        table = listener(_Block([good[0], Poison("/x/poison.wav"), *good[1:]]))
+    finally:
+        listener._worker.kill()
+    assert table["path"].to_pylist() == [good[0], "/x/poison.wav", *good[1:]]
+    assert ["worker_died" in file for file in table["file"].to_pylist()] == [0, 1, 0, 0]
+
+
+def test_blocks_hold_every_path_and_are_enough_for_all() -> None:
+    items = [Item(f"/{n}.wav", None if n % 3 else 10**n) for n in range(9)]
+    blocks = on_ray._blocks(items, 2)
+    assert pa.concat_tables(blocks)["path"].to_pylist() == [item.path for item in items]
+    many = on_ray._blocks([Item(f"/{n}.wav", 100_000) for n in range(1000)], 4)
+    assert len(many) >= 16
+    assert max(map(len, many)) <= 32
+    assert len(on_ray._blocks(items[:1], 8)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif("SER_RT_CORPUS" not in os.environ, reason="SER_RT_CORPUS names no table")
+@pytest.mark.usefixtures("cluster")
+def test_rows_are_equal_over_real_clips(run: Run, tmp_path: Path) -> None:
+    """SER_RT_CORPUS names a table of a few hundred clips."""
+    table = os.environ["SER_RT_CORPUS"]
+    for engine in ("local", "ray"):
+        code, _ = run(table, "--out", tmp_path / engine, "--engine", engine, model=Path("compact"))
+        assert code == 0
+    assert windows_of(tmp_path / "ray").equals(windows_of(tmp_path / "local"))
+    found, expected = files_of(tmp_path / "ray"), files_of(tmp_path / "local")
+    assert {k: v | {"elapsed_s": None} for k, v in found.items()} == {
+        k: v | {"elapsed_s": None} for k, v in expected.items()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_machine_that_dies_takes_nothing_along(job: Job, calls: Path) -> None:
+    from ray.cluster_utils import Cluster
+
+    node: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 100_000_000}
+    whole = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
+    second = whole.add_node(**node)
+    ray.init(address=whole.address, log_to_driver=False, logging_level="ERROR")
+    try:
+        whole.wait_for_nodes()
+        items = [Item(str(path), None) for path in sorted(calls.iterdir())]
+        heard = []
+        with closing(hear_all(items, job, LABELS, Resources())) as engine:
+            for one in engine:
+                heard.append(one)
+                if len(heard) == 10:
+                    whole.remove_node(second, allow_graceful=False)
+        assert sum(node["Alive"] for node in ray.nodes()) == 1
+    finally:
+        ray.shutdown()
+        whole.shutdown()
+    assert rows(heard) == rows(list(hear_locally(items, job, LABELS, Resources(workers=1))))
