@@ -36,7 +36,7 @@ export class Run extends EventTarget {
   constructor(source, token) {
     super();
     this.#source = source;
-    const config = { sample_rate: source.rate, live: true };
+    const config = { sample_rate: source.rate, live: source.duration_s === null };
     const explain = () => whyRefused(token);
     this.#client = new SerClient(streamUrl(location.href, token), { config, explain });
     this.#client.addEventListener("ready", ({ detail }) => this.#begin(detail));

@@ -1,0 +1,129 @@
+"""What the page is told is what the runtime hears in the same audio, second by second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from scipy.signal import correlate
+
+import ser_rt
+from tests.server.browser import Launch, Visit, chromium, visit
+from tests.server.conftest import Running, serving
+from tests.source_tree import ROOT
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from playwright.sync_api import Page
+
+DEMO = ROOT / "ser_rt/samples/demo.flac"
+RATE = 48_000
+HEARD_S = 8
+Results = dict[float, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def launch() -> Iterator[Launch]:
+    with chromium() as launch:
+        yield launch
+
+
+@pytest.fixture(scope="module")
+def server(launch: Launch) -> Iterator[Running]:
+    del launch  # Without a browser there is nothing to serve.
+    with serving(ser_rt.load()) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    samples, rate = soundfile.read(DEMO, stop=(HEARD_S + 4) * 16_000, dtype="float32")
+    path = tmp_path_factory.mktemp("clips") / "clip.wav"
+    soundfile.write(path, soxr.resample(samples, rate, RATE), RATE, subtype="PCM_16")
+    return path
+
+
+def heard_offline(samples: NDArray[Any], rate: int) -> Results:
+    """Return the runtime's results by the second that they end at."""
+    events = ser_rt.stream(samples, sample_rate=rate)
+    return {round(event.end, 3): event.to_dict(timing=False) for event in events}
+
+
+def heard_on_page(it: Visit) -> Results:
+    return {round(event["end"], 3): event for event in it.events("emotion", "no_speech")}
+
+
+def agree(page: Results, offline: Results, close: float) -> None:
+    """Check that results of the same seconds say the same, but for rounding."""
+    for end in page.keys() & offline.keys():
+        one, other = page[end], offline[end]
+        assert (one["type"], one["start"]) == (other["type"], pytest.approx(other["start"]))
+        if one["type"] == "emotion":
+            assert one["probabilities"] == pytest.approx(other["probabilities"], abs=close)
+            margin = one["probabilities"][one["emotion"]] - one["probabilities"][other["emotion"]]
+            assert margin <= 2 * close
+
+
+def test_a_microphone_is_heard_as_the_file_behind_it(
+    launch: Launch, server: Running, clip: Path
+) -> None:
+    with visit(launch(f"{clip}%noloop"), server.http("/")) as it:
+        it.page.click("#listen")
+        it.see("#heard", f"0:{HEARD_S:02}")
+        it.page.click("#listen")
+        it.see("#state", "Finished")
+    sent, rate = it.audio()
+    page = heard_on_page(it)
+    # A result that a busy machine left out, with a warning, is missing in what is smoothed later.
+    agree(page, heard_offline(sent, rate), 0.2 if it.events("warning") else 1e-6)
+    # The device plays before the page listens, and a busy machine may drop some of it: where the
+    # file stands is known to half a hop, so a second's emotion may be that of the hop beside.
+    played = soxr.resample(soundfile.read(clip, dtype="float32")[0], RATE, rate)
+    middle = sent[3 * rate : 5 * rate]
+    behind_s = (int(np.argmax(correlate(played, middle, "valid", "fft"))) - 3 * rate) / rate
+    assert 0 <= behind_s < 3
+    offline = heard_offline(played[round(behind_s * rate) :], rate)
+    for second in range(1, HEARD_S):
+        named = {e.get("emotion") for end, e in page.items() if second <= end < second + 1}
+        near = {e.get("emotion") for end, e in offline.items() if abs(end - second - 0.25) < 1}
+        assert named, f"nothing was heard in second {second}"
+        assert named <= near
+
+
+def test_a_dropped_recording_is_played_and_heard_as_it_is(
+    launch: Launch, server: Running, tmp_path: Path
+) -> None:
+    samples, rate = soundfile.read(DEMO, stop=4 * 16_000, dtype="int16")
+    clip = tmp_path / "clip.wav"
+    soundfile.write(clip, samples, rate)
+    with visit(launch("none"), server.http("/")) as it:
+        drop(it.page, clip)
+        it.see("#state", "Playing")
+        it.see("#state", "Finished")
+        it.see("#heard", "0:04")
+    page, sent = heard_on_page(it), heard_offline(*it.audio())
+    assert page.keys() == sent.keys()
+    agree(page, sent, 1e-6)
+    decoded = heard_offline(samples, rate)
+    assert page.keys() >= decoded.keys() - {4.0}
+    agree(page, decoded, 0.02)  # The browser's decoder resamples.
+
+
+def drop(page: Page, path: Path) -> None:
+    page.click("#theme")  # A browser lets a page sound only after a person has touched it.
+    page.evaluate(
+        """(bytes) => {
+          const data = new DataTransfer();
+          data.items.add(new File([new Uint8Array(bytes)], "clip.wav"));
+          for (const type of ["dragover", "drop"]) {
+            const settings = { bubbles: true, cancelable: true, dataTransfer: data };
+            document.body.dispatchEvent(new DragEvent(type, settings));
+          }
+        }""",
+        list(path.read_bytes()),
+    )
