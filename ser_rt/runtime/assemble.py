@@ -13,23 +13,49 @@ from typing import TYPE_CHECKING, TextIO, cast
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.audio import AudioChunk, AudioSource
 from ser_rt.runtime.decision import Steadiness
-from ser_rt.runtime.engine import Engine
+from ser_rt.runtime.engine import Hearing
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.rotating import RotatingFile
 from ser_rt.runtime.settings import StreamSettings, make_engine
 from ser_rt.runtime.sinks import SINKS, Sink, SinkSettings
 from ser_rt.runtime.sources import make_source
+from ser_rt.runtime.stream import load
 from ser_rt.runtime.tee import Recorder, Tee
 
 if TYPE_CHECKING:
     from ser_rt.runtime.live_ui import LiveUi
+    from ser_rt.runtime.remote import RemoteModel
     from ser_rt.runtime.sources.pcm import ByteStream
 
 NARROWEST = 60
 """Columns that the live display needs."""
 
 
-def engine_of(flags: argparse.Namespace, classifier: OnnxClassifier, name: str | None) -> Engine:
+def model_of(flags: argparse.Namespace) -> OnnxClassifier | RemoteModel:
+    """Load the model, or find the server that has one."""
+    if flags.server is not None:
+        from ser_rt.runtime.remote import RemoteModel  # noqa: PLC0415 (an extra, and asyncio)
+
+        return RemoteModel(flags.server, flags.token_file)
+    classifier = load(flags.model, flags.provider, flags.threads)
+    classifier.warm_up()
+    return classifier
+
+
+def about(model: OnnxClassifier | RemoteModel) -> str:
+    """Say in a line what listens."""
+    if not isinstance(model, OnnxClassifier):
+        return model.about
+    bundle = model.bundle
+    labels = len(bundle.labels)
+    return (
+        f"{bundle.name} {bundle.version} ({labels} emotions, {bundle.precision}, {model.provider})"
+    )
+
+
+def engine_of(
+    flags: argparse.Namespace, model: OnnxClassifier | RemoteModel, name: str | None
+) -> Hearing:
     """Make the engine of one stream."""
     settings = StreamSettings(
         window_s=flags.window,
@@ -39,10 +65,12 @@ def engine_of(flags: argparse.Namespace, classifier: OnnxClassifier, name: str |
         steadiness=Steadiness(flags.enter, flags.leave, flags.hold, flags.unsure),
         partial=flags.partial,
         episodes=flags.episodes,
-        vad=False,
+        vad=False if flags.server is None else not flags.no_vad,
         gate_threshold=flags.gate_threshold,
         name=name,
     )
+    if not isinstance(model, OnnxClassifier):
+        return model.engine(timing=not flags.no_timing, **settings)
     if not flags.no_vad and flags.gate_threshold > 0:
         from ser_rt.runtime.vad import SileroGate  # noqa: PLC0415 (loads only where used)
 
@@ -52,7 +80,7 @@ def engine_of(flags: argparse.Namespace, classifier: OnnxClassifier, name: str |
             min_silence_s=flags.vad_min_silence,
             pre_roll_s=flags.vad_pre_roll,
         )
-    return make_engine(classifier, **settings)
+    return make_engine(model, **settings)
 
 
 def sources_of(flags: argparse.Namespace, sample_rate: int) -> Iterator[tuple[str, AudioSource]]:
@@ -95,15 +123,15 @@ class Outputs:
     """Where the events of a run go: a display, a file, standard output."""
 
     def __init__(
-        self, flags: argparse.Namespace, classifier: OnnxClassifier, opened: ExitStack
+        self, flags: argparse.Namespace, model: OnnxClassifier | RemoteModel, opened: ExitStack
     ) -> None:
         """Note what the flags name: it is opened when audio comes, and ``opened`` closes it."""
-        self._flags, self._classifier, self._opened = flags, classifier, opened
+        self._flags, self._model, self._opened = flags, model, opened
         self._recorder: Recorder | None = None
         self._ui: LiveUi | None = None
         self.sinks: list[Sink] = []
 
-    def heard_by(self, source: AudioSource, engine: Engine) -> AudioSource:
+    def heard_by(self, source: AudioSource, engine: Hearing) -> AudioSource:
         """Return the source with everything attached that wants to see its audio."""
 
         def see(chunk: AudioChunk) -> None:
@@ -118,17 +146,17 @@ class Outputs:
         return Tee(source, see)
 
     def _open(self) -> None:
-        flags, classifier, opened = self._flags, self._classifier, self._opened
+        flags, model, opened = self._flags, self._model, self._opened
         name = flags.format or "text"
         if flags.save_input is not None:
-            recorder = Recorder(Path(flags.save_input), classifier.sample_rate)
+            recorder = Recorder(Path(flags.save_input), model.sample_rate)
             self._recorder = opened.enter_context(recorder)
         if wants_live_ui(flags, sys.stdout):
             from ser_rt.runtime.live_ui import LiveUi  # noqa: PLC0415 (rich takes its time to load)
 
             self._ui = LiveUi(
-                classifier.labels,
-                classifier.sample_rate,
+                model.labels,
+                model.sample_rate,
                 lang=flags.lang,
                 hop_s=flags.hop,
                 stats=flags.stats,
@@ -145,7 +173,7 @@ class Outputs:
                 )
                 output = opened.enter_context(file)  # type: ignore[assignment]
             settings = SinkSettings(
-                labels=classifier.labels,
+                labels=model.labels,
                 lang=flags.lang,
                 timing=not flags.no_timing,
                 stats=flags.stats,

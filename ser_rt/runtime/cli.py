@@ -17,6 +17,7 @@ from ser_rt.errors import (
     DeviceError,
     OutputError,
     SerError,
+    ServerError,
 )
 from ser_rt.runtime.options import parse
 from ser_rt.runtime.sinks import Sink
@@ -25,7 +26,6 @@ from ser_rt.runtime.terminable import Terminated, terminable
 
 if TYPE_CHECKING:
     from ser_rt.runtime.event import EmotionEvent
-    from ser_rt.runtime.onnx_classifier import OnnxClassifier
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 1, 2, 130, 143
 
@@ -63,26 +63,24 @@ def _check_standard_streams(flags: argparse.Namespace) -> None:
 
 
 def _listen(flags: argparse.Namespace) -> int:
-    from ser_rt.runtime.assemble import Outputs, engine_of, sources_of
-    from ser_rt.runtime.stream import load
+    from ser_rt.runtime.assemble import Outputs, about, engine_of, model_of, sources_of
 
-    classifier = load(flags.model, flags.provider, flags.threads)
-    classifier.warm_up()
+    model = model_of(flags)
     try:
-        sources = list(sources_of(flags, classifier.sample_rate))
+        sources = list(sources_of(flags, model.sample_rate))
     except AudioInputError as error:
         raise ConfigError(str(error)) from error
     ledger, code, interrupted = Ledger(), EXIT_OK, False
     with ExitStack() as opened:
-        outputs = Outputs(flags, classifier, opened)
+        outputs = Outputs(flags, model, opened)
         for name, source in sources:
-            engine = engine_of(flags, classifier, name if len(sources) > 1 else None)
+            engine = engine_of(flags, model, name if len(sources) > 1 else None)
             try:
                 with source:
-                    _say(flags, name, classifier)
+                    _say(flags, name, about(model))
                     events = engine.run(outputs.heard_by(source, engine))
                     _write(events, outputs.sinks, ledger)
-            except (AudioError, DeviceError) as error:
+            except (AudioError, DeviceError, ServerError) as error:
                 code = _fail(error, EXIT_FAILED)
             except KeyboardInterrupt as interrupt:
                 code, interrupted = _exit_of(interrupt), True
@@ -131,13 +129,9 @@ def _exit_of(interrupt: KeyboardInterrupt) -> int:
     return EXIT_TERMINATED if isinstance(interrupt, Terminated) else EXIT_INTERRUPTED
 
 
-def _say(flags: argparse.Namespace, name: str, classifier: OnnxClassifier) -> None:
+def _say(flags: argparse.Namespace, name: str, what: str) -> None:
     if not flags.quiet:
-        bundle = classifier.bundle
-        _tell(
-            f"{name}: {bundle.name} {bundle.version} ({len(bundle.labels)} emotions, "
-            f"{bundle.precision}, {classifier.provider})" + (", Ctrl-C ends" if flags.mic else "")
-        )
+        _tell(f"{name}: {what}" + (", Ctrl-C ends" if flags.mic else ""))
 
 
 def _fail(error: SerError, code: int) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import Protocol
 
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, DeviceError
@@ -19,6 +20,33 @@ from ser_rt.runtime.episodes import EpisodeTracker
 from ser_rt.runtime.event import UNSURE, EmotionEvent, latency_ms
 from ser_rt.runtime.recognizer import Posterior, Recognizer
 from ser_rt.runtime.smoother import Smoother
+
+
+class Hearing(Protocol):
+    """What hears one stream: an `Engine`, or what stands for one elsewhere."""
+
+    @property
+    def speech_now(self) -> float:
+        """Probability of speech in the newest audio, in [0, 1]."""
+        ...
+
+    @property
+    def skipped_windows(self) -> int:
+        """Number of live windows that were left out for want of time."""
+        ...
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of audio heard so far; gaps are none."""
+        ...
+
+    def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
+        """Yield the events of a whole source."""
+        ...
+
+    def flush(self) -> Iterator[EmotionEvent]:
+        """Yield the events that are still to come after an interrupt."""
+        ...
 
 
 class Engine:

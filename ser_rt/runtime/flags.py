@@ -91,6 +91,8 @@ def _add_hearing(parser: argparse.ArgumentParser) -> None:
     add("--model", metavar="PATH", help="folder of a bundle, or name of a built-in one")
     add("--provider", choices=tuple(PROVIDERS), default="cpu", help="(%(default)s)")
     add("--threads", type=int, metavar="N", help="threads of one model call")
+    add("--server", metavar="URL", help="let a ser-serve hear it: ws://host:8765/v1/stream")
+    add("--token-file", metavar="FILE", help="file with a key of that server")
     add("--window", type=float, metavar="S", help="seconds the model hears at once")
     add("--hop", type=float, metavar="S", help="seconds from one result to the next")
     add("--min-window", type=float, metavar="S", help="seconds before the first, early result")

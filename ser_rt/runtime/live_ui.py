@@ -20,7 +20,7 @@ from rich.text import Text
 
 from ser_rt.runtime.audio import AudioChunk
 from ser_rt.runtime.defaults import HOP_S
-from ser_rt.runtime.engine import Engine
+from ser_rt.runtime.engine import Hearing
 from ser_rt.runtime.episodes import EpisodeTracker
 from ser_rt.runtime.event import UNSURE, EmotionEvent
 from ser_rt.runtime.summary import Percentiles, Summary
@@ -81,7 +81,7 @@ class LiveUi:
         self._latency, self._count = Percentiles(), 0
         self._level_dbfs = self._peak_dbfs = FLOOR_DBFS
         self._audio_s = 0.0
-        self._engine: Engine | None = None
+        self._engine: Hearing | None = None
         self._live = Live(
             console=self._console,
             refresh_per_second=FRAMES_PER_SECOND,
@@ -101,7 +101,7 @@ class LiveUi:
         with suppress(OSError):
             self._live.stop()
 
-    def meter(self, engine: Engine) -> Callable[[AudioChunk], None]:
+    def meter(self, engine: Hearing) -> Callable[[AudioChunk], None]:
         """Return a function that takes the audio of an engine, to show how loud it is."""
         self._engine = engine
         return self._hear

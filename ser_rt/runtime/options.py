@@ -12,6 +12,10 @@ from ser_rt.errors import ConfigError
 from ser_rt.runtime.flags import make_parser
 
 _NOT_IN_FILE = {"config", "help", "version", "files", "list_devices"}
+_LOCAL = (
+    *("model", "provider", "threads"),
+    *("vad_threshold", "vad_negative_threshold", "vad_min_silence", "vad_pre_roll"),
+)
 _OF_LISTING = {"list_devices", "json", "config"}
 
 
@@ -89,6 +93,8 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
         (not flags.no_vad, "vad_negative_threshold", "does nothing with --no-vad"),
         (not flags.no_vad, "vad_min_silence", "does nothing with --no-vad"),
         (not flags.no_vad, "vad_pre_roll", "does nothing with --no-vad"),
+        (flags.server, "token_file", "needs --server"),
+        *((flags.server is None, dest, "is the server's choice with --server") for dest in _LOCAL),
         (flags.output, "rotate", "needs --output"),
         (one, "save_input", "records one input"),
         (one or flags.format != "srt", "format", "srt has one timeline: give one input"),
