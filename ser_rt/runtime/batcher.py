@@ -19,8 +19,9 @@ from typing import Self
 
 import numpy as np
 
-from ser_rt.classifier import EmotionClassifier, FloatArray, WindowDefaults
+from ser_rt.classifier import EmotionClassifier, FeatureClassifier, FloatArray, WindowDefaults
 from ser_rt.errors import ConfigError, InferenceError, SerError
+from ser_rt.manifest import FeatureReuse
 from ser_rt.runtime.defaults import HOP_S, MIN_WINDOW_S, WINDOW_S
 
 
@@ -42,7 +43,7 @@ class Batch:
 Ask = Callable[[FloatArray], FloatArray]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting:
     ask: Ask
     values: FloatArray
@@ -222,6 +223,7 @@ class Turn:
         self.window_s = made_for.window_s if made_for else WINDOW_S
         self.hop_s = made_for.hop_s if made_for else HOP_S
         self.min_window_s = made_for.min_window_s if made_for else MIN_WINDOW_S
+        self._parts = self._model if isinstance(self._model, FeatureClassifier) else None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -239,8 +241,31 @@ class Turn:
         Raises:
             InferenceError: The model failed, or the batcher is closed.
         """
-        futures = [self.offer(samples, is_final=True) for samples in waveforms]
-        return np.stack([answer for future in futures if (answer := future.result()) is not None])
+        return self._wait(self._model, waveforms)
+
+    @property
+    def feature_reuse(self) -> FeatureReuse | None:
+        """As of the model: None if it has no features to share."""
+        return None if self._parts is None else self._parts.feature_reuse
+
+    def features(self, waveforms: FloatArray) -> FloatArray:
+        """Return the features of `FeatureClassifier`, when it is their turn."""
+        return self._wait(self._feature_classifier.features, waveforms)
+
+    def classify_features(self, features: FloatArray) -> FloatArray:
+        """Classify features as `FeatureClassifier` does, when it is their turn."""
+        return self._wait(self._feature_classifier.classify_features, features)
+
+    @property
+    def _feature_classifier(self) -> FeatureClassifier:
+        if self._parts is None:
+            msg = f"{type(self._model).__name__} has no features to share"
+            raise ConfigError(msg)
+        return self._parts
+
+    def _wait(self, ask: Ask, values: FloatArray) -> FloatArray:
+        asked = [self._batcher.add(self, ask, value, is_final=True) for value in values]
+        return np.stack([answer for future in asked if (answer := future.result()) is not None])
 
     def offer(self, samples: FloatArray, *, is_final: bool = False) -> Future[FloatArray | None]:
         """Queue a window, float32 ``[samples]``, and do not wait.

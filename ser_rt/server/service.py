@@ -162,7 +162,7 @@ class Service:
         self.batcher.close()
 
     def _warm_up(self) -> None:
-        rate = self.model.sample_rate
-        turn = self.batcher.open()
-        for seconds in (self.model.min_window_s, self.model.window_s):
-            turn(np.zeros((1, round(seconds * rate)), np.float32))
+        self.model.warm_up()
+        # Streams take another way to it, which has to work as well.
+        samples = round(self.model.window_s * self.model.sample_rate)
+        self.batcher.open()(np.zeros((1, samples), np.float32))

@@ -1,0 +1,191 @@
+"""Windows of many streams in one call: who comes when, and what becomes of errors."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ser_rt
+from ser_rt.classifier import FloatArray, WindowDefaults
+from ser_rt.errors import ConfigError, InferenceError
+from ser_rt.runtime.batcher import Batch, Batcher
+from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from tests.conftest import RATE, make_wave
+
+
+class HeldModel:
+    """Answers with the first sample of each window, when it is let."""
+
+    labels = ("a",)
+    sample_rate = RATE
+
+    def __init__(self) -> None:
+        self.calls: list[list[float]] = []
+        self.gate = threading.Event()
+        self.is_asked = threading.Event()
+
+    def __call__(self, waveforms: FloatArray) -> FloatArray:
+        self.is_asked.set()
+        assert self.gate.wait(10)
+        self.calls.append(waveforms[:, 0].tolist())
+        if (waveforms[:, 0] < 0).any():
+            msg = "a negative window"
+            raise RuntimeError(msg)
+        return waveforms[:, :1]
+
+
+def window(value: float, samples: int = 4) -> FloatArray:
+    return np.full(samples, value, np.float32)
+
+
+@pytest.fixture
+def model() -> Iterator[HeldModel]:
+    held = HeldModel()
+    yield held
+    held.gate.set()
+
+
+def busy(batcher: Batcher, model: HeldModel) -> None:
+    """Let the model hang in a call, so that what comes next has to wait."""
+    batcher.open().offer(window(99))
+    assert model.is_asked.wait(10)
+
+
+def test_one_window_of_each_stream_before_a_second_of_any(model: HeldModel) -> None:
+    with Batcher(model, max_batch=3) as batcher:
+        busy(batcher, model)
+        a, b, c = batcher.open(), batcher.open(), batcher.open()
+        answers = [
+            turn.offer(window(value), is_final=True)
+            for turn, value in ((a, 1), (a, 2), (a, 3), (b, 4), (c, 5))
+        ]
+        assert batcher.waiting == 5
+        model.gate.set()
+        values = [float(answer.result(10)[0]) for answer in answers]  # type: ignore[index]
+    assert values == [1, 2, 3, 4, 5]
+    assert model.calls[1:] == [[1, 4, 5], [2, 3]]
+
+
+def test_only_windows_of_equal_length_share_a_call(model: HeldModel) -> None:
+    with Batcher(model, max_batch=8) as batcher:
+        busy(batcher, model)
+        for value, samples in ((1, 4), (2, 8), (3, 4), (4, 8)):
+            batcher.open().offer(window(value, samples))
+        model.gate.set()
+    assert model.calls[1:] == [[1, 3], [2, 4]]
+
+
+def test_a_newer_window_takes_the_place_of_a_stale_one_and_finals_stay(model: HeldModel) -> None:
+    with Batcher(model, max_batch=8) as batcher:
+        busy(batcher, model)
+        turn = batcher.open()
+        stale, newest = turn.offer(window(1)), turn.offer(window(2))
+        final = turn.offer(window(3), is_final=True)
+        later = turn.offer(window(4))
+        model.gate.set()
+        assert stale.result(10) is None
+        assert newest.result(10) is None
+        assert final.result(10) == pytest.approx([3])
+        assert later.result(10) == pytest.approx([4])
+
+
+def test_a_bad_window_hurts_no_other(model: HeldModel) -> None:
+    with Batcher(model, max_batch=8) as batcher:
+        busy(batcher, model)
+        answers = [batcher.open().offer(window(value)) for value in (1, -1, 2)]
+        model.gate.set()
+        assert answers[0].result(10) == pytest.approx([1])
+        assert answers[2].result(10) == pytest.approx([2])
+        with pytest.raises(InferenceError, match="the model failed: a negative window"):
+            answers[1].result(10)
+
+
+def test_closing_answers_what_waits_and_takes_no_more(model: HeldModel) -> None:
+    batcher = Batcher(model, max_batch=2)
+    busy(batcher, model)
+    answers = [batcher.open().offer(window(value)) for value in range(5)]
+    model.gate.set()
+    batcher.close()
+    assert [answer.done() for answer in answers] == [True] * 5
+    with pytest.raises(InferenceError, match="closed"):
+        batcher.open()(window(1)[np.newaxis])
+
+
+def test_an_idle_model_waits_for_company_no_longer_than_told(model: HeldModel) -> None:
+    model.gate.set()
+    with Batcher(model, max_batch=2, max_wait_s=60) as batcher:
+        answers = [batcher.open().offer(window(value)) for value in (1, 2)]
+        assert [answer.result(10) for answer in answers] == [pytest.approx([1]), pytest.approx([2])]
+    assert model.calls == [[1, 2]]
+    with Batcher(model, max_batch=2, max_wait_s=0.01) as batcher:
+        assert batcher.open().offer(window(3)).result(10) == pytest.approx([3])
+
+
+def test_each_call_is_told(model: HeldModel) -> None:
+    told: list[Batch] = []
+    with Batcher(model, max_batch=4, observe=told.append) as batcher:
+        busy(batcher, model)
+        for value in range(4):
+            batcher.open().offer(window(value))
+        model.gate.set()
+    assert [(batch.size, len(batch.waited_s)) for batch in told] == [(1, 1), (4, 4)]
+    assert told[1].waited_s[0] >= told[1].waited_s[-1] > 0
+
+
+@pytest.mark.parametrize("max_batch", [1, 4])
+def test_streams_in_many_threads_hear_what_they_would_alone(
+    classifier: OnnxClassifier, max_batch: int
+) -> None:
+    waves = [make_wave(4, seed=seed) for seed in range(6)]
+
+    def hear(model: ser_rt.EmotionClassifier, wave: FloatArray) -> FloatArray:
+        events = ser_rt.stream(wave, sample_rate=RATE, model=model, vad=False, hop_s=0.1)
+        return np.array([list(event.probabilities.values()) for event in events], np.float32)
+
+    alone = [hear(classifier, wave) for wave in waves]
+    with Batcher(classifier, max_batch=max_batch, max_wait_s=0.002) as batcher:
+        turn = batcher.open()
+        assert isinstance(turn, WindowDefaults)
+        assert (turn.window_s, turn.labels) == (classifier.window_s, classifier.labels)
+        with ThreadPoolExecutor(6) as pool:
+            together = list(pool.map(lambda wave: hear(batcher.open(), wave), waves))
+    if max_batch == 1:
+        assert [heard.tobytes() for heard in together] == [heard.tobytes() for heard in alone]
+    for heard, wanted in zip(together, alone, strict=True):
+        np.testing.assert_allclose(heard, wanted, atol=1e-5)  # a shared call: the last digits
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    windows=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 3), st.booleans()), max_size=30),
+    max_batch=st.integers(1, 5),
+    workers=st.integers(1, 3),
+)
+def test_every_window_has_its_own_answer_or_a_newer_one(
+    windows: list[tuple[int, int, bool]], max_batch: int, workers: int
+) -> None:
+    def model(waveforms: FloatArray) -> FloatArray:
+        return waveforms[:, :1]
+
+    model.labels, model.sample_rate = ("a",), RATE  # type: ignore[attr-defined]
+    with Batcher(model, max_batch=max_batch, workers=workers) as batcher:  # type: ignore[arg-type]
+        turns = [batcher.open() for _ in range(4)]
+        answers = [
+            (number, is_final, turns[stream].offer(window(number, samples), is_final=is_final))
+            for number, (stream, samples, is_final) in enumerate(windows)
+        ]
+    for number, is_final, answer in answers:
+        value = answer.result(0)
+        assert (value is None and not is_final) or value == pytest.approx([number])
+
+
+@pytest.mark.parametrize("bad", [{"max_batch": 0}, {"workers": 0}, {"max_wait_s": -1}])
+def test_numbers_out_of_range_are_refused(model: HeldModel, bad: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(bad)).removesuffix("_s")):
+        Batcher(model, **bad)  # type: ignore[arg-type]
