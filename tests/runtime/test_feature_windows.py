@@ -15,6 +15,7 @@ from ser_rt.classifier import EmotionClassifier, FloatArray
 from ser_rt.errors import BundleInvalidError
 from ser_rt.manifest import FeatureReuse
 from ser_rt.runtime.audio import AudioChunk
+from ser_rt.runtime.batcher import Batcher
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.recognizer import Posterior, WindowedRecognizer
 from tests.conftest import RATE, Wave, make_wave
@@ -213,6 +214,23 @@ def test_a_graph_whose_frames_are_not_the_manifests_is_found_out() -> None:
     stream = WindowedRecognizer(CountingClassifier(reuse))
     with pytest.raises(BundleInvalidError, match="16000 samples have 49 frames of features, not"):
         stream.feed(AudioChunk(make_wave(1), 0, 0.0))
+
+
+def test_streams_of_a_batcher_share_features_too(
+    parts: OnnxClassifier, whole: OnnxClassifier
+) -> None:
+    model, wave = CountingClassifier(), make_wave(6)
+    with Batcher(model, max_batch=4) as batcher:
+        told = hear(WindowedRecognizer(batcher.open()), wave, [1600])
+    assert model.frames == (6 * RATE - RECEPTIVE_FIELD) // STRIDE + 1
+    assert_equal(told, hear(WindowedRecognizer(Whole()), wave, [1600]), 1e-6)
+    with Batcher(parts) as served, Batcher(whole) as plain:
+        assert served.open().feature_reuse == parts.feature_reuse
+        assert plain.open().feature_reuse is None
+        told, expected = (
+            hear(WindowedRecognizer(batcher.open()), wave, [1600]) for batcher in (served, plain)
+        )
+    assert_equal(told, expected, 1e-4)
 
 
 def test_ten_hours_cost_the_same_at_every_hop() -> None:
