@@ -28,12 +28,13 @@ _TENSORRT = (
 Load = Callable[[str], Any]
 
 
-def trouble(ort: Any, provider: str, load: Load = ctypes.CDLL) -> str:  # noqa: ANN401 (no types)
+def trouble(ort: Any, provider: str, otherwise: str, load: Load = ctypes.CDLL) -> str:  # noqa: ANN401 (no types)
     """Say why onnxruntime does not run on a provider, and what to do.
 
     Args:
         ort: The module onnxruntime.
         provider: Its name of the provider: ``CUDAExecutionProvider``.
+        otherwise: What to say if package, driver, GPU and libraries are as they should be.
         load: Opens a dynamic library, or raises OSError.
     """
     if provider not in ort.get_available_providers():
@@ -41,8 +42,7 @@ def trouble(ort: Any, provider: str, load: Load = ctypes.CDLL) -> str:  # noqa: 
     return (
         _no_gpu(load)
         or _missing_library(Path(ort.__file__).parent / "capi", provider, load)
-        or "onnxruntime fell back to another, and GPU, driver and libraries are there: see "
-        "ser-check, and docs/providers.md"
+        or otherwise
     )
 
 

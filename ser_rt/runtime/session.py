@@ -85,7 +85,8 @@ def _check_shape(graph: Graph, shape: tuple[int, ...]) -> None:
 
 def _open(graph: Graph, execution: Execution, threads: int) -> Any:  # noqa: ANN401 (no types)
     ort = onnxruntime()
-    wanted = execution.name
+    wanted, cause = execution.name, None
+    problem = f"onnxruntime {ort.__version__} ran it elsewhere, and did not say why"
     if wanted in ort.get_available_providers():
         chosen = execution.providers(graph)
         try:
@@ -94,15 +95,15 @@ def _open(graph: Graph, execution: Execution, threads: int) -> Any:  # noqa: ANN
                     str(graph.path), _options(ort, threads), providers=chosen, enable_fallback=0
                 )
         except Exception as error:  # onnxruntime's own errors have no common base below Exception
+            problem, cause = " ".join(str(error).split())[:300], error
             if wanted == CPU:
-                msg = f"{graph.path} does not load: {_one_line(error)}; export it again"
+                msg = f"{graph.path} does not load: {problem}; export it again"
                 raise BundleInvalidError(msg) from error
-            msg = f"{wanted} did not come up: {trouble(ort, wanted)} ({_one_line(error)})"
-            raise ProviderError(msg) from error
-        if session.get_providers()[0] == wanted:
-            return session
-    msg = f"{wanted} did not come up: {trouble(ort, wanted)}"
-    raise ProviderError(msg)
+        else:
+            if session.get_providers()[0] == wanted:
+                return session
+    msg = f"{wanted} did not come up: {trouble(ort, wanted, problem)}"
+    raise ProviderError(msg) from cause
 
 
 def _options(ort: Any, threads: int) -> Any:  # noqa: ANN401 (no types)
@@ -129,7 +130,3 @@ def _undisturbed(ort: Any, *, is_gpu: bool) -> Iterator[None]:  # noqa: ANN401 (
             yield
         finally:
             ort.set_default_logger_severity(_WARNINGS)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -38,7 +38,7 @@ def load(
 
     Args:
         model: Folder of a bundle, or name of a built-in one; None for the default.
-        provider: Where to run it: ``cpu``, ``cuda`` or ``auto``.
+        provider: Where to run it: ``cpu``, ``cuda``, ``tensorrt`` or ``auto``.
         threads: Threads of one call; see `OnnxClassifier`.
 
     Raises:
