@@ -14,6 +14,8 @@ const screen = new Screen();
 /** @type {import("./screen.js").State} */
 const state = { phase: "idle", problem: null, run: null };
 let drawn_s = 0;
+/** Counts what was begun: only the last may go on. */
+let turn = 0;
 
 function show() {
   if (state.run) {
@@ -40,16 +42,27 @@ function glide() {
 
 /** @param {string} phase @param {() => Promise<import("./audio.js").Source>} open */
 async function begin(phase, open) {
+  turn += 1;
+  const mine = turn;
   await state.run?.stop();
   Object.assign(state, { phase, problem: null, run: null });
   screen.clear();
   show();
   try {
-    follow(new Run(await open(), token));
+    const source = await open();
+    if (mine === turn) follow(new Run(source, token));
+    else source.stop();
   } catch (error) {
+    if (mine !== turn) return;
     Object.assign(state, { phase: "error", problem: { code: error.code, message: error.message } });
     show();
   }
+}
+
+function cancel() {
+  turn += 1;
+  Object.assign(state, { phase: "idle", problem: null });
+  show();
 }
 
 /** @param {Run} run */
@@ -92,8 +105,8 @@ function redress() {
 
 byId("listen").addEventListener("click", () => {
   const { run, phase } = state;
-  if (phase === "asking") return;
-  if (phase === "paused") run.play();
+  if (["asking", "connecting"].includes(phase) && !run) cancel();
+  else if (phase === "paused") run.play();
   else if (run && !run.is_over) run.stop();
   else begin("asking", openMicrophone);
 });

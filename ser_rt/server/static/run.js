@@ -37,7 +37,8 @@ export class Run extends EventTarget {
     super();
     this.#source = source;
     const config = { sample_rate: source.rate, live: source.duration_s === null };
-    const explain = () => whyRefused(token);
+    const explain = async () =>
+      (await whyRefused(token)) ?? (this.ready ? null : { code: "no_websocket", message: "" });
     this.#client = new SerClient(streamUrl(location.href, token), { config, explain });
     this.#client.addEventListener("ready", ({ detail }) => this.#begin(detail));
     this.#client.addEventListener("heard", ({ detail }) => this.#hear(detail));
@@ -45,6 +46,11 @@ export class Run extends EventTarget {
     source.onchunk = (chunk) => this.#take(chunk);
     source.onend = (code) => this.stop(code);
     this.#client.connect();
+  }
+
+  /** Seconds of audio that the server had. */
+  get heard_s() {
+    return this.#client.given_s - this.#client.lost_s;
   }
 
   /** Seconds of audio so far, between chunks too. */

@@ -118,14 +118,16 @@ export class Screen {
     if (phase === "finished") {
       const shares = run.segments.shares();
       const share = Math.round(100 * shares[emotion]);
-      about.replaceChildren(span("", said.mostly(share, clock(run.now_s))));
+      about.replaceChildren(span("", said.mostly(share, clock(run.heard_s))));
       this.#bars.show(shares, emotion);
       return;
     }
     const last = run.segments.last;
+    const other = span("", this.#otherName(emotion));
+    other.lang = language() === "ko" ? "en" : "ko";
     about.replaceChildren(
       span("share", percent(event.confidence)),
-      span("", this.#otherName(emotion)),
+      other,
       span("", said.for_s(Math.max(1, Math.round(last.end_s - last.start_s)))),
     );
     this.#bars.show(event.probabilities, emotion);
@@ -151,7 +153,7 @@ export class Screen {
     byId("delay").textContent = of(run?.delays);
     byId("delay").title = said.delay_help;
     byId("server-delay").textContent = of(run?.server_delays);
-    byId("heard").textContent = run ? clock(run.now_s) : NOTHING;
+    byId("heard").textContent = run ? clock(run.heard_s) : NOTHING;
     if (!this.#labels.length) byId("model").textContent = byId("window").textContent = NOTHING;
   }
 
@@ -185,6 +187,7 @@ export class Screen {
       name: (emotion) => this.#name(emotion),
       short: (emotion) => shortest(this.#name(emotion), this.#labels.map(({ en }) => this.#name(en))),
       silence: words().silence,
+      unheard: words().unheard,
     };
   }
 

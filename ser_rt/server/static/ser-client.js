@@ -22,7 +22,7 @@
  * @typedef {{ event: SerEvent, delay_ms: number }} Heard
  *   An event, and how long ago the last sample that it is about was captured.
  * @typedef {{ code: string, message: string }} Failure
- *   The server's error, or `unreachable`, or `slow`: audio comes faster than it can be sent. The
+ *   The server's error, what `explain` found, `unreachable`, or `slow`: audio comes faster than it can be sent. The
  *   state says whether the client goes on trying.
  */
 
@@ -35,6 +35,7 @@ const FINISH_MS = 5000;
 /** Failures that pass by themselves. */
 const PASSING = new Set([
   "unreachable",
+  "no_websocket",
   "server_full",
   "not_ready",
   "shutting_down",

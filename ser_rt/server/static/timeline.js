@@ -5,7 +5,7 @@
  * @typedef {import("./segments.js").Segments} Segments
  * @typedef {{ ink: string, faint: string, on_tone: string, font: string,
  *   tone: (emotion: string) => string, name: (emotion: string) => string, short: (emotion: string) => string,
- *   silence: string }} Look
+ *   silence: string, unheard: string }} Look
  */
 
 import { loudness } from "./meter.js";
@@ -95,31 +95,34 @@ export class Timeline {
     context.font = this.#look.font;
     context.textBaseline = "middle";
     const middle = top + RIBBON_PX / 2 + 1;
+    let heard_s = Infinity;
     for (const { kind, emotion, start_s, end_s } of segments.all) {
       const from = x(start_s) + 1;
+      context.fillStyle = this.#look.ink;
+      if (start_s > heard_s) this.#write([this.#look.unheard], Math.max(0, x(heard_s)), from, middle);
+      heard_s = end_s;
       const to = Math.min(width, x(end_s) - 1);
       if (to <= 0 || to <= from) continue;
       const is_emotion = kind === "emotion";
       context.fillStyle = is_emotion ? this.#look.tone(emotion) : this.#look.faint;
       context.beginPath();
       if (is_emotion) context.roundRect(from, top, to - from, RIBBON_PX, 4);
-      else context.rect(from, middle - 1, to - from, 1);
+      else context.rect(from, top + RIBBON_PX - 1, to - from, 1);
       context.fill();
       const { name, short, silence } = this.#look;
       const names = is_emotion ? [name(emotion), short(emotion)] : [silence];
       context.fillStyle = is_emotion ? this.#look.on_tone : this.#look.ink;
-      this.#write(names, Math.max(from, 0), to, middle, is_emotion);
+      this.#write(names, Math.max(0, from), to, middle);
     }
   }
 
   /** Writes the first of some names that fits between two places. */
-  #write(names, from, to, middle, is_emotion) {
+  #write(names, from, to, middle) {
     const context = this.#context;
     for (const name of names) {
       const wide = context.measureText(name).width;
       const inset = Math.min(8, (to - from - wide) / 2);
       if (inset < 3) continue;
-      if (!is_emotion) context.clearRect(from + inset - 4, middle - 3, wide + 8, 5);
       context.fillText(name, from + inset, middle);
       return;
     }
