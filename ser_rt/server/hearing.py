@@ -80,6 +80,9 @@ class Hearing:
 
     def gap(self, seconds: float) -> Iterator[Events]:
         """Leave out audio that was lost; yield the results of what was before it."""
+        if self._config.encoding == "opus":
+            msg = "opus has no gaps: reset, and begin a new file"
+            raise ProtocolError(msg, "bad_message")
         maker = self._made()
         yield self._noted(self._engine.feed(maker.flush()))
         self._frame += round(seconds * (self._input.sample_rate or 0))
