@@ -18,6 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ser_rt import errors
 from ser_rt.batch.engines import GPU_PROVIDERS, Resources
 from ser_rt.batch.hearing import Heard, Job
 from ser_rt.batch.inputs import Item
@@ -69,11 +70,12 @@ def hear_all(
         try:
             for block in found.iter_batches(batch_size=None, batch_format="pyarrow"):
                 for row in block.to_pylist():
+                    if row["failure"] is not None:
+                        raise getattr(errors, row["failure"])(row["file"])
                     yield Heard(row["path"], json.loads(row["file"]), row["windows"])
-        except SerError:
-            raise
         except ray.exceptions.RayError as error:
-            raise _cause(error) from error
+            msg = f"Ray failed: {' '.join(str(error).split())[-300:]}"
+            raise ClusterError(msg) from error
 
 
 class Listener:
@@ -90,13 +92,25 @@ class Listener:
         while waiting or self._worker.load:
             while waiting and self._worker.load < PREFETCH:
                 self._worker.give(waiting.pop())
-            heard = self._worker.take()
+            try:
+                heard = self._worker.take()
+            except SerError as error:
+                # Ray would wrap it; and it has nothing to do with the file.
+                failure = {"file": str(error), "failure": type(error).__name__}
+                return pa.Table.from_pylist([failure], _ROWS)
             if heard is not None:
                 rows.append(heard._asdict() | {"file": json.dumps(heard.file)})
         return pa.Table.from_pylist(rows, _ROWS)
 
 
-_ROWS = pa.schema([("path", pa.string()), ("file", pa.string()), ("windows", pa.binary())])
+_ROWS = pa.schema(
+    [
+        ("path", pa.string()),
+        ("file", pa.string()),
+        ("windows", pa.binary()),
+        ("failure", pa.string()),
+    ]
+)
 
 
 def _blocks(items: Sequence[Item], actors: int) -> list[pa.Table]:
@@ -168,16 +182,6 @@ def _probe(address: str) -> None:
             f"what answers at {address} is no Ray cluster of this version ({type(error).__name__})"
         )
         raise ClusterError(msg) from error
-
-
-def _cause(error: BaseException) -> SerError:
-    """Return our own error inside one of Ray's, or one that says what Ray says."""
-    inner: BaseException | None = error
-    while inner is not None:
-        if isinstance(inner, SerError):
-            return type(inner)(str(getattr(inner, "cause", inner)))
-        inner = getattr(inner, "cause", None) or inner.__cause__
-    return ClusterError(f"Ray failed: {' '.join(str(error).split())[-300:]}")
 
 
 def _import_ray() -> Any:  # noqa: ANN401 (a module)
