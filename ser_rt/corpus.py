@@ -55,10 +55,16 @@ def load_manifest(
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        msg = f"manifest {path} is not UTF-8 ({error}): save it again, in Excel as 'CSV UTF-8'"
+        raise DataError(msg) from error
+    except (OSError, csv.Error) as error:
         msg = f"cannot read manifest {path}: {error}"
         raise DataError(msg) from error
-    columns = set(rows[0]) if rows else set()
+    if not rows:
+        msg = f"{path} lists no clips: it needs a row for each, under the columns file_path,emotion"
+        raise DataError(msg)
+    columns = set(rows[0])
     path_column = next((name for name in _PATH_COLUMNS if name in columns), None)
     split_column = next((name for name in _SPLIT_COLUMNS if name in columns), "split")
     if path_column is None or "emotion" not in columns:
@@ -170,7 +176,11 @@ def hold_out_speakers(
     for dataset in sorted({c.dataset for c in clips if c.speaker}):
         speakers = sorted({c.speaker for c in clips if c.dataset == dataset and c.speaker})
         if len(speakers) < 2:
-            msg = f"dataset {dataset!r} has the one speaker {speakers[0]!r}: give a split column"
+            msg = (
+                f"dataset {dataset!r} has the one speaker {speakers[0]!r}, so none can be held "
+                "out: give a split column (--split, --val_split), or validate on nothing "
+                "(--val_share 0)"
+            )
             raise DataError(msg)
         count = min(len(speakers) - 1, max(1, round(share * len(speakers))))
         chosen = set(rng.permutation(speakers)[:count].tolist())

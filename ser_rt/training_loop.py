@@ -179,6 +179,9 @@ _SHOWN = {
 }
 
 
+_WRITERS = ("PytorchStreamWriter", "iostream", "inline_container")
+
+
 @contextmanager
 def named_troubles(run: Path) -> Iterator[None]:
     """Say what to do when memory or the disk is full.
@@ -203,6 +206,6 @@ def named_troubles(run: Path) -> Iterator[None]:
         # torch has no class of its own for these two.
         if "DefaultCPUAllocator" in str(error):
             raise TrainingError(memory) from error
-        if "PytorchStreamWriter" in str(error) or "iostream" in str(error):
+        if any(part in str(error) for part in _WRITERS):
             raise TrainingError(disk.format(run, str(error).splitlines()[0])) from error
         raise

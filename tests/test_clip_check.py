@@ -115,7 +115,7 @@ def test_an_emotion_without_clips_names_those_that_have_some(
 
 def test_one_speaker_cannot_be_split(tmp_path: Path, clips: list[Clip]) -> None:
     alone = [clip for clip in clips if clip.speaker == "s0"]
-    with pytest.raises(DataError, match="has the one speaker 's0': give a split column"):
+    with pytest.raises(DataError, match="one speaker 's0', so none can be held out: give a split"):
         train(tmp_path / "run", alone)
     train(tmp_path / "run", alone, val_share=0.0)
 

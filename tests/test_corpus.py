@@ -38,7 +38,8 @@ def test_paths_start_at_the_manifests_folder_and_unknown_emotions_are_left_out(
     ("text", "says"),
     [
         ("path,emotion\na.wav,Joy\n", "needs the columns file_path and emotion"),
-        ("", "needs the columns"),
+        ("", "lists no clips"),
+        ("file_path,emotion\n", "lists no clips"),
         ("file_path,emotion\na.wav,\n", "line 2: the path or the emotion is empty"),
         ("file_path,emotion\na.wav\n", "line 2: the path or the emotion is empty"),
         ("file_path,emotion\n../a.wav,Joy\n", "line 2: ../a.wav leaves the manifest's folder"),
@@ -49,6 +50,15 @@ def test_paths_start_at_the_manifests_folder_and_unknown_emotions_are_left_out(
 def test_a_bad_manifest_says_what_is_wrong(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(DataError, match=says):
         load_manifest(write(tmp_path / "m.csv", text), LABELS)
+
+
+def test_a_manifest_of_another_encoding_says_how_to_save_it(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_bytes("file_path,emotion\n한국.wav,Joy\n".encode("cp949"))
+    with pytest.raises(DataError, match=r"m.csv is not UTF-8 .* in Excel as 'CSV UTF-8'"):
+        load_manifest(path, LABELS)
+    path.write_text("file_path,emotion\n한국.wav,Joy\n", encoding="utf-8-sig")  # as Excel does
+    assert load_manifest(path, LABELS)[0].path == tmp_path / "한국.wav"
 
 
 def test_a_missing_manifest_or_split_column_is_an_error(tmp_path: Path) -> None:

@@ -190,6 +190,7 @@ def test_patience_outlives_a_kill(tmp_path: Path, clips: list[Clip]) -> None:
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't"), "gradient_checkpointing on"),
         (OSError(28, "No space left on device"), "free space and go on with --resume"),
         (RuntimeError("PytorchStreamWriter failed writing file"), "free space and go on with"),
+        (RuntimeError("[enforce fail at inline_container.cc:672] unexpected pos"), "free space"),
     ],
 )
 def test_full_memory_and_a_full_disk_say_what_to_do(
