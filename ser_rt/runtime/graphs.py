@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ser_rt.bundle import Bundle
+from ser_rt.classifier import FloatArray
 from ser_rt.manifest import FeatureReuse
 from ser_rt.runtime.defaults import SHORTEST_INPUT_S
 
@@ -28,6 +30,29 @@ class Graph:
     least: Shape
     usual: Shape
     most: Shape
+
+
+class OpenGraph(Protocol):
+    """A graph that is ready to run, whatever runs it. Calls may come from many threads at once."""
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of the inputs."""
+        ...
+
+    @property
+    def outputs(self) -> dict[str, list[int | str]]:
+        """Shape of each output; axes that are free have a text."""
+        ...
+
+    @property
+    def nodes(self) -> dict[str, int]:
+        """Number of nodes by what runs them."""
+        ...
+
+    def run(self, names: list[str], values: FloatArray) -> list[FloatArray]:
+        """Return outputs by name, given the one input."""
+        ...
 
 
 def graphs_of(bundle: Bundle, reuse: FeatureReuse | None) -> list[Graph]:

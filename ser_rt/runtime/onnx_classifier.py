@@ -1,4 +1,4 @@
-"""A bundle's network, run by onnxruntime."""
+"""A bundle's network, run by onnxruntime, or by what else a provider names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ser_rt.bundle import Bundle
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import AudioInputError, BundleInvalidError, ConfigError, ProviderError
 from ser_rt.manifest import FeatureReuse
-from ser_rt.runtime.graphs import FEATURES, Graph, graphs_of, hop_block
+from ser_rt.runtime.graphs import FEATURES, Graph, OpenGraph, graphs_of, hop_block
 from ser_rt.runtime.providers import PROVIDERS, Execution, Workload
 from ser_rt.runtime.session import Session
 
@@ -181,15 +181,20 @@ class OnnxClassifier:
 
 def _open_first(
     graphs: list[Graph], executions: list[Execution], threads: int
-) -> tuple[list[Session], str]:
+) -> tuple[list[OpenGraph], str]:
     """Open all graphs with the first provider that comes up; raise the last one's error."""
     for execution in executions[:-1]:
         try:
-            return [Session(g, execution, threads) for g in graphs], execution.short_name
+            return _open(graphs, execution, threads), execution.short_name
         except ProviderError:
             continue
-    last = executions[-1]
-    return [Session(g, last, threads) for g in graphs], last.short_name
+    return _open(graphs, executions[-1], threads), executions[-1].short_name
+
+
+def _open(graphs: list[Graph], execution: Execution, threads: int) -> list[OpenGraph]:
+    if execution.open is not None:
+        return [execution.open(graph, threads) for graph in graphs]
+    return [Session(graph, execution, threads) for graph in graphs]
 
 
 def _check(name: str, values: FloatArray, axes: str) -> None:

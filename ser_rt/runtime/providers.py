@@ -11,7 +11,8 @@ from typing import Any
 
 from ser_rt.bundle import Bundle
 from ser_rt.errors import MissingDependencyError, ProviderError
-from ser_rt.runtime.graphs import Graph
+from ser_rt.runtime.graphs import Graph, OpenGraph
+from ser_rt.runtime.openvino_session import OpenVinoSession
 from ser_rt.runtime.tensorrt import Options, tensorrt_options
 
 CPU = "CPUExecutionProvider"
@@ -42,6 +43,8 @@ class Execution:
     """Whether calls of the same shape are captured as one CUDA graph."""
     limits_shapes: bool = False
     """Whether a graph takes only shapes between its least and its most."""
+    open: Callable[[Graph, int], OpenGraph] | None = None
+    """What opens a graph for a number of threads; None for onnxruntime."""
 
 
 def cpu(_: Workload) -> list[Execution]:
@@ -78,6 +81,11 @@ def tensorrt(load: Workload) -> list[Execution]:
     ]
 
 
+def openvino(_: Workload) -> list[Execution]:
+    """Run on the processor with OpenVINO: another set of kernels, faster for some networks."""
+    return [Execution("openvino", "OpenVINO", lambda _: [], open=OpenVinoSession)]
+
+
 def auto(load: Workload) -> list[Execution]:
     """Run on the best that comes up at once: TensorRT, which compiles for minutes, is not it."""
     try:
@@ -91,6 +99,7 @@ PROVIDERS: dict[str, Callable[[Workload], list[Execution]]] = {
     "cpu": cpu,
     "cuda": cuda,
     "tensorrt": tensorrt,
+    "openvino": openvino,
     "auto": auto,
 }
 """Each returns what to try, best first, or raises `ProviderError` for a bundle unfit for it."""
