@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 NORMAL, GOING_AWAY = 1000, 1001
 
+CUT_OFF = "ser_rt.cut_off"
+"""Where a transport says that it ended a client, and with which code."""
+
 
 class Session:
     """Reads what a client sends and lets it be heard; both at once, so that times are right."""
@@ -55,7 +58,7 @@ class Session:
             async with asyncio.timeout(self._limits.max_session_s):
                 code = await self._stream()
         except WebSocketDisconnect as left:
-            code = left.code
+            code = self._socket.scope["extensions"].get(CUT_OFF, {}).get("code", left.code)
         except TimeoutError:
             msg = f"a stream may last {self._limits.max_session_s:g} s; open another one"
             code = await self._fail(ProtocolError(msg, "session_too_long"))

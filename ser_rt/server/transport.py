@@ -13,12 +13,15 @@ from typing import Any
 
 import h11
 import uvicorn
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from ser_rt.errors import SerError
 from ser_rt.server.limits import CONFIG_TIMEOUT_S, Limits
 from ser_rt.server.service import Service
+from ser_rt.server.session import CUT_OFF
 
 logger = logging.getLogger(__name__)
 
@@ -92,12 +95,17 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             self.conn.send_close(TOO_SLOW, "too_slow")
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.close_sent = True
-            self.queue.put_nowait(
-                {"type": "websocket.disconnect", "code": TOO_SLOW, "reason": "too_slow"}
-            )
+            self.scope["extensions"][CUT_OFF] = {"code": TOO_SLOW}
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": TOO_SLOW})
             self.stop_keepalive()
         # Nothing waits for it to read on: what it has not taken by then, it never will.
         self.loop.call_later(GRACE_S, self.transport.abort)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send, or say that the client is gone: uvicorn takes it for a fault of the caller."""
+        if self.close_sent and self.handshake_complete and self.initial_response is None:
+            raise ClientDisconnected
+        await super().send(message)
 
     def keepalive_timeout(self) -> None:
         """End a client that answers no pings, unless its audio is in their way."""

@@ -16,7 +16,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from ser_rt.classifier import EmotionClassifier
-from ser_rt.errors import AudioError, ConfigError
+from ser_rt.errors import AudioError, ConfigError, InferenceError
 from ser_rt.runtime.audio import ChunkMaker
 from ser_rt.runtime.engine import Engine
 from ser_rt.runtime.event import EmotionEvent
@@ -62,6 +62,8 @@ async def classify(request: Request, service: Service) -> dict[str, Any]:
             # Its name is ours, and says nothing to the client.
             msg = str(error).replace(str(path), "the file")
             raise ProtocolError(msg, "bad_audio") from error
+        except InferenceError as error:
+            raise ProtocolError(str(error), "model_failed") from error
     service.metrics.uploads.inc()
     service.metrics.audio.inc(hearing.heard_s)
     bundle = service.model.bundle

@@ -16,6 +16,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from ser_rt.classifier import FloatArray
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.server.app import make_app
 from ser_rt.server.auth import Guard
@@ -65,6 +66,28 @@ class Running:
                     await asyncio.sleep(0.005)
 
         asyncio.run_coroutine_threadsafe(wait(), self.loop).result(timeout_s + 5)
+
+
+class FlawedModel:
+    """A model that fails on windows that begin with a certain sample."""
+
+    def __init__(self, model: OnnxClassifier, flaw: float) -> None:
+        self._model, self._flaw = model, np.float32(flaw)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self._model.labels
+
+    window_s, hop_s, min_window_s, sample_rate = 3.0, 0.5, 1.0, RATE
+
+    def __call__(self, waveforms: FloatArray) -> FloatArray:
+        if (waveforms[:, 0] == self._flaw).any():
+            msg = "out of memory"
+            raise RuntimeError(msg)
+        return self._model(waveforms)
 
 
 @contextmanager
