@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.errors import SerError
 from ser_rt.runtime.providers import PROVIDERS
 from ser_rt.utils import positive_int, run_command, write_json
@@ -61,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check(flags: argparse.Namespace) -> int:
-    from ser_rt.runtime.check import check  # noqa: PLC0415 (after the arguments are parsed)
+    from ser_rt.bundle import Bundle, find_bundle  # noqa: PLC0415 (after arguments are parsed)
+    from ser_rt.runtime.check import check  # noqa: PLC0415
 
     try:
         bundle = Bundle.load(find_bundle(flags.bundle))

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ser_rt.bundle import Bundle
 from ser_rt.errors import MissingDependencyError, ProviderError
-from ser_rt.runtime.graphs import Graph, OpenGraph
-from ser_rt.runtime.openvino_session import OpenVinoSession
-from ser_rt.runtime.tensorrt import Options, tensorrt_options
+
+if TYPE_CHECKING:  # command lines read the names below, and must start without numpy
+    from ser_rt.bundle import Bundle
+    from ser_rt.runtime.graphs import Graph, OpenGraph
+    from ser_rt.runtime.tensorrt import Options
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -68,6 +69,8 @@ def cuda(load: Workload) -> list[Execution]:
 
 def tensorrt(load: Workload) -> list[Execution]:
     """Compile for an NVIDIA GPU with TensorRT, which takes minutes once; CUDA runs the rest."""
+    from ser_rt.runtime.tensorrt import tensorrt_options  # noqa: PLC0415 (loads only where used)
+
     bundle = load.bundle
     _refuse_int8(bundle, "tensorrt")
     (rest,) = cuda(Workload(bundle))
@@ -83,6 +86,8 @@ def tensorrt(load: Workload) -> list[Execution]:
 
 def openvino(_: Workload) -> list[Execution]:
     """Run on the processor with OpenVINO: another set of kernels, faster for some networks."""
+    from ser_rt.runtime.openvino_session import OpenVinoSession  # noqa: PLC0415 (as above)
+
     return [Execution("openvino", "OpenVINO", lambda _: [], open=OpenVinoSession)]
 
 
