@@ -60,13 +60,18 @@ def plain_onnxruntime(variant: Variant) -> Predict:
 def audonnx_model(variant: Variant) -> Predict:
     """Open the graph as an audonnx model."""
     import audonnx  # noqa: PLC0415 (an extra)
+    import onnx  # noqa: PLC0415 (as above)
 
     bundle = Bundle.load(find_bundle(variant.model))
+    options = options_of(variant)
+    # audonnx takes inputs with one free dimension at most: the batch becomes 1.
+    axes = onnx.load(bundle.model_path, load_external_data=False).graph.input[0].type.tensor_type
+    options.add_free_dimension_override_by_name(axes.shape.dim[0].dim_param, 1)
     model = audonnx.Model(
         str(bundle.model_path),
         labels={"probabilities": [label.en for label in bundle.labels]},
         device=EXECUTION[variant.device],
-        session_options=options_of(variant),
+        session_options=options,
     )
     insist(model.sess, variant)
 

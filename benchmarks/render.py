@@ -44,6 +44,7 @@ COST: tuple[Column, ...] = (
     ("p99", _number("cost_ms", "p99")),
 )
 PROCESS: tuple[Column, ...] = (
+    ("CPU ms", _number("cpu_ms", "p50")),
     ("CPU share", _number("cpu_share", form="{:.2f}")),
     ("peak MB", _number("peak_memory_mb", form="{:.0f}")),
     ("cold start s", _number("cold_start_s", form="{:.2f}")),

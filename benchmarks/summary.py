@@ -77,6 +77,7 @@ def _row(one: Measured) -> dict[str, Any]:
         "steps": len(steps),
         "cost_ms": spread(costs_ms),
         "latency_ms": spread([1e3 * step["latency_s"] for step in steps]),
+        "cpu_ms": spread([1e3 * step["cpu_s"] for step in steps]),
         "samples_ms": [round(value, 4) for value in costs_ms],
         "work_per_s": round(float(np.median([s["work"] / s["cost_s"] for s in steps])), 4),
         "real_time_factor": round(float(np.median(costs_ms)) / 1e3 / one.variant.hop_s, 5),
