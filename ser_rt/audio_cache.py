@@ -71,9 +71,8 @@ class AudioCache:
             raise DataError(fault_table(self.faults, len(paths)))
         self.digests: list[str] = index["digests"]
         self._bounds = list(zip([0, *index["ends"]], index["ends"], strict=False))
-        self._samples = (
-            np.memmap(data, np.int16, "r") if data.stat().st_size else np.zeros(0, np.int16)
-        )
+        self._data = data
+        self._samples = _map(data)
 
     def __len__(self) -> int:
         """Return the number of clips."""
@@ -84,11 +83,20 @@ class AudioCache:
         start, end = self._bounds[index]
         return np.asarray(self._samples[start:end], np.float32) / np.float32(_FULL_SCALE)
 
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the samples out: a worker that is spawned maps the same file."""
+        return {name: value for name, value in vars(self).items() if name != "_samples"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Map the file."""
+        vars(self).update(state)
+        self._samples = _map(self._data)
+
     def pick(self, indices: Iterable[int]) -> Self:
         """Return some of the clips as a cache of their own, over the same file."""
         indices = list(indices)
         picked = object.__new__(type(self))
-        picked.faults, picked._samples = [], self._samples
+        picked.faults, picked._data, picked._samples = [], self._data, self._samples
         picked.digests = [self.digests[i] for i in indices]
         picked._bounds = [self._bounds[i] for i in indices]
         return picked
@@ -101,6 +109,10 @@ def fault_table(faults: Sequence[Fault], total: int, most: int = 20) -> str:
     if len(faults) > most:
         rows.append(f"  and {len(faults) - most} more")
     return "\n".join([f"{len(faults)} of {total} clips are unfit for training:", *rows])
+
+
+def _map(data: Path) -> _Samples:
+    return np.memmap(data, np.int16, "r") if data.stat().st_size else np.zeros(0, np.int16)
 
 
 def _fingerprint(paths: Sequence[Path]) -> str:

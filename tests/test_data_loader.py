@@ -1,3 +1,4 @@
+import pickle
 from collections import Counter
 from pathlib import Path
 
@@ -76,6 +77,15 @@ def test_a_clip_is_decoded_again_when_its_file_changes(tmp_path: Path) -> None:
     assert AudioCache([path])[0].size == 16_000
     write(path, 2.0)
     assert AudioCache([path])[0].size == 32_000
+
+
+def test_a_spawned_worker_gets_the_file_and_not_the_samples(tmp_path: Path) -> None:
+    cache = AudioCache([write(tmp_path / f"{i}.wav", 3.0, seed=i) for i in range(3)])
+    for whole in (cache, cache.pick([2, 0])):
+        sent = pickle.dumps(whole)
+        assert len(sent) < 10_000
+        received = pickle.loads(sent)  # noqa: S301 (our own)
+        assert all(np.array_equal(received[i], whole[i]) for i in range(len(whole)))
 
 
 def test_windows_of_short_clips_are_repeated_or_set_into_silence() -> None:
