@@ -137,10 +137,11 @@ def _connected(ray: Any, resources: Resources) -> Iterator[None]:  # noqa: ANN40
     settings: dict[str, Any] = {
         "log_to_driver": False,
         "logging_level": logging.ERROR,
-        "configure_logging": True,
     }
     address = resources.address or os.environ.get("RAY_ADDRESS")
     if address is None:
+        # The core warns on standard error of what Ray Data does by design.
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         settings |= {
             "address": "local",
             "include_dashboard": False,

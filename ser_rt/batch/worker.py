@@ -16,8 +16,13 @@ from functools import cache
 from ser_rt.batch.hearing import Heard, Hearer, Job, unheard
 from ser_rt.errors import ProviderError
 
+MOST_DEATHS = 8
+"""So many files in a row do not kill a process each: something else does."""
+
 PREFETCH = 2
 """Files given to a process at once: the next one waits there, so that it never idles."""
+
+_MEMORY = "is there memory for so many --workers?"
 
 
 class Worker:
@@ -31,6 +36,7 @@ class Worker:
         self._job, self._labels = job, labels
         self._given: deque[tuple[str, Future[Heard]]] = deque()
         self._suspect: str | None = None
+        self._deaths = 0
         self._start()
 
     @property
@@ -52,7 +58,7 @@ class Worker:
         try:
             return self._opened.result()
         except BrokenProcessPool as error:
-            msg = "a worker died while it loaded the model; is there memory for so many --workers?"
+            msg = f"a worker died while it loaded the model; {_MEMORY}"
             raise ProviderError(msg) from error
 
     def give(self, path: str) -> None:
@@ -69,7 +75,7 @@ class Worker:
         """Return what was heard in the first of its files; None if it has to be heard again.
 
         Raises:
-            SerError: The model does not load.
+            SerError: The model does not load, or every process dies.
         """
         path, future = self._given[0]
         try:
@@ -77,7 +83,7 @@ class Worker:
         except BrokenProcessPool:
             return self._bury(path)
         self._given.popleft()
-        self._suspect = None
+        self._suspect, self._deaths = None, 0
         return heard
 
     def kill(self) -> None:
@@ -101,6 +107,12 @@ class Worker:
         self._given.clear()
         heard = None
         if self._suspect == path:
+            self._deaths += 1
+            if self._deaths == MOST_DEATHS:
+                msg = (
+                    f"{MOST_DEATHS} files in a row killed their process, the last {path}; {_MEMORY}"
+                )
+                raise ProviderError(msg)
             message = "the process that heard this file died, and so did the next one"
             heard = unheard(path, self._labels, "worker_died", message)
             again = again[1:]

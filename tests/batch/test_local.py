@@ -8,11 +8,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ser_rt.batch import worker
 from ser_rt.batch.engines import Resources
 from ser_rt.batch.hearing import Heard, Hearer, Job
 from ser_rt.batch.inputs import Item
 from ser_rt.batch.local import hear_all
-from ser_rt.errors import BundleInvalidError
+from ser_rt.errors import BundleInvalidError, ProviderError
 from tests.batch.engines import Poison, PoisonOnce
 from tests.tiny_bundle import LABELS
 
@@ -39,17 +40,26 @@ def test_a_file_that_kills_its_process_is_a_row_and_the_run_goes_on(
     assert Path(once + ".died").exists()
 
 
+def test_processes_that_all_die_end_the_run(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "MOST_DEATHS", 2)
+    poison = [Item(Poison(f"/x/{number}.wav"), 1) for number in range(5)]
+    running = hear_all(poison, job, LABELS, Resources(workers=1))
+    assert next(running).file["error_code"] == "worker_died"
+    with pytest.raises(ProviderError, match="2 files in a row killed"):
+        next(running)
+
+
 def test_a_run_that_is_broken_off_leaves_no_process(job: Job, corpus: Path) -> None:
     running = hear_all([Item(str(p), 1) for p in corpus.iterdir()], job, LABELS, TWO)
     next(running)
-    workers = [
+    pool = [
         child
         for child in psutil.Process().children()
         if "multiprocessing.spawn" in " ".join(child.cmdline())
     ]
-    assert len(workers) == 2
+    assert len(pool) == 2
     running.close()
-    assert not any(worker.is_running() for worker in workers)
+    assert not any(process.is_running() for process in pool)
 
 
 def test_a_model_that_does_not_load_ends_the_run(job: Job, corpus: Path) -> None:
