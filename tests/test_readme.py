@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FENCE = re.compile(
     r"(<!-- not run: [^\n]+ -->\n)?^```(python|bash)\n(.*?)^```", re.DOTALL | re.MULTILINE
 )
-TOOLS = {"cd", "git", "ffmpeg", "head", "arecord", "torchrun"}
+TOOLS = {"cd", "git", "ffmpeg", "head", "arecord", "torchrun", "accelerate"}
 needs_model = pytest.mark.skipif(not built_in_bundles(), reason="no built-in model here")
 
 
