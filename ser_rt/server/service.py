@@ -68,7 +68,7 @@ class Service:
         self.batcher = Batcher(
             model,
             max_batch=max_batch,
-            max_wait_s=max_wait_s if max_batch > 1 else 0.0,
+            max_wait_s=max_wait_s,
             workers=workers,
             observe=self.metrics.observe,
             clock=clock,

@@ -123,12 +123,12 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         """Run a configuration that serves a service."""
         super().__init__(config)
-        self._service = service
+        self.service = service
 
     @property
     def failure(self) -> SerError | None:
         """Why the model does not work."""
-        return self._service.failure
+        return self.service.failure
 
     @property
     def port(self) -> int:
@@ -151,7 +151,7 @@ class Server(uvicorn.Server):
         """Stop to accept, end the streams, then everything else."""
         for server in self.servers:
             server.close()
-        await self._service.drain()
+        await self.service.drain()
         await super().shutdown(sockets)
 
     @contextmanager

@@ -1,0 +1,156 @@
+"""The process: how it starts, what it refuses, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+from ser_rt.errors import InferenceError
+from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.server.app import make_app
+from ser_rt.server.cli import build, main, make_parser
+from ser_rt.server.service import Service
+from ser_rt.server.transport import make_server
+from tests.server.conftest import CONFIG, FlawedModel, pcm, receive, rest, serving
+from tests.source_tree import ROOT
+
+
+@contextmanager
+def process(*flags: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Run the command on a free port until it listens."""
+    command = [sys.executable, "-m", "ser_rt.server", "--port=0", *flags]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as found:
+        assert found.stderr is not None
+        try:
+            for line in found.stderr:
+                if "listening at" in line:
+                    yield found, int(line.rstrip("/\n").rpartition(":")[2])
+                    return
+            pytest.fail("it does not listen")
+        finally:
+            found.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_streams_with_their_results(
+    tiny_bundle: Path, number: signal.Signals
+) -> None:
+    with process("--model", str(tiny_bundle)) as (server, port):
+        ready = httpx.get(f"http://127.0.0.1:{port}/readyz")
+        while ready.status_code == 503:
+            ready = httpx.get(f"http://127.0.0.1:{port}/readyz")
+        with connect(f"ws://127.0.0.1:{port}/v1/stream") as client:
+            client.send(json.dumps(CONFIG))
+            receive(client)
+            client.send(pcm(1.2))
+            assert receive(client)["end"] == 1.0
+            server.send_signal(number)
+            messages, code, _ = rest(client)
+        assert [message["type"] for message in messages] == ["emotion", "summary"]
+        assert messages[0]["end"] == 1.2
+        assert messages[1]["interrupted"] is True
+        assert code == 1001
+        assert server.wait(10) == 0
+        assert server.stderr is not None
+        assert "Traceback" not in server.stderr.read()
+
+
+def test_streams_that_do_not_end_are_ended(tiny_bundle: Path) -> None:
+    with process("--model", str(tiny_bundle), "--drain-s=0.5") as (server, port):
+        with socket.create_connection(("127.0.0.1", port)) as stuck:
+            stuck.sendall(b"GET /v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+            started = time.monotonic()
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(10) == 0
+        assert time.monotonic() - started < 8
+
+
+def test_a_server_that_shuts_down_takes_no_more(classifier: OnnxClassifier) -> None:
+    with serving(classifier) as running:
+        running.call(lambda: setattr(running.service, "state", "shutting_down"))
+        answer = httpx.get(running.http("/readyz"))
+        assert (answer.status_code, answer.json()["code"]) == (503, "shutting_down")
+        running.call(lambda: setattr(running.service, "state", "ready"))
+
+
+def test_a_model_that_does_not_work_ends_the_server(classifier: OnnxClassifier) -> None:
+    service = Service(FlawedModel(classifier, 0.0))  # type: ignore[arg-type]
+    server = make_server(make_app(service), service, port=0)
+    asyncio.run(asyncio.wait_for(server.serve(), 10))
+    assert isinstance(server.failure, InferenceError)
+    assert service.state != "ready"
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "words"),
+    [
+        (["--host=0.0.0.0"], 2, "open to others: give --api-key-file, or --insecure"),
+        (["--host=example.org"], 2, "open to others"),
+        (["--tls-cert=x"], 2, "--tls-cert and --tls-key go together"),
+        (["--tls-cert=no.pem", "--tls-key=no.pem"], 2, "no file no.pem"),
+        (["--api-key-file=none"], 2, "--api-key-file none cannot be read"),
+        (["--port=70000"], 2, "--port must be within"),
+        (["--cors-origin=friend"], 2, "--cors-origin must be as https://"),
+        (["--max-streams=0"], 2, "max_streams must be above 0, not 0"),
+        (["--idle-timeout-s=nan"], 2, "idle_timeout_s must be above 0"),
+        (["--max-batch=0"], 2, "max_batch must be 1 or more"),
+        (["--workers=0"], 2, "workers must be 1 or more"),
+        (["--max-wait-ms=-1"], 2, "max_wait must be 0 or more"),
+        (["--model=nowhere"], 1, "nowhere"),
+        (["--threads=0"], 2, "threads must be 1 or more"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    capsys: pytest.CaptureFixture[str], flags: list[str], code: int, words: str
+) -> None:
+    assert main([*flags, "--log-level=error"]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert err.startswith("ser-serve: ")
+    assert words in err
+
+
+def test_a_port_that_is_taken_is_said(
+    classifier: OnnxClassifier, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(classifier) as running:
+        port = running.port
+        assert main(["--model", str(tiny_bundle), f"--port={port}"]) == 1
+    assert f"cannot listen at 127.0.0.1 port {port}" in capsys.readouterr().err
+
+
+def test_flags_reach_the_server(tiny_bundle: Path, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("a-key-of-more-than-16\n", encoding="utf-8")
+    keys.chmod(0o600)
+    flags = ["--model", str(tiny_bundle), "--host=0.0.0.0", "--api-key-file", str(keys)]
+    flags += ["--max-streams=3", "--max-message-bytes=1000", "--max-batch=4", "--port=1234"]
+    server = build(make_parser().parse_args(flags))
+    try:
+        assert server.service.limits.max_streams == 3
+        assert server.config.ws_max_size == 1000
+        assert (server.config.host, server.config.port) == ("0.0.0.0", 1234)  # noqa: S104
+    finally:
+        server.service.close()
+
+
+def test_every_flag_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    help_text = capsys.readouterr().out
+    for action in make_parser()._actions:
+        assert action.help
+        assert all(option in help_text for option in action.option_strings)

@@ -1,0 +1,95 @@
+"""What a browser's MediaRecorder writes, as it writes it."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from websockets.sync.client import connect
+
+from ser_rt.server.container import ContainerInput
+from tests.conftest import make_wave
+from tests.server.conftest import CONFIG, Running, receive, rest
+
+av: Any = pytest.importorskip("av", reason="needs PyAV: pip install 'ser-rt[media]'")
+
+
+def encoded(container: str, seconds: float) -> bytes:
+    """Return noise as Opus in a container."""
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as output:
+        stream = output.add_stream("libopus", rate=48_000)
+        stream.layout = "mono"
+        wave = make_wave(seconds, 48_000)
+        for start in range(0, len(wave), 960):
+            samples = wave[np.newaxis, start : start + 960]
+            frame = av.AudioFrame.from_ndarray(samples, format="flt", layout="mono")
+            frame.sample_rate = 48_000
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("container", ["webm", "ogg"])
+def test_opus_is_heard_however_it_is_cut(running: Running, container: str) -> None:
+    data = encoded(container, 3.2)
+
+    def heard(size: int) -> list[dict[str, Any]]:
+        with connect(running.ws) as socket:
+            changes = {"encoding": "opus"} | {k: v for k, v in CONFIG.items() if k != "sample_rate"}
+            socket.send(json.dumps(changes))
+            assert receive(socket)["type"] == "ready"
+            for start in range(0, len(data), size):
+                socket.send(data[start : start + size])
+            socket.send('{"type": "close"}')
+            messages, code, _ = rest(socket)
+            assert code == 1000
+            return messages
+
+    messages = heard(1_000)
+    assert [m["end"] for m in messages[:5]] == [1.0, 1.5, 2.0, 2.5, 3.0]
+    assert messages[-1]["audio_s"] == pytest.approx(3.2, abs=0.05)
+    assert heard(len(data)) == messages == heard(97)
+
+
+def test_results_come_while_the_file_is_written() -> None:
+    data = encoded("webm", 3.0)
+    source = ContainerInput(0.5)
+    half = sum(map(len, source.feed(data[: len(data) // 2])))
+    source.close()
+    assert half > 0.9 * 48_000  # of 72,000: WebM comes in clusters
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"RIFF----WAVE", "no WebM or Ogg"),
+        (b"Og", "no WebM or Ogg"),
+        (b"OggS" + bytes(5_000), "not audio|no audio"),
+        (b"\x1a\x45\xdf\xa3" + b"\xff" * 5_000, "not audio|no audio"),
+    ],
+)
+def test_what_is_no_opus_is_refused(running: Running, data: bytes, words: str) -> None:
+    with connect(running.ws) as socket:
+        socket.send('{"type": "config", "encoding": "opus"}')
+        receive(socket)
+        socket.send(data)
+        socket.send('{"type": "close"}')
+        messages, code, _ = rest(socket)
+    assert (messages[-1]["code"], code) == ("bad_audio", 1007)
+    assert any(word in messages[-1]["message"] for word in words.split("|"))
+
+
+def test_reset_begins_a_new_file(running: Running) -> None:
+    data = encoded("ogg", 1.2)
+    with connect(running.ws) as socket:
+        socket.send('{"type": "config", "encoding": "opus", "vad": false}')
+        receive(socket)
+        for _ in range(2):
+            socket.send(data)
+            socket.send('{"type": "reset"}')
+            found = [receive(socket) for _ in range(2)]
+            assert [(m["type"], m.get("seq")) for m in found] == [("emotion", 0), ("ready", None)]
