@@ -12,7 +12,7 @@ from ser_rt.runtime.event import EmotionEvent
 MANIFEST_PREFIX = "manifest_"
 """Before the name of a column that came from a table of files."""
 
-_BATCH_ROWS = 4096
+_BATCH_ROWS = 512
 
 
 def probability_columns(labels: Iterable[str]) -> list[str]:
