@@ -188,7 +188,9 @@ def build(flags: argparse.Namespace) -> Server:
         max_wait_s=flags.max_wait_ms / 1e3,
         workers=flags.workers,
     )
-    hosts = flags.allowed_host or (LOOPBACK_NAMES if is_local else ("*",))
+    hosts = ("*",)
+    if is_local or flags.allowed_host:
+        hosts = (*LOOPBACK_NAMES, *flags.allowed_host)
     app = make_app(service, Guard(keys, flags.cors_origin), origins=flags.cors_origin, hosts=hosts)
     return make_server(
         app,

@@ -8,15 +8,16 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
-from ser_rt.errors import SerError
+from ser_rt.errors import ConfigError, SerError
 from ser_rt.runtime.batcher import Batcher
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.onnx_classifier import SMALL_MODEL_PARAMETERS, OnnxClassifier
+from ser_rt.runtime.settings import make_engine
 from ser_rt.server.limits import Limits
 from ser_rt.server.metrics import Metrics
 from ser_rt.server.protocol import ProtocolError
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from ser_rt.server.session import Session
 
 logger = logging.getLogger(__name__)
+
+ON_CPU = ("cpu", "openvino")
+"""Providers for which a call with several windows takes as long as a call for each."""
 
 SLICE_S = 0.05
 """A worker thread serves one stream at most about this long before the next has its turn."""
@@ -54,17 +58,18 @@ class Service:
             max_batch: Windows that share a call of the model; None for 1 on a CPU, where more
                 gain nothing, and 16 elsewhere.
             max_wait_s: How long a window waits for others to share a call with.
-            workers: Calls of the model at once; None for one per core on a CPU while the model
-                uses one thread, else one.
+            workers: Calls of the model at once; None for one per core where a small model has
+                one thread on a CPU, else one.
             clock: Monotonic time in seconds.
         """
         self.model, self.limits, self.clock = model, limits or Limits(), clock
         self.metrics = Metrics(model)
-        on_cpu = model.provider == "cpu"
+        on_cpu = model.provider in ON_CPU
         if max_batch is None:
             max_batch = 1 if on_cpu else 16
         if workers is None:
-            workers = (os.cpu_count() or 1) if on_cpu else 1
+            is_small = model.bundle.parameters < SMALL_MODEL_PARAMETERS
+            workers = (os.cpu_count() or 1) if on_cpu and is_small else 1
         self.batcher = Batcher(
             model,
             max_batch=max_batch,
@@ -165,4 +170,7 @@ class Service:
         self.model.warm_up()
         # Streams take another way to it, which has to work as well.
         samples = round(self.model.window_s * self.model.sample_rate)
-        self.batcher.open()(np.zeros((1, samples), np.float32))
+        turn = self.batcher.open()
+        turn(np.zeros((1, samples), np.float32))
+        with suppress(ConfigError):  # speech cannot be told apart at this model's rate
+            make_engine(turn)

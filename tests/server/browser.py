@@ -37,7 +37,7 @@ FLAGS = (
     "--use-fake-device-for-media-stream",
 )
 START_S = 30.0
-SEEN_MS = 15_000
+SEEN_MS = 20_000
 """How long a test waits for something to be seen."""
 
 

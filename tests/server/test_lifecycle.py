@@ -19,6 +19,7 @@ from websockets.sync.client import connect
 
 from ser_rt.errors import InferenceError
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.server import health
 from ser_rt.server.app import make_app
 from ser_rt.server.cli import build, main, make_parser
 from ser_rt.server.service import Service
@@ -29,14 +30,17 @@ from tests.source_tree import ROOT
 
 @contextmanager
 def process(*flags: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Run the command on a free port until it listens."""
+    """Run the command on a free port until it is ready."""
     command = [sys.executable, "-m", "ser_rt.server", "--port=0", *flags]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as found:
         assert found.stderr is not None
         try:
             for line in found.stderr:
                 if "listening at" in line:
-                    yield found, int(line.rstrip("/\n").rpartition(":")[2])
+                    port = int(line.rstrip("/\n").rpartition(":")[2])
+                    while httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 503:
+                        pass
+                    yield found, port
                     return
             pytest.fail("it does not listen")
         finally:
@@ -48,9 +52,6 @@ def test_a_signal_ends_streams_with_their_results(
     tiny_bundle: Path, number: signal.Signals
 ) -> None:
     with process("--model", str(tiny_bundle)) as (server, port):
-        ready = httpx.get(f"http://127.0.0.1:{port}/readyz")
-        while ready.status_code == 503:
-            ready = httpx.get(f"http://127.0.0.1:{port}/readyz")
         with connect(f"ws://127.0.0.1:{port}/v1/stream") as client:
             client.send(json.dumps(CONFIG))
             receive(client)
@@ -154,3 +155,10 @@ def test_every_flag_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     for action in make_parser()._actions:
         assert action.help
         assert all(option in help_text for option in action.option_strings)
+
+
+def test_health_is_asked_over_http_and_https(classifier: OnnxClassifier) -> None:
+    with serving(classifier) as running:
+        port = str(running.port)
+        assert health.main([port]) == 0
+    assert health.main([port]) == 1

@@ -106,9 +106,12 @@ def test_a_dropped_recording_is_played_and_heard_as_it_is(
         it.see("#state", "Playing")
         it.see("#state", "Finished")
         it.see("#heard", "0:04")
-    page, sent = heard_on_page(it), heard_offline(*it.audio())
+    wave, wave_rate = it.audio()
+    page, sent = heard_on_page(it), heard_offline(wave, wave_rate)
     assert page.keys() == sent.keys()
     agree(page, sent, 1e-6)
+    whole = samples.astype(np.float32) / 32_768
+    assert np.sqrt(np.mean(wave**2)) == pytest.approx(np.sqrt(np.mean(whole**2)), rel=0.01)
     decoded = heard_offline(samples, rate)
     assert page.keys() >= decoded.keys() - {4.0}
     agree(page, decoded, 0.02)  # The browser's decoder resamples.

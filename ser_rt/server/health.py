@@ -1,0 +1,33 @@
+"""``python -m ser_rt.server.health``: whether a server of this machine lives, for a container."""
+
+from __future__ import annotations
+
+import ssl
+import sys
+import urllib.request
+from collections.abc import Sequence
+
+from ser_rt.server.cli import PORT
+
+TIMEOUT_S = 2.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Return 0 if the server at a port answers, over HTTP or HTTPS, else 1."""
+    arguments = sys.argv[1:] if argv is None else argv
+    port = int(arguments[0]) if arguments else PORT
+    # It is this machine that is asked: its certificate is made out to another name.
+    unverified = ssl.create_default_context()
+    unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+    for scheme, context in (("http", None), ("https", unverified)):
+        address = f"{scheme}://127.0.0.1:{port}/healthz"
+        try:
+            with urllib.request.urlopen(address, timeout=TIMEOUT_S, context=context):  # noqa: S310
+                return 0
+        except OSError:
+            continue
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
