@@ -1,4 +1,7 @@
-"""`ser-export`: freezes a trained network into a bundle."""
+"""`ser-export`: freezes a trained network into a bundle, and proves the two equal.
+
+One line a stage goes to standard error: seconds, peak memory in MB, and what was done.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,55 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser_rt.errors import ConfigError
-from ser_rt.utils import run_command
+from ser_rt.runtime.terminable import terminable
+from ser_rt.utils import positive_int, run_command
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="ser-export", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="ser-export",
+        description=__doc__,
+        epilog="exit codes: 0 written, 1 an error or a failed gate (nothing is written), "
+        "2 a wrong command line",
+    )
     parser.add_argument("checkpoint", type=Path, help="folder that ser-train wrote")
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder to write")
-    parser.add_argument("--precision", default="fp32", help="fp32 (the default)")
+    parser.add_argument(
+        "--precision",
+        default="fp32",
+        help="fp32 (the default), fp16 (for GPUs, half the size), int8 (for CPUs, a quarter)",
+    )
+    parser.add_argument(
+        "--layers", type=positive_int, metavar="N", help="keep the first N transformer layers"
+    )
+    parser.add_argument(
+        "--window", type=float, default=3.0, metavar="S", help="heard at once, default: %(default)s"
+    )
+    parser.add_argument("--opset", type=int, default=20, help="of ONNX, default: %(default)s")
+    parser.add_argument(
+        "--gates",
+        default="strict",
+        help="strict (the default): a failed gate writes nothing; report: it is noted in the "
+        "manifest",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="MANIFEST",
+        help="CSV with file_path and emotion: speech to judge on and to calibrate int8 with "
+        "(default: the bundled sample)",
+    )
+    parser.add_argument(
+        "--clips",
+        type=positive_int,
+        default=200,
+        metavar="N",
+        help="how many clips of --data to judge on at most, default: %(default)s",
+    )
+    parser.add_argument(
+        "--push-triton", type=Path, metavar="DIR", help="add it to this Triton model repository"
+    )
     parser.add_argument("--name", help="of the model (default: the bundle folder's)")
     parser.add_argument("--model_version", default="1.0.0")
     parser.add_argument("--temperature", type=float, help="instead of the checkpoint's")
@@ -28,22 +70,26 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> int:
     """Export, one line a stage."""
-    if args.temperature is not None and not args.temperature > 0:
-        msg = f"--temperature must be greater than 0, not {args.temperature}"
-        raise ConfigError(msg)
-    from .bundle import export_bundle
+    from .bundle import STAGES, Settings, export_bundle
     from .evaluation import read_figures
+    from .stages import shown
 
-    export_bundle(
-        args.checkpoint,
-        args.out,
+    settings = Settings(
         precision=args.precision,
+        layers=args.layers,
+        window_s=args.window,
+        opset=args.opset,
+        gates=args.gates,
+        data=args.data,
+        clips=args.clips,
+        push_triton=args.push_triton,
         name=args.name,
         version=args.model_version,
         temperature=args.temperature,
         evaluation=read_figures(args.evaluation) if args.evaluation else None,
-        report=lambda line: print(line, file=sys.stderr, flush=True),
     )
+    with terminable(), shown(STAGES) as stages:
+        export_bundle(args.checkpoint, args.out, settings, stages)
     return 0
 
 

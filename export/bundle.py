@@ -2,138 +2,273 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
+import gc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
-from ser_rt.bundle import sample_path, write_bundle
-from ser_rt.checkpoint import load_model
+import onnx
+
+from ser_rt.bundle import Bundle, new_bundle, seal
 from ser_rt.config import EMOTIONS, ModelConfig
-from ser_rt.errors import ExportError
-from ser_rt.manifest import MODEL_FILE
-from ser_rt.preprocessing import read_audio
+from ser_rt.errors import ConfigError, GateError
 from ser_rt.provenance import versions
 
-from .graph import Served, to_onnx
+from .cut import Frames, frames_of, write_pair
+from .files import check, save_graph
+from .graph import OPSET, Served, check_opset, to_onnx
+from .interop import transformers_files
 from .licence import licence_of
-from .verify import verify
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-PRECISIONS: dict[str, Callable[[bytes], bytes]] = {"fp32": lambda graph: graph}
-"""What makes a graph of each precision out of the fp32 one."""
+from .network import keep_layers, read_network
+from .precision import Convert, precision_of
+from .speech import Speech, gather_speech
+from .stages import Report, Stages
+from .triton import push_triton as push
+from .verify import Outputs, Verdict, reference, uar_of, verify, verify_ranges
+from .verify_pair import verify_pair
 
 WINDOW_S, HOP_S, MIN_WINDOW_S = 3.0, 0.5, 1.0
+LONGEST_WINDOW_S = 30.0
+GATES = ("strict", "report")
+CLIPS = 200
+STAGES = 6
+"""Stages of an export that needs one attempt and pushes nothing."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to export; a bad value raises `ConfigError` at once.
+
+    Attributes:
+        precision: a name in `PRECISIONS`.
+        layers: transformer layers to keep, from the first; None keeps all.
+        window_s: seconds that the bundle will hear at once, by default.
+        opset: of ONNX.
+        gates: "strict" writes nothing if a gate fails, "report" notes it in the manifest.
+        data: manifest of labelled clips to judge on; None is the bundled sample.
+        clips: how many of them at most.
+        push_triton: Triton model repository to add the graph to.
+        name: of the model; None is the bundle folder's.
+        version: of the model.
+        temperature: divides the logits; None is the checkpoint's.
+        evaluation: figures for the manifest.
+    """
+
+    precision: str = "fp32"
+    layers: int | None = None
+    window_s: float = WINDOW_S
+    opset: int = OPSET
+    gates: str = "strict"
+    data: Path | None = None
+    clips: int = CLIPS
+    push_triton: Path | None = None
+    name: str | None = None
+    version: str = "1.0.0"
+    temperature: float | None = None
+    evaluation: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without a network."""
+        precision_of(self.precision)
+        check_opset(self.opset)
+        if self.gates not in GATES:
+            msg = f"gates must be {' or '.join(GATES)}, not {self.gates!r}"
+            raise ConfigError(msg)
+        if not HOP_S <= self.window_s <= LONGEST_WINDOW_S:
+            msg = f"window must be {HOP_S} to {LONGEST_WINDOW_S:g} s, not {self.window_s:g}"
+            raise ConfigError(msg)
+        if self.temperature is not None and not self.temperature > 0:
+            msg = f"temperature must be greater than 0, not {self.temperature}"
+            raise ConfigError(msg)
+        if self.clips < 1:
+            msg = f"clips must be 1 or more, not {self.clips}"
+            raise ConfigError(msg)
+
+
+class _Traced(NamedTuple):
+    """What is left of a network when its float32 graph is on disk."""
+
+    source: Path
+    model: ModelConfig
+    frames: Frames | None
+    speech: Speech
+    heard: list[Outputs]
+    manifest: dict[str, Any]
+
+
+class _Attempt(NamedTuple):
+    form: str
+    folder: Path
+    verdict: Verdict
 
 
 def export_bundle(
     checkpoint: str | Path,
     out: str | Path,
+    settings: Settings | None = None,
+    stages: Stages | None = None,
     *,
-    precision: str = "fp32",
-    name: str | None = None,
-    version: str = "1.0.0",
-    temperature: float | None = None,
-    evaluation: dict[str, Any] | None = None,
-    report: Callable[[str], None] = lambda _: None,
+    report: Report = lambda _: None,
 ) -> Path:
     """Export a trained network into a bundle folder, which is complete or untouched.
 
     Args:
         checkpoint: folder that ser-train wrote.
         out: the bundle's folder.
-        precision: a name in `PRECISIONS`.
-        name: of the model; by default the bundle folder's.
-        version: of the model.
-        temperature: divides the logits; by default the checkpoint's.
-        evaluation: figures for the manifest.
+        settings: how to export; by default in float32.
+        stages: where to report to, instead of `report`.
         report: gets one line for each stage.
 
     Raises:
         CheckpointError: the folder is no checkpoint, or its head was never trained.
-        ExportError: no such precision, or the network cannot be traced.
-        GateError: the graph is not equal to the network; nothing is written.
+        ConfigError: a setting does not fit the network.
+        DataError: the manifest of clips cannot be used.
+        ExportError: the network cannot be traced.
+        GateError: the graph is not equal enough to the network; nothing is written.
         OutputError: `out` cannot be written.
     """
-    if precision not in PRECISIONS:
-        msg = f"no precision {precision!r}; there are {', '.join(PRECISIONS)}"
-        raise ExportError(msg)
-    stage = _Stages(report)
-    model, config = load_model(checkpoint)
-    parameters = sum(p.numel() for p in model.parameters())
-    served = Served(model, config["temperature"] if temperature is None else temperature)
-    stage.done(f"loaded {model.settings.architecture}, {parameters / 1e6:.2f} M parameters")
-    rate = model.settings.sample_rate
-    graph = PRECISIONS[precision](to_onnx(served, rate))
-    stage.done(f"traced, {len(graph) / 1e6:.2f} MB")
-    gates = verify(served, graph, read_audio(sample_path(), rate), rate, precision)
-    stage.done(f"equal: logits within {gates['max_logit_difference']:.1e}")
+    settings, stages = settings or Settings(), stages or Stages(report)
+    with new_bundle(out) as fresh:
+        work = fresh.with_name("work")
+        work.mkdir()
+        traced = _trace(Path(checkpoint), work, settings, stages)
+        chosen = _convert(traced, settings, stages)
+        for path in chosen.folder.iterdir():
+            path.rename(fresh / path.name)
+        for name, text in transformers_files(traced.model).items():
+            (fresh / name).write_text(text, encoding="utf-8")
+        stages.begin("writing")
+        name = settings.name or Path(out).resolve().name
+        seal(fresh, {"name": name, **_manifest(traced, chosen, settings)})
+    stages.done(f"wrote {out}, {_megabytes(Path(out))}")
+    if settings.push_triton is not None:
+        stages.begin("pushing")
+        version = push(Bundle.load(out), settings.push_triton)
+        stages.done(f"pushed {version}")
+    return Path(out)
+
+
+def _trace(checkpoint: Path, work: Path, settings: Settings, stages: Stages) -> _Traced:
+    """Write the float32 graph, and remember what PyTorch says to the speech of the gates."""
+    stages.begin("reading the network")
+    model, config = read_network(checkpoint)
+    labels, rate = model.settings.emotion_labels, model.settings.sample_rate
+    temperature = settings.temperature or float(config["temperature"])
+    network = Served(model, temperature)
+    stages.done(f"read {model.settings.architecture}, {_count(model) / 1e6:.2f} M parameters")
+    stages.begin("listening")
+    speech = gather_speech(settings.data, labels, rate, settings.window_s, settings.clips)
+    extra: dict[str, Any] = {}
+    if settings.layers is not None:
+        known = speech.labelled()
+        uncut = uar_of(known, reference(network, known), len(labels))
+        had = keep_layers(model, settings.layers)
+        extra = {"layers": {"kept": settings.layers, "of": had, "uar_uncut": uncut}}
+    heard = reference(network, speech)
+    stages.done(f"heard {len(speech.probes)} probes of {speech.source} in PyTorch")
+    stages.begin("tracing")
+    graph = to_onnx(network, rate, settings.opset)
+    frames = frames_of(model)
     manifest = {
-        "name": name or Path(out).name,
-        "version": version,
         "architecture": model.settings.architecture,
-        "parameters": parameters,
-        "labels": _labels(model.settings.emotion_labels),
+        "parameters": _count(model),
+        "labels": _labels(labels),
         "sample_rate": rate,
-        "precision": precision,
         "input_normalization": model.encoder.input_normalization,
-        "window_s": WINDOW_S,
-        "hop_s": HOP_S,
-        "min_window_s": MIN_WINDOW_S,
-        "temperature": served.temperature,
-        "gates": gates,
-        "evaluation": evaluation or {},
+        "temperature": temperature,
         "training": config["training"],
         "licence": licence_of(config["training"]),
-        "tools": versions(("torch", "onnx", "onnxscript", "onnxruntime", "numpy")),
+        **extra,
     }
-    files = {MODEL_FILE: graph, **_transformers_files(model.settings)}
-    folder = write_bundle(out, files, manifest)
-    stage.done(f"wrote {folder}")
-    return folder
+    described = model.settings
+    del model, network
+    source = work / "source.onnx"
+    onnx.save_model(graph, source, save_as_external_data=True, location="source.data")
+    nodes = len(graph.graph.node)
+    del graph
+    gc.collect()
+    stages.done(f"traced {nodes} ops, opset {settings.opset}, {_megabytes(work)}")
+    return _Traced(source, described, frames, speech, heard, manifest)
 
 
-class _Stages:
-    """Reports how long each stage took."""
+def _convert(traced: _Traced, settings: Settings, stages: Stages) -> _Attempt:
+    """Try the forms of a precision until one passes its gates."""
+    attempts = []
+    for form, convert in precision_of(settings.precision).forms.items():
+        attempt = _attempt(form, convert, traced, settings, stages)
+        attempts.append(attempt)
+        if not attempt.verdict.failures:
+            return attempt
+    finite = [attempt for attempt in attempts if not attempt.verdict.fatal]
+    if settings.gates == "report" and finite:
+        return finite[0]
+    told = " | ".join(f"{a.form}: {'; '.join(a.verdict.failures)}" for a in attempts)
+    msg = f"{settings.precision} failed its gates, nothing is written: {told}"
+    raise GateError(msg)
 
-    def __init__(self, report: Callable[[str], None]) -> None:
-        self._report, self._since = report, time.perf_counter()
 
-    def done(self, what: str) -> None:
-        now = time.perf_counter()
-        self._report(f"{now - self._since:6.1f} s  {what}")
-        self._since = now
+def _attempt(
+    form: str, convert: Convert, traced: _Traced, settings: Settings, stages: Stages
+) -> _Attempt:
+    what = settings.precision if form == settings.precision else f"{settings.precision} ({form})"
+    stages.begin(f"converting to {what}")
+    folder = traced.source.with_name(form.replace(" ", "-"))
+    folder.mkdir()
+    graph = save_graph(
+        convert(traced.source, traced.speech.calibration),
+        folder,
+        external=traced.frames is not None,
+    )
+    check(graph)
+    pair = write_pair(graph, traced.frames) if traced.frames else None
+    for half in pair or ():
+        check(half)
+    stages.done(f"converted to {what}, {_megabytes(folder)}")
+    stages.begin(f"judging {what}")
+    limits = precision_of(settings.precision).limits
+    labels, rate = traced.model.emotion_labels, traced.model.sample_rate
+    verdict = verify(graph, traced.speech, traced.heard, limits, labels, rate)
+    if not verdict.fatal:
+        if settings.precision == "fp16":
+            verify_ranges(verdict, traced.source, graph, traced.speech)
+        if pair and traced.frames:
+            verify_pair(verdict, graph, pair, traced.frames, traced.speech, limits)
+    stages.done(f"judged {what}: {verdict.summary()}")
+    return _Attempt(form, folder, verdict)
+
+
+def _manifest(traced: _Traced, chosen: _Attempt, settings: Settings) -> dict[str, Any]:
+    limits = precision_of(settings.precision).limits
+    return {
+        "version": settings.version,
+        **traced.manifest,
+        "precision": settings.precision,
+        "form": chosen.form,
+        "opset": settings.opset,
+        "window_s": settings.window_s,
+        "hop_s": HOP_S,
+        "min_window_s": min(MIN_WINDOW_S, settings.window_s),
+        "feature_reuse": traced.frames.manifest() if traced.frames else None,
+        "gates": {
+            "passed": not chosen.verdict.failures,
+            "failures": chosen.verdict.failures,
+            **chosen.verdict.measured,
+            "limits": limits._asdict(),
+        },
+        "evaluation": settings.evaluation or {},
+        "tools": versions(("torch", "transformers", "onnx", "onnxscript", "onnxruntime", "numpy")),
+    }
 
 
 def _labels(names: Sequence[str]) -> list[dict[str, Any]]:
     return [{"id": i, "en": name, "ko": EMOTIONS.get(name, name)} for i, name in enumerate(names)]
 
 
-def _transformers_files(settings: ModelConfig) -> dict[str, bytes]:
-    """Files with which optimum and transformers open the bundle.
+def _count(model: Any) -> int:  # noqa: ANN401 (torch's)
+    return sum(parameter.numel() for parameter in model.parameters())
 
-    They need a model type that they know and that takes waveforms: wav2vec2. Only its labels and
-    its feature extractor are used; the extractor must not normalise, the graph does.
-    """
-    names = settings.emotion_labels
-    config = {
-        "model_type": "wav2vec2",
-        "architectures": ["Wav2Vec2ForSequenceClassification"],
-        "id2label": dict(enumerate(names)),
-        "label2id": {name: i for i, name in enumerate(names)},
-    }
-    extractor = {
-        "feature_extractor_type": "Wav2Vec2FeatureExtractor",
-        "feature_size": 1,
-        "sampling_rate": settings.sample_rate,
-        "padding_value": 0.0,
-        "do_normalize": False,
-        "return_attention_mask": False,
-    }
-    return {
-        "config.json": json.dumps(config, indent=2).encode(),
-        "preprocessor_config.json": json.dumps(extractor, indent=2).encode(),
-    }
+
+def _megabytes(folder: Path) -> str:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return f"{size / 1e6:,.1f} MB"

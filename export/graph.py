@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import logging
 import warnings
-from typing import Any
+from ast import literal_eval
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import onnx
+import onnx_ir
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
-from ser_rt.errors import ExportError
+from ser_rt.errors import ConfigError, ExportError
 from ser_rt.model import EmotionModel
 
+from .operators import SINCE, assert_kept
+
 OPSET = 20
+OPSETS = range(18, 24)
+"""Opsets that the exporter writes and onnxruntime reads."""
+
 OUTPUTS = ("logits", "probabilities", "embedding")
+FEATURES = "features"
+"""Name of what the convolutions hear, in a graph that has them: where it can be cut in two."""
+
+_SCOPES = "pkg.torch.onnx.name_scopes"
+_PROJECTION = "feature_projection"
+_NOISY = ("torch.onnx", "onnxscript", "onnx_ir")
 
 
 class Served(nn.Module):
@@ -34,22 +49,44 @@ class Served(nn.Module):
         return logits, logits.softmax(dim=1), outputs["embedding"]
 
 
-def to_onnx(network: Served, sample_rate: int) -> bytes:
-    """Trace a network into an ONNX model whose batch and samples are dynamic.
+def check_opset(opset: int) -> None:
+    """Refuse an opset that has no LayerNormalization, or that cannot be written.
 
     Raises:
-        ExportError: the tracer fails, or an axis that must be dynamic is not.
+        ConfigError: it is one of them.
     """
+    if opset in OPSETS:
+        return
+    why = f"there are {OPSETS[0]} to {OPSETS[-1]}"
+    if opset < SINCE["LayerNormalization"]:
+        why = (
+            f"LayerNormalization came with {SINCE['LayerNormalization']}, and in parts it "
+            f"overflows in half precision; take {OPSETS[0]} or more"
+        )
+    msg = f"no opset {opset}: {why}"
+    raise ConfigError(msg)
+
+
+def to_onnx(network: Served, sample_rate: int, opset: int = OPSET) -> onnx.ModelProto:
+    """Trace a network into an ONNX model whose batch and samples are dynamic.
+
+    Every LayerNormalization and every GELU of the network is one op of the graph.
+
+    Raises:
+        ConfigError: no such opset.
+        ExportError: the tracer fails, an axis that must be dynamic is not, or an op was taken
+            apart.
+    """
+    check_opset(opset)
+    _fold_parametrizations(network)
     example = torch.randn(2, 2 * sample_rate + 137, generator=torch.Generator().manual_seed(0))
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # the exporter's own deprecations
+        with _quiet(), torch.no_grad():
             program = torch.onnx.export(
                 network.eval(),
                 (example,),
                 dynamo=True,
-                opset_version=OPSET,
+                opset_version=opset,
                 input_names=["input_values"],
                 output_names=list(OUTPUTS),
                 dynamic_shapes=({0: torch.export.Dim("batch"), 1: torch.export.Dim("samples")},),
@@ -61,20 +98,66 @@ def to_onnx(network: Served, sample_rate: int) -> bytes:
     if program is None:
         msg = "the exporter returned no graph; export again with another torch version"
         raise ExportError(msg)
-    _rename_inner(program.model.graph)
+    _name_values(program.model.graph)
     model: onnx.ModelProto = program.model_proto
-    onnx.checker.check_model(model, full_check=True)
+    _check_form(model, opset)
+    assert_kept(model, network, example)
+    return model
+
+
+def scope_of(node: onnx_ir.Node) -> str:
+    """Module of the network that a node came from, such as ``model.encoder.pooling``."""
+    scopes = node.metadata_props.get(_SCOPES, "")
+    return str(literal_eval(scopes)[-2]) if scopes.count(",") else ""
+
+
+def _fold_parametrizations(network: nn.Module) -> None:
+    """Make weights of what they are computed from: large ones the exporter would not fold."""
+    for module in network.modules():
+        for name in list(getattr(module, "parametrizations", {})):
+            parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's own deprecations and notes to itself."""
+    loggers = [logging.getLogger(name) for name in _NOISY]
+    before = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            for logger in loggers:
+                logger.setLevel(logging.CRITICAL)
+            yield
+        finally:
+            for logger, level in zip(loggers, before, strict=True):
+                logger.setLevel(level)
+
+
+def _name_values(graph: onnx_ir.Graph) -> None:
+    """Name the features, and rename inner values called as an output is (torch's embedding op)."""
+    outputs = set(map(id, graph.outputs))
+    projection: set[int] = set()
+    heard: dict[int, onnx_ir.Value] = {}
+    for node in graph:
+        for value in node.outputs:
+            if value.name in {*OUTPUTS, FEATURES} and id(value) not in outputs:
+                value.name += "_inner"
+        if _PROJECTION in scope_of(node):
+            projection |= set(map(id, node.outputs))
+            for given in node.inputs:
+                if given is not None and given.producer() and id(given) not in projection:
+                    heard[id(given)] = given
+    if len(heard) == 1:
+        next(iter(heard.values())).name = FEATURES
+
+
+def _check_form(model: onnx.ModelProto, opset: int) -> None:
+    found = next(entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"})
+    if found != opset:
+        msg = f"the exporter wrote opset {found} where {opset} was asked for: take {found}"
+        raise ExportError(msg)
     axes = [axis.dim_param for axis in model.graph.input[0].type.tensor_type.shape.dim]
     if not all(axes):
         msg = f"the graph's input axes are {axes}: both must be dynamic"
         raise ExportError(msg)
-    return bytes(model.SerializeToString())
-
-
-def _rename_inner(graph: Any) -> None:  # noqa: ANN401 (onnx_ir's, which comes with the exporter)
-    """Rename inner values called as an output is: torch's embedding op makes an `embedding`."""
-    outputs = set(map(id, graph.outputs))
-    for node in graph:
-        for value in node.outputs:
-            if value.name in OUTPUTS and id(value) not in outputs:
-                value.name += "_inner"

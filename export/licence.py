@@ -23,12 +23,12 @@ def licence_of(training: dict[str, Any]) -> dict[str, Any]:
     Clips of the class ``nc`` make the weights non-commercial; clips of the class ``permissive``
     alone leave them free; for anything else the person who trained must say.
     """
-    clips = training["train"]
-    classes = set(clips["licence_classes"])
+    clips = training.get("train", {})
+    classes = set(clips.get("licence_classes", ()))
     weights = "unknown: whoever trained them must say"
     if "nc" in classes:
         weights = "CC-BY-NC-SA-4.0"
     elif classes == {"permissive"}:
         weights = "MIT"
-    attribution = [CORPORA.get(name, name) for name in clips["datasets"] if name]
+    attribution = [CORPORA.get(name, name) for name in clips.get("datasets", ()) if name]
     return {"weights": weights, "trained_on": attribution}

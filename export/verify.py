@@ -3,93 +3,242 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime
 import torch
+from onnx import TensorProto
+from onnxruntime import InferenceSession
 
-from ser_rt.errors import GateError
+from ser_rt.classifier import FloatArray
+from ser_rt.metrics import unweighted_average_recall
 
+from .files import float_tensors, open_session, read_structure
 from .graph import OUTPUTS, Served
+from .half import overflowing
+from .precision import Limits
+from .ranges import SQUARE_OVERFLOWS, largest_magnitudes
+from .speech import Probe, Speech, extremes
 
-if TYPE_CHECKING:
-    from ser_rt.classifier import FloatArray
+DECIDED = 0.02
+"""Least lead of the network's label, in probability, on a window whose label must not change."""
+
+_NAMED = 3
+_ROUNDING = 1e-9
 
 
-class Gate(NamedTuple):
-    """How far a graph may be from its network in float32."""
+class Outputs(NamedTuple):
+    """What is heard in a probe, each ``[batch, ...]``."""
 
-    logits: float
-    probabilities: float
-    agreement: float
+    logits: FloatArray
+    probabilities: FloatArray
+    embedding: FloatArray
 
 
-GATES = {"fp32": Gate(logits=1e-3, probabilities=1e-4, agreement=1.0)}
-"""Limits by precision."""
+@dataclass
+class Verdict:
+    """What was measured of a graph, and what of it is past its limit."""
 
-_LENGTHS_S = (0.5, 1.0, 1.777, 3.0, 6.1)
-_BATCHES = (1, 3)
+    measured: dict[str, Any] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    fatal: bool = False
+    """Whether an output is not finite: such a graph is never written."""
+
+    def summary(self) -> str:
+        """Tell how near it is, or what failed."""
+        if self.failures:
+            return "FAILED: " + "; ".join(self.failures)
+        gap, same = self.measured["max_logit_difference"], self.measured["label_agreement"]
+        return f"logits within {gap:.1e}, {same:.1%} of the labels the same"
+
+    def limit(self, name: str, most: float, where: str = "") -> None:
+        """Note a failure if a measure is past its limit."""
+        if not self.measured[name] <= most:
+            at = f" ({where})" if where else ""
+            self.failures.append(f"{name} is {self.measured[name]:.2e}, more than {most:.0e}{at}")
+
+
+def reference(network: Served, speech: Speech) -> list[Outputs]:
+    """Let PyTorch hear every probe."""
+    with torch.inference_mode():
+        return [
+            Outputs(*(out.numpy() for out in network(torch.from_numpy(probe.waveforms))))
+            for probe in speech.probes
+        ]
 
 
 def verify(
-    network: Served, onnx_model: bytes, audio: FloatArray, sample_rate: int, precision: str
-) -> dict[str, float]:
-    """Compare graph and network on pieces of real speech of several lengths and batch sizes.
+    graph: Path,
+    speech: Speech,
+    expected: Sequence[Outputs],
+    limits: Limits,
+    labels: Sequence[str],
+    sample_rate: int,
+) -> Verdict:
+    """Compare a graph with its network on speech of several lengths and batch sizes.
 
-    Returns what was measured, for the manifest.
-
-    Raises:
-        GateError: a limit of `GATES` is passed; the message says which, and by how much.
+    Args:
+        graph: the graph on disk.
+        speech: what it hears.
+        expected: what the network heard, from `reference`.
+        limits: past which the verdict holds a failure.
+        labels: names of the columns.
+        sample_rate: in Hz.
     """
-    session = onnxruntime.InferenceSession(onnx_model, providers=["CPUExecutionProvider"])
-    logit_difference, probability_difference, batch_difference = 0.0, 0.0, 0.0
-    agreements: list[bool] = []
-    for batch in _batches(audio, sample_rate):
-        with torch.inference_mode():
-            expected = [output.numpy() for output in network(torch.from_numpy(batch))]
-        logits, probabilities, _ = session.run(OUTPUTS, {"input_values": batch})
-        alone = [session.run(["probabilities"], {"input_values": row[None]})[0][0] for row in batch]
-        if not all(np.isfinite(array).all() for array in (logits, probabilities)):
-            msg = f"{precision}: the graph's output for {batch.shape} is not finite"
-            raise GateError(msg)
-        logit_difference = max(logit_difference, _distance(logits, expected[0]))
-        probability_difference = max(probability_difference, _distance(probabilities, expected[1]))
-        batch_difference = max(batch_difference, _distance(probabilities, np.stack(alone)))
-        agreements += list(logits.argmax(1) == expected[0].argmax(1))
-    measured = {
-        "windows": float(len(agreements)),
-        "max_logit_difference": logit_difference,
-        "max_probability_difference": probability_difference,
-        "max_batch_difference": batch_difference,
-        "label_agreement": float(np.mean(agreements)),
+    verdict = Verdict()
+    session = open_session(graph)
+    found = [_run(session, probe.waveforms) for probe in speech.probes]
+    _check_finite(verdict, session, speech, found, sample_rate)
+    if verdict.fatal:
+        return verdict
+    measured, probes = verdict.measured, speech.probes
+    measured["speech"], measured["clips"] = speech.source, speech.clips
+    measured["windows"] = sum(len(outputs.logits) for outputs in expected)
+    for key, name, most in (
+        ("logits", "max_logit_difference", limits.logit),
+        ("probabilities", "max_probability_difference", limits.probability),
+    ):
+        gaps = [
+            np.abs(getattr(a, key) - getattr(b, key)) for a, b in zip(expected, found, strict=True)
+        ]
+        worst = int(np.argmax([gap.max() for gap in gaps]))
+        measured[name] = float(gaps[worst].max())
+        column = int(gaps[worst].max(axis=0).argmax())
+        verdict.limit(name, most, f"{labels[column]} in {probes[worst].name}")
+    measured["embedding_error"] = _embedding_error(expected, found)
+    verdict.limit("embedding_error", limits.embedding)
+    _compare_labels(verdict, probes, expected, found, limits, labels)
+    _compare_batches(verdict, session, probes, found, limits)
+    _compare_uar(verdict, speech, expected, found, limits, len(labels))
+    return verdict
+
+
+def verify_ranges(verdict: Verdict, source: Path, graph: Path, speech: Speech) -> None:
+    """Measure what meets half precision, and add it to a verdict.
+
+    A CPU computes half precision in float32 and so hides overflow: magnitudes are read from the
+    float32 graph, whose values have the same names. A LayerNormalization squares its input; it
+    stays in float32, so that large ones are noted and fail nothing.
+    """
+    structure, half = read_structure(source), read_structure(graph)
+    norms = [n.input[0] for n in structure.graph.node if n.op_type == "LayerNormalization"]
+    narrow = float_tensors(half, TensorProto.FLOAT16) & float_tensors(structure)
+    batches = [probe.waveforms for probe in speech.probes]
+    magnitudes = largest_magnitudes(source, narrow | set(norms), batches)
+    loud = {name: magnitudes[name] for name in norms if magnitudes[name] > SQUARE_OVERFLOWS}
+    verdict.measured["layer_norm_inputs"] = {
+        "count": len(norms),
+        "largest": max((magnitudes[name] for name in norms), default=0.0),
+        "square_overflows": loud,
     }
-    limits = GATES[precision]
-    _check(precision, "max_logit_difference", measured, limits.logits)
-    _check(precision, "max_probability_difference", measured, limits.probabilities)
-    _check(precision, "max_batch_difference", measured, limits.probabilities)
-    if measured["label_agreement"] < limits.agreement:
-        msg = f"{precision}: labels agree on {measured['label_agreement']:.4f} of the windows only"
-        raise GateError(msg)
-    return measured
+    over = overflowing(magnitudes, narrow)
+    verdict.measured["half_precision_overflows"] = over
+    for name, most in list(over.items())[:_NAMED]:
+        verdict.failures.append(f"{name} reaches {most:.3g}, more than half precision holds")
 
 
-def _batches(audio: FloatArray, sample_rate: int) -> Sequence[FloatArray]:
-    rng = np.random.default_rng(0)
-    batches = []
-    for length_s in _LENGTHS_S:
-        for size in _BATCHES:
-            samples = round(length_s * sample_rate)
-            starts = rng.integers(0, len(audio) - samples, size)
-            batches.append(np.stack([audio[start : start + samples] for start in starts]))
-    return batches
+def _run(session: InferenceSession, waveforms: FloatArray) -> Outputs:
+    return Outputs(*session.run(OUTPUTS, {"input_values": waveforms}))
 
 
-def _distance(first: FloatArray, second: FloatArray) -> float:
-    return float(np.abs(first - second).max())
+def _check_finite(
+    verdict: Verdict,
+    session: InferenceSession,
+    speech: Speech,
+    found: Sequence[Outputs],
+    sample_rate: int,
+) -> None:
+    heard = list(zip(speech.probes, found, strict=True))
+    heard += [(probe, _run(session, probe.waveforms)) for probe in extremes(sample_rate)]
+    for probe, outputs in heard:
+        for name, values in zip(Outputs._fields, outputs, strict=True):
+            if not np.isfinite(values).all():
+                verdict.failures.append(f"{name} is not finite for {probe.name}")
+                verdict.fatal = True
 
 
-def _check(precision: str, name: str, measured: dict[str, float], limit: float) -> None:
-    if measured[name] > limit:
-        msg = f"{precision}: {name} is {measured[name]:.2e}, more than {limit:.0e}"
-        raise GateError(msg)
+def _embedding_error(expected: Sequence[Outputs], found: Sequence[Outputs]) -> float:
+    right = np.concatenate([outputs.embedding for outputs in expected])
+    error = np.concatenate([outputs.embedding for outputs in found]) - right
+    spread = right - right.mean(axis=0)
+    return float(np.sqrt(np.square(error).mean() / max(np.square(spread).mean(), 1e-20)))
+
+
+def _compare_labels(
+    verdict: Verdict,
+    probes: Sequence[Probe],
+    expected: Sequence[Outputs],
+    found: Sequence[Outputs],
+    limits: Limits,
+    labels: Sequence[str],
+) -> None:
+    same, decided, changes = [], [], []
+    for probe, right, got in zip(probes, expected, found, strict=True):
+        first, second = np.sort(right.probabilities, axis=1)[:, :-3:-1].T
+        for row, lead in enumerate(first - second):
+            was, became = right.logits[row].argmax(), got.logits[row].argmax()
+            same.append(was == became)
+            decided.append(lead > DECIDED)
+            if was != became and lead > DECIDED:
+                changes.append(f"{labels[was]} became {labels[became]} in {probe.name}")
+    judged = [equal for equal, clear in zip(same, decided, strict=True) if clear]
+    verdict.measured["label_agreement"] = float(np.mean(same))
+    verdict.measured["decided_windows"] = len(judged)
+    verdict.measured["decided_agreement"] = float(np.mean(judged)) if judged else None
+    if judged and np.mean(judged) < limits.agreement:
+        share = f"labels agree on {np.mean(judged):.1%} of the decided windows"
+        verdict.failures.append(f"{share}, less than {limits.agreement:.0%}: {_some(changes)}")
+
+
+def _compare_batches(
+    verdict: Verdict,
+    session: InferenceSession,
+    probes: Sequence[Probe],
+    found: Sequence[Outputs],
+    limits: Limits,
+) -> None:
+    worst, where = 0.0, ""
+    for probe, outputs in zip(probes, found, strict=True):
+        if len(probe.waveforms) == 1:
+            continue
+        alone = [_run(session, row[None]).probabilities[0] for row in probe.waveforms]
+        gap = float(np.abs(np.stack(alone) - outputs.probabilities).max())
+        if gap >= worst:
+            worst, where = gap, probe.name
+    verdict.measured["max_batch_difference"] = worst
+    verdict.limit("max_batch_difference", limits.batch, where)
+
+
+def uar_of(speech: Speech, outputs: Sequence[Outputs], classes: int) -> float | None:
+    """Unweighted average recall on the labelled probes; None if there are none."""
+    known = [i for i, probe in enumerate(speech.probes) if probe.label is not None]
+    if not known:
+        return None
+    true = np.array([speech.probes[i].label for i in known])
+    said = np.array([outputs[i].logits[0].argmax() for i in known])
+    return unweighted_average_recall(true, said, classes)
+
+
+def _compare_uar(
+    verdict: Verdict,
+    speech: Speech,
+    expected: Sequence[Outputs],
+    found: Sequence[Outputs],
+    limits: Limits,
+    classes: int,
+) -> None:
+    network, graph = (uar_of(speech, outputs, classes) for outputs in (expected, found))
+    if network is None or graph is None:
+        return
+    verdict.measured |= {"uar_network": network, "uar_graph": graph, "uar_loss": network - graph}
+    labels = [probe.label for probe in speech.probes if probe.label is not None]
+    _, counts = np.unique(labels, return_counts=True)
+    one_clip = 1.0 / (len(counts) * counts.min())
+    verdict.limit("uar_loss", (max(limits.uar, one_clip) if limits.uar else 0.0) + _ROUNDING)
+
+
+def _some(items: Sequence[str]) -> str:
+    more = len(items) - _NAMED
+    return "; ".join(items[:_NAMED]) + (f"; and {more} more" if more > 0 else "")

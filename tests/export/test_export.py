@@ -11,20 +11,16 @@ import torch
 from ser_rt.bundle import Bundle
 from ser_rt.checkpoint import TorchClassifier, save_checkpoint
 from ser_rt.config import ModelConfig
-from ser_rt.errors import CheckpointError, ExportError, GateError, OutputError
 from ser_rt.evaluate import ModelEvaluator
 from ser_rt.export.__main__ import main
-from ser_rt.export.bundle import export_bundle
-from ser_rt.export.graph import OUTPUTS, Served, to_onnx
+from ser_rt.export.evaluation import read_figures
+from ser_rt.export.graph import OUTPUTS
 from ser_rt.export.licence import licence_of
-from ser_rt.export.verify import verify
 from ser_rt.model import EmotionModel
 from ser_rt.report import write_report
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from tests.conftest import make_wave
-
-LABELS = ("Neutral", "Angry", "Joy")
-TRAINING = {"train": {"licence_classes": ["nc", "permissive"], "datasets": {"emodb": 3, "mine": 1}}}
+from tests.export.conftest import LABELS, TRAINING, Export
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +41,8 @@ def checkpoint(network: EmotionModel, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="module")
-def bundle(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder: Path = export_bundle(checkpoint, tmp_path_factory.mktemp("bundles") / "mine")
-    return folder
+def bundle(checkpoint: Path, export_once: Export) -> Path:
+    return export_once(checkpoint)
 
 
 def test_the_bundle_says_what_the_network_says(network: EmotionModel, bundle: Path) -> None:
@@ -114,43 +109,9 @@ def test_both_axes_are_dynamic_and_the_graph_is_valid(bundle: Path) -> None:
     assert [output.name for output in model.graph.output] == list(OUTPUTS)
 
 
-def test_a_graph_that_differs_fails_the_gate(network: EmotionModel) -> None:
-    right, wrong = Served(network, 1.0), Served(network, 1.01)
-    graph = to_onnx(wrong, 16_000)
-    assert verify(wrong, graph, make_wave(8.0), 16_000, "fp32")["label_agreement"] == 1.0
-    with pytest.raises(GateError, match=r"fp32: max_logit_difference is .* more than 1e-03"):
-        verify(right, graph, make_wave(8.0), 16_000, "fp32")
-
-
-def test_a_failed_gate_writes_nothing(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_figures_of_an_evaluation_go_into_the_manifest(
+    checkpoint: Path, tmp_path: Path, export_once: Export
 ) -> None:
-    def fail(*_: object) -> None:
-        msg = "not equal"
-        raise GateError(msg)
-
-    monkeypatch.setattr("ser_rt.export.bundle.verify", fail)
-    with pytest.raises(GateError):
-        export_bundle(checkpoint, tmp_path / "out")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_command_says_what_is_wrong(
-    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = ["--out", str(tmp_path / "out")]
-    assert main([str(tmp_path / "none"), *out]) == 1
-    assert "give the folder that ser-train wrote" in capsys.readouterr().err
-    assert main([str(checkpoint), *out, "--precision", "fp3"]) == 1
-    assert "no precision 'fp3'; there are fp32" in capsys.readouterr().err
-    assert main([str(checkpoint), *out, "--temperature", "0"]) == 2
-    assert "--temperature must be greater than 0" in capsys.readouterr().err
-    assert main([str(checkpoint), *out, "--evaluation", str(tmp_path / "none.json")]) == 2
-    assert "cannot read --evaluation" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
-
-
-def test_figures_of_an_evaluation_go_into_the_manifest(checkpoint: Path, tmp_path: Path) -> None:
     clips = {"a.wav": "Neutral", "b.wav": "Joy"}
     for seed, name in enumerate(clips):
         soundfile.write(tmp_path / name, make_wave(1.5, seed=seed), 16_000)
@@ -162,25 +123,11 @@ def test_figures_of_an_evaluation_go_into_the_manifest(checkpoint: Path, tmp_pat
         stress=True,
     )
     write_report(found, tmp_path / "report", "t")
-    figures = ["--evaluation", str(tmp_path / "report/evaluation.json")]
-    assert main([str(checkpoint), "--out", str(tmp_path / "out"), *figures]) == 0
-    evaluation = json.loads((tmp_path / "out/manifest.json").read_text())["evaluation"]
+    figures = read_figures(tmp_path / "report/evaluation.json")
+    folder = export_once(checkpoint, evaluation=figures)
+    evaluation = json.loads((folder / "manifest.json").read_text())["evaluation"]
     assert evaluation["scores"]["d"]["uar"] == found.groups["dataset"]["d"].uar
     assert evaluation["windows"].keys() == {"whole", "3 s", "1 s"}
     assert ".wav" not in json.dumps(evaluation)
     (tmp_path / "other.json").write_text("{}")
     assert main([str(checkpoint), *("--out", "x"), "--evaluation", f"{tmp_path}/other.json"]) == 2
-
-
-def test_a_folder_that_is_no_bundle_is_not_replaced(checkpoint: Path, tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="no bundle"):
-        export_bundle(checkpoint, tmp_path)
-    assert (tmp_path / "notes.txt").read_text() == "mine"
-
-
-def test_unknown_precisions_and_folders_raise(tmp_path: Path, checkpoint: Path) -> None:
-    with pytest.raises(ExportError, match="no precision"):
-        export_bundle(checkpoint, tmp_path / "out", precision="int4")
-    with pytest.raises(CheckpointError):
-        export_bundle(tmp_path, tmp_path / "out")

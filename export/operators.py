@@ -1,0 +1,63 @@
+"""LayerNormalization and GELU must come through export whole: in parts they overflow or are slow.
+
+What the network computes is counted while it runs in PyTorch, what the graph computes by its ops.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import onnx
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ser_rt.errors import ExportError
+
+KERNELS = {"aten::native_layer_norm": "LayerNormalization", "aten::gelu": "Gelu"}
+"""What PyTorch runs, and the op of ONNX that it must become."""
+
+SINCE = {"LayerNormalization": 17, "Gelu": 20}
+"""First opset that has an op. onnxruntime does not put together what the exporter took apart."""
+
+
+class _Counter(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: Counter[str] = Counter()
+
+    def __torch_dispatch__(
+        self,
+        func: torch._ops.OpOverload[..., object],
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
+        self.found[func.name()] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def computed(network: nn.Module, waveforms: Tensor) -> Counter[str]:
+    """Count the ops of `KERNELS` that a network runs."""
+    with torch.no_grad(), _Counter() as counter:
+        network(waveforms)
+    return Counter({op: counter.found[kernel] for kernel, op in KERNELS.items()})
+
+
+def assert_kept(model: onnx.ModelProto, network: nn.Module, waveforms: Tensor) -> None:
+    """Compare what a graph computes with what its network does.
+
+    Raises:
+        ExportError: an op of `KERNELS` was taken apart or lost.
+    """
+    ops = Counter(node.op_type for node in model.graph.node)
+    opset = max(entry.version for entry in model.opset_import if not entry.domain)
+    for op, expected in computed(network, waveforms).items():
+        if ops[op] != expected:
+            remedy = f"opset {SINCE[op]} or more" if opset < SINCE[op] else "another torch"
+            msg = (
+                f"the graph has {ops[op]} {op} where the network runs {expected}: in parts it is "
+                f"slow, and overflows in half precision; export with {remedy}"
+            )
+            raise ExportError(msg)

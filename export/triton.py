@@ -1,0 +1,131 @@
+"""A bundle as a model of a Triton Inference Server repository.
+
+    repository/
+      <name>/
+        config.pbtxt           batching, where it runs, names of inputs and outputs
+        1/model.onnx           a version; the next push becomes 2
+
+Format: `ModelConfig` in Triton's model_config.proto.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from ser_rt.bundle import Bundle
+from ser_rt.errors import OutputError
+from ser_rt.utils import write_bytes
+
+from .files import DATA_FILE, read_structure
+
+MAX_BATCH = 32
+_QUEUE_DELAY_US = 5_000
+_CONFIG = "config.pbtxt"
+_WORKSPACE_BYTES = 2**31
+
+
+def push_triton(bundle: Bundle, repository: Path) -> Path:
+    """Add a bundle's graph to a model repository, as a new version of the model of its name.
+
+    Returns:
+        The version's folder.
+
+    Raises:
+        OutputError: the repository cannot be written, or a folder of this name is no model.
+    """
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", bundle.name)
+    model = repository / name
+    if model.exists() and not (model / _CONFIG).is_file():
+        msg = f"{model} holds files that are no Triton model; choose another repository or name"
+        raise OutputError(msg)
+    try:
+        repository.mkdir(parents=True, exist_ok=True)
+        version = model / str(1 + max(_versions(model), default=0))
+        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=repository) as temporary:
+            fresh = Path(temporary) / name
+            _write_version(bundle, fresh / version.name)
+            text = triton_config(bundle, name)
+            if model.exists():
+                (fresh / version.name).rename(version)
+                write_bytes(model / _CONFIG, text.encode())
+            else:
+                (fresh / _CONFIG).write_text(text, encoding="utf-8")
+                fresh.rename(model)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        msg = f"cannot write the Triton model {model}: {error}"
+        raise OutputError(msg) from error
+    return version
+
+
+def triton_config(bundle: Bundle, name: str) -> str:
+    """Write what Triton must know of a bundle's graph, as text of its protobuf.
+
+    A GPU gets one instance, with TensorRT where that can run the graph: not for int8, whose
+    operators are made for CPUs.
+    """
+    outputs = read_structure(bundle.model_path).graph.output
+    columns = {out.name: out.type.tensor_type.shape.dim[-1].dim_value for out in outputs}
+    shown = ",".join(
+        f' {{ name: "{out}" data_type: TYPE_FP32 dims: [ {size} ] }}'
+        for out, size in columns.items()
+    )
+    blocks = [
+        f'name: "{name}"',
+        'platform: "onnxruntime_onnx"',
+        f"max_batch_size: {MAX_BATCH}",
+        'input [ { name: "input_values" data_type: TYPE_FP32 dims: [ -1 ] } ]',
+        f"output [{shown} ]",
+        _batching((4, 8, 16, MAX_BATCH)),
+        "version_policy { latest { num_versions: 1 } }",
+    ]
+    if bundle.precision == "int8":
+        blocks.append("instance_group [ { count: 1 kind: KIND_CPU } ]")
+    else:
+        blocks.append("instance_group [ { count: 1 kind: KIND_GPU } ]")
+        blocks.append(_tensorrt("FP16" if bundle.precision == "fp16" else "FP32"))
+    window = round(bundle.window_s * bundle.sample_rate)
+    blocks.append(_warm_up(window))
+    return "\n".join(blocks) + "\n"
+
+
+def _batching(preferred: tuple[int, ...]) -> str:
+    """Let requests wait a little for each other."""
+    sizes = ", ".join(map(str, preferred))
+    wait = f"max_queue_delay_microseconds: {_QUEUE_DELAY_US}"
+    return f"dynamic_batching {{ preferred_batch_size: [ {sizes} ] {wait} }}"
+
+
+def _tensorrt(precision: str) -> str:
+    return (
+        "optimization { execution_accelerators { gpu_execution_accelerator [ {\n"
+        '  name: "tensorrt"\n'
+        f'  parameters {{ key: "precision_mode" value: "{precision}" }}\n'
+        f'  parameters {{ key: "max_workspace_size_bytes" value: "{_WORKSPACE_BYTES}" }}\n'
+        '  parameters { key: "trt_engine_cache_enable" value: "true" }\n'
+        "} ] } }"
+    )
+
+
+def _warm_up(samples: int) -> str:
+    """Let a window of silence pass before the first request does."""
+    shape = f"data_type: TYPE_FP32 dims: [ {samples} ] zero_data: true"
+    waveforms = f'inputs {{ key: "input_values" value: {{ {shape} }} }}'
+    return f'model_warmup [ {{ name: "window" batch_size: 1 {waveforms} }} ]'
+
+
+def _versions(model: Path) -> list[int]:
+    if not model.is_dir():
+        return []
+    return [int(path.name) for path in model.iterdir() if path.name.isdecimal()]
+
+
+def _write_version(bundle: Bundle, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name in (bundle.model_path.name, DATA_FILE):
+        if (bundle.folder / name).exists():
+            shutil.copyfile(bundle.folder / name, folder / name)

@@ -1,0 +1,82 @@
+"""Trained networks of a few thousand weights, and an export that traces each of them once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+import torch
+
+from ser_rt.checkpoint import save_checkpoint
+from ser_rt.config import ModelConfig
+from ser_rt.export import bundle as export
+from ser_rt.model import EmotionModel
+from tests.conftest import make_wave
+from tests.small_speech import SHAPE, XLSR
+
+LABELS = ("Neutral", "Angry", "Joy")
+TRAINING = {"train": {"licence_classes": ["nc", "permissive"], "datasets": {"emodb": 3, "mine": 1}}}
+Export = Callable[..., Path]
+
+
+def encoder_config(kind: str = "wav2vec2", **changes: object) -> dict[str, Any]:
+    values = SHAPE | XLSR | {"num_hidden_layers": 2} | changes
+    return {"model_type": kind} | {k: list(v) if k == "conv_dim" else v for k, v in values.items()}
+
+
+def large_shape(kind: str = "wav2vec2", **changes: object) -> ModelConfig:
+    """Settings of a network of the shape of the 317M one, a few thousand times smaller."""
+    return ModelConfig(
+        model_name="",
+        emotion_labels=LABELS,
+        pooling="attentive",
+        weighted_layers=True,
+        input_normalization="none",
+        encoder_config=encoder_config(kind, **changes),
+    )
+
+
+def decided(settings: ModelConfig) -> EmotionModel:
+    """A network with random weights whose answers are as far apart as those of a trained one."""
+    torch.manual_seed(1)
+    torch.set_num_threads(1)
+    model = EmotionModel(settings).eval()
+    waves = torch.from_numpy(make_wave(16.0).reshape(16, -1))
+    with torch.no_grad():
+        embedding = model(waves)["embedding"]
+        model.head.weight /= embedding.std() * model.head.weight.std() * 4
+        model.head.bias -= model(waves)["logits"].mean(dim=0)
+    return model
+
+
+@pytest.fixture(scope="session")
+def wav2vec2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wav2vec2")
+    save_checkpoint(decided(large_shape()), folder, temperature=1.7, training=TRAINING)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def export_once(tmp_path_factory: pytest.TempPathFactory) -> Export:
+    """Exports a checkpoint with settings; what is traced once is not traced again."""
+    graphs: dict[tuple[object, ...], onnx.ModelProto] = {}
+    trace = export.to_onnx
+
+    def run(checkpoint: Path, out: Path | None = None, **settings: Any) -> Path:
+        def to_onnx(network: Any, sample_rate: int, opset: int) -> onnx.ModelProto:
+            key = (checkpoint, opset, network.temperature, settings.get("layers"))
+            if key not in graphs:
+                graphs[key] = trace(network, sample_rate, opset)
+            copy = onnx.ModelProto()
+            copy.CopyFrom(graphs[key])
+            return copy
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(export, "to_onnx", to_onnx)
+            out = out or tmp_path_factory.mktemp("bundles") / "mine"
+            return export.export_bundle(checkpoint, out, export.Settings(**settings))
+
+    return run

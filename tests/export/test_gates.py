@@ -1,0 +1,188 @@
+"""A graph that is not its network is caught: wrong numbers, ranges, not finite, lost ops."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import soundfile
+import torch
+
+from ser_rt.checkpoint import load_model
+from ser_rt.errors import DataError, ExportError, GateError
+from ser_rt.export.files import check, open_session
+from ser_rt.export.graph import Served
+from ser_rt.export.half import to_half
+from ser_rt.export.network import keep_layers
+from ser_rt.export.operators import assert_kept, computed
+from ser_rt.export.precision import PRECISIONS
+from ser_rt.export.ranges import largest_magnitudes
+from ser_rt.export.speech import gather_speech
+from ser_rt.export.verify import Verdict, reference, verify, verify_ranges
+from tests.conftest import make_wave
+from tests.export.conftest import LABELS, Export
+
+FP32 = PRECISIONS["fp32"].limits
+
+
+def judge(folder: Path, temperature: float, checkpoint: Path) -> Verdict:
+    model, _ = load_model(checkpoint)
+    speech = gather_speech(None, LABELS, 16_000, 1.0, 1)
+    expected = reference(Served(model, temperature), speech)
+    return verify(folder / "model.onnx", speech, expected, FP32, LABELS, 16_000)
+
+
+def test_a_graph_that_differs_fails_and_is_told_where(wav2vec2: Path, export_once: Export) -> None:
+    folder = export_once(wav2vec2)
+    assert judge(folder, 1.7, wav2vec2).failures == []
+    failures = judge(folder, 1.75, wav2vec2).failures
+    assert any(("max_logit_difference" in f and " in 3 x" in f) or " in 1 x" in f for f in failures)
+    assert any(label in failures[0] for label in LABELS)
+
+
+def test_a_failed_gate_writes_nothing_or_says_so(
+    wav2vec2: Path, export_once: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(verdict: Verdict) -> None:
+        monkeypatch.setattr("ser_rt.export.bundle.verify", lambda *_: verdict)
+
+    fail(Verdict({"max_logit_difference": 0.0, "label_agreement": 0.0}, ["labels changed"]))
+    with pytest.raises(GateError, match="nothing is written: as traced: labels changed"):
+        export_once(wav2vec2, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+    folder = export_once(wav2vec2, tmp_path / "out", gates="report")
+    gates = json.loads((folder / "manifest.json").read_text())["gates"]
+    assert (gates["passed"], gates["failures"]) == (False, ["labels changed"])
+    fail(Verdict({}, ["logits are not finite"], fatal=True))
+    with pytest.raises(GateError, match="not finite"):
+        export_once(wav2vec2, tmp_path / "other", gates="report")
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def _broken(folder: Path, out: Path, weight: str, value: float) -> Path:
+    model = onnx.load(folder / "model.onnx")
+    for tensor in model.graph.initializer:
+        if tensor.name == weight:
+            array = np.full_like(onnx.numpy_helper.to_array(tensor), value)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(array, weight))
+    onnx.save_model(model, out / "model.onnx")
+    return out
+
+
+def test_numbers_that_are_not_finite_are_fatal(
+    wav2vec2: Path, export_once: Export, tmp_path: Path
+) -> None:
+    folder = _broken(export_once(wav2vec2), tmp_path, "model.head.bias", float("nan"))
+    verdict = judge(folder, 1.7, wav2vec2)
+    assert verdict.fatal
+    assert "logits is not finite" in verdict.failures[0]
+
+
+def test_values_that_overflow_stay_in_float32_or_are_named(
+    wav2vec2: Path, export_once: Export, tmp_path: Path
+) -> None:
+    name = "model.encoder.network.encoder.layers.0.feed_forward.output_dense.bias"
+    broken = _broken(export_once(wav2vec2), tmp_path, name, 40_000.0)
+    speech = gather_speech(None, LABELS, 16_000, 1.0, 1)
+    half = to_half(broken / "model.onnx", speech.calibration[:1])
+    (tmp_path / "half").mkdir()
+    onnx.save_model(half, tmp_path / "half/model.onnx")
+    check(tmp_path / "half/model.onnx")
+    wave = make_wave(1.0)[None]
+    right, got = (
+        open_session(folder / "model.onnx").run(["embedding"], {"input_values": wave})[0]
+        for folder in (tmp_path, tmp_path / "half")
+    )
+    assert np.isfinite(got).all()
+    assert np.abs(right - got).max() < 0.02 * np.abs(right).max()
+    verdict = Verdict()
+    verify_ranges(verdict, broken / "model.onnx", tmp_path / "half/model.onnx", speech)
+    assert verdict.measured["layer_norm_inputs"]["largest"] > 30_000
+    assert verdict.measured["layer_norm_inputs"]["square_overflows"]
+    assert verdict.failures == []
+
+
+def test_an_overflow_in_half_precision_is_named(tmp_path: Path) -> None:
+    node = onnx.helper.make_node
+    value = onnx.helper.make_tensor_value_info
+    for kind, name in ((1, "source"), (10, "half")):
+        graph = onnx.helper.make_graph(
+            [node("Mul", ["input_values", "big"], ["loud"]), node("Tanh", ["loud"], ["out"])],
+            name,
+            [value("input_values", kind, ["batch", "samples"])],
+            [value("out", kind, ["batch", "samples"])],
+            [onnx.helper.make_tensor("big", kind, [], [60_000.0])],
+            value_info=[value("loud", kind, ["batch", "samples"])],
+        )
+        onnx.save_model(onnx.helper.make_model(graph, ir_version=9), tmp_path / f"{name}.onnx")
+    wave = np.full((1, 400), 2.0, np.float32)
+    assert largest_magnitudes(tmp_path / "source.onnx", ["loud"], [wave]) == {"loud": 120_000.0}
+    speech = gather_speech(None, LABELS, 16_000, 1.0, 1)
+    loud = type(speech.probes[0])("loud", wave)
+    verdict = Verdict()
+    verify_ranges(
+        verdict,
+        tmp_path / "source.onnx",
+        tmp_path / "half.onnx",
+        type(speech)("test", 0, (loud,), ()),
+    )
+    assert verdict.failures == ["loud reaches 1.2e+05, more than half precision holds"]
+
+
+def test_a_lost_op_is_counted(wav2vec2: Path, export_once: Export) -> None:
+    model, _ = load_model(wav2vec2)
+    network, wave = Served(model, 1.0), torch.zeros(1, 4000)
+    assert computed(network, wave) == {"LayerNormalization": 13, "Gelu": 10}
+    graph = onnx.load(export_once(wav2vec2) / "model.onnx", load_external_data=False)
+    assert_kept(graph, network, wave)
+    next(n for n in graph.graph.node if n.op_type == "LayerNormalization").op_type = "Identity"
+    with pytest.raises(ExportError, match="12 LayerNormalization where the network runs 13"):
+        assert_kept(graph, network, wave)
+
+
+def test_the_first_layers_alone(wav2vec2: Path, export_once: Export) -> None:
+    folder = export_once(wav2vec2, layers=1)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["layers"] == {"kept": 1, "of": 2, "uar_uncut": None}
+    model, _ = load_model(wav2vec2)
+    whole = sum(p.numel() for p in model.parameters())
+    assert keep_layers(model, 1) == 2
+    assert manifest["parameters"] == sum(p.numel() for p in model.parameters()) < whole
+    wave = make_wave(1.0)[None]
+    with torch.no_grad():
+        expected = model(torch.from_numpy(wave))["embedding"].numpy()
+    found = open_session(folder / "model.onnx").run(["embedding"], {"input_values": wave})[0]
+    assert np.allclose(found, expected, atol=1e-4)
+
+
+def write_clips(folder: Path, count: int = 6) -> Path:
+    rows = ["file_path,emotion"]
+    for seed in range(count):
+        soundfile.write(folder / f"{seed}.wav", make_wave(1.2, seed=seed), 16_000)
+        rows.append(f"{seed}.wav,{LABELS[seed % 3]}")
+    (folder / "clips.csv").write_text("\n".join(rows))
+    return folder / "clips.csv"
+
+
+def test_labelled_clips_are_judged_and_others_calibrate(
+    wav2vec2: Path, export_once: Export, tmp_path: Path
+) -> None:
+    manifest = write_clips(tmp_path)
+    speech = gather_speech(manifest, LABELS, 16_000, 1.0, 4)
+    judged = {p.name for p in speech.labelled().probes}
+    assert len(judged) == speech.clips == 4
+    assert len(speech.calibration) == 2
+    folder = export_once(wav2vec2, data=manifest, clips=4)
+    gates = json.loads((folder / "manifest.json").read_text())["gates"]
+    assert (gates["speech"], gates["clips"], gates["uar_loss"]) == ("clips.csv", 4, 0.0)
+    assert gates["uar_network"] == gates["uar_graph"]
+
+
+def test_a_manifest_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
+    for name in ("bad.csv", "none.csv"):
+        with pytest.raises(DataError):
+            gather_speech(tmp_path / name, LABELS, 16_000, 1.0, 4)
