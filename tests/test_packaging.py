@@ -17,6 +17,7 @@ from tests.source_tree import ROOT, imports, modules
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 IMPORT_NAMES = {
+    "prometheus-client": "prometheus_client",
     "mlflow-skinny": "mlflow",
     "scikit-learn": "sklearn",
     "onnxruntime-gpu": "onnxruntime",

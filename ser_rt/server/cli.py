@@ -151,24 +151,7 @@ def build(flags: argparse.Namespace) -> Server:
         SerError: It cannot be as described.
     """
     limits = Limits(**{field.name: getattr(flags, field.name) for field in fields(Limits)})
-    is_local = _is_loopback(flags.host)
-    if not is_local and not flags.api_key_file and not flags.insecure:
-        msg = f"--host {flags.host} is open to others: give --api-key-file, or --insecure"
-        raise ConfigError(msg)
-    if bool(flags.tls_cert) != bool(flags.tls_key):
-        msg = "--tls-cert and --tls-key go together"
-        raise ConfigError(msg)
-    for path in filter(None, (flags.tls_cert, flags.tls_key)):
-        if not Path(path).is_file():
-            msg = f"no file {path}"
-            raise ConfigError(msg)
-    if not 0 <= flags.port <= 65_535:
-        msg = f"--port must be within 0 and 65535, not {flags.port}"
-        raise ConfigError(msg)
-    for origin in flags.cors_origin:
-        if "://" not in origin or origin.endswith("/"):
-            msg = f"--cors-origin must be as https://app.example, not {origin!r}"
-            raise ConfigError(msg)
+    _check(flags)
     try:
         from ser_rt.runtime.stream import load
         from ser_rt.server.app import make_app
@@ -178,6 +161,7 @@ def build(flags: argparse.Namespace) -> Server:
     except ImportError as error:
         msg = f"the server needs more: pip install 'ser-rt[server]' ({error})"
         raise MissingDependencyError(msg) from error
+    is_local = _is_loopback(flags.host)
     keys = read_keys(Path(flags.api_key_file)) if flags.api_key_file else []
     if keys and not is_local and not flags.tls_cert:
         logger.warning("keys go over the network unencrypted: --tls-cert, or a proxy with TLS")
@@ -200,6 +184,27 @@ def build(flags: argparse.Namespace) -> Server:
         ssl_certfile=flags.tls_cert,
         ssl_keyfile=flags.tls_key,
     )
+
+
+def _check(flags: argparse.Namespace) -> None:
+    """Refuse flags that contradict each other, or are out of range."""
+    if not _is_loopback(flags.host) and not flags.api_key_file and not flags.insecure:
+        msg = f"--host {flags.host} is open to others: give --api-key-file, or --insecure"
+        raise ConfigError(msg)
+    if bool(flags.tls_cert) != bool(flags.tls_key):
+        msg = "--tls-cert and --tls-key go together"
+        raise ConfigError(msg)
+    for path in filter(None, (flags.tls_cert, flags.tls_key)):
+        if not Path(path).is_file():
+            msg = f"no file {path}"
+            raise ConfigError(msg)
+    if not 0 <= flags.port <= 65_535:
+        msg = f"--port must be within 0 and 65535, not {flags.port}"
+        raise ConfigError(msg)
+    for origin in flags.cors_origin:
+        if "://" not in origin or origin.endswith("/"):
+            msg = f"--cors-origin must be as https://app.example, not {origin!r}"
+            raise ConfigError(msg)
 
 
 def _is_loopback(host: str) -> bool:
