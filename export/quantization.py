@@ -1,7 +1,8 @@
 """Int8 graphs: weights per channel in int8, activations in uint8, everything else in float32.
 
 Only products with weights (MatMul, Conv) are quantized. LayerNormalization, softmax, pooling, the
-head and the edges of the graph stay in float32.
+head and the edges of the graph stay in float32, and so does what reads the signal itself: steps of
+1/256 of the loudest sample are louder than soft speech.
 """
 
 from __future__ import annotations
@@ -26,6 +27,12 @@ from ser_rt.errors import ExportError
 
 QUANTIZED_OPS = ("MatMul", "Conv")
 
+LEVELLING = (
+    *("LayerNormalization", "InstanceNormalization", "GroupNormalization", "BatchNormalization"),
+    *("Gelu", "Erf", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "HardSwish", "Softmax", "Shape"),
+)
+"""What comes out of these is no longer the signal, and its range is one that 256 steps can hold."""
+
 
 def to_int8(model: onnx.ModelProto, calibration: Sequence[FloatArray]) -> onnx.ModelProto:
     """Quantize weights and the activations that meet them, statically: u8s8, QDQ, per channel.
@@ -41,7 +48,7 @@ def to_int8(model: onnx.ModelProto, calibration: Sequence[FloatArray]) -> onnx.M
     if not calibration:
         msg = "int8 needs at least one window of speech to calibrate with"
         raise ExportError(msg)
-    with _saved(_folded(model)) as path:
+    with _prepared(model) as path:
         ranges = _ranges(path, calibration)
         float_model = load_model_with_shape_infer(path)
     quantizer = QDQQuantizer(
@@ -52,7 +59,7 @@ def to_int8(model: onnx.ModelProto, calibration: Sequence[FloatArray]) -> onnx.M
         activation_qType=QuantType.QUInt8,
         tensors_range=ranges,
         nodes_to_quantize=[],
-        nodes_to_exclude=_products_of_activations(float_model),
+        nodes_to_exclude=_products_of_activations(float_model) + _before_levelling(float_model),
         op_types_to_quantize=list(QUANTIZED_OPS),
         extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},
     )
@@ -64,7 +71,7 @@ def to_int8_dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
 
     It needs no data, and is slower than `to_int8`.
     """
-    with _saved(_folded(model)) as path:
+    with _prepared(model) as path:
         float_model = load_model_with_shape_infer(path)
     head = [f"{node.name}_MatMul" for node in float_model.graph.node if node.op_type == "Gemm"]
     quantizer = ONNXQuantizer(
@@ -115,19 +122,6 @@ def _ranges(path: Path, calibration: Sequence[FloatArray]) -> TensorsData:
     return calibrator.compute_data()
 
 
-def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Compute what depends on weights only, as a convolution's normalised weights do."""
-    graph = onnx_ir.serde.deserialize_model(model)
-    optimizer.fold_constants(graph, input_size_limit=1 << 40, output_size_limit=1 << 40)
-    optimizer.remove_unused_nodes(graph)
-    folded = onnx_ir.serde.serialize_model(graph)
-    weights = {tensor.name for tensor in folded.graph.initializer}
-    shapes = [value for value in folded.graph.value_info if value.name not in weights]
-    del folded.graph.value_info[:]
-    folded.graph.value_info.extend(shapes)  # a quantizer may transpose weights
-    return folded
-
-
 def _products_of_activations(model: onnx.ModelProto) -> list[str]:
     """Names of MatMul nodes without weights: attention's."""
     weights = {tensor.name for tensor in model.graph.initializer}
@@ -138,10 +132,31 @@ def _products_of_activations(model: onnx.ModelProto) -> list[str]:
     ]
 
 
+def _before_levelling(model: onnx.ModelProto) -> list[str]:
+    """Names of the products that the signal meets before any normalisation or activation."""
+    raw, names = {model.graph.input[0].name}, []
+    for node in model.graph.node:
+        if node.op_type in LEVELLING or raw.isdisjoint(node.input):
+            continue
+        raw.update(node.output)
+        if node.op_type in QUANTIZED_OPS:
+            names.append(node.name)
+    return names
+
+
 @contextmanager
-def _saved(model: onnx.ModelProto) -> Iterator[Path]:
-    """Save a model for a while, weights beside it: no size is too large."""
+def _prepared(model: onnx.ModelProto) -> Iterator[Path]:
+    """Save a model for a while, with what depends on weights only computed.
+
+    Weights lie beside it, so no size is too large.
+    """
     with tempfile.TemporaryDirectory(prefix="ser-int8-") as folder:
         path = Path(folder) / "float.onnx"
-        onnx.save_model(model, path, save_as_external_data=True, location="float.data")
+        graph = onnx_ir.serde.deserialize_model(model)
+        optimizer.fold_constants(graph, input_size_limit=1 << 40, output_size_limit=1 << 40)
+        optimizer.remove_unused_nodes(graph)
+        for weight in graph.graph.initializers.values():
+            weight.shape = weight.type = None  # a quantizer may transpose it
+        onnx_ir.save(graph, path, external_data="float.data")
+        del graph
         yield path
