@@ -42,12 +42,15 @@ class Session:
         self._limits = service.limits
         self._inbox = Inbox(service.limits.max_message_bytes)
         self._is_draining = asyncio.Event()
+        self._is_listening = False
         self.ended = asyncio.Event()
         self.id = secrets.token_hex(8)
 
     def drain(self) -> None:
         """End the stream as soon as what has come is heard: the server shuts down."""
         self._is_draining.set()
+        if not self._is_listening:
+            self._goodbye = asyncio.ensure_future(self._socket.close(GOING_AWAY))
 
     async def run(self) -> None:
         """Serve the stream to its end."""
@@ -113,6 +116,7 @@ class Session:
 
     async def _listen(self, hearing: Hearing, config: StreamConfig) -> int:
         """Hear until the end; return the code that it was closed with."""
+        self._is_listening = True
         reading = asyncio.create_task(self._read())
         working = asyncio.create_task(self._work(hearing, config))
         draining = asyncio.create_task(self._is_draining.wait())

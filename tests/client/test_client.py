@@ -20,6 +20,7 @@ from ser_rt.runtime.sources.push import PushSource
 from ser_rt.server.limits import Limits
 from tests.conftest import RATE, make_wave
 from tests.server.conftest import Running, serving
+from tests.server.test_lifecycle import process
 
 KEY = "a-key-of-more-than-16"
 
@@ -197,6 +198,29 @@ def test_live_audio_goes_on_with_a_gap_when_the_server_is_back(
         (1.5, True),
         (2.0, True),
     ]
+
+
+def test_a_killed_server_loses_no_audio_of_a_recording(tiny_bundle: Path) -> None:
+    source = Stepped(make_wave(6))
+    source.allow(3.2)
+    with process("--model", str(tiny_bundle)) as (server, port):
+        events = Client(f"ws://127.0.0.1:{port}/v1/stream", vad=False).stream(source)
+        heard = [next(events) for _ in range(5)]
+        server.kill()
+        server.wait()
+        source.allow(6)
+        heard.append(next(events))
+    assert heard[-1].code == "stream_lost"
+    with process("--model", str(tiny_bundle), f"--port={port}"):
+        heard += events
+    assert [event.code for event in heard if event.type == "warning"] == [
+        "stream_lost",
+        "stream_back",
+    ]
+    results = [(event.start, event.end) for event in heard if event.type == "emotion"]
+    assert results[4] == (0.0, 3.0)
+    assert results[5] == (3.0, 4.0)
+    assert results[-1][1] == 6.0
 
 
 def test_without_reconnect_a_lost_server_is_an_error(classifier: OnnxClassifier) -> None:

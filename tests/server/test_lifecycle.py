@@ -52,13 +52,15 @@ def test_a_signal_ends_streams_with_their_results(
     tiny_bundle: Path, number: signal.Signals
 ) -> None:
     with process("--model", str(tiny_bundle)) as (server, port):
-        with connect(f"ws://127.0.0.1:{port}/v1/stream") as client:
+        address = f"ws://127.0.0.1:{port}/v1/stream"
+        with connect(address) as client, connect(address) as silent:
             client.send(json.dumps(CONFIG))
             receive(client)
             client.send(pcm(1.2))
             assert receive(client)["end"] == 1.0
             server.send_signal(number)
             messages, code, _ = rest(client)
+            assert rest(silent)[:2] == ([], 1001)  # it never sent its config
         assert [message["type"] for message in messages] == ["emotion", "summary"]
         assert messages[0]["end"] == 1.2
         assert messages[1]["interrupted"] is True
