@@ -24,11 +24,14 @@ from ser_rt.bundle import Bundle, find_bundle
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
-CLIPS, CLIP_S = 300, 6.0
+CLIPS, CLIP_S = 200, 6.0
 AT_ONCE_S = 0.01
 """Results that come together were heard before the first of them came."""
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*"),
+    pytest.mark.timeout(900),
+]
 
 
 @pytest.fixture(scope="module")

@@ -140,8 +140,6 @@ def _connected(ray: Any, resources: Resources) -> Iterator[None]:  # noqa: ANN40
     }
     address = resources.address or os.environ.get("RAY_ADDRESS")
     if address is None:
-        # The core warns on standard error of what Ray Data does by design.
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         settings |= {
             "address": "local",
             "include_dashboard": False,
@@ -153,7 +151,8 @@ def _connected(ray: Any, resources: Resources) -> Iterator[None]:  # noqa: ANN40
         settings["address"] = address
     try:
         ray.init(**settings)
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises that too, when a machine is too busy to start it
+        ray.shutdown()
         where = "on this machine" if address is None else f"at {address}"
         msg = f"Ray does not come up {where}: {' '.join(str(error).split())[:300]}"
         raise ClusterError(msg) from error
