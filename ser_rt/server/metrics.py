@@ -46,7 +46,7 @@ class Metrics:
             "ser_queue_windows", "Windows that wait for the model now", registry=registry
         )
         self.opened = Counter("ser_streams_opened", "Streams that began", registry=registry)
-        self.closed = Counter(
+        self._closed = Counter(
             "ser_streams_closed", "Streams that ended, by close code", ["code"], registry=registry
         )
         self.refused = Counter(
@@ -82,6 +82,10 @@ class Metrics:
         """Ask for these numbers whenever somebody looks."""
         self._streams.set_function(streams)
         self._waiting.set_function(waiting)
+
+    def close(self, code: int) -> None:
+        """Count the end of a stream; codes that clients make up are one."""
+        self._closed.labels(str(code) if 1000 <= code < 1016 else "other").inc()
 
     def observe(self, batch: Batch) -> None:
         """Count a call of the model."""

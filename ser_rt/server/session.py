@@ -79,7 +79,7 @@ class Session:
             code = await self._fail(ProtocolError("a fault of the server", "internal"))
         finally:
             self._service.sessions.discard(self)
-            self._service.metrics.closed.labels(str(code)).inc()
+            self._service.metrics.close(code)
             self.ended.set()
             logger.info("stream %s ended with %d", self.id, code)
 

@@ -38,8 +38,16 @@ async def classify(request: Request, service: Service) -> dict[str, Any]:
     """Return what is heard in the file of a request; nothing is left of the file afterwards.
 
     Raises:
-        ProtocolError: The file or a setting is unfit, or there is too much of it.
+        ProtocolError: The file or a setting is unfit, there is too much of it, or its client left.
     """
+    try:
+        return await _classify(request, service)
+    except ClientDisconnect:
+        msg = "the client left"
+        raise ProtocolError(msg, "bad_request") from None
+
+
+async def _classify(request: Request, service: Service) -> dict[str, Any]:
     config = _config(request.query_params)
     # The client's name for it chooses no path.
     with tempfile.TemporaryDirectory(prefix="ser-rt-", ignore_cleanup_errors=True) as folder:
@@ -51,13 +59,10 @@ async def classify(request: Request, service: Service) -> dict[str, Any]:
         except TimeoutError:
             msg = f"an upload may take {service.limits.upload_timeout_s:g} s"
             raise ProtocolError(msg, "upload_too_slow") from None
-        except ClientDisconnect:
-            msg = "the client left"
-            raise ProtocolError(msg, "bad_request") from None
         hearing = _FileHearing(service.batcher.open(), config, service.limits.max_audio_s)
         pieces = hearing.events(path)
         try:
-            events = await _all_events(pieces, service)
+            events = await _all_events(pieces, request, service)
         except AudioError as error:
             # Its name is ours, and says nothing to the client.
             msg = str(error).replace(str(path), "the file")
@@ -113,10 +118,12 @@ class _FileHearing:
             raise ProtocolError(msg, "no_audio")
 
 
-async def _all_events(pieces: Iterator[Events], service: Service) -> Events:
+async def _all_events(pieces: Iterator[Events], request: Request, service: Service) -> Events:
     events: Events = []
     is_over = False
     while not is_over:
+        if await request.is_disconnected():
+            raise ClientDisconnect
         some, is_over = await service.in_slices(pieces)
         service.metrics.count(some)
         events += some

@@ -9,14 +9,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import soundfile
+import soxr
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from ser_rt.classifier import FloatArray
+import ser_rt
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.server.app import make_app
 from ser_rt.server.auth import Guard
@@ -25,7 +28,13 @@ from ser_rt.server.protocol import check
 from ser_rt.server.service import Service
 from ser_rt.server.transport import Server, make_server
 from tests.conftest import RATE, make_wave
+from tests.server.browser import Launch, chromium
+from tests.source_tree import ROOT
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+DEMO = ROOT / "ser_rt/samples/demo.flac"
 Message = dict[str, Any]
 CONFIG: Message = {"type": "config", "sample_rate": RATE, "vad": False, "timing": False}
 
@@ -168,3 +177,27 @@ def pcm(seconds: float, seed: int = 0) -> bytes:
 def raw_connection(running: Running, timeout_s: float = 10.0) -> socket.socket:
     """Open a bare connection."""
     return socket.create_connection(("127.0.0.1", running.port), timeout=timeout_s)
+
+
+@pytest.fixture(scope="module")
+def launch() -> Iterator[Launch]:
+    """What starts browsers."""
+    with chromium() as launch:
+        yield launch
+
+
+@pytest.fixture(scope="module")
+def browser(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Browser:
+    """A browser whose microphone hears the sample again and again."""
+    samples, rate = soundfile.read(DEMO, dtype="float32")
+    wav = tmp_path_factory.mktemp("microphone") / "demo.wav"
+    soundfile.write(wav, soxr.resample(samples, rate, 48_000), 48_000, subtype="PCM_16")
+    return launch(str(wav))
+
+
+@pytest.fixture(scope="module")
+def server(launch: Launch) -> Iterator[Running]:
+    """A server of the built-in model, for browsers; without one there is nothing to serve."""
+    del launch
+    with serving(ser_rt.load()) as running:
+        yield running

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 import socket as sockets
 import struct
@@ -14,6 +15,7 @@ from contextlib import suppress
 import numpy as np
 import psutil
 import pytest
+import soundfile
 from websockets.sync.client import ClientConnection, connect
 
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
@@ -205,6 +207,25 @@ def test_a_slow_upload_is_ended(classifier: OnnxClassifier) -> None:
         )
         assert b"408" in slow.recv(4096)
         running.wait_until(lambda: not running.service.taken)
+
+
+def test_a_client_that_leaves_its_upload_costs_no_more_work(running: Running) -> None:
+    header = b"POST /v1/classify?vad=false&hop_s=0.1 HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    file = io.BytesIO()
+    soundfile.write(file, np.frombuffer(pcm(600), np.int16), RATE, format="WAV")
+    body = file.getvalue()
+    with raw_connection(running) as hasty:
+        hasty.sendall(header + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        running.wait_until(lambda: running.service.taken == 1)
+    began = running.service.metrics.text()[0]
+    running.wait_until(lambda: running.service.taken == 0)
+    assert windows_of(running.service.metrics.text()[0]) - windows_of(began) < 5_000  # of 6,000
+
+
+def windows_of(metrics: bytes) -> float:
+    """Return how many windows were heard so far."""
+    lines = (line.split() for line in metrics.decode().splitlines())
+    return sum(float(line[1]) for line in lines if line[0].startswith("ser_windows_total"))
 
 
 def test_garbage_frames_end_one_connection(running: Running) -> None:
