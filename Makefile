@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak lint bench report model compact compact-free tune corpus sample clean
+.PHONY: help demo test soak lint bench report compare baseline model compact compact-free tune corpus sample clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -29,10 +29,21 @@ lint: $(VENV)/.dev ## ruff and mypy
 	@$(PY) -m mypy
 
 bench: $(VENV)/.dev ## run the benchmarks (on an idle machine)
-	@$(PY) -m pytest benchmarks --benchmark-enable --benchmark-only
+	@$(PY) -m pytest $(SUITES)
 
-report: $(VENV)/.dev ## run the benchmarks and write the README's speed table
-	@$(PY) -m benchmarks.report
+report: $(VENV)/.dev ## run the benchmarks; write the README's speed tables and an HTML page
+	@mkdir -p .benchmarks
+	@$(PY) -m pytest $(SUITES) -q --benchmark-json=.benchmarks/suites.json >&2
+	@$(PY) -m benchmarks report .benchmarks/suites.json $(wildcard benchmarks/results/*.json) \
+	  --readme README.md --html .benchmarks/report.html
+
+compare: $(VENV)/.dev ## fail if a hot path has become slower than its baseline
+	@$(PY) -m benchmarks.compare
+
+baseline: $(VENV)/.dev ## measure the baseline of the hot paths again (on an idle machine)
+	@$(PY) -m benchmarks.compare --save
+
+SUITES := benchmarks/suites --benchmark-enable --benchmark-only
 
 TRAIN = $(PY) -m ser_rt.train --manifest "$(CORPUS)/manifest.csv" --split train --skip_bad --resume
 EVALUATE = $(PY) -m ser_rt.evaluate --manifest "$(CORPUS)/manifest.csv" --split val

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 CLOSE = 0.03
 """Bisection ends where the two ends are this share apart."""
 
+STEP_BACK = 0.05
+"""Share of the streams to take away where the longer run does not pass."""
+
 
 @dataclass(frozen=True)
 class Capacity:
@@ -40,5 +43,5 @@ def search(passes: Callable[[int, bool], bool], limit: int) -> Capacity:
             bad = middle
     while good and not passes(good, True):  # noqa: FBT003 (as above)
         bad = good
-        good = min(good - 1, round(good * (1 - CLOSE)))
+        good = min(good - 1, int(good * (1 - STEP_BACK)))
     return Capacity(good, bad)

@@ -24,6 +24,8 @@ from ser_rt.errors import DataError
 from ser_rt.tables import Table, text_table
 from ser_rt.utils import positive_int, run_command, write_json
 
+from .machine import stamp
+
 HERE = Path(__file__).resolve().parent
 SUITE = HERE / "suites" / "test_hot_paths_bench.py"
 BASELINE = HERE / "baselines" / "hot-paths.json"
@@ -82,6 +84,7 @@ def measure(suite: Path, names: Sequence[str] = ()) -> dict[str, Any]:
             msg = f"the benchmarks in {suite.name} failed (exit code {done.returncode})"
             raise DataError(msg)
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    found["machine_info"]["ser_rt"] = stamp()
     if not ratios_of(found):
         msg = f"{suite.name} has no hot path: use the fixture `hot`"
         raise DataError(msg)
@@ -121,9 +124,8 @@ def compare(suite: Path, baseline: Path, tries: int) -> int:
     """Measure, compare, measure again what seems slower; return 1 if it stays so."""
     before = load(baseline)
     results = measure(suite)
-    same = (
-        results["machine_info"]["ser_rt"]["machine"]["cpu"] == before["measured"]["machine"]["cpu"]
-    )
+    here = results["machine_info"]["ser_rt"]["machine"]["cpu"]
+    same = here == before["measured"]["machine"]["cpu"]
     margin = MARGIN if same else OTHER_MACHINE_MARGIN
     verdicts = {v.name: v for v in judge(ratios_of(results), before["ratios"], margin)}
     for _ in range(tries - 1):

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import psutil
@@ -104,7 +104,10 @@ class Worker:
             text=True,
         )
         self._answers: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True).start()
+        self._reader = threading.Thread(
+            target=self._read, args=(self._process.stdout,), daemon=True
+        )
+        self._reader.start()
         try:
             self.ready = self._answer()
         except BaseException:
@@ -136,9 +139,11 @@ class Worker:
             raise WorkerFailedError(answer["failed"])
         return answer
 
-    def _read(self, pipe: IO[str]) -> None:
-        for line in pipe:
-            self._answers.put(line)
+    def _read(self) -> None:
+        if self._process.stdout is not None:
+            with self._process.stdout as pipe:
+                for line in pipe:
+                    self._answers.put(line)
         self._answers.put("")
 
     def close(self) -> None:
@@ -151,6 +156,7 @@ class Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._reader.join()
         self._errors.close()
 
     def __enter__(self) -> Self:

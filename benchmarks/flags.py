@@ -72,7 +72,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def check(flags: argparse.Namespace) -> None:
     """Raise `ConfigError` where flags contradict each other."""
-    windows, hops = getattr(flags, "window", []), getattr(flags, "hop", [])
+    windows, hops = (_listed(getattr(flags, name, [])) for name in ("window", "hop"))
     if windows and hops and max(hops) > min(windows):
         msg = f"--hop {max(hops):g} is longer than --window {min(windows):g}"
         raise ConfigError(msg)
@@ -80,6 +80,10 @@ def check(flags: argparse.Namespace) -> None:
     if round(chunk_s * RATE_HZ) < 1 or (hops and chunk_s > min(hops)):
         msg = f"--chunk {chunk_s:g} must be at least a sample and at most --hop {min(hops):g}"
         raise ConfigError(msg)
+
+
+def _listed(value: float | list[float]) -> list[float]:
+    return value if isinstance(value, list) else [value]
 
 
 def _latency(parser: argparse.ArgumentParser) -> None:

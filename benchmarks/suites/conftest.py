@@ -56,7 +56,7 @@ def hot(benchmark: BenchmarkFixture) -> Callable[[Callable[[], object], str], No
             before_s.append(time.process_time() - started)
 
         benchmark.pedantic(function, setup=setup, rounds=ROUNDS, warmup_rounds=5)
-        if benchmark.disabled:
+        if benchmark.disabled or benchmark.stats is None:
             return
         times = np.array(benchmark.stats.stats.data).reshape(BLOCKS, -1)
         calibrations = np.array(before_s[-ROUNDS:]).reshape(BLOCKS, -1)
