@@ -87,7 +87,9 @@ def test_the_graph_takes_any_batch_and_length(tmp_path: Path, kind: str) -> None
     base = write_base(tmp_path / "base", kind, num_hidden_layers=1)
     model = create_model(settings(base, weighted_layers=True, pooling="attentive")).eval()
     graph = to_onnx(Served(model, 1.5), 16_000)
-    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        graph.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
     for seconds, count in ((1.0, 1), (3.01, 3)):
         wave = waves(seconds, count)
         logits, probabilities, _ = session.run(None, {"input_values": wave.numpy()})

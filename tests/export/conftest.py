@@ -48,7 +48,7 @@ def decided(settings: ModelConfig) -> EmotionModel:
     with torch.no_grad():
         embedding = model(waves)["embedding"]
         model.head.weight /= embedding.std() * model.head.weight.std() * 4
-        model.head.bias -= model(waves)["logits"].mean(dim=0)
+        model.head.bias.sub_(model(waves)["logits"].mean(dim=0))
     return model
 
 
@@ -77,6 +77,6 @@ def export_once(tmp_path_factory: pytest.TempPathFactory) -> Export:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(export, "to_onnx", to_onnx)
             out = out or tmp_path_factory.mktemp("bundles") / "mine"
-            return export.export_bundle(checkpoint, out, export.Settings(**settings))
+            return Path(export.export_bundle(checkpoint, out, export.Settings(**settings)))
 
     return run

@@ -109,7 +109,7 @@ def test_a_full_disk_and_an_interrupt_leave_nothing(
     with pytest.raises(OutputError, match=r"cannot be written: .* No space left"):
         export_once(wav2vec2, tmp_path / "out")
 
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.undo()
