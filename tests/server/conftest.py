@@ -18,8 +18,8 @@ import soxr
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from ser_rt.classifier import FloatArray
 import ser_rt
+from ser_rt.classifier import FloatArray
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.server.app import make_app
 from ser_rt.server.auth import Guard

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import ser_rt
-from tests.server.browser import chromium, visit
-from tests.server.conftest import serving
+from tests.server.browser import Launch, visit
+from tests.server.conftest import Running
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -45,12 +44,8 @@ SETUP = f"""async () => {{
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with (
-        chromium() as launch,
-        serving(ser_rt.load()) as server,
-        visit(launch("none"), server.http("/")) as it,
-    ):
+def page(launch: Launch, server: Running) -> Iterator[Page]:
+    with visit(launch("none"), server.http("/")) as it:
         yield it.page
 
 

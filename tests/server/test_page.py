@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import soundfile
-import soxr
-from websockets.sync.client import connect
 
-import ser_rt
-from ser_rt.server.limits import Limits
-from tests.server.browser import Killable, Launch, chromium, visit
-from tests.server.conftest import Running, receive, serving
-from tests.source_tree import ROOT
+from tests.server.browser import visit
+from tests.server.conftest import Running
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-DEMO = ROOT / "ser_rt/samples/demo.flac"
 NARROW = {"width": 360, "height": 740}
-KEY = "a-key-of-more-than-sixteen-characters"
 TONES = ("neutral", "angry", "joy", "sad", "fear", "surprise", "disgust", "spare-1", "spare-2")
 CONTRAST = """(tones) => {
   const luminance = (color) => {
@@ -38,7 +27,7 @@ CONTRAST = """(tones) => {
   };
   const paper = colorOf("paper");
   return tones.map((tone) => {
-    const [light, dark] = [paper, colorOf(tone)].sort().reverse();
+    const [light, dark] = [paper, colorOf(tone)].sort((a, b) => b - a);
     return [tone, (light + 0.05) / (dark + 0.05)];
   });
 }"""

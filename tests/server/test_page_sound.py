@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,31 +12,16 @@ import soxr
 from scipy.signal import correlate
 
 import ser_rt
-from tests.server.browser import Launch, Visit, chromium, visit
-from tests.server.conftest import Running, serving
-from tests.source_tree import ROOT
+from tests.server.browser import Launch, Visit, visit
+from tests.server.conftest import DEMO, Running
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from playwright.sync_api import Page
 
-DEMO = ROOT / "ser_rt/samples/demo.flac"
 RATE = 48_000
 HEARD_S = 6
 Results = dict[float, dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def launch() -> Iterator[Launch]:
-    with chromium() as launch:
-        yield launch
-
-
-@pytest.fixture(scope="module")
-def server(launch: Launch) -> Iterator[Running]:
-    del launch  # Without a browser there is nothing to serve.
-    with serving(ser_rt.load()) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

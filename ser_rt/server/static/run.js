@@ -72,6 +72,7 @@ export class Run extends EventTarget {
     try {
       await this.#source.start();
       this.#has_started = true;
+      this.problem = null;
       this.#become(this.#source.duration_s === null ? "listening" : "playing");
     } catch {
       this.problem = { code: "needs_click", message: "" };
