@@ -101,7 +101,7 @@ const ko = {
   model: "모델",
   window: "듣는 구간",
   heard: "들은 시간",
-  delay_of: (p50, p95) => `${p50} ms, 95 %는 ${p95} ms`,
+  delay_of: (p50, p95) => `${p50} ms, 95 %는 ${p95} ms 안에`,
   delay_help: "결과의 절반은 첫 번째 시간 안에, 100개 중 95개는 두 번째 시간 안에 나옵니다.",
   window_of: (window, hop) => `${window}초, ${hop}초마다`,
   dbfs: (level) => `${String(level).replace("-", "−")} dBFS`,
