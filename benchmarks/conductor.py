@@ -104,9 +104,7 @@ class Worker:
             text=True,
         )
         self._answers: queue.Queue[str] = queue.Queue()
-        self._reader = threading.Thread(
-            target=self._read, args=(self._process.stdout,), daemon=True
-        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         try:
             self.ready = self._answer()

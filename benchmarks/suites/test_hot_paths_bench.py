@@ -172,7 +172,7 @@ def test_event_as_json(hot: Hot) -> None:
 
 def test_server_message(hot: Hot) -> None:
     protocol: Any = pytest.importorskip("ser_rt.server.protocol")
-    text = json.dumps({"type": "config", "sample_rate": 48_000, "encoding": "s16le"})
+    text = json.dumps({"type": "config", "sample_rate": 48_000, "encoding": "pcm_s16le"})
     hot(lambda: [protocol.read_message(text) for _ in range(20)], "interpret")
 
 
