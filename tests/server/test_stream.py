@@ -89,13 +89,6 @@ def test_finalize_gives_what_is_there_and_goes_on(connected: Connected) -> None:
     assert messages[-1]["audio_s"] == 1.7
 
 
-def test_finals_of_live_streams_come_however_late(connected: Connected) -> None:
-    socket = connected(live=True)
-    socket.send(pcm(0.7))
-    socket.send('{"type": "finalize"}')
-    assert receive(socket)["end"] == 0.7
-
-
 def test_reset_starts_anew(connected: Connected) -> None:
     socket = connected()
     socket.send(pcm(1.1))
