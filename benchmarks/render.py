@@ -128,10 +128,10 @@ def _worth_showing(columns: Sequence[Column], rows: Sequence[Row]) -> list[Colum
 
 
 def _note(document: dict[str, Any], command: str) -> str:
-    said = [f"Other processes kept {document['others_busy_cores']:.2f} cores busy meanwhile."]
     if command == "agreement":
         right = _first(document, "agreement", "with")
         return f"{document['clips']} clips; each row against {right}."
+    said = [f"Other processes kept {document['others_busy_cores']:.2f} cores busy meanwhile."]
     if command == "streams":
         return " ".join([*_capacities(document), *said])
     if command == "throughput":
