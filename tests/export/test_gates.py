@@ -117,7 +117,9 @@ def test_an_overflow_in_half_precision_is_named(tmp_path: Path) -> None:
             [onnx.helper.make_tensor("big", kind, [], [60_000.0])],
             value_info=[value("loud", kind, ["batch", "samples"])],
         )
-        onnx.save_model(onnx.helper.make_model(graph, ir_version=9), tmp_path / f"{name}.onnx")
+        opset = [onnx.helper.make_opsetid("", 20)]
+        model = onnx.helper.make_model(graph, ir_version=9, opset_imports=opset)
+        onnx.save_model(model, tmp_path / f"{name}.onnx")
     wave = np.full((1, 400), 2.0, np.float32)
     assert largest_magnitudes(tmp_path / "source.onnx", ["loud"], [wave]) == {"loud": 120_000.0}
     speech = gather_speech(None, LABELS, 16_000, 1.0, 1)
