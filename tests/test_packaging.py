@@ -22,6 +22,7 @@ IMPORT_NAMES = {
     "scikit-learn": "sklearn",
     "onnxruntime-gpu": "onnxruntime",
     "optimum-onnx": "optimum",
+    "pytest-benchmark": "pytest_benchmark",
 }
 
 
