@@ -6,7 +6,6 @@ that no random head is ever mistaken for a classifier.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from ser_rt.config import ModelConfig
 from ser_rt.errors import AudioInputError, CheckpointError, ConfigError
+from ser_rt.manifest import sha256_of
 from ser_rt.model import EmotionModel
 
 if TYPE_CHECKING:
@@ -97,12 +97,6 @@ def load_model(folder: str | Path) -> tuple[EmotionModel, dict[str, Any]]:
         msg = f"cannot load the weights in {folder}: {reason}; export or train it again"
         raise CheckpointError(msg) from error
     return model.eval(), config
-
-
-def sha256_of(path: Path) -> str:
-    """Hash a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class TorchClassifier:

@@ -157,7 +157,7 @@ def verify_files(folder: Path, files: Mapping[str, Any]) -> None:
 
 def describe_file(path: Path) -> dict[str, Any]:
     """Return a manifest's entry of a file."""
-    return {"sha256": _sha256(path), "bytes": path.stat().st_size}
+    return {"sha256": sha256_of(path), "bytes": path.stat().st_size}
 
 
 def path_inside(folder: Path, name: str) -> Path:
@@ -213,11 +213,12 @@ def _verify_file(folder: Path, name: str, entry: object) -> None:
         raise BundleNotFoundError(msg)
     if path.stat().st_size != entry["bytes"]:
         raise _invalid(folder, f"{name} has {path.stat().st_size} bytes, not {entry['bytes']}")
-    if _sha256(path) != entry["sha256"]:
+    if sha256_of(path) != entry["sha256"]:
         raise _invalid(folder, f"{name} is not the file its manifest names (sha256 differs)")
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Hash a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -15,10 +15,11 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from ser_rt.audio_cache import Fault
-from ser_rt.checkpoint import WEIGHTS, sha256_of
+from ser_rt.checkpoint import WEIGHTS
 from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
 from ser_rt.corpus import Clip
 from ser_rt.errors import TrainingError
+from ser_rt.manifest import sha256_of
 from ser_rt.provenance import git_state, training_versions
 from ser_rt.weight_average import AVERAGE
 

@@ -12,8 +12,8 @@ import torch
 from accelerate import PartialState
 from transformers import TrainerCallback
 
-from ser_rt.checkpoint import sha256_of
 from ser_rt.errors import TrainingError
+from ser_rt.manifest import sha256_of
 from ser_rt.run_folder import SEAL, checkpoints_of, write_text
 
 _KEPT = 2

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_rt.errors import ConfigError, DataError, OutputError, SerError
-from ser_rt.plots import new_figure, png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -138,6 +137,8 @@ def plot_training_history(
     if not curves:
         msg = "the training history is empty: train for at least one epoch first"
         raise DataError(msg)
+    from ser_rt.plots import new_figure, png  # noqa: PLC0415 (commands start without numpy)
+
     figure = new_figure(10, 4)
     for axes, title in zip(figure.subplots(1, 2), ("Loss", "Score"), strict=True):
         for name, values in curves.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -25,7 +24,7 @@ from ser_rt.errors import (
     MissingDependencyError,
     ProviderError,
 )
-from ser_rt.manifest import MANIFEST_FILE
+from ser_rt.manifest import MANIFEST_FILE, sha256_of
 from ser_rt.runtime.assemble import engine_of
 from ser_rt.runtime.audio import AudioChunk
 from ser_rt.runtime.sources import make_source
@@ -182,7 +181,7 @@ def error_row(
 
 def model_hash(bundle: Bundle) -> str:
     """Return the sha256 of a bundle's manifest, which holds that of every other file."""
-    return hashlib.sha256((bundle.folder / MANIFEST_FILE).read_bytes()).hexdigest()
+    return sha256_of(bundle.folder / MANIFEST_FILE)
 
 
 def _code(error: AudioError, path: str, heard_s: float) -> str:

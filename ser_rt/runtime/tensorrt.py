@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ser_rt.bundle import Bundle
 from ser_rt.errors import MissingDependencyError, OutputError
-from ser_rt.manifest import MANIFEST_FILE
+from ser_rt.manifest import MANIFEST_FILE, sha256_of
 from ser_rt.runtime.graphs import Graph, Shape
 
 Options = dict[str, str]
@@ -72,7 +72,7 @@ def cache_folder(bundle: Bundle) -> Path:
         raise MissingDependencyError(msg) from error
 
     # The manifest names the sha256 of every file.
-    manifest = hashlib.sha256((bundle.folder / MANIFEST_FILE).read_bytes()).hexdigest()
+    manifest = sha256_of(bundle.folder / MANIFEST_FILE)
     machine = hashlib.sha256("\n".join((*gpu_and_driver(), tensorrt_version())).encode())
     return (
         user_cache_path("ser-rt", appauthor=False)
