@@ -167,9 +167,6 @@ def _trace(checkpoint: Path, work: Path, settings: Settings, stages: Stages) -> 
         extra = {"layers": {"kept": settings.layers, "of": had, "uar_uncut": uncut}}
     heard = reference(network, speech)
     stages.done(f"heard {len(speech.probes)} probes of {speech.source} in PyTorch")
-    stages.begin("tracing")
-    graph = to_onnx(network, rate, settings.opset)
-    frames = frames_of(model)
     manifest = {
         "architecture": model.settings.architecture,
         "parameters": _count(model),
@@ -181,6 +178,9 @@ def _trace(checkpoint: Path, work: Path, settings: Settings, stages: Stages) -> 
         "licence": licence_of(config["training"]),
         **extra,
     }
+    stages.begin("tracing")
+    graph = to_onnx(network, rate, settings.opset)
+    frames = frames_of(model)
     described = model.settings
     del model, network
     source = work / "source.onnx"

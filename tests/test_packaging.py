@@ -20,6 +20,7 @@ IMPORT_NAMES = {
     "prometheus-client": "prometheus_client",
     "mlflow-skinny": "mlflow",
     "scikit-learn": "sklearn",
+    "onnx-ir": "onnx_ir",
     "onnxruntime-gpu": "onnxruntime",
     "optimum-onnx": "optimum",
     "pytest-benchmark": "pytest_benchmark",

@@ -64,10 +64,9 @@ def test_a_failed_gate_writes_nothing_or_says_so(
 
 def _broken(folder: Path, out: Path, weight: str, value: float) -> Path:
     model = onnx.load(folder / "model.onnx")
-    for tensor in model.graph.initializer:
-        if tensor.name == weight:
-            array = np.full_like(onnx.numpy_helper.to_array(tensor), value)
-            tensor.CopyFrom(onnx.numpy_helper.from_array(array, weight))
+    (tensor,) = [tensor for tensor in model.graph.initializer if tensor.name == weight]
+    array = np.full_like(onnx.numpy_helper.to_array(tensor), value)
+    tensor.CopyFrom(onnx.numpy_helper.from_array(array, weight))
     onnx.save_model(model, out / "model.onnx")
     return out
 
@@ -84,7 +83,7 @@ def test_numbers_that_are_not_finite_are_fatal(
 def test_values_that_overflow_stay_in_float32_or_are_named(
     wav2vec2: Path, export_once: Export, tmp_path: Path
 ) -> None:
-    name = "model.encoder.network.encoder.layers.0.feed_forward.output_dense.bias"
+    name = "model.encoder.network.encoder.layers.0.feed_forward.intermediate_dense.bias"
     broken = _broken(export_once(wav2vec2), tmp_path, name, 40_000.0)
     speech = gather_speech(None, LABELS, 16_000, 1.0, 1)
     half = to_half(broken / "model.onnx", speech.calibration[:1])
@@ -100,7 +99,7 @@ def test_values_that_overflow_stay_in_float32_or_are_named(
     assert np.abs(right - got).max() < 0.02 * np.abs(right).max()
     verdict = Verdict()
     verify_ranges(verdict, broken / "model.onnx", tmp_path / "half/model.onnx", speech)
-    assert verdict.measured["layer_norm_inputs"]["largest"] > 30_000
+    assert verdict.measured["layer_norm_inputs"]["largest"] > 1_000
     assert verdict.measured["layer_norm_inputs"]["square_overflows"]
     assert verdict.failures == []
 
