@@ -14,6 +14,7 @@ from ser_rt.runtime.cuda_graphs import CudaGraphs
 from ser_rt.runtime.graphs import Graph
 from ser_rt.runtime.provider_trouble import trouble
 from ser_rt.runtime.providers import CPU, Execution, onnxruntime
+from ser_rt.runtime.tensorrt import discard_empty_cache
 
 _QUIET, _WARNINGS = 4, 2
 _CONFIG = {
@@ -102,6 +103,8 @@ def _open(graph: Graph, execution: Execution, threads: int) -> Any:  # noqa: ANN
         else:
             if session.get_providers()[0] == wanted:
                 return session
+        for _, options in chosen:
+            discard_empty_cache(options)
     msg = f"{wanted} did not come up: {trouble(ort, wanted, problem)}"
     raise ProviderError(msg) from cause
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -21,6 +22,7 @@ from ser_rt.runtime.graphs import Graph, Shape
 Options = dict[str, str]
 
 _UNKNOWN = "unknown"
+_CACHE = "trt_engine_cache_path"
 
 
 def tensorrt_options(bundle: Bundle, graph: Graph) -> Options:
@@ -43,7 +45,7 @@ def tensorrt_options(bundle: Bundle, graph: Graph) -> Options:
         "trt_profile_opt_shapes": profile(graph.input, graph.usual),
         "trt_profile_max_shapes": profile(graph.input, graph.most),
         "trt_engine_cache_enable": "1",
-        "trt_engine_cache_path": str(folder),
+        _CACHE: str(folder),
         "trt_engine_cache_prefix": graph.path.stem,
         "trt_timing_cache_enable": "1",
         "trt_timing_cache_path": str(folder),
@@ -52,6 +54,12 @@ def tensorrt_options(bundle: Bundle, graph: Graph) -> Options:
         # LayerNormalization squares its input: 16 bits overflow to finite but wrong values.
         options |= {"trt_fp16_enable": "1", "trt_layer_norm_fp32_fallback": "1"}
     return options
+
+
+def discard_empty_cache(options: Options) -> None:
+    """Remove the cache folder that an attempt which failed has made, unless it holds something."""
+    with suppress(KeyError, OSError):
+        os.removedirs(options[_CACHE])
 
 
 def profile(name: str, shape: Shape) -> str:

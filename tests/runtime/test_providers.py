@@ -103,6 +103,26 @@ def test_a_cache_that_cannot_be_made_is_named(bundle: Bundle, tmp_path: Path) ->
         options_of("tensorrt", bundle)
 
 
+def test_an_attempt_that_fails_leaves_no_empty_cache(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        assert tensorrt.cache_folder(bundle).is_dir()
+        msg = "no TensorRT"
+        raise RuntimeError(msg)
+
+    ort = onnxruntime()
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [TENSORRT, CPU])
+    monkeypatch.setattr(ort, "InferenceSession", fail)
+    for kept in (False, True):
+        if kept:
+            tensorrt.cache_folder(bundle).mkdir(parents=True)
+            (tensorrt.cache_folder(bundle) / "model.engine").touch()
+        with pytest.raises(ProviderError):
+            OnnxClassifier(bundle, "tensorrt")
+        assert (tmp_path / "cache").exists() == kept
+
+
 def test_shapes_that_were_not_compiled_for_are_refused(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
