@@ -46,7 +46,7 @@ def throughput(flags: argparse.Namespace, report: Report) -> int:
 
 def peers(flags: argparse.Namespace, report: Report) -> int:
     """Measure the same network in other libraries, side by side."""
-    variants = of_peers(flags, "cpu") + of_bundles(flags, "ser-rt", ["cpu"])
+    variants = of_peers(flags, "cpu") + of_bundles(flags, "ser-rt", flags.provider)
     gemms = [] if flags.no_floor else gemm_variants(flags.threads)
     content = measure(flags, variants, report, run=flags.run, gemms=gemms)
     return finish(flags, [content])

@@ -149,7 +149,7 @@ def _peers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, help="training run or checkpoint: the network")
     _bundles(parser, "exported from it: one of fp32, others as you like")
     parser.add_argument("--peer", nargs="+", default=[], help="only these (default: all)")
-    _matrix(parser, devices=False)
+    _matrix(parser)
     parser.add_argument("--no-floor", action="store_true", help="leave out the arithmetic floor")
     _turns(parser)
     _output(parser)
