@@ -29,7 +29,7 @@ def _work(argv: Sequence[str] | None) -> int:
     if flags.address is not None and flags.engine != "ray":
         msg = "--address needs --engine ray"
         raise ConfigError(msg)
-    for name in ("workers", "threads", "max_duration"):
+    for name in ("workers", "threads", "max_duration", "stall_timeout"):
         value = getattr(flags, name)
         if value is not None and not value > 0:
             msg = f"--{name.replace('_', '-')} must be above 0, not {value:g}"

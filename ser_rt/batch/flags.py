@@ -9,7 +9,8 @@ import ser_rt
 from ser_rt.batch.engines import ENGINES
 from ser_rt.runtime.flags import make_parser as make_stream_parser
 
-_NOT_HERE = {"episodes", "model", "provider", "threads"}
+_OF_STREAMS = {"episodes", "server", "token_file"}
+_NOT_HEARD = {"model", "provider", "threads"}
 _HEARING = ("how to hear", "how to be steady", "how steady to be, and the delay that it adds")
 
 _EPILOG = """\
@@ -46,6 +47,13 @@ def make_parser() -> argparse.ArgumentParser:
     add("--overwrite", action="store_true", help="discard what --out holds and begin again")
     add("--retry-errors", action="store_true", help="hear again what had an error")
     add("--max-duration", type=float, metavar="S", help="longer files are errors from there on")
+    add(
+        "--stall-timeout",
+        type=float,
+        default=300.0,
+        metavar="S",
+        help="a file that stands still for so long is given up (%(default)g)",
+    )
     add = parser.add_argument_group("where to run").add_argument
     add("--engine", choices=tuple(ENGINES), default="local", help="(%(default)s)")
     add("--workers", type=int, metavar="N", help="processes or actors (one for each core or GPU)")
@@ -73,7 +81,7 @@ def hearing_flags(flags: argparse.Namespace) -> dict[str, Any]:
 
 def hearing_settings(flags: argparse.Namespace) -> dict[str, Any]:
     """Return the flags that decide what is heard, and their values."""
-    return {dest: getattr(flags, dest) for dest in _hearing_actions() if dest not in _NOT_HERE}
+    return {dest: getattr(flags, dest) for dest in _hearing_actions() if dest not in _NOT_HEARD}
 
 
 def _add_hearing(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +89,7 @@ def _add_hearing(parser: argparse.ArgumentParser) -> None:
     for dest, action in _hearing_actions().items():
         if dest == "threads":
             group.add_argument("--threads", type=int, metavar="N", help="of one worker (1)")
-        elif dest != "episodes":
+        else:
             group._add_action(action)  # noqa: SLF001 (what argparse does with parents)
 
 
@@ -92,5 +100,5 @@ def _hearing_actions() -> dict[str, argparse.Action]:
         for group in groups
         if group.title in _HEARING
         for action in group._group_actions  # noqa: SLF001 (as above)
-        if action.dest != "episodes"
+        if action.dest not in _OF_STREAMS
     }

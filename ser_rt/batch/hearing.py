@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -38,7 +38,7 @@ ERROR_CODES = {
     "too_long": "longer than --max-duration; the windows before that are there",
     "bad_samples": "samples that no model has an answer for, such as not scaled to [-1, 1]",
     "not_fetched": "a URL that did not come",
-    "worker_died": "the process that heard it died, twice",
+    "worker_died": "the process that heard it died or stood still, twice",
     "failed": "anything else; the message says what",
 }
 """What can be wrong with a file."""
@@ -55,6 +55,7 @@ class Job:
         threads: Threads of one call.
         flags: The flags of ``ser-stream`` that say how to hear, and their values.
         max_duration_s: Where a file is broken off; None for never.
+        stall_s: Seconds after which a process that comes no further is ended.
     """
 
     model: str
@@ -63,6 +64,7 @@ class Job:
     threads: int
     flags: tuple[tuple[str, Any], ...]
     max_duration_s: float | None = None
+    stall_s: float = 300.0
 
 
 class Heard(NamedTuple):
@@ -86,15 +88,15 @@ class _TooLongError(AudioError):
 class Hearer:
     """A model and how to hear with it."""
 
-    def __init__(self, job: Job) -> None:
-        """Load the model.
+    def __init__(self, job: Job, on_progress: Callable[[], None] = lambda: None) -> None:
+        """Load the model; ``on_progress`` is called as decoding begins and as it goes on.
 
         Raises:
             BundleError: It is missing or invalid, or another one than where the run was started.
             ProviderError: The provider did not come up.
             ConfigError: A setting is out of range.
         """
-        self._job = job
+        self._job, self._on_progress = job, on_progress
         self._flags = argparse.Namespace(**dict(job.flags))
         self._classifier = load(job.model, job.provider, job.threads)
         if model_hash(self._classifier.bundle) != job.model_sha256:
@@ -120,6 +122,7 @@ class Hearer:
         code = message = local = None
         try:
             with fetched(path) as local:
+                self._on_progress()
                 source = make_source("file", local, self._classifier.sample_rate)
                 with source:
                     for event in engine.run(self._limited(source)):
@@ -147,6 +150,7 @@ class Hearer:
     def _limited(self, source: Iterable[AudioChunk]) -> Iterator[AudioChunk]:
         limit_s = self._job.max_duration_s
         for chunk in source:
+            self._on_progress()
             end_s = (chunk.start + len(chunk.samples)) / self._classifier.sample_rate
             if limit_s is not None and end_s > limit_s:
                 msg = f"longer than the {limit_s:g} s that --max-duration allows"

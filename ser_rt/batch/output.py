@@ -227,7 +227,7 @@ def _put(table: pa.Table, path: Path) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
         pq.write_table(table, partial, compression="zstd", row_group_size=65_536)
-        with partial.open("rb") as file:
+        with partial.open("r+b") as file:  # Windows flushes no file that is open to read
             os.fsync(file.fileno())
         partial.replace(path)
     except BaseException:

@@ -79,6 +79,7 @@ def job_of(flags: argparse.Namespace, bundle: Bundle) -> Job:
         threads=flags.threads or 1,
         flags=tuple((k, v) for k, v in hearing_flags(flags).items() if k != "files"),
         max_duration_s=flags.max_duration,
+        stall_s=flags.stall_timeout,
     )
 
 
@@ -140,6 +141,8 @@ def _describe(flags: argparse.Namespace, corpus: Corpus, meter: Meter) -> dict[s
 
 def _say(summary: dict[str, Any], meter: Meter) -> None:
     lines = [f"{meter.done} files heard, {meter.audio_s / 3600:.2f} h in {meter.elapsed_s:.1f} s"]
+    if not meter.files:
+        lines = ["nothing is left to hear"]
     if meter.speed:
         lines[0] += f" ({meter.speed:.0f} × real time)"
     if summary["errors"]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import faulthandler
+import math
 import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 from ser_rt.batch.hearing import Heard, Hearer, Job, unheard
 from ser_rt.errors import ProviderError
@@ -113,7 +117,9 @@ class Worker:
                     f"{MOST_DEATHS} files in a row killed their process, the last {path}; {_MEMORY}"
                 )
                 raise ProviderError(msg)
-            message = "the process that heard this file died, and so did the next one"
+            message = (
+                "the process that heard this file died or stood still, and so did the next one"
+            )
             heard = unheard(path, self._labels, "worker_died", message)
             again = again[1:]
         self._suspect = path if heard is None else None
@@ -123,17 +129,45 @@ class Worker:
         return heard
 
 
+class _Watchdog:
+    """Ends this process if it stands still: a decoder may wait for ever.
+
+    faulthandler's timer waits for nothing that the decoder could hold.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s, self._fed_at = limit_s, -math.inf
+        self._nowhere = Path(os.devnull).open("w")  # noqa: SIM115 (as long as this process)
+
+    def feed(self) -> None:
+        """Begin to wait anew. Cheap enough for every chunk."""
+        now = time.monotonic()
+        if now - self._fed_at > self._limit_s / 20:
+            self._fed_at = now
+            faulthandler.dump_traceback_later(self._limit_s, exit=True, file=self._nowhere)
+
+    def rest(self) -> None:
+        """Wait for nothing."""
+        self._fed_at = -math.inf
+        faulthandler.cancel_dump_traceback_later()
+
+
 @cache
-def _hearer(job: Job) -> Hearer:
-    return Hearer(job)
+def _hearer(job: Job) -> tuple[Hearer, _Watchdog]:
+    watchdog = _Watchdog(job.stall_s)
+    return Hearer(job, watchdog.feed), watchdog
 
 
 def _open(job: Job) -> str:
-    return _hearer(job).provider
+    return _hearer(job)[0].provider
 
 
 def _hear(job: Job, path: str) -> Heard:
-    return _hearer(job).hear(path)
+    hearer, watchdog = _hearer(job)
+    try:
+        return hearer.hear(path)
+    finally:
+        watchdog.rest()
 
 
 def _prepare() -> None:

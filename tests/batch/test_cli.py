@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pytest
 
 from ser_rt.batch import progress
@@ -50,9 +51,13 @@ def test_what_is_done_is_not_done_again(run: Run, corpus: Path, tmp_path: Path) 
     assert (code, status[0]) == (0, "ser-batch: 7 files, 1 of them heard before")
     assert summary_of(out)["run"]["files"] == 6
     assert len(files_of(out)) == 7
+    assert run(corpus, "--out", out) == (
+        0,
+        ["ser-batch: 7 files, 7 of them heard before", "ser-batch: nothing is left to hear"],
+    )
     assert run(corpus, "--out", out, "--quiet") == (0, [])
     assert summary_of(out)["run"]["files"] == 0
-    assert windows_of(out).slice(len(windows_of(out)) - 0).schema == before.schema
+    assert windows_of(out).filter(pc.field("path") == str(corpus / "1.wav")).equals(before)
 
 
 def test_a_table_with_missing_files_is_heard_and_tried_again_if_asked(
@@ -119,6 +124,7 @@ def test_other_settings_are_refused(run: Run, corpus: Path, tmp_path: Path) -> N
         (["--workers", 0], 2, "--workers must be above 0"),
         (["--threads", -1], 2, "--threads must be above 0"),
         (["--max-duration", "nan"], 2, "--max-duration must be above 0"),
+        (["--stall-timeout", 0], 2, "--stall-timeout must be above 0"),
         (["--commit-every", -1], 2, "--commit-every must be 0 s or more"),
         (["--address", "host:1"], 2, "--address needs --engine ray"),
         (["--hop", 7], 2, "hop of 7 s is longer than the window"),
@@ -133,6 +139,16 @@ def test_a_wrong_flag_is_one_line(
     given, status = run(corpus, "--out", tmp_path / "out", *flags)
     assert (given, words in status[-1]) == (code, True), status
     assert status[-1].startswith("ser-batch: ")
+
+
+@pytest.mark.parametrize("flag", ["--server", "--token-file", "--episodes"])
+def test_what_only_streams_have_is_no_flag_here(
+    flag: str, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([str(corpus), "--out", str(tmp_path / "out"), flag, "x"])
+    assert stop.value.code == 2
+    assert f"unrecognized arguments: {flag}" in capsys.readouterr().err
 
 
 def test_an_output_that_cannot_be_written_is_one_line(

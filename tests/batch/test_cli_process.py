@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -25,7 +24,12 @@ def start(calls: Path, out: Path, model: Path, *flags: str) -> subprocess.Popen[
     command = [sys.executable, "-m", "ser_rt.batch.cli", str(calls), "--out", str(out)]
     command += ["--model", str(model), "--no-vad", "--workers", "1", *flags]
     return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ, cwd=ROOT
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        # A shell has its background jobs pass over Ctrl-C, these tests among them.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (no locks)
     )
 
 
