@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from typing import Unpack
 
-from ser_rt.client.conversation import Conversation, Ready
+from ser_rt.client.conversation import Conversation, Ready, read
 from ser_rt.client.pump import Pump
 from ser_rt.config import SAMPLE_RATE
 from ser_rt.errors import ConfigError, MissingDependencyError, ServerError
@@ -85,20 +85,19 @@ class AsyncClient:
         Raises:
             ServerError: It is not there, or refuses.
         """
-        async with asyncio.timeout(OPEN_TIMEOUT_S):
-            connection = await self._connected()
-            try:
+        connection = await self._connected()
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
                 for message in self.conversation().begin():
                     await connection.send(message)
-                answer = json.loads(await connection.recv())
-            except ConnectionClosed as error:
-                raise _closed(error) from error
-            finally:
-                await connection.close()
-        if answer.get("type") != "ready":
-            msg = f"{answer.get('code')}: {answer.get('message')}"
-            raise ServerError(msg)
-        return Ready.of(answer)
+                return Ready.of(read(str(await connection.recv())))
+        except ConnectionClosed as error:
+            raise _closed(error) from error
+        except TimeoutError as error:
+            msg = f"no answer from {self._url} within {OPEN_TIMEOUT_S:g} s"
+            raise ServerError(msg) from error
+        finally:
+            await connection.close()
 
     def conversation(self) -> Conversation:
         """Return the state of a new stream."""

@@ -66,6 +66,24 @@ class Ready:
         return cls(**message["model"], **own | {"labels": labels})
 
 
+def read(text: str) -> dict[str, Any]:
+    """Return a message of a server.
+
+    Raises:
+        ServerError: It is an error, or nothing that a server says.
+    """
+    try:
+        message: dict[str, Any] = json.loads(text)
+        is_error = message["type"] == "error"
+    except (ValueError, KeyError, TypeError) as error:
+        msg = f"the server does not speak this protocol: {text[:80]!r}"
+        raise ServerError(msg) from error
+    if is_error:
+        msg = f"{message.get('code')}: {message.get('message')}"
+        raise ServerError(msg)
+    return message
+
+
 class Conversation:
     """One stream, over as many connections as it takes.
 
@@ -160,15 +178,8 @@ class Conversation:
         Raises:
             ServerError: It is an error, or nothing that a server says.
         """
-        try:
-            message = json.loads(text)
-            kind = message["type"]
-        except (ValueError, KeyError, TypeError) as error:
-            msg = f"the server does not speak this protocol: {text[:80]!r}"
-            raise ServerError(msg) from error
-        if kind == "error":
-            msg = f"{message.get('code')}: {message.get('message')}"
-            raise ServerError(msg)
+        message = read(text)
+        kind = message["type"]
         if kind == "ready":
             yield from self._back()
         elif kind == "summary":

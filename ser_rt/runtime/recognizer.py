@@ -80,7 +80,8 @@ class WindowedRecognizer:
     Where the classifier can, windows share the features of the samples that they have in common.
 
     Windows without speech never reach the model. Of live audio, which comes whether or not there
-    is time for it, a `Pacer` leaves windows out where the model is too slow; of any other, none.
+    is time for it, a `Pacer` leaves windows out where the model is too slow; of any other, none,
+    and never the last one.
     """
 
     def __init__(
@@ -138,6 +139,7 @@ class WindowedRecognizer:
         self._clock = clock
         self._last_chunk: AudioChunk | None = None
         self._broken_off: list[Window] = []
+        self._left_out: list[Window] = []
 
     @property
     def speech_now(self) -> float:
@@ -170,15 +172,19 @@ class WindowedRecognizer:
     def flush(self) -> list[Posterior]:
         """Return a posterior of the last window if some samples have been in none.
 
-        After an interrupt, also of the window that it broke off.
+        After an interrupt, also of the window that it broke off. The last window of live audio has
+        its result here if there was no time for it before.
         """
         if self._last_chunk is None:
             return []
         posteriors = []
         windows, self._broken_off = [*self._broken_off, *self._windower.flush()], []
+        if not windows and self._left_out:
+            windows = self._left_out
+            self._pacer.skipped_windows -= 1
         for window in windows:
             if self._partial or not window.is_partial or not self._has_result:
-                posteriors += self._classify(window, self._last_chunk, 0.0)
+                posteriors += self._classify(window, self._last_chunk, 0.0, is_final=True)
         return posteriors
 
     def _hear(self, chunk: AudioChunk, start: int, end: int) -> float:
@@ -188,8 +194,10 @@ class WindowedRecognizer:
             self._gate.feed(chunk.samples[start - chunk.start : end - chunk.start], start)
         return self._clock() - started
 
-    def _classify(self, window: Window, chunk: AudioChunk, vad_s: float) -> list[Posterior]:
-        self._has_result = True
+    def _classify(
+        self, window: Window, chunk: AudioChunk, vad_s: float, *, is_final: bool = False
+    ) -> list[Posterior]:
+        self._has_result, self._left_out = True, []
         spent_s = {"queue": chunk.queue_s, "resample": chunk.resample_s}
         captured_at = chunk.captured_at
         if chunk.is_live:
@@ -203,11 +211,13 @@ class WindowedRecognizer:
         probabilities: FloatArray | None = None
         warnings: tuple[SourceWarning, ...] = ()
         if speech.share >= self._gate_threshold:
-            if chunk.is_live and not self._pacer.admits(gated - chunk.captured_at):
+            is_paced = chunk.is_live and not is_final
+            if is_paced and not self._pacer.admits(gated - chunk.captured_at):
+                self._left_out = [window]
                 return []
             probabilities = self._ask(window)
             spent_s["inference"] = self._clock() - gated
-            if chunk.is_live:
+            if is_paced:
                 warnings = self._pacer.spent(spent_s["inference"])
         return [
             Posterior(

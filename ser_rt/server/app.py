@@ -62,7 +62,6 @@ def make_app(
             *([cors] if origins else []),
         ],
         exception_handlers={
-            ProtocolError: _protocol_error,
             HTTPException: _http_error,
             Exception: _fault,
         },
@@ -77,6 +76,7 @@ class _Routes:
     def all(self) -> list[BaseRoute]:
         return [
             WebSocketRoute("/v1/stream", self.stream),
+            WebSocketRoute("/{path:path}", self.no_stream),
             Route("/v1/classify", self._guarded(self.classify), methods=["POST"]),
             Route("/v1/models", self._guarded(self.models)),
             Route("/metrics", self._guarded(self.metrics)),
@@ -96,8 +96,11 @@ class _Routes:
 
     def _guarded(self, answer: Answer) -> Answer:
         async def guarded(request: Request) -> Response:
-            self._guard.check(request)
-            return await answer(request)
+            try:
+                self._guard.check(request)
+                return await answer(request)
+            except ProtocolError as error:
+                return self._refusal(error)
 
         return guarded
 
@@ -108,11 +111,18 @@ class _Routes:
                 await socket.accept()
                 await Session(socket, self._service).run()
         except ProtocolError as error:
-            self._service.metrics.refused.labels(error.code).inc()
-            await socket.send_denial_response(answer_of(error))
+            await socket.send_denial_response(self._refusal(error))
+
+    async def no_stream(self, socket: WebSocket) -> None:
+        error = ProtocolError(f"no stream at {socket.url.path}; try /v1/stream", "not_found")
+        await socket.send_denial_response(self._refusal(error))
+
+    def _refusal(self, error: ProtocolError) -> Response:
+        self._service.metrics.refused.labels(error.code).inc()
+        return answer_of(error)
 
     async def classify(self, request: Request) -> Response:
-        with self._service.slot():
+        with self._service.upload_slot():
             return JSONResponse(await classify(request, self._service))
 
     async def models(self, _request: Request) -> Response:
@@ -162,11 +172,6 @@ def answer_of(error: ProtocolError) -> Response:
     status = STATUSES[error.code]
     headers = {503: {"Retry-After": "1"}, 401: {"WWW-Authenticate": "Bearer"}}.get(status)
     return JSONResponse(error.to_dict(), status, headers)
-
-
-async def _protocol_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, ProtocolError)  # noqa: S101 (for the type checker)
-    return answer_of(error)
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:

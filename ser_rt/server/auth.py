@@ -7,7 +7,6 @@ import logging
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
@@ -37,7 +36,8 @@ class Guard:
         origin = connection.headers.get("origin")
         if origin is None or origin in self._origins:
             return
-        if urlsplit(origin).netloc != connection.headers.get("host"):
+        host = connection.headers.get("host")
+        if not host or origin not in {f"http://{host}", f"https://{host}"}:
             msg = "pages of this origin are not welcome; see --cors-origin"
             raise ProtocolError(msg, "forbidden_origin")
 
@@ -72,10 +72,13 @@ def read_keys(path: Path) -> list[str]:
     if not keys:
         msg = f"--api-key-file {path} holds no key; one a line: openssl rand -hex 32"
         raise ConfigError(msg)
-    short = [number for number, key in enumerate(keys, 1) if len(key) < SHORTEST_KEY]
-    if short:
-        msg = f"key {short[0]} of {path} has less than {SHORTEST_KEY} characters"
-        raise ConfigError(msg)
+    for number, key in enumerate(keys, 1):
+        if len(key) < SHORTEST_KEY:
+            msg = f"key {number} of {path} has less than {SHORTEST_KEY} characters"
+            raise ConfigError(msg)
+        if not key.isascii() or len(key.split()) > 1:
+            msg = f"key {number} of {path} must be ASCII without blanks: headers carry no other"
+            raise ConfigError(msg)
     if mode & (stat.S_IRGRP | stat.S_IROTH):
         logger.warning("%s can be read by other users: chmod 600", path)
     return keys

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -104,6 +105,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 
 _MEANINGS = {
     "max_streams": "streams and uploads at once",
+    "max_uploads": "of these, uploads",
     "max_session_s": "seconds of a stream, and of its audio",
     "max_message_bytes": "bytes of one message",
     "idle_timeout_s": "seconds without a message",
@@ -174,7 +176,7 @@ def build(flags: argparse.Namespace) -> Server:
     )
     hosts = ("*",)
     if is_local or flags.allowed_host:
-        hosts = (*LOOPBACK_NAMES, *flags.allowed_host)
+        hosts = (*LOOPBACK_NAMES, flags.host, *flags.allowed_host)
     app = make_app(service, Guard(keys, flags.cors_origin), origins=flags.cors_origin, hosts=hosts)
     return make_server(
         app,
@@ -194,17 +196,34 @@ def _check(flags: argparse.Namespace) -> None:
     if bool(flags.tls_cert) != bool(flags.tls_key):
         msg = "--tls-cert and --tls-key go together"
         raise ConfigError(msg)
-    for path in filter(None, (flags.tls_cert, flags.tls_key)):
-        if not Path(path).is_file():
-            msg = f"no file {path}"
-            raise ConfigError(msg)
+    if flags.tls_cert:
+        _check_certificate(flags.tls_cert, flags.tls_key)
     if not 0 <= flags.port <= 65_535:
         msg = f"--port must be within 0 and 65535, not {flags.port}"
         raise ConfigError(msg)
     for origin in flags.cors_origin:
-        if "://" not in origin or origin.endswith("/"):
+        if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\sA-Z]+", origin):
             msg = f"--cors-origin must be as https://app.example, not {origin!r}"
             raise ConfigError(msg)
+    for name in flags.allowed_host:
+        if name != "*" and "*" in name.removeprefix("*."):
+            msg = f"--allowed-host must be as app.example or *.app.example, not {name!r}"
+            raise ConfigError(msg)
+
+
+def _check_certificate(cert: str, key: str) -> None:
+    import ssl
+
+    for path in (cert, key):
+        if not Path(path).is_file():
+            msg = f"no file {path}"
+            raise ConfigError(msg)
+    try:
+        # A key with a pass phrase would be asked for at a terminal that a server may not have.
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, key, password="")
+    except OSError as error:
+        msg = f"--tls-cert {cert} and --tls-key {key} are no certificate and its key: {error}"
+        raise ConfigError(msg) from error
 
 
 def _is_loopback(host: str) -> bool:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from ser_rt.classifier import EmotionClassifier
-from ser_rt.runtime.audio import SILENCE, AudioChunk, ChunkMaker
+from ser_rt.runtime.audio import ChunkMaker
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.settings import make_engine
 from ser_rt.runtime.summary import Ledger, Summary
@@ -46,7 +46,8 @@ class Hearing:
     @property
     def end_s(self) -> float:
         """Where the audio heard so far ends."""
-        return self._end_sample / self._classifier.sample_rate
+        samples = 0 if self._maker is None else self._maker.next_sample
+        return samples / self._classifier.sample_rate
 
     @property
     def skipped_windows(self) -> int:
@@ -64,8 +65,6 @@ class Hearing:
 
     def finalize(self) -> Iterator[Events]:
         """Yield the results of all audio so far."""
-        # Of live audio the recognizer leaves out what is late; what a client asks for is not.
-        self._engine_feed_nothing()
         yield self._noted(self._engine.flush())
 
     def finish(self) -> Iterator[Events]:
@@ -131,14 +130,6 @@ class Hearing:
             if self.total_s > self._max_audio_s:
                 msg = f"a stream may have {self._max_audio_s:g} s of audio; open another one"
                 raise ProtocolError(msg, "session_too_long")
-
-    @property
-    def _end_sample(self) -> int:
-        return 0 if self._maker is None else self._maker.next_sample
-
-    def _engine_feed_nothing(self) -> None:
-        nothing = AudioChunk(SILENCE, self._end_sample, captured_at=self._clock())
-        self._noted(self._engine.feed(nothing))
 
     def _noted(self, events: Iterable[EmotionEvent]) -> Events:
         noted = list(events)

@@ -19,6 +19,7 @@ class Limits:
 
     Attributes:
         max_streams: Connections and uploads at once.
+        max_uploads: Uploads at once.
         max_session_s: Length of a connection, and of its audio.
         max_message_bytes: Of one message of audio.
         idle_timeout_s: Without a message of the client.
@@ -30,6 +31,7 @@ class Limits:
     """
 
     max_streams: int = 64
+    max_uploads: int = 8
     max_session_s: float = 14_400.0
     max_message_bytes: int = 1 << 20
     idle_timeout_s: float = 60.0

@@ -98,6 +98,8 @@ class StreamConfig:
         if "steadiness" in message:
             settings["steadiness"] = Steadiness(**message["steadiness"])
         own = {key: message[key] for key in cls.__slots__ if key in message}
+        # In JSON 2.0 is an integer as well.
+        own |= {key: int(own[key]) for key in ("sample_rate", "channels", "top_k") if key in own}
         return cls(settings=cast("StreamSettings", settings), **own)
 
 

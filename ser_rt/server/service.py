@@ -84,7 +84,9 @@ class Service:
         self.state: State = "not_ready"
         self.failure: SerError | None = None
         self.sessions: set[Session] = set()
-        self._taken = 0
+        self._taken = self._uploads = 0
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
         self.metrics.watch(streams=lambda: self._taken, waiting=lambda: self.batcher.waiting)
 
     @property
@@ -114,10 +116,30 @@ class Service:
         if refusal is not None:
             raise refusal
         self._taken += 1
+        self._is_idle.clear()
         try:
             yield
         finally:
             self._taken -= 1
+            if not self._taken:
+                self._is_idle.set()
+
+    @contextmanager
+    def upload_slot(self) -> Iterator[None]:
+        """Hold one of the streams for an upload: few enough that their files fit on a disk.
+
+        Raises:
+            ProtocolError: There is none.
+        """
+        if self._uploads >= self.limits.max_uploads:
+            msg = f"all {self.limits.max_uploads} uploads are taken; try again later"
+            raise ProtocolError(msg, "server_full")
+        with self.slot():
+            self._uploads += 1
+            try:
+                yield
+            finally:
+                self._uploads -= 1
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Do some work in a worker thread."""
@@ -156,10 +178,9 @@ class Service:
             session.drain()
         try:
             async with asyncio.timeout(self.limits.drain_s):
-                while self.sessions:
-                    await next(iter(self.sessions)).ended.wait()
+                await self._is_idle.wait()
         except TimeoutError:
-            logger.warning("%d streams did not end in time", len(self.sessions))
+            logger.warning("%d streams and uploads did not end in time", self._taken)
 
     def close(self) -> None:
         """End the threads."""

@@ -43,14 +43,13 @@ class Session:
         self._inbox = Inbox(service.limits.max_message_bytes)
         self._is_draining = asyncio.Event()
         self._is_listening = False
-        self.ended = asyncio.Event()
         self.id = secrets.token_hex(8)
 
     def drain(self) -> None:
         """End the stream as soon as what has come is heard: the server shuts down."""
         self._is_draining.set()
         if not self._is_listening:
-            self._goodbye = asyncio.ensure_future(self._socket.close(GOING_AWAY))
+            self._goodbye = asyncio.ensure_future(self._close(GOING_AWAY))
 
     async def run(self) -> None:
         """Serve the stream to its end."""
@@ -80,7 +79,6 @@ class Session:
         finally:
             self._service.sessions.discard(self)
             self._service.metrics.close(code)
-            self.ended.set()
             logger.info("stream %s ended with %d", self.id, code)
 
     async def _stream(self) -> int:
@@ -96,7 +94,6 @@ class Session:
             return await self._listen(hearing, config)
         finally:
             hearing.close()
-            self._service.metrics.dropped.inc(hearing.skipped_windows)
 
     async def _first_message(self) -> dict[str, Any]:
         try:
@@ -199,9 +196,10 @@ class Session:
         """Send events as they come out of the worker threads."""
         is_over = False
         while not is_over:
-            before_s = hearing.total_s
+            before_s, skipped = hearing.total_s, hearing.skipped_windows
             events, is_over = await self._service.in_slices(pieces)
             self._service.metrics.audio.inc(hearing.total_s - before_s)
+            self._service.metrics.dropped.inc(max(0, hearing.skipped_windows - skipped))
             self._service.metrics.count(events)
             for event in events:
                 message = event.to_dict(timing=config.timing, top_k=config.top_k)
@@ -224,5 +222,10 @@ class Session:
         code = CLOSE_CODES[error.code]
         with suppress(WebSocketDisconnect, RuntimeError):
             await self._send(error.to_dict())
-            await self._socket.close(code, error.code)
+        await self._close(code, error.code)
         return code
+
+    async def _close(self, code: int, reason: str = "") -> None:
+        """Close, if it is not closed already."""
+        with suppress(WebSocketDisconnect, RuntimeError):
+            await self._socket.close(code, reason)

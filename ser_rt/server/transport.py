@@ -29,6 +29,9 @@ TOO_SLOW = 1008
 GRACE_S = 5.0
 """For a client to take the close frame before its connection is cut."""
 
+LINGER_S = 30.0
+"""For a client to read all that was sent before the close frame."""
+
 HEADER_BYTES = 16_384
 KERNEL_BUFFER_BYTES = 65_536
 
@@ -75,6 +78,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
 
     limits: Limits = Limits()
     _heard_at = 0.0
+    _is_deaf = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set the bounds."""
@@ -87,7 +91,21 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         """Note that the client lives."""
         self._heard_at = self.loop.time()
-        super().data_received(data)
+        if not self._is_deaf:
+            super().data_received(data)
+
+    def handle_parser_exception(self) -> None:
+        """Close, and read on without listening: TCP would lose the close frame with unread data."""
+        self._is_deaf = True
+        code = 1006 if self.conn.close_sent is None else int(self.conn.close_sent.code)
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.stop_keepalive()
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(GRACE_S, self.transport.abort)
 
     def pause_writing(self) -> None:
         """End a client for which too much waits."""
@@ -106,6 +124,10 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         if self.close_sent and self.handshake_complete and self.initial_response is None:
             raise ClientDisconnected
         await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True  # it was refused: uvicorn takes that for a fault as well
+        elif message["type"] == "websocket.close":
+            self.loop.call_later(LINGER_S, self.transport.abort)
 
     def keepalive_timeout(self) -> None:
         """End a client that answers no pings, unless its audio is in their way."""
@@ -145,7 +167,8 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             scheme = "https" if self.config.is_ssl else "http"
-            logger.info("listening at %s://%s:%d/", scheme, self.config.host, self.port)
+            host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+            logger.info("listening at %s://%s:%d/", scheme, host, self.port)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop to accept, end the streams, then everything else."""
@@ -183,7 +206,7 @@ def make_server(app: Any, service: Service, **settings: Any) -> Server:  # noqa:
         ws_per_message_deflate=False,
         h11_max_incomplete_event_size=HEADER_BYTES,
         limit_concurrency=limits.max_streams + 100,
-        timeout_graceful_shutdown=round(limits.drain_s) + 1,
+        timeout_graceful_shutdown=1,  # `Service.drain` has given them their time
         lifespan="on",
         server_header=False,
         access_log=False,

@@ -72,9 +72,11 @@ def test_a_slow_model_widens_the_hop_and_the_lag_stays_bounded(price_s: float) -
     assert codes(events)[0] == "degraded"
     assert "recovered" not in codes(events)
     # A window is asked for when it is at most a hop old, and takes its price.
-    assert max(e.latency_ms["total"] for e in windows(events)) <= 1e3 * (price_s + 0.5) + 21
+    # The last one may wait for the one before: it is heard however late.
+    *paced, _ = windows(events)
+    assert max(e.latency_ms["total"] for e in paced) <= 1e3 * (price_s + 0.5) + 21
     assert len(windows(events)) + engine.skipped_windows == 239
-    ends = [event.end for event in windows(events)][-5:]
+    ends = [event.end for event in paced][-5:]
     assert np.diff(ends).min() >= price_s
     assert world.captured == 120 * RATE
 

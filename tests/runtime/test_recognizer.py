@@ -164,6 +164,17 @@ def test_live_windows_know_when_their_last_sample_was_captured() -> None:
     assert second.spent_s["queue"] == 0.01
 
 
+@pytest.mark.parametrize(("seconds", "skipped"), [(1.0, 0), (1.2, 1)])
+def test_the_end_of_live_audio_is_heard_however_late(seconds: float, skipped: int) -> None:
+    recognizer = WindowedRecognizer(FakeClassifier(0.5), clock=lambda: 99.0)
+    late = AudioChunk(make_wave(seconds), 0, captured_at=0.0, is_live=True)
+    assert recognizer.feed(late) == []
+    assert recognizer.skipped_windows == 1
+    assert [p.end_s for p in recognizer.flush()] == [seconds]
+    assert recognizer.skipped_windows == skipped
+    assert recognizer.flush() == []
+
+
 @pytest.mark.parametrize(
     "bad",
     [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -121,7 +120,6 @@ def campaign(target: Running, examples: int) -> None:
     def every(sent: Sent) -> None:
         survives(target, sent)
 
-    logging.getLogger("ser_rt.server").setLevel(logging.ERROR)
     every()
     target.wait_until(lambda: not target.service.sessions and not target.service.taken)
     assert target.service.batcher.waiting == 0
