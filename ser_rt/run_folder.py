@@ -164,7 +164,10 @@ def _fault_of(checkpoint: Path, files: Sequence[str]) -> str:
             with zipfile.ZipFile(file) as archive:
                 if broken := archive.testzip():
                     return f"{name}: {broken}"
-        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        best = checkpoint.with_name(Path(state["best_model_checkpoint"] or checkpoint).name)
+        if best != checkpoint and (fault := _fault_of(best, files)):
+            return f"the best before it, {best.name}, has {fault}"
     except (OSError, ValueError, KeyError, SafetensorError, zipfile.BadZipFile) as error:
         return f"{type(error).__name__}: {error}"
     return ""

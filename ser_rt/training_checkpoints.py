@@ -45,7 +45,9 @@ class Checkpoints(TrainerCallback):
         self._every_steps, self._loss = every_steps, loss
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401, ARG002
-        """Go on with the loss of the resumed checkpoint."""
+        """Go on with the loss of the resumed checkpoint, wherever the run lies now."""
+        if best := state.best_model_checkpoint:
+            state.best_model_checkpoint = str(Path(args.output_dir) / Path(best).name)
         seal = _folder(args, state) / SEAL
         self._loss.total, self._loss.since_step = 0.0, state.global_step
         if seal.exists():  # not where an older version wrote it

@@ -50,3 +50,12 @@ def write_audio(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def small_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train with a cache of the test's own, on one thread: small networks lose to busy cores."""
+    import torch
+
+    monkeypatch.setenv("SER_RT_CACHE", str(tmp_path / "cache"))
+    torch.set_num_threads(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,53 +13,35 @@ import torch
 from safetensors.numpy import load_file
 
 from ser_rt.checkpoint import load_classifier, load_model
-from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
-from ser_rt.corpus import Clip, load_manifest
+from ser_rt.config import ModelConfig, TrainingConfig
+from ser_rt.corpus import Clip
 from ser_rt.errors import CheckpointError, ConfigError
 from ser_rt.fine_tuning import merge_adapters, parameter_groups, prepare
 from ser_rt.model import EmotionModel, create_model
 from ser_rt.trainer import create_trainer
+from tests import small_training
 from tests.killing import killed, same_weights
-from tests.pulses import RHYTHM_HZ, pulses, write_corpus
+from tests.pulses import RHYTHM_HZ, pulses
 from tests.small_speech import write_base
+from tests.small_training import COMPACT, DATA, corpus
 
 if TYPE_CHECKING:
     from ser_rt.architectures.wav2vec2 import Wav2Vec2
 
-DATA = DataConfig(min_crop_s=0.4, max_crop_s=0.6, num_workers=0, data_augmentation=False)
+training = partial(small_training.training, batch_size=2, num_epochs=1)
 
-
-@pytest.fixture(autouse=True)
-def _small_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SER_RT_CACHE", str(tmp_path / "cache"))
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("small_and_alone")
 
 
 @pytest.fixture
 def clips(tmp_path: Path) -> list[Clip]:
-    manifest = write_corpus(tmp_path / "corpus", speakers=2, takes=2)
-    return load_manifest(manifest, tuple(RHYTHM_HZ))
+    return corpus(tmp_path / "corpus", speakers=2, takes=2)
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> ModelConfig:
     return ModelConfig(
         model_name=str(write_base(tmp_path / "base")), emotion_labels=tuple(RHYTHM_HZ)
-    )
-
-
-def training(folder: Path, **changes: Any) -> TrainingConfig:
-    return TrainingConfig(
-        **{
-            "output_dir": str(folder),
-            "learning_rate": 1e-3,
-            "batch_size": 2,
-            "gradient_accumulation_steps": 1,
-            "warmup_steps": 0,
-            "num_epochs": 1,
-            "report_to": "none",
-            **changes,
-        }
     )
 
 
@@ -182,9 +165,8 @@ def test_settings_that_cannot_be_are_refused(
     with pytest.raises(CheckpointError, match="cannot load"):
         create_trainer(nowhere, training(tmp_path / "run"), DATA).train(clips)
     assert not (tmp_path / "run").exists()
-    compact = ModelConfig(architecture="compact", emotion_labels=tuple(RHYTHM_HZ))
     with pytest.raises(ConfigError, match="lora_rank, layer_decay is for the architecture wav2"):
-        prepare(EmotionModel(compact), TrainingConfig(lora_rank=1, layer_decay=0.5))
+        prepare(EmotionModel(COMPACT), TrainingConfig(lora_rank=1, layer_decay=0.5))
 
 
 def test_a_trained_run_says_what_it_is(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,44 +17,23 @@ from typing import Any
 import pytest
 import torch
 
-from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
 from ser_rt.corpus import Clip, load_manifest
 from ser_rt.errors import TrainingError
 from ser_rt.model import EmotionModel
-from ser_rt.trainer import SpeechEmotionTrainer, create_trainer
+from ser_rt.trainer import create_trainer
 from ser_rt.training_scores import History
 from ser_rt.utils import plot_training_history
 from tests.killing import killed, same_weights
 from tests.pulses import RHYTHM_HZ, write_corpus
+from tests.small_training import COMPACT, DATA, corpus, trainer, training
 from tests.source_tree import ROOT
 
-MODEL = ModelConfig(architecture="compact", model_name="", emotion_labels=tuple(RHYTHM_HZ))
-DATA = DataConfig(min_crop_s=0.6, max_crop_s=0.8, num_workers=0, data_augmentation=False)
-TRAINING = TrainingConfig(
-    learning_rate=1e-3,
-    batch_size=8,
-    gradient_accumulation_steps=1,
-    warmup_steps=2,
-    num_epochs=4,
-    ema_decay=0.5,
-    report_to="none",
-)
-
-
-@pytest.fixture(autouse=True)
-def _small_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SER_RT_CACHE", str(tmp_path / "cache"))
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("small_and_alone")
 
 
 @pytest.fixture
 def clips(tmp_path: Path) -> list[Clip]:
-    manifest = write_corpus(tmp_path / "corpus", speakers=3, takes=3)
-    return load_manifest(manifest, tuple(RHYTHM_HZ))
-
-
-def trainer(folder: Path, **changes: Any) -> SpeechEmotionTrainer:
-    return create_trainer(MODEL, replace(TRAINING, output_dir=str(folder), **changes), DATA)
+    return corpus(tmp_path / "corpus", speakers=3, takes=3)
 
 
 def test_the_folder_tells_how_the_run_came_about(tmp_path: Path, clips: list[Clip]) -> None:
@@ -89,6 +69,25 @@ def damage(checkpoint: Path, what: str) -> None:
         (checkpoint / what.removeprefix("no ")).unlink()
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Clip]]:
+    """A run whose best epoch was its first, and its clips."""
+    folder = tmp_path_factory.mktemp("finished")
+    clips = corpus(folder / "corpus", speakers=3, takes=3)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("SER_RT_CACHE", str(folder / "cache"))
+        torch.set_num_threads(1)
+        trainer(folder / "run", num_epochs=4, learning_rate=1e-12).train(clips)
+    return folder / "run", clips
+
+
+def unfinished(finished: Path, run: Path) -> list[Path]:
+    """Copy a run as if it had been killed before its end; return its checkpoints in order."""
+    shutil.copytree(finished, run)
+    (run / "config.json").unlink()
+    return sorted(run.glob("checkpoint-*"), key=lambda path: int(path.name[11:]))
+
+
 @pytest.mark.parametrize(
     "what",
     [
@@ -101,25 +100,52 @@ def damage(checkpoint: Path, what: str) -> None:
     ],
 )
 def test_a_broken_checkpoint_is_put_aside_for_the_one_before(
-    tmp_path: Path, clips: list[Clip], what: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    finished: tuple[Path, list[Clip]],
+    what: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    run = tmp_path / "run"
-    trainer(run).train(clips)
-    whole = tmp_path / "whole"
-    run.rename(whole)
-    logging.getLogger("ser_rt").propagate = True
-
-    trainer(run).train(clips)
-    newest = max(run.glob("checkpoint-*"), key=lambda path: int(path.name[11:]))
+    whole, clips = finished
+    newest = unfinished(whole, tmp_path / "run")[-1]
     damage(newest, what)
-    (run / "config.json").unlink()
-    trainer(run).train(clips, resume=True)
-    assert (run / f"broken-{newest.name}").is_dir()
+    logging.getLogger("ser_rt").propagate = True
+    history = json.loads((whole / "history.json").read_text())
+    assert resume(tmp_path / "run", clips) == history
+    assert (tmp_path / f"run/broken-{newest.name}").is_dir()
     assert f"{newest.name} is broken" in caplog.text
-    assert same_weights(whole, run)
+    assert same_weights(whole, tmp_path / "run")
 
 
-@pytest.mark.parametrize(("killed_after", "workers"), [(2, 1), (7, 0)])
+def resume(run: Path, clips: list[Clip]) -> History:
+    return trainer(run, num_epochs=4, learning_rate=1e-12).train(clips, resume=True)
+
+
+def test_a_run_that_was_moved_ends_with_its_best_weights(
+    tmp_path: Path, finished: tuple[Path, list[Clip]]
+) -> None:
+    whole, clips = finished
+    unfinished(whole, tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/model.safetensors").unlink()
+    resume(tmp_path / "elsewhere", clips)
+    assert same_weights(whole, tmp_path / "elsewhere")
+
+
+def test_without_its_best_checkpoint_a_run_begins_before_it(
+    tmp_path: Path, finished: tuple[Path, list[Clip]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its last weights would be taken for the best."""
+    whole, clips = finished
+    best, *_ = unfinished(whole, tmp_path / "run")
+    shutil.rmtree(best)
+    logging.getLogger("ser_rt").propagate = True
+    resume(tmp_path / "run", clips)
+    assert f"the best before it, {best.name}, has no model.safetensors" in caplog.text
+    assert same_weights(whole, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("killed_after", "workers"), [(7, 1), pytest.param(2, 0, marks=pytest.mark.slow)]
+)
 def test_a_run_killed_within_an_epoch_goes_on_there(
     tmp_path: Path,
     clips: list[Clip],
@@ -130,15 +156,8 @@ def test_a_run_killed_within_an_epoch_goes_on_there(
     data = replace(DATA, num_workers=workers, data_augmentation=True)
 
     def train(run: str, *, resume: bool = False) -> History:
-        how = replace(
-            TRAINING,
-            output_dir=str(tmp_path / run),
-            batch_size=4,
-            gradient_accumulation_steps=1,
-            num_epochs=3,
-            save_steps=1,
-        )
-        return create_trainer(MODEL, how, data).train(clips, resume=resume)
+        how = training(tmp_path / run, batch_size=4, num_epochs=3, save_steps=1, ema_decay=0.5)
+        return create_trainer(COMPACT, how, data).train(clips, resume=resume)
 
     history = train("whole")
     with killed(lambda state: state.global_step == killed_after):

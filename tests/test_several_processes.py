@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-import torch
 from safetensors.numpy import load_file
 
 from ser_rt.train import main
@@ -32,11 +31,12 @@ STILL: dict[str, Any] = {
 }
 
 
+pytestmark = pytest.mark.usefixtures("small_and_alone")
+
+
 @pytest.fixture
-def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def manifest(tmp_path: Path) -> Path:
     """24 clips to train on, which two processes share evenly, and 11 to validate on."""
-    monkeypatch.setenv("SER_RT_CACHE", str(tmp_path / "cache"))
-    torch.set_num_threads(1)
     path = write_corpus(tmp_path / "corpus", speakers=3, takes=4)
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     return path

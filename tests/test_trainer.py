@@ -5,45 +5,25 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from safetensors.numpy import load_file
 
 from ser_rt.checkpoint import load_classifier
-from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
-from ser_rt.corpus import Clip, load_manifest
+from ser_rt.corpus import Clip
 from ser_rt.errors import DataError, TrainingError
 from ser_rt.train import main
-from ser_rt.trainer import SpeechEmotionTrainer, create_trainer
+from ser_rt.trainer import create_trainer
 from ser_rt.training_windows import draw_window
 from ser_rt.weight_average import WeightAverage
 from tests.killing import killed, same_weights
 from tests.pulses import RHYTHM_HZ, pulses, write_corpus
+from tests.small_training import COMPACT, DATA, corpus, trainer, training
 
-MODEL = ModelConfig(architecture="compact", emotion_labels=tuple(RHYTHM_HZ))
-DATA = DataConfig(min_crop_s=0.8, max_crop_s=1.2, num_workers=0, data_augmentation=False)
-TRAINING = TrainingConfig(
-    learning_rate=3e-3,
-    batch_size=8,
-    gradient_accumulation_steps=1,
-    warmup_steps=2,
-    num_epochs=2,
-    ema_decay=0.5,
-)
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SER_RT_CACHE", str(tmp_path / "cache"))
-    torch.set_num_threads(1)  # small networks gain nothing from more, and lose to busy cores
+pytestmark = pytest.mark.usefixtures("small_and_alone")
 
 
 @pytest.fixture
 def clips(tmp_path: Path) -> list[Clip]:
-    return load_manifest(write_corpus(tmp_path / "corpus"), tuple(RHYTHM_HZ))
-
-
-def trainer(folder: Path, **changes: Any) -> SpeechEmotionTrainer:
-    return create_trainer(MODEL, replace(TRAINING, output_dir=str(folder), **changes), DATA)
+    return corpus(tmp_path / "corpus")
 
 
 def test_it_learns_and_hears_a_speaker_it_never_met(tmp_path: Path, clips: list[Clip]) -> None:
@@ -77,9 +57,7 @@ def test_everything_is_trained_on_when_no_share_is_held_out(
     tmp_path: Path, clips: list[Clip]
 ) -> None:
     data = replace(DATA, val_share=0.0)
-    run = create_trainer(
-        MODEL, replace(TRAINING, output_dir=str(tmp_path / "run"), num_epochs=1), data
-    )
+    run = create_trainer(COMPACT, training(tmp_path / "run", num_epochs=1), data)
     assert "val_loss" not in run.train(clips)
     config = json.loads((tmp_path / "run/config.json").read_text())
     assert config["training"]["train"]["clips"] == len(clips)

@@ -8,41 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
 from ser_rt.errors import MissingDependencyError, TrainingError
-from ser_rt.trainer import create_trainer
-from tests.pulses import RHYTHM_HZ, write_corpus
+from tests.small_training import corpus, trainer
 
 FIGURES = {"loss", "eval_loss", "eval_uar", "eval_f1", "learning_rate"}
 
 
+pytestmark = pytest.mark.usefixtures("small_and_alone")
+
+
 @pytest.fixture(autouse=True)
-def _small_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SER_RT_CACHE", str(tmp_path / "cache"))
+def _no_settings_of_trackers(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("MLFLOW_", "WANDB_"))]:
         monkeypatch.delenv(name)
-    torch.set_num_threads(1)
 
 
 def train(tmp_path: Path, report_to: str) -> Path:
-    from ser_rt.corpus import load_manifest
-
-    manifest = write_corpus(tmp_path / "corpus", speakers=2, takes=2)
-    run = tmp_path / "run"
-    create_trainer(
-        ModelConfig(architecture="compact", model_name="", emotion_labels=tuple(RHYTHM_HZ)),
-        TrainingConfig(
-            output_dir=str(run),
-            batch_size=2,
-            gradient_accumulation_steps=1,
-            num_epochs=2,
-            report_to=report_to,
-        ),
-        DataConfig(max_crop_s=1.1, num_workers=0),
-    ).train(load_manifest(manifest, tuple(RHYTHM_HZ)))
-    return run
+    clips = corpus(tmp_path / "corpus", speakers=2, takes=2)
+    trainer(tmp_path / "run", batch_size=2, report_to=report_to).train(clips)
+    return tmp_path / "run"
 
 
 def test_mlflow_gets_a_folder_of_the_run(tmp_path: Path) -> None:
