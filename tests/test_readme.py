@@ -6,6 +6,7 @@ import importlib
 import json
 import re
 import shlex
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ FENCE = re.compile(
     r"(<!-- not run: [^\n]+ -->\n)?^```(python|bash)\n(.*?)^```", re.DOTALL | re.MULTILINE
 )
 TOOLS = {"cd", "git", "ffmpeg", "head", "arecord", "torchrun", "accelerate"}
+TOOLS |= {"curl", "openssl", "docker"}
+SERVER = "ws://127.0.0.1:8765/v1/stream"
 needs_model = pytest.mark.skipif(not built_in_bundles(), reason="no built-in model here")
 
 
@@ -69,7 +72,14 @@ def speech(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("block", [pytest.param(b, id=b.where) for b in blocks("python")])
 def test_python_block_runs(block: Block) -> None:
     a_reader_has = {"chunks": [np.zeros(4800, np.float32)] * 15, "__name__": "__main__"}
-    exec(compile(block.code, block.where, "exec"), a_reader_has)  # noqa: S102
+    with ExitStack() as stack:
+        code = block.code
+        if SERVER in code:
+            pytest.importorskip("uvicorn", reason="needs the server extra")
+            from tests.server.conftest import serving
+
+            code = code.replace(SERVER, stack.enter_context(serving(ser_rt.load())).ws)
+        exec(compile(code, block.where, "exec"), a_reader_has)  # noqa: S102
 
 
 def help_of(module: str, capsys: pytest.CaptureFixture[str], *command: str) -> str:

@@ -123,7 +123,11 @@ class _Routes:
 
     async def classify(self, request: Request) -> Response:
         with self._service.upload_slot():
-            return JSONResponse(await classify(request, self._service))
+            try:
+                return JSONResponse(await classify(request, self._service))
+            except asyncio.CancelledError:  # uvicorn waits no longer
+                msg = "the server is shutting down"
+                raise ProtocolError(msg, "shutting_down") from None
 
     async def models(self, _request: Request) -> Response:
         model, bundle = self._service.model, self._service.model.bundle

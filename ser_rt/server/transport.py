@@ -34,6 +34,8 @@ LINGER_S = 30.0
 
 HEADER_BYTES = 16_384
 KERNEL_BUFFER_BYTES = 65_536
+HTTP_CONNECTIONS = 500
+"""Beyond those of streams; a silent one lasts `CONFIG_TIMEOUT_S`."""
 
 
 class Http(H11Protocol):
@@ -205,7 +207,7 @@ def make_server(app: Any, service: Service, **settings: Any) -> Server:  # noqa:
         ws_max_size=limits.max_message_bytes,
         ws_per_message_deflate=False,
         h11_max_incomplete_event_size=HEADER_BYTES,
-        limit_concurrency=limits.max_streams + 100,
+        limit_concurrency=limits.max_streams + HTTP_CONNECTIONS,
         timeout_graceful_shutdown=1,  # `Service.drain` has given them their time
         lifespan="on",
         server_header=False,

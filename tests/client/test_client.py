@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from websockets.sync.server import ServerConnection, serve
 
 import ser_rt
-from ser_rt.client import AsyncClient, Client
+from ser_rt.client import AsyncClient, Client, connection
 from ser_rt.errors import AudioDecodeError, AudioNotFoundError, ConfigError, ServerError
 from ser_rt.runtime.audio import AudioChunk, AudioSource, SourceWarning
 from ser_rt.runtime.event import EmotionEvent
@@ -130,6 +131,33 @@ def test_no_server_a_wrong_key_and_no_address(classifier: OnnxClassifier) -> Non
         list(Client(address, token=KEY).stream(make_wave(1), sample_rate=RATE))
     with pytest.raises(ConfigError, match="no address"):
         Client("nonsense").ready()
+
+
+@pytest.mark.parametrize("answer", ["hello", "[1]", "{}", None])
+def test_what_is_no_server_of_ours_is_said(
+    answer: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "OPEN_TIMEOUT_S", 0.5)
+
+    def talk(socket: ServerConnection) -> None:
+        for _ in socket:
+            if answer is not None:
+                socket.send(answer)
+
+    with serve(talk, "127.0.0.1", 0) as stranger:
+        thread = threading.Thread(target=stranger.serve_forever)
+        thread.start()
+        port = stranger.socket.getsockname()[1]
+        words = "no answer from ws://" if answer is None else "does not speak this protocol"
+        with pytest.raises(ServerError, match=words):
+            Client(f"ws://127.0.0.1:{port}").ready()
+        stranger.shutdown()
+        thread.join()
+
+
+def test_a_wrong_path_is_said(running: Running) -> None:
+    with pytest.raises(ServerError, match="no stream at /v2/stream; try /v1/stream"):
+        Client(running.ws.replace("v1", "v2")).ready()
 
 
 def test_a_full_server_refuses(classifier: OnnxClassifier) -> None:

@@ -21,7 +21,7 @@ from ser_rt.server.limits import Limits
 from ser_rt.server.protocol import check
 from ser_rt.server.service import Service
 from tests.conftest import RATE, make_wave
-from tests.server.conftest import Running, serving
+from tests.server.conftest import Running, raw_connection, serving
 
 Writer = Callable[..., Path]
 
@@ -146,6 +146,24 @@ def test_limits_of_files(classifier: OnnxClassifier, write_audio: Writer) -> Non
         assert full.headers["retry-after"]
         refused(httpx.get(running.http("/readyz")), 503, "server_full")
         running.call(lambda: setattr(running.service, "_taken", 0))
+
+
+def test_uploads_leave_streams_free_and_the_disk(
+    classifier: OnnxClassifier, write_audio: Writer
+) -> None:
+    content = write_audio("a.wav", make_wave(1)).read_bytes()
+    with serving(classifier, Limits(max_uploads=1)) as running:
+        with raw_connection(running) as slow:
+            slow.sendall(
+                b"POST /v1/classify HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\nRIFF"
+            )
+            running.wait_until(lambda: running.service.taken == 1)
+            refused(classify(running, content), 503, "server_full", "all 1 uploads")
+            assert httpx.get(running.http("/readyz")).status_code == 200
+        running.wait_until(lambda: running.service.taken == 0)
+        assert classify(running, content).status_code == 200
+        counted = running.service.metrics.text()[0].decode()
+    assert 'ser_refused_total{code="server_full"} 1.0' in counted
 
 
 def test_health_readiness_and_models(running: Running) -> None:

@@ -22,6 +22,7 @@ from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.server import health
 from ser_rt.server.app import make_app
 from ser_rt.server.cli import build, main, make_parser
+from ser_rt.server.limits import Limits
 from ser_rt.server.service import Service
 from ser_rt.server.transport import make_server
 from tests.server.conftest import CONFIG, FlawedModel, pcm, receive, rest, serving
@@ -80,6 +81,23 @@ def test_streams_that_do_not_end_are_ended(tiny_bundle: Path) -> None:
         assert time.monotonic() - started < 8
 
 
+def test_an_upload_has_the_time_to_drain_and_no_more(
+    classifier: OnnxClassifier, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        serving(classifier, Limits(drain_s=0.5)) as running,
+        socket.create_connection(("127.0.0.1", running.port)) as upload,
+    ):
+        upload.sendall(b"POST /v1/classify HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+        upload.sendall(b"Content-Length: 1000\r\n\r\nRIFF")
+        running.wait_until(lambda: running.service.taken == 1)
+        running.call(lambda: setattr(running.server, "should_exit", True))
+        answer = upload.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert "Traceback" not in caplog.text
+    assert "1 streams and uploads did not end in time" in caplog.text
+
+
 def test_a_server_that_shuts_down_takes_no_more(classifier: OnnxClassifier) -> None:
     with serving(classifier) as running:
         running.call(lambda: setattr(running.service, "state", "shutting_down"))
@@ -105,7 +123,10 @@ def test_a_model_that_does_not_work_ends_the_server(classifier: OnnxClassifier) 
         (["--tls-cert=no.pem", "--tls-key=no.pem"], 2, "no file no.pem"),
         (["--api-key-file=none"], 2, "--api-key-file none cannot be read"),
         (["--port=70000"], 2, "--port must be within"),
+        (["--tls-cert=README.md", "--tls-key=README.md"], 2, "are no certificate and its key"),
+        (["--allowed-host=a*b"], 2, "--allowed-host must be as app.example or *.app.example"),
         (["--cors-origin=friend"], 2, "--cors-origin must be as https://"),
+        (["--cors-origin=https://friend.example/page"], 2, "--cors-origin must be as https://"),
         (["--max-streams=0"], 2, "max_streams must be above 0, not 0"),
         (["--idle-timeout-s=nan"], 2, "idle_timeout_s must be above 0"),
         (["--max-batch=0"], 2, "max_batch must be 1 or more"),
@@ -159,7 +180,10 @@ def test_every_flag_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
         assert all(option in help_text for option in action.option_strings)
 
 
-def test_health_is_asked_over_http_and_https(classifier: OnnxClassifier) -> None:
+def test_health_is_asked_over_http_and_no_proxy(
+    classifier: OnnxClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with serving(classifier) as running:
         port = str(running.port)
         assert health.main([port]) == 0

@@ -61,6 +61,7 @@ def status_of(running: Running, query: str = "", **headers: str) -> int:
         (f"?token={KEY}", {"Origin": "https://evil.example"}, 403),
         (f"?token={KEY}", {"Origin": "null"}, 403),
         (f"?token={KEY}", {"Origin": FRIEND + ".evil.example"}, 403),
+        (f"?token={KEY}", {"Origin": "http://["}, 403),
     ],
 )
 def test_who_may_stream(locked: Running, query: str, headers: dict[str, str], status: int) -> None:
@@ -137,6 +138,7 @@ def test_neither_keys_nor_audio_are_logged(
         if record.name.startswith(("ser_rt", "uvicorn"))
     ]
     assert any("stream" in line for line in ours)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert not any(KEY in line for line in ours)
 
 
@@ -156,7 +158,12 @@ def test_keys_of_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Non
     caplog.clear()
     read_keys(path)
     assert caplog.text == ""
-    for text, words in (("# none\n", "holds no key"), ("short\n", "less than 16")):
+    for text, words in (
+        ("# none\n", "holds no key"),
+        ("short\n", "less than 16"),
+        ("a key of several words\n", "without blanks"),
+        ("ein-schlüssel-mit-umlaut\n", "must be ASCII"),
+    ):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(ConfigError, match=words):
             read_keys(path)

@@ -103,6 +103,15 @@ def test_reset_starts_anew(connected: Connected) -> None:
     assert messages[-1]["windows"] == 3
 
 
+def test_whole_numbers_may_have_a_point(running: Running) -> None:
+    with connect(running.ws) as socket:
+        whole = {"sample_rate": 16_000.0, "channels": 2.0, "top_k": 1.0}
+        socket.send(json.dumps(CONFIG | whole))
+        receive(socket)
+        socket.send(pcm(2.0))
+        assert len(receive(socket)["probabilities"]) == 1
+
+
 def test_keepalive_is_answered_if_it_has_an_id(connected: Connected) -> None:
     socket = connected()
     socket.send('{"type": "keepalive"}')
