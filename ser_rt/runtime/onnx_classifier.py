@@ -6,7 +6,14 @@ import numpy as np
 
 from ser_rt.bundle import Bundle
 from ser_rt.classifier import FloatArray
-from ser_rt.errors import AudioInputError, BundleInvalidError, ConfigError, ProviderError
+from ser_rt.errors import (
+    AudioInputError,
+    BundleInvalidError,
+    ConfigError,
+    InferenceError,
+    ProviderError,
+    SerError,
+)
 from ser_rt.manifest import FeatureReuse
 from ser_rt.runtime.graphs import FEATURES, Graph, OpenGraph, graphs_of, hop_block
 from ser_rt.runtime.providers import PROVIDERS, Execution, Workload
@@ -120,32 +127,35 @@ class OnnxClassifier:
 
         Raises:
             AudioInputError: ``waveforms`` is not float32 ``[batch, samples]``.
+            InferenceError: The model failed.
         """
         _check("waveforms", waveforms, "[batch, samples]")
         values = waveforms if self._reuse is None else self.features(waveforms)
-        return self._sessions[-1].run(list(names), values)
+        return self._run(-1, list(names), values)
 
     def features(self, waveforms: FloatArray) -> FloatArray:
         """Return the features ``[batch, frames, channels]`` of float32 ``[batch, samples]``.
 
         Raises:
             AudioInputError: ``waveforms`` is not float32 ``[batch, samples]``.
+            InferenceError: The model failed.
             ConfigError: The network is opened whole: `feature_reuse` is None.
         """
         self._require_reuse()
         _check("waveforms", waveforms, "[batch, samples]")
-        return self._sessions[0].run([FEATURES], waveforms)[0]
+        return self._run(0, [FEATURES], waveforms)[0]
 
     def classify_features(self, features: FloatArray) -> FloatArray:
         """Classify float32 ``[batch, frames, channels]`` into probabilities ``[batch, labels]``.
 
         Raises:
             AudioInputError: ``features`` is not float32 ``[batch, frames, channels]``.
+            InferenceError: The model failed.
             ConfigError: The network is opened whole: `feature_reuse` is None.
         """
         self._require_reuse()
         _check(FEATURES, features, "[batch, frames, channels]")
-        return self._sessions[-1].run(["probabilities"], features)[0]
+        return self._run(-1, ["probabilities"], features)[0]
 
     def warm_up(self) -> None:
         """Run every part at the sizes of a stream, so that its first window is not slow."""
@@ -155,6 +165,16 @@ class OnnxClassifier:
             self(window)
             if block is not None:
                 self.features(window[:, :block])
+
+    def _run(self, part: int, names: list[str], values: FloatArray) -> list[FloatArray]:
+        try:
+            return self._sessions[part].run(names, values)
+        except SerError:
+            raise
+        except Exception as error:  # of onnxruntime or OpenVINO, without a common base
+            cause = " ".join(str(error).split())[:300]
+            msg = f"{self.bundle.name} failed on {self.provider} at {list(values.shape)}: {cause}"
+            raise InferenceError(msg) from error
 
     def _require_reuse(self) -> None:
         if self._reuse is None:

@@ -1,6 +1,7 @@
 """What TensorRT is told: the shapes to compile for, and where to keep what it compiled.
 
-An engine fits one GPU, driver and TensorRT, and one network, so the folder is named after them all.
+An engine fits one GPU, driver and TensorRT, one network, the parts that onnxruntime made of it, and
+the shapes it was compiled for: the folder is named after them all.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from pathlib import Path
 from ser_rt.bundle import Bundle
 from ser_rt.errors import MissingDependencyError, OutputError
 from ser_rt.manifest import MANIFEST_FILE, sha256_of
-from ser_rt.runtime.graphs import Graph, Shape
+from ser_rt.runtime.defaults import SHORTEST_INPUT_S
+from ser_rt.runtime.graphs import MOST_AT_ONCE, Graph, Shape
+from ser_rt.runtime.providers import onnxruntime
 
 Options = dict[str, str]
 
@@ -81,7 +84,8 @@ def cache_folder(bundle: Bundle) -> Path:
 
     # The manifest names the sha256 of every file.
     manifest = sha256_of(bundle.folder / MANIFEST_FILE)
-    machine = hashlib.sha256("\n".join((*gpu_and_driver(), tensorrt_version())).encode())
+    software = (tensorrt_version(), onnxruntime().__version__, SHORTEST_INPUT_S, MOST_AT_ONCE)
+    machine = hashlib.sha256("\n".join(map(str, (*gpu_and_driver(), *software))).encode())
     return (
         user_cache_path("ser-rt", appauthor=False)
         / "tensorrt"

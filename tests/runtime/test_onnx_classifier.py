@@ -6,7 +6,13 @@ import onnx
 import pytest
 
 from ser_rt.bundle import Bundle, write_bundle
-from ser_rt.errors import AudioInputError, BundleInvalidError, ConfigError, ProviderError
+from ser_rt.errors import (
+    AudioInputError,
+    BundleInvalidError,
+    ConfigError,
+    InferenceError,
+    ProviderError,
+)
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.providers import PROVIDERS, onnxruntime
 from tests.conftest import make_wave
@@ -35,6 +41,13 @@ def test_it_classifies_batches_of_any_length(classifier: OnnxClassifier) -> None
 def test_other_waveforms_are_refused(classifier: OnnxClassifier, waves: Any) -> None:
     with pytest.raises(AudioInputError, match=r"float32 \[batch, samples\], not"):
         classifier(waves)
+
+
+def test_a_model_that_fails_says_at_what(two_part_bundle: Path) -> None:
+    model = OnnxClassifier(Bundle.load(two_part_bundle))
+    with pytest.raises(InferenceError, match=r"failed on cpu at \[1, 100\]: .") as caught:
+        model(np.zeros((1, 100), np.float32))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_provider_that_does_not_come_up_is_an_error(

@@ -94,7 +94,11 @@ def test_an_engine_is_kept_for_one_machine_and_one_network(
     folders.add(tensorrt.cache_folder(bundle))
     monkeypatch.setattr(tensorrt, "gpu_and_driver", lambda: ("NVIDIA L4", "580.2"))
     folders.add(tensorrt.cache_folder(bundle))
-    assert len(folders) == 5
+    monkeypatch.setattr(onnxruntime(), "__version__", "9.9")
+    folders.add(tensorrt.cache_folder(bundle))
+    monkeypatch.setattr(tensorrt, "MOST_AT_ONCE", 16)
+    folders.add(tensorrt.cache_folder(bundle))
+    assert len(folders) == 7
 
 
 def test_a_cache_that_cannot_be_made_is_named(bundle: Bundle, tmp_path: Path) -> None:
