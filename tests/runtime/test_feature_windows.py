@@ -16,8 +16,10 @@ from ser_rt.errors import BundleInvalidError
 from ser_rt.manifest import FeatureReuse
 from ser_rt.runtime.audio import AudioChunk
 from ser_rt.runtime.batcher import Batcher
+from ser_rt.runtime.feature_windows import FeatureWindows
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.recognizer import Posterior, WindowedRecognizer
+from ser_rt.runtime.windower import Window
 from tests.conftest import RATE, Wave, make_wave
 from tests.tiny_bundle import RECEPTIVE_FIELD, STRIDE
 
@@ -155,6 +157,26 @@ def test_any_chunks_windows_and_gaps_give_what_whole_windows_give(
         for model in (CountingClassifier(), Whole())
     )
     assert_equal(reused, plain, 1e-6)
+
+
+@given(
+    spans=st.lists(
+        st.tuples(st.integers(0, 80_000), st.integers(400, 16_000)), min_size=2, max_size=12
+    ),
+    grid=st.sampled_from([1, 64, STRIDE]),
+)
+@settings(max_examples=100, deadline=None)
+def test_windows_at_any_place_in_any_order_give_what_they_give_alone(
+    spans: list[tuple[int, int]], grid: int
+) -> None:
+    """Whatever a gate or a pacer leaves out, and wherever windows lie to one another."""
+    wave = make_wave(6)
+    model = CountingClassifier()
+    shared = FeatureWindows(model, REUSE)
+    for place, length in spans:
+        start = place // grid * grid
+        window = Window(wave[start : start + length], start, start + length, is_partial=True)
+        np.testing.assert_array_equal(shared(window), model(window.samples[np.newaxis])[0])
 
 
 @pytest.mark.parametrize("blocks", [[333], [1600], [48_000], [7, 9000, 12]])
