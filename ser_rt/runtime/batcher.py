@@ -9,6 +9,7 @@ there, so each stream needs a thread while it asks; `Turn.offer` does not wait.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import OrderedDict, deque
@@ -23,6 +24,8 @@ from ser_rt.classifier import EmotionClassifier, FeatureClassifier, FloatArray, 
 from ser_rt.errors import ConfigError, InferenceError, SerError
 from ser_rt.manifest import FeatureReuse
 from ser_rt.runtime.defaults import HOP_S, MIN_WINDOW_S, WINDOW_S
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,8 @@ class Batcher:
             stale = next((old for old in queue if not old.is_final), None)
             if stale is not None:
                 queue.remove(stale)
-                stale.answer.set_result(None)
+                if stale.answer.set_running_or_notify_cancel():
+                    stale.answer.set_result(None)
                 window.since = stale.since  # a newer window keeps the place of the older one
             queue.append(window)
             self._changed.notify()
@@ -169,9 +173,10 @@ class Batcher:
                     continue
                 due_at = min(q[0].since for q in self._streams.values()) + self._max_wait_s
                 wait_s = due_at - self._clock()
-                if not self._is_open or wait_s <= 0 or self._is_full():
-                    return self._take()
-                self._changed.wait(wait_s)
+                if self._is_open and wait_s > 0 and not self._is_full():
+                    self._changed.wait(wait_s)
+                elif batch := self._take():
+                    return batch
 
     def _is_full(self) -> bool:
         oldest = next(iter(self._streams.values()))[0]
@@ -188,7 +193,9 @@ class Batcher:
                 queue = self._streams[turn]
                 if len(batch) == self._max_batch or not queue[0].is_like(oldest):
                     continue
-                batch.append(queue.popleft())
+                window = queue.popleft()
+                if window.answer.set_running_or_notify_cancel():
+                    batch.append(window)
                 took = True
                 self._streams.move_to_end(turn)
                 if not queue:
@@ -198,7 +205,8 @@ class Batcher:
     def _answer(self, batch: list[_Waiting]) -> None:
         started = self._clock()
         try:
-            answers = list(batch[0].ask(np.stack([window.values for window in batch])))
+            asked = batch[0].ask(np.stack([window.values for window in batch]))
+            answered = list(zip(batch, asked, strict=True))
         except Exception as error:  # noqa: BLE001 (whatever a model raises belongs to its streams)
             if len(batch) == 1:
                 batch[0].answer.set_exception(_as_ours(error))
@@ -208,8 +216,11 @@ class Batcher:
             return
         if self._observe is not None:
             waited_s = tuple(started - window.since for window in batch)
-            self._observe(Batch(len(batch), waited_s, self._clock() - started))
-        for window, answer in zip(batch, answers, strict=True):
+            try:
+                self._observe(Batch(len(batch), waited_s, self._clock() - started))
+            except Exception:
+                logger.exception("what observes the batcher failed")
+        for window, answer in answered:
             window.answer.set_result(answer)
 
 
@@ -276,7 +287,7 @@ class Turn:
                 place in the queue, and its answer is None.
 
         Returns:
-            Probabilities ``[labels]``, None, or an `InferenceError`, later.
+            Probabilities ``[labels]``, None, or an `InferenceError`, later; it may be cancelled.
         """
         return self._batcher.add(self, self._model, samples, is_final=is_final)
 

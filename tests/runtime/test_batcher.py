@@ -106,6 +106,48 @@ def test_a_bad_window_hurts_no_other(model: HeldModel) -> None:
             answers[1].result(10)
 
 
+def test_cancelled_windows_are_left_out_and_hold_up_nobody(model: HeldModel) -> None:
+    with Batcher(model) as batcher:
+        busy(batcher, model)
+        stream = batcher.open()
+        cancelled = stream.offer(window(1))
+        assert cancelled.cancel()
+        newer = stream.offer(window(2))  # would take the place of the cancelled one
+        also = batcher.open().offer(window(3))
+        assert also.cancel()
+        last = batcher.open().offer(window(4))
+        model.gate.set()
+        assert newer.result(10) == [2]
+        assert last.result(10) == [4]
+    assert [1] not in model.calls
+    assert [3] not in model.calls
+
+
+def test_an_observer_that_fails_stops_nothing(
+    model: HeldModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    def observe(_batch: Batch) -> None:
+        msg = "no disk"
+        raise OSError(msg)
+
+    model.gate.set()
+    with Batcher(model, observe=observe) as batcher:
+        assert batcher.open().offer(window(1)).result(10) == [1]
+        assert batcher.open().offer(window(2)).result(10) == [2]
+    assert "no disk" in caplog.text
+
+
+def test_a_model_with_too_few_answers_is_an_error() -> None:
+    class Forgetful(HeldModel):
+        def __call__(self, waveforms: FloatArray) -> FloatArray:
+            return waveforms[1:]
+
+    with Batcher(Forgetful()) as batcher:
+        for _ in range(2):
+            with pytest.raises(InferenceError, match="the model failed"):
+                batcher.open().offer(window(1)).result(10)
+
+
 def test_closing_answers_what_waits_and_takes_no_more(model: HeldModel) -> None:
     batcher = Batcher(model, max_batch=2)
     busy(batcher, model)
