@@ -7,13 +7,13 @@ from typing import Any
 
 import ser_rt
 from ser_rt.server.protocol import STATUSES, schema
-from ser_rt.server.uploads import SETTINGS
+from ser_rt.server.uploads import QUERY
 
 
 def description() -> dict[str, Any]:
     """Return the OpenAPI document."""
     schemas = _schemas()
-    settings = {name: dict(schemas["config"]["properties"][name]) for name in SETTINGS}
+    settings = {name: dict(schemas["config"]["properties"][name]) for name in QUERY}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -43,7 +43,7 @@ def description() -> dict[str, Any]:
                             },
                             "description": settings[name]["description"],
                         }
-                        for name in SETTINGS
+                        for name in QUERY
                     ],
                     "requestBody": {
                         "required": True,

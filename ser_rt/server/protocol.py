@@ -14,6 +14,7 @@ from referencing import Registry, Resource
 
 from ser_rt.errors import SerError
 from ser_rt.runtime.decision import Steadiness
+from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.server.limits import MAX_CONTROL_BYTES, Limits
@@ -54,10 +55,11 @@ STATUSES = {
 }
 """How a request is answered with an error."""
 
-_SETTINGS = (
+SETTINGS = (
     *("window_s", "hop_s", "min_window_s", "half_life_s", "partial", "episodes", "vad"),
     *("gate_threshold", "name"),
 )
+"""Keys of ``config`` that an engine understands as they are."""
 
 
 class ProtocolError(SerError):
@@ -94,7 +96,7 @@ class StreamConfig:
     @classmethod
     def of(cls, message: dict[str, Any]) -> StreamConfig:
         """Read a ``config`` message that has been checked."""
-        settings = {key: message[key] for key in _SETTINGS if key in message}
+        settings = {key: message[key] for key in SETTINGS if key in message}
         if "steadiness" in message:
             settings["steadiness"] = Steadiness(**message["steadiness"])
         own = {key: message[key] for key in cls.__slots__ if key in message}
@@ -155,6 +157,12 @@ def labels_of(model: OnnxClassifier, language: str = "en") -> list[dict[str, Any
         {"id": label.id, "en": label.en, "ko": label.ko, "name": getattr(label, language)}
         for label in model.bundle.labels
     ]
+
+
+def event_message(event: EmotionEvent, config: StreamConfig) -> dict[str, Any]:
+    """Return the message of an event, as a client wants it."""
+    message = event.to_dict(timing=config.timing, top_k=config.top_k)
+    return message | {"fatal": False} if event.type == "warning" else message
 
 
 def ready(

@@ -20,6 +20,7 @@ from ser_rt.server.protocol import (
     CLOSE_CODES,
     ProtocolError,
     StreamConfig,
+    event_message,
     read_message,
     ready,
 )
@@ -202,10 +203,7 @@ class Session:
             self._service.metrics.dropped.inc(max(0, hearing.skipped_windows - skipped))
             self._service.metrics.count(events)
             for event in events:
-                message = event.to_dict(timing=config.timing, top_k=config.top_k)
-                if event.type == "warning":
-                    message["fatal"] = False
-                await self._send(message)
+                await self._send(event_message(event, config))
 
     async def _received(self) -> bytes | str:
         received = await self._socket.receive()

@@ -102,6 +102,8 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         code = 1006 if self.conn.close_sent is None else int(self.conn.close_sent.code)
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code})
         self.transport.write(b"".join(self.conn.data_to_send()))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()  # its echo would not be heard: it shall not wait
         self.close_sent = True
         self.stop_keepalive()
         if self.read_paused:

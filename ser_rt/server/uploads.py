@@ -19,18 +19,21 @@ from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, ConfigError, InferenceError
 from ser_rt.runtime.audio import ChunkMaker
 from ser_rt.runtime.engine import Engine
-from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.settings import make_engine
 from ser_rt.runtime.sources.decoding import CONTAINERS, Decoder, open_audio
 from ser_rt.server.hearing import Events
 from ser_rt.server.inputs import PIECE_S
-from ser_rt.server.protocol import ProtocolError, StreamConfig, check, schema
+from ser_rt.server.protocol import (
+    SETTINGS,
+    ProtocolError,
+    StreamConfig,
+    check,
+    event_message,
+    schema,
+)
 from ser_rt.server.service import Service
 
-SETTINGS = (
-    *("window_s", "hop_s", "min_window_s", "half_life_s", "partial", "episodes", "vad"),
-    *("gate_threshold", "top_k"),
-)
+QUERY = (*(name for name in SETTINGS if name != "name"), "top_k")
 """What a request may set, as in ``config``."""
 
 
@@ -78,7 +81,7 @@ async def _classify(request: Request, service: Service) -> dict[str, Any]:
         "precision": bundle.precision,
         "duration_s": round(hearing.heard_s, 6),
         "overall": _overall(events),
-        "events": [_as_dict(event, config.top_k) for event in events],
+        "events": [event_message(event, config) for event in events],
     }
 
 
@@ -133,12 +136,12 @@ async def _all_events(pieces: Iterator[Events], request: Request, service: Servi
 def _config(query: Mapping[str, str]) -> StreamConfig:
     """Read the settings of a request, with the types that the schema gives them."""
     types = schema()["$defs"]["config"]["properties"]
-    message: dict[str, Any] = {"type": "config", "sample_rate": 16_000}
+    message: dict[str, Any] = {"type": "config", "sample_rate": 16_000, "timing": False}
     for name, text in query.items():
         if name == "token":
             continue
-        if name not in SETTINGS:
-            msg = f"no setting {name!r}; there are {', '.join(SETTINGS)}"
+        if name not in QUERY:
+            msg = f"no setting {name!r}; there are {', '.join(QUERY)}"
             raise ProtocolError(msg, "bad_request")
         message[name] = _value(text, types[name]["type"])
     check(message, "config", "bad_request")
@@ -198,8 +201,3 @@ def _overall(events: Events) -> dict[str, Any] | None:
     shares = {label: round(float(mean), 6) for label, mean in zip(labels, means, strict=True)}
     best = max(shares, key=lambda label: shares[label])
     return {"emotion": best, "confidence": shares[best], "probabilities": shares}
-
-
-def _as_dict(event: EmotionEvent, top_k: int | None) -> dict[str, Any]:
-    message = event.to_dict(timing=False, top_k=top_k)
-    return message | {"fatal": False} if event.type == "warning" else message
