@@ -25,6 +25,8 @@ from onnxscript import optimizer
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import ExportError
 
+from .sparing import most_hurt
+
 QUANTIZED_OPS = ("MatMul", "Conv")
 
 LEVELLING = (
@@ -34,13 +36,16 @@ LEVELLING = (
 """What comes out of these is no longer the signal, and its range is one that 256 steps can hold."""
 
 
-def to_int8(model: onnx.ModelProto, calibration: Sequence[FloatArray]) -> onnx.ModelProto:
+def to_int8(
+    model: onnx.ModelProto, calibration: Sequence[FloatArray], *, spared: float = 0.0
+) -> onnx.ModelProto:
     """Quantize weights and the activations that meet them, statically: u8s8, QDQ, per channel.
 
     Args:
         model: float32 graph with one input; it is not changed.
         calibration: inputs of the graph, each a batch, from which the ranges of activations are
             read: some seconds of real speech, or the features of such.
+        spared: share of the products that stays in float32, those that int8 hurts most.
 
     Raises:
         ExportError: there is nothing to calibrate with.
@@ -50,7 +55,16 @@ def to_int8(model: onnx.ModelProto, calibration: Sequence[FloatArray]) -> onnx.M
         raise ExportError(msg)
     with _prepared(model) as path:
         ranges = _ranges(path, calibration)
-        float_model = load_model_with_shape_infer(path)
+        quantized = _quantize(path, ranges)
+        if spared:
+            hurt = most_hurt(path, quantized, calibration[0], spared)
+            quantized = _quantize(path, ranges, hurt)
+    return quantized
+
+
+def _quantize(path: Path, ranges: TensorsData, spared: Sequence[str] = ()) -> onnx.ModelProto:
+    float_model = load_model_with_shape_infer(path)
+    left = _products_of_activations(float_model) + _before_levelling(float_model)
     quantizer = QDQQuantizer(
         float_model,
         per_channel=True,
@@ -59,7 +73,7 @@ def to_int8(model: onnx.ModelProto, calibration: Sequence[FloatArray]) -> onnx.M
         activation_qType=QuantType.QUInt8,
         tensors_range=ranges,
         nodes_to_quantize=[],
-        nodes_to_exclude=_products_of_activations(float_model) + _before_levelling(float_model),
+        nodes_to_exclude=[*left, *spared],
         op_types_to_quantize=list(QUANTIZED_OPS),
         extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},
     )
@@ -84,7 +98,7 @@ def to_int8_dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
         activation_qType=QuantType.QUInt8,
         tensors_range=None,
         nodes_to_quantize=[],
-        nodes_to_exclude=head,
+        nodes_to_exclude=[*head, *_before_levelling(float_model)],
         op_types_to_quantize=["MatMul"],
         extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT},
     )
