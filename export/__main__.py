@@ -6,11 +6,12 @@ One line a stage goes to standard error: seconds, peak memory in MB, and what wa
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser_rt.runtime.terminable import terminable
+from ser_rt.runtime.terminable import Terminated, terminable
 from ser_rt.utils import positive_int, run_command
 
 
@@ -88,8 +89,11 @@ def run(args: argparse.Namespace) -> int:
         temperature=args.temperature,
         evaluation=read_figures(args.evaluation) if args.evaluation else None,
     )
-    with terminable(), shown(STAGES) as stages:
-        export_bundle(args.checkpoint, args.out, settings, stages)
+    try:
+        with terminable(), shown(STAGES) as stages:
+            export_bundle(args.checkpoint, args.out, settings, stages)
+    except Terminated:
+        return 128 + signal.SIGTERM
     return 0
 
 

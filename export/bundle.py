@@ -32,6 +32,9 @@ WINDOW_S, HOP_S, MIN_WINDOW_S = 3.0, 0.5, 1.0
 LONGEST_WINDOW_S = 30.0
 GATES = ("strict", "report")
 CLIPS = 200
+UNMEASURED = (
+    "what the missing layers cost in accuracy was not measured: give labelled clips (--data)"
+)
 STAGES = 6
 """Stages of an export that needs one attempt and pushes nothing."""
 
@@ -165,6 +168,9 @@ def _trace(checkpoint: Path, work: Path, settings: Settings, stages: Stages) -> 
         uncut = uar_of(known, reference(network, known), len(labels))
         had = keep_layers(model, settings.layers)
         extra = {"layers": {"kept": settings.layers, "of": had, "uar_uncut": uncut}}
+        if uncut is None:
+            extra["warnings"] = [UNMEASURED]
+            stages.warn(UNMEASURED)
     heard = reference(network, speech)
     stages.done(f"heard {len(speech.probes)} probes of {speech.source} in PyTorch")
     manifest = {

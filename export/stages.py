@@ -23,6 +23,10 @@ class Stages:
         self._began(what)
         self._since = time.perf_counter()
 
+    def warn(self, what: str) -> None:
+        """Report what the user should know, and the stage goes on."""
+        self._report(f"warning: {what}")
+
     def done(self, what: str) -> None:
         """Report what was done, the seconds it took and the most memory held so far."""
         seconds = time.perf_counter() - self._since

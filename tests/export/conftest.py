@@ -61,8 +61,12 @@ def wav2vec2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def export_once(tmp_path_factory: pytest.TempPathFactory) -> Export:
-    """Exports a checkpoint with settings; what is traced once is not traced again."""
+    """Exports a checkpoint with settings, to be read alone where no folder is given for it.
+
+    What was traced once is not traced again, and a bundle to be read is not written again.
+    """
     graphs: dict[tuple[object, ...], onnx.ModelProto] = {}
+    bundles: dict[str, Path] = {}
     trace = export.to_onnx
 
     def run(checkpoint: Path, out: Path | None = None, **settings: Any) -> Path:
@@ -74,9 +78,15 @@ def export_once(tmp_path_factory: pytest.TempPathFactory) -> Export:
             copy.CopyFrom(graphs[key])
             return copy
 
+        key = repr((checkpoint, settings))
+        if out is None and key in bundles:
+            return bundles[key]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(export, "to_onnx", to_onnx)
-            out = out or tmp_path_factory.mktemp("bundles") / "mine"
-            return Path(export.export_bundle(checkpoint, out, export.Settings(**settings)))
+            folder = out or tmp_path_factory.mktemp("bundles") / "mine"
+            written = Path(export.export_bundle(checkpoint, folder, export.Settings(**settings)))
+        if out is None:
+            bundles[key] = written
+        return written
 
     return run

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +119,22 @@ def test_a_full_disk_and_an_interrupt_leave_nothing(
     monkeypatch.setattr("ser_rt.export.bundle.save_graph", interrupt)
     with pytest.raises(KeyboardInterrupt):
         export_once(wav2vec2, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
+def test_a_termination_leaves_nothing(wav2vec2: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "ser_rt.export", str(wav2vec2), "--out", str(out)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stderr is not None
+        while "heard" not in (line := process.stderr.readline()):
+            assert line, "it ended too soon"
+        assert [path.name[:5] for path in tmp_path.iterdir()] == [".out."]
+        process.send_signal(signal.SIGTERM)
+        rest = process.communicate()[1]
+    assert process.returncode == 143
+    assert "Traceback" not in rest
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,6 +13,7 @@ import torch
 
 from ser_rt.checkpoint import load_model
 from ser_rt.errors import DataError, ExportError, GateError
+from ser_rt.export.bundle import UNMEASURED
 from ser_rt.export.files import check, open_session
 from ser_rt.export.graph import Served
 from ser_rt.export.half import to_half
@@ -148,6 +149,7 @@ def test_the_first_layers_alone(wav2vec2: Path, export_once: Export) -> None:
     folder = export_once(wav2vec2, layers=1)
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["layers"] == {"kept": 1, "of": 2, "uar_uncut": None}
+    assert manifest["warnings"] == [UNMEASURED]
     model, _ = load_model(wav2vec2)
     whole = sum(p.numel() for p in model.parameters())
     assert keep_layers(model, 1) == 2

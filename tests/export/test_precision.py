@@ -100,11 +100,11 @@ def test_no_graph_tells_where_it_was_made(bundle: Bundle) -> None:
 
 
 def test_large_weights_lie_beside_the_graph(
-    wav2vec2: Path, export_once: Export, monkeypatch: pytest.MonkeyPatch
+    wav2vec2: Path, export_once: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ser_rt.export.files.EXTERNAL_ABOVE_BYTES", 1000)
     monkeypatch.setattr("ser_rt.export.bundle.frames_of", lambda _: None)
-    folder = export_once(wav2vec2, precision="fp16")
+    folder = export_once(wav2vec2, tmp_path / "large", precision="fp16")
     assert sorted(p.name for p in folder.glob("*onnx*")) == ["model.onnx", "model.onnx.data"]
     assert json.loads((folder / "manifest.json").read_text())["feature_reuse"] is None
     assert OnnxClassifier(Bundle.load(folder))(make_wave(1.0)[None]).shape == (1, len(LABELS))

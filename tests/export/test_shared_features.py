@@ -6,64 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from ser_rt.bundle import Bundle
-from ser_rt.checkpoint import save_checkpoint
-from ser_rt.config import ModelConfig
-from ser_rt.export.bundle import Settings, export_bundle
-from ser_rt.model import EmotionModel
 from ser_rt.runtime.audio import AudioChunk
 from ser_rt.runtime.check import PARTS, check
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.recognizer import Posterior, WindowedRecognizer
 from tests.conftest import make_wave
-
-XLSR_IN_SMALL = {
-    "model_type": "wav2vec2",
-    "feat_extract_norm": "layer",
-    "do_stable_layer_norm": True,
-    "conv_bias": True,
-    "conv_dim": [16] * 7,
-    "conv_kernel": [10, 3, 3, 3, 3, 2, 2],
-    "conv_stride": [5, 2, 2, 2, 2, 2, 2],
-    "num_conv_pos_embeddings": 16,
-    "num_conv_pos_embedding_groups": 2,
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 64,
-}
+from tests.export.conftest import Export
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(3)
-    settings = ModelConfig(
-        architecture="wav2vec2",
-        emotion_labels=("Neutral", "Angry", "Joy"),
-        encoder_config=XLSR_IN_SMALL,
-        input_normalization="none",
-    )
-    model = EmotionModel(settings).eval()
-    with torch.no_grad():
-        # A random network hears little difference: its head is made for what there is.
-        waves = torch.from_numpy(np.stack([make_wave(2, seed=seed) for seed in range(12)]))
-        embeddings = model(waves)["embedding"]
-        model.head.weight.div_((embeddings @ model.head.weight.T).std(dim=0)[:, None])
-        model.head.bias.copy_(-model.head.weight @ embeddings.mean(dim=0))
-    folder = tmp_path_factory.mktemp("run")
-    save_checkpoint(model, folder, temperature=1.0, training={})
-    return folder
-
-
-@pytest.fixture(scope="module", params=["fp32", pytest.param("int8", marks=pytest.mark.slow)])
-def bundle(
-    request: pytest.FixtureRequest, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Bundle:
-    settings = Settings(precision=request.param, gates="report")
-    folder = tmp_path_factory.mktemp("bundles") / request.param
-    return Bundle.load(export_bundle(checkpoint, folder, settings))
+@pytest.fixture(scope="module", params=["fp32", "int8"])
+def bundle(request: pytest.FixtureRequest, wav2vec2: Path, export_once: Export) -> Bundle:
+    return Bundle.load(export_once(wav2vec2, precision=request.param))
 
 
 def hear(classifier: OnnxClassifier, hop_s: float) -> list[Posterior]:
