@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -24,7 +25,8 @@ LOUD = 3e4
 def suffering(wav2vec2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One channel is louder by far than the others, and what follows does not listen to it."""
     model, _ = load_model(wav2vec2)
-    layer = model.encoder.network.encoder.layers[1]  # type: ignore[union-attr, index]
+    encoder: Any = model.encoder
+    layer = encoder.network.encoder.layers[1]
     with torch.no_grad():
         layer.final_layer_norm.weight[0] = LOUD
         layer.feed_forward.intermediate_dense.weight *= 20.0
