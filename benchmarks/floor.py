@@ -9,7 +9,7 @@ import numpy as np
 
 from .conductor import Measured
 from .flops import Operations
-from .variant import Variant
+from .variant import ON_PROCESSOR, Variant
 
 GEMMS = {
     "GEMM fp32 onnxruntime": "fp32",
@@ -70,5 +70,5 @@ def put_distances(rows: Iterable[dict[str, Any]], floors: dict[str, Any]) -> Non
     for row in rows:
         of_threads = floors.get("ms", {}).get(str(row["variant"]["threads"]), {})
         least = of_threads.get("int8 hop with reuse")
-        if row["status"] == "ok" and least and row["variant"]["device"] == "cpu":
+        if row["status"] == "ok" and least and row["variant"]["device"] in ON_PROCESSOR:
             row["floor_distance"] = round(row["cost_ms"]["p50"] / least, 3)

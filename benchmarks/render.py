@@ -23,12 +23,19 @@ TITLES = {
 }
 
 
-def _number(*path: str, form: str = "{:.3g}") -> Callable[[Row], str]:
+def _figures(value: float) -> str:
+    """Write a number with three significant figures: 1,580 and not 1.58e+03."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _number(*path: str, form: str = "") -> Callable[[Row], str]:
     def cell(row: Row) -> str:
         value: Any = row
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
-        return "-" if value is None else form.format(value)
+        if value is None:
+            return "-"
+        return form.format(value) if form else _figures(value)
 
     return cell
 
@@ -52,7 +59,6 @@ PROCESS: tuple[Column, ...] = (
 )
 HOP: tuple[Column, ...] = (
     *COST,
-    ("last chunk to result p50 ms", _number("latency_ms", "p50")),
     ("real-time factor", _number("real_time_factor")),
     *PROCESS,
     ("times faster", _number("ratio", "median", form="{:.2f}")),
@@ -163,7 +169,7 @@ def _capacities(document: dict[str, Any]) -> list[str]:
 
 def _floor(floor: dict[str, Any]) -> Table:
     rows = [
-        (f"{threads} threads", name, f"{ms:.3g}")
+        (threads, name, _figures(ms))
         for threads, found in floor["ms"].items()
         for name, ms in found.items()
     ]
@@ -176,7 +182,7 @@ def _floor(floor: dict[str, Any]) -> Table:
         f"Giga-operations: {work}; rates of big matrix products in the same run, in "
         f"giga-operations a second: {rates}. × floor above is against the int8 hop with reuse."
     )
-    return Table("Arithmetic floor", ("", "if all ran as", "ms"), rows, note)
+    return Table("Arithmetic floor", ("threads", "if all ran as", "ms"), rows, note)
 
 
 def _suite(document: dict[str, Any]) -> Table:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .conductor import Measured
-from .variant import Variant
+from .variant import ON_PROCESSOR, Variant
 
 SCHEMA = "ser-bench 1"
 
@@ -27,7 +27,7 @@ def rows(measured: Sequence[Measured], references: Sequence[str]) -> list[dict[s
     Args:
         measured: From `conductor.interleave`.
         references: Labels or runners to compare with, the first that ran in each group of variants
-            that share device, threads, window and hop; without any, the group's first.
+            that share processor or GPU, threads, window and hop; without any, the group's first.
     """
     found = []
     for one in measured:
@@ -55,7 +55,7 @@ def ratio(one: Measured, other: Measured) -> dict[str, float]:
 def group_of(variant: Variant) -> tuple[Any, ...]:
     """Return what two variants must share to be compared."""
     return (
-        variant.device == "cpu",
+        variant.device in ON_PROCESSOR,
         variant.threads,
         variant.window_s,
         variant.hop_s,

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 RATE_HZ = 16_000
+ON_PROCESSOR = ("cpu", "openvino")
+"""Devices that are the processor, and so can be compared."""
 
 
 @dataclass(frozen=True)
