@@ -1,5 +1,6 @@
 """What many tests need: a tiny model, audio that varies, and files of it."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,12 @@ from tests.tiny_bundle import build_tiny_bundle, build_two_part_bundle
 
 RATE = 16_000
 Wave = npt.NDArray[np.float32]
+
+
+def pytest_configure() -> None:
+    """Let commands that tests start hear Ctrl-C: in the background a shell makes them deaf to it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def make_wave(seconds: float, rate: int = RATE, seed: int = 0) -> Wave:
