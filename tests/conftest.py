@@ -19,7 +19,7 @@ Wave = npt.NDArray[np.float32]
 
 
 def pytest_configure() -> None:
-    """Let commands that tests start hear Ctrl-C: in the background a shell makes them deaf to it."""
+    """Let what tests start hear Ctrl-C: a shell makes its background jobs deaf to it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
