@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import statistics
 import subprocess
 import sys
 import time
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +45,23 @@ def test_import(benchmark: BenchmarkFixture) -> None:
     benchmark.pedantic(import_it, rounds=11, warmup_rounds=1)
     median_ms = 1e3 * sorted(took_s)[len(took_s) // 2]
     note(benchmark, Figure("`import ser_rt`", "ms", 150, value=median_ms))
+
+
+def test_help(benchmark: BenchmarkFixture) -> None:
+    """The slowest of the commands, the interpreter's own start included."""
+    folder = Path(sys.executable).parent
+    commands = [entry.name for entry in distribution("ser-rt").entry_points]
+    took_s: dict[str, list[float]] = {name: [] for name in commands}
+
+    def ask_all() -> None:
+        for name in commands:
+            began = time.perf_counter()
+            subprocess.run([folder / name, "--help"], check=True, stdout=subprocess.DEVNULL)
+            took_s[name].append(time.perf_counter() - began)
+
+    benchmark.pedantic(ask_all, rounds=7, warmup_rounds=1)
+    slowest_ms, name = max((1e3 * statistics.median(times), name) for name, times in took_s.items())
+    note(benchmark, Figure(f"the slowest `--help`, `{name}`", "ms", 300, value=slowest_ms))
 
 
 def test_resident_memory(benchmark: BenchmarkFixture) -> None:
