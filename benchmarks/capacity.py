@@ -20,28 +20,29 @@ class Capacity:
     failed_at: int | None
 
 
-def search(passes: Callable[[int, bool], bool], limit: int) -> Capacity:
+def search(passes: Callable[[int], bool], confirms: Callable[[int], bool], limit: int) -> Capacity:
     """Find the most streams that pass.
 
     Args:
-        passes: Tries a number of streams; its second argument asks for a longer, confirming run.
+        passes: Tries a number of streams.
+        confirms: Tries it for longer; the last word.
         limit: Most to try.
     """
     good, bad = 0, None
     count = 1
     while count <= limit:
-        if not passes(count, False):  # noqa: FBT003 (one argument of a callback)
+        if not passes(count):
             bad = count
             break
         good = count
         count = min(2 * count, limit) if count < limit else limit + 1
     while bad is not None and bad - good > max(1, CLOSE * good):
         middle = (good + bad) // 2
-        if passes(middle, False):  # noqa: FBT003 (as above)
+        if passes(middle):
             good = middle
         else:
             bad = middle
-    while good and not passes(good, True):  # noqa: FBT003 (as above)
+    while good and not confirms(good):
         bad = good
         good = min(good - 1, int(good * (1 - STEP_BACK)))
     return Capacity(good, bad)

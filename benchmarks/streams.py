@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -123,20 +124,17 @@ def _listed(simulator: Simulator, rng: np.random.Generator) -> list[dict[str, An
 
 
 def _searched(simulator: Simulator) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for max_batch in simulator.flags.max_batch:
-        tried: dict[tuple[int, bool], dict[str, Any]] = {}
+    return [row for batch in simulator.flags.max_batch for row in _most(simulator, batch)]
 
-        def passes(streams: int, confirm: bool, batch: int = max_batch) -> bool:  # noqa: FBT001 (a callback)
-            row = simulator.row(streams, batch, CONFIRM if confirm else 1.0)
-            tried[streams, confirm] = row  # noqa: B023 (as above)
-            return simulator.keeps_up(row)
 
-        capacity = search(passes, simulator.flags.limit)
-        answer = {"streams": capacity.streams, "failed_at": capacity.failed_at}
-        answer |= {"p95_ms": simulator.flags.p95, "lost_share": simulator.flags.lost}
-        rows = [tried[key] for key in sorted(tried)]
-        for row in rows:
-            row["found_max"] = answer
-        found += rows
-    return found
+def _most(simulator: Simulator, max_batch: int) -> list[dict[str, Any]]:
+    tried: dict[tuple[int, float], dict[str, Any]] = {}
+
+    def passes(streams: int, length: float = 1.0) -> bool:
+        row = tried[streams, length] = simulator.row(streams, max_batch, length)
+        return simulator.keeps_up(row)
+
+    capacity = search(passes, partial(passes, length=CONFIRM), simulator.flags.limit)
+    answer = {"streams": capacity.streams, "failed_at": capacity.failed_at}
+    answer |= {"p95_ms": simulator.flags.p95, "lost_share": simulator.flags.lost}
+    return [tried[key] | {"found_max": answer} for key in sorted(tried)]

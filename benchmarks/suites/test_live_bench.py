@@ -34,11 +34,8 @@ pytestmark = [
 
 @pytest.fixture
 def pulse(tmp_path: Path) -> Iterator[Pulse]:
-    folder = tmp_path / "pulse"
-    folder.mkdir()
-    daemon = Pulse(folder).start()
-    yield daemon
-    daemon.stop()
+    with Pulse(tmp_path / "pulse") as daemon:
+        yield daemon
 
 
 def listen(pulse: Pulse, speech: Path | None, *flags: str) -> tuple[dict[str, Any], float]:

@@ -9,10 +9,9 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import Self, Unpack
 
-from ser_rt.client.connection import AsyncClient
+from ser_rt.client.connection import AsyncClient, ClientSettings
 from ser_rt.client.conversation import Conversation, Ready
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.stream import Audio
 
 MAX_EVENTS = 64
@@ -26,20 +25,9 @@ class Client:
         ...     print(event.end, event.emotion)
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        token: str | None = None,
-        reconnect: bool = True,
-        encoding: str = "pcm_f32le",
-        timing: bool = True,
-        **settings: Unpack[StreamSettings],
-    ) -> None:
+    def __init__(self, url: str, **settings: Unpack[ClientSettings]) -> None:
         """Name a server; arguments as of `AsyncClient`."""
-        self._client = AsyncClient(
-            url, token=token, reconnect=reconnect, encoding=encoding, timing=timing, **settings
-        )
+        self._client = AsyncClient(url, **settings)
 
     def ready(self) -> Ready:
         """Ask what the server is.

@@ -45,6 +45,15 @@ class _LostError(ServerError):
     """The server may be back later."""
 
 
+class ClientSettings(StreamSettings, total=False):
+    """What `AsyncClient` takes beside the URL."""
+
+    token: str | None
+    reconnect: bool
+    encoding: str
+    timing: bool
+
+
 class AsyncClient:
     """Sends audio to a server and yields the events that it hears.
 

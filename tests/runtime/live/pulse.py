@@ -38,7 +38,7 @@ class Pulse:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.chmod(0o700)
+        folder.mkdir(mode=0o700)
         (folder / "script.pa").write_text(SCRIPT.format(folder=folder))
         self._daemon: subprocess.Popen[bytes] | None = None
         kept = {key: value for key, value in os.environ.items() if not key.startswith("PULSE")}
@@ -51,6 +51,14 @@ class Pulse:
             "PULSE_SOURCE": "sermic.monitor",
             "PULSE_SINK": "sermic",
         }
+
+    def __enter__(self) -> Self:
+        """Start the daemon."""
+        return self.start()
+
+    def __exit__(self, *exc_info: object) -> None:
+        """End it."""
+        self.stop()
 
     def start(self) -> Self:
         """Start the daemon and wait until it answers."""
@@ -66,7 +74,7 @@ class Pulse:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        for _ in range(100):
+        for _ in range(400):
             if self._pactl("info").returncode == 0:
                 return self
             time.sleep(0.05)
