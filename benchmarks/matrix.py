@@ -28,7 +28,7 @@ def of_bundles(
             hop_s=hop_s,
             chunk_s=flags.chunk,
             batch=batch,
-            label=f"{runner} {bundle.name} {bundle.precision}",
+            label=" ".join(dict.fromkeys((runner, bundle.name, bundle.precision))),
         )
         for bundle, provider, threads, window_s, hop_s in product(
             bundles, providers, flags.threads, flags.window, flags.hop
