@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+OURS, OTHERS = "#1f6feb", "#9aa4b2"
+
 
 def drawings(document: dict[str, Any]) -> dict[str, bytes]:
     """Return the plots of a result as PNG, by caption; only those that it has data for."""
@@ -36,11 +38,18 @@ def distributions(rows: Sequence[Row]) -> bytes | None:
     if not rows:
         return None
     figure, axes = _axes(len(rows))
-    axes.boxplot(
-        [row["samples_ms"] for row in rows], orientation="horizontal", whis=(5, 95), sym="."
+    drawn = axes.boxplot(
+        [row["samples_ms"] for row in rows],
+        orientation="horizontal",
+        whis=(5, 95),
+        sym=".",
+        patch_artist=True,
+        medianprops={"color": "black"},
     )
+    for box, row in zip(drawn["boxes"], rows, strict=True):
+        box.set_facecolor(_colour(row))
     _name(axes, rows)
-    axes.set(xlabel="ms", xscale="log")
+    axes.set(xlabel="ms", xlim=(0, None))
     return png(figure)
 
 
@@ -50,7 +59,9 @@ def distances(rows: Sequence[Row]) -> bytes | None:
         return None
     figure, axes = _axes(len(rows))
     places = range(1, len(rows) + 1)
-    axes.barh(places, [row["floor_distance"] for row in rows])
+    times = [row["floor_distance"] for row in rows]
+    bars = axes.barh(places, times, color=[_colour(row) for row in rows])
+    axes.bar_label(bars, fmt="%.2f", padding=4, fontsize=8)
     axes.axvline(1.0, color="black")
     _name(axes, rows)
     axes.set(xlabel="times the int8 floor of a hop with reuse")
@@ -139,7 +150,12 @@ def _axes(count: int) -> tuple[Any, Axes]:
     return figure, figure.subplots()
 
 
+def _colour(row: Row) -> str:
+    return OURS if row["variant"]["runner"].startswith("ser-rt") else OTHERS
+
+
 def _name(axes: Axes, rows: Sequence[Row]) -> None:
     axes.set_yticks(range(1, len(rows) + 1), [row["variant"]["label"] for row in rows])
     axes.tick_params(axis="y", labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
     axes.invert_yaxis()

@@ -199,7 +199,7 @@ def _report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--html", type=Path, metavar="FILE", help="write one HTML page with plots")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write Markdown tables")
     parser.add_argument(
-        "--readme", type=Path, metavar="FILE", help="put the tables between a page's speed marks"
+        "--readme", type=Path, metavar="FILE", help="put short tables between a page's speed marks"
     )
 
 

@@ -61,8 +61,7 @@ HOP: tuple[Column, ...] = (
     *COST,
     ("real-time factor", _number("real_time_factor")),
     *PROCESS,
-    ("times faster", _number("ratio", "median", form="{:.2f}")),
-    ("p10 to p90", lambda row: _range(row.get("ratio"))),
+    ("times faster", lambda row: _with_range(row.get("ratio"))),
     ("same label", _number("agreement", "labels", form="{:.1%}")),
     ("max |Δp|", _number("agreement", "max_difference", form="{:.2g}")),
     ("× floor", _number("floor_distance", form="{:.2f}")),
@@ -98,15 +97,27 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
 }
 """Columns after the name, by command."""
 
+DETAILS = {"p99", "CPU ms", "CPU share", "cold start s", "energy J", "max |Δp|", "mean", "windows"}
+"""Columns that a short table leaves out."""
 
-def tables(document: dict[str, Any]) -> list[Table]:
-    """Return the tables of a result: what was measured, and what could not be."""
+
+def tables(document: dict[str, Any], *, is_short: bool = False) -> list[Table]:
+    """Return the tables of a result: what was measured, what could not be, and the floor.
+
+    Args:
+        document: The result.
+        is_short: Whether to give the first alone, without details.
+    """
     if is_suite(document):
         return [_suite(document)]
     command, rows = document["command"], document["rows"]
     if rows and "streams" in rows[0].get("variant", {}).get("runner", ""):
         command = "streams"
-    columns = _worth_showing(COLUMNS[command], rows)
+    columns = [
+        (name, cell)
+        for name, cell in _worth_showing(COLUMNS[command], rows)
+        if not (is_short and name in DETAILS)
+    ]
     done = [
         (row["variant"]["label"], *(cell(row) for _, cell in columns))
         for row in rows
@@ -116,6 +127,8 @@ def tables(document: dict[str, Any]) -> list[Table]:
     head = ("", *(name for name, _ in columns))
     title = TITLES.get(command, "Live streams at once")
     found = [Table(title, head, done, _note(document, command))] if done else []
+    if is_short:
+        return found
     if failed:
         found.append(Table("Could not be measured", ("", "reason"), failed))
     if document.get("floor", {}).get("ms"):
@@ -148,8 +161,7 @@ def _note(document: dict[str, Any], command: str) -> str:
     than = compared.pop() if len(compared) == 1 else "the first of the same threads, window and hop"
     said += [turns, f"Times faster than {than}, within each round."]
     for ours, best in document.get("best_peer", {}).items():
-        times = f"{best['median']:.2f} times ({best['p10']:.2f} to {best['p90']:.2f})"
-        said.append(f"{ours} is {times} as fast as the best other, {best['peer']}.")
+        said.append(f"{ours}: {_with_range(best)} times as fast as the best other, {best['peer']}.")
     energy = document["machine"]["energy"]
     return " ".join([*said, f"Energy {energy}."])
 
@@ -200,5 +212,6 @@ def _first(document: dict[str, Any], *path: str) -> str:
     return "-"
 
 
-def _range(ratio: dict[str, float] | None) -> str:
-    return f"{ratio['p10']:.2f} to {ratio['p90']:.2f}" if ratio else "-"
+def _with_range(ratio: dict[str, float] | None) -> str:
+    """Write a median, and its 10th and 90th percentile."""
+    return "{median:.2f} ({p10:.2f} to {p90:.2f})".format(**ratio) if ratio else "-"

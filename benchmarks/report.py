@@ -35,18 +35,18 @@ def write_reports(
         write_bytes(flags.markdown, markdown(documents).encode())
         report(f"wrote {flags.markdown}")
     if flags.readme:
-        put_between_marks(flags.readme, markdown(documents))
+        put_between_marks(flags.readme, markdown(documents, is_short=True))
         report(f"wrote {flags.readme}")
     if not (flags.html or flags.markdown or flags.readme):
         laid = [text_table(table) for document in documents for table in tables(document)]
         print(*laid, sep="\n\n")
 
 
-def markdown(documents: Sequence[dict[str, Any]]) -> str:
+def markdown(documents: Sequence[dict[str, Any]], *, is_short: bool = False) -> str:
     """Return the tables, and below each result where, when and with what it was measured."""
     parts = []
     for document in documents:
-        parts += [markdown_table(table) for table in tables(document)]
+        parts += [markdown_table(table) for table in tables(document, is_short=is_short)]
         parts.append(f"{line(stamp_of(document))}.")
     return "\n\n".join(parts) + "\n"
 

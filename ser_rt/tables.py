@@ -13,12 +13,20 @@ if TYPE_CHECKING:
 
 _WIDTH = 100
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0 }
-td, th { border-bottom: 1px solid #ddd; padding: .25rem .75rem; text-align: right }
-td:first-child, th:first-child { text-align: left }
-img { max-width: 100% }
-p { color: #555 }
+:root { color-scheme: light dark; --line: #8884 }
+body { font: 15px/1.55 system-ui, sans-serif }
+body { max-width: 80rem; margin: 3rem auto; padding: 0 1.5rem }
+h1 { font-size: 2rem; letter-spacing: -.02em }
+h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem }
+p { max-width: 46rem; opacity: .75 }
+div { overflow-x: auto }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem }
+td, th { text-align: right; white-space: nowrap }
+td, th { border-bottom: 1px solid var(--line); padding: .35rem .6rem }
+th { font-weight: 600; opacity: .75 }
+td:first-child, th:first-child { text-align: left; padding-left: 0 }
+tr:hover td { background: #8881 }
+img { max-width: 100%; border-radius: .5rem }
 """
 
 
@@ -68,7 +76,7 @@ def html_table(table: Table) -> str:
 
     lines = "\n".join([row(table.head, "th"), *(row(cells, "td") for cells in table.rows)])
     note = f"<p>{escape(table.note)}</p>\n" if table.note else ""
-    return f"<h2>{escape(table.title)}</h2>\n{note}<table>\n{lines}\n</table>"
+    return f"<h2>{escape(table.title)}</h2>\n{note}<div><table>\n{lines}\n</table></div>"
 
 
 def html_image(caption: str, png: bytes) -> str:

@@ -99,9 +99,13 @@ def test_accuracy_is_drawn_over_latency_where_both_are_known(tmp_path: Path) -> 
 def test_only_what_is_between_the_marks_of_a_page_is_rewritten(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("a\n<!-- speed:begin -->\nold\n<!-- speed:end -->\nb\n")
-    assert main(["report", write(tmp_path / "c.json", suite()), "--readme", str(page)]) == 0
+    peers = document("peers", [row("ser-rt mine", 10.0, cold_start_s=1.5)])
+    results = [write(tmp_path / "c.json", suite()), write(tmp_path / "d.json", peers)]
+    assert main(["report", *results, "--readme", str(page)]) == 0
     text = page.read_text()
     assert text.startswith("a\n<!-- speed:begin -->\n**This runtime**")
+    assert "| ser-rt mine | 10 | 10 |" in text
+    assert "cold start" not in text
     assert text.endswith("<!-- speed:end -->\nb\n")
     assert "old" not in text
 
