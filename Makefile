@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak lint bench report compare baseline model compact compact-free tune corpus sample clean
+.PHONY: help demo test triton soak lint bench report compare baseline model compact compact-free tune corpus sample clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -19,6 +19,8 @@ demo: $(VENV)/.runtime ## hear the bundled sample with the bundled model
 
 test: $(VENV)/.dev ## run the tests
 	@$(PY) -m pytest
+
+triton: $(VENV)/triton ## install a Triton server, for its test
 
 soak: $(VENV)/.dev ## listen for an hour in compressed time, and for fifteen minutes in real time
 	@$(PY) -m pytest -m slow tests/runtime/test_soak.py
@@ -81,6 +83,12 @@ $(VENV)/.dev: pyproject.toml constraints.txt $(PY)
 	@echo "Installing ser-rt with what the tests need; the first time takes minutes ..." >&2
 	@$(PIP) -e '.[dev]'
 	@touch $(VENV)/.runtime $@
+
+# It wants numpy 1, so it has an environment of its own.
+$(VENV)/triton: constraints.txt | $(VENV)/.dev
+	@$(PY) -m venv --clear $@
+	@$@/bin/python -m pip --disable-pip-version-check install -qq nvidia-pytriton==0.7.0 \
+	  "$$(grep ^onnxruntime== constraints.txt)" || { rm -rf $@; exit 1; }
 
 $(VENV)/.runtime: pyproject.toml constraints.txt $(PY)
 	@echo "Installing the ser-rt runtime ..." >&2

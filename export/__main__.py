@@ -60,6 +60,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--push-triton", type=Path, metavar="DIR", help="add it to this Triton model repository"
     )
+    parser.add_argument(
+        "--triton-backend",
+        default="onnxruntime",
+        metavar="NAME",
+        help="onnxruntime (the default, with TensorRT on GPUs) or python (on the processor)",
+    )
     parser.add_argument("--name", help="of the model (default: the bundle folder's)")
     parser.add_argument("--model_version", default="1.0.0")
     parser.add_argument("--temperature", type=float, help="instead of the checkpoint's")
@@ -84,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
         data=args.data,
         clips=args.clips,
         push_triton=args.push_triton,
+        triton_backend=args.triton_backend,
         name=args.name,
         version=args.model_version,
         temperature=args.temperature,

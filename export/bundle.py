@@ -24,6 +24,7 @@ from .network import keep_layers, read_network
 from .precision import Convert, precision_of
 from .speech import Speech, gather_speech
 from .stages import Report, Stages
+from .triton import check_backend
 from .triton import push_triton as push
 from .verify import Outputs, Verdict, reference, uar_of, verify, verify_ranges
 from .verify_pair import verify_pair
@@ -52,6 +53,7 @@ class Settings:
         data: manifest of labelled clips to judge on; None is the bundled sample.
         clips: how many of them at most.
         push_triton: Triton model repository to add the graph to.
+        triton_backend: what shall run it there, a name in `triton.BACKENDS`.
         name: of the model; None is the bundle folder's.
         version: of the model.
         temperature: divides the logits; None is the checkpoint's.
@@ -66,6 +68,7 @@ class Settings:
     data: Path | None = None
     clips: int = CLIPS
     push_triton: Path | None = None
+    triton_backend: str = "onnxruntime"
     name: str | None = None
     version: str = "1.0.0"
     temperature: float | None = None
@@ -75,6 +78,7 @@ class Settings:
         """Check what can be checked without a network."""
         precision_of(self.precision)
         check_opset(self.opset)
+        check_backend(self.triton_backend)
         if self.gates not in GATES:
             msg = f"gates must be {' or '.join(GATES)}, not {self.gates!r}"
             raise ConfigError(msg)
@@ -147,7 +151,7 @@ def export_bundle(
     stages.done(f"wrote {out}, {_megabytes(Path(out))}")
     if settings.push_triton is not None:
         stages.begin("pushing")
-        version = push(Bundle.load(out), settings.push_triton)
+        version = push(Bundle.load(out), settings.push_triton, settings.triton_backend)
         stages.done(f"pushed {version}")
     return Path(out)
 

@@ -4,6 +4,7 @@
       <name>/
         config.pbtxt           batching, where it runs, names of inputs and outputs
         1/model.onnx           a version; the next push becomes 2
+        1/model.py             for the python backend: triton_model.py
 
 Format: `ModelConfig` in Triton's model_config.proto.
 """
@@ -13,10 +14,11 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from ser_rt.bundle import Bundle
-from ser_rt.errors import OutputError
+from ser_rt.errors import ConfigError, OutputError
 from ser_rt.utils import write_bytes
 
 from .files import DATA_FILE, read_structure
@@ -25,17 +27,25 @@ MAX_BATCH = 32
 _QUEUE_DELAY_US = 5_000
 _CONFIG = "config.pbtxt"
 _WORKSPACE_BYTES = 2**31
+_ON_CPU = "instance_group [ { count: 1 kind: KIND_CPU } ]"
 
 
-def push_triton(bundle: Bundle, repository: Path) -> Path:
+def push_triton(bundle: Bundle, repository: Path, backend: str = "onnxruntime") -> Path:
     """Add a bundle's graph to a model repository, as a new version of the model of its name.
+
+    Args:
+        bundle: what to serve.
+        repository: folder of Triton models, made if it is not there.
+        backend: of Triton, a name in `BACKENDS`. All versions of a model have the last one's.
 
     Returns:
         The version's folder.
 
     Raises:
+        ConfigError: there is no such backend.
         OutputError: the repository cannot be written, or a folder of this name is no model.
     """
+    check_backend(backend)
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", bundle.name)
     model = repository / name
     if model.exists() and not (model / _CONFIG).is_file():
@@ -46,8 +56,8 @@ def push_triton(bundle: Bundle, repository: Path) -> Path:
         version = model / str(1 + max(_versions(model), default=0))
         with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=repository) as temporary:
             fresh = Path(temporary) / name
-            _write_version(bundle, fresh / version.name)
-            text = triton_config(bundle, name)
+            _write_version(bundle, fresh / version.name, backend)
+            text = triton_config(bundle, name, backend)
             if model.exists():
                 (fresh / version.name).rename(version)
                 write_bytes(model / _CONFIG, text.encode())
@@ -62,12 +72,8 @@ def push_triton(bundle: Bundle, repository: Path) -> Path:
     return version
 
 
-def triton_config(bundle: Bundle, name: str) -> str:
-    """Write what Triton must know of a bundle's graph, as text of its protobuf.
-
-    A GPU gets one instance, with TensorRT where that can run the graph: not for int8, whose
-    operators are made for CPUs.
-    """
+def triton_config(bundle: Bundle, name: str, backend: str) -> str:
+    """Write what Triton must know of a bundle's graph, as text of its protobuf."""
     outputs = read_structure(bundle.model_path).graph.output
     columns = {out.name: out.type.tensor_type.shape.dim[-1].dim_value for out in outputs}
     shown = ",".join(
@@ -76,21 +82,45 @@ def triton_config(bundle: Bundle, name: str) -> str:
     )
     blocks = [
         f'name: "{name}"',
-        'platform: "onnxruntime_onnx"',
         f"max_batch_size: {MAX_BATCH}",
         'input [ { name: "input_values" data_type: TYPE_FP32 dims: [ -1 ] } ]',
         f"output [{shown} ]",
         _batching((4, 8, 16, MAX_BATCH)),
         "version_policy { latest { num_versions: 1 } }",
+        *BACKENDS[backend](bundle),
+        _warm_up(round(bundle.window_s * bundle.sample_rate)),
     ]
-    if bundle.precision == "int8":
-        blocks.append("instance_group [ { count: 1 kind: KIND_CPU } ]")
-    else:
-        blocks.append("instance_group [ { count: 1 kind: KIND_GPU } ]")
-        blocks.append(_tensorrt("FP16" if bundle.precision == "fp16" else "FP32"))
-    window = round(bundle.window_s * bundle.sample_rate)
-    blocks.append(_warm_up(window))
     return "\n".join(blocks) + "\n"
+
+
+def check_backend(name: str) -> None:
+    """Raise `ConfigError` where there is no such backend."""
+    if name not in BACKENDS:
+        msg = f"no Triton backend {name!r}; there are {', '.join(BACKENDS)}"
+        raise ConfigError(msg)
+
+
+def _on_onnxruntime(bundle: Bundle) -> list[str]:
+    """Give a GPU one instance, with TensorRT where that can run the graph.
+
+    It cannot for int8, whose operators are made for CPUs.
+    """
+    where = [_ON_CPU]
+    if bundle.precision != "int8":
+        precision = "FP16" if bundle.precision == "fp16" else "FP32"
+        where = ["instance_group [ { count: 1 kind: KIND_GPU } ]", _tensorrt(precision)]
+    return ['platform: "onnxruntime_onnx"', *where]
+
+
+def _on_python(_: Bundle) -> list[str]:
+    return ['backend: "python"', _ON_CPU]
+
+
+BACKENDS: dict[str, Callable[[Bundle], list[str]]] = {
+    "onnxruntime": _on_onnxruntime,
+    "python": _on_python,
+}
+"""What runs a graph in Triton: python is for servers that came without the other."""
 
 
 def _batching(preferred: tuple[int, ...]) -> str:
@@ -124,8 +154,10 @@ def _versions(model: Path) -> list[int]:
     return [int(path.name) for path in model.iterdir() if path.name.isdecimal()]
 
 
-def _write_version(bundle: Bundle, folder: Path) -> None:
+def _write_version(bundle: Bundle, folder: Path, backend: str) -> None:
     folder.mkdir(parents=True)
     for name in (bundle.model_path.name, DATA_FILE):
         if (bundle.folder / name).exists():
             shutil.copyfile(bundle.folder / name, folder / name)
+    if backend == "python":
+        shutil.copyfile(Path(__file__).with_name("triton_model.py"), folder / "model.py")

@@ -30,6 +30,7 @@ from tests.export.conftest import Export
         (["--window", "nan"], 2, "window must be"),
         (["--temperature", "0"], 2, "temperature must be greater than 0"),
         (["--layers", "9"], 2, "cannot keep 9 layers: wav2vec2 has 2 layers"),
+        (["--triton-backend", "c"], 2, "no Triton backend 'c'; there are onnxruntime, python"),
         (["--data", "none.csv"], 1, "cannot read manifest none.csv"),
         (["--evaluation", "none.json"], 2, "cannot read --evaluation"),
     ],
