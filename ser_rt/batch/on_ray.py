@@ -49,7 +49,7 @@ def hear_all(
         MissingDependencyError: Ray is not installed.
     """
     ray = _import_ray()
-    with _connected(ray, resources), terminable():
+    with connected(ray, resources), terminable():
         unit = "GPU" if job.provider in GPU_PROVIDERS else "CPU"
         size = resources.workers or int(ray.cluster_resources().get(unit, 0))
         if size < 1:
@@ -129,7 +129,7 @@ def _blocks(items: Sequence[Item], actors: int) -> list[pa.Table]:
 
 
 @contextmanager
-def _connected(ray: Any, resources: Resources) -> Iterator[None]:  # noqa: ANN401 (a module)
+def connected(ray: Any, resources: Resources) -> Iterator[None]:  # noqa: ANN401 (a module)
     """Be connected to a cluster, one started here if there is no address."""
     if ray.is_initialized():
         yield

@@ -163,7 +163,7 @@ def build(flags: argparse.Namespace) -> Server:
     except ImportError as error:
         msg = f"the server needs more: pip install 'ser-rt[server]' ({error})"
         raise MissingDependencyError(msg) from error
-    is_local = _is_loopback(flags.host)
+    is_local = is_loopback(flags.host)
     keys = read_keys(Path(flags.api_key_file)) if flags.api_key_file else []
     if keys and not is_local and not flags.tls_cert:
         logger.warning("keys go over the network unencrypted: --tls-cert, or a proxy with TLS")
@@ -190,7 +190,7 @@ def build(flags: argparse.Namespace) -> Server:
 
 def _check(flags: argparse.Namespace) -> None:
     """Refuse flags that contradict each other, or are out of range."""
-    if not _is_loopback(flags.host) and not flags.api_key_file and not flags.insecure:
+    if not is_loopback(flags.host) and not flags.api_key_file and not flags.insecure:
         msg = f"--host {flags.host} is open to others: give --api-key-file, or --insecure"
         raise ConfigError(msg)
     if bool(flags.tls_cert) != bool(flags.tls_key):
@@ -226,7 +226,8 @@ def _check_certificate(cert: str, key: str) -> None:
         raise ConfigError(msg) from error
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches what listens at an address."""
     if host == "localhost":
         return True
     try:

@@ -18,7 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0 as CONTENT_TYP
 
 from ser_rt.runtime.batcher import Batch
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.server.model import ServedModel
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -27,7 +27,7 @@ SIZES = (1, 2, 4, 8, 16, 32, 64)
 class Metrics:
     """Counters of one server, in a registry of their own."""
 
-    def __init__(self, model: OnnxClassifier) -> None:
+    def __init__(self, model: ServedModel) -> None:
         """Start at zero."""
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)

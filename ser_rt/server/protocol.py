@@ -15,9 +15,9 @@ from referencing import Registry, Resource
 from ser_rt.errors import SerError
 from ser_rt.runtime.decision import Steadiness
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.server.limits import MAX_CONTROL_BYTES, Limits
+from ser_rt.server.model import ServedModel
 
 SCHEMA_PATH = Path(__file__).parent / "schemas" / "protocol.json"
 VERSION = 1
@@ -29,6 +29,7 @@ CLOSE_CODES = {
     "bad_config": 1008,
     "bad_audio": 1007,
     "message_too_big": 1009,
+    "too_fast": 1008,
     "session_too_long": 1008,
     "idle_timeout": 1008,
     "model_failed": 1011,
@@ -151,7 +152,7 @@ def read_message(text: str) -> dict[str, Any]:
     return message
 
 
-def labels_of(model: OnnxClassifier, language: str = "en") -> list[dict[str, Any]]:
+def labels_of(model: ServedModel, language: str = "en") -> list[dict[str, Any]]:
     """Return the labels of a model, each with its name in a language."""
     return [
         {"id": label.id, "en": label.en, "ko": label.ko, "name": getattr(label, language)}
@@ -165,9 +166,7 @@ def event_message(event: EmotionEvent, config: StreamConfig) -> dict[str, Any]:
     return message | {"fatal": False} if event.type == "warning" else message
 
 
-def ready(
-    session: str, model: OnnxClassifier, config: StreamConfig, limits: Limits
-) -> dict[str, Any]:
+def ready(session: str, model: ServedModel, config: StreamConfig, limits: Limits) -> dict[str, Any]:
     """Return the answer to ``config``."""
     bundle, wanted = model.bundle, config.settings
     window_s = wanted.get("window_s") or bundle.window_s

@@ -16,10 +16,12 @@ import numpy as np
 from ser_rt.errors import ConfigError, SerError
 from ser_rt.runtime.batcher import Batcher
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.onnx_classifier import SMALL_MODEL_PARAMETERS, OnnxClassifier
+from ser_rt.runtime.onnx_classifier import SMALL_MODEL_PARAMETERS
 from ser_rt.runtime.settings import make_engine
+from ser_rt.server.inbox import Inbox
 from ser_rt.server.limits import Limits
 from ser_rt.server.metrics import Metrics
+from ser_rt.server.model import ServedModel
 from ser_rt.server.protocol import ProtocolError
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class Service:
 
     def __init__(
         self,
-        model: OnnxClassifier,
+        model: ServedModel,
         limits: Limits | None = None,
         *,
         max_batch: int | None = None,
@@ -105,6 +107,10 @@ class Service:
             return ProtocolError(msg, "server_full")
         return None
 
+    def inbox(self) -> Inbox:
+        """Return what holds the messages of one more stream until they are heard."""
+        return Inbox(self.limits.max_message_bytes)
+
     @contextmanager
     def slot(self) -> Iterator[None]:
         """Hold one of the streams.
@@ -162,7 +168,9 @@ class Service:
         return await self.in_thread(work)
 
     async def start(self) -> None:
-        """Warm the model up; `ready` after that, or with a `failure`."""
+        """Warm the model up, once; `ready` after that, or with a `failure`."""
+        if self.state == "ready":
+            return
         try:
             await self.in_thread(self._warm_up)
         except SerError as error:

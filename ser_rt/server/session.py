@@ -12,9 +12,9 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ser_rt.errors import AudioError, ConfigError, SerError
+from ser_rt.errors import AudioError, ClusterError, ConfigError, SerError
 from ser_rt.server.hearing import Events, Hearing
-from ser_rt.server.inbox import Audio, Control, Inbox, Item
+from ser_rt.server.inbox import Audio, Control, Item
 from ser_rt.server.limits import CONFIG_TIMEOUT_S
 from ser_rt.server.protocol import (
     CLOSE_CODES,
@@ -41,7 +41,7 @@ class Session:
         """Serve an accepted connection."""
         self._socket, self._service = socket, service
         self._limits = service.limits
-        self._inbox = Inbox(service.limits.max_message_bytes)
+        self._inbox = service.inbox()
         self._is_draining = asyncio.Event()
         self._is_listening = False
         self.id = secrets.token_hex(8)
@@ -71,6 +71,10 @@ class Session:
             code = await self._fail(ProtocolError(str(error), "bad_config"))
         except AudioError as error:
             code = await self._fail(ProtocolError(str(error), "bad_audio"))
+        except ClusterError as error:  # another replica may have what this one lacks
+            logger.warning("stream %s: %s", self.id, error)
+            code = GOING_AWAY
+            await self._close(code)
         except SerError as error:
             logger.exception("stream %s", self.id)
             code = await self._fail(ProtocolError(str(error), "model_failed"))
@@ -151,6 +155,9 @@ class Session:
                 msg = f"no message for {self._limits.idle_timeout_s:g} s; send keepalive"
                 raise ProtocolError(msg, "idle_timeout") from None
             if isinstance(received, bytes):
+                if len(received) > self._limits.max_message_bytes:
+                    msg = f"a message may have {self._limits.max_message_bytes} bytes"
+                    raise ProtocolError(msg, "message_too_big")
                 item = Audio(received, self._service.clock())
             else:
                 item = Control(read_message(received))

@@ -1,0 +1,26 @@
+"""Streams over many machines: a Ray Serve application that speaks the protocol of ``ser-serve``.
+
+    serve run ser_rt.cluster:app model=compact max_listeners=8
+
+Listeners hold the WebSockets and all that their streams must remember; models hear windows for
+all of them, in batches. `app` is loaded when it is asked for, so that a command line can answer
+without Ray.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ser_rt.cluster.application import app
+
+__all__ = ["app"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "app":
+        from ser_rt.cluster.application import app  # noqa: PLC0415 (needs Ray)
+
+        return app
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

@@ -1,0 +1,92 @@
+"""The application: listeners in front, and models behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, cast
+
+from ray.serve import Application, Deployment
+
+from ser_rt.bundle import Bundle, find_bundle
+from ser_rt.cluster.listener import WINDOWS_AT_ONCE, Listener
+from ser_rt.cluster.model import Model
+from ser_rt.cluster.settings import Settings
+from ser_rt.server.service import ON_CPU
+
+REQUESTS_BESIDES = 16
+"""Of a listener: those that ask for its health must have room beside its streams."""
+
+STREAMS_SHARE = 0.7
+STARTS = 3
+"""Of replicas that fail, before the application is said to."""
+
+WAIT_LOOP_S = 0.5
+"""A replica that is to end looks so often whether its last request has."""
+
+END_S = 30.0
+"""For a replica to end, beyond the time that its streams have."""
+
+
+def app(args: Mapping[str, object]) -> Application:
+    """Return the application that arguments describe; see `ser_rt.cluster.settings`.
+
+    Raises:
+        BundleError: This machine has no such bundle.
+        ConfigError: There is no such argument, or a value is out of range.
+    """
+    settings = Settings.of(args)
+    Bundle.load(find_bundle(settings.model.model))
+    return listeners(settings, None if settings.listening.colocated else models(settings))
+
+
+def listeners(settings: Settings, models: Application | None) -> Application:
+    """Return the deployment that holds streams."""
+    scaling, limits = settings.scaling, settings.limits
+    full = limits.max_streams
+    threads = settings.model.threads or 1
+    workers = max(1, int(scaling.listener_cpus // threads)) if models is None else WINDOWS_AT_ONCE
+    gpus = settings.model_gpus if models is None else 0.0
+    return (
+        cast("Deployment", Listener)
+        .options(
+            max_ongoing_requests=full + REQUESTS_BESIDES,
+            autoscaling_config=_between(
+                scaling.min_listeners,
+                scaling.max_listeners,
+                scaling.streams_per_listener or STREAMS_SHARE * full,
+            ),
+            ray_actor_options={"num_cpus": scaling.listener_cpus, "num_gpus": gpus},
+            health_check_period_s=scaling.health_check_s,
+            max_constructor_retry_count=STARTS,
+            graceful_shutdown_wait_loop_s=WAIT_LOOP_S,
+            graceful_shutdown_timeout_s=limits.drain_s + END_S,
+        )
+        .bind(settings.model, settings.listening, limits, workers, models)
+    )
+
+
+def models(settings: Settings) -> Application:
+    """Return the deployment that hears windows."""
+    scaling, batching = settings.scaling, settings.batching
+    batch = batching.max_batch or (1 if settings.model.provider in ON_CPU else 16)
+    threads = settings.model.threads or max(1, int(scaling.model_cpus))
+    return (
+        cast("Deployment", Model)
+        .options(
+            max_ongoing_requests=4 * batch + 4,
+            autoscaling_config=_between(
+                scaling.min_models, scaling.max_models, scaling.windows_per_model or 2.0 * batch
+            ),
+            user_config=asdict(batching),
+            ray_actor_options={"num_cpus": scaling.model_cpus, "num_gpus": settings.model_gpus},
+            max_constructor_retry_count=STARTS,
+            graceful_shutdown_wait_loop_s=WAIT_LOOP_S,
+            graceful_shutdown_timeout_s=END_S,
+        )
+        .bind(settings.model, threads)
+    )
+
+
+def _between(least: int, most: int, target: float) -> dict[str, Any]:
+    return {"min_replicas": least, "max_replicas": most, "target_ongoing_requests": target}

@@ -1,0 +1,170 @@
+"""``ser-cluster``: streams over the machines of a Ray cluster, or over a Ray started here."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import ser_rt
+from ser_rt.cluster.settings import Settings, known_arguments
+from ser_rt.errors import ClusterError, ConfigError, MissingDependencyError
+
+PORT = 8000
+_EPILOG = """\
+examples:
+  ser-cluster
+  ser-cluster model=/bundles/mine provider=cuda max_models=4 --address 10.0.0.5:6379 --insecure
+  ser-stream --mic --server ws://127.0.0.1:8000/v1/stream
+
+Arguments are key=value, as for `serve run ser_rt.cluster:app`; docs/cluster.md explains them:
+{arguments}
+
+Without --address, and without RAY_ADDRESS, Ray is started on this machine and runs until Ctrl-C or
+SIGTERM; then streams get their last results. With one, the application is deployed there and stays
+(`serve status`, `serve shutdown`). The exit code is 0; 1 if Ray, model or device failed; 2 if the
+command makes no sense.
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``ser-cluster``."""
+    shown = [
+        f"  {name}={'' if field.default in (None, ()) else field.default}"
+        for name, field in known_arguments().items()
+    ]
+    parser = argparse.ArgumentParser(
+        prog="ser-cluster",
+        description="Hear emotion in many streams at once, on many machines.",
+        epilog=_EPILOG.format(arguments="\n".join(shown)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("arguments", nargs="*", metavar="key=value", help="what to serve, and how; see below")
+    add(
+        "--address",
+        metavar="HOST:PORT",
+        help="of a cluster's head, or auto (a Ray started here)",
+    )
+    add("--name", default="ser", help="of the application (%(default)s)")
+    add("--route", default="/", metavar="PATH", help="where it is served (%(default)s)")
+    add("--host", default="127.0.0.1", help="where machines listen (%(default)s: for themselves)")
+    add("--port", type=int, default=PORT, metavar="N", help="(%(default)s)")
+    add("--insecure", action="store_true", help="listen beyond a machine without keys")
+    add("--version", action="version", version=f"ser-cluster {ser_rt.__version__}")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``ser-cluster``; return 0, 1 (failed) or 2 (usage)."""
+    from ser_rt.utils import run_command
+
+    flags = make_parser().parse_intermixed_args(argv)
+    return run_command("ser-cluster", lambda: _work(flags))
+
+
+def _work(flags: argparse.Namespace) -> int:
+    from ser_rt.server.cli import is_loopback
+
+    arguments = _pairs(flags.arguments)
+    settings = Settings.of(arguments)
+    if not 1 <= flags.port <= 65_535:
+        msg = f"--port must be within 1 and 65535, not {flags.port}"
+        raise ConfigError(msg)
+    if not flags.route.startswith("/"):
+        msg = f"--route must begin with /, not {flags.route!r}"
+        raise ConfigError(msg)
+    keys = settings.listening.api_key_file
+    if not (is_loopback(flags.host) or keys or flags.insecure):
+        msg = f"--host {flags.host} is open to others: give api_key_file=FILE, or --insecure"
+        raise ConfigError(msg)
+    try:
+        import ray
+        from ray import serve
+
+        from ser_rt.batch.engines import Resources
+        from ser_rt.batch.on_ray import connected
+        from ser_rt.cluster.application import app
+    except ModuleNotFoundError as error:
+        msg = f"ser-cluster needs {error.name}: pip install 'ser-rt[cpu,cluster]'"
+        raise MissingDependencyError(msg) from error
+    from ser_rt.runtime.terminable import Terminated, terminable
+
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    application = app(arguments)
+    is_own = (flags.address or os.environ.get("RAY_ADDRESS")) is None
+    cores = max(os.cpu_count() or 1, round(_least_cpus(settings) + 0.5))
+    with connected(ray, Resources(cores if is_own else None, flags.address)):
+        if is_own and _least_gpus(settings) > ray.cluster_resources().get("GPU", 0):
+            msg = f"this machine has not the {_least_gpus(settings):g} GPUs that this needs"
+            raise ClusterError(msg)
+        try:
+            with terminable():
+                _deploy(serve, application, flags)
+                where = f"http://{flags.host}:{flags.port}{flags.route}"
+                print(f"ser-cluster: listening at {where}", file=sys.stderr, flush=True)
+                if is_own:
+                    _wait()
+        except (KeyboardInterrupt, Terminated):
+            pass
+        finally:
+            if is_own:
+                serve.delete(flags.name)  # streams get their last results
+    return 0
+
+
+def _pairs(words: Sequence[str]) -> dict[str, object]:
+    pairs: dict[str, object] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or name in pairs:
+            msg = f"{word!r} must be key=value" if not equals else f"{name} is given twice"
+            raise ConfigError(msg)
+        pairs[name] = value
+    return pairs
+
+
+def _least_cpus(settings: Settings) -> float:
+    scaling = settings.scaling
+    models = 0 if settings.listening.colocated else scaling.min_models
+    return scaling.min_listeners * scaling.listener_cpus + models * scaling.model_cpus
+
+
+def _least_gpus(settings: Settings) -> float:
+    scaling = settings.scaling
+    replicas = scaling.min_listeners if settings.listening.colocated else scaling.min_models
+    return replicas * settings.model_gpus
+
+
+def _deploy(serve: Any, application: Any, flags: argparse.Namespace) -> None:  # noqa: ANN401 (Ray's)
+    try:
+        serve.start(http_options={"host": flags.host, "port": flags.port})
+        serve.run(application, name=flags.name, route_prefix=flags.route)
+    except Exception as error:  # Ray's; the replica's own is in the status
+        msg = f"the application does not come up: {_why(serve, flags.name) or error}"
+        raise ClusterError(msg) from error
+
+
+def _why(serve: Any, name: str) -> str:  # noqa: ANN401 (Ray's)
+    """Return what the replicas of an application said, as far as it is ours."""
+    application = serve.status().applications.get(name)
+    for deployment in () if application is None else application.deployments.values():
+        for line in deployment.message.splitlines():
+            if line.strip().startswith("ser_rt."):
+                return str(line.partition(":")[2].strip())
+    return ""
+
+
+def _wait() -> None:
+    import signal
+
+    while True:
+        signal.pause()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""The deployment that hears windows: one network a replica, in batches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from ray import serve
+
+from ser_rt.batch.hearing import model_hash
+from ser_rt.classifier import FloatArray
+from ser_rt.cluster.settings import ModelSettings
+from ser_rt.errors import SerError
+from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.stream import load
+from ser_rt.server.service import ON_CPU
+
+Answer = FloatArray | str
+"""Probabilities ``[labels]``, or why there are none."""
+
+
+@serve.deployment
+class Model:
+    """Classifies windows of equal or different lengths for any listener."""
+
+    def __init__(self, settings: ModelSettings, threads: int) -> None:
+        """Load the network and warm it up.
+
+        Raises:
+            SerError: It does not load.
+        """
+        self._model = load(settings.model, settings.provider, threads)
+        self._model.warm_up()
+        self._hash = model_hash(self._model.bundle)
+
+    def reconfigure(self, batching: Mapping[str, Any]) -> None:
+        """Set how windows share calls; Serve calls this at any time."""
+        several = 1 if self._model.provider in ON_CPU else 16
+        batched: Any = self._batched
+        batched.set_max_batch_size(batching["max_batch"] or several)
+        batched.set_batch_wait_timeout_s(batching["max_wait_ms"] / 1e3)
+
+    async def about(self) -> tuple[str, str]:
+        """Return where it runs, and the hash of what runs."""
+        return self._model.provider, self._hash
+
+    async def classify(self, wanted: str, window: FloatArray) -> Answer | None:
+        """Classify float32 ``[samples]`` with the model of a hash; None if this is another one."""
+        if wanted != self._hash:
+            return None
+        answer: Answer = await self._batched(window)
+        return answer
+
+    async def check_health(self) -> None:
+        """Classify something.
+
+        Raises:
+            InferenceError: It does not work.
+        """
+        samples = round(self._model.min_window_s * self._model.sample_rate)
+        await asyncio.to_thread(self._model, np.zeros((1, samples), np.float32))
+
+    @serve.batch(max_batch_size=1, batch_wait_timeout_s=0.0)
+    async def _batched(self, windows: list[FloatArray]) -> list[Answer]:
+        return await asyncio.to_thread(answers, self._model, windows)
+
+
+def answers(model: OnnxClassifier, windows: list[FloatArray]) -> list[Answer]:
+    """Answer windows in order; those of equal length share a call."""
+    found: dict[int, Answer] = {}
+    for length in {len(window) for window in windows}:
+        places = [place for place, window in enumerate(windows) if len(window) == length]
+        found |= zip(places, _together(model, [windows[place] for place in places]), strict=True)
+    return [found[place] for place in range(len(windows))]
+
+
+def _together(model: OnnxClassifier, windows: list[FloatArray]) -> list[Answer]:
+    try:
+        return list(model(np.stack(windows)))
+    except SerError as error:
+        if len(windows) == 1:
+            return [str(error)]
+    # One of them is to blame; the others have their answers.
+    return [answer for window in windows for answer in _together(model, [window])]

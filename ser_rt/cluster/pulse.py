@@ -1,0 +1,62 @@
+"""When a replica is to end: Serve says nothing before it has waited in vain for its streams."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ray import serve
+
+SILENCE = 3.0
+"""Times the usual time between two questions."""
+
+TICK_S = 0.2
+STATUS_S = 10.0
+
+
+class Pulse:
+    """Serve asks a replica again and again whether it is well, and no more once it is to end."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Wait to be asked."""
+        self._clock = clock
+        self._last: float | None = None
+        self._between: deque[float] = deque(maxlen=8)
+
+    def beat(self) -> None:
+        """Note that Serve asks."""
+        now = self._clock()
+        if self._last is not None:
+            self._between.append(now - self._last)
+        self._last = now
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it has not asked for much longer than it used to."""
+        if self._last is None or len(self._between) < 2:
+            return False
+        return self._clock() - self._last > SILENCE * statistics.median(self._between)
+
+    async def until_the_end(self, is_stopping: Callable[[], Awaitable[bool]]) -> None:
+        """Return when Serve asks no more, and something else says too that it stops replicas."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            if self.is_silent and await is_stopping() and self.is_silent:
+                return
+
+
+async def is_stopping(app_name: str, deployment: str) -> bool:
+    """Return whether Serve is stopping replicas of a deployment; False if nobody can tell."""
+    try:
+        async with asyncio.timeout(STATUS_S):
+            status = await asyncio.to_thread(serve.status)
+    except Exception:  # noqa: BLE001 (a head that is away is no reason to end streams)
+        return False
+    app = status.applications.get(app_name)
+    found = None if app is None else app.deployments.get(deployment)
+    states: dict[Any, int] = {} if found is None else dict(found.replica_states)
+    return states.get("STOPPING", 0) > 0

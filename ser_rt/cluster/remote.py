@@ -1,0 +1,89 @@
+"""A model that runs in other replicas, for the streams of this one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Self
+
+import numpy as np
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
+from ray.serve.handle import DeploymentHandle
+
+from ser_rt.batch.hearing import model_hash
+from ser_rt.bundle import Bundle, find_bundle
+from ser_rt.classifier import FloatArray
+from ser_rt.cluster.settings import ModelSettings
+from ser_rt.errors import ClusterError, InferenceError
+
+PATIENCE_S = 20.0
+"""A window waits so long for a replica that answers, while others die or are replaced."""
+
+RETRY_S = 0.1
+
+
+class RemoteModel:
+    """Stands for the replicas of a deployment; asks from any thread, another one if one dies."""
+
+    def __init__(self, bundle: Bundle, provider: str, handle: DeploymentHandle[Any]) -> None:
+        """Stand for replicas that hear with a bundle; made where the event loop runs."""
+        self.bundle, self.provider = bundle, provider
+        self.labels = tuple(label.en for label in bundle.labels)
+        self.sample_rate = bundle.sample_rate
+        self.window_s, self.hop_s = bundle.window_s, bundle.hop_s
+        self.min_window_s = bundle.min_window_s
+        self._hash, self._handle = model_hash(bundle), handle
+        self._loop = asyncio.get_running_loop()
+
+    @classmethod
+    async def find(cls, settings: ModelSettings, handle: DeploymentHandle[Any]) -> Self:
+        """Return what stands for the replicas behind a handle.
+
+        Raises:
+            BundleError: This machine has not their bundle.
+            ClusterError: They hear with another one.
+        """
+        bundle = await asyncio.to_thread(lambda: Bundle.load(find_bundle(settings.model)))
+        wanted = model_hash(bundle)
+        for _ in range(round(PATIENCE_S / RETRY_S)):
+            provider, found = await handle.about.remote()
+            if found == wanted:
+                return cls(bundle, provider, handle)
+            await asyncio.sleep(RETRY_S)  # those of the version before are being replaced
+        msg = f"the models hear with another bundle than {bundle.folder} of this machine"
+        raise ClusterError(msg)
+
+    def __call__(self, waveforms: FloatArray) -> FloatArray:
+        """Classify float32 ``[batch, samples]`` into probabilities ``[batch, labels]``.
+
+        Raises:
+            ClusterError: No replica answers.
+            InferenceError: The model failed.
+        """
+        asked = [
+            asyncio.run_coroutine_threadsafe(self._ask(window), self._loop) for window in waveforms
+        ]
+        return np.stack([answer.result() for answer in asked])
+
+    def warm_up(self) -> None:
+        """Do nothing: the replicas are warm when they are there."""
+
+    async def _ask(self, window: FloatArray) -> FloatArray:
+        why = "no answer"
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    try:
+                        answer = await self._handle.classify.remote(self._hash, window)
+                    except (RayError, RayServeException) as error:
+                        why = " ".join(str(error).split())[-300:]
+                    else:
+                        if isinstance(answer, str):
+                            raise InferenceError(answer)
+                        if answer is not None:
+                            return np.asarray(answer)
+                        why = "there is another model now"
+                    await asyncio.sleep(RETRY_S)
+        except TimeoutError:
+            msg = f"no replica of the model has answered for {PATIENCE_S:g} s: {why}"
+            raise ClusterError(msg) from None
