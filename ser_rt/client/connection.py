@@ -168,9 +168,10 @@ class AsyncClient:
     ) -> AsyncGenerator[EmotionEvent, None]:
         """Yield the events of one connection; it ends with the audio, or with the connection."""
         events: asyncio.Queue[EmotionEvent | None] = asyncio.Queue()
+        heard = asyncio.Event()
         tasks = [
-            asyncio.create_task(self._send(talk, pump, connection, events.put_nowait)),
-            asyncio.create_task(self._receive(talk, connection, events.put_nowait)),
+            asyncio.create_task(self._send(talk, pump, connection, events.put_nowait, heard)),
+            asyncio.create_task(self._receive(talk, connection, events.put_nowait, heard)),
         ]
         tasks[1].add_done_callback(lambda _: events.put_nowait(None))
         try:
@@ -183,11 +184,14 @@ class AsyncClient:
             await asyncio.gather(*tasks, return_exceptions=True)
             await connection.close()
 
-    async def _receive(self, talk: Conversation, connection: ClientConnection, tell: Tell) -> None:
+    async def _receive(
+        self, talk: Conversation, connection: ClientConnection, tell: Tell, heard: asyncio.Event
+    ) -> None:
         try:
             async for text in connection:
                 for event in talk.heard(str(text)):
                     tell(event)
+                heard.set()
         except ConnectionClosed as error:
             raise _closed(error) from error
 
@@ -197,6 +201,7 @@ class AsyncClient:
         pump: Pump,
         connection: ClientConnection,
         tell: Tell,
+        heard: asyncio.Event,
     ) -> None:
         with suppress(ConnectionClosed):  # what receives will say so
             for message in talk.begin():
@@ -207,6 +212,9 @@ class AsyncClient:
                     tell(event)
                 for message in talk.send(chunk):
                     await connection.send(message)
+                while not talk.has_room:
+                    heard.clear()
+                    await heard.wait()
             await connection.send('{"type": "close"}')
 
     async def _next_chunk(self, pump: Pump, connection: ClientConnection) -> AudioChunk | None:

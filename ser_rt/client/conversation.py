@@ -28,6 +28,9 @@ ENCODERS: dict[str, Callable[[AudioChunk], bytes]] = {
 }
 """How samples travel: exactly, or in half of the bytes."""
 
+MAX_AHEAD_S = 120.0
+"""A recording is sent so far ahead of its results: some networks have no other way to slow it."""
+
 MESSAGE_BYTES = 65_536
 """Of one message of audio: servers take no longer ones than they like."""
 
@@ -119,7 +122,7 @@ class Conversation:
         self._encoding, self._timing, self._clock = encoding, timing, clock
         self._unheard: deque[AudioChunk] = deque()
         self._captured: deque[tuple[int, AudioChunk]] = deque()
-        self._next_sample = self._heard_to = self._seq = 0
+        self._next_sample = self._heard_to = self._seq = self._unheard_samples = 0
         self._lost_at: float | None = None
         self.is_live = False
         self.sent_samples = 0
@@ -131,6 +134,11 @@ class Conversation:
         """Whether the server has said all that there is to say."""
         return self._is_over
 
+    @property
+    def has_room(self) -> bool:
+        """Whether more should be sent now."""
+        return self.is_live or self._unheard_samples < MAX_AHEAD_S * SAMPLE_RATE
+
     def begin(self) -> Iterator[Message]:
         """Yield what opens a connection, and the audio that the last one may not have heard."""
         if self.is_live:
@@ -138,6 +146,7 @@ class Conversation:
         start = self._next_sample if self.is_live else self._heard_to
         again = [_from(chunk, start) for chunk in self._unheard]
         self._unheard.clear()
+        self._unheard_samples = 0
         self._captured.clear()
         self._next_sample = start
         yield json.dumps(self._config(start), ensure_ascii=False)
@@ -154,6 +163,7 @@ class Conversation:
             yield json.dumps({"type": "gap", "seconds": lost / SAMPLE_RATE})
         self._next_sample = chunk.start + len(chunk.samples)
         self._unheard.append(chunk)
+        self._unheard_samples += len(chunk.samples)
         self._captured.append((self._next_sample, chunk))
         data = ENCODERS[self._encoding](chunk)
         for start in range(0, len(data), MESSAGE_BYTES):
@@ -220,7 +230,7 @@ class Conversation:
         end = round(event.end * SAMPLE_RATE)
         self._heard_to = max(self._heard_to, end)
         while self._unheard and self._unheard[0].start + len(self._unheard[0].samples) <= end:
-            self._unheard.popleft()
+            self._unheard_samples -= len(self._unheard.popleft().samples)
         while len(self._captured) > 1 and self._captured[0][0] < end:
             self._captured.popleft()
         if not event.latency_ms or not self._captured:

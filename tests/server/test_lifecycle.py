@@ -107,7 +107,7 @@ def test_a_server_that_shuts_down_takes_no_more(classifier: OnnxClassifier) -> N
 
 
 def test_a_model_that_does_not_work_ends_the_server(classifier: OnnxClassifier) -> None:
-    service = Service(FlawedModel(classifier, 0.0))  # type: ignore[arg-type]
+    service = Service(FlawedModel(classifier, 0.0))
     server = make_server(make_app(service), service, port=0)
     asyncio.run(asyncio.wait_for(server.serve(), 10))
     assert isinstance(server.failure, InferenceError)
