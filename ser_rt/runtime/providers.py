@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ser_rt.errors import MissingDependencyError, ProviderError
@@ -84,11 +85,12 @@ def tensorrt(load: Workload) -> list[Execution]:
     ]
 
 
-def openvino(_: Workload) -> list[Execution]:
+def openvino(load: Workload) -> list[Execution]:
     """Run on the processor with OpenVINO: another set of kernels, faster for some networks."""
     from ser_rt.runtime.openvino_session import OpenVinoSession  # noqa: PLC0415 (as above)
 
-    return [Execution("openvino", "OpenVINO", lambda _: [], open=OpenVinoSession)]
+    session = partial(OpenVinoSession, int8=load.bundle.precision == "int8")
+    return [Execution("openvino", "OpenVINO", lambda _: [], open=session)]
 
 
 def auto(load: Workload) -> list[Execution]:
