@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,23 @@ class ListenerService(Service):
     """A service whose clients cannot be slowed down, and which may be told to end by mistake."""
 
     def __init__(
-        self, model: ServedModel, limits: Limits, max_unheard_bytes: int, **settings: Any
+        self,
+        model: ServedModel,
+        limits: Limits,
+        max_unheard_bytes: int,
+        *,
+        is_superseded: Callable[[], bool] = lambda: False,
+        **settings: Any,
     ) -> None:
-        """Serve a model; ``settings`` are of `Service`."""
+        """Serve a model, while it is not superseded; ``settings`` are of `Service`."""
         super().__init__(model, limits, **settings)
-        self._max_unheard_bytes = max_unheard_bytes
+        self._max_unheard_bytes, self._is_superseded = max_unheard_bytes, is_superseded
+
+    def refusal(self) -> ProtocolError | None:
+        """Return why no other stream can be taken now, or None."""
+        if self._is_superseded():
+            return ProtocolError("this listener is being replaced; try again", "shutting_down")
+        return super().refusal()
 
     def inbox(self) -> Inbox:
         """Return what holds the messages of one more stream until they are heard."""
@@ -101,7 +114,14 @@ class Listener:
             own = await asyncio.to_thread(load, model.model, model.provider, model.threads)
             return ListenerService(own, self._limits, most_bytes, workers=self._workers)
         others = await RemoteModel.find(model, self._models)
-        return ListenerService(others, self._limits, most_bytes, workers=self._workers, max_batch=1)
+        return ListenerService(
+            others,
+            self._limits,
+            most_bytes,
+            is_superseded=lambda: others.is_superseded,
+            workers=self._workers,
+            max_batch=1,
+        )
 
     async def check_health(self) -> None:
         """Note that Serve asks; a listener is well as long as its event loop turns."""

@@ -11,7 +11,7 @@ from ray import serve
 
 from ser_rt.batch.hearing import model_hash
 from ser_rt.classifier import FloatArray
-from ser_rt.cluster.settings import ModelSettings
+from ser_rt.cluster.settings import Batching, ModelSettings
 from ser_rt.errors import SerError
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.stream import load
@@ -35,12 +35,17 @@ class Model:
         self._model.warm_up()
         self._hash = model_hash(self._model.bundle)
 
-    def reconfigure(self, batching: Mapping[str, Any]) -> None:
-        """Set how windows share calls; Serve calls this at any time."""
+    def reconfigure(self, user_config: Mapping[str, Any]) -> None:
+        """Set how windows share calls, as in `Batching`; Serve calls this at any time.
+
+        Raises:
+            ConfigError: A value is out of range.
+        """
+        batching = Batching(**user_config)
         several = 1 if self._model.provider in ON_CPU else 16
         batched: Any = self._batched
-        batched.set_max_batch_size(batching["max_batch"] or several)
-        batched.set_batch_wait_timeout_s(batching["max_wait_ms"] / 1e3)
+        batched.set_max_batch_size(batching.max_batch or several)
+        batched.set_batch_wait_timeout_s(batching.max_wait_ms / 1e3)
 
     async def about(self) -> tuple[str, str]:
         """Return where it runs, and the hash of what runs."""

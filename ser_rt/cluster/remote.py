@@ -20,10 +20,16 @@ PATIENCE_S = 20.0
 """A window waits so long for a replica that answers, while others die or are replaced."""
 
 RETRY_S = 0.1
+SUPERSEDED_S = 2.0
+"""After an update there may be no replica of the model that streams were opened for."""
 
 
 class RemoteModel:
-    """Stands for the replicas of a deployment; asks from any thread, another one if one dies."""
+    """Stands for the replicas of a deployment; asks from any thread, another one if one dies.
+
+    Attributes:
+        is_superseded: Whether all that answer hear with another model.
+    """
 
     def __init__(self, bundle: Bundle, provider: str, handle: DeploymentHandle[Any]) -> None:
         """Stand for replicas that hear with a bundle; made where the event loop runs."""
@@ -34,6 +40,7 @@ class RemoteModel:
         self.min_window_s = bundle.min_window_s
         self._hash, self._handle = model_hash(bundle), handle
         self._loop = asyncio.get_running_loop()
+        self.is_superseded = False
 
     @classmethod
     async def find(cls, settings: ModelSettings, handle: DeploymentHandle[Any]) -> Self:
@@ -69,10 +76,10 @@ class RemoteModel:
         """Do nothing: the replicas are warm when they are there."""
 
     async def _ask(self, window: FloatArray) -> FloatArray:
-        why = "no answer"
+        why, others = "no answer", 0
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while True:
+                while others * RETRY_S < SUPERSEDED_S:
                     try:
                         answer = await self._handle.classify.remote(self._hash, window)
                     except (RayError, RayServeException) as error:
@@ -82,8 +89,11 @@ class RemoteModel:
                             raise InferenceError(answer)
                         if answer is not None:
                             return np.asarray(answer)
-                        why = "there is another model now"
+                        others += 1
                     await asyncio.sleep(RETRY_S)
         except TimeoutError:
             msg = f"no replica of the model has answered for {PATIENCE_S:g} s: {why}"
             raise ClusterError(msg) from None
+        self.is_superseded = True
+        msg = f"there is another model now than {self.bundle.name} {self.bundle.version}"
+        raise ClusterError(msg)

@@ -14,7 +14,7 @@ from ser_rt.server.limits import Limits
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """What is served; a change of it replaces the replicas.
+    """What is served.
 
     Attributes:
         model: Folder of a bundle, at the same path on every machine, or name of a built-in one.
@@ -36,7 +36,7 @@ class ModelSettings:
 
 @dataclass(frozen=True, slots=True)
 class Batching:
-    """How windows share calls of the model; a change of it replaces nothing.
+    """How windows share calls of the model: the ``user_config`` of its deployment.
 
     Attributes:
         max_batch: Windows of one call; None for 1 on a CPU, where more gain nothing, else 16.
@@ -54,7 +54,7 @@ class Batching:
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """How many replicas there are, and what each takes; a change of numbers replaces nothing.
+    """How many replicas there are, and what each takes.
 
     Attributes:
         min_listeners: Replicas that hold streams, at least.
@@ -97,7 +97,7 @@ class Scaling:
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """How listeners listen; a change of it replaces them.
+    """How listeners listen.
 
     Attributes:
         colocated: Whether each listener runs the model itself, and there are no others.

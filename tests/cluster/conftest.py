@@ -1,0 +1,112 @@
+"""Ray Serve on this machine, as small as it gets, with the tiny model; and clients of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from tests.server.conftest import CONFIG, receive
+
+KEY = "a-key-of-more-than-16"
+SMALL: dict[str, Any] = {
+    "min_listeners": 2,
+    "max_listeners": 2,
+    "max_models": 1,
+    "listener_cpus": 0.1,
+    "model_cpus": 0.1,
+    "health_check_s": 0.5,
+}
+
+
+@dataclass
+class Cluster:
+    """Ray Serve, and what to ask it."""
+
+    port: int
+    bundle: Path
+
+    @property
+    def ws(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/v1/stream"
+
+    def http(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def deploy(self, name: str = "ser", route: str = "/", **arguments: Any) -> None:
+        """Deploy an application, and wait until it answers."""
+        from ray import serve
+
+        from ser_rt.cluster import app
+
+        args = {"model": str(self.bundle), **SMALL, **arguments}
+        serve.run(app(args), name=name, route_prefix=route)
+
+    def replicas(self, deployment: str, name: str = "ser") -> list[psutil.Process]:
+        """Return the processes of a deployment."""
+        title = f"ray::ServeReplica:{name}:{deployment}"
+        mine = psutil.Process().children(recursive=True)
+        return [process for process in mine if _title(process).startswith(title)]
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+@pytest.fixture(scope="package")
+def cluster(tiny_bundle: Path) -> Iterator[Cluster]:
+    """One for all tests that leave it as it is, or mend it."""
+    ray = pytest.importorskip("ray", reason="needs Ray: pip install 'ser-rt[cluster]'")
+    serve = pytest.importorskip("ray.serve", reason="needs Ray: pip install 'ser-rt[cluster]'")
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    ray.init(
+        address="local",
+        num_cpus=4,
+        include_dashboard=False,
+        object_store_memory=100_000_000,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
+    try:
+        serve.start(http_options={"host": "127.0.0.1", "port": port})
+        running = Cluster(port, tiny_bundle)
+        running.deploy()
+        yield running
+    finally:
+        ray.shutdown()
+
+
+@pytest.fixture
+def running(cluster: Cluster) -> Cluster:
+    """What the server's own tests ask for."""
+    return cluster
+
+
+@pytest.fixture
+def connected(cluster: Cluster) -> Iterator[Callable[..., ClientConnection]]:
+    """Connect to it; what is sent first is the configuration with changes."""
+    with ExitStack() as opened:
+
+        def open_one(**changes: Any) -> ClientConnection:
+            found = opened.enter_context(connect(cluster.ws, compression=None, open_timeout=30))
+            found.send(json.dumps(CONFIG | changes))
+            assert receive(found, 30)["type"] == "ready"
+            return found
+
+        yield open_one

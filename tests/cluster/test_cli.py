@@ -1,0 +1,118 @@
+"""The command: what it refuses, and a run of it from beginning to end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from websockets.sync.client import connect
+
+from ser_rt.cluster.cli import main, make_parser
+from ser_rt.cluster.settings import known_arguments
+from tests.cluster.conftest import SMALL
+from tests.server.conftest import CONFIG, pcm, receive, rest
+from tests.source_tree import ROOT
+
+# Ray's own, from inside its packages.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "words"),
+    [
+        (["modl=x"], 2, "no argument 'modl'"),
+        (["compact"], 2, "'compact' must be key=value"),
+        (["model=a", "model=b"], 2, "model is given twice"),
+        (["max_models=none"], 2, "max_models must be a whole number"),
+        (["--port=0"], 2, "--port must be within 1 and 65535, not 0"),
+        (["--route=ser"], 2, "--route must begin with /"),
+        (["--host=0.0.0.0"], 2, "open to others: give api_key_file=FILE, or --insecure"),
+        (["model=nowhere"], 1, "nowhere"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    capsys: pytest.CaptureFixture[str], flags: list[str], code: int, words: str
+) -> None:
+    if code == 1:
+        pytest.importorskip("ray", reason="needs Ray: pip install 'ser-rt[cluster]'")
+    assert main(flags) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert err.startswith("ser-cluster: ")
+    assert words in err
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{closed}", "127.0.0.1:{mute}", "nowhere"])
+def test_an_address_that_does_not_answer_is_said_in_time(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    pytest.importorskip("ray", reason="needs Ray: pip install 'ser-rt[cluster]'")
+    from ser_rt.batch import on_ray
+
+    monkeypatch.setattr(on_ray, "STATUS_S", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            closed = server.getsockname()[1]
+        where = address.format(closed=closed, mute=mute.getsockname()[1])
+        assert main(["--address", where]) == (2 if address == "nowhere" else 1)
+    err = capsys.readouterr().err
+    assert where in err
+    assert len(err.splitlines()) == 1
+
+
+def test_every_flag_and_argument_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    help_text = capsys.readouterr().out
+    page = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+    for action in make_parser()._actions:
+        assert action.help
+        assert all(option in help_text for option in action.option_strings)
+    for name in known_arguments():
+        assert f"  {name}=" in help_text
+        assert f"`{name}`" in page, f"docs/cluster.md has no word on {name}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_streams_with_their_results(
+    tiny_bundle: Path, number: signal.Signals
+) -> None:
+    pytest.importorskip("ray", reason="needs Ray: pip install 'ser-rt[cluster]'")
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    arguments = [f"{key}={value}" for key, value in (SMALL | {"model": tiny_bundle}).items()]
+    command = [sys.executable, "-m", "ser_rt.cluster", f"--port={port}", *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stderr is not None
+        try:
+            assert "listening at" in process.stderr.readline()
+            with connect(f"ws://127.0.0.1:{port}/v1/stream") as client:
+                client.send(json.dumps(CONFIG))
+                receive(client, 30)
+                client.send(pcm(1.2))
+                assert receive(client, 30)["end"] == 1.0
+                process.send_signal(number)
+                messages, code, _ = rest(client, 60)
+            assert [message["type"] for message in messages] == ["emotion", "summary"]
+            assert messages[0]["end"] == 1.2
+            assert code == 1001
+            assert process.wait(60) == 0
+            assert "Traceback" not in process.stderr.read()
+        finally:
+            process.kill()
+
+
+@pytest.mark.slow
+def test_a_model_that_does_not_come_up_is_said(capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("ray", reason="needs Ray: pip install 'ser-rt[cluster]'")
+    arguments = [f"{key}={value}" for key, value in SMALL.items()]
+    assert main([*arguments, "provider=tensorrt", "model_gpus=0"]) == 1
+    assert "TensorrtExecutionProvider did not come up" in capfd.readouterr().err

@@ -1,0 +1,196 @@
+"""Replicas that die or are replaced under live streams: clients go on, and every gap is said."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from itertools import pairwise
+
+import psutil
+import pytest
+from websockets.sync.client import connect
+
+import ser_rt
+from ser_rt.client import AsyncClient, Client
+from ser_rt.runtime.audio import AudioChunk, AudioSource
+from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from tests.cluster.conftest import Cluster
+from tests.conftest import RATE, make_wave
+from tests.server.conftest import CONFIG, pcm, receive, rest
+from tests.tiny_bundle import build_tiny_bundle
+
+# Ray's own, from inside its packages.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*"),
+    pytest.mark.timeout(240),
+]
+
+CHUNK_S, SPEED = 0.1, 2
+"""Live audio comes twice as fast as it would: nobody waits for it."""
+
+Streams = list[list[EmotionEvent]]
+
+
+class Talker(AudioSource):
+    """Live noise until it is told to stop."""
+
+    def __init__(self, seed: int, enough: threading.Event) -> None:
+        self._wave, self._enough = make_wave(60, seed=seed), enough
+        self.said_s = 0.0
+
+    def __iter__(self) -> Iterator[AudioChunk]:
+        length = round(CHUNK_S * RATE)
+        number, began = 0, time.monotonic()
+        while not self._enough.is_set():
+            self._enough.wait(began + number * CHUNK_S / SPEED - time.monotonic())
+            at = number * length % (len(self._wave) - length)
+            now = time.monotonic()
+            samples = self._wave[at : at + length]
+            yield AudioChunk(samples, number * length, now, is_live=True)
+            number += 1
+            self.said_s = number * CHUNK_S
+
+
+def talk(url: str, count: int, meanwhile: Callable[[Streams], None]) -> tuple[Streams, list[float]]:
+    """Let live streams be heard while something happens; return their events and lengths."""
+    enough = threading.Event()
+    talkers = [Talker(seed, enough) for seed in range(count)]
+    heard: Streams = [[] for _ in talkers]
+
+    async def listen(number: int) -> None:
+        client = AsyncClient(url, vad=False)
+        async with aclosing(client.stream(talkers[number])) as events:
+            async for event in events:
+                heard[number].append(event)
+
+    async def crowd() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(count):
+                tasks.create_task(listen(number))
+            try:
+                await asyncio.to_thread(meanwhile, heard)
+            finally:
+                enough.set()
+
+    asyncio.run(asyncio.wait_for(crowd(), 200))
+    return heard, [talker.said_s for talker in talkers]
+
+
+def wait_until(is_so: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)  # nothing tells
+
+
+def windows(events: list[EmotionEvent]) -> list[EmotionEvent]:
+    return [event for event in events if event.type != "warning"]
+
+
+def codes(events: list[EmotionEvent]) -> list[str]:
+    return [code for event in events if (code := event.code or "").startswith("stream_")]
+
+
+def each_has(heard: Streams, more: int) -> None:
+    """Wait until each stream has so many windows more than now."""
+    wanted = [len(windows(events)) + more for events in heard]
+    wait_until(lambda: all(len(windows(e)) >= n for e, n in zip(heard, wanted, strict=True)))
+
+
+def assert_whole(events: list[EmotionEvent], said_s: float) -> None:
+    """Each stretch of audio is in a window, or missing as a warning says."""
+    assert events[-1].end == pytest.approx(said_s, abs=1e-3)
+    away: list[list[float]] = []
+    for event in events:
+        if event.code == "stream_lost":
+            away.append([event.start])
+        elif event.code == "stream_back":
+            away[-1].append(event.start)
+    late = [event.start for event in events if event.code in ("degraded", "stale")]
+    for before, after in pairwise(windows(events)):
+        assert after.end > before.end
+        if after.start > before.end:
+            was_away = any(lost <= before.end and after.start <= back for lost, back in away)
+            was_late = any(before.start <= at <= after.end for at in late)
+            assert was_away or was_late, f"{before.end} to {after.start} is missing"
+
+
+def kill(process: psutil.Process) -> None:
+    process.kill()
+    process.wait(30)
+
+
+def test_a_listener_killed_under_eight_live_clients(cluster: Cluster) -> None:
+    def meanwhile(heard: Streams) -> None:
+        each_has(heard, 3)
+        kill(cluster.replicas("Listener")[0])
+        each_has(heard, 8)
+
+    heard, said_s = talk(cluster.ws, 8, meanwhile)
+    for events, seconds in zip(heard, said_s, strict=True):
+        assert_whole(events, seconds)
+    lost = [events for events in heard if "stream_lost" in codes(events)]
+    assert lost, "none was at the listener that died"
+    for events in lost:
+        assert codes(events)[:2] == ["stream_lost", "stream_back"]
+    wait_until(lambda: len(cluster.replicas("Listener")) == 2)
+
+
+def test_a_model_that_dies_takes_no_window_along(
+    cluster: Cluster, classifier: OnnxClassifier
+) -> None:
+    wave = make_wave(30, seed=3)
+    here = list(ser_rt.stream(wave, sample_rate=RATE, model=classifier, vad=False))
+    there: list[EmotionEvent] = []
+
+    async def listen() -> None:
+        client = AsyncClient(cluster.ws, vad=False, reconnect=False)
+        async with aclosing(client.stream(wave, sample_rate=RATE)) as events:
+            async for event in events:
+                there.append(event)
+                if len(there) == 5:
+                    await asyncio.to_thread(kill, cluster.replicas("Model")[0])
+
+    asyncio.run(asyncio.wait_for(listen(), 100))
+    assert [e.to_json(timing=False) for e in there] == [e.to_json(timing=False) for e in here]
+
+
+@pytest.mark.slow
+def test_an_update_to_another_model_drops_no_stream(
+    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    before = {process.pid for process in cluster.replicas("Listener")}
+    newer = build_tiny_bundle(tmp_path_factory.mktemp("newer") / "tiny", version="2.0")
+
+    def meanwhile(heard: Streams) -> None:
+        each_has(heard, 3)
+        cluster.deploy(model=str(newer))
+        wait_until(lambda: not before & {process.pid for process in cluster.replicas("Listener")})
+        each_has(heard, 5)
+
+    heard, said_s = talk(cluster.ws, 4, meanwhile)
+    for events, seconds in zip(heard, said_s, strict=True):
+        assert_whole(events, seconds)
+        lost = [event for event in events if event.code == "stream_lost"]
+        assert lost, "it was at a listener that went"
+        assert all("broke" not in str(event.message) for event in lost), "it was not told"
+    assert Client(cluster.ws).ready().version == "2.0"
+    cluster.deploy()
+
+
+def test_an_ending_listener_gives_the_results_of_all_that_came(cluster: Cluster) -> None:
+    with connect(cluster.ws, compression=None) as socket:
+        socket.send(json.dumps(CONFIG))
+        assert receive(socket, 30)["type"] == "ready"
+        socket.send(pcm(1.2))
+        assert receive(socket, 30)["end"] == 1.0
+        cluster.deploy(max_session_s=1_000)
+        messages, code, _ = rest(socket, 60)
+    assert [message["type"] for message in messages] == ["emotion", "summary"]
+    assert messages[0]["end"] == 1.2
+    assert (messages[1]["interrupted"], code) == (True, 1001)

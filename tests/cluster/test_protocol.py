@@ -1,0 +1,186 @@
+"""A cluster says what ``ser-serve`` says: the server's own tests, and what is of a cluster."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+import ser_rt
+from ser_rt.bundle import Bundle
+from ser_rt.client import Client
+from ser_rt.cluster.settings import Settings
+from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.stream import load
+from ser_rt.server.protocol import check
+from tests.cluster.conftest import KEY, SMALL, Cluster
+from tests.conftest import RATE, make_wave
+from tests.server.conftest import CONFIG, pcm, receive, rest
+from tests.server.test_stream import (  # noqa: F401 (they are run here too)
+    test_a_gap_is_skipped_and_no_window_spans_it,
+    test_a_stream_may_begin_later_than_zero,
+    test_a_stream_without_audio_ends_with_an_empty_summary,
+    test_channels_are_averaged,
+    test_events_are_those_of_ser_stream_byte_for_byte,
+    test_finalize_gives_what_is_there_and_goes_on,
+    test_half_a_sample_at_the_end_is_a_warning,
+    test_keepalive_is_answered_if_it_has_an_id,
+    test_ready_says_what_listens,
+    test_reset_starts_anew,
+    test_settings_reach_the_engine,
+    test_silence_is_no_speech,
+)
+
+# Ray's own, from inside its packages.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
+
+Connected = Callable[..., ClientConnection]
+
+
+def test_the_python_client_hears_what_this_machine_would(
+    cluster: Cluster, classifier: OnnxClassifier
+) -> None:
+    here = list(ser_rt.stream(ser_rt.sample_path(), model=classifier))
+    there = list(Client(cluster.ws).stream(ser_rt.sample_path()))
+    assert [e.to_json(timing=False) for e in there] == [e.to_json(timing=False) for e in here]
+    assert {"network", "inference"} <= there[0].latency_ms.keys()
+
+
+@pytest.mark.parametrize(
+    ("first", "code", "close_code"),
+    [
+        ("nonsense", "bad_json", 1007),
+        (b"\0\0", "config_expected", 1008),
+        (json.dumps(CONFIG | {"window_s": 99}), "bad_message", 1008),
+        (json.dumps(CONFIG | {"window_s": 1, "hop_s": 2}), "bad_config", 1008),
+    ],
+)
+def test_what_is_wrong_is_said(
+    cluster: Cluster, first: str | bytes, code: str, close_code: int
+) -> None:
+    with connect(cluster.ws) as socket:
+        socket.send(first)
+        messages, closed_with, reason = rest(socket, 30)
+    assert [message["code"] for message in messages] == [code]
+    assert (closed_with, reason) == (close_code, code)
+
+
+def test_over_http(cluster: Cluster, tiny_bundle: Path, write_audio: Callable[..., Path]) -> None:
+    assert httpx.get(cluster.http("/healthz")).json() == {"status": "ok"}
+    assert httpx.get(cluster.http("/readyz")).json()["status"] == "ready"
+    models = httpx.get(cluster.http("/v1/models")).json()
+    check(models, "models", "internal")
+    assert models["models"][0]["name"] == "tiny"
+    assert "ser_streams " in httpx.get(cluster.http("/metrics")).text
+    assert httpx.get(cluster.http("/none")).json()["code"] == "not_found"
+    path = write_audio("a.wav", make_wave(2.2))
+    answer = httpx.post(
+        cluster.http("/v1/classify?vad=false"), content=path.read_bytes(), timeout=30
+    ).json()
+    check(answer, "classification", "internal")
+    here = ser_rt.stream(path, model=tiny_bundle, vad=False)
+    assert answer["events"] == [json.loads(event.to_json(timing=False)) for event in here]
+
+
+@pytest.fixture(scope="module")
+def strict(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Another application beside the first, whose listeners hear by themselves; its address."""
+    keys = tmp_path_factory.mktemp("keys") / "keys"
+    keys.write_text(KEY, encoding="utf-8")
+    keys.chmod(0o600)
+    cluster.deploy(
+        "strict",
+        "/strict",
+        colocated=True,
+        min_listeners=1,
+        max_listeners=1,
+        api_key_file=str(keys),
+        max_streams=2,
+        max_message_bytes=2 * RATE,
+        max_unheard_bytes=400_000,
+        max_session_s=100,
+    )
+    return cluster.ws.replace("/v1", "/strict/v1")
+
+
+def strictly_connected(strict: str) -> ClientConnection:
+    socket: ClientConnection = connect(strict + "?token=" + KEY, open_timeout=30).__enter__()
+    socket.send(json.dumps(CONFIG))
+    assert receive(socket, 30)["limits"]["max_session_s"] == 100
+    return socket
+
+
+def test_a_listener_may_have_the_model_itself(
+    strict: str, cluster: Cluster, classifier: OnnxClassifier
+) -> None:
+    assert cluster.replicas("Model")
+    assert not cluster.replicas("Model", "strict")
+    wave = make_wave(5.2)
+    here = ser_rt.stream(wave, sample_rate=RATE, model=classifier, vad=False)
+    client = Client(strict, token=KEY, vad=False, timing=False)
+    there = client.stream(np.array_split(wave, 20), sample_rate=RATE)  # none is too big
+    assert [e.to_json(timing=False) for e in there] == [e.to_json(timing=False) for e in here]
+
+
+def test_keys_are_asked_for(strict: str) -> None:
+    with pytest.raises(InvalidStatus) as refusal, connect(strict):
+        pass
+    body: Any = refusal.value.response.body
+    assert (refusal.value.response.status_code, json.loads(body)["code"]) == (401, "unauthorized")
+
+
+def test_a_full_listener_refuses(strict: str) -> None:
+    first, second = strictly_connected(strict), strictly_connected(strict)
+    with pytest.raises(InvalidStatus) as refusal:
+        strictly_connected(strict)
+    body: Any = refusal.value.response.body
+    assert (refusal.value.response.status_code, json.loads(body)["code"]) == (503, "server_full")
+    for socket in (first, second):
+        socket.send('{"type": "close"}')
+        assert rest(socket, 30)[1] == 1000
+
+
+def test_a_message_that_is_too_big_ends_the_stream(strict: str) -> None:
+    socket = strictly_connected(strict)
+    socket.send(bytes(2 * RATE + 2))
+    messages, code, _ = rest(socket, 30)
+    assert (messages[-1]["code"], code) == ("message_too_big", 1009)
+
+
+def test_a_client_that_is_much_too_fast_is_ended(strict: str) -> None:
+    socket = strictly_connected(strict)
+    second = pcm(1.0)
+    with suppress(ConnectionClosed):
+        for _ in range(2_000):  # half an hour
+            socket.send(second)
+    messages, code, _ = rest(socket, 30)
+    assert (messages[-1]["code"], code) == ("too_fast", 1008)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_windows_of_several_listeners_share_a_call(tiny_bundle: Path) -> None:
+    from ray import serve
+
+    from ser_rt.batch.hearing import model_hash
+    from ser_rt.cluster.application import models
+
+    arguments = SMALL | {"model": str(tiny_bundle), "max_batch": 4, "max_wait_ms": 60_000}
+    handle = serve.run(models(Settings.of(arguments)), name="batched", route_prefix=None)
+    wanted = model_hash(Bundle.load(tiny_bundle))
+    windows = [make_wave(1, seed=seed) for seed in range(4)]
+    assert handle.classify.remote("another", windows[0]).result() is None
+    asked = [handle.classify.remote(wanted, window) for window in windows[:3]]
+    with pytest.raises(TimeoutError):  # they wait for a fourth
+        asked[0].result(timeout_s=1)
+    asked.append(handle.classify.remote(wanted, windows[3]))
+    here = load(tiny_bundle)(np.stack(windows))
+    np.testing.assert_array_equal([one.result(timeout_s=30) for one in asked], here)
+    serve.delete("batched")
