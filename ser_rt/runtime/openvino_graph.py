@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from openvino import opset13 as op
 
 _SWAP = np.array([0, 2, 1])
 _HEADS_THEN_FRAMES = np.array([0, 2, 1, 3])
@@ -40,6 +39,8 @@ def rearrange(model: Any) -> None:  # noqa: ANN401 (an openvino.Model, which shi
 
 def _make_convolution(product: Any, weights: _Weights) -> None:  # noqa: ANN401
     """Replace ``[batch, frames, inner]`` times weights, and the sum with a bias behind it."""
+    from openvino import opset13 as op  # noqa: PLC0415 (an extra)
+
     kernels = np.ascontiguousarray(weights.values.T)[:, :, np.newaxis]
     scaled = op.multiply(
         op.convert(op.constant(kernels, shared_memory=True), "f32"),
@@ -62,6 +63,8 @@ def _turn_keys_at_the_product(product: Any) -> None:  # noqa: ANN401
     order = _constant(turn.input_value(1).get_node())
     if order is None or order.tolist() != _HEADS_THEN_CHANNELS:
         return
+    from openvino import opset13 as op  # noqa: PLC0415 (an extra)
+
     keys = op.transpose(turn.input_value(0), op.constant(_HEADS_THEN_FRAMES))
     scores = op.matmul(product.input_value(0), keys, transpose_a=False, transpose_b=True)
     product.output(0).replace(scores.output(0))

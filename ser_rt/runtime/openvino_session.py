@@ -11,6 +11,7 @@ from typing import Any
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import ProviderError
 from ser_rt.runtime.graphs import FEATURES, Graph
+from ser_rt.runtime.openvino_graph import rearrange
 
 
 class OpenVinoSession:
@@ -87,8 +88,6 @@ class OpenVinoSession:
         return request
 
     def _compile_usual(self) -> Any:  # noqa: ANN401
-        from ser_rt.runtime.openvino_graph import rearrange  # noqa: PLC0415 (needs the extra)
-
         # Mapped weights would stay in memory beside what is made of them.
         model = self._core.read_model(self._graph.path, config={"ENABLE_MMAP": False})
         model.reshape(list(self._graph.usual))

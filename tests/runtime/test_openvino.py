@@ -14,7 +14,7 @@ from ser_rt.errors import ProviderError
 from ser_rt.runtime.check import check
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from tests.conftest import make_wave
-from tests.tiny_bundle import MANIFEST
+from tests.tiny_bundle import MANIFEST, build_two_part_bundle
 
 
 def test_without_openvino_the_extra_is_named(
@@ -44,6 +44,22 @@ class TestWithOpenVino:
                 here.outputs(waves, "embedding")[0],
                 atol=1e-4,
             )
+
+    def test_an_int8_bundle_answers_at_every_shape(self, tmp_path: Path) -> None:
+        bundle = Bundle.load(build_two_part_bundle(tmp_path / "int8", precision="int8"))
+        here, there = OnnxClassifier(bundle), OnnxClassifier(bundle, "openvino", threads=1)
+        for batch, seconds in ((1, 3.0), (1, 1.0), (2, 3.0), (1, 0.7), (1, 3.0)):
+            waves = np.stack([make_wave(seconds, seed=seed) for seed in range(batch)])
+            np.testing.assert_allclose(there(waves), here(waves), atol=0.02)
+
+    def test_an_int8_bundle_answers_many_threads_of_other_shapes(self, tmp_path: Path) -> None:
+        bundle = Bundle.load(build_two_part_bundle(tmp_path / "int8", precision="int8"))
+        classifier = OnnxClassifier(bundle, "openvino", threads=1)
+        waves = [make_wave(1 + seed % 3, seed=seed)[np.newaxis] for seed in range(9)]
+        with ThreadPoolExecutor(9) as pool:
+            got = list(pool.map(classifier, waves))
+        for wave, one in zip(waves, got, strict=True):
+            np.testing.assert_array_equal(classifier(wave), one)
 
     def test_threads_do_not_mix_their_answers(self, two_part_bundle: Path) -> None:
         classifier = OnnxClassifier(Bundle.load(two_part_bundle), "openvino", threads=1)
