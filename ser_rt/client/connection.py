@@ -35,6 +35,9 @@ KEEPALIVE_S = 15.0
 PASSING = (429, 500, 502, 503, 504)
 """Statuses of a server, or of a proxy before it, that may be well again later."""
 
+GAP_TIMEOUT_S = 1.0
+"""How long a new connection waits for live audio, to know where it goes on."""
+
 LASTING = (1002, 1003, 1007, 1009)
 """Close codes of a server that would close the next connection as well."""
 
@@ -204,7 +207,7 @@ class AsyncClient:
         heard: asyncio.Event,
     ) -> None:
         with suppress(ConnectionClosed):  # what receives will say so
-            for message in talk.begin():
+            for message in talk.begin(await self._next_start(talk, pump)):
                 await connection.send(message)
             while (chunk := await self._next_chunk(pump, connection)) is not None:
                 pump.take()
@@ -216,6 +219,15 @@ class AsyncClient:
                     heard.clear()
                     await heard.wait()
             await connection.send('{"type": "close"}')
+
+    async def _next_start(self, talk: Conversation, pump: Pump) -> int:
+        """Return where live audio goes on, so that what is missing is said rightly."""
+        chunk = None
+        if talk.has_gap:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GAP_TIMEOUT_S):
+                    chunk = await pump.peek()
+        return 0 if chunk is None else chunk.start
 
     async def _next_chunk(self, pump: Pump, connection: ClientConnection) -> AudioChunk | None:
         while True:

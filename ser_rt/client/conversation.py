@@ -139,11 +139,19 @@ class Conversation:
         """Whether more should be sent now."""
         return self.is_live or self._unheard_samples < MAX_AHEAD_S * SAMPLE_RATE
 
-    def begin(self) -> Iterator[Message]:
-        """Yield what opens a connection, and the audio that the last one may not have heard."""
+    @property
+    def has_gap(self) -> bool:
+        """Whether live audio has passed unheard since the last connection."""
+        return self.is_live and self._lost_at is not None
+
+    def begin(self, next_sample: int = 0) -> Iterator[Message]:
+        """Yield what opens a connection, and the audio that the last one may not have heard.
+
+        ``next_sample`` is where live audio goes on after a gap.
+        """
         if self.is_live:
             self._unheard.clear()
-        start = self._next_sample if self.is_live else self._heard_to
+        start = max(self._next_sample, next_sample) if self.is_live else self._heard_to
         again = [_from(chunk, start) for chunk in self._unheard]
         self._unheard.clear()
         self._unheard_samples = 0

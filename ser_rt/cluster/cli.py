@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import ser_rt
@@ -113,7 +114,7 @@ def _work(flags: argparse.Namespace) -> int:
             pass
         finally:
             if is_own:
-                serve.delete(flags.name)  # streams get their last results
+                _end(serve, flags.name)
     return 0
 
 
@@ -157,6 +158,13 @@ def _why(serve: Any, name: str) -> str:  # noqa: ANN401 (Ray's)
             if line.strip().startswith("ser_rt."):
                 return str(line.partition(":")[2].strip())
     return ""
+
+
+def _end(serve: Any, name: str) -> None:  # noqa: ANN401 (Ray's)
+    """End streams while there still are models for their last results, then the rest."""
+    with suppress(Exception):  # it may not have come up
+        serve.get_app_handle(name).broadcast("drain").results()
+    serve.delete(name)
 
 
 def _wait() -> None:

@@ -90,6 +90,7 @@ class Listener:
         """Take what replicas are given; ``models`` is None where they run the model themselves."""
         self._model, self._models = model, models
         self._listening, self._limits, self._workers = listening, limits, workers
+        self._is_ended = False
 
     async def __serve_build_asgi_app__(self) -> Starlette:
         """Return the routes of ``ser-serve``, when the model is there and warm.
@@ -126,7 +127,13 @@ class Listener:
     async def check_health(self) -> None:
         """Note that Serve asks; a listener is well as long as its event loop turns."""
         self._pulse.beat()
-        self._service.resume()
+        if not self._is_ended:
+            self._service.resume()
+
+    async def drain(self) -> None:
+        """Take no more streams, and end those that there are, while there still are models."""
+        self._is_ended = True
+        await self._service.drain()
 
     async def _watch(self) -> None:
         replica = serve.get_replica_context()

@@ -58,5 +58,7 @@ async def is_stopping(app_name: str, deployment: str) -> bool:
         return False
     app = status.applications.get(app_name)
     found = None if app is None else app.deployments.get(deployment)
-    states: dict[Any, int] = {} if found is None else dict(found.replica_states)
+    if found is None:  # it is being deleted
+        return True
+    states: dict[Any, int] = dict(found.replica_states)
     return states.get("STOPPING", 0) > 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -283,27 +282,3 @@ class Stepped(AudioSource):
                 while start / RATE >= self._allowed_s:
                     self._changed.wait()
             yield AudioChunk(self._wave[start : start + RATE // 10], start, 0.0)
-
-
-def test_a_recording_waits_for_its_results_and_no_longer() -> None:
-    def talk(socket: ServerConnection) -> None:
-        socket.recv(30)
-        sent_s = 0.0
-        for waits_at_s, heard_s in ((120, 3.0), (123, 60.0), (180, 200.0)):
-            while sent_s < waits_at_s:
-                sent_s += len(socket.recv(30)) / 4 / RATE
-            assert sent_s == waits_at_s
-            with pytest.raises(TimeoutError):
-                socket.recv(0.3)
-            event = {"type": "no_speech", "seq": 0, "start": 0.0, "end": heard_s, "speech": 0.0}
-            socket.send(json.dumps(event))
-        socket.send('{"type": "summary"}')
-
-    with serve(talk, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        client = Client(f"ws://127.0.0.1:{server.socket.getsockname()[1]}", reconnect=False)
-        events = list(client.stream(np.zeros(200 * RATE, np.float32), sample_rate=RATE))
-        server.shutdown()
-        thread.join()
-    assert [event.end for event in events] == [3.0, 60.0, 200.0]

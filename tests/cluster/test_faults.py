@@ -117,7 +117,7 @@ def assert_whole(events: list[EmotionEvent], said_s: float) -> None:
         if after.start > before.end:
             was_away = any(lost <= before.end and after.start <= back for lost, back in away)
             was_late = any(before.start <= at <= after.end for at in late)
-            assert was_away or was_late, f"{before.end} to {after.start} is missing"
+            assert was_away or was_late, f"{before.end} to {after.start} of {away} is missing"
 
 
 def kill(process: psutil.Process) -> None:

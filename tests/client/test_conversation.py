@@ -1,0 +1,52 @@
+"""How far ahead a recording is sent, and what is said of live audio that nobody heard."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import numpy as np
+import pytest
+from websockets.sync.server import ServerConnection, serve
+
+from ser_rt.client import Client
+from ser_rt.client.conversation import Conversation
+from ser_rt.runtime.audio import AudioChunk
+from tests.conftest import RATE, make_wave
+
+
+def test_a_recording_waits_for_its_results_and_no_longer() -> None:
+    def talk(socket: ServerConnection) -> None:
+        socket.recv(30)
+        sent_s = 0.0
+        for waits_at_s, heard_s in ((120, 3.0), (123, 60.0), (180, 200.0)):
+            while sent_s < waits_at_s:
+                sent_s += len(socket.recv(30)) / 4 / RATE
+            assert sent_s == waits_at_s
+            with pytest.raises(TimeoutError):
+                socket.recv(0.3)
+            event = {"type": "no_speech", "seq": 0, "start": 0.0, "end": heard_s, "speech": 0.0}
+            socket.send(json.dumps(event))
+        socket.send('{"type": "summary"}')
+
+    with serve(talk, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        client = Client(f"ws://127.0.0.1:{server.socket.getsockname()[1]}", reconnect=False)
+        events = list(client.stream(np.zeros(200 * RATE, np.float32), sample_rate=RATE))
+        server.shutdown()
+        thread.join()
+    assert [event.end for event in events] == [3.0, 60.0, 200.0]
+
+
+def test_a_gap_ends_where_live_audio_goes_on() -> None:
+    talk = Conversation({})
+    talk.is_live = True
+    list(talk.begin())
+    list(talk.send(AudioChunk(make_wave(1), 0, 0.0, is_live=True)))
+    assert not talk.has_gap
+    (lost,) = talk.lost("it broke")
+    assert talk.has_gap
+    (config,) = talk.begin(5 * RATE)
+    (back,) = talk.heard('{"type": "ready"}')
+    assert (lost.start, back.start, json.loads(config)["start_s"]) == (0.0, 5.0, 5.0)
