@@ -12,11 +12,11 @@ import onnx
 import onnx_ir
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
 from ser_rt.errors import ConfigError, ExportError
 from ser_rt.model import EmotionModel
 
+from .folding import fold
 from .operators import SINCE, assert_kept
 
 OPSET = 20
@@ -78,7 +78,7 @@ def to_onnx(network: Served, sample_rate: int, opset: int = OPSET) -> onnx.Model
             apart.
     """
     check_opset(opset)
-    _fold_parametrizations(network)
+    fold(network)
     example = torch.randn(2, 2 * sample_rate + 137, generator=torch.Generator().manual_seed(0))
     try:
         with _quiet(), torch.no_grad():
@@ -109,13 +109,6 @@ def scope_of(node: onnx_ir.Node) -> str:
     """Module of the network that a node came from, such as ``model.encoder.pooling``."""
     scopes = node.metadata_props.get(_SCOPES, "")
     return str(literal_eval(scopes)[-2]) if scopes.count(",") else ""
-
-
-def _fold_parametrizations(network: nn.Module) -> None:
-    """Make weights of what they are computed from: large ones the exporter would not fold."""
-    for module in network.modules():
-        for name in list(getattr(module, "parametrizations", {})):
-            parametrize.remove_parametrizations(module, name, leave_parametrized=True)
 
 
 @contextmanager

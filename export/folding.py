@@ -1,0 +1,42 @@
+"""What a network need not compute: sums and weights that can be made once, before it is traced."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+from transformers.models.hubert.modeling_hubert import HubertAttention
+from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Attention
+
+
+def fold(network: nn.Module) -> None:
+    """Fold weights and attention in place; the network's answers stay."""
+    for module in network.modules():
+        _fold_parametrizations(module)
+        if isinstance(module, Wav2Vec2Attention | HubertAttention):
+            _fold_attention(module)
+
+
+def _fold_parametrizations(module: nn.Module) -> None:
+    """Make weights of what they are computed from: large ones the exporter would not fold."""
+    for name in list(getattr(module, "parametrizations", {})):
+        parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+
+
+@torch.no_grad()
+def _fold_attention(attention: Wav2Vec2Attention | HubertAttention) -> None:
+    """Leave out three passes over queries, keys and values.
+
+    Queries can be made at the scale of the scores. A bias of the keys adds the same to all scores
+    of a query, which softmax does not hear; a bias of the values comes out as it is, because the
+    shares that mix them add up to one, and so it is one of the output's.
+    """
+    queries, keys = attention.q_proj, attention.k_proj
+    values, out = attention.v_proj, attention.out_proj
+    queries.weight.mul_(attention.scaling)
+    if queries.bias is not None:
+        queries.bias.mul_(attention.scaling)
+        out.bias.add_(out.weight @ values.bias)
+        for linear in (keys, values):
+            linear.register_parameter("bias", None)
+    attention.scaling = 1.0
