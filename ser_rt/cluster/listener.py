@@ -11,6 +11,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 from starlette.applications import Starlette
 
+from ser_rt.cluster.metrics import ListenerMetrics
 from ser_rt.cluster.pulse import Pulse, is_stopping
 from ser_rt.cluster.remote import RemoteModel
 from ser_rt.cluster.settings import Listening, ModelSettings
@@ -44,6 +45,8 @@ class StrictInbox(Inbox):
 
 class ListenerService(Service):
     """A service whose clients cannot be slowed down, and which may be told to end by mistake."""
+
+    counters = ListenerMetrics
 
     def __init__(
         self,

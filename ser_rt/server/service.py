@@ -40,7 +40,13 @@ State = Literal["not_ready", "ready", "shutting_down"]
 
 
 class Service:
-    """One per process."""
+    """One per process.
+
+    Attributes:
+        counters: What makes its metrics.
+    """
+
+    counters: Callable[[ServedModel], Metrics] = Metrics
 
     def __init__(
         self,
@@ -65,7 +71,7 @@ class Service:
             clock: Monotonic time in seconds.
         """
         self.model, self.limits, self.clock = model, limits or Limits(), clock
-        self.metrics = Metrics(model)
+        self.metrics = self.counters(model)
         on_cpu = model.provider in ON_CPU
         if max_batch is None:
             max_batch = 1 if on_cpu else 16

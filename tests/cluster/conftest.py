@@ -82,6 +82,7 @@ def cluster(tiny_bundle: Path) -> Iterator[Cluster]:
         object_store_memory=100_000_000,
         log_to_driver=False,
         logging_level="ERROR",
+        _system_config={"metrics_report_interval_ms": 500},
     )
     try:
         serve.start(http_options={"host": "127.0.0.1", "port": port})

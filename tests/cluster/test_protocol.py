@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -184,3 +185,19 @@ def test_windows_of_several_listeners_share_a_call(tiny_bundle: Path) -> None:
     here = load(tiny_bundle)(np.stack(windows))
     np.testing.assert_array_equal([one.result(timeout_s=30) for one in asked], here)
     serve.delete("batched")
+
+
+def test_ray_exports_what_listeners_count(cluster: Cluster) -> None:
+    import ray
+
+    client = Client(cluster.ws, vad=False)
+    assert list(client.stream(make_wave(2), sample_rate=RATE))
+    port = ray.nodes()[0]["MetricsExportPort"]
+    wanted = {"ray_ser_windows_total", "ray_ser_latency_seconds_count"}
+    wanted |= {"ray_serve_replica_processing_queries", "ray_serve_deployment_request_counter_total"}
+    deadline = time.monotonic() + 60
+    found: set[str] = set()
+    while not wanted <= found:
+        assert time.monotonic() < deadline, f"no {wanted - found}"
+        lines = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text.splitlines()
+        found = {line.partition("{")[0] for line in lines}

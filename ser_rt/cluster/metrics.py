@@ -1,0 +1,37 @@
+"""What a listener counts, for Ray's exporter: each process has its own, and Ray sums them up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ray.serve.metrics import Counter, Histogram
+
+from ser_rt.runtime.event import EmotionEvent
+from ser_rt.server.metrics import SECONDS, Metrics
+from ser_rt.server.model import ServedModel
+
+
+class ListenerMetrics(Metrics):
+    """The server's own, and of these for Ray what tells whether a cluster keeps up."""
+
+    def __init__(self, model: ServedModel) -> None:
+        """Start at zero; within a replica, whose name Ray adds."""
+        super().__init__(model)
+        self._heard = Counter("ser_windows", "Windows, with and without speech", tag_keys=("type",))
+        self._warned = Counter("ser_warnings", "Warnings to clients", tag_keys=("code",))
+        self._delay = Histogram(
+            "ser_latency_seconds",
+            "From the arrival of a window's last sample to its event",
+            boundaries=list(SECONDS),
+        )
+
+    def count(self, events: Iterable[EmotionEvent]) -> None:
+        """Count events."""
+        noted = list(events)
+        super().count(noted)
+        for event in noted:
+            if event.type == "warning":
+                self._warned.inc(tags={"code": str(event.code)})
+            elif event.type != "episode":
+                self._heard.inc(tags={"type": event.type})
+                self._delay.observe(event.latency_ms["total"] / 1e3)
