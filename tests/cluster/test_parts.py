@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ser_rt.bundle import Bundle
 from ser_rt.classifier import FloatArray
-from ser_rt.errors import ConfigError, InferenceError
+from ser_rt.errors import ClusterError, ConfigError, InferenceError
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.server.inbox import Audio
 from ser_rt.server.protocol import ProtocolError
@@ -18,10 +19,17 @@ from tests.conftest import RATE, make_wave
 
 pytest.importorskip("ray.serve", reason="needs Ray: pip install 'ser-rt[cluster]'")
 
+from ray.serve.exceptions import RayServeException
+
+from ser_rt.cluster import remote
 from ser_rt.cluster.listener import StrictInbox
 from ser_rt.cluster.model import Model, answers
 from ser_rt.cluster.pulse import Pulse
+from ser_rt.cluster.remote import RemoteModel
 from ser_rt.cluster.settings import ModelSettings
+
+# Ray's own, from inside its packages.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
 
 
 class Counted:
@@ -139,3 +147,59 @@ def test_silence_alone_is_no_end(says: bool) -> None:  # noqa: FBT001 (a paramet
 
     asyncio.run(asyncio.wait_for(pulse.until_the_end(is_stopping), 20))
     assert len(asked) == (1 if says else 4)
+
+
+class Replicas:
+    """A handle whose replicas answer one thing after the other, and then the last for good."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.classify, self._answers = self, list(answers)
+
+    async def remote(self, _wanted: str, _window: FloatArray) -> Any:
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def ask(tiny_bundle: Path, *replies: Any) -> tuple[RemoteModel, list[Any]]:
+    """Ask replicas that answer so about a window; return who asked, and what came of it."""
+
+    async def run() -> tuple[RemoteModel, list[Any]]:
+        handle: Any = Replicas(*replies)
+        model = RemoteModel(Bundle.load(tiny_bundle), "cpu", handle)
+        work = asyncio.to_thread(model, make_wave(1)[None])
+        return model, await asyncio.gather(work, return_exceptions=True)
+
+    return asyncio.run(run())
+
+
+def test_a_window_waits_for_a_replica_that_answers(tiny_bundle: Path) -> None:
+    answer = np.ones(6, np.float32)
+    gone = RayServeException("it is gone")
+    model, (found,) = ask(tiny_bundle, gone, None, gone, answer)
+    np.testing.assert_array_equal(found, answer[None])
+    assert not model.is_superseded
+
+
+def test_a_model_that_fails_says_why(tiny_bundle: Path) -> None:
+    _, (error,) = ask(tiny_bundle, "silence")
+    assert isinstance(error, InferenceError)
+    assert str(error) == "silence"
+
+
+def test_another_model_gives_no_answers(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "SUPERSEDED_S", 0.3)
+    model, (error,) = ask(tiny_bundle, None)
+    assert isinstance(error, ClusterError)
+    assert "there is another model now than tiny 1.0" in str(error)
+    assert model.is_superseded
+
+
+def test_no_replica_at_all_is_said_in_the_end(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "PATIENCE_S", 0.3)
+    _, (error,) = ask(tiny_bundle, RayServeException("they are gone"))
+    assert isinstance(error, ClusterError)
+    assert "for 0.3 s: they are gone" in str(error)
