@@ -1,0 +1,82 @@
+"""Slow: how a cluster grows, and what it adds to a window's way.
+
+pytest -m slow -s tests/cluster/test_load.py
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+import soundfile
+from websockets.sync.client import ClientConnection, connect
+
+import ser_rt
+from tests.cluster.conftest import Cluster
+from tests.conftest import RATE
+from tests.server.conftest import CONFIG, receive, serving
+
+# Ray's own, from inside its packages.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*"),
+]
+
+HOPS, WARM_UP = 60, 5
+DICE = random.Random(0)  # noqa: S311 (no secret)
+
+
+def test_another_listener_comes_when_there_are_more_streams(cluster: Cluster) -> None:
+    more = {"max_listeners": 2, "streams_per_listener": 1, "colocated": True}
+    cluster.deploy("growing", "/growing", min_listeners=1, **more)
+    address = cluster.ws.replace("/v1", "/growing/v1")
+    assert len(cluster.replicas("Listener", "growing")) == 1
+    with ExitStack() as opened:
+        sockets = [opened.enter_context(connect(address)) for _ in range(3)]
+        for socket in sockets:
+            socket.send(json.dumps(CONFIG))
+            assert receive(socket, 30)["type"] == "ready"
+        deadline = time.monotonic() + 150
+        while len(cluster.replicas("Listener", "growing")) < 2:
+            assert time.monotonic() < deadline, "it does not grow"
+            for socket in sockets:  # the others live on
+                socket.send('{"type": "keepalive", "id": 1}')
+                assert receive(socket, 30)["type"] == "alive"
+            time.sleep(0.5)
+
+
+def test_what_a_cluster_adds_to_a_window(cluster: Cluster) -> None:
+    """In turn, the same half seconds: to ser-serve, to a colocated listener, and to models."""
+    cluster.deploy("together", "/together", model="compact", colocated=True)
+    cluster.deploy("apart", "/apart", model="compact")
+    samples, _ = soundfile.read(ser_rt.sample_path(), dtype="int16")
+    hop = RATE // 2
+    heard_ms: dict[str, list[float]] = {"ser-serve": [], "together": [], "apart": []}
+    with ExitStack() as opened:
+        sockets: dict[str, ClientConnection] = {}
+        for name in heard_ms:
+            if name == "ser-serve":
+                address = opened.enter_context(serving(ser_rt.load())).ws
+            else:
+                address = cluster.ws.replace("/v1", f"/{name}/v1")
+            sockets[name] = opened.enter_context(connect(address, compression=None))
+            sockets[name].send(json.dumps(CONFIG | {"gate_threshold": 0}))
+            assert receive(sockets[name], 30)["type"] == "ready"
+            sockets[name].send(samples[: 6 * hop].tobytes())
+            for _ in range(5):
+                receive(sockets[name], 30)
+        for number in range(HOPS):
+            at = (6 + number) * hop % (len(samples) - hop)
+            for name in DICE.sample(list(sockets), 3):
+                began = time.perf_counter()
+                sockets[name].send(samples[at : at + hop].tobytes())
+                assert receive(sockets[name], 30)["type"] == "emotion"
+                heard_ms[name].append((time.perf_counter() - began) * 1e3)
+    for name, values in heard_ms.items():
+        p50, p95 = np.percentile(values[WARM_UP:], (50, 95))
+        print(f"\n{name}: p50 {p50:.1f}, p95 {p95:.1f} ms", end="")  # noqa: T201 (-s shows it)
