@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ser_rt.errors import ProviderError
+from ser_rt.tables import markdown_table
 
 from . import results
 from .agreement import compare
+from .fleet import Measured, need
+from .fleet import table as fleet_table
 from .floor import gemm_variants
 from .machine import gpus
 from .matrix import of_bundles, of_peers
@@ -79,6 +82,16 @@ def agreement(flags: argparse.Namespace, report: Report) -> int:
     return finish(flags, [compare(flags, report)])
 
 
+def fleet(flags: argparse.Namespace, _: Report) -> int:
+    """Print what fleets of so many streams need."""
+    measured = Measured(
+        flags.per_core, flags.process_mb, flags.stream_mb, flags.upload, flags.download
+    )
+    needs = [need(measured, streams, flags.utilisation) for streams in flags.streams]
+    print(markdown_table(fleet_table(needs, flags.price)))
+    return 0
+
+
 def report_on(flags: argparse.Namespace, report: Report) -> int:
     """Lay results out."""
     write_reports(flags, results.read(flags.results), report)
@@ -92,6 +105,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Report], int]] = {
     "peers": peers,
     "gpu": gpu,
     "agreement": agreement,
+    "fleet": fleet,
     "report": report_on,
 }
 

@@ -47,6 +47,18 @@ def share(text: str) -> float:
     return value
 
 
+def amount(text: str) -> float:
+    """Read a number above 0 for `argparse`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        msg = f"{text!r} must be a number above 0"
+        raise argparse.ArgumentTypeError(msg)
+    return value
+
+
 def whole(text: str) -> int:
     """Read 0 or more for `argparse`."""
     if not text.isdecimal():
@@ -65,6 +77,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     _streams(commands.add_parser("streams", help="live streams at once, and how many fit"))
     _peers(commands.add_parser("peers", help="the same network run by other libraries"))
     _gpu(commands.add_parser("gpu", help="everything on this machine's NVIDIA GPU, in one go"))
+    _fleet(commands.add_parser("fleet", help="what many streams need, from what one core does"))
     _agreement(commands.add_parser("agreement", help="whether bundles hear the same"))
     _report(commands.add_parser("report", help="results as one HTML page and Markdown tables"))
     return parser.parse_args(argv)
@@ -170,6 +183,30 @@ def _gpu(parser: argparse.ArgumentParser) -> None:
     _simulation(parser)
     _turns(parser)
     _output(parser, "results/DATE-MACHINE.json under benchmarks/, else here")
+
+
+def _fleet(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--streams", nargs="+", type=positive_int, default=[1000, 1_000_000], help="how many")
+    add("--per-core", type=amount, required=True, metavar="N", help="streams that one core holds")
+    add("--process-mb", type=amount, required=True, metavar="MB", help="of a process, one a core")
+    add("--stream-mb", type=amount, required=True, metavar="MB", help="of each stream")
+    add("--utilisation", type=share, default=0.65, help="share of a core to fill (%(default)s)")
+    add(
+        "--upload",
+        type=amount,
+        default=32.0,
+        metavar="KB_S",
+        help="a client sends, in kB/s (%(default)s: 16-bit PCM at 16 kHz)",
+    )
+    add(
+        "--download",
+        type=amount,
+        default=1.0,
+        metavar="KB_S",
+        help="a client is sent, in kB/s (%(default)s)",
+    )
+    add("--price", type=amount, help="of a core hour, in any currency")
 
 
 def _agreement(parser: argparse.ArgumentParser) -> None:
