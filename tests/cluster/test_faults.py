@@ -144,20 +144,25 @@ def test_a_listener_killed_under_eight_live_clients(cluster: Cluster) -> None:
 def test_a_model_that_dies_takes_no_window_along(
     cluster: Cluster, classifier: OnnxClassifier
 ) -> None:
-    wave = make_wave(30, seed=3)
-    here = list(ser_rt.stream(wave, sample_rate=RATE, model=classifier, vad=False))
-    there: list[EmotionEvent] = []
+    waves = [make_wave(60, seed=seed) for seed in range(4)]
+    (model,) = cluster.replicas("Model")
+    there: Streams = [[] for _ in waves]
 
-    async def listen() -> None:
+    async def listen(number: int) -> None:
         client = AsyncClient(cluster.ws, vad=False, reconnect=False)
-        async with aclosing(client.stream(wave, sample_rate=RATE)) as events:
+        async with aclosing(client.stream(waves[number], sample_rate=RATE)) as events:
             async for event in events:
-                there.append(event)
-                if len(there) == 5:
-                    await asyncio.to_thread(kill, cluster.replicas("Model")[0])
+                there[number].append(event)
+                if number == 0 and len(there[0]) == 5:
+                    model.kill()
 
-    asyncio.run(asyncio.wait_for(listen(), 100))
-    assert [e.to_json(timing=False) for e in there] == [e.to_json(timing=False) for e in here]
+    async def crowd() -> None:
+        await asyncio.gather(*(listen(number) for number in range(len(waves))))
+
+    asyncio.run(asyncio.wait_for(crowd(), 100))
+    for wave, events in zip(waves, there, strict=True):
+        here = ser_rt.stream(wave, sample_rate=RATE, model=classifier, vad=False)
+        assert [e.to_json(timing=False) for e in events] == [e.to_json(timing=False) for e in here]
 
 
 @pytest.mark.slow
