@@ -158,13 +158,15 @@ class OnnxClassifier:
         return self._run(-1, ["probabilities"], features)[0]
 
     def warm_up(self) -> None:
-        """Run every part at the sizes of a stream, so that its first window is not slow."""
+        """Run every part at the sizes of a stream, so that its first windows are not slow."""
         window = np.zeros((1, round(self.window_s * self.sample_rate)), np.float32)
+        shortest = round(self.min_window_s * self.sample_rate)
         block = None if self._reuse is None else hop_block(self.bundle, self._reuse)
         for _ in range(2 if self._captures else 1):
             self(window)
             if block is not None:
                 self.features(window[:, :block])
+        self(window[:, :shortest])
 
     def _run(self, part: int, names: list[str], values: FloatArray) -> list[FloatArray]:
         try:

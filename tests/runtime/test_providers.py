@@ -267,7 +267,7 @@ def test_warming_up_runs_every_part_at_the_sizes_of_a_stream(tmp_path: Path) -> 
 
         opened.run = seen  # type: ignore[method-assign]
     classifier.warm_up()
-    assert shapes == [(1, 48_000), (1, 149, 8), (1, 8080)]
+    assert shapes == [(1, 48_000), (1, 149, 8), (1, 8080), (1, 16_000), (1, 49, 8)]
 
 
 def test_nodes_are_counted_by_where_they_run(two_part_bundle: Path) -> None:
