@@ -68,7 +68,9 @@ def hear_all(
             **{f"num_{unit.lower()}s": 1},
         )
         try:
-            for block in found.iter_batches(batch_size=None, batch_format="pyarrow"):
+            for block in found.iter_batches(
+                batch_size=None, batch_format="pyarrow", prefetch_batches=0
+            ):
                 for row in block.to_pylist():
                     if row["failure"] is not None:
                         raise getattr(errors, row["failure"])(row["file"])
