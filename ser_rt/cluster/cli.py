@@ -168,10 +168,10 @@ def _end(serve: Any, name: str) -> None:  # noqa: ANN401 (Ray's)
 
 
 def _wait() -> None:
-    import signal
+    import time
 
     while True:
-        signal.pause()
+        time.sleep(60)
 
 
 if __name__ == "__main__":

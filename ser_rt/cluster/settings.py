@@ -68,7 +68,7 @@ class Scaling:
             None for twice a batch.
         model_cpus: Cores that a model reserves.
         model_gpus: GPUs that a model reserves; None for 1 where the provider needs one.
-        health_check_s: How often Serve asks a replica whether it is well. A listener that is not
+        health_check_s: How often Serve asks a listener whether it is well. One that is not
             asked for three times as long, while Serve stops listeners, ends its streams.
     """
 

@@ -90,11 +90,12 @@ def test_a_signal_ends_streams_with_their_results(
         port = found.getsockname()[1]
     arguments = [f"{key}={value}" for key, value in (SMALL | {"model": tiny_bundle}).items()]
     command = [sys.executable, "-m", "ser_rt.cluster", f"--port={port}", *arguments]
+    command += ["--name=mine", "--route=/here"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stderr is not None
         try:
-            assert "listening at" in process.stderr.readline()
-            with connect(f"ws://127.0.0.1:{port}/v1/stream") as client:
+            assert f"listening at http://127.0.0.1:{port}/here" in process.stderr.readline()
+            with connect(f"ws://127.0.0.1:{port}/here/v1/stream") as client:
                 client.send(json.dumps(CONFIG))
                 receive(client, 30)
                 client.send(pcm(1.2))
