@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ser_rt.errors import ConfigError
@@ -23,40 +24,22 @@ THROUGH = {
 }
 
 
-def seconds(text: str) -> float:
-    """Read a length of time for `argparse`."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value <= 3600:
-        msg = f"{text!r} must be a number of seconds over 0 and at most 3600"
+def _number(fits: Callable[[float], bool], words: str) -> Callable[[str], float]:
+    """Return what reads a number for `argparse`."""
+
+    def read(text: str) -> float:
+        with suppress(ValueError):
+            if fits(value := float(text)):
+                return value
+        msg = f"{text!r} must be {words}"
         raise argparse.ArgumentTypeError(msg)
-    return value
+
+    return read
 
 
-def share(text: str) -> float:
-    """Read a share within 0 and 1 for `argparse`."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 1:
-        msg = f"{text!r} must be a number within 0 and 1"
-        raise argparse.ArgumentTypeError(msg)
-    return value
-
-
-def amount(text: str) -> float:
-    """Read a number above 0 for `argparse`."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        msg = f"{text!r} must be a number above 0"
-        raise argparse.ArgumentTypeError(msg)
-    return value
+seconds = _number(lambda x: 0 < x <= 3600, "a number of seconds over 0 and at most 3600")
+share = _number(lambda x: 0 <= x <= 1, "a number within 0 and 1")
+amount = _number(lambda x: 0 < x < math.inf, "a number above 0")
 
 
 def whole(text: str) -> int:
