@@ -26,7 +26,7 @@ FENCE = re.compile(
     r"(<!-- not run: [^\n]+ -->\n)?^```(python|bash)\n(.*?)^```", re.DOTALL | re.MULTILINE
 )
 TOOLS = {"cd", "git", "ffmpeg", "head", "arecord", "torchrun", "accelerate"}
-TOOLS |= {"curl", "openssl", "docker", "tritonserver"}
+TOOLS |= {"curl", "openssl", "docker", "pytest", "tritonserver"}
 SERVER = "ws://127.0.0.1:8765/v1/stream"
 needs_model = pytest.mark.skipif(not built_in_bundles(), reason="no built-in model here")
 
@@ -120,6 +120,8 @@ def test_command_exists_with_its_flags(line: str, capsys: pytest.CaptureFixture[
             assert flags <= set(re.findall(r"--?[\w-]+", known))
         else:
             assert words[0] in TOOLS, f"teach {__name__} what {words[0]} is"
+            tests = words[1:] if words[0] == "pytest" else []
+            assert all((ROOT / test).exists() for test in tests if test.endswith(".py"))
 
 
 @needs_model
