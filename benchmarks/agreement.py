@@ -75,7 +75,7 @@ def _hear(
 
 def _open(name: str, flags: argparse.Namespace) -> EmotionClassifier:
     if Path(name).is_dir() and not Path(name, MANIFEST_FILE).is_file():
-        from ser_rt.loading import open_model  # noqa: PLC0415 (torch)
+        from ser_rt.loading import open_model
 
         return open_model(name)
     return load(name, flags.provider, flags.threads)

@@ -59,7 +59,7 @@ class TorchGemm(Gemm):
 
 
 def _onnx(shape: tuple[int, int, int], precision: str, threads: int) -> Callable[[], object]:
-    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415 (an extra)
+    from onnx import TensorProto, helper, numpy_helper
 
     rows, inner, columns = shape
     rng = np.random.default_rng(0)
@@ -87,7 +87,7 @@ def _onnx(shape: tuple[int, int, int], precision: str, threads: int) -> Callable
 
 
 def _torch(shape: tuple[int, int, int], precision: str, threads: int) -> Callable[[], object]:
-    import torch  # noqa: PLC0415 (an extra)
+    import torch
 
     torch.set_num_threads(threads)
     rows, inner, columns = shape

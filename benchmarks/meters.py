@@ -41,11 +41,11 @@ def peak_memory_bytes() -> int:
     status = Path("/proc/self/status")
     if status.exists() and (found := re.search(r"VmHWM:\s+(\d+) kB", status.read_text())):
         return 1024 * int(found[1])
-    import psutil  # noqa: PLC0415 (not needed on Linux, and not free)
+    import psutil
 
     info = psutil.Process().memory_info()
     if hasattr(info, "peak_wset"):
         return int(info.peak_wset)
-    import resource  # noqa: PLC0415 (not on Windows)
+    import resource
 
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

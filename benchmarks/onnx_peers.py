@@ -24,7 +24,7 @@ EXECUTION = {
 }
 
 
-def options_of(variant: Variant) -> Any:  # noqa: ANN401 (onnxruntime ships no types)
+def options_of(variant: Variant) -> Any:
     """Return onnxruntime's own default options, but for the threads."""
     ort = onnxruntime()
     if EXECUTION[variant.device] not in ort.get_available_providers():
@@ -36,7 +36,7 @@ def options_of(variant: Variant) -> Any:  # noqa: ANN401 (onnxruntime ships no t
     return options
 
 
-def insist(session: Any, variant: Variant) -> None:  # noqa: ANN401 (as above)
+def insist(session: Any, variant: Variant) -> None:
     """Raise if onnxruntime fell back to another provider, which it does with a log line only."""
     if session.get_providers()[0] != EXECUTION[variant.device]:
         msg = f"onnxruntime fell back to {', '.join(session.get_providers())}"
@@ -59,8 +59,8 @@ def plain_onnxruntime(variant: Variant) -> Predict:
 
 def audonnx_model(variant: Variant) -> Predict:
     """Open the graph as an audonnx model."""
-    import audonnx  # noqa: PLC0415 (an extra)
-    import onnx  # noqa: PLC0415 (as above)
+    import audonnx
+    import onnx
 
     bundle = Bundle.load(find_bundle(variant.model))
     options = options_of(variant)
@@ -84,8 +84,8 @@ def audonnx_model(variant: Variant) -> Predict:
 
 def optimum_model(variant: Variant) -> Predict:
     """Open the bundle's folder with optimum; its tensors are PyTorch's."""
-    import torch  # noqa: PLC0415 (an extra)
-    from optimum.onnxruntime import ORTModelForAudioClassification  # noqa: PLC0415 (as above)
+    import torch
+    from optimum.onnxruntime import ORTModelForAudioClassification
 
     torch.set_num_threads(variant.threads)
     model = ORTModelForAudioClassification.from_pretrained(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _compile(variant: Variant, **settings: Any) -> Predict:
-    import openvino  # noqa: PLC0415 (an extra)
+    import openvino
 
     bundle = Bundle.load(find_bundle(variant.model))
     core = openvino.Core()

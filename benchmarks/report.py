@@ -53,7 +53,7 @@ def markdown(documents: Sequence[dict[str, Any]], *, is_short: bool = False) -> 
 
 def page(documents: Sequence[dict[str, Any]]) -> str:
     """Return one HTML page with tables and plots, and nothing outside it."""
-    from .drawings import drawings  # noqa: PLC0415 (matplotlib)
+    from .drawings import drawings
 
     parts = []
     for document in documents:
@@ -64,7 +64,7 @@ def page(documents: Sequence[dict[str, Any]]) -> str:
 
 
 def _accuracy(documents: Sequence[dict[str, Any]]) -> list[str]:
-    from .drawings import accuracy_against_latency  # noqa: PLC0415 (matplotlib)
+    from .drawings import accuracy_against_latency
 
     png = accuracy_against_latency(documents)
     return [html_image("Accuracy against latency", png)] if png else []

@@ -29,7 +29,7 @@ def document(flags: argparse.Namespace, **content: Any) -> dict[str, Any]:
     return {"schema": SCHEMA, "command": flags.command, **plain}
 
 
-def without_folders(value: Any) -> Any:  # noqa: ANN401 (JSON)
+def without_folders(value: Any) -> Any:
     """Cut folders off absolute paths in all texts: where a file lay is nobody's business."""
     if isinstance(value, str):
         return _FOLDERS.sub("", value)

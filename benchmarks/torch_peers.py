@@ -125,8 +125,8 @@ def pipeline(variant: Variant) -> Predict:
     The network becomes a transformers model with labels and a feature extractor, as it would be
     on a hub; the pipeline does the rest.
     """
-    import transformers  # noqa: PLC0415 (seconds)
-    from transformers.modeling_outputs import SequenceClassifierOutput  # noqa: PLC0415 (as above)
+    import transformers
+    from transformers.modeling_outputs import SequenceClassifierOutput
 
     # It warns that its list of classes has not ours.
     transformers.logging.set_verbosity(logging.CRITICAL)
@@ -140,7 +140,7 @@ def pipeline(variant: Variant) -> Predict:
         config_class = transformers.PretrainedConfig
         main_input_name = "input_values"
 
-        def __init__(self, config: Any) -> None:  # noqa: ANN401 (transformers' own)
+        def __init__(self, config: Any) -> None:
             super().__init__(config)
             self.network = network
 

@@ -75,11 +75,11 @@ def pin(cores: int) -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-cores:])
 
 
-def work(order: dict[str, Any], answer: Any) -> None:  # noqa: ANN401 (a function of one object)
+def work(order: dict[str, Any], answer: Any) -> None:
     """Load the variant, say so, and take turns until standard input ends."""
     pin(order["cores"])
-    from .runners import make_runner  # noqa: PLC0415 (numpy must see the cores left)
-    from .variant import Variant  # noqa: PLC0415 (as above)
+    from .runners import make_runner
+    from .variant import Variant
 
     variant: Variant = Variant(**order["variant"])
     runner = make_runner(variant, order["audio"])

@@ -275,7 +275,7 @@ def _labels(names: Sequence[str]) -> list[dict[str, Any]]:
     return [{"id": i, "en": name, "ko": EMOTIONS.get(name, name)} for i, name in enumerate(names)]
 
 
-def _count(model: Any) -> int:  # noqa: ANN401 (torch's)
+def _count(model: Any) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 

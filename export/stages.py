@@ -36,7 +36,7 @@ class Stages:
 def peak_memory_mb() -> float:
     """Most megabytes that this process has held so far; 0 where the system does not say."""
     try:
-        import resource  # noqa: PLC0415 (Windows has none)
+        import resource
     except ImportError:
         return 0.0
     unit = 1 if sys.platform == "darwin" else 1024
@@ -49,9 +49,9 @@ def shown(total: int) -> Iterator[Stages]:
     if not sys.stderr.isatty():
         yield Stages(lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
         return
-    from rich.console import Console  # noqa: PLC0415 (for terminals alone)
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn  # noqa: PLC0415
-    from rich.progress import TimeElapsedColumn as Elapsed  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+    from rich.progress import TimeElapsedColumn as Elapsed
 
     columns = (SpinnerColumn(), BarColumn(24), TextColumn("{task.description}"), Elapsed())
     console = Console(stderr=True, highlight=False)

@@ -153,7 +153,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_manifest(clips, options.out)
         shown = ", ".join(f"{emotion} {count}" for emotion, count in counts.most_common())
         message = f"{len(clips)} clips of {speakers} speakers: {shown}"
-        print(message, file=sys.stderr)  # noqa: T201 (the answer of a command)
+        print(message, file=sys.stderr)
         return 0
 
     return run_command("ser_rt.aihub", work)

@@ -60,8 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check(flags: argparse.Namespace) -> int:
-    from ser_rt.bundle import Bundle, find_bundle  # noqa: PLC0415 (after arguments are parsed)
-    from ser_rt.runtime.check import check  # noqa: PLC0415
+    from ser_rt.bundle import Bundle, find_bundle
+    from ser_rt.runtime.check import check
 
     try:
         bundle = Bundle.load(find_bundle(flags.bundle))
@@ -76,20 +76,20 @@ def _check(flags: argparse.Namespace) -> int:
         _print(report)
     for row in report.rows:
         if not row.ok:
-            print(f"ser-check: {row.provider}, {row.form}: {row.problem}", file=sys.stderr)  # noqa: T201
+            print(f"ser-check: {row.provider}, {row.form}: {row.problem}", file=sys.stderr)
     return 0 if report.ok else 1
 
 
 def _print(report: Report) -> None:
-    from rich.box import SIMPLE  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415 (it takes its time to load)
-    from rich.table import Table  # noqa: PLC0415
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
 
     title = (
         f"{report.bundle} {report.version}, {report.precision}: {report.files} files are as the "
         f"manifest says; {report.windows} windows"
     )
-    print(title)  # noqa: T201
+    print(title)
     table = Table(box=SIMPLE)
     for name in ("provider", "form", "nodes", "cold ms", "warm ms", "max Δp", "labels", ""):
         is_number = name in {"cold ms", "warm ms", "max Δp", "labels"}
@@ -99,7 +99,7 @@ def _print(report: Report) -> None:
     Console().print(table)
     for row in report.rows:
         if row.ok and row.problem:
-            print(f"{row.provider}: {row.problem}")  # noqa: T201
+            print(f"{row.provider}: {row.problem}")
 
 
 def _cells(row: Row) -> list[str]:

@@ -46,7 +46,7 @@ def _one_of(*choices: str) -> _Check:
     return (lambda v: v in choices, "one of " + ", ".join(choices))
 
 
-def _setting(default: Any, help_: str, check: _Check | None = None) -> Any:  # noqa: ANN401 (as dataclasses.field)
+def _setting(default: Any, help_: str, check: _Check | None = None) -> Any:
     metadata = {"help": help_, "check": check}
     if isinstance(default, dict):
         return field(default_factory=dict, metadata=metadata)

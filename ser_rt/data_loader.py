@@ -43,7 +43,7 @@ class SpeechEmotionDataset(Dataset[Example]):
         self,
         data_paths: Sequence[str | Path],
         labels: Sequence[Label],
-        processor: Any = None,  # noqa: ANN401 (several transformers classes)
+        processor: Any = None,
         is_training: bool = False,  # noqa: FBT001, FBT002 (the original's signature)
         *,
         emotion_labels: Sequence[str] | None = None,

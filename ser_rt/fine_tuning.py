@@ -87,7 +87,7 @@ def merge_adapters(model: EmotionModel) -> None:
 def _adapt(encoder: Wav2Vec2, rank: int) -> None:
     """Hu et al.: LoRA, low-rank adaptation of large language models, ICLR 2022."""
     try:
-        from peft import LoraConfig, inject_adapter_in_model  # noqa: PLC0415 (takes seconds)
+        from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
         msg = "lora_rank needs peft: pip install 'ser-rt[train]'"
         raise MissingDependencyError(msg) from error

@@ -35,9 +35,9 @@ def open_model(model: str | Path | None = None, provider: str = "cpu") -> Emotio
                 f"{model} is a checkpoint, which runs on the cpu: export it to run it on {provider}"
             )
             raise ConfigError(msg)
-        from ser_rt.checkpoint import load_classifier  # noqa: PLC0415 (torch)
+        from ser_rt.checkpoint import load_classifier
 
         return load_classifier(Path(model))
-    from ser_rt.runtime.stream import load  # noqa: PLC0415 (onnxruntime)
+    from ser_rt.runtime.stream import load
 
     return load(model, provider)

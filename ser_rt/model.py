@@ -37,7 +37,7 @@ class Encoder(Protocol):
 
 
 def _wav2vec2(settings: ModelConfig) -> Encoder:
-    from ser_rt.architectures.wav2vec2 import Wav2Vec2  # noqa: PLC0415 (transformers takes seconds)
+    from ser_rt.architectures.wav2vec2 import Wav2Vec2
 
     return Wav2Vec2(settings)
 
@@ -83,7 +83,7 @@ def create_model(config: ModelConfig) -> EmotionModel:
     """
     if config.architecture != "wav2vec2" or config.encoder_config:
         return EmotionModel(config)
-    from ser_rt.architectures.base_checkpoint import (  # noqa: PLC0415 (as above)
+    from ser_rt.architectures.base_checkpoint import (
         describe_base,
         load_base,
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def new_figure(width_in: float, height_in: float) -> Figure:
     """Make an empty figure, sizes in inches, that belongs to no window and no global state."""
     try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 (heavy, and not for the runtime)
+        from matplotlib.figure import Figure
     except ImportError as error:
         msg = "plots need matplotlib: pip install 'ser-rt[train]'"
         raise MissingDependencyError(msg) from error

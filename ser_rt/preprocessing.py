@@ -74,7 +74,7 @@ def reduce_noise(samples: FloatArray, strength: float = 1.5, floor: float = 0.1)
     27(2), 1979. A band is never turned down below `floor`, which keeps musical noise away.
     """
     try:
-        from scipy.signal import istft, stft  # noqa: PLC0415 (the runtime has no scipy)
+        from scipy.signal import istft, stft
     except ImportError as error:
         msg = "noise reduction needs scipy: pip install 'ser-rt[train]'"
         raise MissingDependencyError(msg) from error

@@ -203,7 +203,7 @@ def _fingerprint(*parts: CheckedClips) -> str:
     return digest.hexdigest()[:16]
 
 
-def _clips(data: Any) -> Sequence[Clip]:  # noqa: ANN401 (clips, or paths and labels)
+def _clips(data: Any) -> Sequence[Clip]:
     if isinstance(data, tuple) and len(data) == 2 and not isinstance(data[0], Clip):
         return [Clip(Path(path), label) for path, label in zip(*data, strict=True)]
     return data  # type: ignore[no-any-return]

@@ -54,7 +54,7 @@ class EmotionTrainer(transformers.Trainer):
         """Load the windows that the sampler draws; each process takes every so many-th batch."""
         return self._loader(self.train_dataset, self.args.train_batch_size, self._draws)
 
-    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Example]:  # noqa: ANN401
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Example]:
         """Load whole clips one by one: they differ in length, and nothing is padded."""
         if eval_dataset not in (None, self.eval_dataset):
             return self._loader(eval_dataset, 1)
@@ -62,7 +62,7 @@ class EmotionTrainer(transformers.Trainer):
             self._eval_loader = self._loader(self.eval_dataset, 1)
         return self._eval_loader
 
-    def get_test_dataloader(self, test_dataset: Any) -> DataLoader[Example]:  # noqa: ANN401
+    def get_test_dataloader(self, test_dataset: Any) -> DataLoader[Example]:
         """Load clips as for validation."""
         return self.get_eval_dataloader(test_dataset)
 
@@ -103,7 +103,7 @@ class EmotionTrainer(transformers.Trainer):
         inputs: Example,
         return_outputs: bool = False,  # noqa: FBT001, FBT002 (transformers' signature)
         num_items_in_batch: Tensor | None = None,  # noqa: ARG002
-    ) -> Any:  # noqa: ANN401
+    ) -> Any:
         """Compute the loss that was asked for; in validation always the plain cross-entropy."""
         outputs = model(inputs["input_values"])
         measure = self._loss if model.training else nn.functional.cross_entropy
@@ -155,10 +155,10 @@ class Progress(transformers.ProgressCallback):
 
     def on_log(
         self,
-        args: Any,  # noqa: ANN401, ARG002 (transformers' signature)
-        state: Any,  # noqa: ANN401
-        control: Any,  # noqa: ANN401, ARG002
-        logs: Any = None,  # noqa: ANN401
+        args: Any,  # noqa: ARG002 (transformers' signature)
+        state: Any,
+        control: Any,  # noqa: ARG002
+        logs: Any = None,
         **_: Any,
     ) -> None:
         """Write the figures above the bar."""

@@ -13,7 +13,7 @@ History = dict[str, list[float]]
 """Figures by name, one value an epoch."""
 
 
-def logits_of(predictions: Any) -> Any:  # noqa: ANN401 (arrays in transformers' wrapping)
+def logits_of(predictions: Any) -> Any:
     """Take the logits ``[clips, labels]`` out of what a network said of clips."""
     return predictions[0] if isinstance(predictions, tuple) else predictions
 

@@ -76,10 +76,10 @@ def tracked(report_to: str, run: Path) -> Iterator[None]:
 def _finish(report_to: str) -> None:
     """End the tracker's run, or the next training of this process would write into it."""
     if report_to == "wandb":
-        import wandb  # noqa: PLC0415 (optional)
+        import wandb
 
         wandb.finish()
     if report_to == "mlflow":
-        import mlflow  # noqa: PLC0415 (optional)
+        import mlflow
 
         mlflow.end_run()

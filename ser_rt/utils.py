@@ -137,7 +137,7 @@ def plot_training_history(
     if not curves:
         msg = "the training history is empty: train for at least one epoch first"
         raise DataError(msg)
-    from ser_rt.plots import new_figure, png  # noqa: PLC0415 (commands start without numpy)
+    from ser_rt.plots import new_figure, png
 
     figure = new_figure(10, 4)
     for axes, title in zip(figure.subplots(1, 2), ("Loss", "Score"), strict=True):

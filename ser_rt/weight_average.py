@@ -27,7 +27,7 @@ class WeightAverage(TrainerCallback):
         self._decay = decay
         self._average: dict[str, Tensor] = {}
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401, ARG002
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Start from the weights there are, or go on with the resumed checkpoint's average."""
         model: nn.Module = kwargs["model"]
         saved = Path(args.output_dir) / f"checkpoint-{state.global_step}" / AVERAGE
@@ -38,7 +38,7 @@ class WeightAverage(TrainerCallback):
         self._average = weights
 
     @torch.no_grad()
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401, ARG002
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Take in the weights of one more step."""
         decay = min(self._decay, (1 + state.global_step) / (10 + state.global_step))
         for name, value in kwargs["model"].state_dict().items():
@@ -47,7 +47,7 @@ class WeightAverage(TrainerCallback):
             else:
                 self._average[name].copy_(value)
 
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401, ARG002
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Write the average beside the checkpoint's weights."""
         if state.is_world_process_zero:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"

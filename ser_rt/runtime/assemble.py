@@ -34,7 +34,7 @@ NARROWEST = 60
 def model_of(flags: argparse.Namespace) -> OnnxClassifier | RemoteModel:
     """Load the model, or find the server that has one."""
     if flags.server is not None:
-        from ser_rt.runtime.remote import RemoteModel  # noqa: PLC0415 (an extra, and asyncio)
+        from ser_rt.runtime.remote import RemoteModel
 
         return RemoteModel(flags.server, flags.token_file)
     classifier = load(flags.model, flags.provider, flags.threads)
@@ -72,7 +72,7 @@ def engine_of(
     if not isinstance(model, OnnxClassifier):
         return model.engine(timing=not flags.no_timing, **settings)
     if not flags.no_vad and flags.gate_threshold > 0:
-        from ser_rt.runtime.vad import SileroGate  # noqa: PLC0415 (loads only where used)
+        from ser_rt.runtime.vad import SileroGate
 
         settings["gate"] = SileroGate(
             threshold=flags.vad_threshold,
@@ -108,7 +108,7 @@ def _standard_input(flags: argparse.Namespace, sample_rate: int) -> AudioSource:
     if sys.stdin.isatty():
         msg = "standard input is a terminal; pipe raw PCM or WAV into ser-stream -"
         raise ConfigError(msg)
-    from ser_rt.runtime.sources.byte_input import open_bytes  # noqa: PLC0415 (only where used)
+    from ser_rt.runtime.sources.byte_input import open_bytes
 
     return open_bytes(
         cast("ByteStream", sys.stdin.buffer),
@@ -152,7 +152,7 @@ class Outputs:
             recorder = Recorder(Path(flags.save_input), model.sample_rate)
             self._recorder = opened.enter_context(recorder)
         if wants_live_ui(flags, sys.stdout):
-            from ser_rt.runtime.live_ui import LiveUi  # noqa: PLC0415 (rich takes its time to load)
+            from ser_rt.runtime.live_ui import LiveUi
 
             self._ui = LiveUi(
                 model.labels,

@@ -29,7 +29,7 @@ class _Captured(NamedTuple):
 class CudaGraphs:
     """Runs a session with ``enable_cuda_graph``. Thread-safe: one call at a time."""
 
-    def __init__(self, ort: Any, session: Any, device: str = "cuda") -> None:  # noqa: ANN401 (no types)
+    def __init__(self, ort: Any, session: Any, device: str = "cuda") -> None:
         """Take onnxruntime and a session of it that runs on ``device``."""
         self._ort, self._session, self._device = ort, session, device
         self._outputs = [x.name for x in session.get_outputs()]
@@ -63,12 +63,12 @@ class CudaGraphs:
         options = self._run_options(str(len(self._captured) + 1))
         return _Captured(binding, options, value, outputs)
 
-    def _run_options(self, graph_id: str) -> Any:  # noqa: ANN401 (no types)
+    def _run_options(self, graph_id: str) -> Any:
         options = self._ort.RunOptions()
         options.add_run_config_entry("gpu_graph_id", graph_id)
         return options
 
-    def _on_device(self, shape: tuple[int, ...]) -> Any:  # noqa: ANN401 (no types)
+    def _on_device(self, shape: tuple[int, ...]) -> Any:
         return self._ort.OrtValue.ortvalue_from_shape_and_type(
             list(shape), np.float32, self._device, 0
         )

@@ -25,7 +25,7 @@ class _Weights(NamedTuple):
     """Of each column."""
 
 
-def rearrange(model: Any) -> None:  # noqa: ANN401 (an openvino.Model, which ships no types)
+def rearrange(model: Any) -> None:
     """Change a graph of fixed shapes in place: its answers stay, its speed does not."""
     for node in model.get_ordered_ops():
         if node.get_type_name() != "MatMul":
@@ -37,9 +37,9 @@ def rearrange(model: Any) -> None:  # noqa: ANN401 (an openvino.Model, which shi
             _make_convolution(node, weights)
 
 
-def _make_convolution(product: Any, weights: _Weights) -> None:  # noqa: ANN401
+def _make_convolution(product: Any, weights: _Weights) -> None:
     """Replace ``[batch, frames, inner]`` times weights, and the sum with a bias behind it."""
-    from openvino import opset13 as op  # noqa: PLC0415 (an extra)
+    from openvino import opset13 as op
 
     kernels = np.ascontiguousarray(weights.values.T)[:, :, np.newaxis]
     scaled = op.multiply(
@@ -55,7 +55,7 @@ def _make_convolution(product: Any, weights: _Weights) -> None:  # noqa: ANN401
     last.output(0).replace(op.transpose(result, op.constant(_SWAP)).output(0))
 
 
-def _turn_keys_at_the_product(product: Any) -> None:  # noqa: ANN401
+def _turn_keys_at_the_product(product: Any) -> None:
     """Let scores read keys as ``[batch, heads, frames, channels]``."""
     turn = product.input_value(1).get_node()
     if turn.get_type_name() != "Transpose":
@@ -63,14 +63,14 @@ def _turn_keys_at_the_product(product: Any) -> None:  # noqa: ANN401
     order = _constant(turn.input_value(1).get_node())
     if order is None or order.tolist() != _HEADS_THEN_CHANNELS:
         return
-    from openvino import opset13 as op  # noqa: PLC0415 (an extra)
+    from openvino import opset13 as op
 
     keys = op.transpose(turn.input_value(0), op.constant(_HEADS_THEN_FRAMES))
     scores = op.matmul(product.input_value(0), keys, transpose_a=False, transpose_b=True)
     product.output(0).replace(scores.output(0))
 
 
-def _weights(node: Any) -> _Weights | None:  # noqa: ANN401
+def _weights(node: Any) -> _Weights | None:
     """Read (int8 values - 0) * scale, as the ONNX reader writes a DequantizeLinear."""
     if node.get_type_name() != "Multiply":
         return None
@@ -88,7 +88,7 @@ def _weights(node: Any) -> _Weights | None:  # noqa: ANN401
     return _Weights(values, scale.astype(np.float32, copy=False).reshape(-1))
 
 
-def _bias(node: Any, product: Any) -> npt.NDArray[np.float32] | None:  # noqa: ANN401
+def _bias(node: Any, product: Any) -> npt.NDArray[np.float32] | None:
     """Return what an addition adds to each column of a product."""
     if node.get_type_name() != "Add":
         return None
@@ -100,7 +100,7 @@ def _bias(node: Any, product: Any) -> npt.NDArray[np.float32] | None:  # noqa: A
     return None
 
 
-def _constant(node: Any) -> npt.NDArray[Any] | None:  # noqa: ANN401
+def _constant(node: Any) -> npt.NDArray[Any] | None:
     """Return the numbers of a constant, behind changes of its type or shape."""
     while node.get_type_name() in {"Convert", "Reshape"}:
         node = node.input_value(0).get_node()

@@ -28,7 +28,7 @@ class OpenVinoSession:
             ProviderError: OpenVINO is not installed, or cannot run this graph.
         """
         try:
-            import openvino  # noqa: PLC0415 (an extra)
+            import openvino
         except ImportError as error:
             msg = f"OpenVINO does not load ({error}): pip install 'ser-rt[openvino]'"
             raise ProviderError(msg) from error
@@ -77,7 +77,7 @@ class OpenVinoSession:
         found = self._request(values.shape).infer({self._graph.input: values}, share_inputs=True)
         return [found[name] for name in names]
 
-    def _request(self, shape: tuple[int, ...]) -> Any:  # noqa: ANN401 (no types)
+    def _request(self, shape: tuple[int, ...]) -> Any:
         """Return this thread's own request for a shape."""
         name = "main" if self._only in {None, shape} else "other"
         request = getattr(self._own, name, None)
@@ -87,18 +87,18 @@ class OpenVinoSession:
             setattr(self._own, name, request)
         return request
 
-    def _compile_usual(self) -> Any:  # noqa: ANN401
+    def _compile_usual(self) -> Any:
         # Mapped weights would stay in memory beside what is made of them.
         model = self._core.read_model(self._graph.path, config={"ENABLE_MMAP": False})
         model.reshape(list(self._graph.usual))
         rearrange(model)
         return self._core.compile_model(model, "CPU", self._settings)
 
-    def _compile_other(self) -> Any:  # noqa: ANN401
+    def _compile_other(self) -> Any:
         with self._lock:
             if self._other is None:
                 self._other = self._compile()
             return self._other
 
-    def _compile(self) -> Any:  # noqa: ANN401
+    def _compile(self) -> Any:
         return self._core.compile_model(str(self._graph.path), "CPU", self._settings)

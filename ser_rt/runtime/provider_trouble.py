@@ -28,7 +28,7 @@ _TENSORRT = (
 Load = Callable[[str], Any]
 
 
-def trouble(ort: Any, provider: str, otherwise: str, load: Load = ctypes.CDLL) -> str:  # noqa: ANN401 (no types)
+def trouble(ort: Any, provider: str, otherwise: str, load: Load = ctypes.CDLL) -> str:
     """Say why onnxruntime does not run on a provider, and what to do.
 
     Args:

@@ -70,7 +70,7 @@ def cuda(load: Workload) -> list[Execution]:
 
 def tensorrt(load: Workload) -> list[Execution]:
     """Compile for an NVIDIA GPU with TensorRT, which takes minutes once; CUDA runs the rest."""
-    from ser_rt.runtime.tensorrt import tensorrt_options  # noqa: PLC0415 (loads only where used)
+    from ser_rt.runtime.tensorrt import tensorrt_options
 
     bundle = load.bundle
     _refuse_int8(bundle, "tensorrt")
@@ -87,7 +87,7 @@ def tensorrt(load: Workload) -> list[Execution]:
 
 def openvino(load: Workload) -> list[Execution]:
     """Run on the processor with OpenVINO: another set of kernels, faster for some networks."""
-    from ser_rt.runtime.openvino_session import OpenVinoSession  # noqa: PLC0415 (as above)
+    from ser_rt.runtime.openvino_session import OpenVinoSession
 
     session = partial(OpenVinoSession, int8=load.bundle.precision == "int8")
     return [Execution("openvino", "OpenVINO", lambda _: [], open=session)]
@@ -121,10 +121,10 @@ def _refuse_int8(bundle: Bundle, provider: str) -> None:
         raise ProviderError(msg)
 
 
-def onnxruntime() -> Any:  # noqa: ANN401 (it ships no types)
+def onnxruntime() -> Any:
     """Import onnxruntime, or say which extra brings it."""
     try:
-        import onnxruntime as module  # noqa: PLC0415 (a command line must start without it)
+        import onnxruntime as module
     except ImportError as error:
         msg = f"onnxruntime does not load ({error}): pip install 'ser-rt[cpu]' or 'ser-rt[gpu]'"
         raise MissingDependencyError(msg) from error

@@ -84,7 +84,7 @@ def _check_shape(graph: Graph, shape: tuple[int, ...]) -> None:
         raise AudioInputError(msg)
 
 
-def _open(graph: Graph, execution: Execution, threads: int) -> Any:  # noqa: ANN401 (no types)
+def _open(graph: Graph, execution: Execution, threads: int) -> Any:
     ort = onnxruntime()
     wanted, cause = execution.name, None
     problem = f"onnxruntime {ort.__version__} ran it elsewhere, and did not say why"
@@ -109,7 +109,7 @@ def _open(graph: Graph, execution: Execution, threads: int) -> Any:  # noqa: ANN
     raise ProviderError(msg) from cause
 
 
-def _options(ort: Any, threads: int) -> Any:  # noqa: ANN401 (no types)
+def _options(ort: Any, threads: int) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.enable_mem_pattern = False
@@ -120,7 +120,7 @@ def _options(ort: Any, threads: int) -> Any:  # noqa: ANN401 (no types)
 
 
 @contextlib.contextmanager
-def _undisturbed(ort: Any, *, is_gpu: bool) -> Iterator[None]:  # noqa: ANN401 (no types)
+def _undisturbed(ort: Any, *, is_gpu: bool) -> Iterator[None]:
     """Let GPU libraries be found in wheels, and keep what they print out of our output."""
     if not is_gpu:
         yield

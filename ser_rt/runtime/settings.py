@@ -133,7 +133,7 @@ def make_engine(
 def _gate(sample_rate: int, *, vad: bool) -> SpeechGate:
     if not vad:
         return LevelGate(sample_rate)
-    from ser_rt.runtime.vad import RATE_HZ, SileroGate  # noqa: PLC0415 (loads only where used)
+    from ser_rt.runtime.vad import RATE_HZ, SileroGate
 
     if sample_rate != RATE_HZ:
         msg = f"speech is told apart at {RATE_HZ} Hz, the model hears {sample_rate} Hz: vad=False"

@@ -77,7 +77,7 @@ def profile(name: str, shape: Shape) -> str:
 def cache_folder(bundle: Bundle) -> Path:
     """Return the user's cache folder for engines of this bundle on this machine."""
     try:
-        from platformdirs import user_cache_path  # noqa: PLC0415 (part of the gpu extra)
+        from platformdirs import user_cache_path
     except ImportError as error:
         msg = "platformdirs is not installed: pip install 'ser-rt[gpu]'"
         raise MissingDependencyError(msg) from error

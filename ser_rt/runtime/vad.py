@@ -118,7 +118,7 @@ class SileroGate(FrameGate):
 
 
 @cache
-def _session() -> Any:  # noqa: ANN401 (onnxruntime ships no types)
+def _session() -> Any:
     content = MODEL_PATH.read_bytes() if MODEL_PATH.exists() else b""
     if hashlib.sha256(content).hexdigest() != MODEL_SHA256:
         msg = f"{MODEL_PATH} is missing or damaged; reinstall ser-rt, or listen without (--no-vad)"

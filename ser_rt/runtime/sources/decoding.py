@@ -144,7 +144,7 @@ class AvDecoder:
             AudioDecodeError: It does not open, or has no audio.
         """
         try:
-            import av  # noqa: PLC0415 (slow to load, and an extra)
+            import av
         except ImportError as error:
             msg = (
                 f"{path} is not audio that libsndfile reads; "

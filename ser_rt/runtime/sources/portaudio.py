@@ -61,10 +61,10 @@ class PortAudio:
         """Open a device and start to capture."""
         sounddevice = self._sounddevice()
 
-        def take(samples: Any, _frames: int, _time: object, status: Any) -> None:  # noqa: ANN401
+        def take(samples: Any, _frames: int, _time: object, status: Any) -> None:
             callback(np.array(samples), bool(status and status.input_overflow))
 
-        def start() -> Any:  # noqa: ANN401
+        def start() -> Any:
             stream = sounddevice.InputStream(
                 device=device.number,
                 samplerate=sample_rate,
@@ -85,7 +85,7 @@ class PortAudio:
         self._open_streams.append(opened)
         return _Stream(self, opened, sample_rate, channels)
 
-    def close(self, stream: Any) -> None:  # noqa: ANN401
+    def close(self, stream: Any) -> None:
         """Abort and close; `stop` would wait for buffers that a lost device never fills."""
 
         def close() -> None:
@@ -105,7 +105,7 @@ class PortAudio:
 
     def _answer(
         self,
-        sounddevice: Any,  # noqa: ANN401
+        sounddevice: Any,
         what: str,
         call: Callable[[], Result],
         limit_s: float,
@@ -136,7 +136,7 @@ class PortAudio:
             raise errors[0]
         return results[0]
 
-    def _sounddevice(self) -> Any:  # noqa: ANN401 (it ships no types)
+    def _sounddevice(self) -> Any:
         if self._module is None:
             self._module = _load()
             # sounddevice's own clean-up waits without limit for a daemon that is wedged.
@@ -170,7 +170,7 @@ class PortAudio:
 class _Stream:
     """An open stream of `PortAudio`."""
 
-    def __init__(self, driver: PortAudio, stream: Any, sample_rate: int, channels: int) -> None:  # noqa: ANN401
+    def __init__(self, driver: PortAudio, stream: Any, sample_rate: int, channels: int) -> None:
         self._driver, self._stream = driver, stream
         self._is_open = True
         self.sample_rate, self.channels = sample_rate, channels
@@ -185,9 +185,9 @@ class _Stream:
             self._driver.close(self._stream)
 
 
-def _load() -> Any:  # noqa: ANN401
+def _load() -> Any:
     try:
-        import sounddevice  # noqa: PLC0415 (the only place that may need PortAudio)
+        import sounddevice
     except ImportError as error:
         msg = "the microphone needs sounddevice: pip install sounddevice"
         raise MissingDependencyError(msg) from error
