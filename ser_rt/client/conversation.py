@@ -137,7 +137,11 @@ class Conversation:
     @property
     def has_room(self) -> bool:
         """Whether more should be sent now."""
-        return self.is_live or self._unheard_samples < MAX_AHEAD_S * SAMPLE_RATE
+        if self.is_live or not self._unheard:
+            return True
+        # An event seldom ends where a chunk does: one is heard in parts.
+        heard = max(0, self._heard_to - self._unheard[0].start)
+        return self._unheard_samples - heard < MAX_AHEAD_S * SAMPLE_RATE
 
     @property
     def has_gap(self) -> bool:

@@ -39,6 +39,15 @@ def test_a_recording_waits_for_its_results_and_no_longer() -> None:
     assert [event.end for event in events] == [3.0, 60.0, 200.0]
 
 
+def test_a_chunk_that_is_longer_than_there_is_room_is_waited_for_in_parts() -> None:
+    talk = Conversation({})
+    list(talk.begin())
+    list(talk.send(AudioChunk(np.zeros(130 * RATE + 1, np.float32), 0, 0.0)))
+    had_room = talk.has_room
+    list(talk.heard('{"type": "no_speech", "seq": 0, "start": 127, "end": 130, "speech": 0}'))
+    assert (had_room, talk.has_room) == (False, True)
+
+
 def test_a_gap_ends_where_live_audio_goes_on() -> None:
     talk = Conversation({})
     talk.is_live = True
