@@ -16,7 +16,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from ser_rt.classifier import EmotionClassifier
-from ser_rt.errors import AudioError, ConfigError, InferenceError
+from ser_rt.errors import AudioError, ClusterError, ConfigError, InferenceError
 from ser_rt.runtime.audio import ChunkMaker
 from ser_rt.runtime.engine import Engine
 from ser_rt.runtime.settings import make_engine
@@ -72,6 +72,8 @@ async def _classify(request: Request, service: Service) -> dict[str, Any]:
             raise ProtocolError(msg, "bad_audio") from error
         except InferenceError as error:
             raise ProtocolError(str(error), "model_failed") from error
+        except ClusterError as error:  # another replica may have what this one lacks
+            raise ProtocolError(str(error), "not_ready") from error
     service.metrics.uploads.inc()
     service.metrics.audio.inc(hearing.heard_s)
     bundle = service.model.bundle

@@ -12,18 +12,22 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+import httpx
 import numpy as np
 import psutil
 import pytest
 import soundfile
 from websockets.sync.client import ClientConnection, connect
 
+from ser_rt.classifier import FloatArray
+from ser_rt.errors import ClusterError
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.server import transport
 from ser_rt.server.limits import Limits
 from tests.conftest import RATE, make_wave
 from tests.server.conftest import (
     CONFIG,
+    DEMO,
     FlawedModel,
     Running,
     pcm,
@@ -85,6 +89,24 @@ def test_a_half_open_connection_is_found_by_its_pings(classifier: OnnxClassifier
         # It answers no ping, and says nothing more.
         running.wait_until(lambda: not running.service.sessions)
         raw.close()
+
+
+def test_an_upload_may_come_again_to_a_cluster_that_does_not_answer(
+    classifier: OnnxClassifier,
+) -> None:
+    class Away(FlawedModel):
+        def __call__(self, waveforms: FloatArray) -> FloatArray:
+            if waveforms.any():  # it was there at the beginning
+                msg = "no replica answers"
+                raise ClusterError(msg)
+            return super().__call__(waveforms)
+
+    content = DEMO.read_bytes()
+    with serving(Away(classifier, 9.0)) as running:
+        url = running.http("/v1/classify?vad=false")
+        answer = httpx.post(url, content=content, timeout=30)
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+    assert answer.json()["message"] == "no replica answers"
 
 
 def test_a_failing_model_ends_its_stream_alone(
