@@ -92,7 +92,8 @@ class _Routes:
         starting = asyncio.create_task(self._service.start())
         yield
         await starting
-        self._service.close()
+        # Its threads may wait for answers that come through this loop.
+        await asyncio.to_thread(self._service.close)
 
     def _guarded(self, answer: Answer) -> Answer:
         async def guarded(request: Request) -> Response:
