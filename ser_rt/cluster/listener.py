@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,17 +52,15 @@ class ListenerService(Service):
         model: ServedModel,
         limits: Limits,
         max_unheard_bytes: int,
-        *,
-        is_superseded: Callable[[], bool] = lambda: False,
         **settings: Any,
     ) -> None:
         """Serve a model, while it is not superseded; ``settings`` are of `Service`."""
         super().__init__(model, limits, **settings)
-        self._max_unheard_bytes, self._is_superseded = max_unheard_bytes, is_superseded
+        self._max_unheard_bytes = max_unheard_bytes
 
     def refusal(self) -> ProtocolError | None:
         """Return why no other stream can be taken now, or None."""
-        if self._is_superseded():
+        if isinstance(self.model, RemoteModel) and self.model.is_superseded:
             return ProtocolError("this listener is being replaced; try again", "shutting_down")
         return super().refusal()
 
@@ -122,7 +119,6 @@ class Listener:
             others,
             self._limits,
             most_bytes,
-            is_superseded=lambda: others.is_superseded,
             workers=self._workers,
             max_batch=1,
         )
@@ -132,6 +128,9 @@ class Listener:
         self._pulse.beat()
         if not self._is_ended:
             self._service.resume()
+        model = self._service.model
+        if isinstance(model, RemoteModel) and model.is_superseded:
+            await model.look_again()
 
     async def drain(self) -> None:
         """Take no more streams, and end those that there are, while there still are models."""

@@ -33,7 +33,7 @@ class Model:
         """
         self._model = load(settings.model, settings.provider, threads)
         self._model.warm_up()
-        self._hash = model_hash(self._model.bundle)
+        self._hash, self._name = model_hash(self._model.bundle), settings.model
 
     def reconfigure(self, user_config: Mapping[str, Any]) -> None:
         """Set how windows share calls, as in `Batching`; Serve calls this at any time.
@@ -47,9 +47,9 @@ class Model:
         batched.set_max_batch_size(batching.max_batch or several)
         batched.set_batch_wait_timeout_s(batching.max_wait_ms / 1e3)
 
-    async def about(self) -> tuple[str, str]:
-        """Return where it runs, and the hash of what runs."""
-        return self._model.provider, self._hash
+    async def about(self) -> tuple[str, str, str | None]:
+        """Return where it runs, the hash of what runs, and what that was called."""
+        return self._model.provider, self._hash, self._name
 
     async def classify(self, wanted: str, window: FloatArray) -> Answer | None:
         """Classify float32 ``[samples]`` with the model of a hash; None if this is another one."""

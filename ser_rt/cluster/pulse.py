@@ -14,8 +14,7 @@ from ray import serve
 SILENCE = 3.0
 """Times the usual time between two questions."""
 
-TICK_S = 0.2
-STATUS_S = 10.0
+TICK_S, PAUSE_S = 0.2, 1.0
 
 
 class Pulse:
@@ -45,16 +44,22 @@ class Pulse:
         """Return when Serve asks no more, and something else says too that it stops replicas."""
         while True:
             await asyncio.sleep(TICK_S)
-            if self.is_silent and await is_stopping() and self.is_silent:
+            if not self.is_silent:
+                continue
+            if await is_stopping() and self.is_silent:
                 return
+            await asyncio.sleep(PAUSE_S)  # who is too busy to ask shall not be asked all the time
 
 
 async def is_stopping(app_name: str, deployment: str) -> bool:
     """Return whether Serve is stopping replicas of a deployment; False if nobody can tell."""
     try:
-        async with asyncio.timeout(STATUS_S):
-            status = await asyncio.to_thread(serve.status)
+        # As long as it takes: a thread that waits for a head that is away cannot be ended, and
+        # another one for each question would leave none for anything else.
+        status = await asyncio.to_thread(serve.status)
     except Exception:  # noqa: BLE001 (a head that is away is no reason to end streams)
+        return False
+    if not status.proxies:  # nobody answered
         return False
     app = status.applications.get(app_name)
     found = None if app is None else app.deployments.get(deployment)

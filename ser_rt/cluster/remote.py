@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any, Self
 
 import numpy as np
@@ -44,21 +45,33 @@ class RemoteModel:
 
     @classmethod
     async def find(cls, settings: ModelSettings, handle: DeploymentHandle[Any]) -> Self:
-        """Return what stands for the replicas behind a handle.
+        """Return what stands for the replicas behind a handle, when there are some.
 
         Raises:
             BundleError: This machine has not their bundle.
-            ClusterError: They hear with another one.
+            ClusterError: They have another one under the same name.
         """
         bundle = await asyncio.to_thread(lambda: Bundle.load(find_bundle(settings.model)))
         wanted = model_hash(bundle)
-        for _ in range(round(PATIENCE_S / RETRY_S)):
-            provider, found = await handle.about.remote()
-            if found == wanted:
-                return cls(bundle, provider, handle)
-            await asyncio.sleep(RETRY_S)  # those of the version before are being replaced
+        others = 0
+        while others * RETRY_S < PATIENCE_S:
+            # Those of the version before are replaced first, however long the new ones load: Serve
+            # watches that. They may go while they are asked.
+            with suppress(RayError, RayServeException):
+                provider, found, name = await handle.about.remote()
+                if found == wanted:
+                    return cls(bundle, provider, handle)
+                others += name == settings.model
+            await asyncio.sleep(RETRY_S)
         msg = f"the models hear with another bundle than {bundle.folder} of this machine"
         raise ClusterError(msg)
+
+    async def look_again(self) -> None:
+        """Find out whether it is still superseded: an update may have been taken back."""
+        with suppress(RayError, RayServeException, TimeoutError):
+            async with asyncio.timeout(RETRY_S * 10):
+                _, found, _ = await self._handle.about.remote()
+                self.is_superseded = found != self._hash
 
     def __call__(self, waveforms: FloatArray) -> FloatArray:
         """Classify float32 ``[batch, samples]`` into probabilities ``[batch, labels]``.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,16 @@ pytest.importorskip("ray.serve", reason="needs Ray: pip install 'ser-rt[cluster]
 
 from ray.serve.exceptions import RayServeException
 
+from ser_rt.batch.hearing import model_hash
+from ser_rt.cluster import pulse as pulses
 from ser_rt.cluster import remote
-from ser_rt.cluster.listener import StrictInbox
+from ser_rt.cluster.listener import ListenerService, StrictInbox
 from ser_rt.cluster.model import Model, answers
 from ser_rt.cluster.pulse import Pulse
 from ser_rt.cluster.remote import RemoteModel
 from ser_rt.cluster.settings import ModelSettings
+from ser_rt.server.app import make_app
+from ser_rt.server.limits import Limits
 
 # Ray's own, from inside its packages.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
@@ -149,16 +154,24 @@ def test_silence_alone_is_no_end(says: bool) -> None:  # noqa: FBT001 (a paramet
     assert len(asked) == (1 if says else 4)
 
 
+MUTE = "mute"
+
+
 class Replicas:
     """A handle whose replicas answer one thing after the other, and then the last for good."""
 
     def __init__(self, *answers: Any) -> None:
-        self.classify, self._answers = self, list(answers)
+        self.classify = self.about = self
+        self._answers = list(answers)
+        self.is_asked_in_vain = asyncio.Event()
 
-    async def remote(self, _wanted: str, _window: FloatArray) -> Any:
+    async def remote(self, *_asked: Any) -> Any:
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, Exception):
             raise answer
+        if answer is MUTE:
+            self.is_asked_in_vain.set()
+            await asyncio.Event().wait()
         return answer
 
 
@@ -203,3 +216,87 @@ def test_no_replica_at_all_is_said_in_the_end(
     _, (error,) = ask(tiny_bundle, RayServeException("they are gone"))
     assert isinstance(error, ClusterError)
     assert "for 0.3 s: they are gone" in str(error)
+
+
+def test_an_end_waits_for_windows_that_are_on_their_way(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "PATIENCE_S", 0.5)
+
+    async def run() -> Any:
+        handle: Any = Replicas(np.ones(6, np.float32), MUTE)
+        model = RemoteModel(Bundle.load(tiny_bundle), "cpu", handle)
+        service = ListenerService(model, Limits(), 1_000, workers=1, max_batch=1)
+        app = make_app(service)
+        async with app.router.lifespan_context(app):
+            await service.start()
+            stream = service.batcher.open()
+            asked = asyncio.create_task(service.in_thread(lambda: stream(make_wave(1)[None])))
+            await handle.is_asked_in_vain.wait()
+        return await asyncio.gather(asked, return_exceptions=True)
+
+    (error,) = asyncio.run(asyncio.wait_for(run(), 30))
+    assert isinstance(error, ClusterError)
+
+
+def test_a_listener_waits_for_models_of_its_own_version(tiny_bundle: Path) -> None:
+    ours = model_hash(Bundle.load(tiny_bundle))
+    before, gone = ("cpu", "another", "/bundles/old"), RayServeException("it is gone")
+
+    async def find() -> RemoteModel:
+        handle: Any = Replicas(before, gone, before, ("cuda", ours, str(tiny_bundle)))
+        return await RemoteModel.find(ModelSettings(str(tiny_bundle)), handle)
+
+    assert asyncio.run(asyncio.wait_for(find(), 30)).provider == "cuda"
+
+
+def test_machines_with_other_bundles_of_one_name_are_said(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "PATIENCE_S", 0.3)
+    settings = ModelSettings(str(tiny_bundle))
+    handle: Any = Replicas(("cpu", "another", settings.model))
+    with pytest.raises(ClusterError, match=r"another bundle than .* of this machine"):
+        asyncio.run(asyncio.wait_for(RemoteModel.find(settings, handle), 30))
+
+
+def test_an_update_may_be_taken_back(tiny_bundle: Path) -> None:
+    bundle = Bundle.load(tiny_bundle)
+
+    async def look() -> list[bool]:
+        handle: Any = Replicas(
+            RayServeException("it is gone"),
+            ("cpu", "another", "/bundles/new"),
+            ("cpu", model_hash(bundle), str(tiny_bundle)),
+        )
+        model = RemoteModel(bundle, "cpu", handle)
+        model.is_superseded = True
+        found = []
+        for _ in range(3):
+            await model.look_again()
+            found.append(model.is_superseded)
+        return found
+
+    assert asyncio.run(look()) == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("proxies", "states", "expected"),
+    [
+        ({}, None, False),  # Serve is away, and knows of nothing
+        ({"machine": "HEALTHY"}, None, True),
+        ({"machine": "HEALTHY"}, {"RUNNING": 2}, False),
+        ({"machine": "HEALTHY"}, {"RUNNING": 2, "STOPPING": 1}, True),
+    ],
+)
+def test_serve_says_whether_it_stops_replicas(
+    monkeypatch: pytest.MonkeyPatch,
+    proxies: dict[str, str],
+    states: dict[str, int] | None,
+    expected: bool,  # noqa: FBT001 (a parameter of a test)
+) -> None:
+    deployment = None if states is None else SimpleNamespace(replica_states=states)
+    app = SimpleNamespace(deployments={"Listener": deployment} if deployment else {})
+    status = SimpleNamespace(proxies=proxies, applications={"ser": app})
+    monkeypatch.setattr("ray.serve.status", lambda: status)
+    assert asyncio.run(pulses.is_stopping("ser", "Listener")) is expected
