@@ -81,7 +81,7 @@ def _jsonl(file: IO[bytes]) -> Iterator[dict[str, Any]]:
 
 
 def _parquet(file: IO[bytes]) -> Iterator[dict[str, Any]]:
-    import pyarrow.parquet as pq  # noqa: PLC0415 (heavy)
+    import pyarrow.parquet as pq
 
     for batch in pq.ParquetFile(file).iter_batches():
         yield from batch.to_pylist()

@@ -131,7 +131,7 @@ def _blocks(items: Sequence[Item], actors: int) -> list[pa.Table]:
 
 
 @contextmanager
-def connected(ray: Any, resources: Resources) -> Iterator[None]:  # noqa: ANN401 (a module)
+def connected(ray: Any, resources: Resources) -> Iterator[None]:
     """Be connected to a cluster, one started here if there is no address."""
     if ray.is_initialized():
         yield
@@ -186,11 +186,11 @@ def _probe(address: str) -> None:
         raise ClusterError(msg) from error
 
 
-def _import_ray() -> Any:  # noqa: ANN401 (a module)
+def _import_ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        import ray  # noqa: PLC0415 (slow, and an extra)
-        import ray.data  # noqa: PLC0415 (as above)
+        import ray
+        import ray.data
     except ImportError as error:
         msg = f"--engine ray needs Ray ({error}): pip install 'ser-rt[cluster]'"
         raise MissingDependencyError(msg) from error

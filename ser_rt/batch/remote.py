@@ -49,7 +49,7 @@ def find_remote(url: str, suffixes: tuple[str, ...]) -> Iterator[tuple[str, int 
         DataError: There is none, or the store does not answer.
         MissingDependencyError: The protocol needs a package.
     """
-    import fsspec.core  # noqa: PLC0415 (heavy)
+    import fsspec.core
 
     filesystem, path = _open(url)
     _, chain, rest = url.partition("::")
@@ -120,7 +120,7 @@ def _fetch(url: str, copy: str) -> None:
 
 
 def _open(url: str) -> tuple[Any, str]:
-    import fsspec.core  # noqa: PLC0415 (heavy)
+    import fsspec.core
 
     try:
         found: tuple[Any, str] = fsspec.core.url_to_fs(url)

@@ -19,7 +19,7 @@ __all__ = ["app"]
 
 def __getattr__(name: str) -> object:
     if name == "app":
-        from ser_rt.cluster.application import app  # noqa: PLC0415 (needs Ray)
+        from ser_rt.cluster.application import app
 
         return app
     msg = f"module {__name__!r} has no attribute {name!r}"

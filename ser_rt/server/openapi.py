@@ -82,7 +82,7 @@ def _schemas() -> dict[str, Any]:
     return schemas
 
 
-def _repoint(node: Any) -> None:  # noqa: ANN401 (JSON)
+def _repoint(node: Any) -> None:
     if isinstance(node, dict):
         if isinstance(node.get("$ref"), str):
             node["$ref"] = node["$ref"].replace("#/$defs/", "#/components/schemas/")

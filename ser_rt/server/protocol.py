@@ -120,7 +120,7 @@ def validator(name: str) -> Draft202012Validator:
     return Draft202012Validator({"$ref": f"{schema()['$id']}#/$defs/{name}"}, registry=registry)
 
 
-def check(value: Any, name: str, code: str) -> None:  # noqa: ANN401 (JSON)
+def check(value: Any, name: str, code: str) -> None:
     """Raise a `ProtocolError` of a code if a value is not as a definition of the schema says."""
     found = best_match(validator(name).iter_errors(value))
     if found is not None:

@@ -198,7 +198,7 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def make_server(app: Any, service: Service, **settings: Any) -> Server:  # noqa: ANN401 (ASGI's)
+def make_server(app: Any, service: Service, **settings: Any) -> Server:
     """Return a server of an application; ``settings`` are uvicorn's."""
     limits = service.limits
     websocket = type("WebSocket", (BoundedWebSocket,), {"limits": limits})
