@@ -15,6 +15,9 @@ from ser_rt.cluster.settings import Settings, known_arguments
 from ser_rt.errors import ClusterError, ConfigError, MissingDependencyError
 
 PORT = 8000
+ANSWER_S = 10.0
+"""For listeners to say that their streams have ended."""
+
 _EPILOG = """\
 examples:
   ser-cluster
@@ -111,10 +114,11 @@ def _work(flags: argparse.Namespace) -> int:
                 if is_own:
                     _wait()
         except (KeyboardInterrupt, Terminated):
-            pass
+            if not is_own:  # it is not known to be there
+                raise
         finally:
             if is_own:
-                _end(serve, flags.name)
+                _end(serve, flags.name, settings.limits.drain_s)
     return 0
 
 
@@ -141,18 +145,22 @@ def _least_gpus(settings: Settings) -> float:
     return replicas * settings.model_gpus
 
 
-def _deploy(serve: Any, application: Any, flags: argparse.Namespace) -> None:  # noqa: ANN401 (Ray's)
+def _deploy(serve: Any, application: Any, flags: argparse.Namespace) -> None:
     try:
         serve.start(http_options={"host": flags.host, "port": flags.port})
         serve.run(application, name=flags.name, route_prefix=flags.route)
     except Exception as error:  # Ray's; the replica's own is in the status
-        msg = f"the application does not come up: {_why(serve, flags.name) or error}"
+        why = _why(serve, flags.name) or str(error).strip().rpartition("\n")[2]  # below a traceback
+        msg = f"the application does not come up: {why}"
         raise ClusterError(msg) from error
 
 
-def _why(serve: Any, name: str) -> str:  # noqa: ANN401 (Ray's)
+def _why(serve: Any, name: str) -> str:
     """Return what the replicas of an application said, as far as it is ours."""
-    application = serve.status().applications.get(name)
+    try:
+        application = serve.status().applications.get(name)
+    except Exception:  # noqa: BLE001 (nobody is there to ask; what failed before says why)
+        return ""
     for deployment in () if application is None else application.deployments.values():
         for line in deployment.message.splitlines():
             if line.strip().startswith("ser_rt."):
@@ -160,11 +168,12 @@ def _why(serve: Any, name: str) -> str:  # noqa: ANN401 (Ray's)
     return ""
 
 
-def _end(serve: Any, name: str) -> None:  # noqa: ANN401 (Ray's)
+def _end(serve: Any, name: str, drain_s: float) -> None:
     """End streams while there still are models for their last results, then the rest."""
     with suppress(Exception):  # it may not have come up
-        serve.get_app_handle(name).broadcast("drain").results()
-    serve.delete(name)
+        serve.get_app_handle(name).broadcast("drain").results(timeout_s=drain_s + ANSWER_S)
+    with suppress(Exception):  # nor Serve
+        serve.delete(name)
 
 
 def _wait() -> None:

@@ -52,9 +52,10 @@ def test_a_mistake_is_one_line(
 def test_an_address_that_does_not_answer_is_said_in_time(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
-    pytest.importorskip("ray", reason="needs Ray: pip install 'ser-rt[cluster]'")
+    ray = pytest.importorskip("ray", reason="needs Ray: pip install 'ser-rt[cluster]'")
     from ser_rt.batch import on_ray
 
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)  # whatever ran before
     monkeypatch.setattr(on_ray, "STATUS_S", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -95,7 +96,7 @@ def test_a_signal_ends_streams_with_their_results(
         assert process.stderr is not None
         try:
             assert f"listening at http://127.0.0.1:{port}/here" in process.stderr.readline()
-            with connect(f"ws://127.0.0.1:{port}/here/v1/stream") as client:
+            with connect(f"ws://127.0.0.1:{port}/here/v1/stream", open_timeout=30) as client:
                 client.send(json.dumps(CONFIG))
                 receive(client, 30)
                 client.send(pcm(1.2))
@@ -111,9 +112,33 @@ def test_a_signal_ends_streams_with_their_results(
             process.kill()
 
 
-@pytest.mark.slow
-def test_a_model_that_does_not_come_up_is_said(capfd: pytest.CaptureFixture[str]) -> None:
+def refused(*flags: str) -> str:
+    """Return what the command says before it ends with 1, which is one line."""
     pytest.importorskip("ray", reason="needs Ray: pip install 'ser-rt[cluster]'")
     arguments = [f"{key}={value}" for key, value in SMALL.items()]
-    assert main([*arguments, "provider=tensorrt", "model_gpus=0"]) == 1
-    assert "TensorrtExecutionProvider did not come up" in capfd.readouterr().err
+    command = [sys.executable, "-m", "ser_rt.cluster", *arguments, *flags]
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=200, cwd=ROOT
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_model_that_does_not_come_up_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    line = refused(f"--port={port}", "provider=tensorrt", "model_gpus=0")
+    assert "TensorrtExecutionProvider did not come up" in line
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_port_that_is_taken_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = refused(f"--port={port}")
+    assert line.startswith("ser-cluster: the application does not come up: ")
+    assert line.endswith(f"Failed to bind to address '127.0.0.1:{port}'.")
