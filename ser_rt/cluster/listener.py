@@ -112,7 +112,7 @@ class Listener:
     async def _make_service(self) -> ListenerService:
         model, most_bytes = self._model, self._listening.max_unheard_bytes
         if self._models is None:
-            own = await asyncio.to_thread(load, model.model, model.provider, model.threads)
+            own = await asyncio.to_thread(load, model.model, model.provider, model.threads or 1)
             return ListenerService(own, self._limits, most_bytes, workers=self._workers)
         others = await RemoteModel.find(model, self._models)
         return ListenerService(
