@@ -189,7 +189,7 @@ def test_an_update_to_another_model_drops_no_stream(
 
 
 def test_an_ending_listener_gives_the_results_of_all_that_came(cluster: Cluster) -> None:
-    with connect(cluster.ws, compression=None) as socket:
+    with connect(cluster.ws, compression=None, open_timeout=30) as socket:
         socket.send(json.dumps(CONFIG))
         assert receive(socket, 30)["type"] == "ready"
         socket.send(pcm(1.2))

@@ -37,7 +37,7 @@ def test_another_listener_comes_when_there_are_more_streams(cluster: Cluster) ->
     address = cluster.ws.replace("/v1", "/growing/v1")
     assert len(cluster.replicas("Listener", "growing")) == 1
     with ExitStack() as opened:
-        sockets = [opened.enter_context(connect(address)) for _ in range(3)]
+        sockets = [opened.enter_context(connect(address, open_timeout=30)) for _ in range(3)]
         for socket in sockets:
             socket.send(json.dumps(CONFIG))
             assert receive(socket, 30)["type"] == "ready"
@@ -64,7 +64,9 @@ def test_what_a_cluster_adds_to_a_window(cluster: Cluster) -> None:
                 address = opened.enter_context(serving(ser_rt.load())).ws
             else:
                 address = cluster.ws.replace("/v1", f"/{name}/v1")
-            sockets[name] = opened.enter_context(connect(address, compression=None))
+            sockets[name] = opened.enter_context(
+                connect(address, compression=None, open_timeout=30)
+            )
             sockets[name].send(json.dumps(CONFIG | {"gate_threshold": 0}))
             assert receive(sockets[name], 30)["type"] == "ready"
             sockets[name].send(samples[: 6 * hop].tobytes())

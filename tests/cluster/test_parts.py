@@ -135,7 +135,11 @@ def test_a_pulse_needs_to_know_what_is_usual() -> None:
 
 
 @pytest.mark.parametrize("says", [True, False])
-def test_silence_alone_is_no_end(says: bool) -> None:  # noqa: FBT001 (a parameter of a test)
+def test_silence_alone_is_no_end(
+    monkeypatch: pytest.MonkeyPatch,
+    says: bool,  # noqa: FBT001 (a parameter of a test)
+) -> None:
+    monkeypatch.setattr(pulses, "PAUSE_S", 0.0)
     now, asked = [0.0], []
     pulse = Pulse(clock=lambda: now[0])
     for at in (0.0, 1.0, 2.0):

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_the_python_client_hears_what_this_machine_would(
 def test_what_is_wrong_is_said(
     cluster: Cluster, first: str | bytes, code: str, close_code: int
 ) -> None:
-    with connect(cluster.ws) as socket:
+    with connect(cluster.ws, open_timeout=30) as socket:
         socket.send(first)
         messages, closed_with, reason = rest(socket, 30)
     assert [message["code"] for message in messages] == [code]
@@ -75,13 +76,14 @@ def test_what_is_wrong_is_said(
 
 
 def test_over_http(cluster: Cluster, tiny_bundle: Path, write_audio: Callable[..., Path]) -> None:
-    assert httpx.get(cluster.http("/healthz")).json() == {"status": "ok"}
-    assert httpx.get(cluster.http("/readyz")).json()["status"] == "ready"
-    models = httpx.get(cluster.http("/v1/models")).json()
+    get = partial(httpx.get, timeout=30)
+    assert get(cluster.http("/healthz")).json() == {"status": "ok"}
+    assert get(cluster.http("/readyz")).json()["status"] == "ready"
+    models = get(cluster.http("/v1/models")).json()
     check(models, "models", "internal")
     assert models["models"][0]["name"] == "tiny"
-    assert "ser_streams " in httpx.get(cluster.http("/metrics")).text
-    assert httpx.get(cluster.http("/none")).json()["code"] == "not_found"
+    assert "ser_streams " in get(cluster.http("/metrics")).text
+    assert get(cluster.http("/none")).json()["code"] == "not_found"
     path = write_audio("a.wav", make_wave(2.2))
     answer = httpx.post(
         cluster.http("/v1/classify?vad=false"), content=path.read_bytes(), timeout=30
@@ -112,9 +114,9 @@ def strict(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
     return cluster.ws.replace("/v1", "/strict/v1")
 
 
-def strictly_connected(strict: str) -> ClientConnection:
+def strictly_connected(strict: str, **changes: Any) -> ClientConnection:
     socket: ClientConnection = connect(strict + "?token=" + KEY, open_timeout=30).__enter__()
-    socket.send(json.dumps(CONFIG))
+    socket.send(json.dumps(CONFIG | changes))
     assert receive(socket, 30)["limits"]["max_session_s"] == 100
     return socket
 
@@ -132,7 +134,7 @@ def test_a_listener_may_have_the_model_itself(
 
 
 def test_keys_are_asked_for(strict: str) -> None:
-    with pytest.raises(InvalidStatus) as refusal, connect(strict):
+    with pytest.raises(InvalidStatus) as refusal, connect(strict, open_timeout=30):
         pass
     body: Any = refusal.value.response.body
     assert (refusal.value.response.status_code, json.loads(body)["code"]) == (401, "unauthorized")
@@ -157,7 +159,7 @@ def test_a_message_that_is_too_big_ends_the_stream(strict: str) -> None:
 
 
 def test_a_client_that_is_much_too_fast_is_ended(strict: str) -> None:
-    socket = strictly_connected(strict)
+    socket = strictly_connected(strict, hop_s=0.1)  # it takes longer to hear than to send
     second = pcm(1.0)
     with suppress(ConnectionClosed):
         for _ in range(2_000):  # half an hour
