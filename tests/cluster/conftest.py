@@ -66,9 +66,9 @@ def _title(process: psutil.Process) -> str:
         return ""
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def cluster(tiny_bundle: Path) -> Iterator[Cluster]:
-    """One for all tests that leave it as it is, or mend it."""
+    """One for the tests of a module: it shall not run beside the tests of other things."""
     ray = pytest.importorskip("ray", reason="needs Ray: pip install 'ser-rt[cluster]'")
     serve = pytest.importorskip("ray.serve", reason="needs Ray: pip install 'ser-rt[cluster]'")
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
@@ -90,6 +90,7 @@ def cluster(tiny_bundle: Path) -> Iterator[Cluster]:
         running.deploy()
         yield running
     finally:
+        serve.shutdown()  # its threads would start Ray again
         ray.shutdown()
 
 
