@@ -36,8 +36,8 @@ bench: $(VENV)/.dev ## run the benchmarks (on an idle machine)
 report: $(VENV)/.dev ## run the benchmarks; write the README's speed tables and an HTML page
 	@mkdir -p .benchmarks
 	@$(PY) -m pytest $(SUITES) -q --benchmark-json=.benchmarks/suites.json >&2
-	@$(PY) -m benchmarks report .benchmarks/suites.json $(wildcard benchmarks/results/*.json) \
-	  --readme README.md --html .benchmarks/report.html
+	@$(PY) -m benchmarks report .benchmarks/suites.json $(wildcard benchmarks/results/*-peers-*.json) --readme README.md
+	@$(PY) -m benchmarks report .benchmarks/suites.json $(wildcard benchmarks/results/*.json) --html .benchmarks/report.html
 
 compare: $(VENV)/.dev ## fail if a hot path has become slower than its baseline
 	@$(PY) -m benchmarks.compare

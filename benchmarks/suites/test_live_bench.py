@@ -6,7 +6,6 @@ pytest benchmarks/test_live_bench.py --benchmark-only --benchmark-enable    # th
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -57,7 +56,7 @@ def listen(pulse: Pulse, speech: Path | None, *flags: str) -> tuple[dict[str, An
     else:
         pulse.play(speech)
     share = (sum(watched.cpu_times()[:2]) - before) / (time.monotonic() - started)
-    process.send_signal(signal.SIGINT)
+    process.terminate()
     *_, summary = process.communicate(timeout=10)[0].splitlines()
     found: dict[str, Any] = json.loads(summary)
     return found, share
