@@ -125,7 +125,7 @@ def tables(document: dict[str, Any], *, is_short: bool = False) -> list[Table]:
     ]
     failed = [(row["variant"]["label"], row["problem"]) for row in rows if row["status"] != "ok"]
     head = ("", *(name for name, _ in columns))
-    title = TITLES.get(command, "Live streams at once")
+    title = TITLES.get(command, "Live streams at once") + _threads(document["settings"])
     found = [Table(title, head, done, _note(document, command))] if done else []
     if is_short:
         return found
@@ -164,6 +164,16 @@ def _note(document: dict[str, Any], command: str) -> str:
         said.append(f"{ours}: {_with_range(best)} times as fast as the best other, {best['peer']}.")
     energy = document["machine"]["energy"]
     return " ".join([*said, f"Energy {energy}."])
+
+
+def _threads(settings: dict[str, Any]) -> str:
+    """Name the threads of a call, where they are not in the rows."""
+    match settings.get("threads"):
+        case 1 | [1]:
+            return ", 1 thread"
+        case int(threads) | [int(threads)]:
+            return f", {threads} threads"
+    return ""
 
 
 def _capacities(document: dict[str, Any]) -> list[str]:
