@@ -65,20 +65,19 @@ def test_a_microphone_is_heard_as_the_file_behind_it(
     page = heard_on_page(it)
     # A result that a busy machine left out, with a warning, is missing in what is smoothed later.
     agree(page, heard_offline(sent, rate), 0.2 if it.events("warning") else 1e-6)
-    # The device plays before the page listens: where the file stands is known to half a hop, so a
-    # second's emotion may be that of the hop beside. A busy machine may drop some of it once.
+    assert {int(end) for end in page} >= set(range(1, HEARD_S)), "nothing was heard in a second"
+    # The device plays before the page listens, so a second may come from anywhere in the file; a
+    # busy machine may drop some of it once.
     played = soxr.resample(soundfile.read(clip, dtype="float32")[0], RATE, rate)
-    middle = sent[3 * rate : 5 * rate]
-    behind_s = (int(np.argmax(correlate(played, middle, "valid", "fft"))) - 3 * rate) / rate
-    assert 0 <= behind_s < 3
-    offline = heard_offline(played[round(behind_s * rate) :], rate)
-    different = []
-    for second in range(1, HEARD_S):
-        named = {e.get("emotion") for end, e in page.items() if second <= end < second + 1}
-        near = {e.get("emotion") for end, e in offline.items() if abs(end - second - 0.25) < 1}
-        assert named, f"nothing was heard in second {second}"
-        different += [second] * (not named <= near)
-    assert len(different) <= 1
+    seconds = [sent[i * rate : (i + 1) * rate] for i in range(1, HEARD_S)]
+    alike = [likeness(second, played) for second in seconds]
+    assert sorted(alike)[1] > 0.9, alike
+
+
+def likeness(piece: NDArray[Any], whole: NDArray[Any]) -> float:
+    """Return the correlation of a piece with the place in the whole that it is most like."""
+    at = int(np.argmax(correlate(whole, piece, "valid", "fft")))
+    return float(np.corrcoef(piece, whole[at : at + len(piece)])[0, 1])
 
 
 def test_a_dropped_recording_is_played_and_heard_as_it_is(
