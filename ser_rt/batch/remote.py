@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 import tempfile
 from collections.abc import Iterator
@@ -99,12 +98,12 @@ def fetched(path: str) -> Iterator[str]:
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="ser-batch-") as folder:
-        copy = os.path.join(folder, "audio" + Path(path.partition("::")[0]).suffix)  # noqa: PTH118
+        copy = Path(folder, "audio" + Path(path.partition("::")[0]).suffix)
         if is_here:
-            os.symlink(path, copy)  # noqa: PTH211 (decoders take no name that is not UTF-8)
+            copy.symlink_to(path)  # decoders take no name that is not UTF-8
         else:
-            _fetch(path, copy)
-        yield copy
+            _fetch(path, str(copy))
+        yield str(copy)
 
 
 def _fetch(url: str, copy: str) -> None:
