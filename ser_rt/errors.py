@@ -7,7 +7,8 @@ SerError
 │   └── BundleInvalidError (ValueError)      wrong hash, unknown format, path outside the folder
 ├── AudioError
 │   ├── AudioNotFoundError (FileNotFoundError)
-│   ├── AudioDecodeError (ValueError)        not audio, truncated, empty
+│   ├── AudioDecodeError (ValueError)        not audio, truncated
+│   │   └── NoAudioError                     nothing in it
 │   └── AudioInputError (ValueError)         samples pushed with a wrong type, rate or value
 ├── DeviceError (OSError)                    no such microphone, or it does not open
 ├── ProviderError (RuntimeError)             an execution provider did not come up
@@ -57,6 +58,10 @@ class AudioNotFoundError(AudioError, FileNotFoundError):
 
 class AudioDecodeError(AudioError, ValueError):
     """A file or byte stream is not audio that can be decoded."""
+
+
+class NoAudioError(AudioDecodeError):
+    """A file or byte stream holds no audio at all."""
 
 
 class AudioInputError(AudioError, ValueError):

@@ -17,12 +17,13 @@ from ser_rt.batching import DEFAULT_BATCH_SIZE, classify
 from ser_rt.config import model_config
 from ser_rt.corpus import AUDIO_SUFFIXES
 from ser_rt.errors import (
+    AudioDecodeError,
     AudioError,
     ConfigError,
     DataError,
 )
 from ser_rt.loading import PROVIDER_HELP, open_model
-from ser_rt.preprocessing import SHORTEST_S, read_speech
+from ser_rt.preprocessing import SHORTEST_S, check_speech, read_so_far
 from ser_rt.runtime.providers import PROVIDERS
 from ser_rt.utils import positive_int, run_command, write_json
 
@@ -60,6 +61,8 @@ class Distribution(TypedDict):
 class EmotionInference:
     """Predicts emotions of audio files with one classifier.
 
+    A file that breaks off has the emotion of what was heard, and a `status` that says where.
+
     A file gets the same probabilities alone and in a batch. One longer than `max_duration` is
     heard in equal windows, and their probabilities are averaged: all of it counts.
 
@@ -93,19 +96,26 @@ class EmotionInference:
     def predict_batch(self, audio_paths: Sequence[str | Path]) -> list[Prediction]:
         """Predict many files, in their order; a bad one does not stop the others."""
         results: dict[int, Prediction] = {}
+        problems: dict[int, AudioDecodeError] = {}
         waiting: dict[int, FloatArray] = {}
         waiting_s = 0.0
         for place, path in enumerate(audio_paths):
             try:
-                waiting[place] = read_speech(path, self.classifier.sample_rate)
+                samples, problem = read_so_far(path, self.classifier.sample_rate)
+                if problem is not None:
+                    problems[place] = problem
+                check_speech(samples, path, self.classifier.sample_rate)
             except AudioError as error:
-                results[place] = _failure(path, error)
+                results[place] = _failure(path, problems.get(place) or error)
                 continue
+            waiting[place] = samples
             waiting_s += len(waiting[place]) / self.classifier.sample_rate
             if waiting_s >= _POOL_S:
                 results |= self._classify(waiting, audio_paths)
                 waiting, waiting_s = {}, 0.0
         results |= self._classify(waiting, audio_paths)
+        for place, found in problems.items():
+            results[place]["status"] = f"error: {found}"
         return [results[place] for place in range(len(audio_paths))]
 
     def predict_directory(self, directory: str | Path) -> list[Prediction]:
@@ -201,7 +211,7 @@ def _predict(options: argparse.Namespace) -> int:
     if not results:
         msg = f"no audio files under {options.directory}"
         raise DataError(msg)
-    failed = [r for r in results if r["predicted_emotion"] is None]
+    failed = [r for r in results if r["status"] != "success"]
     if options.no_probabilities:
         for result in results:
             del result["probabilities"]  # type: ignore[misc]  # the user asked for none

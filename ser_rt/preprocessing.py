@@ -6,12 +6,14 @@ random unless augmentation is asked for: the same file gives the same samples ev
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ser_rt.audio.decoding import printable
 from ser_rt.augmentation import augment
 from ser_rt.config import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError, ConfigError, MissingDependencyError
@@ -20,6 +22,8 @@ from ser_rt.runtime.sources.file import FileSource
 
 if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray
+
+logger = logging.getLogger(__name__)
 
 SHORTEST_S = 0.1
 """Seconds of audio below which nothing is worth hearing."""
@@ -34,10 +38,35 @@ def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE) -> FloatArray:
 
     Raises:
         AudioNotFoundError: there is no such file.
-        AudioDecodeError: it is not audio, is damaged, or holds none.
+        AudioDecodeError: it is not audio, breaks off, or holds none.
     """
+    samples, error = read_so_far(path, sample_rate)
+    if error is not None:
+        raise error
+    return samples
+
+
+def read_so_far(
+    path: str | Path, sample_rate: int = SAMPLE_RATE
+) -> tuple[FloatArray, AudioDecodeError | None]:
+    """Decode as much of a file as there is: its samples, and why they are not all, if so.
+
+    What is damaged in between is silence, and logged.
+
+    Raises:
+        AudioNotFoundError: there is no such file.
+        AudioDecodeError: it is not audio at all.
+    """
+    heard, problem = [SILENCE], None
     with FileSource(path, sample_rate) as source:
-        return np.concatenate([SILENCE, *(chunk.samples for chunk in source)])
+        try:
+            for chunk in source:
+                heard.append(chunk.samples)
+                for warning in chunk.warnings:
+                    logger.warning("%s: %s", printable(path), warning.message)
+        except AudioDecodeError as error:
+            problem = error
+    return np.concatenate(heard), problem
 
 
 def read_speech(path: str | Path, sample_rate: int = SAMPLE_RATE) -> FloatArray:
@@ -48,13 +77,19 @@ def read_speech(path: str | Path, sample_rate: int = SAMPLE_RATE) -> FloatArray:
         AudioDecodeError: it is not audio, shorter than 0.1 s, or nowhere above -80 dBFS.
     """
     samples = read_audio(path, sample_rate)
+    check_speech(samples, path, sample_rate)
+    return samples
+
+
+def check_speech(samples: FloatArray, path: str | Path, sample_rate: int = SAMPLE_RATE) -> None:
+    """Raise `AudioDecodeError` for what is too short or too quiet to hold speech."""
     if len(samples) < SHORTEST_S * sample_rate:
-        msg = f"{path} lasts {len(samples) / sample_rate:.3f} s: give {SHORTEST_S} s or more"
+        seconds = len(samples) / sample_rate
+        msg = f"{printable(path)} lasts {seconds:.3f} s: give {SHORTEST_S} s or more"
         raise AudioDecodeError(msg)
     if np.abs(samples).max() < _SILENCE_PEAK:
-        msg = f"{path} is silent: nobody speaks in it"
+        msg = f"{printable(path)} is silent: nobody speaks in it"
         raise AudioDecodeError(msg)
-    return samples
 
 
 def trim_silence(samples: FloatArray, sample_rate: int, depth_db: float = 40.0) -> FloatArray:

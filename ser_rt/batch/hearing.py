@@ -5,11 +5,8 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-
-import soundfile
 
 from ser_rt.batch.remote import FetchError, fetched, printable
 from ser_rt.batch.tables import WindowRows
@@ -22,6 +19,7 @@ from ser_rt.errors import (
     BundleInvalidError,
     ConfigError,
     MissingDependencyError,
+    NoAudioError,
     ProviderError,
 )
 from ser_rt.manifest import MANIFEST_FILE, sha256_of
@@ -123,12 +121,18 @@ class Hearer:
         try:
             with fetched(path) as local:
                 self._on_progress()
-                source = make_source("file", local, self._classifier.sample_rate)
+                source = make_source(
+                    "file",
+                    local,
+                    self._classifier.sample_rate,
+                    track=self._flags.track,
+                    channel=self._flags.channel,
+                )
                 with source:
                     for event in engine.run(self._limited(source)):
                         windows.add(event)
         except AudioError as error:
-            code, message = _code(error, path, engine.heard_s), str(error)
+            code, message = _code(error, engine.heard_s), str(error)
         except (BundleError, ConfigError, MissingDependencyError, ProviderError):
             raise
         except Exception as error:  # noqa: BLE001 (a bad file is a row, not an end)
@@ -188,24 +192,15 @@ def model_hash(bundle: Bundle) -> str:
     return sha256_of(bundle.folder / MANIFEST_FILE)
 
 
-def _code(error: AudioError, path: str, heard_s: float) -> str:
+def _code(error: AudioError, heard_s: float) -> str:
     if isinstance(error, AudioNotFoundError):
         return "missing"
     if isinstance(error, FetchError):
         return "not_fetched"
     if isinstance(error, _TooLongError):
         return "too_long"
+    if isinstance(error, NoAudioError):
+        return "empty"
     if not isinstance(error, AudioDecodeError):
         return "bad_samples"
-    if heard_s > 0:
-        return "damaged"
-    return "empty" if _is_empty(path) else "unreadable"
-
-
-def _is_empty(path: str) -> bool:
-    with suppress(OSError, soundfile.LibsndfileError, TypeError, ValueError):
-        with open(path, "rb") as file:  # noqa: PTH123 (a URL is no file: OSError)
-            if not file.read(1):
-                return True
-        return bool(soundfile.info(path).frames == 0)
-    return False
+    return "damaged" if heard_s > 0 else "unreadable"

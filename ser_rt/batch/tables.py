@@ -33,6 +33,7 @@ def windows_schema(labels: Sequence[str]) -> pa.Schema:
             *(pa.field(name, pa.float32()) for name in probability_columns(labels)),
             pa.field("speech", pa.float32(), nullable=False),
             pa.field("is_partial", pa.bool_(), nullable=False),
+            pa.field("channel", pa.int16()),
         ]
     )
 
@@ -82,6 +83,7 @@ class WindowRows:
             "confidence": event.confidence,
             "speech": event.speech,
             "is_partial": event.partial,
+            "channel": event.channel,
         }
         for label, probability in event.probabilities.items():
             row[f"p_{label}"] = probability

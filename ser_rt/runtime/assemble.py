@@ -10,10 +10,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
+from ser_rt.audio.decoding import printable
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.audio import AudioChunk, AudioSource
+from ser_rt.runtime.channels import ChannelEngines
+from ser_rt.runtime.converter import ALL_CHANNELS
 from ser_rt.runtime.decision import Steadiness
-from ser_rt.runtime.engine import Hearing
+from ser_rt.runtime.engine import Engine, Hearing
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.rotating import RotatingFile
 from ser_rt.runtime.settings import StreamSettings, make_engine
@@ -56,8 +59,16 @@ def about(model: OnnxClassifier | RemoteModel) -> str:
 def engine_of(
     flags: argparse.Namespace, model: OnnxClassifier | RemoteModel, name: str | None
 ) -> Hearing:
-    """Make the engine of one stream."""
-    settings = StreamSettings(
+    """Make the engine of one stream, or of each of its channels."""
+    if flags.channel == ALL_CHANNELS and isinstance(model, OnnxClassifier):
+        return ChannelEngines(lambda: _local_engine(flags, model, name))
+    if isinstance(model, OnnxClassifier):
+        return _local_engine(flags, model, name)
+    return model.engine(timing=not flags.no_timing, **_settings_of(flags, name))
+
+
+def _settings_of(flags: argparse.Namespace, name: str | None) -> StreamSettings:
+    return StreamSettings(
         window_s=flags.window,
         hop_s=flags.hop,
         min_window_s=flags.min_window,
@@ -69,8 +80,10 @@ def engine_of(
         gate_threshold=flags.gate_threshold,
         name=name,
     )
-    if not isinstance(model, OnnxClassifier):
-        return model.engine(timing=not flags.no_timing, **settings)
+
+
+def _local_engine(flags: argparse.Namespace, model: OnnxClassifier, name: str | None) -> Engine:
+    settings = _settings_of(flags, name)
     if not flags.no_vad and flags.gate_threshold > 0:
         from ser_rt.runtime.vad import SileroGate
 
@@ -85,6 +98,7 @@ def engine_of(
 
 def sources_of(flags: argparse.Namespace, sample_rate: int) -> Iterator[tuple[str, AudioSource]]:
     """Yield name and source of each thing to listen to."""
+    heard = {"track": flags.track, "channel": flags.channel}
     if flags.mic:
         microphone = make_source(
             "microphone",
@@ -99,14 +113,17 @@ def sources_of(flags: argparse.Namespace, sample_rate: int) -> Iterator[tuple[st
         yield "standard input", _standard_input(flags, sample_rate)
     for path in flags.files if flags.files != ["-"] else ():
         if "://" in path:
-            yield path, make_source("network", path, sample_rate, reconnect=not flags.no_reconnect)
+            source = make_source(
+                *("network", path, sample_rate), reconnect=not flags.no_reconnect, **heard
+            )
         else:
-            yield path, make_source("file", path, sample_rate, realtime=flags.realtime)
+            source = make_source("file", path, sample_rate, realtime=flags.realtime, **heard)
+        yield printable(path), source
 
 
 def _standard_input(flags: argparse.Namespace, sample_rate: int) -> AudioSource:
     if sys.stdin.isatty():
-        msg = "standard input is a terminal; pipe raw PCM or WAV into ser-stream -"
+        msg = "standard input is a terminal; pipe audio into ser-stream -"
         raise ConfigError(msg)
     from ser_rt.runtime.sources.byte_input import open_bytes
 
@@ -116,6 +133,8 @@ def _standard_input(flags: argparse.Namespace, sample_rate: int) -> AudioSource:
         rate=flags.rate,
         channels=flags.channels,
         encoding=flags.encoding,
+        track=flags.track,
+        channel=flags.channel,
     )
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Unpack
 
 from ser_rt.runtime.audio import AudioSource
+from ser_rt.runtime.converter import Channel
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.stream import (
@@ -24,8 +25,9 @@ from ser_rt.runtime.stream import (
 async def astream(
     audio: Audio | AsyncIterable[Samples],
     *,
-    sample_rate: int | None = None,
+    sample_rate: float | None = None,
     model: Model = None,
+    channel: Channel = None,
     **settings: Unpack[StreamSettings],
 ) -> AsyncGenerator[EmotionEvent, None]:
     """Yield as `stream` does, with all reading and all inference in a worker thread.
@@ -34,7 +36,9 @@ async def astream(
     """
     classifier = await asyncio.to_thread(as_classifier, model)
     if not isinstance(audio, AsyncIterable):
-        events = stream(audio, sample_rate=sample_rate, model=classifier, **settings)
+        events = stream(
+            audio, sample_rate=sample_rate, model=classifier, channel=channel, **settings
+        )
         try:
             while (event := await asyncio.to_thread(next, events, None)) is not None:
                 yield event

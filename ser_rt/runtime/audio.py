@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from numbers import Real
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import soxr
 
+from ser_rt.audio.block import SourceWarning
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import AudioInputError
 
@@ -21,13 +24,6 @@ MAX_PEAK = 10.0
 """Float samples belong in [-1, 1]; beyond 20 dB over that they were never scaled."""
 
 SILENCE: FloatArray = np.zeros(0, dtype=np.float32)
-
-
-class SourceWarning(NamedTuple):
-    """Something a listener should know about the audio: ``overflow``, ``trailing_bytes``, ..."""
-
-    code: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +39,7 @@ class AudioChunk:
         queue_s: Time the samples lay in a queue after they were captured.
         resample_s: Time the samples spent in the resampler after that.
         warnings: What went wrong before or in this chunk.
+        channel: Which channel it is, from 1, where each is heard by itself; None for their mean.
     """
 
     samples: FloatArray
@@ -52,6 +49,7 @@ class AudioChunk:
     queue_s: float = 0.0
     resample_s: float = 0.0
     warnings: tuple[SourceWarning, ...] = ()
+    channel: int | None = None
 
 
 class AudioSource(ABC):
@@ -84,9 +82,14 @@ class AudioSource(ABC):
         """Yield chunks in order until the audio ends."""
 
 
-def checked_rate(sample_rate: int) -> int:
-    """Return a sample rate in Hz, or raise `AudioInputError` if no audio has it."""
-    if isinstance(sample_rate, bool) or not isinstance(sample_rate, int | np.integer):
+def checked_rate(sample_rate: float) -> int:
+    """Return a sample rate in Hz, or raise `AudioInputError` if no audio has it.
+
+    Sound libraries and JSON give whole numbers as floats: 44100.0 is taken, 44100.5 is not.
+    """
+    value: Any = sample_rate
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or value != int(value):
         msg = f"sample rate must be a whole number of Hz, not {sample_rate!r}"
         raise AudioInputError(msg)
     if not MIN_RATE_HZ <= sample_rate <= MAX_RATE_HZ:
@@ -104,14 +107,16 @@ def as_array(samples: npt.ArrayLike) -> npt.NDArray[Any]:
         raise AudioInputError(msg) from error
 
 
-def mono(samples: npt.NDArray[Any]) -> FloatArray:
-    """Return samples as mono float32 in [-1, 1]; channels are averaged.
+def mono(samples: npt.NDArray[Any], channel: int | None = None) -> FloatArray:
+    """Return samples as mono float32 in [-1, 1].
 
     Args:
         samples: ``[samples]`` or ``[samples, channels]``; float in [-1, 1], or int16.
+        channel: The channel to take, from 1; None for the mean of all.
 
     Raises:
-        AudioInputError: Another type or shape, NaN or infinity, or floats that were not scaled.
+        AudioInputError: Another type or shape, NaN or infinity, floats that were not scaled, or no
+            such channel.
     """
     samples = as_array(samples)
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and samples.shape[1] > MAX_CHANNELS):
@@ -120,6 +125,8 @@ def mono(samples: npt.NDArray[Any]) -> FloatArray:
     if samples.ndim == 2 and samples.shape[1] == 0:
         msg = f"samples of shape {samples.shape} have no channel"
         raise AudioInputError(msg)
+    if channel is not None:
+        samples = _channel(samples, channel)
     if samples.dtype == np.int16:
         floats = samples.astype(np.float32) / np.float32(32768.0)
     elif samples.dtype.kind == "f":
@@ -132,6 +139,14 @@ def mono(samples: npt.NDArray[Any]) -> FloatArray:
     return floats if floats.ndim == 1 else floats.mean(axis=1, dtype=np.float32)
 
 
+def _channel(samples: npt.NDArray[Any], channel: int) -> npt.NDArray[Any]:
+    count = 1 if samples.ndim == 1 else samples.shape[1]
+    if not 1 <= channel <= count:
+        msg = f"there is no channel {channel}: the audio has {count}"
+        raise AudioInputError(msg)
+    return samples if samples.ndim == 1 else samples[:, channel - 1]
+
+
 def _check_values(samples: FloatArray) -> None:
     if samples.size == 0 or np.abs(samples).max() <= MAX_PEAK:
         return
@@ -141,6 +156,31 @@ def _check_values(samples: FloatArray) -> None:
     hint = "" if value != value or abs(value) == float("inf") else "; divide int16 by 32768"  # noqa: PLR0124
     msg = f"sample {where} is {value:g}, outside [-1, 1]{hint}"
     raise AudioInputError(msg)
+
+
+CANCELLING = (
+    "the channels cancel each other: one has its wires crossed, and their mean is all but silence; "
+    "name the channel to hear (--channel 1)"
+)
+
+
+class Cancelling:
+    """Notices two channels of which one is the other turned round."""
+
+    _LOUD, _SHARE, _ENOUGH_S = 1e-6, 0.01, 1.0
+
+    def __init__(self, rate: int) -> None:
+        """Follow audio of a rate in Hz."""
+        self._needed = round(self._ENOUGH_S * rate)
+
+    def is_noticed(self, samples: npt.NDArray[Any], mean: FloatArray) -> bool:
+        """Return whether there was a second of it, with these samples and their mean."""
+        if samples.ndim == 2 and samples.shape[1] == 2 and len(mean):
+            scale = 1.0 if samples.dtype.kind == "f" else 1 / 32768
+            power = float(np.square(samples * scale, dtype=np.float32).mean())
+            if power > self._LOUD and float(np.square(mean).mean()) < self._SHARE * power:
+                self._needed -= len(mean)
+        return self._needed <= 0
 
 
 class ChunkMaker:
@@ -157,10 +197,16 @@ class ChunkMaker:
         *,
         is_live: bool = False,
         start: int = 0,
+        channel: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Make a converter from one rate to another; ``start`` is the index of its first sample."""
+        """Make a converter from one rate to another.
+
+        ``start`` is the index of its first sample, ``channel`` as of `mono`.
+        """
         self._from_hz, self._to_hz = checked_rate(from_hz), checked_rate(to_hz)
+        self._channel = channel
+        self._cancelling = Cancelling(self._from_hz) if channel is None else None
         self._start, self._clock = start, clock
         self._is_live = is_live
         self._warnings: list[SourceWarning] = []
@@ -194,7 +240,10 @@ class ChunkMaker:
     ) -> AudioChunk:
         """Convert samples ``[samples]`` or ``[samples, channels]`` as in `mono`."""
         started = self._clock()
-        frames = mono(samples)
+        frames = mono(samples, self._channel)
+        if self._cancelling is not None and self._cancelling.is_noticed(samples, frames):
+            self._cancelling = None
+            self.warn("opposite_channels", CANCELLING)
         self._next_frame += len(frames)
         if self._resampler is not None:
             frames = self._resampler.resample_chunk(frames)
@@ -222,4 +271,7 @@ class ChunkMaker:
             captured_at -= held_s
             resample_s += held_s
         warnings, self._warnings = tuple(self._warnings), []
-        return AudioChunk(samples, start, captured_at, self._is_live, queue_s, resample_s, warnings)
+        return AudioChunk(
+            *(samples, start, captured_at, self._is_live, queue_s, resample_s, warnings),
+            channel=self._channel,
+        )

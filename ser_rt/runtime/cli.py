@@ -58,7 +58,7 @@ def _check_standard_streams(flags: argparse.Namespace) -> None:
         msg = "standard output is closed; name a file with --output"
         raise OutputError(msg)
     if sys.stdin is None and "-" in flags.files:
-        msg = "standard input is closed; pipe raw PCM or WAV into ser-stream -"
+        msg = "standard input is closed; pipe audio into ser-stream -"
         raise AudioInputError(msg)
 
 

@@ -26,5 +26,5 @@ VAD_MIN_SILENCE_S = 0.25
 VAD_PRE_ROLL_S = 0.1
 """Time before the start of speech that belongs to it: breath, an unvoiced consonant."""
 
-PCM_ENCODINGS = {"s16le": 2, "f32le": 4, "s24le": 3, "s32le": 4, "u8": 1}
+PCM_ENCODINGS = {"s16le": 2, "f32le": 4, "s24le": 3, "s32le": 4, "u8": 1, "mulaw": 1, "alaw": 1}
 """Bytes of a sample in each encoding of raw PCM."""

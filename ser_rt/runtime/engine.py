@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
+from ser_rt.audio.block import SourceWarning
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, DeviceError
-from ser_rt.runtime.audio import AudioChunk, SourceWarning
+from ser_rt.runtime.audio import AudioChunk
 from ser_rt.runtime.decision import Decider, Steadiness
 from ser_rt.runtime.episodes import EpisodeTracker
 from ser_rt.runtime.event import UNSURE, EmotionEvent, latency_ms

@@ -45,6 +45,7 @@ class EpisodeTracker:
                 confidence=confidence,
                 peak=event.end,
                 source=event.source,
+                channel=event.channel,
             )
             return running
         rises = confidence > (running.confidence or 0.0)

@@ -42,6 +42,7 @@ class EmotionEvent:
         message: What a warning says.
         peak: Where an episode was clearest, in seconds of audio.
         source: What was listened to, where there is more than one.
+        channel: Which channel of it, from 1, where each is heard by itself.
     """
 
     type: EventType
@@ -58,6 +59,7 @@ class EmotionEvent:
     message: str | None = None
     peak: float | None = None
     source: str | None = None
+    channel: int | None = None
 
     @property
     def korean(self) -> str | None:
@@ -78,6 +80,8 @@ class EmotionEvent:
         event: dict[str, Any] = {"type": self.type, "seq": self.seq}
         if self.source is not None:
             event["source"] = self.source
+        if self.channel is not None:
+            event["channel"] = self.channel
         event |= {"start": self.start, "end": self.end}
         if self.type == "warning":
             return event | {"code": self.code, "message": self.message}

@@ -24,7 +24,7 @@ UIS = ("live", "plain")
 _USAGE = """\
 ser-stream [flags] FILE...      hear recordings, or streams by URL
        ser-stream [flags] --mic        listen to a microphone
-       ser-stream [flags] -            hear raw PCM or WAV on standard input"""
+       ser-stream [flags] -            hear standard input: any format, or raw PCM if told so"""
 _EPILOG = """\
 example:
   ffmpeg -i talk.mp4 -f wav - | ser-stream - --format jsonl
@@ -54,6 +54,16 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def channel_of(text: str) -> int | str:
+    """Read a number from 1, or ``all``, for `argparse`."""
+    if text == "all":
+        return text
+    if not text.isdecimal() or not int(text):
+        msg = f"{text!r} must be a number from 1, or all"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
 def _add_inputs(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("what to listen to").add_argument
     add(
@@ -64,7 +74,6 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
     )
     add("--mic", action="store_true", help="listen to a microphone")
     add("--device", metavar="NAME", help="which one: its number, or part of its name")
-    add("--channel", type=int, metavar="N", help="which of its channels, from 1 (mean of two)")
     add("--no-reconnect", action="store_true", help="end when a device or a URL is lost")
     add("--save-input", metavar="FILE.flac", help="record what is heard")
     add("--list-devices", action="store_true", help="list the microphones and exit")
@@ -73,7 +82,8 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
         "--rate",
         type=int,
         metavar="HZ",
-        help=f"rate of raw PCM ({SAMPLE_RATE}), or to open the microphone at (any that it has)",
+        help="rate of raw PCM on standard input "
+        f"({SAMPLE_RATE}), or to open the microphone at (any that it has)",
     )
     add("--channels", type=int, metavar="N", help="channels of raw PCM (1)")
     add("--encoding", choices=tuple(PCM_ENCODINGS), help="of raw PCM (s16le)")
@@ -88,6 +98,13 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
 
 def _add_hearing(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("how to hear").add_argument
+    add(
+        "--channel",
+        type=channel_of,
+        metavar="N",
+        help="which channel, from 1; all hears each by itself (their mean)",
+    )
+    add("--track", type=int, metavar="N", help="which audio track of a file that has several")
     add("--model", metavar="PATH", help="folder of a bundle, or name of a built-in one")
     add("--provider", choices=tuple(PROVIDERS), default="cpu", help="(%(default)s)")
     add("--threads", type=int, metavar="N", help="threads of one model call")

@@ -83,7 +83,10 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
         return
     for is_met, dest, what in (
         (flags.mic, "device", "needs --mic"),
-        (flags.mic, "channel", "needs --mic"),
+        (not flags.mic or flags.channel != "all", "channel", "all needs a FILE, a URL or -"),
+        (not flags.mic, "track", "needs a FILE, a URL or -; a microphone has no tracks"),
+        (flags.channel != "all" or flags.server is None, "channel", "all needs a model here"),
+        (flags.channel != "all", "save_input", "records one channel: name it with --channel"),
         (flags.mic or pipe, "rate", "needs --mic or - (standard input); a file knows its rate"),
         (pipe, "channels", "needs - (standard input)"),
         (pipe, "encoding", "needs - (standard input)"),
@@ -109,7 +112,7 @@ def _check_values(flags: argparse.Namespace) -> None:
     if flags.rate is not None and flags.rate <= 0:
         msg = f"sample rate {flags.rate} Hz is not above 0"
         raise ConfigError(msg)
-    for name, value in (("rotate", flags.rotate), ("top-k", flags.top_k)):
+    for name, value in (("rotate", flags.rotate), ("top-k", flags.top_k), ("track", flags.track)):
         if value is not None and not value > 0:
             msg = f"{name} must be above 0, not {value:g}"
             raise ConfigError(msg)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ser_rt.runtime.audio import SourceWarning
+from ser_rt.audio.block import SourceWarning
 
 HEADROOM = 0.8
 """Share of the time that the model may take."""

@@ -9,9 +9,10 @@ from typing import Protocol
 
 import numpy as np
 
+from ser_rt.audio.block import SourceWarning
 from ser_rt.classifier import EmotionClassifier, FloatArray
 from ser_rt.errors import AudioInputError, ConfigError
-from ser_rt.runtime.audio import AudioChunk, SourceWarning
+from ser_rt.runtime.audio import AudioChunk
 from ser_rt.runtime.defaults import (
     GATE_THRESHOLD,
     HOP_S,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from numbers import Real
-from typing import TypedDict
+from typing import TypedDict, Unpack
 
 from ser_rt.classifier import EmotionClassifier, WindowDefaults
 from ser_rt.errors import ConfigError
+from ser_rt.runtime.channels import ChannelEngines, ChunkEngine
+from ser_rt.runtime.converter import ALL_CHANNELS, Channel
 from ser_rt.runtime.decision import Steadiness
 from ser_rt.runtime.defaults import (
     GATE_THRESHOLD,
@@ -128,6 +130,25 @@ def make_engine(
         name=name,
         clock=clock,
     )
+
+
+def make_engines(
+    classifier: EmotionClassifier,
+    channel: Channel = None,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    **settings: Unpack[StreamSettings],
+) -> ChunkEngine:
+    """Make the engine of one stream, or one for each channel with ``"all"``.
+
+    Raises:
+        ConfigError: A setting is out of range.
+    """
+
+    def make() -> Engine:
+        return make_engine(classifier, clock=clock, **settings)
+
+    return ChannelEngines(make) if channel == ALL_CHANNELS else make()
 
 
 def _gate(sample_rate: int, *, vad: bool) -> SpeechGate:

@@ -72,7 +72,7 @@ class CsvSink:
     def __init__(self, output: TextIO, settings: SinkSettings) -> None:
         """Write the header to ``output``."""
         self._output, self._timing, self._top_k = output, settings.timing, settings.top_k
-        columns = ["source", "type", "seq", "start", "end", "emotion", "confidence"]
+        columns = ["source", "channel", "type", "seq", "start", "end", "emotion", "confidence"]
         columns += settings.labels
         columns += ["speech", "partial", "peak"]
         columns += [*(["latency_ms"] if settings.timing else []), "code", "message"]

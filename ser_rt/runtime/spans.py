@@ -15,20 +15,26 @@ class SpanSink:
     def __init__(self, output: TextIO) -> None:
         """Write to ``output``."""
         self._output = output
-        self._tracker = EpisodeTracker()
+        self._trackers: dict[int | None, EpisodeTracker] = {}
         self._source: str | None = None
         self._count = 0
 
     def write(self, event: EmotionEvent) -> None:
         """Take an event."""
         if event.source != self._source:
-            self._write(self._tracker.flush())
-            self._tracker, self._source = EpisodeTracker(), event.source
-        self._write(self._tracker.update(event))
+            self._end()
+            self._source = event.source
+        tracker = self._trackers.setdefault(event.channel, EpisodeTracker())
+        self._write(tracker.update(event))
 
     def finish(self, summary: Summary) -> None:  # noqa: ARG002 (neither format has a place for it)
         """Write what has not ended."""
-        self._write(self._tracker.flush())
+        self._end()
+
+    def _end(self) -> None:
+        for tracker in self._trackers.values():
+            self._write(tracker.flush())
+        self._trackers = {}
 
     def _write(self, episode: EmotionEvent | None) -> None:
         if episode is not None:
@@ -51,7 +57,8 @@ class SrtSink(SpanSink):
     def _text(self, episode: EmotionEvent) -> str:
         name = episode.korean if self._lang == "ko" else episode.emotion
         times = f"{_srt_time(episode.start)} --> {_srt_time(episode.end)}"
-        return f"{self._count}\n{times}\n{name} {episode.confidence:.0%}\n\n"
+        channel = "" if episode.channel is None else f"[{episode.channel}] "
+        return f"{self._count}\n{times}\n{channel}{name} {episode.confidence:.0%}\n\n"
 
 
 class RttmSink(SpanSink):
@@ -60,8 +67,11 @@ class RttmSink(SpanSink):
     def _text(self, episode: EmotionEvent) -> str:
         source = (episode.source or "audio").replace(" ", "_")
         seconds = episode.end - episode.start
+        channel = episode.channel or 1
         where = f"{episode.start:.3f} {seconds:.3f} <NA> <NA>"
-        return f"SPEAKER {source} 1 {where} {episode.emotion} {episode.confidence:.3f} <NA>\n"
+        return (
+            f"SPEAKER {source} {channel} {where} {episode.emotion} {episode.confidence:.3f} <NA>\n"
+        )
 
 
 def _srt_time(seconds: float) -> str:

@@ -20,10 +20,11 @@ import numpy.typing as npt
 from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioInputError
-from ser_rt.runtime.audio import AudioSource, ChunkMaker
+from ser_rt.runtime.audio import AudioSource, ChunkMaker, checked_rate
+from ser_rt.runtime.converter import Channel
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.settings import StreamSettings, checked_settings, make_engine
+from ser_rt.runtime.settings import StreamSettings, checked_settings, make_engine, make_engines
 from ser_rt.runtime.sources import make_source
 
 Samples = npt.NDArray[Any]
@@ -51,8 +52,9 @@ def load(
 def stream(
     audio: Audio,
     *,
-    sample_rate: int | None = None,
+    sample_rate: float | None = None,
     model: Model = None,
+    channel: Channel = None,
     **settings: Unpack[StreamSettings],
 ) -> Generator[EmotionEvent, None, None]:
     """Yield what is heard in a recording, a source, or arrays.
@@ -60,6 +62,8 @@ def stream(
     Args:
         audio: Path of a file; an `AudioSource`; or one array or an iterable of arrays
             ``[samples]`` or ``[samples, channels]``, float in [-1, 1] or int16.
+        channel: Which channel to hear, from 1; ``"all"`` hears each by itself, and events name
+            theirs; None for their mean. Not for an `AudioSource`, which has chosen.
         sample_rate: Rate of the arrays in Hz; not for the others.
         model: From `load`, to share it; or a folder or name to load for this stream alone.
         **settings: See `StreamSettings`.
@@ -74,14 +78,14 @@ def stream(
         ('emotion', 0.0, 1.0)
     """
     classifier = as_classifier(model)
-    engine = make_engine(classifier, **checked_settings(settings))
-    with as_source(audio, sample_rate, classifier.sample_rate) as source:
+    engine = make_engines(classifier, channel, **checked_settings(settings))
+    with as_source(audio, sample_rate, classifier.sample_rate, channel) as source:
         yield from engine.run(source)
 
 
 def open_stream(
     *,
-    sample_rate: int,
+    sample_rate: float,
     model: Model = None,
     live: bool = False,
     **settings: Unpack[StreamSettings],
@@ -106,14 +110,14 @@ class EmotionStream:
     def __init__(
         self,
         classifier: EmotionClassifier,
-        sample_rate: int,
+        sample_rate: float,
         *,
         live: bool = False,
         **settings: Unpack[StreamSettings],
     ) -> None:
         """Open a stream of ``sample_rate`` Hz; see `open_stream`."""
         self._engine = make_engine(classifier, **checked_settings(settings))
-        self._maker = ChunkMaker(sample_rate, classifier.sample_rate, is_live=live)
+        self._maker = ChunkMaker(checked_rate(sample_rate), classifier.sample_rate, is_live=live)
         self._is_open = True
 
     def push(self, samples: Samples, captured_at: float | None = None) -> list[EmotionEvent]:
@@ -157,7 +161,9 @@ def as_classifier(model: Model) -> EmotionClassifier:
     return load(model) if model is None or isinstance(model, str | Path) else model
 
 
-def as_source(audio: Audio, sample_rate: int | None, to_hz: int) -> AudioSource:
+def as_source(
+    audio: Audio, sample_rate: float | None, to_hz: int, channel: Channel = None
+) -> AudioSource:
     """Return audio as a source of chunks at a rate in Hz; arguments as of `stream`."""
     if sample_rate is not None and isinstance(audio, AudioSource | str | os.PathLike):
         msg = f"sample_rate {sample_rate!r} is for arrays; a file or source knows its own rate"
@@ -165,12 +171,12 @@ def as_source(audio: Audio, sample_rate: int | None, to_hz: int) -> AudioSource:
     if isinstance(audio, AudioSource):
         return audio
     if isinstance(audio, str | os.PathLike):
-        return make_source("file", audio, to_hz)
+        return make_source("file", audio, to_hz, channel=channel)
     arrays = [audio] if isinstance(audio, np.ndarray) else audio
-    return make_source("arrays", arrays, to_hz, rate=given_rate(sample_rate))
+    return make_source("arrays", arrays, to_hz, rate=given_rate(sample_rate), channel=channel)
 
 
-def given_rate(sample_rate: int | None) -> int:
+def given_rate(sample_rate: float | None) -> float:
     """Return the rate in Hz that arrays need, or raise `AudioInputError`."""
     if sample_rate is None:
         msg = "arrays do not know their rate: give sample_rate in Hz"

@@ -89,6 +89,8 @@ class TextLines:
         head = self._paint(where, _DIM) + "  "
         if event.source is not None:
             head = f"{event.source}  {head}"
+        if event.channel is not None:
+            head = f"[{event.channel}]  {head}"
         if event.type == "warning":
             return f"{head}{self._words['warning']}: {event.message}"
         if event.type == "episode":

@@ -1,4 +1,7 @@
-"""Opus in WebM or Ogg as it comes: a file that is still being written, decoded by FFmpeg."""
+"""What a browser's MediaRecorder writes, as it comes: a file that is not finished yet.
+
+Opus in WebM or Ogg, and AAC or Opus in fragments of MP4 (Safari); decoded by FFmpeg.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,16 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
 
-import numpy.typing as npt
-
+from ser_rt.audio.block import Block
+from ser_rt.audio.decoding import StreamDecoder
+from ser_rt.audio.formats import sniff
 from ser_rt.errors import AudioDecodeError
-from ser_rt.runtime.sources.decoding import AvDecoder
 
-MARKS = {b"OggS": "ogg", b"\x1a\x45\xdf\xa3": "matroska"}
-"""First bytes of each container, and FFmpeg's name of it."""
+FORMATS = ("Ogg", "Matroska or WebM", "MP4")
 
 MAX_BLOCKS = 4
-_MARK_BYTES = 4
+_MARK_BYTES = 12
 
 
 class ContainerInput:
@@ -27,23 +28,22 @@ class ContainerInput:
     """
 
     trailing_bytes = 0
-    sample_rate: int | None = None
 
     def __init__(self, piece_s: float) -> None:
         """Take bytes, give pieces of at most ``piece_s`` seconds."""
         self._piece_s = piece_s
         self._changed = threading.Condition()
         self._bytes = bytearray()
-        self._blocks: deque[npt.NDArray[Any]] = deque()
+        self._blocks: deque[Block] = deque()
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
         self._is_hungry = self._is_complete = self._is_over = self._is_closed = False
 
-    def feed(self, data: bytes) -> Iterator[npt.NDArray[Any]]:
+    def feed(self, data: bytes) -> Iterator[Block]:
         """Yield pieces as far as the bytes go.
 
         Raises:
-            AudioDecodeError: They are no WebM or Ogg with audio.
+            AudioDecodeError: They are no WebM, Ogg or MP4 with audio.
         """
         with self._changed:
             self._bytes += data
@@ -53,7 +53,7 @@ class ContainerInput:
             self._start(bytes(self._bytes[:_MARK_BYTES]))
         yield from self._decoded()
 
-    def flush(self) -> Iterator[npt.NDArray[Any]]:
+    def flush(self) -> Iterator[Block]:
         """Yield what is left at the end."""
         with self._changed:
             self._is_complete, self._is_hungry = True, False
@@ -82,19 +82,16 @@ class ContainerInput:
             return data
 
     def _start(self, mark: bytes) -> None:
-        if mark not in MARKS:
-            msg = "the audio is no WebM or Ogg file, as encoding opus needs"
+        if sniff(mark) not in FORMATS:
+            msg = "the audio is no WebM, Ogg or MP4 file, as encoding opus needs"
             raise AudioDecodeError(msg)
-        self._thread = threading.Thread(
-            target=self._work, args=(MARKS[mark],), name="ser-rt-opus", daemon=True
-        )
+        self._thread = threading.Thread(target=self._work, name="ser-rt-container", daemon=True)
         self._thread.start()
 
-    def _work(self, container: str) -> None:
+    def _work(self) -> None:
         try:
-            with closing(AvDecoder(self, formats=container)) as decoder:
-                self.sample_rate = decoder.sample_rate
-                for block in decoder.blocks(max(1, round(self._piece_s * decoder.sample_rate))):
+            with closing(StreamDecoder(self, "the stream")) as decoder:
+                for block in decoder.blocks(self._piece_s):
                     if not self._put(block):
                         return
         except Exception as error:  # noqa: BLE001 (it is raised again where the bytes come from)
@@ -104,7 +101,7 @@ class ContainerInput:
                 self._is_over = True
                 self._changed.notify_all()
 
-    def _put(self, block: npt.NDArray[Any]) -> bool:
+    def _put(self, block: Block) -> bool:
         """Hand a block over; return whether more is wanted."""
         with self._changed:
             while len(self._blocks) >= MAX_BLOCKS and not self._is_closed:
@@ -113,7 +110,7 @@ class ContainerInput:
             self._changed.notify_all()
             return not self._is_closed
 
-    def _decoded(self) -> Iterator[npt.NDArray[Any]]:
+    def _decoded(self) -> Iterator[Block]:
         """Yield blocks until the decoder has used all bytes, or ended."""
         while self._thread is not None:
             with self._changed:

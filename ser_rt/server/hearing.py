@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
+from ser_rt.audio.block import Block, SourceWarning
 from ser_rt.classifier import EmotionClassifier
-from ser_rt.runtime.audio import ChunkMaker
+from ser_rt.errors import AudioError
+from ser_rt.runtime.converter import BlockConverter
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.settings import make_engine
+from ser_rt.runtime.settings import make_engines
 from ser_rt.runtime.summary import Ledger, Summary
-from ser_rt.server.inputs import INPUTS, Samples
+from ser_rt.server.inputs import INPUTS, PcmInput
 from ser_rt.server.protocol import ProtocolError, StreamConfig
 
 Events = list[EmotionEvent]
@@ -46,8 +49,9 @@ class Hearing:
     @property
     def end_s(self) -> float:
         """Where the audio heard so far ends."""
-        samples = 0 if self._maker is None else self._maker.next_sample
-        return samples / self._classifier.sample_rate
+        return (
+            self._converter.next_sample / self._classifier.sample_rate if self._has_audio else 0.0
+        )
 
     @property
     def skipped_windows(self) -> int:
@@ -69,23 +73,31 @@ class Hearing:
 
     def finish(self) -> Iterator[Events]:
         """Yield the last results."""
-        yield from self._hear(self._input.flush(), self._clock())
-        if self._maker is not None:
+        try:
+            yield from self._hear(self._input.flush(), self._clock())
+        except AudioError:
+            yield from self._rest()
+            raise
+        yield from self._rest()
+
+    def _rest(self) -> Iterator[Events]:
+        """Yield the results of what resamplers still hold."""
+        for chunk in self._converter.flush():
+            warnings = chunk.warnings
             if self._input.trailing_bytes:
-                bytes_ = self._input.trailing_bytes
-                self._maker.warn("trailing_bytes", f"the last {bytes_} bytes are no whole sample")
-            yield self._noted(self._engine.feed(self._maker.flush()))
+                message = f"the last {self._input.trailing_bytes} bytes are no whole sample"
+                warnings += (SourceWarning("trailing_bytes", message),)
+            yield self._noted(self._engine.feed(replace(chunk, warnings=warnings)))
         yield from self.finalize()
 
     def gap(self, seconds: float) -> Iterator[Events]:
         """Leave out audio that was lost; yield the results of what was before it."""
-        if self._config.encoding == "opus":
+        if not isinstance(self._input, PcmInput):
             msg = "opus has no gaps: reset, and begin a new file"
             raise ProtocolError(msg, "bad_message")
-        maker = self._made()
-        yield self._noted(self._engine.feed(maker.flush()))
-        self._frame += round(seconds * (self._input.sample_rate or 0))
-        maker.jump(self._frame)
+        for chunk in self._converter.flush():
+            yield self._noted(self._engine.feed(chunk))
+        self._input.skip(seconds)
 
     def reset(self) -> None:
         """Forget all audio so far."""
@@ -106,27 +118,25 @@ class Hearing:
 
     def _begin(self) -> None:
         self._input = INPUTS[self._config.encoding](self._config)
-        self._engine = make_engine(self._classifier, clock=self._clock, **self._config.settings)
-        self._maker: ChunkMaker | None = None
-        self._frame = 0
+        config, to_hz = self._config, self._classifier.sample_rate
+        self._engine = make_engines(
+            self._classifier, config.channel, clock=self._clock, **config.settings
+        )
+        self._converter = BlockConverter(
+            to_hz,
+            channel=config.channel,
+            is_live=config.live,
+            start=round(config.start_s * to_hz),
+            clock=self._clock,
+        )
+        self._has_audio = False
 
-    def _made(self) -> ChunkMaker:
-        if self._maker is None:
-            to_hz = self._classifier.sample_rate
-            self._maker = ChunkMaker(
-                self._input.sample_rate or to_hz,
-                to_hz,
-                is_live=self._config.live,
-                start=round(self._config.start_s * to_hz),
-                clock=self._clock,
-            )
-        return self._maker
-
-    def _hear(self, pieces: Iterable[Samples], arrived_at: float) -> Iterator[Events]:
-        for piece in pieces:
-            self._frame += len(piece)
-            chunk = self._made().feed(piece, arrived_at, max(0.0, self._clock() - arrived_at))
-            yield self._noted(self._engine.feed(chunk))
+    def _hear(self, blocks: Iterable[Block], arrived_at: float) -> Iterator[Events]:
+        for block in blocks:
+            self._has_audio = True
+            waited_s = max(0.0, self._clock() - arrived_at)
+            for chunk in self._converter.feed(block, arrived_at, waited_s):
+                yield self._noted(self._engine.feed(chunk))
             if self.total_s > self._max_audio_s:
                 msg = f"a stream may have {self._max_audio_s:g} s of audio; open another one"
                 raise ProtocolError(msg, "session_too_long")

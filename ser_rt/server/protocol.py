@@ -13,6 +13,7 @@ from jsonschema.exceptions import best_match
 from referencing import Registry, Resource
 
 from ser_rt.errors import SerError
+from ser_rt.runtime.converter import Channel
 from ser_rt.runtime.decision import Steadiness
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.settings import StreamSettings
@@ -66,14 +67,18 @@ SETTINGS = (
 class ProtocolError(SerError):
     """A client did what the protocol does not allow, or the server cannot go on with it."""
 
-    def __init__(self, message: str, code: str) -> None:
-        """Say what to do, and name the error by a code in `CLOSE_CODES` or `STATUSES`."""
+    def __init__(self, message: str, code: str, heard: dict[str, Any] | None = None) -> None:
+        """Say what to do, and name the error by a code in `CLOSE_CODES` or `STATUSES`.
+
+        ``heard`` is what came before it, of a recording that breaks off.
+        """
         super().__init__(message)
-        self.code = code
+        self.code, self._heard = code, heard
 
     def to_dict(self) -> dict[str, Any]:
         """Return the message that says so."""
-        return {"type": "error", "code": self.code, "message": str(self), "fatal": True}
+        error = {"type": "error", "code": self.code, "message": str(self), "fatal": True}
+        return error if self._heard is None else error | {"heard": self._heard}
 
     def to_json(self) -> str:
         """Return the message that says so, as text."""
@@ -93,6 +98,8 @@ class StreamConfig:
     top_k: int | None = None
     start_s: float = 0.0
     language: str = "en"
+    channel: Channel = None
+    track: int | None = None
 
     @classmethod
     def of(cls, message: dict[str, Any]) -> StreamConfig:
@@ -102,7 +109,13 @@ class StreamConfig:
             settings["steadiness"] = Steadiness(**message["steadiness"])
         own = {key: message[key] for key in cls.__slots__ if key in message}
         # In JSON 2.0 is an integer as well.
-        own |= {key: int(own[key]) for key in ("sample_rate", "channels", "top_k") if key in own}
+        own |= {
+            key: int(own[key])
+            for key in ("sample_rate", "channels", "top_k", "track")
+            if key in own
+        }
+        if isinstance(own.get("channel"), float):
+            own["channel"] = int(own["channel"])
         return cls(settings=cast("StreamSettings", settings), **own)
 
 

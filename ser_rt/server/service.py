@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -159,19 +159,31 @@ class Service:
 
     async def in_slices(
         self, pieces: Iterator[list[EmotionEvent]]
-    ) -> tuple[list[EmotionEvent], bool]:
-        """Go on with some work for about `SLICE_S`; return its events, and whether it ended."""
+    ) -> AsyncIterator[list[EmotionEvent]]:
+        """Do some work in slices of about `SLICE_S`; yield the events of each.
 
-        def work() -> tuple[list[EmotionEvent], bool]:
+        Raises:
+            SerError: As the work does, when the events before it have been yielded.
+        """
+
+        def work() -> tuple[list[EmotionEvent], SerError | bool]:
             events: list[EmotionEvent] = []
             ends_at = self.clock() + SLICE_S
-            for some in pieces:
-                events += some
-                if self.clock() > ends_at:
-                    return events, False
+            try:
+                for some in pieces:
+                    events += some
+                    if self.clock() > ends_at:
+                        return events, False
+            except SerError as error:
+                return events, error
             return events, True
 
-        return await self.in_thread(work)
+        end: SerError | bool = False
+        while end is False:
+            events, end = await self.in_thread(work)
+            yield events
+        if isinstance(end, SerError):
+            raise end
 
     async def start(self) -> None:
         """Warm the model up, once; `ready` after that, or with a `failure`."""

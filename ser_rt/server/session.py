@@ -202,15 +202,14 @@ class Session:
         self, pieces: Iterator[Events], hearing: Hearing, config: StreamConfig
     ) -> None:
         """Send events as they come out of the worker threads."""
-        is_over = False
-        while not is_over:
-            before_s, skipped = hearing.total_s, hearing.skipped_windows
-            events, is_over = await self._service.in_slices(pieces)
+        before_s, skipped = hearing.total_s, hearing.skipped_windows
+        async for events in self._service.in_slices(pieces):
             self._service.metrics.audio.inc(hearing.total_s - before_s)
             self._service.metrics.dropped.inc(max(0, hearing.skipped_windows - skipped))
             self._service.metrics.count(events)
             for event in events:
                 await self._send(event_message(event, config))
+            before_s, skipped = hearing.total_s, hearing.skipped_windows
 
     async def _received(self) -> bytes | str:
         received = await self._socket.receive()

@@ -6,7 +6,6 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,12 +16,9 @@ from starlette.requests import ClientDisconnect, Request
 
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, ClusterError, ConfigError, InferenceError
-from ser_rt.runtime.audio import ChunkMaker
-from ser_rt.runtime.engine import Engine
-from ser_rt.runtime.settings import make_engine
-from ser_rt.runtime.sources.decoding import CONTAINERS, Decoder, open_audio
+from ser_rt.runtime.settings import make_engines
+from ser_rt.runtime.sources.file import FileSource
 from ser_rt.server.hearing import Events
-from ser_rt.server.inputs import PIECE_S
 from ser_rt.server.protocol import (
     SETTINGS,
     ProtocolError,
@@ -33,7 +29,7 @@ from ser_rt.server.protocol import (
 )
 from ser_rt.server.service import Service
 
-QUERY = (*(name for name in SETTINGS if name != "name"), "top_k")
+QUERY = (*(name for name in SETTINGS if name != "name"), "top_k", "channel", "track")
 """What a request may set, as in ``config``."""
 
 
@@ -63,17 +59,25 @@ async def _classify(request: Request, service: Service) -> dict[str, Any]:
             msg = f"an upload may take {service.limits.upload_timeout_s:g} s"
             raise ProtocolError(msg, "upload_too_slow") from None
         hearing = _FileHearing(service.batcher.open(), config, service.limits.max_audio_s)
-        pieces = hearing.events(path)
+        events: Events = []
         try:
-            events = await _all_events(pieces, request, service)
+            await _collect(hearing.events(path), events, request, service)
         except AudioError as error:
             # Its name is ours, and says nothing to the client.
             msg = str(error).replace(str(path), "the file")
-            raise ProtocolError(msg, "bad_audio") from error
+            heard = _answer(events, hearing, config, service) if hearing.heard_s else None
+            raise ProtocolError(msg, "bad_audio", heard=heard) from error
         except InferenceError as error:
             raise ProtocolError(str(error), "model_failed") from error
         except ClusterError as error:  # another replica may have what this one lacks
             raise ProtocolError(str(error), "not_ready") from error
+    return _answer(events, hearing, config, service)
+
+
+def _answer(
+    events: Events, hearing: _FileHearing, config: StreamConfig, service: Service
+) -> dict[str, Any]:
+    """Count a file, and return what was heard in it."""
     service.metrics.uploads.inc()
     service.metrics.audio.inc(hearing.heard_s)
     bundle = service.model.bundle
@@ -93,9 +97,9 @@ class _FileHearing:
     def __init__(
         self, classifier: EmotionClassifier, config: StreamConfig, max_audio_s: float
     ) -> None:
-        self._rate, self._max_audio_s = classifier.sample_rate, max_audio_s
+        self._rate, self._config, self._max_audio_s = classifier.sample_rate, config, max_audio_s
         try:
-            self._engine: Engine = make_engine(classifier, **config.settings)
+            self._engine = make_engines(classifier, config.channel, **config.settings)
         except ConfigError as error:
             raise ProtocolError(str(error), "bad_request") from error
 
@@ -105,34 +109,30 @@ class _FileHearing:
         return self._engine.heard_s
 
     def events(self, path: Path) -> Iterator[Events]:
-        """Yield the events of each piece of a file."""
-        with closing(open_audio(path, formats=CONTAINERS)) as decoder:
-            yield from self._decoded(decoder)
-
-    def _decoded(self, decoder: Decoder) -> Iterator[Events]:
-        maker = ChunkMaker(decoder.sample_rate, self._rate)
-        for block in decoder.blocks(max(1, round(PIECE_S * decoder.sample_rate))):
-            yield list(self._engine.feed(maker.feed(block)))
-            if self.heard_s > self._max_audio_s:
-                msg = f"a file may have {self._max_audio_s:g} s of audio"
-                raise ProtocolError(msg, "audio_too_long")
-        yield list(self._engine.feed(maker.flush()))
+        """Yield the events of each piece of a file; if it breaks, first those of what was heard."""
+        config = self._config
+        try:
+            with FileSource(path, self._rate, track=config.track, channel=config.channel) as source:
+                for chunk in source:
+                    yield list(self._engine.feed(chunk))
+                    if self.heard_s > self._max_audio_s:
+                        msg = f"a file may have {self._max_audio_s:g} s of audio"
+                        raise ProtocolError(msg, "audio_too_long")
+        except AudioError:
+            yield list(self._engine.flush())
+            raise
         yield list(self._engine.flush())
-        if not self.heard_s:
-            msg = "the file holds no audio"
-            raise ProtocolError(msg, "no_audio")
 
 
-async def _all_events(pieces: Iterator[Events], request: Request, service: Service) -> Events:
-    events: Events = []
-    is_over = False
-    while not is_over:
-        if await request.is_disconnected():
-            raise ClientDisconnect
-        some, is_over = await service.in_slices(pieces)
+async def _collect(
+    pieces: Iterator[Events], events: Events, request: Request, service: Service
+) -> None:
+    """Add the events of all pieces to a list, as long as the client waits for them."""
+    async for some in service.in_slices(pieces):
         service.metrics.count(some)
         events += some
-    return events
+        if await request.is_disconnected():
+            raise ClientDisconnect
 
 
 def _config(query: Mapping[str, str]) -> StreamConfig:
@@ -145,7 +145,8 @@ def _config(query: Mapping[str, str]) -> StreamConfig:
         if name not in QUERY:
             msg = f"no setting {name!r}; there are {', '.join(QUERY)}"
             raise ProtocolError(msg, "bad_request")
-        message[name] = _value(text, types[name]["type"])
+        kind = types[name]["type"]
+        message[name] = _value(text, kind if isinstance(kind, str) else kind[0])
     check(message, "config", "bad_request")
     return StreamConfig.of(message)
 

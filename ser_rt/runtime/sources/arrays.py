@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ser_rt.audio.block import Block
 from ser_rt.config import SAMPLE_RATE
-from ser_rt.runtime.audio import AudioChunk, AudioSource, ChunkMaker, as_array
+from ser_rt.runtime.audio import AudioChunk, AudioSource, as_array, checked_rate
+from ser_rt.runtime.converter import BlockConverter, Channel
 
 
 class ArraySource(AudioSource):
@@ -24,17 +26,21 @@ class ArraySource(AudioSource):
         arrays: Iterable[npt.NDArray[Any]],
         sample_rate: int = SAMPLE_RATE,
         *,
-        rate: int = SAMPLE_RATE,
+        rate: float = SAMPLE_RATE,
+        channel: Channel = None,
     ) -> None:
-        """Name the arrays, the rate in Hz to convert to, and the rate they have."""
-        self._arrays = arrays
-        self._maker = ChunkMaker(rate, sample_rate)
-        self._block = max(1, rate)
+        """Name the arrays, the rate in Hz to convert to, the rate they have, and what to hear."""
+        self._arrays, self._rate = arrays, checked_rate(rate)
+        self._converter = BlockConverter(sample_rate, channel=channel)
 
     def __iter__(self) -> Iterator[AudioChunk]:
         """Yield chunks of a second at most, so that events of a long array come early."""
+        frame = 0
         for array in self._arrays:
             samples = np.atleast_1d(as_array(array))
-            for start in range(0, len(samples), self._block):
-                yield self._maker.feed(samples[start : start + self._block])
-        yield self._maker.flush()
+            for start in range(0, len(samples), self._rate):
+                block = samples[start : start + self._rate]
+                block = block[:, np.newaxis] if block.ndim == 1 else block
+                yield from self._converter.feed(Block(block, self._rate, frame / self._rate))
+                frame += len(block)
+        yield from self._converter.flush()

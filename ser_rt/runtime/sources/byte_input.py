@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+import struct
+
+from ser_rt.audio.decoding import StreamDecoder
+from ser_rt.audio.formats import SNIFFED_BYTES, sniff
 from ser_rt.config import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError, ConfigError
 from ser_rt.runtime.audio import AudioSource
+from ser_rt.runtime.converter import Channel
+from ser_rt.runtime.sources.file import FileSource
 from ser_rt.runtime.sources.pcm import ByteStream, PcmSource
-from ser_rt.runtime.sources.wav import WavStreamSource
+from ser_rt.runtime.sources.wav import ENCODINGS, WavStreamSource
 
-_HEAD_BYTES = 8
-"""Enough to know every format below."""
-
-_CONTAINERS = {
-    (0, b"fLaC"): "FLAC",
-    (0, b"OggS"): "Ogg",
-    (0, b"ID3"): "MP3",
-    (0, b"\x1a\x45\xdf\xa3"): "Matroska or WebM",
-    (0, b"RF64"): "RF64",
-    (4, b"ftyp"): "MP4",
-}
-"""Name of a format that raw PCM would be mistaken for, by where its mark is, and the mark."""
+NAME = "the input"
 
 
 def open_bytes(
@@ -29,42 +24,78 @@ def open_bytes(
     rate: int | None = None,
     channels: int | None = None,
     encoding: str | None = None,
+    track: int | None = None,
+    channel: Channel = None,
 ) -> AudioSource:
-    """Return the source of a WAV stream, or of raw PCM that is as the arguments say.
+    """Return the source of a stream: raw PCM if arguments say what it is like, else any format.
+
+    Args:
+        stream: The bytes.
+        sample_rate: Rate in Hz to convert to.
+        rate: Of raw PCM, in Hz; 16 kHz if one of the two behind it is given.
+        channels: Of raw PCM; 1 if one of the others is given.
+        encoding: Of raw PCM; ``s16le`` if one of the others is given.
+        track: As of `FileSource`.
+        channel: As of `FileSource`.
 
     Raises:
-        AudioDecodeError: It is compressed, or cannot be read.
+        AudioDecodeError: It is in no format that is known, or cannot be read.
         ConfigError: It is WAV, whose header says what the arguments say as well.
     """
-    head = _head(stream)
-    stream = _PutBack(head, stream)
     named = {"--rate": rate, "--channels": channels, "--encoding": encoding}
     given = [flag for flag, value in named.items() if value is not None]
-    if head.startswith(b"RIFF"):
-        if given:
+    head = _head(stream, 16 if given else SNIFFED_BYTES)
+    bytes_, found = _PutBack(head, stream), sniff(head)
+    if given:
+        if found == "WAV":
             msg = f"the input is WAV, whose header says what {given[0]} would: leave it out"
             raise ConfigError(msg)
-        return WavStreamSource(stream, sample_rate)
-    for (at, mark), name in _CONTAINERS.items():
-        if not given and head[at:].startswith(mark):
-            msg = f"the input is {name}, not WAV or raw PCM: ffmpeg -i - -f wav - | ser-stream -"
-            raise AudioDecodeError(msg)
-    return PcmSource(
-        stream,
+        return PcmSource(
+            bytes_,
+            sample_rate,
+            rate=SAMPLE_RATE if rate is None else rate,
+            channels=1 if channels is None else channels,
+            encoding=encoding or "s16le",
+            channel=channel,
+        )
+    if not head:
+        msg = f"{NAME} holds no audio"
+        raise AudioDecodeError(msg)
+    if found is None:
+        msg = (
+            f"{NAME} is in no format that is known; if it is raw PCM, say what it is like: "
+            "--encoding s16le, --rate 16000, --channels 1"
+        )
+        raise AudioDecodeError(msg)
+    if found == "WAV" and _is_plain(head) and track is None:
+        return WavStreamSource(bytes_, sample_rate, channel=channel)
+    return FileSource(
+        NAME,
         sample_rate,
-        rate=SAMPLE_RATE if rate is None else rate,
-        channels=1 if channels is None else channels,
-        encoding=encoding or "s16le",
+        track=track,
+        channel=channel,
+        open_file=lambda name, track: StreamDecoder(bytes_, name, track=track),
     )
 
 
-def _head(stream: ByteStream) -> bytes:
+def _is_plain(head: bytes) -> bool:
+    """Return whether the samples of a WAV file can be taken as they are."""
+    at = head.find(b"fmt ", 12)
+    if not 0 < at <= len(head) - 34:
+        return head[:4] == b"RIFF"
+    tag, bits = *struct.unpack_from("<H", head, at + 8), *struct.unpack_from("<H", head, at + 22)
+    if tag == 0xFFFE:
+        (tag,) = struct.unpack_from("<H", head, at + 32)
+    return head[:4] == b"RIFF" and (tag, bits) in ENCODINGS
+
+
+def _head(stream: ByteStream, count: int) -> bytes:
     head = b""
     try:
-        while len(head) < _HEAD_BYTES and (more := stream.read1(_HEAD_BYTES - len(head))):
+        while len(head) < count and (more := stream.read1(count - len(head))):
             head += more
     except OSError as error:
-        msg = f"the input cannot be read: {error.strerror}"
+        msg = f"{NAME} cannot be read: {error.strerror}"
         raise AudioDecodeError(msg) from error
     return head
 
@@ -80,3 +111,5 @@ class _PutBack:
             return self._stream.read1(size)
         data, self._head = self._head[:size], self._head[size:]
         return data
+
+    read = read1

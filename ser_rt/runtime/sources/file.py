@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
+from ser_rt.audio.block import Block, Decoder
+from ser_rt.audio.decoding import open_audio, printable
 from ser_rt.config import SAMPLE_RATE
-from ser_rt.errors import AudioDecodeError, AudioInputError
-from ser_rt.runtime.audio import AudioChunk, AudioSource, ChunkMaker
-from ser_rt.runtime.sources.decoding import Decoder, open_audio
+from ser_rt.errors import AudioDecodeError, AudioInputError, NoAudioError
+from ser_rt.runtime.audio import AudioChunk, AudioSource
+from ser_rt.runtime.converter import BlockConverter, Channel
 
-BLOCKS_PER_SECOND = 10
+BLOCK_S = 0.1
 
 
 class FileSource(AudioSource):
@@ -20,7 +22,9 @@ class FileSource(AudioSource):
 
     Raises:
         AudioNotFoundError: There is no such file (on entering).
-        AudioDecodeError: It is not audio, or holds none (on entering or at the bad place).
+        AudioDecodeError: It is not audio, or holds none (on entering); something of it is missing
+            (behind the last chunk).
+        AudioInputError: It has no such track or channel.
     """
 
     def __init__(
@@ -29,19 +33,33 @@ class FileSource(AudioSource):
         sample_rate: int = SAMPLE_RATE,
         *,
         realtime: bool = False,
+        track: int | None = None,
+        channel: Channel = None,
+        open_file: Callable[..., Decoder] = open_audio,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Name the file, the rate in Hz to convert to, and whether to follow the clock."""
+        """Name the file and what to hear of it.
+
+        Args:
+            path: The file.
+            sample_rate: Rate in Hz to convert to.
+            realtime: Whether to follow the clock.
+            track: Which audio track, from 1; None for the one that the container prefers.
+            channel: Which channel, from 1; ``"all"`` for each by itself; None for their mean.
+            open_file: What opens it.
+            clock: Monotonic time in seconds.
+            sleep: Waits for some seconds.
+        """
         self._path, self._sample_rate = path, sample_rate
-        self._realtime = realtime
-        self._clock, self._sleep = clock, sleep
+        self._realtime, self._track, self._channel = realtime, track, channel
+        self._open_file, self._clock, self._sleep = open_file, clock, sleep
         self._decoder: Decoder | None = None
 
     def __enter__(self) -> Self:
         """Open the file."""
         if self._decoder is None:
-            self._decoder = open_audio(self._path)
+            self._decoder = self._open_file(self._path, track=self._track)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -55,28 +73,41 @@ class FileSource(AudioSource):
         if self._decoder is None:
             self.__enter__()
         assert self._decoder is not None  # noqa: S101 (for the type checker)
-        rate = self._decoder.sample_rate
-        maker = ChunkMaker(rate, self._sample_rate, is_live=self._realtime)
-        started_at, frames = self._clock(), 0
+        converter = BlockConverter(
+            self._sample_rate, channel=self._channel, is_live=self._realtime, clock=self._clock
+        )
+        started_at, has_audio = self._clock(), False
+        waited_s = self._decoder.waited_s
         try:
-            for block in self._decoder.blocks(max(1, rate // BLOCKS_PER_SECOND)):
-                frames += len(block)
-                due_at = self._wait_until(started_at + frames / rate) if self._realtime else None
-                queue_s = 0.0 if due_at is None else max(0.0, self._clock() - due_at)
-                try:
-                    chunk = maker.feed(block, due_at, queue_s)
-                except AudioInputError as error:
-                    msg = f"{self._path} is damaged near {frames / rate:.2f} s: {error}"
-                    raise AudioDecodeError(msg) from error
-                if len(chunk.samples):
-                    yield chunk
+            for block in self._decoder.blocks(BLOCK_S):
+                has_audio |= len(block.samples) > 0
+                for chunk in self._converted(block, converter, started_at):
+                    if len(chunk.samples) or chunk.warnings:
+                        yield chunk
+                self.waited_s += self._decoder.waited_s - waited_s
+                waited_s = self._decoder.waited_s
         except AudioDecodeError:
-            yield from _rest(maker)
+            yield from _rest(converter)
             raise
-        if frames == 0:
-            msg = f"{self._path} holds no audio"
-            raise AudioDecodeError(msg)
-        yield from _rest(maker)
+        if not has_audio:
+            msg = f"{printable(self._path)} holds no audio"
+            raise NoAudioError(msg)
+        yield from _rest(converter)
+
+    def _converted(
+        self, block: Block, converter: BlockConverter, started_at: float
+    ) -> Iterator[AudioChunk]:
+        end_s = block.start_s + len(block.samples) / block.sample_rate
+        due_at = self._wait_until(started_at + end_s) if self._realtime else None
+        queue_s = 0.0 if due_at is None else max(0.0, self._clock() - due_at)
+        try:
+            yield from converter.feed(block, due_at, queue_s)
+        except AudioInputError as error:
+            if isinstance(self._channel, int) and self._channel > block.samples.shape[1]:
+                msg = f"{printable(self._path)}: {error}"
+                raise AudioInputError(msg) from error
+            msg = f"{printable(self._path)} is damaged near {end_s:.2f} s: {error}"
+            raise AudioDecodeError(msg) from error
 
     def _wait_until(self, due_at: float) -> float:
         before = self._clock()
@@ -86,7 +117,7 @@ class FileSource(AudioSource):
         return due_at
 
 
-def _rest(maker: ChunkMaker) -> Iterator[AudioChunk]:
-    chunk = maker.flush()
-    if len(chunk.samples):
-        yield chunk
+def _rest(converter: BlockConverter) -> Iterator[AudioChunk]:
+    for chunk in converter.flush():
+        if len(chunk.samples) or chunk.warnings:
+            yield chunk

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from ser_rt.runtime.audio import SourceWarning
+from ser_rt.audio.block import SourceWarning
 
 FULL_SCALE = 0.9995
 CLIPPED_SHARE = 0.001

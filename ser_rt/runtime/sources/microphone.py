@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from ser_rt.audio.block import SourceWarning
 from ser_rt.classifier import FloatArray
 from ser_rt.config import SAMPLE_RATE
 from ser_rt.errors import ConfigError, DeviceError
@@ -18,7 +19,6 @@ from ser_rt.runtime.audio import (
     AudioChunk,
     AudioSource,
     ChunkMaker,
-    SourceWarning,
     checked_rate,
 )
 from ser_rt.runtime.sources.blocks import Block

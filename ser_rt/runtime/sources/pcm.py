@@ -9,9 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ser_rt.audio.block import Block, SourceWarning
 from ser_rt.config import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError, AudioInputError, ConfigError
-from ser_rt.runtime.audio import AudioChunk, AudioSource, ChunkMaker
+from ser_rt.runtime.audio import AudioChunk, AudioSource, checked_rate
+from ser_rt.runtime.converter import BlockConverter, Channel
 from ser_rt.runtime.defaults import PCM_ENCODINGS
 
 READ_BYTES = 32_768
@@ -41,8 +43,9 @@ class PcmSource(AudioSource):
         rate: int = SAMPLE_RATE,
         channels: int = 1,
         encoding: str = "s16le",
+        channel: Channel = None,
     ) -> None:
-        """Name the stream, the rate in Hz to convert to, and what the bytes are."""
+        """Name the stream, the rate in Hz to convert to, what the bytes are, and what to hear."""
         if encoding not in PCM_ENCODINGS:
             msg = f"no encoding {encoding!r}; there are {', '.join(PCM_ENCODINGS)}"
             raise ConfigError(msg)
@@ -52,27 +55,37 @@ class PcmSource(AudioSource):
         self._stream = stream
         self._channels = channels
         self._encoding = encoding
-        self._maker = ChunkMaker(rate, sample_rate)
+        self._rate = checked_rate(rate)
+        self._converter = BlockConverter(sample_rate, channel=channel)
+        self._frames = 0
 
     def __iter__(self) -> Iterator[AudioChunk]:
         """Yield chunks as bytes come."""
         frame_bytes = PCM_ENCODINGS[self._encoding] * self._channels
-        rest, has_audio = b"", False
+        rest, warnings = b"", list[SourceWarning]()
         while data := self._read():
             data = rest + data
             whole = len(data) - len(data) % frame_bytes
             data, rest = data[:whole], data[whole:]
             if not data:
                 continue
-            has_audio = True
-            frames = decoded(data, self._encoding)
-            yield self._maker.feed(frames.reshape(-1, self._channels))
-        if not has_audio:
+            frames = decoded(data, self._encoding).reshape(-1, self._channels)
+            yield from self._converter.feed(self._block(frames))
+        if not self._frames:
             msg = "the input holds no audio"
             raise AudioDecodeError(msg)
         if rest:
-            self._maker.warn("trailing_bytes", f"the last {len(rest)} bytes are no whole frame")
-        yield self._maker.flush()
+            warnings.append(
+                SourceWarning("trailing_bytes", f"the last {len(rest)} bytes are no whole frame")
+            )
+        nothing = np.zeros((0, self._channels), np.float32)
+        yield from self._converter.feed(self._block(nothing, *warnings))
+        yield from self._converter.flush()
+
+    def _block(self, frames: npt.NDArray[Any], *warnings: SourceWarning) -> Block:
+        start_s = self._frames / self._rate
+        self._frames += len(frames)
+        return Block(frames, self._rate, start_s, warnings)
 
     def _read(self) -> bytes:
         before = time.monotonic()
@@ -85,12 +98,33 @@ class PcmSource(AudioSource):
             self.waited_s += time.monotonic() - before
 
 
+def _mulaw() -> npt.NDArray[np.float32]:
+    code = ~np.arange(256, dtype=np.uint8)
+    exponent, mantissa = (code >> 4 & 7).astype(int), (code & 15).astype(int)
+    size = (((mantissa << 3) + 0x84) << exponent) - 0x84
+    return np.asarray(np.where(code & 0x80, -size, size) / 32768, np.float32)
+
+
+def _alaw() -> npt.NDArray[np.float32]:
+    code = np.arange(256, dtype=np.uint8) ^ 0x55
+    exponent, mantissa = (code >> 4 & 7).astype(int), (code & 15).astype(int)
+    size = np.where(exponent, ((mantissa << 4) + 0x108) << np.maximum(exponent - 1, 0), 0)
+    size = np.where(exponent, size, (mantissa << 4) + 8)
+    return np.asarray(np.where(code & 0x80, size, -size) / 32768, np.float32)
+
+
+G711 = {"mulaw": _mulaw(), "alaw": _alaw()}
+"""Value of each of the 256 codes (ITU-T G.711), in [-1, 1]."""
+
+
 def decoded(data: bytes, encoding: str) -> npt.NDArray[Any]:
     """Return bytes of raw PCM as int16 or float32 ``[samples]``; bytes are whole samples."""
     if encoding == "s16le":
         return np.frombuffer(data, "<i2").astype(np.int16)
     if encoding == "f32le":
         return np.frombuffer(data, "<f4").astype(np.float32)
+    if encoding in G711:
+        return np.asarray(G711[encoding][np.frombuffer(data, np.uint8)])
     if encoding == "u8":
         return ((np.frombuffer(data, np.uint8).astype(np.float32) - 128) / 128).astype(np.float32)
     if encoding == "s24le":

@@ -1,0 +1,71 @@
+"""What every decoder gives: blocks of samples, each with its rate and its place in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Frames = npt.NDArray[np.float32]
+Samples = npt.NDArray[Any]
+
+
+class SourceWarning(NamedTuple):
+    """Something a user should know about the audio: ``overflow``, ``damaged``, ``gap``, ..."""
+
+    code: str
+    message: str
+
+
+class Block(NamedTuple):
+    """Some consecutive frames of one recording.
+
+    Attributes:
+        samples: ``[frames, channels]``, float32 in [-1, 1] (raw PCM also int16); may be empty.
+        sample_rate: In Hz; it may change from one block to the next, and so may the channels.
+        start_s: Time of the first frame, by the container's time stamps where it has any. What
+            follows later than the block before it has ended, follows a gap.
+        warnings: What is wrong before or in this block.
+    """
+
+    samples: Samples
+    sample_rate: int
+    start_s: float
+    warnings: tuple[SourceWarning, ...] = ()
+
+
+class Decoder(Protocol):
+    """Open audio."""
+
+    sample_rate: int
+    """In Hz, of the first block."""
+
+    is_endless: bool
+    """Whether its length is not known beforehand, as of a live stream."""
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds spent waiting for bytes to come."""
+        ...
+
+    def blocks(self, block_s: float) -> Iterator[Block]:
+        """Yield blocks of at most ``block_s`` seconds to the end.
+
+        Raises:
+            AudioDecodeError: After the last block, if something is missing; the message says what.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the audio."""
+        ...
+
+
+class Readable(Protocol):
+    """A stream of bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes as soon as there are any; none at the end."""
+        ...

@@ -1,0 +1,232 @@
+"""Opens audio: bytes and a hint in, samples at their true times out, what is missing in words.
+
+What is heard of a damaged recording is the same however it comes in: everything that can be
+decoded, at its time; a warning where something was lost in between; an `AudioDecodeError` behind
+the last block, if the end is not there.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from ser_rt.audio.block import Block, Decoder, Frames, Readable, SourceWarning
+from ser_rt.audio.containers import parts_of, stated_bytes
+from ser_rt.audio.ffmpeg import FfmpegDecoder
+from ser_rt.audio.formats import SNIFFED_BYTES, sniff
+from ser_rt.audio.http import HttpFile
+from ser_rt.audio.part import Part
+from ser_rt.audio.sndfile import SndfileDecoder
+from ser_rt.audio.view import Bytes, FileView
+from ser_rt.errors import AudioDecodeError, AudioInputError, AudioNotFoundError, NoAudioError
+
+_NOTHING: Frames = np.zeros((0, 1), np.float32)
+
+
+def open_audio(path: str | Path, *, track: int | None = None) -> Decoder:
+    """Open an audio file, or a named pipe.
+
+    Args:
+        path: The file; its name is never taken for anything but a name.
+        track: Which audio track, from 1; None for the one that the container prefers.
+
+    Raises:
+        AudioNotFoundError: There is no such file.
+        AudioDecodeError: It cannot be read, or is not audio.
+        AudioInputError: It has no such track.
+    """
+    name = printable(path)
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115 (the decoder closes it)
+    except FileNotFoundError as error:
+        msg = f"no audio file {name}"
+        raise AudioNotFoundError(msg) from error
+    except IsADirectoryError as error:
+        msg = f"{name} is a folder; name a file in it"
+        raise AudioDecodeError(msg) from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        msg = f"{name} cannot be read: {why}"
+        raise AudioDecodeError(msg) from error
+    try:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return FileDecoder(file, name, track=track)
+        return StreamDecoder(_Prompt(file), name, track=track)
+    except BaseException:
+        file.close()
+        raise
+
+
+class FileDecoder:
+    """A file whose bytes can be read in any order: all its recordings, one after the other."""
+
+    is_endless = False
+
+    def __init__(self, file: BinaryIO | HttpFile, name: str, *, track: int | None = None) -> None:
+        """Open the first recording; ``file`` is closed with this.
+
+        Raises:
+            AudioDecodeError: It is not audio.
+            AudioInputError: It has no such track.
+        """
+        self._file, self._name, self._track = file, name, track
+        bytes_ = Bytes(file)
+        if not bytes_.size:
+            msg = f"{name} is empty"
+            raise NoAudioError(msg)
+        try:
+            self._parts = parts_of(bytes_, is_near=not isinstance(file, HttpFile))
+            self._first: FfmpegDecoder | SndfileDecoder | None = self._open(self._parts[0])
+        except OSError as error:
+            msg = f"{name} cannot be read: {error.strerror}"
+            raise AudioDecodeError(msg) from error
+        self.sample_rate: int = self._first.sample_rate
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds spent waiting for bytes to come."""
+        return self._file.waited_s if isinstance(self._file, HttpFile) else 0.0
+
+    def blocks(self, block_s: float) -> Iterator[Block]:
+        """Yield blocks of at most ``block_s`` seconds.
+
+        Raises:
+            AudioDecodeError: Behind the last block, if something is missing.
+        """
+        problems: list[AudioDecodeError] = []
+        end_s, rate = 0.0, self.sample_rate
+        for part in self._parts:
+            try:
+                decoder = self._first or self._open(part)
+                self._first = None
+                try:
+                    blocks = decoder.blocks(block_s, origin_s=end_s, promised_s=part.promised_s)
+                    yield from blocks
+                finally:
+                    end_s = max(end_s, decoder.end_s)
+                    decoder.close()
+            except AudioDecodeError as error:
+                problems.append(error)
+            if part.missing and not problems:
+                msg = f"{self._name} is truncated at {end_s:.2f} s: {part.missing}"
+                problems.append(AudioDecodeError(msg))
+            elif part.note:
+                note = SourceWarning("truncated" if "cut" in part.note else "header", part.note)
+                yield Block(_NOTHING, rate, end_s, (note,))
+        if problems:
+            raise problems[0]
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._first is not None:
+            self._first.close()
+        self._file.close()
+
+    def _open(self, part: Part) -> FfmpegDecoder | SndfileDecoder:
+        view = FileView(self._file, part.start, part.end, part.header)
+        if has_ffmpeg():
+            try:
+                return FfmpegDecoder(view, self._name, track=self._track)
+            except AudioDecodeError as error:
+                if part.missing:
+                    msg = f"{self._name} is truncated: {part.missing}"
+                    raise AudioDecodeError(msg) from error
+                raise
+        if self._track not in (None, 1):
+            msg = "a choice of --track needs: pip install 'ser-rt[media]'"
+            raise AudioInputError(msg)
+        return SndfileDecoder(view, self._name)
+
+
+class StreamDecoder:
+    """Bytes that come once, in order: a pipe, or a file that is still being written."""
+
+    def __init__(self, stream: Readable, name: str, *, track: int | None = None) -> None:
+        """Wait for the first bytes and open what they are.
+
+        Raises:
+            AudioDecodeError: They are not audio.
+            AudioInputError: There is no such track.
+        """
+        self._bytes, self._name = _Counted(stream), name
+        try:
+            self._decoder = FfmpegDecoder(self._bytes, name, track=track)
+        except AudioDecodeError as error:
+            if sniff(self._bytes.head) != "MP4":
+                raise
+            msg = (
+                f"{name} is an MP4 file whose index is at its end, which cannot be heard as it "
+                "comes: name the file, or write it with -movflags +faststart"
+            )
+            raise AudioDecodeError(msg) from error
+        self.sample_rate: int = self._decoder.sample_rate
+        self.is_endless = self._decoder.is_endless
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds spent waiting for bytes to come."""
+        return self._bytes.waited_s
+
+    def blocks(self, block_s: float) -> Iterator[Block]:
+        """Yield blocks of at most ``block_s`` seconds.
+
+        Raises:
+            AudioDecodeError: Behind the last block, if something is missing.
+        """
+        yield from self._decoder.blocks(block_s)
+        stated = stated_bytes(self._bytes.head)
+        if stated is not None and self._bytes.count < stated:
+            msg = f"{self._name} is truncated at {self._decoder.end_s:.2f} s: its header promises "
+            raise AudioDecodeError(msg + f"{stated} bytes, and {self._bytes.count} came")
+
+    def close(self) -> None:
+        """Close the decoder."""
+        self._decoder.close()
+
+
+class _Prompt:
+    """A buffered file that gives what is there, instead of waiting for all."""
+
+    def __init__(self, file: BufferedReader) -> None:
+        self._file = file
+
+    def read(self, size: int, /) -> bytes:
+        return self._file.read1(size)
+
+
+class _Counted:
+    """A stream that remembers how it began and how long it was."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream, self.head, self.count, self.waited_s = stream, b"", 0, 0.0
+
+    def read(self, size: int, /) -> bytes:
+        before = time.monotonic()
+        try:
+            data = self._stream.read(size)
+        except OSError as error:
+            msg = f"the input cannot be read: {error.strerror or error}"
+            raise AudioDecodeError(msg) from error
+        self.waited_s += time.monotonic() - before
+        if len(self.head) < SNIFFED_BYTES:
+            self.head += data[: SNIFFED_BYTES - len(self.head)]
+        self.count += len(data)
+        return data
+
+
+def has_ffmpeg() -> bool:
+    """Return whether PyAV is installed."""
+    return find_spec("av") is not None
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """Return a path as text; what in a file's name is no UTF-8 is escaped."""
+    return os.fspath(path).encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,161 @@
+"""A recording by URL, read once: a lost connection goes on where it was."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+from ser_rt.errors import AudioDecodeError
+
+RETRY_S = (0.5, 1.0, 2.0, 4.0)
+"""Waits before each new connection, as long as no byte comes over them."""
+
+_PLAYLISTS = (b"#EXTM3U", b"<?xml", b"<MPD", b"[playlist]", b"v=0")
+_SKIP_BYTES = 1 << 16
+_NAME = "ser-rt"
+
+
+class HttpFile:
+    """The bytes of a URL, in any order, each asked for once where the server knows ranges.
+
+    Attributes:
+        size: Number of bytes; None if the server does not say it.
+        head: The first bytes.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        timeout_s: float,
+        *,
+        reconnect: bool = True,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Connect.
+
+        Raises:
+            AudioDecodeError: There is no answer in time, or none that has the file.
+        """
+        self._url, self._timeout_s, self._sleep = url, timeout_s, sleep
+        self._retries = RETRY_S if reconnect else ()
+        self._at, self.waited_s = 0, 0.0
+        self._response = self._open(0)
+        self._is_at = 0
+        length = self._response.headers.get("Content-Length")
+        self.size = int(length) if length and length.isdecimal() else None
+        self._tag = self._response.headers.get("ETag")
+        kind = self._response.headers.get_content_type()
+        self.head = self._read_on(16)
+        self.is_live = any(name.lower().startswith("icy-") for name in self._response.headers)
+        self.is_playlist = "mpegurl" in kind or "dash+xml" in kind or "scpls" in kind
+        self.is_playlist |= self.head.startswith(_PLAYLISTS)
+        self._kept = self.head
+
+    def seekable(self) -> bool:
+        """Return whether bytes can be read in any order."""
+        return self.size is not None
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a position; the server hears of it when bytes from there are read."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size or 0}
+        self._at = max(0, base[whence] + offset)
+        return self._at
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes; none at the end.
+
+        Raises:
+            AudioDecodeError: The connection is lost, and does not come back.
+        """
+        if self._at < len(self._kept):
+            data = self._kept[self._at : self._at + size]
+            self._at += len(data)
+            return data
+        if self.size is not None and self._at >= self.size:
+            return b""
+        before = time.monotonic()
+        try:
+            return self._read(size)
+        finally:
+            self.waited_s += time.monotonic() - before
+
+    def _read(self, size: int) -> bytes:
+        why: Exception | str = "the connection was closed"
+        retries = self._retries if self.size is not None else ()
+        for wait_s in (0.0, *retries):
+            try:
+                if wait_s:
+                    self._sleep(wait_s)
+                    self._close()
+                if self._response is None or self._is_at != self._at:
+                    self._go_to(self._at)
+                data = self._read_on(size)
+            except AudioDecodeError:
+                raise
+            except (OSError, http.client.HTTPException) as error:
+                why = error
+                continue
+            if data or self.size is None:
+                self._at += len(data)
+                return data
+        of = "" if self.size is None else f" of {self.size}"
+        msg = f"{self._url} breaks off at byte {self._at}{of}: {_words(why)}"
+        raise AudioDecodeError(msg)
+
+    def _read_on(self, size: int) -> bytes:
+        data: bytes = self._response.read1(size)
+        self._is_at += len(data)
+        return data
+
+    def _go_to(self, at: int) -> None:
+        """Connect at a byte; a server without ranges sends all again, and it is passed over."""
+        self._close()
+        self._response = self._open(at)
+        self._is_at = at if self._response.status == http.client.PARTIAL_CONTENT else 0
+        if self._tag != self._response.headers.get("ETag"):
+            msg = f"{self._url} is another file since its connection was lost at byte {at}"
+            raise AudioDecodeError(msg)
+        while self._is_at < at and self._read_on(min(_SKIP_BYTES, at - self._is_at)):
+            pass
+
+    def _open(self, at: int) -> Any:
+        headers = {"User-Agent": _NAME, "Accept": "*/*"}
+        if at:
+            headers["Range"] = f"bytes={at}-"
+        request = urllib.request.Request(self._url, headers=headers)  # noqa: S310 (http alone)
+        try:
+            return urllib.request.urlopen(request, timeout=self._timeout_s)  # noqa: S310
+        except urllib.error.HTTPError as error:
+            error.close()
+            msg = f"{self._url} does not open: {error.code} {error.reason}"
+            raise AudioDecodeError(msg) from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if at:
+                raise
+            why = getattr(error, "reason", error)
+            timed_out = isinstance(why, TimeoutError)
+            answer = f"no answer for {self._timeout_s:g} s" if timed_out else _words(why)
+            msg = f"{self._url} does not open: {answer}"
+            raise AudioDecodeError(msg) from error
+
+    def _close(self) -> None:
+        if self._response is not None:
+            self._response.close()
+            self._response = None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._close()
+
+
+def _words(why: Exception | str) -> str:
+    return str(getattr(why, "strerror", None) or why) or type(why).__name__

@@ -1,0 +1,33 @@
+"""A recording within a file, and what its container says of its length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of the recordings that make up a file; most files have one.
+
+    Attributes:
+        start: Offset of its first byte.
+        end: Offset behind its last byte.
+        header: What its first bytes should have been, where they give a wrong length.
+        promised_s: Seconds that its header promises, where it says so exactly.
+        missing: Why it is known to be cut off, whatever is heard of it; empty if it is not.
+        note: What is odd about it and no loss, as far as can be told; empty if nothing is.
+    """
+
+    start: int
+    end: int
+    header: bytes = b""
+    promised_s: float | None = None
+    missing: str = ""
+    note: str = ""
+
+
+SLACK_S = 0.05
+"""A header that is off by less is no fault: recorders count their own header, or round."""
+
+LOSSY_SLACK_S = 0.2
+"""The same where a codec adds silence of its own at both ends."""

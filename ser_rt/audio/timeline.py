@@ -1,0 +1,130 @@
+"""Puts decoded frames into blocks, each at its time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ser_rt.audio.block import Block, Frames, SourceWarning
+
+JITTER_S = 0.05
+"""Time stamps are rounded, and clocks differ: less than this is no gap."""
+
+FILL_S = 0.5
+"""Shorter gaps are silence: a lost packet, or a codec that sends nothing while nobody speaks."""
+
+_RESET_S = 0.5
+"""Time stamps that go back by more than this begin anew."""
+
+_ABSURD_S = 12 * 3600.0
+"""Time stamps that go on by more than this begin anew as well."""
+
+_LOUDEST = 10.0
+"""Beyond this (20 dB over full scale) a sample is damaged, or was never scaled."""
+
+_MOST_BAD = 0.1
+MOST_WARNINGS = 20
+
+
+class Timeline:
+    """The blocks of one recording.
+
+    Attributes:
+        end_s: Time behind the last frame.
+        heard_s: Seconds of audio in it, gaps left out.
+    """
+
+    def __init__(self, block_s: float, origin_s: float = 0.0, *, has_pauses: bool = False) -> None:
+        """Make blocks of at most ``block_s`` seconds; time stamps count from ``origin_s``.
+
+        With ``has_pauses``, a codec that sends nothing while nobody speaks, short gaps are usual.
+        """
+        self._has_pauses, self._told = has_pauses, 0
+        self._block_s, self._shift_s = block_s, origin_s
+        self.end_s, self.heard_s = origin_s, 0.0
+        self._held: list[Frames] = []
+        self._count = self._rate = self._channels = 0
+        self._start_s, self._warnings = origin_s, list[SourceWarning]()
+        self._is_begun = False
+
+    def warn(self, code: str, message: str) -> Iterator[Block]:
+        """Attach a warning to what follows; yield what was before it."""
+        yield from self.flush()
+        self._told += 1
+        if self._told == MOST_WARNINGS:
+            message += "; more of its faults are not told"
+        if self._told <= MOST_WARNINGS:
+            self._warnings.append(SourceWarning(code, message))
+
+    def add(self, samples: Frames, rate: int, stamp_s: float | None = None) -> Iterator[Block]:
+        """Yield the blocks that float32 ``[frames, channels]`` complete.
+
+        ``stamp_s`` is the time of the first frame as the container has it, None if it has none.
+        """
+        if stamp_s is not None:
+            yield from self._place(stamp_s + self._shift_s, rate, samples.shape[1])
+        self._is_begun = True
+        if self._held and (rate, samples.shape[1]) != (self._rate, self._channels):
+            yield from self.flush()
+        self._rate, self._channels = rate, samples.shape[1]
+        self._held.append(samples)
+        self._count += len(samples)
+        self.end_s += len(samples) / rate
+        self.heard_s += len(samples) / rate
+        size = max(1, round(self._block_s * rate))
+        if self._count >= size:
+            joined = np.concatenate(self._held) if len(self._held) > 1 else samples
+            whole = self._count - self._count % size
+            for first in range(0, whole, size):
+                yield self._block(joined[first : first + size])
+            self._held = [joined[whole:]] if whole < self._count else []
+            self._count -= whole
+
+    def silence(self, seconds: float) -> Iterator[Block]:
+        """Yield the blocks that some silence completes: what could not be decoded."""
+        if self._rate:
+            lost = np.zeros((round(seconds * self._rate), self._channels), np.float32)
+            yield from self.add(lost, self._rate)
+
+    def flush(self, *, with_warnings: bool = True) -> Iterator[Block]:
+        """Yield what is held."""
+        if self._held or (self._warnings and with_warnings):
+            samples = np.concatenate(self._held) if self._held else np.zeros((0, 1), np.float32)
+            self._held, self._count = [], 0
+            yield self._block(samples)
+
+    def _place(self, at_s: float, rate: int, channels: int) -> Iterator[Block]:
+        """Go to the time of a frame, over a gap if it is later than it would be."""
+        late_s = at_s - self.end_s
+        if late_s < -_RESET_S or late_s > _ABSURD_S:
+            self._shift_s -= late_s
+        elif late_s > JITTER_S:
+            is_short = late_s <= FILL_S
+            if self._is_begun and not (is_short and self._has_pauses):
+                yield from self.warn("gap", f"no audio from {self.end_s:.2f} to {at_s:.2f} s")
+            if self._is_begun and is_short:
+                yield from self.add(np.zeros((round(late_s * rate), channels), np.float32), rate)
+            else:
+                yield from self.flush(with_warnings=False)
+                self.end_s = self._start_s = at_s
+
+    def _block(self, samples: Frames) -> Block:
+        warnings, self._warnings = tuple(self._warnings), []
+        rate = self._rate or 1
+        if len(samples) and not np.abs(samples).max() <= _LOUDEST:  # NaN is not less than anything
+            samples, damage = self._without_damage(samples)
+            warnings += damage
+        block = Block(samples, rate, self._start_s, warnings)
+        self._start_s += len(samples) / rate
+        return block
+
+    def _without_damage(self, samples: Frames) -> tuple[Frames, tuple[SourceWarning, ...]]:
+        """Return samples with zeros for what no recording has."""
+        bad = ~(np.abs(samples) <= _LOUDEST)
+        if bad.mean() > _MOST_BAD and np.isfinite(samples).all():
+            return samples, ()  # it was never scaled: whoever takes it says so
+        at_s = self._start_s + int(bad.any(axis=1).argmax()) / self._rate
+        count, value = int(bad.sum()), float(samples[bad][0])
+        message = f"damaged at {at_s:.2f} s: {count} samples are no audio, the first is {value:g}"
+        return np.where(bad, np.float32(0), samples), (SourceWarning("damaged", message),)

@@ -1,0 +1,90 @@
+"""Some bytes of a file as a file of their own."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import Protocol
+
+
+class Seekable(Protocol):
+    """Bytes that can be read in any order."""
+
+    def seek(self, offset: int, whence: int = ..., /) -> int:
+        """Go to a position."""
+        ...
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes; none at the end."""
+        ...
+
+
+class FileView(io.RawIOBase):
+    """Bytes ``start`` to ``end`` of an open file, its first ones replaced by ``header``."""
+
+    def __init__(self, file: Seekable, start: int, end: int, header: bytes = b"") -> None:
+        """Look at an open file, which stays open when the view is closed."""
+        super().__init__()
+        self._file, self._start, self._end, self._header = file, start, end, header
+        self._at = 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position in the view."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a position in the view."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._end - self._start}
+        self._at = max(0, base[whence] + offset)
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to ``size`` bytes; all that follow if it is negative."""
+        left = self._end - self._start - self._at
+        count = max(0, left if size < 0 else min(size, left))
+        if count and self._at < len(self._header):
+            data = self._header[self._at : self._at + count]
+        elif count:
+            self._file.seek(self._start + self._at)
+            data = self._file.read(count)
+        else:
+            data = b""
+        self._at += len(data)
+        return data
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """Fill a buffer as far as bytes go; return their number."""
+        view, filled = memoryview(buffer).cast("B"), 0
+        while filled < len(view) and (data := self.read(len(view) - filled)):
+            view[filled : filled + len(data)] = data
+            filled += len(data)
+        return filled
+
+
+class Bytes:
+    """Random access to what is in a file.
+
+    Attributes:
+        size: Number of bytes.
+    """
+
+    def __init__(self, file: Seekable) -> None:
+        """Read an open file."""
+        self._file = file
+        self.size = file.seek(0, os.SEEK_END)
+
+    def at(self, start: int, count: int) -> bytes:
+        """Return ``count`` bytes from ``start``; fewer where the file ends."""
+        self._file.seek(start)
+        data = self._file.read(count)
+        while data and len(data) < count and (more := self._file.read(count - len(data))):
+            data += more
+        return data
