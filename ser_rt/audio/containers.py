@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from ser_rt.audio.chunked import au_part, chunked_part, stated_end
 from ser_rt.audio.formats import CHUNKED, SNIFFED_BYTES, sniff
@@ -38,7 +39,12 @@ def parts_of(file: Bytes, *, is_near: bool = True) -> list[Part]:
         name = sniff(head) or ""
         find = _FINDERS.get(name) if is_near or name in _POINTED else None
         found = [Part(start, file.size, promised_s=_promised_s(name, head))]
-        parts += found if find is None else find(file, start)
+        if find is not None:
+            with suppress(
+                struct.error, IndexError
+            ):  # a header that breaks off: the decoder says so
+                found = list(find(file, start))
+        parts += found
         start = parts[-1].end
     return parts
 
@@ -61,19 +67,27 @@ def stated_bytes(head: bytes) -> int | None:
     return None
 
 
+def needs_end(head: bytes) -> bool:
+    """Return whether a file that begins so can only be decoded when its end is there."""
+    name = sniff(head)
+    indexes = [at for at in (head.find(b"moov"), head.find(b"moof")) if at >= 0]
+    data = head.find(b"mdat")
+    is_behind = data >= 0 and (not indexes or min(indexes) > data)
+    return name == "CAF" or (name == "MP4" and is_behind)
+
+
 def _beginning(file: Bytes) -> int:
     """Return where the audio begins: tags and zeros may stand before it."""
     start = 0
     while size := tag_bytes(file.at(start, 10)):
         start += size
-    if _is_known(file.at(start, SNIFFED_BYTES)):
+    if sniff(file.at(start, SNIFFED_BYTES)) is not None:
         return start
     zeros = file.at(start, _BLOCK)
     at = start + len(zeros) - len(zeros.lstrip(b"\0"))
     # The size of an MP4 box begins with zeros of its own.
-    return next(
-        (at - n for n in range(4) if at - n > 0 and _is_known(file.at(at - n, SNIFFED_BYTES))), 0
-    )
+    places = (at - n for n in range(4) if at > n)
+    return next((at for at in places if sniff(file.at(at, SNIFFED_BYTES)) is not None), 0)
 
 
 def _is_known(head: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,18 +12,23 @@ from ser_rt.audio.part import LOSSY_SLACK_S
 from ser_rt.audio.timeline import FILL_S, Timeline
 from ser_rt.errors import AudioDecodeError
 
+_MARKS = re.compile(b"Xing|Info|VBRI|ID3|TAG|LYRICSBE")
+"""What is in packets of an MP3 file that are no sound."""
+
 
 class Damage:
     """What went wrong while one recording was decoded.
 
     Attributes:
         broken: What ended the reading before the end.
+        is_untold: Whether something was lost that was not told yet.
         promised_s: Seconds that recordings within it say they have, if it was joined of several.
     """
 
     def __init__(self, name: str, *, counts_bytes: bool) -> None:
         self._name, self._counts_bytes = name, counts_bytes
         self.broken: Exception | None = None
+        self.is_untold = False
         self.promised_s = 0.0
         self._lost_s, self._lost, self._lost_bytes = 0.0, 0, 0
         self._is_padding = True
@@ -36,6 +42,7 @@ class Damage:
 
     def lost(self, packet: Any) -> None:
         """Note a packet that could not be decoded."""
+        self.is_untold = True
         self._lost += 1
         self._lost_bytes += packet.size
         self._is_padding &= not any(bytes(packet))
@@ -44,8 +51,7 @@ class Damage:
 
     def told(self, line: Timeline, *, has_stamps: bool) -> Iterator[Block]:
         """Warn of what was lost before a frame, and take its time."""
-        if not self._lost:
-            return
+        self.is_untold = False
         if self._counts_bytes and self._decoded_bytes:
             # What looked like packets may have been none: their bytes tell better.
             self._lost_s = self._lost_bytes * self._decoded_s / self._decoded_bytes
@@ -81,7 +87,9 @@ class Damage:
 
     def is_no_sound(self, packet: Any) -> bool:
         """Return whether a packet of an MP3 file is a tag, or says how long the sound is."""
-        data = bytes(packet)[:256]
+        data = bytes(memoryview(packet)[:64])
+        if _MARKS.search(data) is None:
+            return False
         if data[:3] in (b"ID3", b"TAG") or data[:8] in (b"APETAGEX", b"LYRICSBE"):
             return True
         self.promised_s += stated_s(data) or 0.0

@@ -9,25 +9,26 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.util import find_spec
-from io import BufferedReader
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from ser_rt.audio.block import Block, Decoder, Frames, Readable, SourceWarning
-from ser_rt.audio.containers import parts_of, stated_bytes
+from ser_rt.audio.containers import needs_end, parts_of, stated_bytes
 from ser_rt.audio.ffmpeg import FfmpegDecoder
-from ser_rt.audio.formats import SNIFFED_BYTES, sniff
-from ser_rt.audio.http import HttpFile
+from ser_rt.audio.formats import SAMPLES, SNIFFED_BYTES, sniff
 from ser_rt.audio.part import Part
 from ser_rt.audio.sndfile import SndfileDecoder
-from ser_rt.audio.view import Bytes, FileView
+from ser_rt.audio.view import Bytes, FileView, Seekable
 from ser_rt.errors import AudioDecodeError, AudioInputError, AudioNotFoundError, NoAudioError
 
+_COPIED_BYTES = 1 << 16
 _NOTHING: Frames = np.zeros((0, 1), np.float32)
 
 
@@ -59,7 +60,38 @@ def open_audio(path: str | Path, *, track: int | None = None) -> Decoder:
     try:
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             return FileDecoder(file, name, track=track)
-        return StreamDecoder(_Prompt(file), name, track=track)
+        return open_stream(_Prompt(file), name, track=track)
+    except BaseException:
+        file.close()
+        raise
+
+
+def open_stream(stream: Readable, name: str, *, track: int | None = None) -> Decoder:
+    """Open bytes that come once, in order; the decoder closes the stream if that can be closed.
+
+    A format that can only be read from its end, such as MP4 with its index there, is kept in a
+    temporary file until all has come.
+
+    Raises:
+        AudioDecodeError: They are not audio.
+        AudioInputError: There is no such track.
+    """
+    counted = _Counted(stream)
+    head = b""
+    while len(head) < SNIFFED_BYTES and (more := counted.read(SNIFFED_BYTES - len(head))):
+        head += more
+    counted.put_back(head)
+    if not needs_end(head):
+        return StreamDecoder(counted, name, track=track)
+    file = tempfile.TemporaryFile(prefix="ser-rt-")  # noqa: SIM115 (the decoder closes it)
+    try:
+        while data := counted.read(_COPIED_BYTES):
+            file.write(data)
+        return FileDecoder(file, name, track=track)
+    except OSError as error:
+        file.close()
+        msg = f"{name} cannot be kept until its end, where its index is: {error.strerror}"
+        raise AudioDecodeError(msg) from error
     except BaseException:
         file.close()
         raise
@@ -70,8 +102,10 @@ class FileDecoder:
 
     is_endless = False
 
-    def __init__(self, file: BinaryIO | HttpFile, name: str, *, track: int | None = None) -> None:
-        """Open the first recording; ``file`` is closed with this.
+    def __init__(
+        self, file: Seekable, name: str, *, track: int | None = None, is_near: bool = True
+    ) -> None:
+        """Open the first recording; ``file`` is closed with this, and ``is_near`` on a disk.
 
         Raises:
             AudioDecodeError: It is not audio.
@@ -83,7 +117,7 @@ class FileDecoder:
             msg = f"{name} is empty"
             raise NoAudioError(msg)
         try:
-            self._parts = parts_of(bytes_, is_near=not isinstance(file, HttpFile))
+            self._parts = parts_of(bytes_, is_near=is_near)
             self._first: FfmpegDecoder | SndfileDecoder | None = self._open(self._parts[0])
         except OSError as error:
             msg = f"{name} cannot be read: {error.strerror}"
@@ -93,7 +127,7 @@ class FileDecoder:
     @property
     def waited_s(self) -> float:
         """Seconds spent waiting for bytes to come."""
-        return self._file.waited_s if isinstance(self._file, HttpFile) else 0.0
+        return float(getattr(self._file, "waited_s", 0.0))
 
     def blocks(self, block_s: float) -> Iterator[Block]:
         """Yield blocks of at most ``block_s`` seconds.
@@ -132,6 +166,15 @@ class FileDecoder:
 
     def _open(self, part: Part) -> FfmpegDecoder | SndfileDecoder:
         view = FileView(self._file, part.start, part.end, part.header)
+        format_ = sniff(view.read(SNIFFED_BYTES))
+        if format_ in SAMPLES and self._track in (None, 1):
+            with suppress(AudioDecodeError):  # other codecs can be in these, too
+                file = self._file
+                has_number = isinstance(file, BufferedReader | BufferedRandom)
+                if has_number and not part.start and not part.header:
+                    return SndfileDecoder(file, self._name)
+                return SndfileDecoder(view, self._name)
+        view.seek(0)
         if has_ffmpeg():
             try:
                 return FfmpegDecoder(view, self._name, track=self._track)
@@ -156,17 +199,9 @@ class StreamDecoder:
             AudioDecodeError: They are not audio.
             AudioInputError: There is no such track.
         """
-        self._bytes, self._name = _Counted(stream), name
-        try:
-            self._decoder = FfmpegDecoder(self._bytes, name, track=track)
-        except AudioDecodeError as error:
-            if sniff(self._bytes.head) != "MP4":
-                raise
-            msg = (
-                f"{name} is an MP4 file whose index is at its end, which cannot be heard as it "
-                "comes: name the file, or write it with -movflags +faststart"
-            )
-            raise AudioDecodeError(msg) from error
+        self._bytes = stream if isinstance(stream, _Counted) else _Counted(stream)
+        self._name = name
+        self._decoder = FfmpegDecoder(self._bytes, name, track=track)
         self.sample_rate: int = self._decoder.sample_rate
         self.is_endless = self._decoder.is_endless
 
@@ -188,8 +223,9 @@ class StreamDecoder:
             raise AudioDecodeError(msg + f"{stated} bytes, and {self._bytes.count} came")
 
     def close(self) -> None:
-        """Close the decoder."""
+        """Close the decoder, and the stream if that can be closed."""
         self._decoder.close()
+        self._bytes.close()
 
 
 class _Prompt:
@@ -201,17 +237,37 @@ class _Prompt:
     def read(self, size: int, /) -> bytes:
         return self._file.read1(size)
 
+    def close(self) -> None:
+        self._file.close()
+
 
 class _Counted:
     """A stream that remembers how it began and how long it was."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream, self.head, self.count, self.waited_s = stream, b"", 0, 0.0
+        self._put_back = b""
+
+    def put_back(self, data: bytes) -> None:
+        """Give bytes once more that were read first of all."""
+        self._put_back, self.head, self.count = data, b"", 0
+
+    def close(self) -> None:
+        """Close the stream, if it can be closed."""
+        close = getattr(self._stream, "close", None)
+        if close is not None:
+            close()
+
+    def _next(self, size: int) -> bytes:
+        if not self._put_back:
+            return self._stream.read(size)
+        data, self._put_back = self._put_back[:size], self._put_back[size:]
+        return data
 
     def read(self, size: int, /) -> bytes:
         before = time.monotonic()
         try:
-            data = self._stream.read(size)
+            data = self._next(size)
         except OSError as error:
             msg = f"the input cannot be read: {error.strerror or error}"
             raise AudioDecodeError(msg) from error

@@ -36,6 +36,16 @@ _RAW = {"mp3", "aac", "ac3", "eac3", "dts", "loas"}
 _PAUSING = {"opus", "libopus", "amrnb", "amrwb", "amr_nb", "amr_wb", "speex"}
 """Codecs that may send nothing while nobody speaks."""
 
+_DTYPES = {
+    "u8": np.uint8,
+    "s16": np.int16,
+    "s32": np.int32,
+    "s64": np.int64,
+    "flt": np.float32,
+    "dbl": np.float64,
+}
+"""Type of FFmpeg's samples, by the name of their format without its p for planar."""
+
 _MOST_TAGS = 1.25
 """Tags behind the sound are smaller than this share of the file."""
 
@@ -202,7 +212,8 @@ class FfmpegDecoder:
             stamp_s = None
             if self._base_s is not None and frame.pts is not None:
                 stamp_s = float(frame.pts * frame.time_base) - self._base_s
-            yield from damage.told(line, has_stamps=stamp_s is not None)
+            if damage.is_untold:
+                yield from damage.told(line, has_stamps=stamp_s is not None)
             yield from line.add(_floats(frame), frame.sample_rate, stamp_s)
             damage.decoded(packet, frame)
 
@@ -210,7 +221,7 @@ class FfmpegDecoder:
         """Give a packet the time that its frame has: FFmpeg only counts frames."""
         if not self._flac_block and packet.duration:
             self._flac_block = float(packet.duration * packet.time_base) * self.sample_rate
-        sample = flac_sample(bytes(packet)[:16], self._flac_block)
+        sample = flac_sample(bytes(memoryview(packet)[:16]), self._flac_block)
         if sample is None or not packet.time_base:
             return
         packet.pts = round(sample / self.sample_rate / packet.time_base)
@@ -241,12 +252,20 @@ def _again(av: Any) -> tuple[type[Exception], ...]:
 
 def _floats(frame: Any) -> Frames:
     """Return a frame as float32 ``[frames, channels]`` in [-1, 1]."""
-    array = frame.to_ndarray()
-    samples = array.T if frame.format.is_planar else array.reshape(-1, frame.layout.nb_channels)
-    if samples.dtype.kind == "f":
+    kind, channels, count = frame.format.name, frame.layout.nb_channels, frame.samples
+    dtype = _DTYPES[kind.removesuffix("p")]
+    if channels == 1:
+        samples = np.frombuffer(frame.planes[0], dtype, count)[:, np.newaxis]
+    elif kind.endswith("p"):
+        samples = np.stack([np.frombuffer(plane, dtype, count) for plane in frame.planes], axis=1)
+    else:
+        samples = np.frombuffer(frame.planes[0], dtype, count * channels).reshape(-1, channels)
+    if dtype == np.float32:
+        return samples.copy()  # the frame's memory is the decoder's
+    if dtype == np.float64:
         with np.errstate(over="ignore"):
-            return np.asarray(samples, np.float32)
-    if samples.dtype == np.uint8:
+            return samples.astype(np.float32)
+    if dtype == np.uint8:
         return np.asarray((samples.astype(np.float32) - 128) / 128, np.float32)
     scale = np.float32(2.0 ** (1 - 8 * samples.dtype.itemsize))
     return np.asarray(samples.astype(np.float32) * scale, np.float32)

@@ -9,6 +9,9 @@ SNIFFED_BYTES = 4096
 
 CHUNKED = {"WAV", "RF64", "AIFF", "CAF", "W64"}
 
+SAMPLES = CHUNKED | {"AU"}
+"""What libsndfile reads as fast as anything: samples as they are, or a simple code of them."""
+
 _MARKS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"fLaC", "FLAC"),
     (0, b"OggS", "Ogg"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import soundfile
 
 from ser_rt.audio.block import Block
 from ser_rt.audio.mp3 import is_mp3, stated_frames
-from ser_rt.audio.timeline import Timeline
 from ser_rt.audio.view import FileView
 from ser_rt.errors import AudioDecodeError
 
@@ -30,19 +30,23 @@ class SndfileDecoder:
 
     is_endless = False
 
-    def __init__(self, view: FileView, name: str) -> None:
-        """Open what a view shows.
+    def __init__(self, file: FileView | BinaryIO, name: str) -> None:
+        """Open what a view shows, or a whole file.
 
         Raises:
             AudioDecodeError: libsndfile cannot read it, or only by a guess at its length.
         """
         self._name, self.end_s = name, 0.0
         needs = f"{name} needs FFmpeg to be decoded: pip install 'ser-rt[media]'"
-        if _is_mp3_of_unknown_length(view):
+        if _is_mp3_of_unknown_length(file):
             raise AudioDecodeError(needs)
-        view.seek(0)
+        file.seek(0)
+        source = file
+        if not isinstance(file, FileView):  # by its number a file is read without Python
+            source = file.fileno()
+            os.lseek(source, 0, os.SEEK_SET)  # past what Python has buffered
         try:
-            self._file = soundfile.SoundFile(view)
+            self._file = soundfile.SoundFile(source, closefd=False)
         except (soundfile.LibsndfileError, TypeError, ValueError) as error:
             raise AudioDecodeError(needs + ", if it is audio") from error
         self.sample_rate: int = self._file.samplerate
@@ -56,9 +60,8 @@ class SndfileDecoder:
             AudioDecodeError: Behind the last block, if something is missing.
         """
         del promised_s  # libsndfile reads the same header
-        file, line = self._file, Timeline(block_s, origin_s)
-        size = max(1, round(block_s * self.sample_rate))
-        why = ""
+        file, size = self._file, max(1, round(block_s * self.sample_rate))
+        why, read = "", 0
         while not why:
             try:
                 samples = file.read(size, dtype="float32", always_2d=True)
@@ -67,13 +70,12 @@ class SndfileDecoder:
                 break
             if not len(samples):
                 break
-            yield from line.add(samples, self.sample_rate)
-        yield from line.flush()
-        self.end_s = line.end_s
-        read = round(line.heard_s * self.sample_rate)
+            yield Block(samples, self.sample_rate, origin_s + read / self.sample_rate)
+            read += len(samples)
+            self.end_s = origin_s + read / self.sample_rate
         if file.frames < _UNKNOWN and read < file.frames - 0.05 * self.sample_rate:
             why = why or f"its header promises {file.frames / self.sample_rate:.2f} s"
-            msg = f"{self._name} is truncated or damaged at {line.end_s:.2f} s: {why}"
+            msg = f"{self._name} is truncated or damaged at {self.end_s:.2f} s: {why}"
             raise AudioDecodeError(msg)
 
     def close(self) -> None:
@@ -81,7 +83,7 @@ class SndfileDecoder:
         self._file.close()
 
 
-def _is_mp3_of_unknown_length(view: FileView) -> bool:
+def _is_mp3_of_unknown_length(view: FileView | BinaryIO) -> bool:
     """Return whether libsndfile would guess the length of this from its first frame."""
     view.seek(0)
     frame = view.read(256)

@@ -20,10 +20,6 @@ _RESET_S = 0.5
 _ABSURD_S = 12 * 3600.0
 """Time stamps that go on by more than this begin anew as well."""
 
-_LOUDEST = 10.0
-"""Beyond this (20 dB over full scale) a sample is damaged, or was never scaled."""
-
-_MOST_BAD = 0.1
 MOST_WARNINGS = 20
 
 
@@ -112,19 +108,6 @@ class Timeline:
     def _block(self, samples: Frames) -> Block:
         warnings, self._warnings = tuple(self._warnings), []
         rate = self._rate or 1
-        if len(samples) and not np.abs(samples).max() <= _LOUDEST:  # NaN is not less than anything
-            samples, damage = self._without_damage(samples)
-            warnings += damage
         block = Block(samples, rate, self._start_s, warnings)
         self._start_s += len(samples) / rate
         return block
-
-    def _without_damage(self, samples: Frames) -> tuple[Frames, tuple[SourceWarning, ...]]:
-        """Return samples with zeros for what no recording has."""
-        bad = ~(np.abs(samples) <= _LOUDEST)
-        if bad.mean() > _MOST_BAD and np.isfinite(samples).all():
-            return samples, ()  # it was never scaled: whoever takes it says so
-        at_s = self._start_s + int(bad.any(axis=1).argmax()) / self._rate
-        count, value = int(bad.sum()), float(samples[bad][0])
-        message = f"damaged at {at_s:.2f} s: {count} samples are no audio, the first is {value:g}"
-        return np.where(bad, np.float32(0), samples), (SourceWarning("damaged", message),)

@@ -44,7 +44,7 @@ def open_url(
             return _Live(FfmpegDecoder(url, url, track=track, formats=None, timeout_s=timeout_s))
         if file.size is None:
             return _Closing(StreamDecoder(file, url, track=track), file)
-        return FileDecoder(file, url, track=track)
+        return FileDecoder(file, url, track=track, is_near=False)
     except BaseException:
         file.close()
         raise

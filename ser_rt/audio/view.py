@@ -18,6 +18,10 @@ class Seekable(Protocol):
         """Return up to ``size`` bytes; none at the end."""
         ...
 
+    def close(self) -> None:
+        """Close them."""
+        ...
+
 
 class FileView(io.RawIOBase):
     """Bytes ``start`` to ``end`` of an open file, its first ones replaced by ``header``."""

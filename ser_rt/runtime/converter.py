@@ -6,15 +6,19 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from ser_rt.audio.block import Block
+import numpy as np
+
+from ser_rt.audio.block import Block, Samples
 from ser_rt.errors import AudioInputError
-from ser_rt.runtime.audio import AudioChunk, ChunkMaker
+from ser_rt.runtime.audio import MAX_PEAK, AudioChunk, ChunkMaker
 
 ALL_CHANNELS: Literal["all"] = "all"
 Channel = int | Literal["all"] | None
 """Which channel to hear: a number from 1, ``"all"`` for each by itself, None for their mean."""
 
 _CONTIGUOUS_S = 0.01
+_MOST_BAD = 0.1
+"""Where more samples than this are too loud, they were never scaled."""
 
 
 class BlockConverter:
@@ -27,9 +31,13 @@ class BlockConverter:
         channel: Channel = None,
         is_live: bool = False,
         start: int = 0,
+        repairs: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Convert to a rate in Hz; sample ``start`` is where the blocks' time is 0.
+
+        With ``repairs``, as for what a decoder was misled to by damage, a few samples that are no
+        audio become silence, and a warning says so.
 
         Raises:
             AudioInputError: The channel is no number from 1, and not ``"all"``.
@@ -40,7 +48,7 @@ class BlockConverter:
             msg = f"channel must be a number from 1, or 'all', not {channel!r}"
             raise AudioInputError(msg)
         self._to_hz, self._channel, self._is_live = to_hz, channel, is_live
-        self._start, self._clock = start, clock
+        self._start, self._repairs, self._clock = start, repairs, clock
         self._makers: list[ChunkMaker] = []
         self._like = (0, 0)
         self._next_s = 0.0
@@ -62,10 +70,30 @@ class BlockConverter:
             self._begin(block, like)
         for warning in block.warnings:
             self._makers[0].warn(*warning)
+        samples = block.samples if len(block.samples) else block.samples.reshape(-1)
         for maker in self._makers:
-            samples = block.samples if len(block.samples) else block.samples[:, :0].reshape(0)
-            yield self._noted(maker.feed(samples, captured_at, queue_s))
+            try:
+                chunk = maker.feed(samples, captured_at, queue_s)
+            except AudioInputError:
+                repaired = self._repaired(block)
+                if repaired is None:
+                    raise
+                samples, message = repaired
+                maker.warn("damaged", message)
+                chunk = maker.feed(samples, captured_at, queue_s)
+            yield self._noted(chunk)
         self._next_s = block.start_s + len(block.samples) / block.sample_rate
+
+    def _repaired(self, block: Block) -> tuple[Samples, str] | None:
+        """Return samples without what is no audio, and what was wrong; None if all of it is."""
+        bad = ~(np.abs(block.samples) <= MAX_PEAK)  # NaN is not less than anything
+        was_never_scaled = bad.mean() > _MOST_BAD and np.isfinite(block.samples).all()
+        if not self._repairs or not bad.any() or was_never_scaled:
+            return None
+        at_s = block.start_s + int(bad.any(axis=1).argmax()) / block.sample_rate
+        count, value = int(bad.sum()), float(block.samples[bad][0])
+        message = f"damaged at {at_s:.2f} s: {count} samples are no audio, the first is {value:g}"
+        return np.where(bad, np.float32(0), block.samples), message
 
     def flush(self, captured_at: float | None = None) -> Iterator[AudioChunk]:
         """Yield what resamplers still hold."""

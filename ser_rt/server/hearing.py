@@ -126,6 +126,7 @@ class Hearing:
             to_hz,
             channel=config.channel,
             is_live=config.live,
+            repairs=not isinstance(self._input, PcmInput),
             start=round(config.start_s * to_hz),
             clock=self._clock,
         )

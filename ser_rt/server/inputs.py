@@ -77,6 +77,9 @@ class PcmInput:
         """Hold nothing."""
 
 
+LATENCY_S = 0.1
+"""Decoded audio waits at most until there is so much of it."""
+
 INPUTS: dict[str, Callable[[StreamConfig], AudioInput]] = {
     "pcm_s16le": PcmInput,
     "pcm_f32le": PcmInput,
@@ -84,6 +87,6 @@ INPUTS: dict[str, Callable[[StreamConfig], AudioInput]] = {
     "pcm_alaw": PcmInput,
     "mulaw": PcmInput,
     "alaw": PcmInput,
-    "opus": lambda _config: ContainerInput(PIECE_S),
+    "opus": lambda _config: ContainerInput(LATENCY_S),
 }
 """How to decode each encoding of the protocol; telephone services leave the ``pcm_`` out."""

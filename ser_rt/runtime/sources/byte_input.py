@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from ser_rt.audio.decoding import StreamDecoder
+from ser_rt.audio.decoding import open_stream
 from ser_rt.audio.formats import SNIFFED_BYTES, sniff
 from ser_rt.config import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError, ConfigError
@@ -74,7 +74,7 @@ def open_bytes(
         sample_rate,
         track=track,
         channel=channel,
-        open_file=lambda name, track: StreamDecoder(bytes_, name, track=track),
+        open_file=lambda name, track: open_stream(bytes_, name, track=track),
     )
 
 

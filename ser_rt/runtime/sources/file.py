@@ -71,10 +71,15 @@ class FileSource(AudioSource):
     def __iter__(self) -> Iterator[AudioChunk]:
         """Yield the file's chunks."""
         if self._decoder is None:
-            self.__enter__()
-        assert self._decoder is not None  # noqa: S101 (for the type checker)
+            with self:
+                yield from self
+            return
         converter = BlockConverter(
-            self._sample_rate, channel=self._channel, is_live=self._realtime, clock=self._clock
+            self._sample_rate,
+            channel=self._channel,
+            is_live=self._realtime,
+            repairs=True,
+            clock=self._clock,
         )
         started_at, has_audio = self._clock(), False
         waited_s = self._decoder.waited_s

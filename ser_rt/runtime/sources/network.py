@@ -71,7 +71,9 @@ class NetworkSource(AudioSource):
     def __iter__(self) -> Iterator[AudioChunk]:
         """Yield chunks as they come."""
         if self._decoder is None:
-            self.__enter__()
+            with self:
+                yield from self
+            return
         lost_at: float | None = None
         while self._decoder is not None:
             decoder = self._decoder
@@ -99,6 +101,7 @@ class NetworkSource(AudioSource):
             channel=self._channel,
             is_live=decoder.is_endless,
             start=self._start(lost_at),
+            repairs=True,
             clock=self._clock,
         )
         if lost_at is not None:

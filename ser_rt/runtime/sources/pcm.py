@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -62,7 +63,7 @@ class PcmSource(AudioSource):
     def __iter__(self) -> Iterator[AudioChunk]:
         """Yield chunks as bytes come."""
         frame_bytes = PCM_ENCODINGS[self._encoding] * self._channels
-        rest, warnings = b"", list[SourceWarning]()
+        rest, warnings = b"", tuple[SourceWarning, ...]()
         while data := self._read():
             data = rest + data
             whole = len(data) - len(data) % frame_bytes
@@ -75,17 +76,15 @@ class PcmSource(AudioSource):
             msg = "the input holds no audio"
             raise AudioDecodeError(msg)
         if rest:
-            warnings.append(
-                SourceWarning("trailing_bytes", f"the last {len(rest)} bytes are no whole frame")
-            )
-        nothing = np.zeros((0, self._channels), np.float32)
-        yield from self._converter.feed(self._block(nothing, *warnings))
-        yield from self._converter.flush()
+            message = f"the last {len(rest)} bytes are no whole frame"
+            warnings = (SourceWarning("trailing_bytes", message),)
+        for chunk in self._converter.flush():
+            yield replace(chunk, warnings=chunk.warnings + warnings)
 
-    def _block(self, frames: npt.NDArray[Any], *warnings: SourceWarning) -> Block:
+    def _block(self, frames: npt.NDArray[Any]) -> Block:
         start_s = self._frames / self._rate
         self._frames += len(frames)
-        return Block(frames, self._rate, start_s, warnings)
+        return Block(frames, self._rate, start_s)
 
     def _read(self) -> bytes:
         before = time.monotonic()

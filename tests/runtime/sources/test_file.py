@@ -1,3 +1,4 @@
+import io
 import os
 import struct
 from collections.abc import Callable
@@ -9,9 +10,9 @@ import av
 import numpy as np
 import pytest
 
+from ser_rt.audio.ffmpeg import FfmpegDecoder
 from ser_rt.errors import AudioDecodeError, AudioNotFoundError
 from ser_rt.runtime.audio import AudioChunk
-from ser_rt.runtime.sources.decoding import AvDecoder
 from ser_rt.runtime.sources.file import FileSource
 from tests.conftest import Wave, make_wave
 
@@ -137,7 +138,8 @@ def test_a_truncated_file_is_heard_as_far_as_it_goes(write_audio: Writer, name: 
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     count, message = read_until_it_breaks(path)
     assert 8_000 < count < 25_000
-    assert "truncated or damaged at 1." in message
+    assert "is truncated at 1." in message
+    assert "its header promises 3.00 s" in message
 
 
 def test_a_wav_whose_writer_did_not_know_its_length_is_whole(write_audio: Writer) -> None:
@@ -148,12 +150,20 @@ def test_a_wav_whose_writer_did_not_know_its_length_is_whole(write_audio: Writer
     assert len(read(path)) == 16_000
 
 
-def test_a_file_with_nan_in_it_is_damaged(write_audio: Writer) -> None:
+def test_samples_that_are_no_audio_are_silence_and_told(write_audio: Writer) -> None:
     wave = make_wave(1)
-    wave[8_000] = np.nan
-    message = read_until_it_breaks(write_audio("nan.wav", wave, subtype="FLOAT"))[1]
-    assert "damaged near 0.60 s" in message
-    assert "nan" in message
+    wave[8_000:8_003] = np.nan, np.inf, 1e30
+    with FileSource(write_audio("nan.wav", wave, subtype="FLOAT")) as source:
+        chunks = list(source)
+    wave[8_000:8_003] = 0
+    np.testing.assert_array_equal(np.concatenate([chunk.samples for chunk in chunks]), wave)
+    (warning,) = (warning for chunk in chunks for warning in chunk.warnings)
+    assert warning == ("damaged", "damaged at 0.50 s: 3 samples are no audio, the first is nan")
+
+
+def test_a_file_that_was_never_scaled_is_refused(write_audio: Writer) -> None:
+    path = write_audio("big.wav", make_wave(1) * 32_768, subtype="FLOAT")
+    assert "divide int16 by 32768" in read_until_it_breaks(path)[1]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
@@ -177,12 +187,10 @@ def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
     assert "no audio in it" in read_until_it_breaks(path)[1]
 
 
-def test_without_pyav_the_message_names_the_extra(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_pyav_the_message_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     with pytest.raises(AudioDecodeError, match=r"ser-rt\[media\]"):
-        AvDecoder(tmp_path / "a.m4a")
+        FfmpegDecoder(io.BytesIO(b"ftyp"), "a.m4a")
 
 
 class FakeTime:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ser_rt.audio.block import Block
 from ser_rt.errors import AudioDecodeError
 from ser_rt.runtime.sources.network import NetworkSource
 from tests.conftest import RATE, make_wave
@@ -61,14 +62,17 @@ class Fake:
 
     sample_rate = RATE
     is_endless = True
+    waited_s = 0.0
 
     def __init__(self, world: "World") -> None:
         self._world = world
 
-    def blocks(self, frames: int) -> Iterator[np.ndarray[Any, Any]]:
-        for _ in range(RATE // frames):
-            self._world.now_s += frames / RATE
-            yield np.full((frames, 1), 0.1, np.float32)
+    def blocks(self, block_s: float) -> Iterator[Block]:
+        for number in range(round(1 / block_s)):
+            self._world.now_s += block_s
+            self._world.level += 0.001  # a live stream does not repeat itself
+            samples = np.full((round(block_s * RATE), 1), self._world.level, np.float32)
+            yield Block(samples, RATE, number * block_s)
         if self._world.breaks:
             msg = "the stream is truncated or damaged"
             raise AudioDecodeError(msg)
@@ -79,13 +83,14 @@ class Fake:
 class World:
     def __init__(self, *, breaks: bool = True, refusals: int = 0) -> None:
         self.now_s, self.breaks, self.refusals, self.opened = 50.0, breaks, refusals, 0
+        self.level = 0.0
 
     def source(self, url: str = "http://x/live", **settings: Any) -> NetworkSource:
         return NetworkSource(
             url, open_stream=self.open, clock=lambda: self.now_s, sleep=self.sleep, **settings
         )
 
-    def open(self, _url: str, _timeout_s: float) -> Fake:
+    def open(self, _url: str, _timeout_s: float, **_: object) -> Fake:
         self.opened += 1
         if 1 < self.opened <= 1 + self.refusals:
             msg = "connection refused"

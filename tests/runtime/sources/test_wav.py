@@ -50,7 +50,7 @@ def test_what_follows_the_samples_is_no_audio() -> None:
     [
         (b"RIFF", "ends within"),
         (b"RIFF\0\0\0\0WAVX", "does not begin"),
-        (wav("ULAW"), "format 7 with 8 bits"),
+        (wav("IMA_ADPCM"), "format 17 with 4 bits"),
         (wav("PCM_16")[:22] + b"\0\0" + wav("PCM_16")[24:], "of 0 channels"),
     ],
 )
