@@ -40,9 +40,7 @@ def parts_of(file: Bytes, *, is_near: bool = True) -> list[Part]:
         find = _FINDERS.get(name) if is_near or name in _POINTED else None
         found = [Part(start, file.size, promised_s=_promised_s(name, head))]
         if find is not None:
-            with suppress(
-                struct.error, IndexError
-            ):  # a header that breaks off: the decoder says so
+            with suppress(struct.error, IndexError):  # a header that breaks off
                 found = list(find(file, start))
         parts += found
         start = parts[-1].end
@@ -137,6 +135,7 @@ def _matroska(file: Bytes, start: int) -> Iterator[Part]:
 
 def _breaks_off(file: Bytes, at: int) -> bool:
     """Return whether the last element of a segment of unknown size is not whole."""
+    name = b""
     while at < file.size:
         head = file.at(at, 12)
         name_bytes = 9 - head[0].bit_length()

@@ -46,6 +46,9 @@ _DTYPES = {
 }
 """Type of FFmpeg's samples, by the name of their format without its p for planar."""
 
+_LOST_BEGINNING_S = 10.0
+"""An Ogg file that begins later is a piece of a broadcast; one that begins so has lost pages."""
+
 _MOST_TAGS = 1.25
 """Tags behind the sound are smaller than this share of the file."""
 
@@ -107,10 +110,12 @@ class FfmpegDecoder:
         self.is_endless: bool = self._container.duration is None
         self.format: str = self._container.format.name.split(",")[0]
         self.end_s = 0.0
-        self._flac_block = 0.0
+        self._flac_block = self._lost_s = 0.0
         self._base_s: float | None = 0.0 if self.format in _ABSOLUTE else None
         if self.format in _RELATIVE:
             self._base_s = (self._container.start_time or 0) / 1e6
+        if self.format == "ogg" and self._base_s is not None and self._base_s < _LOST_BEGINNING_S:
+            self._lost_s, self._base_s = self._base_s, 0.0
 
     def blocks(
         self, block_s: float, *, origin_s: float = 0.0, promised_s: float | None = None
@@ -132,6 +137,8 @@ class FfmpegDecoder:
                 number = self._container.streams.audio.index(self._stream) + 1
                 message = f"{self.tracks} audio tracks: {number} is heard; --track has the others"
                 yield from line.warn("tracks", message)
+            if self._lost_s > SLACK_S:
+                yield from line.warn("gap", f"no audio from 0.00 to {self._lost_s:.2f} s")
             for packet in self._packets(damage, line):
                 yield from self._decoded(packet, damage, line)
             yield from line.flush()
