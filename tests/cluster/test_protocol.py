@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 import ser_rt
@@ -25,7 +24,7 @@ from ser_rt.runtime.stream import load
 from ser_rt.server.protocol import check
 from tests.cluster.conftest import KEY, SMALL, Cluster
 from tests.conftest import RATE, make_wave
-from tests.server.conftest import CONFIG, pcm, receive, rest
+from tests.server.conftest import CONFIG, pcm, receive, rest, send
 from tests.server.test_stream import (  # noqa: F401 (they are run here too)
     test_a_gap_is_skipped_and_no_window_spans_it,
     test_a_stream_may_begin_later_than_zero,
@@ -160,10 +159,7 @@ def test_a_message_that_is_too_big_ends_the_stream(strict: str) -> None:
 
 def test_a_client_that_is_much_too_fast_is_ended(strict: str) -> None:
     socket = strictly_connected(strict, hop_s=0.1)  # it takes longer to hear than to send
-    second = pcm(1.0)
-    with suppress(ConnectionClosed):
-        for _ in range(2_000):  # half an hour
-            socket.send(second)
+    send(socket, *[pcm(1.0)] * 2_000)  # half an hour
     messages, code, _ = rest(socket, 30)
     assert (messages[-1]["code"], code) == ("too_fast", 1008)
 

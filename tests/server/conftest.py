@@ -6,8 +6,8 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,13 @@ Message = dict[str, Any]
 CONFIG: Message = {"type": "config", "sample_rate": RATE, "vad": False, "timing": False}
 
 
+async def until(is_so: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    """Wait for something to be so."""
+    async with asyncio.timeout(timeout_s):
+        while not is_so():  # noqa: ASYNC110 (nothing tells)
+            await asyncio.sleep(0.005)
+
+
 @dataclass
 class Running:
     """A server that answers."""
@@ -68,13 +75,8 @@ class Running:
 
     def wait_until(self, is_so: Callable[[], bool], timeout_s: float = 10.0) -> None:
         """Wait for something in the server's thread to be so."""
-
-        async def wait() -> None:
-            async with asyncio.timeout(timeout_s):
-                while not is_so():  # noqa: ASYNC110 (nothing tells)
-                    await asyncio.sleep(0.005)
-
-        asyncio.run_coroutine_threadsafe(wait(), self.loop).result(timeout_s + 5)
+        waiting = asyncio.run_coroutine_threadsafe(until(is_so, timeout_s), self.loop)
+        waiting.result(timeout_s + 5)
 
 
 class FlawedModel:
@@ -155,6 +157,13 @@ def receive(socket_: ClientConnection, timeout_s: float = 10.0) -> Message:
     message: Message = json.loads(socket_.recv(timeout_s))
     check(message, "server_message", "internal")
     return message
+
+
+def send(socket_: ClientConnection, *messages: str | bytes | Iterable[bytes]) -> None:
+    """Send what the server may close before all of it is there; what it said can still be read."""
+    with suppress(ConnectionClosed):
+        for message in messages:
+            socket_.send(message)
 
 
 def rest(socket_: ClientConnection, timeout_s: float = 10.0) -> tuple[list[Message], int, str]:

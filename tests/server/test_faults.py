@@ -204,17 +204,22 @@ def test_slow_headers_are_cut_off(
             slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n")
             assert all_of(slow) == b""
         # The next header of a connection has no longer.
+        monkeypatch.setattr(transport, "CONFIG_TIMEOUT_S", 10.0)
         with raw_connection(running) as slow:
             slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             answer = b""
-            while not answer.endswith(b'{"status":"ok"}'):
-                answer += slow.recv(4096)
+            while more := b"" if answer.endswith(b'{"status":"ok"}') else slow.recv(4096):
+                answer += more
+            monkeypatch.setattr(transport, "CONFIG_TIMEOUT_S", 0.2)
             slow.sendall(b"GET /")
             assert all_of(slow) == b""
+            assert answer.startswith(b"HTTP/1.1 200")
         # A stream that is quiet for as long is none of these.
+        monkeypatch.setattr(transport, "CONFIG_TIMEOUT_S", 1.0)
         with connect(running.ws) as quiet:
             running.wait_until(lambda: len(running.service.sessions) == 1)
-            threading.Event().wait(0.3)
+            with raw_connection(running) as slow:
+                assert all_of(slow) == b""
             quiet.send(json.dumps(CONFIG))
             assert receive(quiet)["type"] == "ready"
 
