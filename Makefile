@@ -12,7 +12,7 @@ PYTHON ?=
 CORPUS ?=
 
 help: ## what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime ## hear the bundled sample with the bundled model
 	@$(VENV)/bin/ser-stream ser_rt/samples/demo.flac --stats

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import numpy as np
 import pytest
 import soundfile
@@ -28,6 +30,28 @@ UNSAID = [words.replace("|", "") for words in _BARRED]
 def test_no_file_names_a_registry_or_a_machine(words: str) -> None:
     for path in files():
         assert words.encode() not in path.read_bytes(), path.relative_to(ROOT)
+
+
+PACED = {
+    "tests/runtime/test_soak.py": "fifteen minutes of a recording come in fifteen minutes",
+    "tests/server/test_load.py": "people speak no faster than they do",
+    "tests/waiting.py": "looks again and again, where nothing tells",
+}
+"""Where time may pass."""
+
+
+def test_no_test_sleeps_where_it_could_wait_for_something() -> None:
+    for path in files("tests"):
+        if path.suffix != ".py" or str(path.relative_to(ROOT)) in PACED:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+                ("sleep", "Event().wait")
+            ):
+                is_yield = ast.unparse(node) == "asyncio.sleep(0)"
+                assert is_yield, (
+                    f"{path.relative_to(ROOT)}:{node.lineno} sleeps: use tests/waiting.py"
+                )
 
 
 @pytest.mark.parametrize("words", ["site-packages", "stack_trace", '.py"', "tmp/"])

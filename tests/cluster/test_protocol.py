@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -39,6 +38,7 @@ from tests.server.test_stream import (  # noqa: F401 (they are run here too)
     test_settings_reach_the_engine,
     test_silence_is_no_speech,
 )
+from tests.waiting import wait_until
 
 # Ray's own, from inside its packages.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
@@ -193,9 +193,9 @@ def test_ray_exports_what_listeners_count(cluster: Cluster) -> None:
     port = ray.nodes()[0]["MetricsExportPort"]
     wanted = {"ray_ser_windows_total", "ray_ser_latency_seconds_count"}
     wanted |= {"ray_serve_replica_processing_queries", "ray_serve_deployment_request_counter_total"}
-    deadline = time.monotonic() + 60
-    found: set[str] = set()
-    while not wanted <= found:
-        assert time.monotonic() < deadline, f"no {wanted - found}"
+
+    def missing() -> set[str]:
         lines = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text.splitlines()
-        found = {line.partition("{")[0] for line in lines}
+        return wanted - {line.partition("{")[0] for line in lines}
+
+    wait_until(lambda: not missing())

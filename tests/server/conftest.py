@@ -30,6 +30,7 @@ from ser_rt.server.transport import Server, make_server
 from tests.conftest import RATE, make_wave
 from tests.server.browser import Launch, chromium
 from tests.source_tree import ROOT
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -37,13 +38,6 @@ if TYPE_CHECKING:
 DEMO = ROOT / "ser_rt/samples/demo.flac"
 Message = dict[str, Any]
 CONFIG: Message = {"type": "config", "sample_rate": RATE, "vad": False, "timing": False}
-
-
-async def until(is_so: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    """Wait for something to be so."""
-    async with asyncio.timeout(timeout_s):
-        while not is_so():  # noqa: ASYNC110 (nothing tells)
-            await asyncio.sleep(0.005)
 
 
 @dataclass
@@ -73,10 +67,9 @@ class Running:
 
         return asyncio.run_coroutine_threadsafe(do(), self.loop).result(10)
 
-    def wait_until(self, is_so: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    def wait_until(self, is_so: Callable[[], bool]) -> None:
         """Wait for something in the server's thread to be so."""
-        waiting = asyncio.run_coroutine_threadsafe(until(is_so, timeout_s), self.loop)
-        waiting.result(timeout_s + 5)
+        asyncio.run_coroutine_threadsafe(until(is_so), self.loop).result()
 
 
 class FlawedModel:
@@ -99,6 +92,24 @@ class FlawedModel:
             msg = "out of memory"
             raise RuntimeError(msg)
         return self._model(waveforms)
+
+
+class HeldModel(FlawedModel):
+    """A model that can be made to wait before it answers."""
+
+    def __init__(self, model: OnnxClassifier) -> None:
+        super().__init__(model, float("nan"))
+        self.is_asked, self.may_answer = threading.Event(), threading.Event()
+        self.may_answer.set()
+
+    def hold(self) -> None:
+        self.is_asked.clear()
+        self.may_answer.clear()
+
+    def __call__(self, waveforms: FloatArray) -> FloatArray:
+        self.is_asked.set()
+        assert self.may_answer.wait(30)
+        return super().__call__(waveforms)
 
 
 @contextmanager

@@ -30,8 +30,9 @@ from ser_rt.server.limits import Limits
 from ser_rt.server.service import Service
 from ser_rt.server.transport import make_server
 from tests.conftest import RATE
-from tests.server.conftest import CONFIG, DEMO, FlawedModel, pcm, receive, rest, serving, until
+from tests.server.conftest import CONFIG, DEMO, FlawedModel, HeldModel, pcm, receive, rest, serving
 from tests.source_tree import ROOT
+from tests.waiting import until
 
 
 @contextmanager
@@ -101,24 +102,6 @@ def test_an_upload_has_the_time_to_drain_and_no_more(
     assert answer.startswith(b"HTTP/1.1 503")
     assert "Traceback" not in caplog.text
     assert "1 streams and uploads did not end in time" in caplog.text
-
-
-class HeldModel(FlawedModel):
-    """A model that can be made to wait before it answers."""
-
-    def __init__(self, model: OnnxClassifier) -> None:
-        super().__init__(model, float("nan"))
-        self.is_asked, self.may_answer = threading.Event(), threading.Event()
-        self.may_answer.set()
-
-    def hold(self) -> None:
-        self.is_asked.clear()
-        self.may_answer.clear()
-
-    def __call__(self, waveforms: FloatArray) -> FloatArray:
-        self.is_asked.set()
-        assert self.may_answer.wait(30)
-        return super().__call__(waveforms)
 
 
 def is_closed(service: Service) -> bool:
