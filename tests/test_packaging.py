@@ -32,6 +32,7 @@ UNIMPORTED = {
     "pytest-timeout": "timeout, in pyproject.toml",
     "python-multipart": "starlette reads forms with it",
     "ruff": "make lint",
+    "setuptools": "builds the wheel",
     "tensorboard": "transformers writes --report_to tensorboard with it",
 }
 """Dependencies that no line imports, and who uses them."""

@@ -67,7 +67,7 @@ def programs(node: ast.expr, tree: ast.Module) -> set[str]:
             | ast.BinOp(left=inner, op=ast.Add())
             | ast.BinOp(op=ast.Div(), right=inner)
             | ast.Call(func=ast.Name(id="str" | "map"), args=[*_, inner])
-            | ast.Call(func=ast.Attribute(attr="which" | "split"), args=[inner, *_])
+            | ast.Call(func=ast.Attribute(attr="which" | "split" | "with_name"), args=[inner, *_])
         ):
             return programs(inner, tree)
         case ast.Call(func=ast.Name(id=name)):
