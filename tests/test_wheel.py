@@ -82,8 +82,8 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(python: Path, folder: Path, *arguments: str | Path) -> str:
     """Run something of the environment in a folder that knows nothing of this one."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    line = [python.with_name("python"), *arguments]
-    done = subprocess.run(line, check=True, capture_output=True, text=True, cwd=folder, env=env)
+    command = [python.with_name("python"), *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder, env=env)
     return done.stdout
 
 
