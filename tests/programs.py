@@ -32,6 +32,7 @@ PROBES = {
     "git": "ser-rt writes down what trained a model",
     "ld": "ctypes looks for a library",
     "ldconfig": "ctypes looks for a library",
+    "lscpu": "joblib counts cores",
     "nvidia-smi": "ser-rt writes down the graphics card",
     "uname": "pytest-benchmark describes the machine",
 }
