@@ -2,23 +2,29 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test triton soak lint bench report compare baseline model compact compact-free tune corpus sample clean
+.PHONY: help demo test test-lowest triton soak lint bench report compare baseline model compact compact-free tune corpus sample clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
 # -qq: errors only.
 PIP := $(PY) -m pip --disable-pip-version-check install -qq -c constraints.txt
+LOWEST := $(VENV)/lowest
 PYTHON ?=
 CORPUS ?=
 
 help: ## what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime ## hear the bundled sample with the bundled model
 	@$(VENV)/bin/ser-stream ser_rt/samples/demo.flac --stats
 
 test: $(VENV)/.dev ## run the tests
 	@$(PY) -m pytest
+
+test-lowest: $(PY) ## run the tests with the oldest versions that pyproject.toml allows (needs uv)
+	@uv venv -q --seed --clear --python $(PY) $(LOWEST)
+	@uv pip install -q --python $(LOWEST)/bin/python --resolution lowest-direct -c constraints-lowest.txt -e '.[dev,peers]'
+	@$(LOWEST)/bin/python -m pytest
 
 triton: $(VENV)/triton ## install a Triton server, for its test
 

@@ -69,8 +69,8 @@ def check(path: Path) -> None:
         raise ExportError(msg) from error
 
 
-def open_session(path: Path) -> onnxruntime.InferenceSession:
-    """Load a graph on the CPU.
+def open_session(graph: Path | bytes) -> onnxruntime.InferenceSession:
+    """Load a graph on the CPU, from a file or from what would be in it.
 
     Raises:
         ExportError: onnxruntime does not take it.
@@ -80,9 +80,10 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
     options.enable_mem_pattern = False  # lengths vary, and patterns of each would be kept
     options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own errors have no common base below Exception
-        msg = f"onnxruntime does not load {path.name}: {str(error).splitlines()[0]}"
+        name = graph.name if isinstance(graph, Path) else "a graph"
+        msg = f"onnxruntime does not load {name}: {str(error).splitlines()[0]}"
         raise ExportError(msg) from error
 
 

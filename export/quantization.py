@@ -1,5 +1,7 @@
 """Int8 graphs: weights per channel in int8, activations in uint8, everything else in float32.
 
+Weights have 7 bits where the processor would add two products in 16: they would not fit.
+
 Only products with weights (MatMul, Conv) are quantized. LayerNormalization, softmax, pooling, the
 head and the edges of the graph stay in float32, and so does what reads the signal itself: steps of
 1/256 of the loudest sample are louder than soft speech.
@@ -10,11 +12,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnx_ir
+from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantType
 from onnxruntime.quantization.calibrate import TensorsData, create_calibrator
 from onnxruntime.quantization.onnx_quantizer import ONNXQuantizer
@@ -25,6 +29,7 @@ from onnxscript import optimizer
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import ExportError
 
+from .files import open_session
 from .sparing import most_hurt
 
 QUANTIZED_OPS = ("MatMul", "Conv")
@@ -68,7 +73,7 @@ def _quantize(path: Path, ranges: TensorsData, spared: Sequence[str] = ()) -> on
     quantizer = QDQQuantizer(
         float_model,
         per_channel=True,
-        reduce_range=False,
+        reduce_range=adds_in_16_bits(),
         weight_qType=QuantType.QInt8,
         activation_qType=QuantType.QUInt8,
         tensors_range=ranges,
@@ -91,7 +96,7 @@ def to_int8_dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
     quantizer = ONNXQuantizer(
         float_model,
         per_channel=True,
-        reduce_range=False,
+        reduce_range=adds_in_16_bits(),
         mode=QuantizationMode.IntegerOps,
         static=False,
         weight_qType=QuantType.QInt8,
@@ -100,7 +105,7 @@ def to_int8_dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
         nodes_to_quantize=[],
         nodes_to_exclude=[*head, *_before_levelling(float_model)],
         op_types_to_quantize=["MatMul"],
-        extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT},
+        extra_options={"MatMulConstBOnly": True, "DefaultTensorType": TensorProto.FLOAT},
     )
     return _done(quantizer)
 
@@ -110,6 +115,20 @@ def _done(quantizer: QDQQuantizer | ONNXQuantizer) -> onnx.ModelProto:
     quantizer.model.topological_sort()
     quantized: onnx.ModelProto = quantizer.model.model
     return quantized
+
+
+@cache
+def adds_in_16_bits() -> bool:
+    """Tell whether products of uint8 and int8 can overflow here, as on x86 without VNNI."""
+    most, weights = np.full((1, 4), 255, np.uint8), np.full((4, 1), 127, np.int8)
+    product = helper.make_node("MatMulInteger", ["activations", "weights"], ["sum"])
+    given = helper.make_tensor_value_info("activations", TensorProto.UINT8, most.shape)
+    found = helper.make_tensor_value_info("sum", TensorProto.INT32, [1, 1])
+    constants = [numpy_helper.from_array(weights, "weights")]
+    graph = helper.make_graph([product], "sum", [given], [found], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    (total,) = open_session(model.SerializeToString()).run(None, {"activations": most})
+    return int(total.item()) != 255 * 127 * 4
 
 
 class _Reader(CalibrationDataReader):

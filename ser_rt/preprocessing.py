@@ -94,12 +94,14 @@ def check_speech(samples: FloatArray, path: str | Path, sample_rate: int = SAMPL
 
 def trim_silence(samples: FloatArray, sample_rate: int, depth_db: float = 40.0) -> FloatArray:
     """Cut from both ends what is `depth_db` below the loudest 20 ms; silence comes back whole."""
+    try:
+        from librosa.effects import trim
+    except ImportError as error:
+        msg = "trimming silence needs librosa: pip install 'ser-rt[train]', or trim=False"
+        raise MissingDependencyError(msg) from error
     width = max(1, round(_TRIM_WINDOW_S * sample_rate))
-    power = np.square(samples, dtype=np.float64)
-    starts = np.arange(0, len(samples), width)
-    frames = np.add.reduceat(power, starts) / np.diff(np.append(starts, len(samples)))
-    loud = np.flatnonzero(frames > frames.max() * 10 ** (-depth_db / 10))
-    return samples[loud[0] * width : (loud[-1] + 1) * width] if loud.size else samples
+    trimmed, _ = trim(samples, top_db=depth_db, frame_length=width, hop_length=width)
+    return np.asarray(trimmed, np.float32)
 
 
 def reduce_noise(samples: FloatArray, strength: float = 1.5, floor: float = 0.1) -> FloatArray:
@@ -149,7 +151,7 @@ class AudioPreprocessor:
         target_sr: sample rate of the result in Hz.
         max_duration: seconds to keep at most, from the middle.
         normalize: scale the largest sample to 1.
-        trim: cut silence from both ends.
+        trim: cut silence from both ends (needs librosa).
         apply_noise_reduction: subtract steady noise (needs scipy).
         pad: fill shorter clips with zeros up to `max_duration`. Networks here take any length and
             hear padding as silence, so it is off.

@@ -12,6 +12,7 @@ import soundfile
 
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.stream import load
+from tests.programs import refuse_others
 from tests.tiny_bundle import build_tiny_bundle, build_two_part_bundle
 
 RATE = 16_000
@@ -22,6 +23,7 @@ def pytest_configure() -> None:
     """Let what tests start hear Ctrl-C: a shell makes its background jobs deaf to it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    refuse_others()
 
 
 def make_wave(seconds: float, rate: int = RATE, seed: int = 0) -> Wave:

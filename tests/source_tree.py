@@ -16,7 +16,8 @@ FOLDERS = ("ser_rt", "export", "benchmarks", "tests", "docs", ".ci")
 
 def files(*folders: str) -> list[Path]:
     """Files under the folders (default: the whole repository), without caches and build results."""
-    found = [p for p in ROOT.iterdir() if p.is_file()] if not folders else []
+    # In a worktree of git, .git is a file that says where.
+    found = [p for p in ROOT.iterdir() if p.is_file() and p.name != ".git"] if not folders else []
     for folder in folders or FOLDERS:
         found += [p for p in (ROOT / folder).rglob("*") if p.is_file()]
     return sorted(p for p in found if "__pycache__" not in p.parts)

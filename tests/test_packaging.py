@@ -7,12 +7,13 @@ import re
 import sys
 import tomllib
 from importlib.metadata import version
+from itertools import chain
 from typing import Any
 
 import pytest
 
 import ser_rt
-from tests.source_tree import ROOT, imports, modules
+from tests.source_tree import ROOT, files, imports, modules
 
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
@@ -23,8 +24,18 @@ IMPORT_NAMES = {
     "onnx-ir": "onnx_ir",
     "onnxruntime-gpu": "onnxruntime",
     "optimum-onnx": "optimum",
+    "protobuf": "google",
     "pytest-benchmark": "pytest_benchmark",
 }
+UNIMPORTED = {
+    "mypy": "make lint",
+    "pytest-timeout": "timeout, in pyproject.toml",
+    "python-multipart": "starlette reads forms with it",
+    "ruff": "make lint",
+    "setuptools": "builds the wheel",
+    "tensorboard": "transformers writes --report_to tensorboard with it",
+}
+"""Dependencies that no line imports, and who uses them."""
 
 
 def requirement_name(requirement: str) -> str:
@@ -65,6 +76,27 @@ def test_every_import_is_declared() -> None:
             assert statement.top in declared | own, f"{module} imports {statement.top}"
             if module.startswith("ser_rt.runtime") and not statement.lazy:
                 assert statement.top in runtime | own, f"{module} needs {statement.top} at once"
+
+
+def test_every_import_of_a_test_is_declared() -> None:
+    every = [*PROJECT["dependencies"], *chain(*PROJECT["optional-dependencies"].values())]
+    own = {"ser_rt", "export", "benchmarks", "tests"} | sys.stdlib_module_names
+    assert imported("tests") - own <= names(every)
+
+
+def test_every_dependency_is_imported() -> None:
+    extras = PROJECT["optional-dependencies"].copy()
+    product, tests = imported("ser_rt", "export", "benchmarks"), imported("tests")
+    for_tests = [name for name in extras.pop("dev") if not name.startswith("ser-rt")]
+    unused = names([*PROJECT["dependencies"], *chain(*extras.values())]) - product
+    unused |= names(for_tests) - tests - product
+    assert unused - {"ser-rt"} == UNIMPORTED.keys(), "drop it, or say in UNIMPORTED who uses it"
+
+
+def imported(*folders: str) -> set[str]:
+    """Return the top-level packages that the modules in the folders import."""
+    paths = (path for path in files(*folders) if path.suffix == ".py")
+    return {statement.top for path in paths for statement in imports(path.stem, path)}
 
 
 def test_every_dependency_is_pinned() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import numpy as np
 import pytest
 import soundfile
@@ -28,6 +30,24 @@ UNSAID = [words.replace("|", "") for words in _BARRED]
 def test_no_file_names_a_registry_or_a_machine(words: str) -> None:
     for path in files():
         assert words.encode() not in path.read_bytes(), path.relative_to(ROOT)
+
+
+PACED = {
+    "tests/runtime/test_soak.py": "fifteen minutes of a recording come in fifteen minutes",
+    "tests/server/test_load.py": "people speak no faster than they do",
+    "tests/waiting.py": "looks again and again, where nothing tells",
+}
+"""Where time may pass."""
+
+
+def test_no_test_sleeps_where_it_could_wait_for_something() -> None:
+    for path in files("tests"):
+        name = str(path.relative_to(ROOT))
+        tree = ast.parse(path.read_text(encoding="utf-8") if path.suffix == ".py" else "")
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            what, how_long = ast.unparse(call.func), [ast.unparse(given) for given in call.args]
+            sleeps = what.endswith(("sleep", "Event().wait")) and how_long not in ([], ["0"])
+            assert not sleeps or name in PACED, f"{name}:{call.lineno}: use tests/waiting.py"
 
 
 @pytest.mark.parametrize("words", ["site-packages", "stack_trace", '.py"', "tmp/"])

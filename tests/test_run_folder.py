@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from tests.killing import killed, same_weights
 from tests.pulses import RHYTHM_HZ, write_corpus
 from tests.small_training import COMPACT, DATA, corpus, trainer, training
 from tests.source_tree import ROOT
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("small_and_alone")
 
@@ -249,10 +249,12 @@ def test_sigkill_at_any_moment_changes_nothing(
     run = tmp_path / "killed"
     often = ["--save_steps", str(save_steps)]
     process = subprocess.Popen(command(manifest, run, *often), start_new_session=True, **how)
-    while not (run / "run.json").exists() or len(seen(run)) < checkpoints_seen:
+
+    def is_there() -> bool:
         assert process.poll() is None
-        time.sleep(0.01)
-    time.sleep(0.3)
+        return (run / "run.json").exists() and len(seen(run)) >= checkpoints_seen
+
+    wait_until(is_there)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (run / "config.json").exists()

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from ser_rt.train import main
 from tests.pulses import RHYTHM_HZ, write_corpus
 from tests.small_speech import write_base
 from tests.source_tree import ROOT
+from tests.waiting import wait_until
 
 TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 # `--cpu --num_processes 2` starts one process, or MPI; without a GPU, this starts two on the CPU.
@@ -125,9 +125,8 @@ def test_killed_within_an_epoch_both_go_on_as_if_nothing_had_been(
     share(TORCHRUN, settings(manifest, tmp_path / "whole", *how))
     run = tmp_path / "killed"
     process = start(TORCHRUN, settings(manifest, run, *how))
-    while not (run / "checkpoint-8/seal.json").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
+    wait_until(lambda: (run / "checkpoint-8/seal.json").exists() or process.poll() is not None)
+    assert process.poll() is None
     for each in [*psutil.Process(process.pid).children(recursive=True), process]:
         each.kill()
     process.communicate()

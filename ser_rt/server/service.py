@@ -92,6 +92,8 @@ class Service:
         self.state: State = "not_ready"
         self.failure: SerError | None = None
         self.sessions: set[Session] = set()
+        self._starting = asyncio.Lock()
+        self._is_closed = False
         self._taken = self._uploads = 0
         self._is_idle = asyncio.Event()
         self._is_idle.set()
@@ -154,8 +156,18 @@ class Service:
                 self._uploads -= 1
 
     async def in_thread(self, work: Callable[[], T]) -> T:
-        """Do some work in a worker thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        """Do some work in a worker thread.
+
+        Raises:
+            ProtocolError: There are no threads any more, or no model for them.
+        """
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        except RuntimeError as error:  # of the pool, or an `InferenceError` of the batcher
+            if not self._is_closed:
+                raise
+            msg = "the server is shutting down"
+            raise ProtocolError(msg, "shutting_down") from error
 
     async def in_slices(
         self, pieces: Iterator[list[EmotionEvent]]
@@ -187,15 +199,16 @@ class Service:
 
     async def start(self) -> None:
         """Warm the model up, once; `ready` after that, or with a `failure`."""
-        if self.state == "ready":
-            return
-        try:
-            await self.in_thread(self._warm_up)
-        except SerError as error:
-            self.failure = error
-        else:
-            if self.state == "not_ready":
-                self.state = "ready"
+        async with self._starting:
+            if self.state != "not_ready" or self.failure is not None:
+                return
+            try:
+                await self.in_thread(self._warm_up)
+            except SerError as error:
+                self.failure = error
+            else:
+                if self.state == "not_ready":
+                    self.state = "ready"
 
     async def drain(self) -> None:
         """Take no more streams, and end those that there are; all is over when it returns."""
@@ -209,9 +222,10 @@ class Service:
             logger.warning("%d streams and uploads did not end in time", self._taken)
 
     def close(self) -> None:
-        """End the threads."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """End the threads: windows on their way have their answers, and no others are taken."""
+        self._is_closed = True
         self.batcher.close()
+        self._pool.shutdown()
 
     def _warm_up(self) -> None:
         self.model.warm_up()

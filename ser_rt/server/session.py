@@ -223,6 +223,9 @@ class Session:
 
     async def _fail(self, error: ProtocolError) -> int:
         """Say why the stream ends, if the client can still hear it."""
+        if error.code == "shutting_down":  # the close code says all
+            await self._close(GOING_AWAY)
+            return GOING_AWAY
         code = CLOSE_CODES[error.code]
         with suppress(WebSocketDisconnect, RuntimeError):
             await self._send(error.to_dict())

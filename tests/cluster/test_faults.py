@@ -23,6 +23,7 @@ from tests.cluster.conftest import Cluster
 from tests.conftest import RATE, make_wave
 from tests.server.conftest import CONFIG, pcm, receive, rest
 from tests.tiny_bundle import build_tiny_bundle
+from tests.waiting import wait_until
 
 # Ray's own, from inside its packages.
 pytestmark = [
@@ -79,13 +80,6 @@ def talk(url: str, count: int, meanwhile: Callable[[Streams], None]) -> tuple[St
 
     asyncio.run(asyncio.wait_for(crowd(), 200))
     return heard, [talker.said_s for talker in talkers]
-
-
-def wait_until(is_so: Callable[[], bool], timeout_s: float = 60.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)  # nothing tells
 
 
 def windows(events: list[EmotionEvent]) -> list[EmotionEvent]:

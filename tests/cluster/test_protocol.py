@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 import ser_rt
@@ -25,7 +23,7 @@ from ser_rt.runtime.stream import load
 from ser_rt.server.protocol import check
 from tests.cluster.conftest import KEY, SMALL, Cluster
 from tests.conftest import RATE, make_wave
-from tests.server.conftest import CONFIG, pcm, receive, rest
+from tests.server.conftest import CONFIG, pcm, receive, rest, send
 from tests.server.test_stream import (  # noqa: F401 (they are run here too)
     test_a_gap_is_skipped_and_no_window_spans_it,
     test_a_stream_may_begin_later_than_zero,
@@ -40,6 +38,7 @@ from tests.server.test_stream import (  # noqa: F401 (they are run here too)
     test_settings_reach_the_engine,
     test_silence_is_no_speech,
 )
+from tests.waiting import wait_until
 
 # Ray's own, from inside its packages.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
@@ -160,10 +159,7 @@ def test_a_message_that_is_too_big_ends_the_stream(strict: str) -> None:
 
 def test_a_client_that_is_much_too_fast_is_ended(strict: str) -> None:
     socket = strictly_connected(strict, hop_s=0.1)  # it takes longer to hear than to send
-    second = pcm(1.0)
-    with suppress(ConnectionClosed):
-        for _ in range(2_000):  # half an hour
-            socket.send(second)
+    send(socket, *[pcm(1.0)] * 2_000)  # half an hour
     messages, code, _ = rest(socket, 30)
     assert (messages[-1]["code"], code) == ("too_fast", 1008)
 
@@ -197,9 +193,9 @@ def test_ray_exports_what_listeners_count(cluster: Cluster) -> None:
     port = ray.nodes()[0]["MetricsExportPort"]
     wanted = {"ray_ser_windows_total", "ray_ser_latency_seconds_count"}
     wanted |= {"ray_serve_replica_processing_queries", "ray_serve_deployment_request_counter_total"}
-    deadline = time.monotonic() + 60
-    found: set[str] = set()
-    while not wanted <= found:
-        assert time.monotonic() < deadline, f"no {wanted - found}"
+
+    def missing() -> set[str]:
         lines = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text.splitlines()
-        found = {line.partition("{")[0] for line in lines}
+        return wanted - {line.partition("{")[0] for line in lines}
+
+    wait_until(lambda: not missing())

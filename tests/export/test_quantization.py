@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import ExportError
+from ser_rt.export import quantization
 from ser_rt.export.quantization import to_int8, to_int8_dynamic
 
 WIDTH = 16
@@ -185,3 +186,14 @@ def test_shapes_that_come_from_the_input_are_no_signal() -> None:
     quantized: onnx.ModelProto = to_int8(model, [noise(1, 4, WIDTH)[None]])
     (weight,) = [t for t in quantized.graph.initializer if t.dims == [WIDTH, WIDTH]]
     assert weight.data_type == onnx.TensorProto.INT8
+
+
+@pytest.mark.parametrize(("in_16_bits", "most"), [(True, 64), (False, 127)])
+def test_weights_leave_room_where_products_are_added_in_16_bits(
+    network: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch, most: int, *, in_16_bits: bool
+) -> None:
+    monkeypatch.setattr(quantization, "adds_in_16_bits", lambda: in_16_bits)
+    for model in (to_int8(network, [noise(0)]), to_int8_dynamic(network)):
+        tensors = map(numpy_helper.to_array, model.graph.initializer)
+        weights = [tensor for tensor in tensors if tensor.dtype == np.int8 and tensor.ndim > 1]
+        assert {int(np.abs(weight.astype(int)).max()) for weight in weights} == {most}

@@ -50,14 +50,16 @@ def test_every_warning_is_in_the_table() -> None:
 def test_a_cancelled_task_ends_a_live_stream(classifier: OnnxClassifier) -> None:
     source = PushSource(RATE)
 
-    async def listen() -> None:
-        async for _ in ser_rt.astream(source, model=classifier, vad=False):
-            pass
-
     async def cancel_it() -> None:
+        is_heard = asyncio.Event()
+
+        async def listen() -> None:
+            async for _ in ser_rt.astream(source, model=classifier, vad=False):
+                is_heard.set()
+
         task = asyncio.create_task(listen())
         source.push(np.zeros(RATE, np.float32))
-        await asyncio.sleep(0.1)
+        await is_heard.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import urlsplit
@@ -20,11 +20,12 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
+from tests.programs import missing
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from playwright.sync_api import Browser, Page, Request, WebSocket
 
-CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -57,14 +58,16 @@ class Launch(Protocol):
 def chromium() -> Iterator[Launch]:
     """Give what starts browsers, and end them after; skip where there is none."""
     api = pytest.importorskip("playwright.sync_api", reason="needs the playwright package")
-    if not CHROMIUM.exists():
-        pytest.skip(f"needs {CHROMIUM}")
+    if (lacking := missing("chromium")) is not None:
+        pytest.skip(lacking)
     with api.sync_playwright() as playwright, ExitStack() as stack:
 
         def launch(microphone: str, *, allow: bool = True) -> Browser:
             flags = [*FLAGS, f"--use-file-for-fake-audio-capture={microphone}"]
             flags += ["--use-fake-ui-for-media-stream"] if allow else []
-            browser: Browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+            browser: Browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=flags
+            )
             stack.callback(browser.close)
             return browser
 

@@ -6,8 +6,8 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ from ser_rt.server.transport import Server, make_server
 from tests.conftest import RATE, make_wave
 from tests.server.browser import Launch, chromium
 from tests.source_tree import ROOT
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -66,15 +67,9 @@ class Running:
 
         return asyncio.run_coroutine_threadsafe(do(), self.loop).result(10)
 
-    def wait_until(self, is_so: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    def wait_until(self, is_so: Callable[[], bool]) -> None:
         """Wait for something in the server's thread to be so."""
-
-        async def wait() -> None:
-            async with asyncio.timeout(timeout_s):
-                while not is_so():  # noqa: ASYNC110 (nothing tells)
-                    await asyncio.sleep(0.005)
-
-        asyncio.run_coroutine_threadsafe(wait(), self.loop).result(timeout_s + 5)
+        asyncio.run_coroutine_threadsafe(until(is_so), self.loop).result()
 
 
 class FlawedModel:
@@ -97,6 +92,24 @@ class FlawedModel:
             msg = "out of memory"
             raise RuntimeError(msg)
         return self._model(waveforms)
+
+
+class HeldModel(FlawedModel):
+    """A model that can be made to wait before it answers."""
+
+    def __init__(self, model: OnnxClassifier) -> None:
+        super().__init__(model, float("nan"))
+        self.is_asked, self.may_answer = threading.Event(), threading.Event()
+        self.may_answer.set()
+
+    def hold(self) -> None:
+        self.is_asked.clear()
+        self.may_answer.clear()
+
+    def __call__(self, waveforms: FloatArray) -> FloatArray:
+        self.is_asked.set()
+        assert self.may_answer.wait(30)
+        return super().__call__(waveforms)
 
 
 @contextmanager
@@ -155,6 +168,13 @@ def receive(socket_: ClientConnection, timeout_s: float = 10.0) -> Message:
     message: Message = json.loads(socket_.recv(timeout_s))
     check(message, "server_message", "internal")
     return message
+
+
+def send(socket_: ClientConnection, *messages: str | bytes | Iterable[bytes]) -> None:
+    """Send what the server may close before all of it is there; what it said can still be read."""
+    with suppress(ConnectionClosed):
+        for message in messages:
+            socket_.send(message)
 
 
 def rest(socket_: ClientConnection, timeout_s: float = 10.0) -> tuple[list[Message], int, str]:

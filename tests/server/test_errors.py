@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.server import session
 from ser_rt.server.limits import Limits
 from ser_rt.server.protocol import CLOSE_CODES, STATUSES, schema
-from tests.server.conftest import CONFIG, Running, pcm, rest, serving
+from tests.server.conftest import CONFIG, Running, pcm, receive, rest, send, serving
 from tests.source_tree import ROOT
 
 Connected = Callable[..., ClientConnection]
@@ -109,7 +108,7 @@ def test_samples_that_are_none(connected: Connected, value: float) -> None:
 def test_a_gap_in_a_container_is_refused(running: Running) -> None:
     with connect(running.ws) as socket:
         socket.send('{"type": "config", "encoding": "opus"}')
-        assert json.loads(socket.recv())["type"] == "ready"
+        assert receive(socket)["type"] == "ready"
         socket.send('{"type": "gap", "seconds": 1}')
         says(socket, "bad_message", "opus")
 
@@ -117,38 +116,30 @@ def test_a_gap_in_a_container_is_refused(running: Running) -> None:
 def test_limits_of_time_and_audio(
     classifier: OnnxClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def ended(limits: Limits, sent: list[str | bytes], code: str, words: str) -> None:
+        with serving(classifier, limits) as running, connect(running.ws) as socket:
+            send(socket, *sent)
+            says(socket, code, words)
+
+    config = json.dumps(CONFIG)
+    ended(Limits(idle_timeout_s=0.3), [config], "idle_timeout", "keepalive")
+    # Its audio is too long long before its time is over.
+    ended(Limits(max_session_s=10), [config, pcm(11)], "session_too_long", "10 s of audio")
+    ended(Limits(max_session_s=0.3), [config], "session_too_long", "may last 0.3 s")
     monkeypatch.setattr(session, "CONFIG_TIMEOUT_S", 0.1)
-    with serving(classifier, Limits(max_session_s=2.0, idle_timeout_s=0.3)) as running:
-        with connect(running.ws) as socket:
-            says(socket, "config_expected", "no config within")
-        with connect(running.ws) as socket:
-            socket.send(json.dumps(CONFIG))
-            socket.recv()
-            says(socket, "idle_timeout", "keepalive")
-        with connect(running.ws) as socket:
-            socket.send(json.dumps(CONFIG))
-            socket.send(pcm(3))
-            says(socket, "session_too_long", "2 s of audio")
-    with (
-        serving(classifier, Limits(max_session_s=0.3)) as running,
-        connect(running.ws) as socket,
-    ):
-        socket.send(json.dumps(CONFIG))
-        says(socket, "session_too_long", "may last 0.3 s")
+    ended(Limits(), [], "config_expected", "no config within")
 
 
 def test_a_message_of_a_hundred_megabytes_is_not_even_read(connected: Connected) -> None:
     socket = connected()
-    with suppress(ConnectionClosed):
-        socket.send(bytes(100_000_000))
+    send(socket, bytes(100_000_000))
     with pytest.raises(ConnectionClosed, match="1009"):
         socket.recv(10)
 
 
 def test_a_hundred_megabytes_in_fragments_is_too_much_as_well(connected: Connected) -> None:
     socket = connected()
-    with suppress(ConnectionClosed):
-        socket.send(bytes(65_536) for _ in range(1_600))
+    send(socket, (bytes(65_536) for _ in range(1_600)))
     with pytest.raises(ConnectionClosed, match="1009"):
         socket.recv(10)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import io
 import json
 import socket as sockets
 import struct
@@ -12,22 +11,17 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-import httpx
 import numpy as np
 import psutil
 import pytest
-import soundfile
 from websockets.sync.client import ClientConnection, connect
 
-from ser_rt.classifier import FloatArray
-from ser_rt.errors import ClusterError
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.server import transport
 from ser_rt.server.limits import Limits
 from tests.conftest import RATE, make_wave
 from tests.server.conftest import (
     CONFIG,
-    DEMO,
     FlawedModel,
     Running,
     pcm,
@@ -91,24 +85,6 @@ def test_a_half_open_connection_is_found_by_its_pings(classifier: OnnxClassifier
         raw.close()
 
 
-def test_an_upload_may_come_again_to_a_cluster_that_does_not_answer(
-    classifier: OnnxClassifier,
-) -> None:
-    class Away(FlawedModel):
-        def __call__(self, waveforms: FloatArray) -> FloatArray:
-            if waveforms.any():  # it was there at the beginning
-                msg = "no replica answers"
-                raise ClusterError(msg)
-            return super().__call__(waveforms)
-
-    content = DEMO.read_bytes()
-    with serving(Away(classifier, 9.0)) as running:
-        url = running.http("/v1/classify?vad=false")
-        answer = httpx.post(url, content=content, timeout=30)
-    assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
-    assert answer.json()["message"] == "no replica answers"
-
-
 def test_a_failing_model_ends_its_stream_alone(
     classifier: OnnxClassifier, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -164,7 +140,7 @@ def test_a_client_that_does_not_read_is_ended_and_slows_nobody(
             receive(quick)
             quick.send(pcm(1.0))
             assert receive(quick)["end"] == 1.0
-        running.wait_until(lambda: not running.service.sessions, 20)
+        running.wait_until(lambda: not running.service.sessions)
         lazy.close()
         feeding.join()
         counted = running.service.metrics.text()[0].decode()
@@ -204,50 +180,24 @@ def test_slow_headers_are_cut_off(
             slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n")
             assert all_of(slow) == b""
         # The next header of a connection has no longer.
+        monkeypatch.setattr(transport, "CONFIG_TIMEOUT_S", 10.0)
         with raw_connection(running) as slow:
             slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             answer = b""
-            while not answer.endswith(b'{"status":"ok"}'):
-                answer += slow.recv(4096)
+            while more := b"" if answer.endswith(b'{"status":"ok"}') else slow.recv(4096):
+                answer += more
+            monkeypatch.setattr(transport, "CONFIG_TIMEOUT_S", 0.2)
             slow.sendall(b"GET /")
             assert all_of(slow) == b""
+            assert answer.startswith(b"HTTP/1.1 200")
         # A stream that is quiet for as long is none of these.
+        monkeypatch.setattr(transport, "CONFIG_TIMEOUT_S", 1.0)
         with connect(running.ws) as quiet:
             running.wait_until(lambda: len(running.service.sessions) == 1)
-            threading.Event().wait(0.3)
+            with raw_connection(running) as slow:
+                assert all_of(slow) == b""
             quiet.send(json.dumps(CONFIG))
             assert receive(quiet)["type"] == "ready"
-
-
-def test_a_slow_upload_is_ended(classifier: OnnxClassifier) -> None:
-    with (
-        serving(classifier, Limits(upload_timeout_s=0.2)) as running,
-        raw_connection(running) as slow,
-    ):
-        slow.sendall(
-            b"POST /v1/classify HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nRIFF"
-        )
-        assert b"408" in slow.recv(4096)
-        running.wait_until(lambda: not running.service.taken)
-
-
-def test_a_client_that_leaves_its_upload_costs_no_more_work(running: Running) -> None:
-    header = b"POST /v1/classify?vad=false&hop_s=0.1 HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-    file = io.BytesIO()
-    soundfile.write(file, np.frombuffer(pcm(600), np.int16), RATE, format="WAV")
-    body = file.getvalue()
-    with raw_connection(running) as hasty:
-        hasty.sendall(header + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        running.wait_until(lambda: running.service.taken == 1)
-    began = running.service.metrics.text()[0]
-    running.wait_until(lambda: running.service.taken == 0)
-    assert windows_of(running.service.metrics.text()[0]) - windows_of(began) < 5_000  # of 6,000
-
-
-def windows_of(metrics: bytes) -> float:
-    """Return how many windows were heard so far."""
-    lines = (line.split() for line in metrics.decode().splitlines())
-    return sum(float(line[1]) for line in lines if line[0].startswith("ser_windows_total"))
 
 
 def test_garbage_frames_end_one_connection(running: Running) -> None:

@@ -8,15 +8,19 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from websockets.sync.client import connect
 
+from ser_rt.classifier import FloatArray
 from ser_rt.errors import InferenceError
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.server import health
@@ -25,8 +29,10 @@ from ser_rt.server.cli import build, main, make_parser
 from ser_rt.server.limits import Limits
 from ser_rt.server.service import Service
 from ser_rt.server.transport import make_server
-from tests.server.conftest import CONFIG, FlawedModel, pcm, receive, rest, serving
+from tests.conftest import RATE
+from tests.server.conftest import CONFIG, DEMO, FlawedModel, HeldModel, pcm, receive, rest, serving
 from tests.source_tree import ROOT
+from tests.waiting import until
 
 
 @contextmanager
@@ -96,6 +102,86 @@ def test_an_upload_has_the_time_to_drain_and_no_more(
     assert answer.startswith(b"HTTP/1.1 503")
     assert "Traceback" not in caplog.text
     assert "1 streams and uploads did not end in time" in caplog.text
+
+
+def is_closed(service: Service) -> bool:
+    try:
+        service.batcher.open().offer(np.zeros(RATE, np.float32)).cancel()
+    except InferenceError:
+        return True
+    return False
+
+
+def test_two_that_start_a_service_warm_it_up_once(classifier: OnnxClassifier) -> None:
+    calls = list[tuple[int, ...]]()
+
+    class Counted(FlawedModel):
+        def __call__(self, waveforms: FloatArray) -> FloatArray:
+            calls.append(waveforms.shape)
+            return super().__call__(waveforms)
+
+    async def start() -> Service:
+        service = Service(Counted(classifier, float("nan")))
+        await asyncio.gather(service.start(), service.start())
+        return service
+
+    service = asyncio.run(start())
+    service.close()
+    assert (service.state, len(calls)) == ("ready", 1)
+
+
+def test_work_that_meets_the_end_has_its_answer_or_is_told(classifier: OnnxClassifier) -> None:
+    model = HeldModel(classifier)
+    answered, refused = 3, 4
+
+    async def run() -> list[Any]:
+        service = Service(model, workers=1, max_batch=1)  # which makes three threads
+        stream = service.batcher.open()
+        model.hold()
+
+        def ask() -> asyncio.Task[Any]:
+            window = np.zeros((1, RATE), np.float32)
+            return asyncio.create_task(service.in_thread(lambda: stream(window)))
+
+        asked = [ask() for _ in range(answered + 2)]  # two wait for a thread
+        await asyncio.to_thread(model.is_asked.wait, 10)
+        await until(lambda: service.batcher.waiting == answered - 1)
+        closing = asyncio.create_task(asyncio.to_thread(service.close))
+        await until(lambda: is_closed(service))
+        asked.append(ask())
+        model.may_answer.set()
+        await closing
+        asked.append(ask())
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    found = asyncio.run(asyncio.wait_for(run(), 30))
+    assert [np.shape(answer) for answer in found[:answered]] == [(1, 6)] * answered
+    assert [getattr(error, "code", error) for error in found[answered:]] == (
+        ["shutting_down"] * refused
+    )
+
+
+def test_a_stream_that_meets_the_end_is_told_and_is_no_fault(
+    classifier: OnnxClassifier, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = HeldModel(classifier)
+    with serving(model) as running, connect(running.ws) as client:
+        client.send(json.dumps(CONFIG))
+        receive(client)
+        model.hold()
+        client.send(pcm(10))
+        assert model.is_asked.wait(10)
+        closing = threading.Thread(target=running.service.close)
+        closing.start()
+        running.wait_until(lambda: is_closed(running.service))
+        model.may_answer.set()
+        messages, code, _ = rest(client)
+        closing.join()
+        answer = httpx.post(running.http("/v1/classify"), content=DEMO.read_bytes())
+    assert [message for message in messages if message["type"] == "error"] == []
+    assert code == 1001
+    assert (answer.status_code, answer.json()["code"]) == (503, "shutting_down")
+    assert "Traceback" not in caplog.text
 
 
 def test_a_server_that_shuts_down_takes_no_more(classifier: OnnxClassifier) -> None:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.server.limits import Limits
 from ser_rt.server.protocol import CLOSE_CODES
-from tests.server.conftest import CONFIG, Running, pcm, rest, serving
+from tests.server.conftest import CONFIG, Running, pcm, receive, rest, send, serving
 
 Sent = list[str | bytes]
 
@@ -88,25 +85,20 @@ def target(classifier: OnnxClassifier) -> Iterator[Running]:
 def survives(target: Running, sent: Sent) -> None:
     """Send a session; whatever comes back is of the protocol, and the place is free again."""
     with connect(target.ws, compression=None) as socket:
-        with suppress(ConnectionClosed):
-            for message in sent:
-                socket.send(message)
-            # What is still open after all that is asked to end, and waits for nothing.
-            socket.send('{"type": "close"}')
+        # What is still open after all that is asked to end, and waits for nothing.
+        send(socket, *sent, '{"type": "close"}')
         messages, code, reason = rest(socket)
     assert code in CODES, (messages, sent)
     assert reason != "internal", sent
 
 
-def others_hear(target: Running) -> float:
-    """Return how long a healthy stream waits for its result."""
+def others_hear(target: Running) -> None:
+    """A healthy stream gets its result."""
     with connect(target.ws, compression=None) as socket:
         socket.send(json.dumps(CONFIG))
-        socket.recv(10)
-        started = time.perf_counter()
+        receive(socket)
         socket.send(AUDIO)
-        assert json.loads(socket.recv(10))["type"] == "emotion"
-        return time.perf_counter() - started
+        assert receive(socket)["type"] == "emotion"
 
 
 def campaign(target: Running, examples: int) -> None:
@@ -123,7 +115,7 @@ def campaign(target: Running, examples: int) -> None:
     every()
     target.wait_until(lambda: not target.service.sessions and not target.service.taken)
     assert target.service.batcher.waiting == 0
-    assert others_hear(target) < 1.0
+    others_hear(target)
 
 
 def test_damaged_sessions(target: Running) -> None:

@@ -12,7 +12,7 @@ from websockets.sync.client import connect
 
 from ser_rt.server.container import ContainerInput
 from tests.conftest import make_wave
-from tests.server.conftest import CONFIG, Running, receive, rest
+from tests.server.conftest import CONFIG, Running, receive, rest, send
 
 av: Any = pytest.importorskip("av", reason="needs PyAV: pip install 'ser-rt[media]'")
 
@@ -76,8 +76,7 @@ def test_what_is_no_opus_is_refused(running: Running, data: bytes, words: str) -
     with connect(running.ws) as socket:
         socket.send('{"type": "config", "encoding": "opus"}')
         receive(socket)
-        socket.send(data)
-        socket.send('{"type": "close"}')
+        send(socket, data, '{"type": "close"}')
         messages, code, _ = rest(socket)
     assert (messages[-1]["code"], code) == ("bad_audio", 1007)
     assert any(word in messages[-1]["message"] for word in words.split("|"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from ser_rt.errors import ConfigError
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.server.auth import read_keys
 from ser_rt.server.protocol import check
+from tests.programs import needs
 from tests.server.conftest import CONFIG, Running, pcm, raw_connection, receive, serving
 
 KEY, OTHER_KEY = "a-key-of-more-than-16", "another-key-of-the-same"
@@ -171,7 +171,7 @@ def test_keys_of_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Non
         read_keys(tmp_path / "none")
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+@needs("openssl")
 def test_tls(classifier: OnnxClassifier, tmp_path: Path) -> None:
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]

@@ -6,13 +6,13 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 import ser_rt
 from tests.runtime.live.pulse import Pulse
+from tests.waiting import wait_until
 
 Event = dict[str, Any]
 
@@ -36,16 +36,13 @@ class Listener:
 
     def wait_for(self, what: Callable[[Event], bool], within_s: float = 30.0) -> Event:
         """Return the first event of that kind that is still to come or has come."""
-        until = time.monotonic() + within_s
-        while time.monotonic() < until:
-            for event in list(self.events):
-                if what(event):
-                    return event
-            if self._process.poll() is not None:
-                break
-            time.sleep(0.01)
-        msg = f"not within {within_s} s; heard {self.events[-3:]}"
-        raise AssertionError(msg)
+
+        def found() -> list[Event]:
+            return [event for event in list(self.events) if what(event)]
+
+        wait_until(lambda: found() or self._process.poll() is not None, within_s)
+        assert found(), f"it ended; heard {self.events[-3:]}"
+        return found()[0]
 
     def warning(self, code: str, within_s: float = 30.0) -> Event:
         """Return the first warning with a code."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Self
+
+from tests.programs import missing
+from tests.waiting import wait_until
 
 SCRIPT = """\
 load-module module-native-protocol-unix auth-anonymous=1 socket={folder}/native
@@ -21,9 +22,8 @@ TOOLS = ("pulseaudio", "pactl", "paplay")
 
 def why_not() -> str | None:
     """Return why there can be no virtual microphone here, or None if there can."""
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if missing:
-        return f"needs {', '.join(missing)}: apt install pulseaudio pulseaudio-utils"
+    if (lacking := missing(*TOOLS)) is not None:
+        return lacking
     if not any(Path("/usr/lib").glob("*/alsa-lib/libasound_module_pcm_pulse.so")):
         return "needs PulseAudio for ALSA: apt install libasound2-plugins"
     try:
@@ -74,13 +74,8 @@ class Pulse:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        for _ in range(400):
-            if self._pactl("info").returncode == 0:
-                return self
-            time.sleep(0.05)
-        self.stop()
-        msg = "PulseAudio does not start"
-        raise RuntimeError(msg)
+        wait_until(lambda: self._pactl("info").returncode == 0, why="PulseAudio does not start")
+        return self
 
     def send(self, number: int) -> None:
         """Send the daemon a signal."""

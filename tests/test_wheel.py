@@ -1,0 +1,106 @@
+"""The wheel, in an environment that holds nothing but it and what it declares to need."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+import ser_rt
+from tests.source_tree import ROOT, files
+from tests.test_packaging import PROJECT
+
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", "ser_rt", "export", "benchmarks")
+BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build it from a copy, so that nothing is written here."""
+    copy, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in SOURCES:
+        if (ROOT / name).is_dir():
+            skipped = shutil.ignore_patterns("__pycache__", "results")
+            shutil.copytree(ROOT / name, copy / name, ignore=skipped)
+        else:
+            shutil.copy(ROOT / name, copy)
+    subprocess.run([sys.executable, "-c", BUILD, out], check=True, capture_output=True, cwd=copy)
+    (built,) = out.glob("*.whl")
+    return built
+
+
+def test_it_holds_every_module_and_every_file_beside_them(wheel: Path) -> None:
+    held = set(zipfile.ZipFile(wheel).namelist())
+    wanted = {str(path.relative_to(ROOT)) for path in files("ser_rt")}
+    # These make the sample; a user has it.
+    wanted -= {name for name in wanted if name.startswith("ser_rt/samples/") and "." in name[-3:]}
+    for folder in ("export", "benchmarks"):
+        wanted |= {f"ser_rt/{folder}/{path.name}" for path in (ROOT / folder).glob("*.py")}
+    assert wanted <= held
+    licences = {name.partition("dist-info/licenses/")[2] for name in held}
+    assert {"LICENSE", "ser_rt/vad/LICENSE"} <= licences
+
+
+def needed(extra: str) -> set[str]:
+    """Return what the project with an extra needs, and what that needs."""
+    found, waiting = set[str](), [f"ser-rt[{extra}]"]
+    while waiting:
+        asked = Requirement(waiting.pop())
+        for need in map(Requirement, distribution(asked.name).requires or ()):
+            where = [{"extra": name} for name in asked.extras or {""}]
+            if need.marker is None or any(map(need.marker.evaluate, where)):
+                if need.name not in found:
+                    waiting.append(str(need).partition(";")[0])
+                found.add(need.name)
+    return found
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with the wheel, and links to what it needs."""
+    folder = tmp_path_factory.mktemp("environment")
+    found = folder / "bin/python"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    install = ["install", "--quiet", "--no-index", "--no-deps", str(wheel)]
+    subprocess.run([sys.executable, "-m", "pip", "--python", found, *install], check=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    for name in needed("cpu"):
+        distributed = distribution(name)
+        for top in {file.parts[0] for file in distributed.files or ()} - {"..", "__pycache__"}:
+            (packages / top).symlink_to(Path(str(distributed.locate_file(top))))
+    return found
+
+
+def run(python: Path, folder: Path, *arguments: str | Path) -> str:
+    """Run something of the environment in a folder that knows nothing of this one."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    command = [python.with_name("python"), *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder, env=env)
+    return done.stdout
+
+
+def test_it_streams_the_sample_with_nothing_but_what_it_declares(
+    python: Path, tmp_path: Path
+) -> None:
+    told = "import ser_rt; print(ser_rt.__version__, ser_rt.__file__, ser_rt.sample_path())"
+    version, where, sample = run(python, tmp_path, "-c", told).split()
+    assert version == ser_rt.__version__
+    assert Path(where).is_relative_to(python.parents[1])
+    assert Path(sample).is_relative_to(python.parents[1])
+    stream = python.with_name("ser-stream")
+    heard = run(python, tmp_path, stream, sample, "--format", "jsonl").splitlines()
+    here = [event.type for event in ser_rt.stream(sample)]
+    assert [json.loads(line)["type"] for line in heard] == [*here, "summary"]
+    assert {"emotion", "no_speech"} <= set(here)
+
+
+def test_every_command_is_installed(python: Path) -> None:
+    assert PROJECT["scripts"].keys() <= {path.name for path in python.parent.iterdir()}
