@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from ser_rt.audio.block import SourceWarning
 from ser_rt.audio.formats import sniff
 from ser_rt.audio.part import SLACK_S, Part
 from ser_rt.audio.view import Bytes
@@ -147,8 +148,9 @@ def _part(file: Bytes, start: int, kind: _Kind) -> Part:
         return Part(start, end)
     if present - size <= slack:
         return Part(start, end)
-    note = f"its header says {size} bytes of sound, and {present} are there: all are heard"
-    return _corrected(file, start, kind, chunk, present, note=note if size else "")
+    message = f"its header says {size} bytes of sound, and {present} are there: all are heard"
+    part = _corrected(file, start, kind, chunk, present)
+    return replace(part, warnings=(SourceWarning("header", message),)) if size else part
 
 
 def _corrected(
@@ -158,7 +160,6 @@ def _corrected(
     chunk: _Chunk,
     size: int,
     missing: str = "",
-    note: str = "",
 ) -> Part:
     """Return a recording with the size of its sound put right; there is no padding behind it."""
     size -= size % 2
@@ -170,7 +171,7 @@ def _corrected(
     else:
         biggest = 2 ** (8 * struct.calcsize(kind.size_format) - (kind.size_format[1] == "q")) - 1
         header = header[:at] + kind.packed(min(size, biggest))
-    return Part(start, file.size, header, missing=missing, note=note)
+    return Part(start, file.size, header, missing=missing)
 
 
 def _end_of_chunks(file: Bytes, at: int, kind: _Kind) -> int:

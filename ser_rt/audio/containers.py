@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+from ser_rt.audio.block import SourceWarning
 from ser_rt.audio.chunked import au_part, chunked_part, stated_end
 from ser_rt.audio.formats import CHUNKED, SNIFFED_BYTES, sniff
 from ser_rt.audio.mp3 import mp3_parts, stated_s, tag_bytes
@@ -25,6 +26,7 @@ _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _BLOCK = 1 << 20
 _TS_PACKET = 188
 
+_CUT_PACKET = SourceWarning("truncated", "it may have been cut off within a packet")
 CUT_OFF = "it is shorter than its header says"
 
 
@@ -230,7 +232,7 @@ def _flv(file: Bytes, start: int) -> Iterator[Part]:
 
 def _ts(file: Bytes, start: int) -> Iterator[Part]:
     is_cut = (file.size - start) % _TS_PACKET
-    yield Part(start, file.size, note="it may have been cut off within a packet" if is_cut else "")
+    yield Part(start, file.size, warnings=(_CUT_PACKET,) if is_cut else ())
 
 
 _FINDERS: dict[str, Callable[[Bytes, int], Iterator[Part]]] = {

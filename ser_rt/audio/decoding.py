@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_rt.audio.block import Block, Decoder, Frames, Readable, SourceWarning
+from ser_rt.audio.block import Block, Decoder, Frames, Readable
 from ser_rt.audio.containers import needs_end, parts_of, stated_bytes
 from ser_rt.audio.ffmpeg import FfmpegDecoder
 from ser_rt.audio.formats import SAMPLES, SNIFFED_BYTES, sniff
@@ -152,9 +152,8 @@ class FileDecoder:
             if part.missing and not problems:
                 msg = f"{self._name} is truncated at {end_s:.2f} s: {part.missing}"
                 problems.append(AudioDecodeError(msg))
-            elif part.note:
-                note = SourceWarning("truncated" if "cut" in part.note else "header", part.note)
-                yield Block(_NOTHING, rate, end_s, (note,))
+            elif part.warnings:
+                yield Block(_NOTHING, rate, end_s, part.warnings)
         if problems:
             raise problems[0]
 

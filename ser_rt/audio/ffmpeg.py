@@ -146,7 +146,7 @@ class FfmpegDecoder:
             self.end_s = line.end_s
         stated_s = self._stated_s()
         promised_s = (promised_s or stated_s or 0.0) + damage.promised_s
-        has_stamps = self.format in ("matroska", "flac")
+        has_stamps = self.format in ("matroska", "flac", "flv")
         got_s = line.end_s - origin_s if has_stamps else line.heard_s
         slack_s = SLACK_S if self.format == "flac" else LOSSY_SLACK_S
         if promised_s - got_s > slack_s:
@@ -240,7 +240,8 @@ class FfmpegDecoder:
         if self.format in _STATED and self._stream.duration is not None:
             return float(self._stream.duration * self._stream.time_base)
         container = self._container
-        if self.format == "matroska" and len(container.streams) == 1 and container.duration:
+        is_alone = self.format in ("matroska", "flv") and len(container.streams) == 1
+        if is_alone and container.duration:
             return float(container.duration / 1e6)
         return None
 

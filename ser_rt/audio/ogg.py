@@ -2,38 +2,65 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 
+from ser_rt.audio.block import SourceWarning
 from ser_rt.audio.part import Part
 from ser_rt.audio.view import Bytes
 
 _HEAD = 27
 _BEGINS, _ENDS = 2, 4
 _LONGEST_PAGE = 65_307
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def ogg_parts(file: Bytes, start: int) -> Iterator[Part]:
     """Yield the links of a chain whose first one begins at an offset."""
-    at, begin, has_data, is_ended, missing = start, start, False, False, ""
+    at, begin, has_data, is_ended, missing, damaged = start, start, False, False, "", 0
     while at < file.size:
-        head = file.at(at, _HEAD + 255)
-        if head[:4] != b"OggS":
+        page = file.at(at, _LONGEST_PAGE)
+        if page[:4] != b"OggS":
             at = _next_page(file, at + 1)
             continue
-        if len(head) < _HEAD or len(head) < _HEAD + head[26]:
+        if len(page) < _HEAD or len(page) < _HEAD + page[26]:
             missing = "it breaks off within a page"
             break
-        flags, size = head[5], _HEAD + head[26] + sum(head[_HEAD : _HEAD + head[26]])
+        flags, size = page[5], _HEAD + page[26] + sum(page[_HEAD : _HEAD + page[26]])
         if flags & _BEGINS and has_data:
-            yield Part(begin, at)
-            begin, has_data, is_ended = at, False, False
-        has_data |= not flags & _BEGINS
-        is_ended |= bool(flags & _ENDS)
+            yield Part(begin, at, warnings=_warnings(damaged, is_ended=True))
+            begin, has_data, is_ended, damaged = at, False, False, 0
         if at + size > file.size:
             missing = "it breaks off within a page"
+        elif not _is_sound(page[:size]):
+            damaged += 1
+            at = _next_page(file, at + 1)  # its size may be wrong
+            continue
+        has_data |= not flags & _BEGINS
+        is_ended |= bool(flags & _ENDS)
         at += size
-    note = "" if is_ended or missing else "it has no end mark: it may have been cut off"
-    yield Part(begin, file.size, missing=missing, note=note)
+    if damaged and not is_ended:
+        missing = missing or "its last pages are damaged"
+    warnings = _warnings(damaged, is_ended=is_ended or bool(missing))
+    yield Part(begin, file.size, missing=missing, warnings=warnings)
+
+
+def _warnings(damaged: int, *, is_ended: bool) -> tuple[SourceWarning, ...]:
+    if damaged:
+        return (SourceWarning("damaged", f"{damaged} of its pages are damaged, and not heard"),)
+    if is_ended:
+        return ()
+    return (SourceWarning("truncated", "it has no end mark: it may have been cut off"),)
+
+
+def _is_sound(page: bytes) -> bool:
+    """Return whether a page is as it was written, by its check sum.
+
+    Ogg's CRC-32 begins with 0 and takes the highest bits first; zlib's is its mirror image.
+    """
+    plain = page[:22] + b"\0\0\0\0" + page[26:]
+    mirrored = zlib.crc32(plain.translate(_MIRRORED), 0xFFFF_FFFF) ^ 0xFFFF_FFFF
+    return int(f"{mirrored:032b}"[::-1], 2) == int.from_bytes(page[22:26], "little")
 
 
 def _next_page(file: Bytes, at: int) -> int:

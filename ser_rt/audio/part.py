@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ser_rt.audio.block import SourceWarning
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -15,7 +17,7 @@ class Part:
         header: What its first bytes should have been, where they give a wrong length.
         promised_s: Seconds that its header promises, where it says so exactly.
         missing: Why it is known to be cut off, whatever is heard of it; empty if it is not.
-        note: What is odd about it and no loss, as far as can be told; empty if nothing is.
+        warnings: What is odd about it, and no loss as far as can be told.
     """
 
     start: int
@@ -23,7 +25,7 @@ class Part:
     header: bytes = b""
     promised_s: float | None = None
     missing: str = ""
-    note: str = ""
+    warnings: tuple[SourceWarning, ...] = ()
 
 
 SLACK_S = 0.05
