@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import soundfile
 
-from ser_rt.batch.remote import FetchError, fetched, printable
+from ser_rt.batch.remote import FetchError, fetched
 from ser_rt.batch.tables import WindowRows
 from ser_rt.bundle import Bundle
 from ser_rt.errors import (
@@ -25,6 +25,7 @@ from ser_rt.errors import (
     ProviderError,
 )
 from ser_rt.manifest import MANIFEST_FILE, sha256_of
+from ser_rt.names import printable
 from ser_rt.runtime.assemble import engine_of
 from ser_rt.runtime.audio import AudioChunk
 from ser_rt.runtime.sources import make_source

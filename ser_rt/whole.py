@@ -1,0 +1,22 @@
+"""Whole numbers, as callers give them."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+
+def whole(value: object) -> int | None:
+    """Return a whole number as an `int`, be it an `int`, of numpy, or a float; None for all else.
+
+    Libraries of sound cards, JSON and numpy give rates and counts as floats. True is no number.
+
+    >>> whole(44100.0), whole(44100.5), whole(True), whole("44100")
+    (44100, None, None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    try:
+        number = int(value) if isinstance(value, Integral) else int(float(value))
+    except (OverflowError, ValueError):  # infinity, NaN
+        return None
+    return number if number == value else None
