@@ -85,7 +85,9 @@ class FoundFiles:
             for kind, count in self.passed_over.items()
         ]
         kinds = Counter(Path(path).suffix.lower() for path in self.others)
-        kinds = Counter({kind or "no suffix": kinds[kind] for kind in kinds.keys() - _COMPANIONS})
+        kinds = Counter(
+            {kind or "no suffix": kinds[kind] for kind in sorted(kinds.keys() - _COMPANIONS)}
+        )
         if kinds:
             shown = ", ".join(f"{count} {printable(kind)}" for kind, count in kinds.most_common(5))
             shown += ", ..." if len(kinds) > 5 else ""

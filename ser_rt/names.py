@@ -31,6 +31,11 @@ def _escaped(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode()
 
 
+def encodable(path: str | os.PathLike[str]) -> str | bytes:
+    """Return a path for libraries that encode names themselves, and would stop at some of them."""
+    return os.fspath(path) if os.name == "nt" else os.fsencode(path)
+
+
 class NameFinder:
     r"""Finds files that a table names in another way than the disk does.
 

@@ -15,8 +15,10 @@ import numpy as np
 from ser_rt.augmentation import augment
 from ser_rt.config import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError, ConfigError, MissingDependencyError
+from ser_rt.names import printable
 from ser_rt.runtime.audio import SILENCE
 from ser_rt.runtime.sources.file import FileSource
+from ser_rt.whole import whole
 
 if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray
@@ -49,10 +51,10 @@ def read_speech(path: str | Path, sample_rate: int = SAMPLE_RATE) -> FloatArray:
     """
     samples = read_audio(path, sample_rate)
     if len(samples) < SHORTEST_S * sample_rate:
-        msg = f"{path} lasts {len(samples) / sample_rate:.3f} s: give {SHORTEST_S} s or more"
+        msg = f"{printable(path)} lasts {len(samples) / sample_rate:.3f} s: give {SHORTEST_S} s or more"
         raise AudioDecodeError(msg)
     if np.abs(samples).max() < _SILENCE_PEAK:
-        msg = f"{path} is silent: nobody speaks in it"
+        msg = f"{printable(path)} is silent: nobody speaks in it"
         raise AudioDecodeError(msg)
     return samples
 
@@ -131,12 +133,14 @@ class AudioPreprocessor:
 
     def __post_init__(self) -> None:
         """Refuse settings that can give no samples."""
-        if self.target_sr <= 0 or self.max_duration <= 0:
+        rate = whole(self.target_sr)
+        if rate is None or rate <= 0 or not self.max_duration > 0:
             msg = (
-                f"target_sr {self.target_sr} Hz and max_duration {self.max_duration} s "
-                "must be greater than 0"
+                f"target_sr {self.target_sr!r} Hz and max_duration {self.max_duration} s "
+                "must be greater than 0, the rate a whole number"
             )
             raise ConfigError(msg)
+        object.__setattr__(self, "target_sr", rate)
 
     def preprocess(self, path: str | Path, apply_augmentation: bool = False) -> FloatArray:  # noqa: FBT001, FBT002 (the original's signature)
         """Read a file and return float32 ``[samples]``, ready for a network.

@@ -20,3 +20,19 @@ def whole(value: object) -> int | None:
     except (OverflowError, ValueError):  # infinity, NaN
         return None
     return number if number == value else None
+
+
+def whole_number(text: str) -> int:
+    """Read a whole number of a command line or a query: ``44100``, or ``44100.0`` as it may come.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        number = whole(float(text))
+    if number is None:
+        msg = f"{text!r} is no whole number"
+        raise ValueError(msg)
+    return number

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 from ser_rt.errors import ConfigError
+from ser_rt.names import printable
 from ser_rt.runtime.audio import AudioChunk, AudioSource
 from ser_rt.runtime.decision import Steadiness
 from ser_rt.runtime.engine import Hearing
@@ -99,9 +100,12 @@ def sources_of(flags: argparse.Namespace, sample_rate: int) -> Iterator[tuple[st
         yield "standard input", _standard_input(flags, sample_rate)
     for path in flags.files if flags.files != ["-"] else ():
         if "://" in path:
-            yield path, make_source("network", path, sample_rate, reconnect=not flags.no_reconnect)
+            yield (
+                printable(path),
+                make_source("network", path, sample_rate, reconnect=not flags.no_reconnect),
+            )
         else:
-            yield path, make_source("file", path, sample_rate, realtime=flags.realtime)
+            yield printable(path), make_source("file", path, sample_rate, realtime=flags.realtime)
 
 
 def _standard_input(flags: argparse.Namespace, sample_rate: int) -> AudioSource:

@@ -18,6 +18,7 @@ from ser_rt.runtime.defaults import (
 from ser_rt.runtime.providers import PROVIDERS
 from ser_rt.runtime.sinks import SINKS
 from ser_rt.runtime.text import LANGUAGES
+from ser_rt.whole import whole_number
 
 UIS = ("live", "plain")
 
@@ -64,18 +65,23 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
     )
     add("--mic", action="store_true", help="listen to a microphone")
     add("--device", metavar="NAME", help="which one: its number, or part of its name")
-    add("--channel", type=int, metavar="N", help="which of its channels, from 1 (mean of two)")
+    add(
+        "--channel",
+        type=whole_number,
+        metavar="N",
+        help="which of its channels, from 1 (mean of two)",
+    )
     add("--no-reconnect", action="store_true", help="end when a device or a URL is lost")
     add("--save-input", metavar="FILE.flac", help="record what is heard")
     add("--list-devices", action="store_true", help="list the microphones and exit")
     add("--json", action="store_true", help="list them as JSON")
     add(
         "--rate",
-        type=int,
+        type=whole_number,
         metavar="HZ",
         help=f"rate of raw PCM ({SAMPLE_RATE}), or to open the microphone at (any that it has)",
     )
-    add("--channels", type=int, metavar="N", help="channels of raw PCM (1)")
+    add("--channels", type=whole_number, metavar="N", help="channels of raw PCM (1)")
     add("--encoding", choices=tuple(PCM_ENCODINGS), help="of raw PCM (s16le)")
     add("--realtime", action="store_true", help="play files at the pace of the clock")
     add(

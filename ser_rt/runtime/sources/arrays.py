@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ser_rt.config import SAMPLE_RATE
-from ser_rt.runtime.audio import AudioChunk, AudioSource, ChunkMaker, as_array
+from ser_rt.runtime.audio import AudioChunk, AudioSource, ChunkMaker, as_array, checked_rate
 
 
 class ArraySource(AudioSource):
@@ -29,7 +29,7 @@ class ArraySource(AudioSource):
         """Name the arrays, the rate in Hz to convert to, and the rate they have."""
         self._arrays = arrays
         self._maker = ChunkMaker(rate, sample_rate)
-        self._block = max(1, rate)
+        self._block = checked_rate(rate)
 
     def __iter__(self) -> Iterator[AudioChunk]:
         """Yield chunks of a second at most, so that events of a long array come early."""
