@@ -70,7 +70,7 @@ class _Settings:
         # Numbers of numpy, and 4.0 for a count, are what they are.
         if expected == "int" and (number := whole(value)) is not None:
             value = number
-        if expected == "float" and isinstance(value, Real) and not isinstance(value, bool):
+        if expected == "float" and not isinstance(value, bool) and isinstance(value, Real):
             value = float(value)
         kind = expected.partition("[")[0]
         if type(value).__name__ != kind and not (kind == "tuple" and isinstance(value, list)):

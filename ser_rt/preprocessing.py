@@ -51,7 +51,8 @@ def read_speech(path: str | Path, sample_rate: int = SAMPLE_RATE) -> FloatArray:
     """
     samples = read_audio(path, sample_rate)
     if len(samples) < SHORTEST_S * sample_rate:
-        msg = f"{printable(path)} lasts {len(samples) / sample_rate:.3f} s: give {SHORTEST_S} s or more"
+        seconds = len(samples) / sample_rate
+        msg = f"{printable(path)} lasts {seconds:.3f} s: give {SHORTEST_S} s or more"
         raise AudioDecodeError(msg)
     if np.abs(samples).max() < _SILENCE_PEAK:
         msg = f"{printable(path)} is silent: nobody speaks in it"

@@ -99,13 +99,11 @@ def sources_of(flags: argparse.Namespace, sample_rate: int) -> Iterator[tuple[st
     elif flags.files == ["-"]:
         yield "standard input", _standard_input(flags, sample_rate)
     for path in flags.files if flags.files != ["-"] else ():
+        name = printable(path)
         if "://" in path:
-            yield (
-                printable(path),
-                make_source("network", path, sample_rate, reconnect=not flags.no_reconnect),
-            )
+            yield name, make_source("network", path, sample_rate, reconnect=not flags.no_reconnect)
         else:
-            yield printable(path), make_source("file", path, sample_rate, realtime=flags.realtime)
+            yield name, make_source("file", path, sample_rate, realtime=flags.realtime)
 
 
 def _standard_input(flags: argparse.Namespace, sample_rate: int) -> AudioSource:
