@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -213,6 +214,7 @@ def _decode_all(paths: Sequence[Path], data: Path) -> _Index:
         )
         raise OutputError(msg) from error
     finally:
-        partial.unlink(missing_ok=True)
-        listing.unlink(missing_ok=True)
+        for rest in (partial, listing):
+            with suppress(OSError):
+                rest.unlink()
     return index

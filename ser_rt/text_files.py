@@ -40,7 +40,7 @@ def decode(content: bytes) -> str:
         msg = "it is a workbook or an archive, no text: save it as 'CSV UTF-8'"
         raise ValueError(msg)
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
-    text = content.decode(encoding).removeprefix("\ufeff")
+    text = content.decode(encoding).lstrip("\ufeff")
     if "\0" in text:
         msg = "it is no text, or UTF-16 without a byte order mark: save it as UTF-8"
         raise ValueError(msg)
