@@ -16,7 +16,7 @@ def read_figures(path: Path) -> dict[str, Any]:
         ConfigError: the file cannot be read, or was not written by ser-evaluate.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_bytes())
         overall = {"all": found["overall"], **found["groups"].get("dataset", {})}
         calibration = found["calibration"]
         return {

@@ -15,15 +15,19 @@ from __future__ import annotations
 import argparse
 import csv
 import logging
+import os
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ser_rt.audio_files import find_audio
 from ser_rt.config import EMOTIONS
 from ser_rt.corpus import Clip
 from ser_rt.errors import DataError
+from ser_rt.names import printable
+from ser_rt.text_files import read_text
 from ser_rt.utils import run_command, write_bytes
 
 logger = logging.getLogger(__name__)
@@ -64,11 +68,11 @@ def read_script(path: Path) -> Iterator[tuple[str, str, str]]:
         DataError: it is no such file, or a label in it is unknown.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(path).splitlines()
     except UnicodeDecodeError:
         lines = path.read_text(encoding="cp949", errors="replace").splitlines()
-    except OSError as error:
-        msg = f"cannot read {path}: {error.strerror}"
+    except (OSError, ValueError) as error:
+        msg = f"cannot read {printable(path)}: {getattr(error, 'strerror', error)}"
         raise DataError(msg) from error
     for number, line in enumerate(lines):
         if header := _HEADER.fullmatch(line):
@@ -76,7 +80,7 @@ def read_script(path: Path) -> Iterator[tuple[str, str, str]]:
             try:
                 emotion = emotion_of(header[3])
             except DataError as error:
-                msg = f"{path} line {number + 1}: {error}"
+                msg = f"{printable(path)} line {number + 1}: {error}"
                 raise DataError(msg) from error
             yield f"{header[1]}_{header[2]}", emotion, "" if _HEADER.fullmatch(said) else said
 
@@ -89,11 +93,17 @@ def load_aihub(folder: str | Path) -> list[Clip]:
             with different emotions, or there is no recording.
     """
     folder = Path(folder)
-    scripts = sorted(p for p in folder.rglob("*") if p.name.lower() == "script.txt")
+    found = find_audio(folder)
+    scripts = [path for path in map(Path, found.others) if path.name.lower() == "script.txt"]
     if not scripts:
-        msg = f"no script.txt under {folder}: give the folder that the archives were unpacked into"
+        msg = (
+            f"no script.txt under {printable(folder)}: give the folder that the archives were "
+            "unpacked into"
+        )
         raise DataError(msg)
-    waves = {path.stem: path for path in sorted(folder.rglob("*.wav"))}
+    waves = {p.stem: p for p in map(Path, found.audio) if p.suffix.lower() == ".wav"}
+    for path, why in found.unreadable.items():
+        logger.warning("the folder %s cannot be read: %s", printable(path), why)
     clips: dict[str, Clip] = {}
     missing: list[str] = []
     for script in scripts:
@@ -116,7 +126,10 @@ def load_aihub(folder: str | Path) -> list[Clip]:
                 msg = f"{name} is {clips[name].emotion} and {emotion}: correct {script}"
                 raise DataError(msg)
     if not clips:
-        msg = f"no recording of an utterance under {folder}: unpack the archives with the wav files"
+        msg = (
+            f"no recording of an utterance under {printable(folder)}: unpack the archives with "
+            "the wav files"
+        )
         raise DataError(msg)
     if missing:
         shown = ", ".join(missing[:5])
@@ -127,7 +140,11 @@ def load_aihub(folder: str | Path) -> list[Clip]:
 def write_manifest(clips: Sequence[Clip], path: str | Path) -> Path:
     """Write a manifest that `ser-train` and `ser-evaluate` read, with whole paths."""
     columns = ("emotion", "speaker", "dataset", "language", "gender", "sentence")
-    rows = [[str(c.path.resolve()), *(getattr(c, name) for name in columns)] for c in clips]
+    paths = [printable(os.path.realpath(clip.path)) for clip in clips]
+    rows = [
+        [path, *(getattr(clip, name) for name in columns)]
+        for path, clip in zip(paths, clips, strict=True)
+    ]
     lines = _Lines()
     csv.writer(lines, lineterminator="\n").writerows([["file_path", *columns], *rows])
     return write_bytes(path, "".join(lines).encode())

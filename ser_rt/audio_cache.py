@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -16,6 +18,7 @@ from tqdm import tqdm
 
 from ser_rt.config import SAMPLE_RATE
 from ser_rt.errors import AudioError, DataError, OutputError
+from ser_rt.names import printable
 from ser_rt.preprocessing import read_audio
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ MIN_CLIP_S = 0.2
 _FULL_SCALE = 32767
 _Samples = npt.NDArray[np.int16]
 _BLOCK = 256
+
+logger = logging.getLogger(__name__)
 
 
 class Fault(NamedTuple):
@@ -42,11 +47,20 @@ def cache_folder() -> Path:
     return Path(os.environ.get("SER_RT_CACHE", default)) / "audio"
 
 
+class _Index(NamedTuple):
+    """What lies in the file of samples: where each clip ends, a hash of it, and what was unfit."""
+
+    ends: list[int]
+    digests: list[str]
+    faults: list[Fault]
+
+
 class AudioCache:
     """Decoded clips, by index: mono float32 ``[samples]`` at 16 kHz.
 
     Every file is decoded when the cache is made, so a bad one is found before training starts.
-    `faults` lists the bad ones, and `digests` has a hash of what is heard in each clip.
+    `faults` lists the bad ones, and `digests` has a hash of what is heard in each clip. What was
+    kept and is not whole any more is decoded again.
 
     Args:
         paths: audio files.
@@ -63,14 +77,12 @@ class AudioCache:
     ) -> None:
         folder = cache_folder() if folder is None else folder
         data = folder / f"{_fingerprint(paths)}.pcm"
-        if not data.exists():
-            _decode_all(paths, data)
-        index = json.loads(data.with_suffix(".json").read_text(encoding="utf-8"))
-        self.faults = [Fault(*fault) for fault in index["faults"]]
+        index = _read_index(data, len(paths)) or _decode_all(paths, data)
+        self.faults = index.faults
         if strict and self.faults:
             raise DataError(fault_table(self.faults, len(paths)))
-        self.digests: list[str] = index["digests"]
-        self._bounds = list(zip([0, *index["ends"]], index["ends"], strict=False))
+        self.digests = index.digests
+        self._bounds = list(zip([0, *index.ends], index.ends, strict=False))
         self._data = data
         self._samples = _map(data)
 
@@ -111,6 +123,31 @@ def fault_table(faults: Sequence[Fault], total: int, most: int = 20) -> str:
     return "\n".join([f"{len(faults)} of {total} clips are unfit for training:", *rows])
 
 
+def _read_index(data: Path, clips: int) -> _Index | None:
+    """Read what was kept; None if there is nothing, or not all of it."""
+    listing = data.with_suffix(".json")
+    if not data.exists() and not listing.exists():
+        return None
+    try:
+        kept = json.loads(listing.read_bytes())
+        index = _Index(kept["ends"], kept["digests"], [Fault(*row) for row in kept["faults"]])
+        sizes = np.diff([0, *index.ends])
+        is_whole = (
+            len(index.ends) == len(index.digests) == clips
+            and data.stat().st_size == 2 * (index.ends or [0])[-1]
+            and sizes.dtype.kind in "iu"
+            and np.all(sizes >= 0)
+            and all(isinstance(text, str) for row in (index.digests, *index.faults) for text in row)
+        )
+        trouble = "" if is_whole else "the samples are not what their index says"
+    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        trouble = f"{type(error).__name__}: {error}"
+    if not trouble:
+        return index
+    logger.warning("decoded audio in %s is not whole (%s): decoding again", data, trouble)
+    return None
+
+
 def _map(data: Path) -> _Samples:
     return np.memmap(data, np.int16, "r") if data.stat().st_size else np.zeros(0, np.int16)
 
@@ -120,9 +157,11 @@ def _fingerprint(paths: Sequence[Path]) -> str:
     for path in paths:
         try:
             stat = path.stat()
-            digest.update(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
-        except OSError:
-            digest.update(f"{path.resolve()}\0missing\n".encode())
+            state = f"{stat.st_size}\0{stat.st_mtime_ns}"
+        except (OSError, ValueError):
+            state = "missing"
+        # Not path.resolve: a link to itself stops it.
+        digest.update(os.fsencode(f"{os.path.realpath(path)}\0{state}\n"))
     return digest.hexdigest()[:32]
 
 
@@ -130,12 +169,12 @@ def _decode(path: Path) -> _Samples | Fault:
     try:
         samples = read_audio(path, SAMPLE_RATE)
     except AudioError as error:
-        return Fault(str(path), "unreadable", str(error))
+        return Fault(printable(path), "unreadable", printable(str(error)))
     if samples.size < MIN_CLIP_S * SAMPLE_RATE:
         seconds = samples.size / SAMPLE_RATE
-        return Fault(str(path), "too short", f"{seconds:.2f} s, under {MIN_CLIP_S} s")
+        return Fault(printable(path), "too short", f"{seconds:.2f} s, under {MIN_CLIP_S} s")
     if not np.any(samples):
-        return Fault(str(path), "silent", "every sample is zero")
+        return Fault(printable(path), "silent", "every sample is zero")
     return np.asarray(np.rint(samples.clip(-1, 1) * _FULL_SCALE), np.int16)
 
 
@@ -147,7 +186,7 @@ def _decode_in_threads(
             yield from threads.map(_decode, paths[first : first + _BLOCK])
 
 
-def _decode_all(paths: Sequence[Path], data: Path) -> None:
+def _decode_all(paths: Sequence[Path], data: Path) -> _Index:
     ends, digests, faults, end = [], [], [], 0
     partial = data.with_suffix(f".{os.getpid()}.part")
     listing = data.with_suffix(f".{os.getpid()}.json.part")
@@ -164,8 +203,8 @@ def _decode_all(paths: Sequence[Path], data: Path) -> None:
                 ends.append(end)
                 digests.append(hashlib.sha256(content).hexdigest()[:16])
         # The index comes first and the samples by a rename: a cache whose samples exist is whole.
-        index = {"ends": ends, "digests": digests, "faults": faults}
-        listing.write_text(json.dumps(index), encoding="utf-8")
+        index = _Index(ends, digests, faults)
+        listing.write_text(json.dumps(index._asdict()), encoding="utf-8")
         listing.replace(data.with_suffix(".json"))
         partial.replace(data)
     except OSError as error:
@@ -175,5 +214,7 @@ def _decode_all(paths: Sequence[Path], data: Path) -> None:
         )
         raise OutputError(msg) from error
     finally:
-        partial.unlink(missing_ok=True)
-        listing.unlink(missing_ok=True)
+        for rest in (partial, listing):
+            with suppress(OSError):
+                rest.unlink()
+    return index

@@ -11,6 +11,7 @@ A bundle named ``compact``:
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ser_rt.errors import BundleNotFoundError, OutputError, SerError
+from ser_rt.errors import BundleInvalidError, BundleNotFoundError, OutputError, SerError
 from ser_rt.manifest import (
     FORMAT,
     MANIFEST_FILE,
@@ -34,6 +35,7 @@ from ser_rt.manifest import (
     read_manifest,
     verify_files,
 )
+from ser_rt.names import printable
 
 DEFAULT_BUNDLE = "compact"
 _HERE = Path(__file__).resolve().parent
@@ -74,6 +76,8 @@ class Bundle:
                 file is not what the manifest says, or a listed file lies outside the folder.
         """
         folder = Path(path)
+        if trouble := _trouble_of_name(folder):
+            raise BundleInvalidError(trouble)
         manifest = read_manifest(folder)
         verify_files(folder, manifest["files"])
         found = {field.name: manifest[field.name] for field in fields(cls) if field.name in TYPES}
@@ -142,6 +146,12 @@ def write_bundle(
     return Path(folder)
 
 
+def _trouble_of_name(folder: Path) -> str | None:
+    if os.name == "nt" or str(folder).encode("utf-8", "replace") == os.fsencode(folder):
+        return None
+    return f"bundle {printable(folder)} has a name that is no UTF-8, which ONNX needs: rename it"
+
+
 @contextmanager
 def new_bundle(folder: str | Path) -> Iterator[Path]:
     """Give an empty folder to write a bundle into and `seal`, and put it in place at the end.
@@ -156,12 +166,16 @@ def new_bundle(folder: str | Path) -> Iterator[Path]:
         OutputError: ``folder`` holds something that is no bundle, or cannot be written.
     """
     folder = Path(folder)
+    if trouble := _trouble_of_name(folder):
+        raise OutputError(trouble)
     try:
         if folder.exists() and not (folder / MANIFEST_FILE).is_file() and _is_occupied(folder):
             msg = f"{folder} holds files that are no bundle; choose another folder"
             raise OutputError(msg)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+        with tempfile.TemporaryDirectory(
+            prefix=f".{folder.name[:40]}.", dir=folder.parent
+        ) as temporary:
             fresh = Path(temporary) / "new"
             fresh.mkdir()
             yield fresh

@@ -48,7 +48,7 @@ def save_checkpoint(
     }
     text = json.dumps(config, indent=2, ensure_ascii=False, sort_keys=True)
     partial = folder / f"{CONFIG}.part"
-    partial.write_text(text + "\n", encoding="utf-8")
+    partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     partial.replace(folder / CONFIG)
 
 
@@ -60,7 +60,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / CONFIG
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         msg = f"cannot read {path} ({error}); give the folder that ser-train wrote"
         raise CheckpointError(msg) from error

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from ser_rt.audio_cache import AudioCache, Fault, fault_table
 from ser_rt.config import LEAKS
 from ser_rt.corpus import Clip, shared_speakers
+from ser_rt.emotion_names import emotion_named
 from ser_rt.errors import DataError
+from ser_rt.names import printable
 
 logger = logging.getLogger(__name__)
 
@@ -36,13 +39,16 @@ def check_clips(clips: Sequence[Clip], labels: Sequence[str], *, skip_bad: bool)
     """
     seen = Counter(clip.path for clip in clips)
     faults = [
-        Fault(str(path), "listed twice", f"{count} times")
+        Fault(printable(path), "listed twice", f"{count} times")
         for path, count in seen.items()
         if count > 1
     ]
-    unique = list({clip.path: clip for clip in clips}.values())
+    unique = [
+        replace(clip, emotion=emotion_named(str(clip.emotion), labels))
+        for clip in {clip.path: clip for clip in clips}.values()
+    ]
     faults += [
-        Fault(str(clip.path), "wrong label", f"{clip.emotion} is none of {', '.join(labels)}")
+        Fault(printable(clip.path), "wrong label", f"{clip.emotion} is none of {', '.join(labels)}")
         for clip in unique
         if clip.emotion not in labels
     ]
@@ -51,7 +57,7 @@ def check_clips(clips: Sequence[Clip], labels: Sequence[str], *, skip_bad: bool)
     faults += audio.faults
     table = fault_table(faults, len(clips)) if faults else ""
     unheard = {fault.path for fault in audio.faults}
-    fit = [i for i, clip in enumerate(labelled) if str(clip.path) not in unheard]
+    fit = [i for i, clip in enumerate(labelled) if printable(clip.path) not in unheard]
     if faults and (not skip_bad or not fit):
         msg = f"{table}\nmend or remove them, or leave them out with --skip_bad (skip_bad)"
         raise DataError(msg)
@@ -77,12 +83,12 @@ def find_leaks(train: CheckedClips, val: CheckedClips) -> dict[str, list[str]]:
     sentences = {clip.sentence for clip in train.clips if clip.sentence}
     heard = defaultdict(list)
     for clip, digest in zip(train.clips, train.audio.digests, strict=True):
-        heard[digest].append(str(clip.path))
+        heard[digest].append(printable(clip.path))
     found = {
         "speakers": shared_speakers(train.clips, val.clips),
         "sentences": sorted(sentences & {clip.sentence for clip in val.clips}),
         "audio": [
-            f"{clip.path} = {heard[digest][0]}"
+            f"{printable(clip.path)} = {heard[digest][0]}"
             for clip, digest in zip(val.clips, val.audio.digests, strict=True)
             if digest in heard
         ],

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
+from numbers import Real
 from typing import Any, Self
 
 from ser_rt.errors import ConfigError
+from ser_rt.whole import whole
 
 EMOTIONS: dict[str, str] = {
     "Neutral": "중립",
@@ -65,7 +67,10 @@ class _Settings:
             raise ConfigError(msg)
         setting = known[name]
         expected = str(setting.type)
-        if expected == "float" and type(value) is int:
+        # Numbers of numpy, and 4.0 for a count, are what they are.
+        if expected == "int" and (number := whole(value)) is not None:
+            value = number
+        if expected == "float" and not isinstance(value, bool) and isinstance(value, Real):
             value = float(value)
         kind = expected.partition("[")[0]
         if type(value).__name__ != kind and not (kind == "tuple" and isinstance(value, list)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,16 +16,18 @@ import numpy as np
 
 from ser_rt.batching import DEFAULT_BATCH_SIZE, classify
 from ser_rt.config import EMOTIONS, model_config
-from ser_rt.corpus import label_id, load_directory, load_manifest
+from ser_rt.corpus import label_id, load_directory, read_manifest, refuse_absent_split
 from ser_rt.errors import AudioError, DataError
 from ser_rt.evaluation import (
     Evaluation,
+    LeftOut,
     Prediction,
     calibrate,
     score,
     score_groups,
 )
 from ser_rt.loading import PROVIDER_HELP, open_model
+from ser_rt.names import printable
 from ser_rt.plots import class_figure, confusion_figure, png
 from ser_rt.preprocessing import read_speech
 from ser_rt.report import to_text, write_report
@@ -128,7 +131,7 @@ class ModelEvaluator:
             failed=failed,
             left_out=dict(left_out or {}),
             predictions=[
-                Prediction(str(audio_paths[i]), labels[ids[i]], _named(row, labels))
+                Prediction(printable(audio_paths[i]), labels[ids[i]], _named(row, labels))
                 for i, row in rows.items()
             ],
         )
@@ -162,7 +165,7 @@ class ModelEvaluator:
                 try:
                     clips[place] = read_speech(paths[place], self.classifier.sample_rate)
                 except AudioError as error:
-                    failed[str(paths[place])] = str(error)
+                    failed[printable(paths[place])] = printable(str(error))
             table = self._classify(list(clips.values()))
             rows.update(zip(clips, table, strict=True))
             if stressed:
@@ -201,24 +204,43 @@ def _evaluate(options: argparse.Namespace) -> int:
         [clip.emotion for clip in clips],
         {column: [getattr(clip, column) for clip in clips] for column in GROUP_COLUMNS},
         stress=not options.no_stress,
-        left_out=left_out,
+        left_out=Counter(row.emotion for row in left_out if not row.other_split),
     )
-    where = options.manifest or options.data_dir
-    title = f"{options.model_path or 'built-in model'} on {where} {options.split or ''}"
+    other_splits = Counter(row.split for row in left_out if row.other_split)
+    found = replace(found, other_splits=dict(other_splits), left_out_clips=left_out)
+    where = printable(options.manifest or options.data_dir)
+    title = f"{printable(options.model_path or 'built-in model')} on {where} {options.split or ''}"
     written = write_report(found, options.output_dir, title.strip())
     print(to_text(found), end="")
-    print(f"ser-evaluate: wrote {', '.join(map(str, written))}", file=sys.stderr)
+    print(f"ser-evaluate: wrote {', '.join(map(printable, written))}", file=sys.stderr)
     return 0
 
 
-def _clips(options: argparse.Namespace, labels: Sequence[str]) -> tuple[list[Clip], dict[str, int]]:
-    known = tuple(dict.fromkeys((*labels, *EMOTIONS)))
+def _clips(options: argparse.Namespace, labels: Sequence[str]) -> tuple[list[Clip], list[LeftOut]]:
+    """Return the clips to evaluate on, and all others that there are."""
+    where = options.manifest or options.data_dir
     if options.data_dir:
-        clips = load_directory(options.data_dir, known)
+        clips = load_directory(options.data_dir, tuple(dict.fromkeys((*labels, *EMOTIONS))))
     else:
-        clips = load_manifest(options.manifest, known, options.split)
-    left_out = Counter(clip.emotion for clip in clips if clip.emotion not in labels)
-    return [clip for clip in clips if clip.emotion in labels], dict(left_out)
+        clips = read_manifest(options.manifest, labels)
+    if options.split:
+        refuse_absent_split(clips, options.split, where)
+    wanted, left_out = [], []
+    for clip in clips:
+        other_split = options.split is not None and clip.split != options.split
+        if other_split or clip.emotion not in labels:
+            path = printable(clip.path)
+            left_out.append(LeftOut(path, clip.emotion, clip.split, other_split=other_split))
+        else:
+            wanted.append(clip)
+    if not wanted:
+        emotions = sorted({row.emotion for row in left_out if not row.other_split})
+        msg = (
+            f"{printable(where)} has no clip of an emotion that the model knows: it has "
+            f"{emotions}, the model {', '.join(labels)}"
+        )
+        raise DataError(msg)
+    return wanted, left_out
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

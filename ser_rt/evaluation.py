@@ -76,8 +76,21 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A clip of the data that is in no figure: of another split, or of no emotion of the model."""
+
+    path: str
+    emotion: str
+    split: str
+    other_split: bool
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Everything that an evaluation found.
+
+    Every clip of the data is in `overall`, or in `failed` (by path), or counted in `left_out` (by
+    emotion) or `other_splits` (by split). `left_out_clips` lists those of the last two.
 
     `groups` maps a column (dataset, speaker, language, gender) and a value to its score.
     `windows` and `robustness` map a window length or condition, and then "all" or a dataset, to
@@ -92,6 +105,8 @@ class Evaluation:
     robustness: dict[str, dict[str, float]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    other_splits: dict[str, int] = field(default_factory=dict)
+    left_out_clips: list[LeftOut] = field(default_factory=list)
     predictions: list[Prediction] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:

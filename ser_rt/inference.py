@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections import Counter
 from pathlib import Path
@@ -13,9 +14,9 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
+from ser_rt.audio_files import find_audio
 from ser_rt.batching import DEFAULT_BATCH_SIZE, classify
 from ser_rt.config import model_config
-from ser_rt.corpus import AUDIO_SUFFIXES
 from ser_rt.errors import (
     AudioDecodeError,
     AudioError,
@@ -23,6 +24,7 @@ from ser_rt.errors import (
     DataError,
 )
 from ser_rt.loading import PROVIDER_HELP, open_model
+from ser_rt.names import printable
 from ser_rt.preprocessing import SHORTEST_S, check_speech, read_so_far
 from ser_rt.runtime.providers import PROVIDERS
 from ser_rt.utils import positive_int, run_command, write_json
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ser_rt.classifier import EmotionClassifier, FloatArray
+
+logger = logging.getLogger(__name__)
 
 # Decoded audio waiting for its batch is held to this many seconds (38 MB).
 _POOL_S = 600.0
@@ -121,15 +125,18 @@ class EmotionInference:
     def predict_directory(self, directory: str | Path) -> list[Prediction]:
         """Predict every audio file under a folder, subfolders too, in the order of their paths.
 
+        What is hidden, no audio, or cannot be read is logged once.
+
         Raises:
-            DataError: there is no such folder.
+            DataError: there is no such folder, or it cannot be read.
         """
-        folder = Path(directory)
-        if not folder.is_dir():
-            msg = f"no folder at {folder}: give a folder of audio files"
+        if not Path(directory).is_dir():
+            msg = f"no folder at {printable(directory)}: give a folder of audio files"
             raise DataError(msg)
-        files = (p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
-        return self.predict_batch(sorted(p for p in files if p.is_file()))
+        found = find_audio(directory)
+        for remark in found.remarks():
+            logger.warning("%s", remark)
+        return self.predict_batch(found.audio)
 
     def analyze_emotions_distribution(self, results: Sequence[Prediction]) -> Distribution:
         """Count the emotions of the predictions that succeeded; percentages are 0 to 100."""
@@ -209,12 +216,15 @@ def _predict(options: argparse.Namespace) -> int:
         distribution = engine.analyze_emotions_distribution(results)
         answer = {"predictions": results, "distribution": distribution}
     if not results:
-        msg = f"no audio files under {options.directory}"
+        msg = f"no audio files under {printable(options.directory)}"
         raise DataError(msg)
     failed = [r for r in results if r["status"] != "success"]
     if options.no_probabilities:
         for result in results:
             del result["probabilities"]  # type: ignore[misc]  # the user asked for none
+    for result in results:
+        result["audio_path"] = printable(result["audio_path"])
+        result["status"] = printable(result["status"])
     write_json(answer, options.output_path)
     for result in failed:
         print(f"ser-predict: {result['status']}", file=sys.stderr)

@@ -87,7 +87,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST_FILE
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         msg = f"no model bundle in {folder}: it has no {MANIFEST_FILE}"
         raise BundleNotFoundError(msg) from error

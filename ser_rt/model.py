@@ -88,6 +88,10 @@ def create_model(config: ModelConfig) -> EmotionModel:
         load_base,
     )
 
-    model = EmotionModel(describe_base(config))
+    try:
+        model = EmotionModel(describe_base(config))
+    except ConfigError as error:
+        msg = f"{config.model_name}: {error}"
+        raise ConfigError(msg) from error
     load_base(cast("Wav2Vec2", model.encoder), config.model_name)
     return model

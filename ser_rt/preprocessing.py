@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ser_rt.audio.decoding import printable
 from ser_rt.augmentation import augment
 from ser_rt.config import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError, ConfigError, MissingDependencyError
+from ser_rt.names import printable
 from ser_rt.runtime.audio import SILENCE
 from ser_rt.runtime.sources.file import FileSource
+from ser_rt.whole import whole
 
 if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray
@@ -168,12 +169,14 @@ class AudioPreprocessor:
 
     def __post_init__(self) -> None:
         """Refuse settings that can give no samples."""
-        if self.target_sr <= 0 or self.max_duration <= 0:
+        rate = whole(self.target_sr)
+        if rate is None or rate <= 0 or not self.max_duration > 0:
             msg = (
-                f"target_sr {self.target_sr} Hz and max_duration {self.max_duration} s "
-                "must be greater than 0"
+                f"target_sr {self.target_sr!r} Hz and max_duration {self.max_duration} s "
+                "must be greater than 0, the rate a whole number"
             )
             raise ConfigError(msg)
+        object.__setattr__(self, "target_sr", rate)
 
     def preprocess(self, path: str | Path, apply_augmentation: bool = False) -> FloatArray:  # noqa: FBT001, FBT002 (the original's signature)
         """Read a file and return float32 ``[samples]``, ready for a network.

@@ -6,6 +6,7 @@ from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ser_rt.config import EMOTIONS
 from ser_rt.evaluation import FEW_SPEAKERS
 from ser_rt.plots import bars_figure, class_figure, confusion_figure, png, reliability_figure
 from ser_rt.tables import Table, html_image, html_page, html_table, text_table
@@ -41,12 +42,7 @@ def tables(evaluation: Evaluation) -> list[Table]:
             if column != "dataset"
         ),
         Table("Failed", ("file", "reason"), list(evaluation.failed.items())),
-        Table(
-            "Left out",
-            ("emotion", "clips"),
-            [(label, str(count)) for label, count in evaluation.left_out.items()],
-            "The model does not know these emotions.",
-        ),
+        _left_out(evaluation),
     ]
     return [table for table in found if table.rows]
 
@@ -153,6 +149,19 @@ def _conditions(title: str, values: Mapping[str, Mapping[str, float]], note: str
     columns = list(dict.fromkeys(name for row in values.values() for name in row))
     rows = [(name, *(f"{row[c]:.3f}" for c in columns)) for name, row in values.items()]
     return Table(title, ("", *columns), rows, note)
+
+
+def _left_out(evaluation: Evaluation) -> Table:
+    unknown = [
+        (label, str(count), "not of the model" if label in EMOTIONS else "known to nobody")
+        for label, count in evaluation.left_out.items()
+    ]
+    others = [
+        (f"split {split}" if split else "without a split", str(count), "not asked for")
+        for split, count in evaluation.other_splits.items()
+    ]
+    note = "evaluation.json lists them by path." if evaluation.left_out_clips else ""
+    return Table("Left out", ("emotion or split", "clips", "why"), [*unknown, *others], note)
 
 
 def _interval(interval: tuple[float, float] | None) -> str:

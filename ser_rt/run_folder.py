@@ -20,6 +20,7 @@ from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
 from ser_rt.corpus import Clip
 from ser_rt.errors import TrainingError
 from ser_rt.manifest import sha256_of
+from ser_rt.names import printable
 from ser_rt.provenance import git_state, training_versions
 from ser_rt.weight_average import AVERAGE
 
@@ -54,7 +55,7 @@ def open_run(run: Path, settings: Mapping[str, Any], *, resume: bool) -> str | N
     if (run / RUN).exists():
         # A setting that is younger than the run had its default.
         ours = settings_of(ModelConfig(), TrainingConfig(), DataConfig(), "", processes=1)
-        before = ours | json.loads((run / RUN).read_text(encoding="utf-8"))["settings"]
+        before = ours | json.loads((run / RUN).read_bytes())["settings"]
         before, now = json.loads(json.dumps([before, settings]))
         changed = [
             f"{name} was {before.get(name)!r}, is {value!r}"
@@ -88,7 +89,7 @@ def describe(
     run.mkdir(parents=True, exist_ok=True)
     labels = {label: i for i, label in enumerate(settings["emotion_labels"])}
     rows = [
-        (clip.path.resolve(), clip.emotion, clip.speaker, clip.dataset, name)
+        (printable(os.path.realpath(clip.path)), clip.emotion, clip.speaker, clip.dataset, name)
         for name, clips in split.items()
         for clip in clips
     ]
@@ -104,7 +105,7 @@ def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

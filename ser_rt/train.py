@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -12,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from ser_rt import config
 from ser_rt.errors import ConfigError
+from ser_rt.names import printable
 from ser_rt.presets import PRESETS, Preset, copy_preset
 from ser_rt.utils import run_command, setup_logging
 
 if TYPE_CHECKING:
     from ser_rt.corpus import Clip
+
+logger = logging.getLogger(__name__)
 
 _KINDS: dict[str, Any] = {"int": int, "float": float, "str": str}
 _NO_FLAGS = {"output_dir", "sample_rate", "encoder_config"}
@@ -81,13 +85,16 @@ def configure(args: argparse.Namespace) -> Preset:
 
 def find_clips(args: argparse.Namespace, labels: Sequence[str]) -> tuple[list[Clip], list[Clip]]:
     """Find the clips to train on, and those that were chosen to validate on (or none)."""
-    from ser_rt.corpus import load_directory, load_manifest
+    from ser_rt.corpus import load_directory, read_manifest, refuse_absent_split
 
     if args.data_dir:
         return load_directory(args.data_dir, labels), []
     # Every label, so that a misspelt one is found and not quietly left out.
-    clips = load_manifest(args.manifest, None, args.split)
-    held = load_manifest(args.manifest, None, args.val_split) if args.val_split else []
+    rows = read_manifest(args.manifest, labels)
+    for split in filter(None, (args.split, args.val_split)):
+        refuse_absent_split(rows, split, args.manifest)
+    clips = [clip for clip in rows if args.split in (None, clip.split)]
+    held = [clip for clip in rows if args.val_split and clip.split == args.val_split]
     if args.licence_class:
         clips = [clip for clip in clips if clip.licence_class == args.licence_class]
         held = [clip for clip in held if clip.licence_class == args.licence_class]
@@ -96,7 +103,11 @@ def find_clips(args: argparse.Namespace, labels: Sequence[str]) -> tuple[list[Cl
         raise ConfigError(msg)
     held += [clip for clip in clips if clip.speaker in args.hold_out]
     chosen = {clip.path for clip in held}
-    return [clip for clip in clips if clip.path not in chosen], held
+    clips = [clip for clip in clips if clip.path not in chosen]
+    if unused := len(rows) - len(clips) - len(chosen):
+        msg = "%s: %d of %d clips are not used: of another split or licence class"
+        logger.warning(msg, printable(args.manifest), unused, len(rows))
+    return clips, held
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,18 +118,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(args: argparse.Namespace) -> int:
     model, training, data = configure(args)
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
+    setup_logging("INFO" if first else "ERROR")
     clips, held = find_clips(args, model.emotion_labels)
     from ser_rt.trainer import create_trainer
 
-    first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
-    setup_logging("INFO" if first else "ERROR")
     try:
         create_trainer(model, training, data).train(clips, held or None, resume=args.resume)
     except KeyboardInterrupt:
         print("ser-train: stopped; go on with --resume", file=sys.stderr)
         raise
     if first:
-        print(f"trained: {training.output_dir}", file=sys.stderr)
+        print(f"trained: {printable(training.output_dir)}", file=sys.stderr)
     return 0
 
 

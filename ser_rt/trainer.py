@@ -78,6 +78,10 @@ class SpeechEmotionTrainer:
         """
         refuse_contradictions(self.training_config)
         run = Path(self.training_config.output_dir)
+        transformers.set_seed(self.training_config.seed)
+        model = create_model(
+            replace(self.model_config)
+        )  # before hours of decoding: it may be unfit
         given, held = _clips(train_data), [] if val_data is None else _clips(val_data)
         labels = self.model_config.emotion_labels
         processes = join_processes()
@@ -95,8 +99,6 @@ class SpeechEmotionTrainer:
         )
         how = arguments(self.training_config, self.data_config, run, validate=bool(val.clips))
         with named_troubles(run):
-            transformers.set_seed(self.training_config.seed)
-            model = create_model(replace(self.model_config))
             prepare(model, self.training_config)
             with how.main_process_first():  # the others find what the first has begun
                 later = how.process_index > 0

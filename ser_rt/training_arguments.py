@@ -13,6 +13,7 @@ from accelerate import PartialState
 from ser_rt.config import DataConfig, TrainingConfig
 from ser_rt.errors import ConfigError
 from ser_rt.losses import create_loss
+from ser_rt.names import printable
 from ser_rt.training_trackers import refuse_missing
 
 
@@ -23,6 +24,13 @@ def refuse_contradictions(training: TrainingConfig) -> None:
         raise ConfigError(msg)
     if training.fp16 and not torch.cuda.is_available():
         msg = "fp16 needs a GPU and there is none: leave it out, or take bf16"
+        raise ConfigError(msg)
+    run = training.output_dir
+    if run != printable(run):
+        msg = (
+            f"output_dir {printable(run)} is no UTF-8, or holds control characters, and so no name "
+            "for checkpoints: choose another"
+        )
         raise ConfigError(msg)
     create_loss([1, 1], training)
     refuse_missing(training.report_to)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_rt.errors import ConfigError, DataError, OutputError, SerError
+from ser_rt.names import printable, printable_lines
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,9 +37,11 @@ def setup_logging(log_level: str = "INFO", log_file: str | Path | None = None) -
     if log_file is not None:
         try:
             Path(log_file).parent.mkdir(parents=True, exist_ok=True)
-            handlers.append(logging.FileHandler(log_file, encoding="utf-8"))
+            handlers.append(
+                logging.FileHandler(log_file, encoding="utf-8", errors="backslashreplace")
+            )
         except OSError as error:
-            msg = f"cannot write the log {log_file}: {error.strerror}"
+            msg = f"cannot write the log {printable(log_file)}: {error.strerror}"
             raise OutputError(msg) from error
     logger = logging.getLogger("ser_rt")
     for old in logger.handlers[:]:
@@ -68,7 +71,7 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
         OutputError: it cannot be written; what was there before is still there.
     """
     target = Path(path)
-    partial = target.with_name(f".{target.name}.partial")
+    partial = target.with_name(f".{target.name[:40]}.partial")  # a name may have 255 bytes
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(content)
@@ -76,7 +79,7 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
     except OSError as error:
         with suppress(OSError):
             partial.unlink()
-        msg = f"cannot write {target}: {error.strerror}"
+        msg = f"cannot write {printable(target)}: {error.strerror}"
         raise OutputError(msg) from error
     return target
 
@@ -96,7 +99,7 @@ def run_command(name: str, work: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except SerError as error:
-        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 (it is for the user)
+        print(printable_lines(f"{name}: {error}"), file=sys.stderr)  # noqa: T201 (it is for the user)
         return 2 if isinstance(error, ConfigError) else 1
     except KeyboardInterrupt:
         return 130
@@ -111,7 +114,7 @@ def write_json(value: object, path: str | Path | None = None) -> None:
     """
     plain = path is None and sys.stdout.encoding.lower() not in {"utf-8", "utf8"}
     text = json.dumps(_finite(value), indent=2, ensure_ascii=plain, allow_nan=False)
-    # A path that is not UTF-8 holds lone surrogates: JSON can carry them only escaped.
+    # Text of a caller may hold lone surrogates: JSON can carry them only escaped.
     encoded = text.encode("utf-8", "backslashreplace")
     if path is None:
         print(encoded.decode())  # noqa: T201 (the answer of a command)

@@ -1,5 +1,9 @@
+import logging
+import os
+import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,11 +11,14 @@ from hypothesis import strategies as st
 from ser_rt.corpus import (
     Clip,
     hold_out_speakers,
+    label_id,
     load_directory,
     load_manifest,
     shared_speakers,
 )
+from ser_rt.emotion_names import emotion_named
 from ser_rt.errors import DataError
+from ser_rt.names import printable
 
 LABELS = ("Neutral", "Angry", "Joy")
 
@@ -85,6 +92,125 @@ def test_a_folder_that_is_no_emotion_is_an_error(tmp_path: Path) -> None:
         load_directory(tmp_path, LABELS)
     (tmp_path / "Jyo").mkdir()
     with pytest.raises(DataError, match=r"no emotion: \['Jyo'\]"):
+        load_directory(tmp_path, LABELS)
+
+
+def test_a_manifest_finds_files_whose_names_are_written_otherwise(tmp_path: Path) -> None:
+    there = {
+        "composed": unicodedata.normalize("NFC", "감정.wav"),
+        "decomposed": unicodedata.normalize("NFD", "기쁨.wav"),
+        "of bytes": os.fsdecode("슬픔.wav".encode("cp949")),
+        "of lines": "two\nlines.wav",
+    }
+    for name in there.values():
+        (tmp_path / name).touch()
+    written = [
+        unicodedata.normalize("NFD", there["composed"]),
+        unicodedata.normalize("NFC", there["decomposed"]),
+        printable(there["of bytes"]),
+        printable(there["of lines"]),
+        "none.wav",
+    ]
+    rows = "".join(f"{name},Joy\n" for name in written)
+    clips = load_manifest(write(tmp_path / "m.csv", f"file_path,emotion\n{rows}"), LABELS)
+    assert [clip.path.name for clip in clips] == [*there.values(), "none.wav"]
+
+
+def test_one_file_named_in_two_ways_is_listed_twice(tmp_path: Path) -> None:
+    name = unicodedata.normalize("NFD", "감정.wav")
+    (tmp_path / name).touch()
+    for again in (unicodedata.normalize("NFC", name), str(tmp_path / name)):
+        text = f"file_path,emotion\n{name},Joy\n{again},Joy\n"
+        with pytest.raises(DataError, match="twice"):
+            load_manifest(write(tmp_path / "m.csv", text), LABELS)
+
+
+def test_backslashes_of_windows_lead_into_folders_and_not_out(tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "a.wav").touch()
+    manifest = write(tmp_path / "m.csv", "file_path,emotion\nclips\\a.wav,Joy\n")
+    assert load_manifest(manifest, LABELS)[0].path == tmp_path / "clips" / "a.wav"
+    with pytest.raises(DataError, match="leaves the manifest's folder"):
+        load_manifest(write(manifest, "file_path,emotion\n..\\a.wav,Joy\n"), LABELS)
+
+
+def test_values_of_two_tables_are_the_same_however_they_are_composed(tmp_path: Path) -> None:
+    text = "File_Path;EMOTION;Speaker;Split\na.wav; joy ;홍길동 ;val\n;;;\nb.wav;기쁨;{};val\n"
+    text = text.format(unicodedata.normalize("NFD", "홍길동"))
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        (tmp_path / "m.csv").write_bytes(text.encode(encoding))
+        clips = load_manifest(tmp_path / "m.csv", LABELS, "val")
+        assert {(clip.emotion, clip.speaker) for clip in clips} == {("Joy", "홍길동")}
+        assert len(clips) == 2
+
+
+def test_what_is_left_out_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("ser_rt"), "propagate", True)
+    text = "file_path,emotion\na.wav,Joy\nb.wav,Bored\nc.wav,Bored\nd.wav,Sad\n"
+    assert len(load_manifest(write(tmp_path / "m.csv", text), LABELS)) == 1
+    assert "m.csv: left out, as none of the emotions: Bored 2, Sad 1" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "labels", "means"),
+    [
+        ("Angry", LABELS, "Angry"),
+        (" ANGRY ", LABELS, "Angry"),
+        ("분노", LABELS, "Angry"),
+        (unicodedata.normalize("NFD", "분노"), LABELS, "Angry"),
+        ("Angry", ("angry", "joy"), "angry"),
+        ("기쁨", ("angry", "joy"), "joy"),
+        ("SAD", LABELS, "Sad"),
+        ("슬픔", LABELS, "Sad"),
+        ("Angry", ("angry", "ANGRY"), "Angry"),
+        ("ANgry", ("angry", "ANGRY"), "Angry"),
+        ("Happy", LABELS, "Happy"),
+        ("Angray", LABELS, "Angray"),
+        ("", LABELS, ""),
+    ],
+)
+def test_an_emotion_is_known_by_its_name_in_any_case_and_in_korean(
+    given: str, labels: tuple[str, ...], means: str
+) -> None:
+    assert emotion_named(given, labels) == means
+
+
+def test_an_id_may_come_from_anywhere() -> None:
+    for label in (1, 1.0, np.int64(1), np.float32(1), "angry", "분노"):
+        assert label_id(label, LABELS) == 1
+    for unknown in (3, -1, 1.5, True, None, float("nan"), "1", "Sad"):
+        with pytest.raises(DataError, match="unknown emotion"):
+            label_id(unknown, LABELS)
+
+
+def test_folders_of_emotions_are_named_as_emotions_are(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("ser_rt"), "propagate", True)
+    for name in (
+        *("joy/a.wav", "분노/b.wav", "NEUTRAL/c.wav", "joy/._a.wav", "joy/.git/d.wav"),
+        *(".ipynb_checkpoints/e.wav", "__MACOSX/f.wav", "@eaDir/g.wav", "stray.wav"),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    clips = load_directory(tmp_path, LABELS)
+    assert [(c.emotion, c.path.name) for c in clips] == [
+        ("Neutral", "c.wav"),
+        ("Angry", "b.wav"),
+        ("Joy", "a.wav"),
+    ]
+    assert len(caplog.records) == 2
+    assert "3 hidden" in caplog.text
+    assert "2 of a system" in caplog.text
+    assert "1 audio files are in no emotion's folder and left out, such as stray.wav" in caplog.text
+
+
+def test_a_folder_of_clutter_alone_has_no_audio(tmp_path: Path) -> None:
+    (tmp_path / "Joy").mkdir()
+    (tmp_path / "Joy" / "._a.wav").touch()
+    with pytest.raises(DataError, match="has no audio"):
         load_directory(tmp_path, LABELS)
 
 

@@ -188,6 +188,52 @@ def test_command_writes_a_report(
     assert len(data["predictions"]) == 24
 
 
+@pytest.mark.parametrize("split", [None, "val"])
+def test_every_row_is_in_a_figure_or_in_a_list(
+    split: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(evaluate, "open_model", lambda *_: PitchClassifier())
+    labels = ("Joy", " joy", "JOY", "기쁨", "Happy", "Shy", "Happy", "Angry", "Neutral", "Angry")
+    rows = ["file_path,emotion,split"]
+    for i, label in enumerate(labels):
+        if i != 8:
+            write_tone(tmp_path / f"{i}.wav", "Joy")
+        rows.append(f"{i}.wav,{label},{('val', 'train', '')[i % 3]}")
+    soundfile.write(tmp_path / "9.wav", np.zeros(RATE), RATE)
+    (tmp_path / "m.csv").write_text("\n".join([*rows, ",,", ""]), encoding="utf-8")
+    line = ["--manifest", str(tmp_path / "m.csv"), "--no_stress", "--output_dir", str(tmp_path)]
+    assert evaluate.main([*line, *(["--split", split] if split else [])]) == 0
+    found = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
+    left_out = found["left_out"] | {f"split {k}": v for k, v in found["other_splits"].items()}
+    listed = [p["path"] for p in (*found["predictions"], *found["left_out_clips"])]
+    assert found["overall"]["clips"] + len(found["failed"]) + sum(left_out.values()) == len(labels)
+    assert {*listed, *found["failed"]} == {str(tmp_path / f"{i}.wav") for i in range(len(labels))}
+    assert found["overall"]["classes"]["Joy"]["support"] == (2 if split else 4)
+    expected = {"Happy": 1, "split train": 3, "split ": 3} if split else {"Happy": 2, "Shy": 1}
+    assert left_out == expected
+    shown = capsys.readouterr().out
+    assert "known to nobody" in shown
+    assert ("not asked for" in shown) == bool(split)
+    assert ("not of the model" in shown) == (split is None)
+    assert shown == (tmp_path / "report.txt").read_text(encoding="utf-8")
+    assert "known to nobody" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_table_of_emotions_that_nobody_knows_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(evaluate, "open_model", lambda *_: PitchClassifier())
+    (tmp_path / "m.csv").write_text("file_path,emotion\na.wav,Happy\nb.wav,Glad\n", "utf-8")
+    assert evaluate.main(["--manifest", str(tmp_path / "m.csv")]) == 1
+    error = capsys.readouterr().err
+    assert "it has ['Glad', 'Happy'], the model Neutral, Angry, Joy" in error
+    assert error.count("\n") == 1
+
+
 def test_the_page_needs_nothing_beside_it(evaluator: ModelEvaluator, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     from ser_rt.report import write_report

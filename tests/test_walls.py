@@ -17,9 +17,9 @@ LEARNING = (
     | {"training_scores", "training_trackers", "training_windows", "weight_average"}
 )
 ROWS: tuple[set[str], ...] = (
-    {"errors", "config", "audio"},
+    {"errors", "config", "audio", "names", "text_files", "whole"},
     {"bundle", "classifier", "augmentation", "batching", "corpus", "metrics", "plots", "presets"}
-    | {"manifest", "provenance", "sample_data", "tables"},
+    | {"manifest", "provenance", "sample_data", "tables", "audio_files", "emotion_names"},
     # Learning hears files through the decoder that streaming has: there is no second one.
     RUNNING | LEARNING | {"preprocessing", "audio_cache", "client", "clip_check"},
     {"__init__", "train", "evaluate", "inference", "evaluation", "loading", "report", "stress"}

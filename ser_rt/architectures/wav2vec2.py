@@ -75,13 +75,17 @@ class Wav2Vec2(nn.Module):
         super().__init__()
         family, config = _configure(settings)
         self.input_normalization = "window" if settings.input_normalization == "window" else "none"
-        self.network = family.network._from_config(config, attn_implementation="eager")  # noqa: SLF001 (public in all but name)
+        try:
+            self.network = family.network._from_config(config, attn_implementation="eager")  # noqa: SLF001 (public in all but name)
+        except (ValueError, TypeError, KeyError, RuntimeError, ArithmeticError) as error:
+            raise ConfigError(_no_network(error)) from error
         self.num_layers = int(config.num_hidden_layers)
         self.layer_weights = (
             nn.Parameter(torch.zeros(self.num_layers + 1)) if settings.weighted_layers else None
         )
-        self.pooling = POOLINGS[settings.pooling](config.hidden_size)
-        self.embedding_size = int(config.hidden_size) * self.pooling.growth
+        frame_size = config.output_hidden_size if has_adapter(config) else config.hidden_size
+        self.pooling = POOLINGS[settings.pooling](frame_size)
+        self.embedding_size = int(frame_size) * self.pooling.growth
         self._mask_share = settings.mask_time_prob
 
     def forward(self, waveforms: Tensor) -> Tensor:
@@ -129,18 +133,32 @@ class Wav2Vec2(nn.Module):
         return 0 if parameter.startswith(below) else self.num_layers + 1
 
 
+def has_adapter(config: PretrainedConfig) -> bool:
+    """Return whether convolutions follow the layers and change the number and size of frames."""
+    return bool(getattr(config, "add_adapter", False))
+
+
+def _no_network(error: Exception) -> str:
+    return f"encoder_config makes no network: {' '.join(str(error).split()) or repr(error)}"
+
+
 def _configure(settings: ModelConfig) -> tuple[Family, PretrainedConfig]:
     values: dict[str, Any] = dict(settings.encoder_config)
     kind = values.pop("model_type", None)
     if kind not in FAMILIES:
         msg = f"encoder_config has model_type {kind!r}: it must be one of {', '.join(FAMILIES)}"
         raise ConfigError(msg)
-    config = FAMILIES[kind].config(**values)
+    try:
+        config = FAMILIES[kind].config(**values)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(_no_network(error)) from error
     if settings.num_layers > config.num_hidden_layers:
         msg = f"num_layers is {settings.num_layers}, but there are {config.num_hidden_layers}"
         raise ConfigError(msg)
     config.num_hidden_layers = settings.num_layers or config.num_hidden_layers
     config.mask_time_prob, config.mask_feature_prob = settings.mask_time_prob, 0.0
     config.apply_spec_augment = True
+    if settings.weighted_layers and has_adapter(config):
+        config.add_adapter = False  # the sum is of the layers, which are below it
     config.layerdrop = 0.0  # a layer left out would leave one GPU's gradients without the others'
     return FAMILIES[kind], config

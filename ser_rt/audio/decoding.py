@@ -27,6 +27,7 @@ from ser_rt.audio.part import Part
 from ser_rt.audio.sndfile import SndfileDecoder
 from ser_rt.audio.view import Bytes, FileView, Seekable
 from ser_rt.errors import AudioDecodeError, AudioInputError, AudioNotFoundError, NoAudioError
+from ser_rt.names import printable
 
 _COPIED_BYTES = 1 << 16
 _NOTHING: Frames = np.zeros((0, 1), np.float32)
@@ -280,8 +281,3 @@ class _Counted:
 def has_ffmpeg() -> bool:
     """Return whether PyAV is installed."""
     return find_spec("av") is not None
-
-
-def printable(path: str | os.PathLike[str]) -> str:
-    """Return a path as text; what in a file's name is no UTF-8 is escaped."""
-    return os.fspath(path).encode("utf-8", "backslashreplace").decode()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ser_rt.batch.remote import FetchError, fetched, printable
+from ser_rt.batch.remote import FetchError, fetched
 from ser_rt.batch.tables import WindowRows
 from ser_rt.bundle import Bundle
 from ser_rt.errors import (
@@ -23,6 +23,7 @@ from ser_rt.errors import (
     ProviderError,
 )
 from ser_rt.manifest import MANIFEST_FILE, sha256_of
+from ser_rt.names import printable
 from ser_rt.runtime.assemble import engine_of
 from ser_rt.runtime.audio import AudioChunk
 from ser_rt.runtime.sources import make_source

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ser_rt.batch.listing import LISTINGS, read_listing
-from ser_rt.batch.remote import find_remote, is_remote, local_path, printable
-from ser_rt.corpus import AUDIO_SUFFIXES
+from ser_rt.audio_files import AUDIO_SUFFIXES, find_audio, kind_of_clutter
+from ser_rt.batch.listing import LISTINGS, read_listing, suffix_of
+from ser_rt.batch.remote import find_remote, is_remote, local_path
 from ser_rt.errors import DataError
+from ser_rt.names import NameFinder, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,15 @@ class Corpus:
         items: What to hear.
         columns: Names of the values in each item's ``extra``.
         duplicates: How many more times files were named.
+        passed_over: How much in folders and globs is no audio, by kind.
+        remarks: The same in words, and which folders cannot be read.
     """
 
     items: tuple[Item, ...]
     columns: tuple[str, ...]
     duplicates: int
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 def find_inputs(inputs: Sequence[str]) -> Corpus:
@@ -55,7 +61,8 @@ def find_inputs(inputs: Sequence[str]) -> Corpus:
         DataError: An input does not exist, holds no audio, or is no table of files.
         MissingDependencyError: A URL's protocol needs a package.
     """
-    groups = [group for name in inputs for group in _expand(local_path(name))]
+    looked = _Looked()
+    groups = [group for name in inputs for group in _expand(local_path(name), looked)]
     columns = tuple(dict.fromkeys(column for names, _ in groups for column in names))
     found: dict[str, Item] = {}
     named = 0
@@ -64,51 +71,80 @@ def find_inputs(inputs: Sequence[str]) -> Corpus:
         for item in items:
             named += 1
             extra = tuple(None if at is None else item.extra[at] for at in places)
-            found.setdefault(printable(item.path), replace(item, extra=extra))
+            found.setdefault(item.path, replace(item, extra=extra))
     # The last file to be heard should be a short one: nothing else runs beside it.
     longest_first = sorted(found.values(), key=lambda item: -(item.size or 0))
-    return Corpus(tuple(longest_first), columns, named - len(found))
+    return Corpus(
+        tuple(longest_first),
+        columns,
+        named - len(found),
+        dict(looked.passed_over),
+        tuple(looked.remarks),
+    )
 
 
-def _expand(name: str) -> Iterator[tuple[tuple[str, ...], list[Item]]]:
+@dataclass
+class _Looked:
+    """What was seen beside audio."""
+
+    passed_over: Counter[str] = field(default_factory=Counter)
+    remarks: list[str] = field(default_factory=list)
+
+
+def _expand(name: str, looked: _Looked) -> Iterator[tuple[tuple[str, ...], list[Item]]]:
     """Yield groups of items with the columns that they share."""
     if is_remote(name):
-        if Path(name.partition("::")[0]).suffix.lower() in LISTINGS and not glob.has_magic(name):
+        if suffix_of(name) in LISTINGS and not glob.has_magic(name):
             yield _listed(name)
         else:
-            yield (), [Item(url, size) for url, size in find_remote(name, AUDIO_SUFFIXES)]
+            yield (), [Item(url, size) for url, size in _found_at(name, looked)]
         return
-    path = Path(name)
-    if path.is_dir():
-        files = _walk(path)
-        if not files:
-            msg = f"folder {name} holds no audio ({', '.join(AUDIO_SUFFIXES)})"
-            raise DataError(msg)
-        yield (), [_local(file) for file in files]
-    elif path.exists():
-        yield from [_listed(name)] if path.suffix.lower() in LISTINGS else [((), [_local(name)])]
+    if not os.path.exists(name) and not glob.has_magic(name):  # noqa: PTH110 (a name may be too long)
+        name = NameFinder().find(name)
+    if os.path.isdir(name or os.curdir):  # noqa: PTH112 (as above)
+        found = find_audio(name or os.curdir)
+        looked.passed_over.update(found.counts())
+        looked.remarks += found.remarks()
+        if not found.audio:
+            msg = f"folder {printable(name)} holds no audio ({', '.join(AUDIO_SUFFIXES)})"
+            raise DataError("; ".join([msg, *found.remarks()]))
+        yield (), [_local(file) for file in found.audio]
+    elif os.path.exists(name):  # noqa: PTH110 (as above)
+        yield from [_listed(name)] if suffix_of(name) in LISTINGS else [((), [_local(name)])]
     elif glob.has_magic(name):
-        matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 (Path has no absolute globs)
-        files = [match for match in matches if Path(match).is_file()]
+        files = _matches(name, looked)
         if not files:
-            msg = f"no file matches {name}"
+            msg = f"no file matches {printable(name)}"
             raise DataError(msg)
-        yield (), [_local(file) for file in files if Path(file).suffix.lower() not in LISTINGS]
-        yield from (_listed(file) for file in files if Path(file).suffix.lower() in LISTINGS)
+        yield (), [_local(file) for file in files if suffix_of(file) not in LISTINGS]
+        yield from (_listed(file) for file in files if suffix_of(file) in LISTINGS)
     else:
         msg = f"there is no file or folder {printable(name)}"
         raise DataError(msg)
 
 
-def _walk(folder: Path) -> list[str]:
-    found = []
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        found += [
-            os.path.join(parent, name)  # noqa: PTH118 (a million of them)
-            for name in sorted(names)
-            if name.lower().endswith(AUDIO_SUFFIXES)
-        ]
+def _matches(pattern: str, looked: _Looked) -> list[str]:
+    """Return the files that a glob matches; what systems left counts if the pattern names it."""
+    named = set(Path(pattern).parts)
+    files = []
+    for match in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 (Path has no absolute globs)
+        if Path(match).is_dir():
+            continue
+        strange = [part for part in Path(match).parts if part not in named]
+        if kind := next(filter(None, map(kind_of_clutter, strange)), None):
+            looked.passed_over[kind] += 1
+        else:
+            files.append(match)
+    return files
+
+
+def _found_at(url: str, looked: _Looked) -> list[tuple[str, int | None]]:
+    passed_over: Counter[str] = Counter()
+    found = list(find_remote(url, passed_over))
+    looked.passed_over.update(passed_over)
+    if passed_over:
+        said = ", ".join(f"{count} {kind}" for kind, count in passed_over.items())
+        looked.remarks.append(f"{url}: passed over {said}")
     return found
 
 

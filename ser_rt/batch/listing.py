@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,11 +9,14 @@ from typing import IO, Any
 
 from ser_rt.batch.remote import beside, is_remote, local_path, open_remote
 from ser_rt.errors import DataError, SerError
+from ser_rt.names import NameFinder, printable
+from ser_rt.text_files import decode, parse_csv, pick_column
 
 PATH_COLUMNS = ("file_path", "file")
 """Where the path is; the first that a table has."""
 
 Row = tuple[str, tuple[str | None, ...]]
+_Numbered = tuple[int, dict[str, Any]]
 
 
 def read_listing(name: str) -> tuple[tuple[str, ...], list[Row]]:
@@ -26,30 +28,38 @@ def read_listing(name: str) -> tuple[tuple[str, ...], list[Row]]:
     Raises:
         DataError: It cannot be read, has no path column or no row, or a path is empty.
     """
-    reader = LISTINGS[Path(name.partition("::")[0]).suffix.lower()]
+    reader, shown = LISTINGS[suffix_of(name)], printable(name)
     try:
         with open_remote(name) if is_remote(name) else Path(name).open("rb") as file:
             rows = list(reader(file))
     except SerError:
         raise
-    except (OSError, ValueError, csv.Error) as error:
-        msg = f"cannot read the table of files {name}: {error}"
+    except (OSError, ValueError) as error:
+        msg = f"cannot read the table of files {shown}: {error}"
         raise DataError(msg) from error
-    columns = tuple(dict.fromkeys(column for row in rows for column in row))
-    path_column = next((column for column in PATH_COLUMNS if column in columns), None)
+    columns = tuple(dict.fromkeys(column for _, row in rows for column in row))
+    path_column = pick_column(columns, *PATH_COLUMNS)
     if path_column is None:
         has = ", ".join(columns) or "no rows"
-        msg = f"{name} needs a column {' or '.join(PATH_COLUMNS)} and rows; it has {has}"
+        msg = f"{shown} needs a column {' or '.join(PATH_COLUMNS)} and rows; it has {has}"
         raise DataError(msg)
     found: list[Row] = []
-    for number, row in enumerate(rows, start=1):
+    finder = NameFinder()
+    for number, row in rows:
         path = _text(row.get(path_column))
-        if path is None:
-            msg = f"row {number} of {name} has no {path_column}"
+        if path is None or not path.strip():
+            msg = f"row {number} of {shown} has no {path_column}"
             raise DataError(msg)
         values = tuple(_text(row.get(column)) for column in columns)
-        found.append((local_path(path if is_remote(path) else beside(name, path)), values))
+        if not is_remote(path):
+            path = beside(name, local_path(path))
+        found.append((path if is_remote(path) else finder.find(path), values))
     return columns, found
+
+
+def suffix_of(name: str) -> str:
+    """Return the end of the name of a file or a URL, in small letters."""
+    return Path(name.partition("::")[0] if is_remote(name) else name).suffix.lower()
 
 
 def _text(value: object) -> str | None:
@@ -61,33 +71,29 @@ def _text(value: object) -> str | None:
     return json.dumps(value, ensure_ascii=False) if plain else str(value)
 
 
-def _csv(file: IO[bytes]) -> Iterator[dict[str, Any]]:
-    text = file.read().decode("utf-8-sig")
-    for row in csv.DictReader(text.splitlines(keepends=True)):
-        if None in row:
-            msg = f"a row has more values than there are columns: {row[None]}"
-            raise ValueError(msg)
-        yield row
+def _csv(file: IO[bytes]) -> Iterator[_Numbered]:
+    for line, row in parse_csv(file.read()).rows:
+        yield line - 1, row
 
 
-def _jsonl(file: IO[bytes]) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(file, start=1):
+def _jsonl(file: IO[bytes]) -> Iterator[_Numbered]:
+    for number, line in enumerate(decode(file.read()).split("\n"), start=1):
         if line.strip():
             row = json.loads(line)
             if not isinstance(row, dict):
                 msg = f"line {number} is no JSON object"
                 raise ValueError(msg)
-            yield row
+            yield number, row
 
 
-def _parquet(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+def _parquet(file: IO[bytes]) -> Iterator[_Numbered]:
     import pyarrow.parquet as pq
 
-    for batch in pq.ParquetFile(file).iter_batches():
-        yield from batch.to_pylist()
+    rows = (row for batch in pq.ParquetFile(file).iter_batches() for row in batch.to_pylist())
+    return enumerate(rows, start=1)
 
 
-LISTINGS: dict[str, Callable[[IO[bytes]], Iterator[dict[str, Any]]]] = {
+LISTINGS: dict[str, Callable[[IO[bytes]], Iterator[_Numbered]]] = {
     ".csv": _csv,
     ".jsonl": _jsonl,
     ".parquet": _parquet,

@@ -74,7 +74,7 @@ def hear_all(
                 for row in block.to_pylist():
                     if row["failure"] is not None:
                         raise getattr(errors, row["failure"])(row["file"])
-                    yield Heard(row["path"], json.loads(row["file"]), row["windows"])
+                    yield Heard(_uncarried(row["path"]), json.loads(row["file"]), row["windows"])
         except ray.exceptions.RayError as error:
             msg = f"Ray failed: {' '.join(str(error).split())[-300:]}"
             raise ClusterError(msg) from error
@@ -89,7 +89,7 @@ class Listener:
 
     def __call__(self, block: pa.Table) -> pa.Table:
         """Return a row for each path of a block."""
-        waiting = list(reversed(block["path"].to_pylist()))
+        waiting = [_uncarried(text) for text in reversed(block["path"].to_pylist())]
         rows = []
         while waiting or self._worker.load:
             while waiting and self._worker.load < PREFETCH:
@@ -101,7 +101,8 @@ class Listener:
                 failure = {"file": str(error), "failure": type(error).__name__}
                 return pa.Table.from_pylist([failure], _ROWS)
             if heard is not None:
-                rows.append(heard._asdict() | {"file": json.dumps(heard.file)})
+                packed = {"path": _carried(heard.path), "file": json.dumps(heard.file)}
+                rows.append(heard._asdict() | packed)
         return pa.Table.from_pylist(rows, _ROWS)
 
 
@@ -125,9 +126,22 @@ def _blocks(items: Sequence[Item], actors: int) -> list[pa.Table]:
         if blocks[-1] and (filled + size > most_bytes or len(blocks[-1]) == _BLOCK_FILES):
             blocks.append([])
             filled = 0
-        blocks[-1].append(item.path)
+        blocks[-1].append(_carried(item.path))
         filled += size
     return [pa.table({"path": pa.array(paths, pa.string())}) for paths in blocks]
+
+
+def _carried(path: str) -> str:
+    """Return a path as Arrow can carry it: one that is no UTF-8 in hexadecimal digits."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return "\0" + os.fsencode(path).hex()
+    return path
+
+
+def _uncarried(text: str) -> str:
+    return os.fsdecode(bytes.fromhex(text[1:])) if text.startswith("\0") else text
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from ser_rt.batch.hearing import Heard
 from ser_rt.batch.identity import Identity, difference
 from ser_rt.batch.tables import MANIFEST_PREFIX, files_schema, unpacked, windows_schema
 from ser_rt.errors import OutputError
+from ser_rt.names import printable
 
 _KEY = b"ser_rt"
 _REPLACES = b"ser_rt_replaces"
@@ -75,7 +76,8 @@ class Output:
                 self._lock.release()
                 raise
         except filelock.Timeout as error:
-            msg = f"another run writes to {self.folder}; wait for it, or choose another --out"
+            where = printable(self.folder)
+            msg = f"another run writes to {where}; wait for it, or choose another --out"
             raise OutputError(msg) from error
         except (OSError, pa.ArrowException) as error:
             raise self._translated(error) from error
@@ -131,12 +133,12 @@ class Output:
         forgotten = 0
         try:
             for name in self._parts(self._files):
-                files = pq.read_table(self._files / name, schema=self._files_schema)
+                files = _read(self._files / name, self._files_schema)
                 is_good = pc.is_null(files["error_code"])
                 bad = files.filter(pc.invert(is_good))["path"]
                 if not len(bad):
                     continue
-                windows = pq.read_table(self._windows / name, schema=self._windows_schema)
+                windows = _read(self._windows / name, self._windows_schema)
                 kept = windows.filter(pc.invert(pc.is_in(windows["path"], bad)))
                 self._put_pair(kept, files.filter(is_good), replaces=name)
                 self._remove_pair(name)
@@ -160,7 +162,7 @@ class Output:
         for name in self._parts(self._windows):
             if name not in parts:
                 (self._windows / name).unlink()
-        metadata = {name: pq.read_schema(self._files / name).metadata or {} for name in parts}
+        metadata = {name: _metadata(self._files / name) for name in parts}
         for held in metadata.values():
             replaced = held.get(_REPLACES, b"").decode()
             if replaced in parts:
@@ -168,18 +170,18 @@ class Output:
                 parts.remove(replaced)
         for name in parts:
             self._check(name, metadata[name])
-            paths = pq.read_table(self._files / name, columns=["path"], schema=self._files_schema)
+            paths = _read(self._files / name, self._files_schema, columns=["path"])
             self.done.update(paths["path"].to_pylist())
 
     def _check(self, name: str, metadata: Mapping[bytes, bytes]) -> None:
         if not (self._windows / name).is_file():
-            msg = f"{self._windows / name} is missing; give --overwrite to begin again"
+            msg = f"{printable(self._windows / name)} is missing; give --overwrite to begin again"
             raise OutputError(msg)
         found = Identity.from_json(metadata.get(_KEY, b"{}"))
         if found != self._identity:
             msg = (
-                f"{self.folder} was made with {difference(found, self._identity)}; choose another "
-                "--out, or give --overwrite to begin again"
+                f"{printable(self.folder)} was made with {difference(found, self._identity)}; "
+                "choose another --out, or give --overwrite to begin again"
             )
             raise OutputError(msg)
 
@@ -193,7 +195,7 @@ class Output:
                     foreign += [str(path.relative_to(self.folder)) for path in found]
             if foreign:
                 msg = (
-                    f"{self.folder} holds {foreign[0]}, which no ser-batch wrote; "
+                    f"{printable(self.folder)} holds {foreign[0]}, which no ser-batch wrote; "
                     "choose another --out"
                 )
                 raise OutputError(msg)
@@ -215,19 +217,34 @@ class Output:
         if isinstance(error, OutputError):
             return error
         why = getattr(error, "strerror", None) or " ".join(str(error).split())
-        return OutputError(f"the output {self.folder} cannot be written or read: {why}")
+        return OutputError(f"the output {printable(self.folder)} cannot be written or read: {why}")
 
     @staticmethod
     def _parts(folder: Path) -> list[str]:
         return sorted(path.name for path in folder.glob("part-*.parquet"))
 
 
+# Arrow is given open files: of a name it would take what is before a colon for a protocol, and it
+# takes no name that is not UTF-8.
+
+
+def _read(path: Path, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
+    with path.open("rb") as file:
+        return pq.read_table(file, schema=schema, columns=columns)
+
+
+def _metadata(path: Path) -> dict[bytes, bytes]:
+    with path.open("rb") as file:
+        return pq.read_schema(file).metadata or {}
+
+
 def _put(table: pa.Table, path: Path) -> None:
     """Write a file whole or not at all, even if the power fails."""
     partial = path.with_name(f".{path.name}.partial")
     try:
-        pq.write_table(table, partial, compression="zstd", row_group_size=65_536)
-        with partial.open("r+b") as file:  # Windows flushes no file that is open to read
+        with partial.open("wb") as file:
+            pq.write_table(table, file, compression="zstd", row_group_size=65_536)
+            file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
     except BaseException:

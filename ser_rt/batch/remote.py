@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import posixpath
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
+from ser_rt.audio_files import AUDIO_SUFFIXES, OTHER, kind_of_clutter
 from ser_rt.errors import AudioError, AudioNotFoundError, DataError, MissingDependencyError
+from ser_rt.names import printable
 
 _LOCAL = "file://"
 
@@ -28,11 +31,6 @@ def local_path(name: str) -> str:
     return name.removeprefix(_LOCAL)
 
 
-def printable(path: str) -> str:
-    """Return a path as text; what in a file's name is no UTF-8 is escaped."""
-    return path.encode("utf-8", "backslashreplace").decode()
-
-
 def beside(listing: str, path: str) -> str:
     """Return a path that starts where a table of files is."""
     if not is_remote(listing):
@@ -41,8 +39,10 @@ def beside(listing: str, path: str) -> str:
     return posixpath.join(posixpath.dirname(url), path) + chain + rest
 
 
-def find_remote(url: str, suffixes: tuple[str, ...]) -> Iterator[tuple[str, int | None]]:
+def find_remote(url: str, passed_over: Counter[str]) -> Iterator[tuple[str, int | None]]:
     """Yield URL and size in bytes of each file that a URL names: a file, a folder or a glob.
+
+    In a folder, what is no audio is counted in ``passed_over``, by kind.
 
     Raises:
         DataError: There is none, or the store does not answer.
@@ -58,14 +58,16 @@ def find_remote(url: str, suffixes: tuple[str, ...]) -> Iterator[tuple[str, int 
             files = {name: info for name, info in found.items() if info["type"] == "file"}
         elif filesystem.isdir(path):
             found = filesystem.find(path, detail=True)
-            files = {name: info for name, info in found.items() if _ends(name, suffixes)}
+            kinds = {name: _kind(name, path) for name in found}
+            files = {name: info for name, info in found.items() if kinds[name] is None}
+            passed_over.update(filter(None, kinds.values()))
         else:
             files = {path: filesystem.info(path)}
     except Exception as error:  # each store has its own
         msg = f"{url} cannot be listed: {_one_line(error)}"
         raise DataError(msg) from error
     if not files:
-        msg = f"{url} holds no audio ({', '.join(suffixes)})"
+        msg = f"{url} holds no audio ({', '.join(AUDIO_SUFFIXES)})"
         raise DataError(msg)
     for name in sorted(files):
         yield filesystem.unstrip_protocol(name) + chain + rest, files[name].get("size")
@@ -98,7 +100,8 @@ def fetched(path: str) -> Iterator[str]:
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="ser-batch-") as folder:
-        copy = Path(folder, "audio" + Path(path.partition("::")[0]).suffix)
+        name = path if is_here else path.partition("::")[0]
+        copy = Path(folder, "audio" + Path(name).suffix)
         if is_here:
             copy.symlink_to(path)  # decoders take no name that is not UTF-8
         else:
@@ -132,8 +135,12 @@ def _open(url: str) -> tuple[Any, str]:
     return found
 
 
-def _ends(name: str, suffixes: tuple[str, ...]) -> bool:
-    return name.lower().endswith(suffixes)
+def _kind(name: str, folder: str) -> str | None:
+    """Return what kind of thing a file in a folder is, if it is no audio."""
+    parts = name.removeprefix(folder).split("/")
+    if clutter := next(filter(None, map(kind_of_clutter, parts)), None):
+        return clutter
+    return None if name.lower().endswith(AUDIO_SUFFIXES) else OTHER
 
 
 def _one_line(error: Exception) -> str:

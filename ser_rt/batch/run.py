@@ -14,9 +14,9 @@ from ser_rt.batch.identity import Identity
 from ser_rt.batch.inputs import Corpus, Item, find_inputs
 from ser_rt.batch.output import Output
 from ser_rt.batch.progress import Meter, Shown, say
-from ser_rt.batch.remote import printable
 from ser_rt.batch.summary import summarize
 from ser_rt.bundle import Bundle, find_bundle
+from ser_rt.names import printable
 from ser_rt.runtime.terminable import Terminated
 from ser_rt.utils import write_json
 
@@ -116,6 +116,8 @@ def _shown(flags: argparse.Namespace, corpus: Corpus, output: Output) -> Shown:
         already = f", {done} of them heard before" if done else ""
         twice = f" ({corpus.duplicates} named twice)" if corpus.duplicates else ""
         say(f"{len(corpus.items)} files{twice}{already}")
+        for remark in corpus.remarks:
+            say(remark)
     return Shown(Meter(len(todo), size), quiet=flags.quiet)
 
 
@@ -133,6 +135,7 @@ def _describe(flags: argparse.Namespace, corpus: Corpus, meter: Meter) -> dict[s
         "provider": flags.provider,
         "files": meter.done,
         "duplicates": corpus.duplicates,
+        "passed_over": dict(corpus.passed_over),
         "audio_s": round(meter.audio_s, 3),
         "elapsed_s": round(meter.elapsed_s, 3),
         "real_time_factor": round(meter.elapsed_s / meter.audio_s, 6) if meter.audio_s else None,

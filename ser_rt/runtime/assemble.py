@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
-from ser_rt.audio.decoding import printable
 from ser_rt.errors import ConfigError
+from ser_rt.names import printable
 from ser_rt.runtime.audio import AudioChunk, AudioSource
 from ser_rt.runtime.channels import ChannelEngines
 from ser_rt.runtime.converter import ALL_CHANNELS
@@ -112,13 +112,14 @@ def sources_of(flags: argparse.Namespace, sample_rate: int) -> Iterator[tuple[st
     elif flags.files == ["-"]:
         yield "standard input", _standard_input(flags, sample_rate)
     for path in flags.files if flags.files != ["-"] else ():
+        name = printable(path)
         if "://" in path:
             source = make_source(
                 *("network", path, sample_rate), reconnect=not flags.no_reconnect, **heard
             )
         else:
             source = make_source("file", path, sample_rate, realtime=flags.realtime, **heard)
-        yield printable(path), source
+        yield name, source
 
 
 def _standard_input(flags: argparse.Namespace, sample_rate: int) -> AudioSource:

@@ -19,6 +19,7 @@ from ser_rt.errors import (
     SerError,
     ServerError,
 )
+from ser_rt.names import printable_lines
 from ser_rt.runtime.options import parse
 from ser_rt.runtime.sinks import Sink
 from ser_rt.runtime.summary import Ledger
@@ -141,7 +142,7 @@ def _fail(error: SerError, code: int) -> int:
 
 def _tell(text: str) -> None:
     if sys.stderr is not None:  # print would take standard output for it
-        print(text, file=sys.stderr)
+        print(printable_lines(text), file=sys.stderr)
 
 
 def _drop_output() -> None:

@@ -18,6 +18,7 @@ from ser_rt.runtime.defaults import (
 from ser_rt.runtime.providers import PROVIDERS
 from ser_rt.runtime.sinks import SINKS
 from ser_rt.runtime.text import LANGUAGES
+from ser_rt.whole import whole_number
 
 UIS = ("live", "plain")
 
@@ -80,12 +81,12 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="list them as JSON")
     add(
         "--rate",
-        type=int,
+        type=whole_number,
         metavar="HZ",
         help="rate of raw PCM on standard input "
         f"({SAMPLE_RATE}), or to open the microphone at (any that it has)",
     )
-    add("--channels", type=int, metavar="N", help="channels of raw PCM (1)")
+    add("--channels", type=whole_number, metavar="N", help="channels of raw PCM (1)")
     add("--encoding", choices=tuple(PCM_ENCODINGS), help="of raw PCM (s16le)")
     add("--realtime", action="store_true", help="play files at the pace of the clock")
     add(

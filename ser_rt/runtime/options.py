@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 from ser_rt.errors import ConfigError
+from ser_rt.names import printable
 from ser_rt.runtime.flags import make_parser
+from ser_rt.text_files import read_text
 
 _NOT_IN_FILE = {"config", "help", "version", "files", "list_devices"}
 _LOCAL = (
@@ -125,25 +128,26 @@ def _check_paths(flags: argparse.Namespace) -> None:
     """Refuse outputs that would overwrite what is listened to, or each other."""
     for flag, path in (("--output", flags.output), ("--save-input", flags.save_input)):
         if path is not None and _is_one_of(Path(path), flags.files):
-            msg = f"{flag} {path} is a file to listen to; it would be overwritten"
+            msg = f"{flag} {printable(path)} is a file to listen to; it would be overwritten"
             raise ConfigError(msg)
     if flags.output is not None and flags.save_input is not None:
         output, heard = Path(flags.output), Path(flags.save_input)
         if output.resolve() == heard.resolve() or _is_one_of(heard, [flags.output]):
-            msg = f"--output and --save-input are both {output}; name two files"
+            msg = f"--output and --save-input are both {printable(output)}; name two files"
             raise ConfigError(msg)
 
 
 def _is_one_of(path: Path, files: Sequence[str]) -> bool:
-    return path.exists() and any(Path(f).exists() and path.samefile(f) for f in files)
+    exists = os.path.exists  # Path.exists stops at a name that is too long
+    return exists(path) and any(exists(file) and path.samefile(file) for file in files)
 
 
 def _flags_of_file(parser: argparse.ArgumentParser, path: Path) -> list[str]:
     """Return a TOML file as flags, so that they are checked as flags are."""
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(read_text(path))
     except (OSError, ValueError) as error:
-        msg = f"--config {path} cannot be read: {error}"
+        msg = f"--config {printable(path)} cannot be read: {error}"
         raise ConfigError(msg) from error
     known = {
         option.removeprefix("--"): action
@@ -155,14 +159,15 @@ def _flags_of_file(parser: argparse.ArgumentParser, path: Path) -> list[str]:
     for key, value in settings.items():
         name = key.replace("_", "-")
         if name not in known:
-            msg = f"--config {path} has an unknown key {key!r}; there are {', '.join(known)}"
+            there = ", ".join(known)
+            msg = f"--config {printable(path)} has an unknown key {key!r}; there are {there}"
             raise ConfigError(msg)
         takes_value = known[name].nargs != 0
         if isinstance(value, bool) == takes_value or not isinstance(
             value, bool | int | float | str
         ):
             kind = "a value" if takes_value else "true or false"
-            msg = f"--config {path}: {key} must be {kind}, not {value!r}"
+            msg = f"--config {printable(path)}: {key} must be {kind}, not {value!r}"
             raise ConfigError(msg)
         if takes_value:
             flags.append(f"--{name}={value}")

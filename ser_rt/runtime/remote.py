@@ -15,6 +15,7 @@ from ser_rt.errors import ConfigError
 from ser_rt.runtime.audio import AudioChunk, AudioSource
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.settings import StreamSettings
+from ser_rt.text_files import read_text
 
 
 class RemoteModel:
@@ -101,7 +102,7 @@ class _Endable(AudioSource):
 
 def _key(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        text = read_text(path).strip()
     except (OSError, ValueError) as error:
         msg = f"--token-file {path} cannot be read: {error}"
         raise ConfigError(msg) from error

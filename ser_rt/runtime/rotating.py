@@ -7,6 +7,7 @@ import itertools
 from pathlib import Path
 
 from ser_rt.errors import OutputError
+from ser_rt.names import printable
 
 
 class RotatingFile(io.TextIOBase):
@@ -29,7 +30,7 @@ class RotatingFile(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Write whole lines."""
-        size = len(text.encode())
+        size = len(text.encode("utf-8", "backslashreplace"))
         if self._max_bytes and self._size and self._size + size > self._max_bytes:
             self._rotate()
         if self._header == "":
@@ -49,9 +50,11 @@ class RotatingFile(io.TextIOBase):
 
     def _open(self) -> None:
         try:
-            self._file = self._path.open("w", encoding="utf-8", newline="")
+            self._file = self._path.open(
+                "w", encoding="utf-8", errors="backslashreplace", newline=""
+            )
         except OSError as error:
-            msg = f"{self._path} cannot be written: {error.strerror}"
+            msg = f"{printable(self._path)} cannot be written: {error.strerror}"
             raise OutputError(msg) from error
         self._size = 0
 
@@ -63,5 +66,5 @@ class RotatingFile(io.TextIOBase):
                 newer.replace(older)
         self._open()
         if self._header:
-            self._size = len(self._header.encode())
+            self._size = len(self._header.encode("utf-8", "backslashreplace"))
             self._file.write(self._header)

@@ -10,6 +10,7 @@ import numpy as np
 import soundfile
 
 from ser_rt.errors import OutputError
+from ser_rt.names import encodable, printable
 from ser_rt.runtime.audio import AudioChunk, AudioSource
 
 MAX_GAP_S = 60
@@ -62,10 +63,10 @@ class Recorder:
         try:
             path.open("wb").close()  # says why it cannot, which libsndfile does not
             self._file = soundfile.SoundFile(
-                path, "w", sample_rate, channels=1, format="FLAC", subtype="PCM_16"
+                encodable(path), "w", sample_rate, channels=1, format="FLAC", subtype="PCM_16"
             )
         except (soundfile.LibsndfileError, OSError) as error:
-            msg = f"{path} cannot be written: {getattr(error, 'strerror', error)}"
+            msg = f"{printable(path)} cannot be written: {getattr(error, 'strerror', error)}"
             raise OutputError(msg) from error
 
     def __call__(self, chunk: AudioChunk) -> None:
@@ -82,7 +83,7 @@ class Recorder:
             scaled = np.clip(np.rint(chunk.samples * 32768.0), -32768, 32767)
             self._file.write(scaled.astype(np.int16))
         except (soundfile.LibsndfileError, OSError) as error:
-            msg = f"{self._path} cannot be written: {error}"
+            msg = f"{printable(self._path)} cannot be written: {error}"
             raise OutputError(msg) from error
 
     def close(self) -> None:

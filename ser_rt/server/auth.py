@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from ser_rt.errors import ConfigError
 from ser_rt.server.protocol import ProtocolError
+from ser_rt.text_files import read_text
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def read_keys(path: Path) -> list[str]:
         ConfigError: It cannot be read, or holds no key, or one that could be guessed.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
         msg = f"--api-key-file {path} cannot be read: {error}"

@@ -28,6 +28,7 @@ from ser_rt.server.protocol import (
     schema,
 )
 from ser_rt.server.service import Service
+from ser_rt.whole import whole_number
 
 QUERY = (*(name for name in SETTINGS if name != "name"), "top_k", "channel", "track")
 """What a request may set, as in ``config``."""
@@ -156,7 +157,7 @@ def _value(text: str, kind: str) -> object:
     if kind == "boolean":
         return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
     try:
-        return int(text) if kind == "integer" else float(text)
+        return whole_number(text) if kind == "integer" else float(text)
     except ValueError:
         return text
 

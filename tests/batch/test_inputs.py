@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from ser_rt.batch.inputs import Corpus, find_inputs
 from ser_rt.errors import DataError
+from ser_rt.names import printable
 
 ROWS = [{"file_path": "a.wav", "speaker": "001"}, {"file_path": "sub/b.wav", "speaker": ""}]
 
@@ -92,6 +94,63 @@ def test_columns_of_several_inputs_are_united(folder: Path) -> None:
         (None, None, None, "s", "sub/c.mp3"),
         (None,) * 5,
     }
+
+
+def test_clutter_is_passed_over_and_counted_in_folders_and_globs(folder: Path) -> None:
+    for name in ("._a.wav", "sub/.git/x.wav", "__MACOSX/a.wav", "sub/@eaDir/b.wav", "sub/d.sph"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    corpus = find_inputs([str(folder)])
+    assert names(corpus, folder) == ["sub/b.WAV", "sub/c.mp3", "a.wav"]
+    assert corpus.passed_over == {"hidden": 2, "of a system": 2, "of other kinds": 2}
+    (remark,) = corpus.remarks
+    assert "1 of other kinds (1 .sph)" in remark
+    corpus = find_inputs([f"{folder}/**/*.wav"])
+    assert names(corpus, folder) == ["a.wav"]
+    assert corpus.passed_over == {"of a system": 2}
+    named = [f"{folder}/__MACOSX/*.wav", f"{folder}/._a.wav", f"{folder}/sub/.git"]
+    assert set(names(find_inputs(named), folder)) == {"__MACOSX/a.wav", "._a.wav", "sub/.git/x.wav"}
+
+
+def test_a_folder_of_clutter_alone_holds_no_audio(tmp_path: Path) -> None:
+    (tmp_path / "._a.wav").touch()
+    with pytest.raises(
+        DataError, match=r"holds no audio.*passed over 1 hidden \(such as \._a\.wav"
+    ):
+        find_inputs([str(tmp_path)])
+
+
+def test_a_table_of_a_spreadsheet_is_read(folder: Path) -> None:
+    text = "sep=;\r\n File_Path ;Speaker;;\r\na.wav;안나;;\r\n;;;\r\nsub\\c.mp3;;;\r\n;;;\r\n"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        (folder / "m.csv").write_bytes(text.encode(encoding))
+        corpus = find_inputs([f"{folder}/m.csv"])
+        assert corpus.columns == ("File_Path", "Speaker")
+        assert names(corpus, folder) == ["sub/c.mp3", "a.wav"]
+        assert corpus.items[1].extra == ("a.wav", "안나")
+    lines = '{"file": "a.wav"}\r\n\r\n{"file": "sub/c.mp3"}\r\n'
+    (folder / "m.jsonl").write_bytes(lines.encode("utf-8-sig"))
+    assert len(find_inputs([f"{folder}/m.jsonl"]).items) == 2
+
+
+def test_files_are_found_however_their_names_are_written(folder: Path) -> None:
+    there = [
+        unicodedata.normalize("NFD", "감정.wav"),
+        os.fsdecode("슬픔.wav".encode("cp949")),
+        "call: 1::2.wav",
+    ]
+    for name in there:
+        (folder / name).touch()
+    written = [unicodedata.normalize("NFC", there[0]), printable(there[1]), there[2]]
+    write_csv(folder / "m: 1::2.csv", [{"file_path": name} for name in written])
+    found = find_inputs([f"{folder}/m: 1::2.csv", str(folder / written[0])])
+    assert set(names(found, folder)) == set(there)
+    assert found.duplicates == 1
+
+
+def test_a_name_that_is_too_long_is_not_there() -> None:
+    with pytest.raises(DataError, match="no file or folder"):
+        find_inputs(["x" * 300 + ".wav"])
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Self
 
 from ser_rt.audio.block import Block, Decoder
-from ser_rt.audio.decoding import open_audio, printable
+from ser_rt.audio.decoding import open_audio
 from ser_rt.config import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError, AudioInputError, NoAudioError
+from ser_rt.names import printable
 from ser_rt.runtime.audio import AudioChunk, AudioSource
 from ser_rt.runtime.converter import BlockConverter, Channel
 

@@ -25,6 +25,7 @@ from ser_rt.runtime.sources.blocks import Block
 from ser_rt.runtime.sources.capture import Capture, open_capture
 from ser_rt.runtime.sources.devices import Device, Driver, find_device
 from ser_rt.runtime.sources.portaudio import PORTAUDIO
+from ser_rt.whole import whole
 
 SILENT_S = 1.0
 """A device that delivers nothing for this long is lost."""
@@ -67,12 +68,13 @@ class MicrophoneSource(AudioSource):
             driver: The sound system.
             clock: Monotonic time in seconds.
         """
-        if channel is not None and channel < 1:
-            msg = f"channels count from 1, not {channel}"
+        number = whole(channel)
+        if channel is not None and (number is None or number < 1):
+            msg = f"channels count from 1, not {channel!r}"
             raise ConfigError(msg)
         self._wanted, self._sample_rate = device, sample_rate
         self._rate = None if rate is None else checked_rate(rate)
-        self._channel, self._reconnect = channel, reconnect
+        self._channel, self._reconnect = number, reconnect
         self._driver, self._clock = driver, clock
         self._capture: Capture | None = None
         self._closing = threading.Event()

@@ -16,6 +16,7 @@ from ser_rt.errors import AudioDecodeError, AudioInputError, ConfigError
 from ser_rt.runtime.audio import AudioChunk, AudioSource, checked_rate
 from ser_rt.runtime.converter import BlockConverter, Channel
 from ser_rt.runtime.defaults import PCM_ENCODINGS
+from ser_rt.whole import whole
 
 READ_BYTES = 32_768
 
@@ -50,11 +51,12 @@ class PcmSource(AudioSource):
         if encoding not in PCM_ENCODINGS:
             msg = f"no encoding {encoding!r}; there are {', '.join(PCM_ENCODINGS)}"
             raise ConfigError(msg)
-        if not 1 <= channels <= 64:
-            msg = f"channels must be within 1 and 64, not {channels}"
+        count = whole(channels)
+        if count is None or not 1 <= count <= 64:
+            msg = f"channels must be within 1 and 64, not {channels!r}"
             raise ConfigError(msg)
         self._stream = stream
-        self._channels = channels
+        self._channels = count
         self._encoding = encoding
         self._rate = checked_rate(rate)
         self._converter = BlockConverter(sample_rate, channel=channel)
