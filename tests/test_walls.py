@@ -17,7 +17,7 @@ LEARNING = (
     | {"training_scores", "training_trackers", "training_windows", "weight_average"}
 )
 ROWS: tuple[set[str], ...] = (
-    {"errors", "config"},
+    {"errors", "config", "cli", "outputs", "standard_streams", "terminable"},
     {"bundle", "classifier", "augmentation", "batching", "corpus", "metrics", "plots", "presets"}
     | {"manifest", "provenance", "sample_data", "tables"},
     # Learning hears files through the decoder that streaming has: there is no second one.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import ser_rt
 from ser_rt.batch.engines import ENGINES
+from ser_rt.outputs import new_folder
 from ser_rt.runtime.flags import make_parser as make_stream_parser
 
 _OF_STREAMS = {"episodes", "server", "token_file"}
@@ -22,7 +24,8 @@ examples:
 OUT gets windows/ and files/, both Parquet, and summary.json; docs/batch.md has the columns. A run
 that was stopped or killed goes on where it was when it is started again. A file that cannot be
 heard is a row with an error. The exit code is 0; 1 if the run failed, or no file at all could be
-heard; 2 if the command makes no sense; 130 after Ctrl-C, 143 after SIGTERM.
+heard; 2 if the command makes no sense; 130 after Ctrl-C, 143 after SIGTERM,
+129 after SIGHUP.
 """
 
 
@@ -43,7 +46,13 @@ def make_parser() -> argparse.ArgumentParser:
         help="audio files, folders, globs, tables with a file_path column (.csv, .jsonl, "
         ".parquet), or URLs of these (s3://, gs://, https://, zip://, ...)",
     )
-    add("--out", required=True, metavar="DIR", help="folder to write, or to go on with")
+    add(
+        "--out",
+        type=out_folder,
+        required=True,
+        metavar="DIR",
+        help="folder to write, or to go on with",
+    )
     add("--overwrite", action="store_true", help="discard what --out holds and begin again")
     add("--retry-errors", action="store_true", help="hear again what had an error")
     add("--max-duration", type=float, metavar="S", help="longer files are errors from there on")
@@ -70,6 +79,14 @@ def make_parser() -> argparse.ArgumentParser:
     add("--quiet", "-q", action="store_true", help="no progress and no summary on standard error")
     add("--version", action="version", version=f"ser-batch {ser_rt.__version__}")
     return parser
+
+
+def out_folder(text: str) -> Path:
+    """Read the name of the folder to write, for `argparse`."""
+    if "://" in text:
+        msg = f"{text} is a URL; name a folder of this machine and copy it afterwards"
+        raise argparse.ArgumentTypeError(msg)
+    return new_folder(text)
 
 
 def hearing_flags(flags: argparse.Namespace) -> dict[str, Any]:

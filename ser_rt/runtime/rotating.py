@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ser_rt.errors import OutputError
+from ser_rt.outputs import is_special
 
 
 class RotatingFile(io.TextIOBase):
@@ -35,25 +38,34 @@ class RotatingFile(io.TextIOBase):
         if self._header == "":
             self._header = text
         self._size += size
-        return self._file.write(text)
+        with self._translated():
+            return self._file.write(text)
 
     def flush(self) -> None:
         """Hand over to the system what was written."""
         if not self._file.closed:
-            self._file.flush()
+            with self._translated():
+                self._file.flush()
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with self._translated():
+            self._file.close()
         super().close()
 
     def _open(self) -> None:
+        mode = "a" if is_special(self._path) else "w"
+        with self._translated():
+            self._file = self._path.open(mode, encoding="utf-8", newline="")
+        self._size = 0
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
         try:
-            self._file = self._path.open("w", encoding="utf-8", newline="")
+            yield
         except OSError as error:
             msg = f"{self._path} cannot be written: {error.strerror}"
             raise OutputError(msg) from error
-        self._size = 0
 
     def _rotate(self) -> None:
         self._file.close()

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ser_rt
-from ser_rt.errors import ConfigError, MissingDependencyError, OutputError, SerError
+from ser_rt.cli import run_command
+from ser_rt.errors import ConfigError, MissingDependencyError, OutputError
 from ser_rt.runtime.providers import PROVIDERS
 from ser_rt.server.limits import Limits
 
@@ -119,22 +120,15 @@ _MEANINGS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``ser-serve``; return 0, 1 (failed) or 2 (usage)."""
-    flags = make_parser().parse_args(argv)
-    logging.basicConfig(
-        level=flags.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
-    )
-    try:
-        return _serve(flags)
-    except SerError as error:
-        print(f"ser-serve: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
-    except KeyboardInterrupt:
-        return 130
+    return run_command("ser-serve", lambda: _serve(make_parser().parse_args(argv)))
 
 
 def _serve(flags: argparse.Namespace) -> int:
     import asyncio
 
+    logging.basicConfig(
+        level=flags.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
+    )
     server = build(flags)
     try:
         asyncio.run(server.serve())

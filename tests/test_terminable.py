@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ser_rt.runtime.terminable import Terminated, terminable
+from ser_rt.terminable import Terminated, terminable
 
 
 def test_sigterm_is_raised_once_and_its_handler_comes_back() -> None:
