@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 
 from ser_rt.batch.flags import make_parser
 from ser_rt.cli import run_command
 from ser_rt.errors import ConfigError, MissingDependencyError
+from ser_rt.outputs import new_folder
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,6 +19,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _work(argv: Sequence[str] | None) -> int:
     flags = make_parser().parse_intermixed_args(argv)
+    if "://" in flags.out:
+        msg = f"--out {flags.out} is a URL; name a folder of this machine and copy it afterwards"
+        raise ConfigError(msg)
+    try:
+        new_folder(flags.out)
+    except ArgumentTypeError as error:
+        msg = f"--out: {error}"
+        raise ConfigError(msg) from error
     if flags.address is not None and flags.engine != "ray":
         msg = "--address needs --engine ray"
         raise ConfigError(msg)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 import ser_rt
 from ser_rt.batch.engines import ENGINES
-from ser_rt.outputs import new_folder
 from ser_rt.runtime.flags import make_parser as make_stream_parser
 
 _OF_STREAMS = {"episodes", "server", "token_file"}
@@ -48,7 +46,6 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add(
         "--out",
-        type=out_folder,
         required=True,
         metavar="DIR",
         help="folder to write, or to go on with",
@@ -79,14 +76,6 @@ def make_parser() -> argparse.ArgumentParser:
     add("--quiet", "-q", action="store_true", help="no progress and no summary on standard error")
     add("--version", action="version", version=f"ser-batch {ser_rt.__version__}")
     return parser
-
-
-def out_folder(text: str) -> Path:
-    """Read the name of the folder to write, for `argparse`."""
-    if "://" in text:
-        msg = f"{text} is a URL; name a folder of this machine and copy it afterwards"
-        raise argparse.ArgumentTypeError(msg)
-    return new_folder(text)
 
 
 def hearing_flags(flags: argparse.Namespace) -> dict[str, Any]:
