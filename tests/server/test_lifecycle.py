@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,9 +30,9 @@ from tests.source_tree import ROOT
 
 
 @contextmanager
-def process(*flags: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def process(*flags: str, before: Sequence[str] = ()) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run the command on a free port until it is ready."""
-    command = [sys.executable, "-m", "ser_rt.server", "--port=0", *flags]
+    command = [*before, sys.executable, "-m", "ser_rt.server", "--port=0", *flags]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as found:
         assert found.stderr is not None
         try:
@@ -48,7 +48,7 @@ def process(*flags: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
             found.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_streams_with_their_results(
     tiny_bundle: Path, number: signal.Signals
 ) -> None:
@@ -69,6 +69,15 @@ def test_a_signal_ends_streams_with_their_results(
         assert server.wait(10) == 0
         assert server.stderr is not None
         assert "Traceback" not in server.stderr.read()
+
+
+def test_a_server_that_was_started_to_outlive_its_terminal_does(tiny_bundle: Path) -> None:
+    outlive = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"]
+    with process("--model", str(tiny_bundle), before=outlive) as (server, port):
+        server.send_signal(signal.SIGHUP)
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(10) == 0
 
 
 def test_streams_that_do_not_end_are_ended(tiny_bundle: Path) -> None:
