@@ -12,12 +12,9 @@ import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TextIO
+from typing import Any, TextIO
 
 from ser_rt.errors import OutputError
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 _UNKNOWN = "backslashreplace"
 """What becomes of letters that an output does not know."""
@@ -126,7 +123,7 @@ class _Output(io.RawIOBase):
     def fileno(self) -> int:
         return self._raw.fileno()
 
-    def write(self, data: ReadableBuffer, /) -> int:
+    def write(self, data: Any, /) -> int:
         if self.failure is not None:
             return memoryview(data).nbytes
         try:

@@ -29,9 +29,9 @@ examples:
 Arguments are key=value, as for `serve run ser_rt.cluster:app`; docs/cluster.md explains them:
 {arguments}
 
-Without --address, and without RAY_ADDRESS, Ray is started on this machine and runs until Ctrl-C or
-SIGTERM; then streams get their last results. With one, the application is deployed there and stays
-(`serve status`, `serve shutdown`). The exit code is 0; 1 if Ray, model or device failed; 2 if the
+Without --address, and without RAY_ADDRESS, Ray is started on this machine and runs until Ctrl-C,
+SIGTERM or SIGHUP; then streams get their last results. With one, the application is deployed there
+and stays (`serve status`, `serve shutdown`). The exit code is 0; 1 if Ray, model or device failed; 2 if the
 command makes no sense.
 """
 
