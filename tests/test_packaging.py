@@ -19,6 +19,7 @@ PROJECT = PYPROJECT["project"]
 IMPORT_NAMES = {
     "prometheus-client": "prometheus_client",
     "mlflow-skinny": "mlflow",
+    "pyinstaller": "PyInstaller",
     "python-multipart": "python_multipart",
     "scikit-learn": "sklearn",
     "onnx-ir": "onnx_ir",

@@ -23,7 +23,7 @@ ROWS: tuple[set[str], ...] = (
     # Learning hears files through the decoder that streaming has: there is no second one.
     RUNNING | LEARNING | {"preprocessing", "audio_cache", "client", "clip_check"},
     {"__init__", "train", "evaluate", "inference", "evaluation", "loading", "report", "stress"}
-    | {"aihub", "batch", "check", "cluster", "server", "utils"},
+    | {"_pyinstaller", "aihub", "batch", "check", "cluster", "server", "utils"},
     {"export"},
     {"benchmarks"},
 )

@@ -31,8 +31,8 @@ Arguments are key=value, as for `serve run ser_rt.cluster:app`; docs/cluster.md 
 
 Without --address, and without RAY_ADDRESS, Ray is started on this machine and runs until Ctrl-C,
 SIGTERM or SIGHUP; then streams get their last results. With one, the application is deployed there
-and stays (`serve status`, `serve shutdown`). The exit code is 0; 1 if Ray, model or device failed; 2
-if the command makes no sense.
+and stays (`serve status`, `serve shutdown`). The exit code is 0; 1 if Ray, model or device failed;
+2 if the command makes no sense.
 """
 
 
