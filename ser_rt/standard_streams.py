@@ -12,6 +12,7 @@ import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any, TextIO
 
 from ser_rt.errors import OutputError
@@ -29,7 +30,8 @@ class Closed(io.TextIOWrapper):
 
     def __init__(self) -> None:
         """Write to nowhere."""
-        super().__init__(io.BufferedWriter(io.FileIO(os.devnull, "w")), "utf-8", _UNKNOWN)
+        nowhere = io.FileIO(_nowhere(), "w", closefd=False)  # a handler may keep it
+        super().__init__(io.BufferedWriter(nowhere), "utf-8", _UNKNOWN)
 
 
 @contextmanager
@@ -70,6 +72,11 @@ def forgive() -> None:
 def _output() -> _Output | None:
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return raw if isinstance(raw, _Output) else None
+
+
+@cache
+def _nowhere() -> int:
+    return os.open(os.devnull, os.O_WRONLY)
 
 
 def _fill_descriptors() -> None:
