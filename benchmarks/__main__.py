@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from ser_rt.cli import run_command, tell
 from ser_rt.errors import MissingDependencyError
-from ser_rt.utils import run_command
 
 from .flags import check, parse_args
 
@@ -28,13 +28,12 @@ def run(flags: argparse.Namespace) -> int:
     """Run one of the commands."""
     check(flags)
     command = _command(flags.command)
-    return command(flags, lambda line: print(line, file=sys.stderr, flush=True))
+    return command(flags, tell)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 when measured, 1 on an error, 2 on a wrong command line."""
-    flags = parse_args(argv)
-    return run_command("ser-bench", lambda: run(flags))
+    return run_command("ser-bench", lambda: run(parse_args(argv)))
 
 
 if __name__ == "__main__":

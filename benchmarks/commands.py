@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_rt.errors import ProviderError
+from ser_rt.outputs import STANDARD_OUTPUT
 from ser_rt.tables import markdown_table
 
 from . import results
@@ -112,6 +113,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Report], int]] = {
 
 def finish(flags: argparse.Namespace, documents: list[dict[str, Any]]) -> int:
     """Print and write results; 1 when nothing at all could be measured."""
-    print(*map(printed, documents), sep="\n\n")
+    if str(flags.json) != STANDARD_OUTPUT:
+        print(*map(printed, documents), sep="\n\n")
     results.write(documents, flags.json)
     return 0 if any(row["status"] == "ok" for one in documents for row in one["rows"]) else 1

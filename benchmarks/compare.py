@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from ser_rt.cli import run_command
 from ser_rt.errors import DataError
 from ser_rt.tables import Table, text_table
-from ser_rt.utils import positive_int, run_command, write_json
+from ser_rt.utils import positive_int, write_json
 
 from .machine import stamp
 
@@ -164,8 +165,8 @@ def run(flags: argparse.Namespace) -> int:
     return compare(flags.suite, flags.baseline, flags.tries)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; 0 where nothing is slower, 1 where something is, 2 on a wrong command."""
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description=__doc__)
     parser.add_argument("--save", action="store_true", help="write the baseline instead")
     parser.add_argument("--baseline", type=Path, default=BASELINE, help="default: %(default)s")
@@ -173,8 +174,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--tries", type=positive_int, default=3, help="runs in which it must be slower (default: 3)"
     )
-    flags = parser.parse_args(argv)
-    return run_command("benchmarks.compare", lambda: run(flags))
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 where nothing is slower, 1 where something is, 2 on a wrong command."""
+    return run_command("benchmarks.compare", lambda: run(parse_args(argv)))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ser_rt.errors import ConfigError
+from ser_rt.outputs import new_file
 from ser_rt.runtime.providers import PROVIDERS
 from ser_rt.utils import positive_int
 
@@ -216,8 +217,10 @@ def _report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "results", type=Path, nargs="+", help="JSON of ser-bench, or of pytest-benchmark"
     )
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write one HTML page with plots")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write Markdown tables")
+    parser.add_argument(
+        "--html", type=new_file, metavar="FILE", help="write one HTML page with plots"
+    )
+    parser.add_argument("--markdown", type=new_file, metavar="FILE", help="write Markdown tables")
     parser.add_argument(
         "--readme", type=Path, metavar="FILE", help="put short tables between a page's speed marks"
     )
@@ -278,7 +281,10 @@ def _cores(parser: argparse.ArgumentParser) -> None:
 
 def _output(parser: argparse.ArgumentParser, default: str = "printed only") -> None:
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help=f"write the result (default: {default})"
+        "--json",
+        type=new_file,
+        metavar="FILE",
+        help=f"write the result, - to print it instead of tables (default: {default})",
     )
     parser.add_argument("--machine", metavar="NAME", help="name of this machine in the result")
 

@@ -6,13 +6,13 @@ One line a stage goes to standard error: seconds, peak memory in MB, and what wa
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser_rt.runtime.terminable import Terminated, terminable
-from ser_rt.utils import positive_int, run_command
+from ser_rt.cli import run_command
+from ser_rt.outputs import new_folder
+from ser_rt.utils import positive_int
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -24,7 +24,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "2 a wrong command line",
     )
     parser.add_argument("checkpoint", type=Path, help="folder that ser-train wrote")
-    parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder to write")
+    parser.add_argument(
+        "--out", type=new_folder, required=True, metavar="BUNDLE", help="folder to write"
+    )
     parser.add_argument(
         "--precision",
         default="fp32",
@@ -58,7 +60,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help="how many clips of --data to judge on at most, default: %(default)s",
     )
     parser.add_argument(
-        "--push-triton", type=Path, metavar="DIR", help="add it to this Triton model repository"
+        "--push-triton",
+        type=new_folder,
+        metavar="DIR",
+        help="add it to this Triton model repository",
     )
     parser.add_argument(
         "--triton-backend",
@@ -96,18 +101,14 @@ def run(args: argparse.Namespace) -> int:
         temperature=args.temperature,
         evaluation=read_figures(args.evaluation) if args.evaluation else None,
     )
-    try:
-        with terminable(), shown(STAGES) as stages:
-            export_bundle(args.checkpoint, args.out, settings, stages)
-    except Terminated:
-        return 128 + signal.SIGTERM
+    with shown(STAGES) as stages:
+        export_bundle(args.checkpoint, args.out, settings, stages)
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 when written, 1 on an error, 2 on a wrong command line."""
-    args = parse_args(argv)
-    return run_command("ser-export", lambda: run(args))
+    return run_command("ser-export", lambda: run(parse_args(argv)))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ser_rt.cli import tell
+
 Report = Callable[[str], None]
 """Gets one line for each stage."""
 
@@ -47,7 +49,7 @@ def peak_memory_mb() -> float:
 def shown(total: int) -> Iterator[Stages]:
     """Report to standard error: lines, and on a terminal a bar of `total` stages below them."""
     if not sys.stderr.isatty():
-        yield Stages(lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201 (it is for the user)
+        yield Stages(tell)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn

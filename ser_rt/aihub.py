@@ -23,12 +23,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ser_rt.audio_files import find_audio
+from ser_rt.cli import run_command, tell
 from ser_rt.config import EMOTIONS
 from ser_rt.corpus import Clip
 from ser_rt.errors import DataError
 from ser_rt.names import printable
+from ser_rt.outputs import new_file
 from ser_rt.text_files import read_text
-from ser_rt.utils import run_command, write_bytes
+from ser_rt.utils import write_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -158,22 +160,26 @@ class _Lines(list[str]):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the manifest; return 0, or 1 on an error."""
+    return run_command("ser_rt.aihub", lambda: _write(_parse(argv)))
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="ser_rt.aihub", description=__doc__)
     parser.add_argument("folder", type=Path, help="where the archives were unpacked")
-    parser.add_argument("--out", type=Path, required=True, metavar="CSV", help="manifest to write")
-    options = parser.parse_args(argv)
+    parser.add_argument(
+        "--out", type=new_file, required=True, metavar="CSV", help="manifest to write, or -"
+    )
+    return parser.parse_args(argv)
 
-    def work() -> int:
-        clips = load_aihub(options.folder)
-        counts = Counter(clip.emotion for clip in clips)
-        speakers = len({clip.speaker for clip in clips})
-        write_manifest(clips, options.out)
-        shown = ", ".join(f"{emotion} {count}" for emotion, count in counts.most_common())
-        message = f"{len(clips)} clips of {speakers} speakers: {shown}"
-        print(message, file=sys.stderr)
-        return 0
 
-    return run_command("ser_rt.aihub", work)
+def _write(options: argparse.Namespace) -> int:
+    clips = load_aihub(options.folder)
+    counts = Counter(clip.emotion for clip in clips)
+    speakers = len({clip.speaker for clip in clips})
+    write_manifest(clips, options.out)
+    shown = ", ".join(f"{emotion} {count}" for emotion, count in counts.most_common())
+    tell(f"{len(clips)} clips of {speakers} speakers: {shown}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ser_rt.cli import run_command, tell
 from ser_rt.errors import SerError
 from ser_rt.runtime.providers import PROVIDERS
-from ser_rt.utils import positive_int, run_command, write_json
+from ser_rt.utils import positive_int, write_json
 
 if TYPE_CHECKING:
     from ser_rt.runtime.check import Report, Row
@@ -55,8 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``ser-check``; return 0, 1 (something failed) or 2 (usage)."""
-    flags = make_parser().parse_args(argv)
-    return run_command("ser-check", lambda: _check(flags))
+    return run_command("ser-check", lambda: _check(make_parser().parse_args(argv)))
 
 
 def _check(flags: argparse.Namespace) -> int:
@@ -76,7 +75,7 @@ def _check(flags: argparse.Namespace) -> int:
         _print(report)
     for row in report.rows:
         if not row.ok:
-            print(f"ser-check: {row.provider}, {row.form}: {row.problem}", file=sys.stderr)
+            tell(f"ser-check: {row.provider}, {row.form}: {row.problem}")
     return 0 if report.ok else 1
 
 

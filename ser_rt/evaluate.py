@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ser_rt.batching import DEFAULT_BATCH_SIZE, classify
+from ser_rt.cli import run_command, tell
 from ser_rt.config import EMOTIONS, model_config
 from ser_rt.corpus import label_id, load_directory, read_manifest, refuse_absent_split
 from ser_rt.errors import AudioError, DataError
@@ -28,12 +28,13 @@ from ser_rt.evaluation import (
 )
 from ser_rt.loading import PROVIDER_HELP, open_model
 from ser_rt.names import printable
+from ser_rt.outputs import new_folder
 from ser_rt.plots import class_figure, confusion_figure, png
 from ser_rt.preprocessing import read_speech
 from ser_rt.report import to_text, write_report
 from ser_rt.runtime.providers import PROVIDERS
 from ser_rt.stress import StressTest
-from ser_rt.utils import positive_int, run_command, write_bytes
+from ser_rt.utils import positive_int, write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -192,8 +193,7 @@ def _draw(figure: Figure, save_path: str | Path | None) -> Figure:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Evaluate a model on a folder or a manifest and write a report; return 0, or 1 on an error."""
-    options = _parse(argv)
-    return run_command("ser-evaluate", lambda: _evaluate(options))
+    return run_command("ser-evaluate", lambda: _evaluate(_parse(argv)))
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -212,7 +212,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     title = f"{printable(options.model_path or 'built-in model')} on {where} {options.split or ''}"
     written = write_report(found, options.output_dir, title.strip())
     print(to_text(found), end="")
-    print(f"ser-evaluate: wrote {', '.join(map(printable, written))}", file=sys.stderr)
+    tell(f"ser-evaluate: wrote {', '.join(map(printable, written))}")
     return 0
 
 
@@ -254,7 +254,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     clips.add_argument("--data_dir", help="a folder that holds one folder for each emotion")
     clips.add_argument("--manifest", help="a CSV with file_path, emotion and perhaps speaker, ...")
     parser.add_argument("--split", help="only the manifest's clips of this split, such as val")
-    parser.add_argument("--output_dir", default="./evaluation_results", help="default: %(default)s")
+    parser.add_argument(
+        "--output_dir", type=new_folder, default="./evaluation_results", help="default: %(default)s"
+    )
     parser.add_argument("--batch_size", type=positive_int, default=DEFAULT_BATCH_SIZE)
     parser.add_argument("--provider", choices=tuple(PROVIDERS), default="cpu", help=PROVIDER_HELP)
     parser.add_argument(

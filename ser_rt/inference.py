@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -16,6 +15,7 @@ import numpy as np
 
 from ser_rt.audio_files import find_audio
 from ser_rt.batching import DEFAULT_BATCH_SIZE, classify
+from ser_rt.cli import run_command, tell
 from ser_rt.config import model_config
 from ser_rt.errors import (
     AudioDecodeError,
@@ -25,9 +25,10 @@ from ser_rt.errors import (
 )
 from ser_rt.loading import PROVIDER_HELP, open_model
 from ser_rt.names import printable
+from ser_rt.outputs import new_file
 from ser_rt.preprocessing import SHORTEST_S, check_speech, read_so_far
 from ser_rt.runtime.providers import PROVIDERS
-from ser_rt.utils import positive_int, run_command, write_json
+from ser_rt.utils import positive_int, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -200,8 +201,7 @@ def create_inference_engine(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Predict a file or a folder and print JSON; return 0, or 1 if nothing could be predicted."""
-    options = _parse(argv)
-    return run_command("ser-predict", lambda: _predict(options))
+    return run_command("ser-predict", lambda: _predict(_parse(argv)))
 
 
 def _predict(options: argparse.Namespace) -> int:
@@ -227,7 +227,7 @@ def _predict(options: argparse.Namespace) -> int:
         result["status"] = printable(result["status"])
     write_json(answer, options.output_path)
     for result in failed:
-        print(f"ser-predict: {result['status']}", file=sys.stderr)
+        tell(f"ser-predict: {result['status']}")
     return int(len(failed) == len(results))
 
 
@@ -239,7 +239,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     audio = parser.add_mutually_exclusive_group(required=True)
     audio.add_argument("--audio_path", help="one file: wav, mp3, m4a, flac, ogg, ...")
     audio.add_argument("--directory", help="every audio file under this folder")
-    parser.add_argument("--output_path", help="write the JSON here instead of standard output")
+    parser.add_argument(
+        "--output_path",
+        type=new_file,
+        metavar="FILE",
+        help="write the JSON here instead of standard output (-)",
+    )
     parser.add_argument("--no_probabilities", action="store_true", help="only the best emotion")
     parser.add_argument(
         "--batch_size", type=positive_int, default=DEFAULT_BATCH_SIZE, help="default: %(default)s"

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ser_rt import config
+from ser_rt.cli import run_command, tell
 from ser_rt.errors import ConfigError
 from ser_rt.names import printable
+from ser_rt.outputs import new_folder
 from ser_rt.presets import PRESETS, Preset, copy_preset
-from ser_rt.utils import run_command, setup_logging
+from ser_rt.utils import setup_logging
 
 if TYPE_CHECKING:
     from ser_rt.corpus import Clip
@@ -47,7 +49,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--preset", choices=PRESETS, help="settings to start from; default: those of ser_rt.config"
     )
-    parser.add_argument("--output_dir", type=Path, help="run folder (default: ./results)")
+    parser.add_argument("--output_dir", type=new_folder, help="run folder (default: ./results)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in output_dir")
     settings = parser.add_argument_group("settings, instead of the preset's")
     for name, setting in _settings().items():
@@ -112,8 +114,9 @@ def find_clips(args: argparse.Namespace, labels: Sequence[str]) -> tuple[list[Cl
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 when trained, 1 on an error, 2 on a wrong command line."""
-    args = parse_args(argv)
-    return run_command("ser-train", lambda: _train(args))
+    # A signal must end one of several processes also while it waits for the others.
+    is_alone = os.environ.get("WORLD_SIZE", "1") == "1"
+    return run_command("ser-train", lambda: _train(parse_args(argv)), is_terminable=is_alone)
 
 
 def _train(args: argparse.Namespace) -> int:
@@ -126,10 +129,10 @@ def _train(args: argparse.Namespace) -> int:
     try:
         create_trainer(model, training, data).train(clips, held or None, resume=args.resume)
     except KeyboardInterrupt:
-        print("ser-train: stopped; go on with --resume", file=sys.stderr)
+        tell("ser-train: stopped; go on with --resume")
         raise
     if first:
-        print(f"trained: {printable(training.output_dir)}", file=sys.stderr)
+        tell(f"trained: {printable(training.output_dir)}")
     return 0
 
 

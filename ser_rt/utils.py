@@ -8,13 +8,14 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser_rt.errors import ConfigError, DataError, OutputError, SerError
-from ser_rt.names import printable, printable_lines
+from ser_rt.errors import ConfigError, DataError, OutputError
+from ser_rt.names import printable
+from ser_rt.outputs import STANDARD_OUTPUT, is_special
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,12 +66,25 @@ def positive_int(text: str) -> int:
 
 
 def write_bytes(path: str | Path, content: bytes) -> Path:
-    """Write a file whole or not at all, making its folder.
+    """Write a file whole or not at all, making its folder; ``-`` is standard output.
+
+    A link is followed. What is no file, such as a pipe or a device, is written to as it is.
 
     Raises:
         OutputError: it cannot be written; what was there before is still there.
     """
+    if str(path) == STANDARD_OUTPUT:
+        _print(content)
+        return Path(path)
     target = Path(path)
+    if is_special(target):
+        try:
+            with target.open("ab") as file:
+                file.write(content)
+        except OSError as error:
+            raise _unwritten(target, error) from error
+        return target
+    target = Path(os.path.realpath(target)) if target.is_symlink() else target
     partial = target.with_name(f".{target.name[:40]}.partial")  # a name may have 255 bytes
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -79,31 +93,21 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
     except OSError as error:
         with suppress(OSError):
             partial.unlink()
-        msg = f"cannot write {printable(target)}: {error.strerror}"
-        raise OutputError(msg) from error
+        raise _unwritten(target, error) from error
     return target
 
 
-def run_command(name: str, work: Callable[[], int]) -> int:
-    """Do a command's work and return its exit code; a user's mistake is one line, no traceback.
+def _unwritten(target: Path, error: OSError) -> OutputError:
+    return OutputError(f"cannot write {printable(target)}: {error.strerror}")
 
-    Returns:
-        What `work` returns, 0 too if the reader of a pipe has enough, 1 if it fails, 2 if it was
-        asked for wrongly, 130 after Ctrl-C.
-    """
-    try:
-        code = work()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python flushes once more on its way out, and must not fail again there.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except SerError as error:
-        print(printable_lines(f"{name}: {error}"), file=sys.stderr)  # noqa: T201 (it is for the user)
-        return 2 if isinstance(error, ConfigError) else 1
-    except KeyboardInterrupt:
-        return 130
-    return code
+
+def _print(content: bytes) -> None:
+    if not hasattr(sys.stdout, "buffer"):  # text in memory
+        sys.stdout.write(content.decode("utf-8", "backslashreplace"))
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
 
 
 def write_json(value: object, path: str | Path | None = None) -> None:
@@ -112,14 +116,12 @@ def write_json(value: object, path: str | Path | None = None) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    plain = path is None and sys.stdout.encoding.lower() not in {"utf-8", "utf8"}
+    path = STANDARD_OUTPUT if path is None else path
+    encoding = "utf-8" if str(path) != STANDARD_OUTPUT else sys.stdout.encoding or "utf-8"
+    plain = encoding.lower() not in {"utf-8", "utf8"}
     text = json.dumps(_finite(value), indent=2, ensure_ascii=plain, allow_nan=False)
     # Text of a caller may hold lone surrogates: JSON can carry them only escaped.
-    encoded = text.encode("utf-8", "backslashreplace")
-    if path is None:
-        print(encoded.decode())  # noqa: T201 (the answer of a command)
-    else:
-        write_bytes(path, encoded + b"\n")
+    write_bytes(path, text.encode("utf-8", "backslashreplace") + b"\n")
 
 
 def plot_training_history(

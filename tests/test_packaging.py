@@ -20,6 +20,8 @@ PROJECT = PYPROJECT["project"]
 IMPORT_NAMES = {
     "prometheus-client": "prometheus_client",
     "mlflow-skinny": "mlflow",
+    "pyinstaller": "PyInstaller",
+    "python-multipart": "python_multipart",
     "scikit-learn": "sklearn",
     "onnx-ir": "onnx_ir",
     "onnxruntime-gpu": "onnxruntime",

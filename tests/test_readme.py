@@ -26,7 +26,7 @@ FENCE = re.compile(
     r"(<!-- not run: [^\n]+ -->\n)?^```(python|bash)\n(.*?)^```", re.DOTALL | re.MULTILINE
 )
 TOOLS = {"cd", "git", "ffmpeg", "head", "arecord", "torchrun", "accelerate"}
-TOOLS |= {"curl", "openssl", "docker", "pytest", "tritonserver"}
+TOOLS |= {"curl", "openssl", "docker", "pyinstaller", "pytest", "tritonserver"}
 SERVER = "ws://127.0.0.1:8765/v1/stream"
 needs_model = pytest.mark.skipif(not built_in_bundles(), reason="no built-in model here")
 

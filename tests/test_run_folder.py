@@ -271,3 +271,18 @@ def seen(run: Path) -> set[str]:
     found = _EVER.setdefault(run, set())
     found |= {path.name for path in run.glob("checkpoint-*")}
     return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_says_how_to_go_on(tmp_path: Path, number: signal.Signals) -> None:
+    manifest, run = write_corpus(tmp_path / "corpus", speakers=3, takes=6), tmp_path / "run"
+    training = command(manifest, run, "--num_epochs", "500")
+    with subprocess.Popen(training, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not (run / "run.json").exists():
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "ser-train: stopped; go on with --resume" in err
+    assert "Traceback" not in err

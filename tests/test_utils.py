@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +15,7 @@ from ser_rt import utils
 from ser_rt.errors import ConfigError, DataError, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Iterator
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +88,22 @@ def test_files_are_written_whole_or_not_at_all(
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_what_is_no_file_stays_what_it_is(tmp_path: Path) -> None:
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    link.symlink_to(target)
+    utils.write_bytes(link, b"1")
+    assert (link.is_symlink(), target.read_bytes()) == (True, b"1")
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with ThreadPoolExecutor() as pool:
+        heard = pool.submit(fifo.read_bytes)
+        utils.write_bytes(fifo, b"2")
+        assert heard.result(10) == b"2"
+    assert fifo.is_fifo()
+    utils.write_bytes(os.devnull, b"3")
+    assert Path(os.devnull).is_char_device()
+
+
 def test_json_holds_what_json_can_hold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     value = {"a": float("nan"), "b": [1.5, float("inf")], "c": ("기쁨", 1), "bad\udcff": None}
     expected = {"a": None, "b": [1.5, None], "c": ["기쁨", 1], "bad\udcff": None}
@@ -94,20 +112,6 @@ def test_json_holds_what_json_can_hold(tmp_path: Path, capsys: pytest.CaptureFix
     assert "기쁨" in (tmp_path / "a.json").read_text(encoding="utf-8")
     utils.write_json(value)
     assert json.loads(capsys.readouterr().out) == expected
-
-
-def test_commands_end_with_a_code(capsys: pytest.CaptureFixture[str]) -> None:
-    def stop(error: BaseException) -> Callable[[], int]:
-        def work() -> int:
-            raise error
-
-        return work
-
-    assert utils.run_command("x", lambda: 1) == 1
-    assert utils.run_command("x", stop(DataError("no clips"))) == 1
-    assert capsys.readouterr().err == "x: no clips\n"
-    assert utils.run_command("x", stop(ConfigError("bad flag"))) == 2
-    assert utils.run_command("x", stop(KeyboardInterrupt())) == 130
 
 
 def test_numbers_on_the_command_line() -> None:

@@ -17,13 +17,14 @@ LEARNING = (
     | {"training_scores", "training_trackers", "training_windows", "weight_average"}
 )
 ROWS: tuple[set[str], ...] = (
-    {"errors", "config", "audio", "names", "text_files", "whole"},
+    {"errors", "config", "audio", "cli", "names", "outputs", "standard_streams", "terminable"}
+    | {"text_files", "whole"},
     {"bundle", "classifier", "augmentation", "batching", "corpus", "metrics", "plots", "presets"}
     | {"manifest", "provenance", "sample_data", "tables", "audio_files", "emotion_names"},
     # Learning hears files through the decoder that streaming has: there is no second one.
     RUNNING | LEARNING | {"preprocessing", "audio_cache", "client", "clip_check"},
     {"__init__", "train", "evaluate", "inference", "evaluation", "loading", "report", "stress"}
-    | {"aihub", "batch", "check", "cluster", "server", "utils"},
+    | {"_pyinstaller", "aihub", "batch", "check", "cluster", "server", "utils"},
     {"export"},
     {"benchmarks"},
 )

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 
 from ser_rt.batch.flags import make_parser
+from ser_rt.cli import run_command
 from ser_rt.errors import ConfigError, MissingDependencyError
-from ser_rt.runtime.terminable import Terminated, terminable
+from ser_rt.outputs import new_folder
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``ser-batch``; return 0, 1 (failed), 2 (usage), 130 (Ctrl-C) or 143 (SIGTERM)."""
-    from ser_rt.utils import run_command
-
-    try:
-        with terminable():
-            return run_command("ser-batch", lambda: _work(argv))
-    except Terminated:
-        return 143
+    """Run ``ser-batch``; return 0, 1 (failed), 2 (usage), or `code_of` an interrupt."""
+    return run_command("ser-batch", lambda: _work(argv))
 
 
 def _work(argv: Sequence[str] | None) -> int:
@@ -26,6 +22,11 @@ def _work(argv: Sequence[str] | None) -> int:
     if "://" in flags.out:
         msg = f"--out {flags.out} is a URL; name a folder of this machine and copy it afterwards"
         raise ConfigError(msg)
+    try:
+        new_folder(flags.out)
+    except ArgumentTypeError as error:
+        msg = f"--out: {error}"
+        raise ConfigError(msg) from error
     if flags.address is not None and flags.engine != "ray":
         msg = "--address needs --engine ray"
         raise ConfigError(msg)

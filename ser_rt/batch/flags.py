@@ -22,7 +22,8 @@ examples:
 OUT gets windows/ and files/, both Parquet, and summary.json; docs/batch.md has the columns. A run
 that was stopped or killed goes on where it was when it is started again. A file that cannot be
 heard is a row with an error. The exit code is 0; 1 if the run failed, or no file at all could be
-heard; 2 if the command makes no sense; 130 after Ctrl-C, 143 after SIGTERM.
+heard; 2 if the command makes no sense; 130 after Ctrl-C, 143 after SIGTERM,
+129 after SIGHUP.
 """
 
 
@@ -43,7 +44,12 @@ def make_parser() -> argparse.ArgumentParser:
         help="audio files, folders, globs, tables with a file_path column (.csv, .jsonl, "
         ".parquet), or URLs of these (s3://, gs://, https://, zip://, ...)",
     )
-    add("--out", required=True, metavar="DIR", help="folder to write, or to go on with")
+    add(
+        "--out",
+        required=True,
+        metavar="DIR",
+        help="folder to write, or to go on with",
+    )
     add("--overwrite", action="store_true", help="discard what --out holds and begin again")
     add("--retry-errors", action="store_true", help="hear again what had an error")
     add("--max-duration", type=float, metavar="S", help="longer files are errors from there on")

@@ -24,7 +24,7 @@ from ser_rt.batch.hearing import Heard, Job
 from ser_rt.batch.inputs import Item
 from ser_rt.batch.worker import PREFETCH, Worker
 from ser_rt.errors import ClusterError, ConfigError, MissingDependencyError, SerError
-from ser_rt.runtime.terminable import terminable
+from ser_rt.terminable import terminable
 
 OBJECT_STORE_BYTES = 200_000_000
 """Shared memory of a Ray started here: paths go in and rows come out, never audio."""

@@ -18,6 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ser_rt.cli import tell
+
 LINE_EVERY_S = 30.0
 
 
@@ -76,7 +78,7 @@ class Shown:
         self.meter, self._quiet = meter, quiet
         self._bar: Progress | None = None
         self._said_at = time.monotonic()
-        if not quiet and sys.stderr is not None and sys.stderr.isatty():
+        if not quiet and sys.stderr.isatty():
             self._bar = Progress(
                 TextColumn("ser-batch"),
                 BarColumn(),
@@ -118,9 +120,8 @@ class Shown:
 
 
 def say(text: str) -> None:
-    """Write a line to standard error, if there is one."""
-    if sys.stderr is not None:
-        print(f"ser-batch: {text}", file=sys.stderr)  # noqa: T201 (it is for the user)
+    """Write a line to standard error."""
+    tell(f"ser-batch: {text}")
 
 
 def _duration(seconds: float) -> str:

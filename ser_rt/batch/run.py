@@ -16,11 +16,9 @@ from ser_rt.batch.output import Output
 from ser_rt.batch.progress import Meter, Shown, say
 from ser_rt.batch.summary import summarize
 from ser_rt.bundle import Bundle, find_bundle
+from ser_rt.cli import EXIT_FAILED, EXIT_OK, code_of
 from ser_rt.names import printable
-from ser_rt.runtime.terminable import Terminated
 from ser_rt.utils import write_json
-
-EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 1, 130, 143
 
 
 def run_batch(flags: argparse.Namespace) -> int:
@@ -39,7 +37,7 @@ def run_batch(flags: argparse.Namespace) -> int:
             with shown:
                 _hear(flags, bundle, corpus, output, shown)
         except KeyboardInterrupt as interrupt:
-            code = EXIT_TERMINATED if isinstance(interrupt, Terminated) else EXIT_INTERRUPTED
+            code = code_of(interrupt)
         output.commit()
         missing = sum(printable(item.path) not in output.done for item in corpus.items)
         run = _describe(flags, corpus, shown.meter)

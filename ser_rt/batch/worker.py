@@ -26,6 +26,9 @@ MOST_DEATHS = 8
 PREFETCH = 2
 """Files given to a process at once: the next one waits there, so that it never idles."""
 
+_OF_TERMINALS = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
+"""Signals that a terminal sends to every process it has."""
+
 _MEMORY = "is there memory for so many --workers?"
 
 
@@ -171,8 +174,9 @@ def _hear(job: Job, path: str) -> Heard:
 
 
 def _prepare() -> None:
-    """Leave Ctrl-C to the parent, and do not outlive it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Leave what a terminal sends to the parent, and do not outlive it."""
+    for number in _OF_TERMINALS:
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -186,11 +190,11 @@ def _prepare() -> None:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Start processes that Ctrl-C passes over, also while they load; it comes here afterwards."""
+    """Start processes that a terminal does not end, also while they load; the parent it does."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_TERMINALS)
     try:
         yield
     finally:

@@ -11,8 +11,10 @@ from contextlib import suppress
 from typing import Any
 
 import ser_rt
+from ser_rt.cli import run_command, tell
 from ser_rt.cluster.settings import Settings, known_arguments
 from ser_rt.errors import ClusterError, ConfigError, MissingDependencyError
+from ser_rt.terminable import terminable
 
 PORT = 8000
 ANSWER_S = 10.0
@@ -27,10 +29,10 @@ examples:
 Arguments are key=value, as for `serve run ser_rt.cluster:app`; docs/cluster.md explains them:
 {arguments}
 
-Without --address, and without RAY_ADDRESS, Ray is started on this machine and runs until Ctrl-C or
-SIGTERM; then streams get their last results. With one, the application is deployed there and stays
-(`serve status`, `serve shutdown`). The exit code is 0; 1 if Ray, model or device failed; 2 if the
-command makes no sense.
+Without --address, and without RAY_ADDRESS, Ray is started on this machine and runs until Ctrl-C,
+SIGTERM or SIGHUP; then streams get their last results. With one, the application is deployed there
+and stays (`serve status`, `serve shutdown`). The exit code is 0; 1 if Ray, model or device failed;
+2 if the command makes no sense.
 """
 
 
@@ -65,10 +67,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``ser-cluster``; return 0, 1 (failed) or 2 (usage)."""
-    from ser_rt.utils import run_command
-
-    flags = make_parser().parse_intermixed_args(argv)
-    return run_command("ser-cluster", lambda: _work(flags))
+    return run_command("ser-cluster", lambda: _work(make_parser().parse_intermixed_args(argv)))
 
 
 def _work(flags: argparse.Namespace) -> int:
@@ -96,7 +95,6 @@ def _work(flags: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         msg = f"ser-cluster needs {error.name}: pip install 'ser-rt[cpu,cluster]'"
         raise MissingDependencyError(msg) from error
-    from ser_rt.runtime.terminable import Terminated, terminable
 
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     application = app(arguments)
@@ -107,13 +105,13 @@ def _work(flags: argparse.Namespace) -> int:
             msg = f"this machine has not the {_least_gpus(settings):g} GPUs that this needs"
             raise ClusterError(msg)
         try:
-            with terminable():
+            with terminable():  # Ray has handlers of its own
                 _deploy(serve, application, flags)
                 where = f"http://{flags.host}:{flags.port}{flags.route}"
-                print(f"ser-cluster: listening at {where}", file=sys.stderr, flush=True)
+                tell(f"ser-cluster: listening at {where}")
                 if is_own:
                     _wait()
-        except (KeyboardInterrupt, Terminated):
+        except KeyboardInterrupt:
             if not is_own:  # it is not known to be there
                 raise
         finally:

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 from ser_rt.errors import ConfigError
@@ -169,7 +168,7 @@ class Outputs:
         flags, model, opened = self._flags, self._model, self._opened
         name = flags.format or "text"
         if flags.save_input is not None:
-            recorder = Recorder(Path(flags.save_input), model.sample_rate)
+            recorder = Recorder(flags.save_input, model.sample_rate)
             self._recorder = opened.enter_context(recorder)
         if wants_live_ui(flags, sys.stdout):
             from ser_rt.runtime.live_ui import LiveUi
@@ -186,7 +185,7 @@ class Outputs:
             output: TextIO = sys.stdout
             if flags.output is not None:
                 file = RotatingFile(
-                    Path(flags.output),
+                    flags.output,
                     max_bytes=None if flags.rotate is None else round(flags.rotate * 1e6),
                     keep=flags.rotate_keep,
                     header=name == "csv",

@@ -4,58 +4,43 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from ser_rt.cli import EXIT_FAILED, EXIT_OK, code_of, run_command, tell
 from ser_rt.errors import (
     AudioError,
     AudioInputError,
     ConfigError,
     DeviceError,
     OutputError,
-    SerError,
     ServerError,
 )
-from ser_rt.names import printable_lines
 from ser_rt.runtime.options import parse
 from ser_rt.runtime.sinks import Sink
 from ser_rt.runtime.summary import Ledger
-from ser_rt.runtime.terminable import Terminated, terminable
+from ser_rt.standard_streams import Closed, forgive
+from ser_rt.terminable import uninterrupted
 
 if TYPE_CHECKING:
     from ser_rt.runtime.event import EmotionEvent
 
-EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 1, 2, 130, 143
-
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``ser-stream``; return 0, 1 (failed), 2 (usage), 130 (Ctrl-C) or 143 (SIGTERM)."""
-    _speak_utf8()
-    try:
-        with terminable():
-            flags = parse(sys.argv[1:] if argv is None else argv)
-            _check_standard_streams(flags)
-            return _list_devices(flags) if flags.list_devices else _listen(flags)
-    except ConfigError as error:
-        return _fail(error, EXIT_USAGE)
-    except SerError as error:
-        return _fail(error, EXIT_FAILED)
-    except BrokenPipeError:
-        _drop_output()  # the reader has what it wanted
-        return EXIT_OK
-    except OSError as error:
-        _drop_output()
-        return _fail(OutputError(f"the output cannot be written: {error.strerror}"), EXIT_FAILED)
-    except KeyboardInterrupt as interrupt:
-        return _exit_of(interrupt)
+    """Run ``ser-stream``; return 0, 1 (failed), 2 (usage), or `code_of` an interrupt."""
+    return run_command("ser-stream", lambda: _work(sys.argv[1:] if argv is None else argv))
+
+
+def _work(argv: Sequence[str]) -> int:
+    flags = parse(argv)
+    _check_standard_streams(flags)
+    return _list_devices(flags) if flags.list_devices else _listen(flags)
 
 
 def _check_standard_streams(flags: argparse.Namespace) -> None:
-    # Python has None for what was closed before it started, as by ">&-".
-    if sys.stdout is None and flags.output is None:
+    if isinstance(sys.stdout, Closed) and flags.output is None:
         msg = "standard output is closed; name a file with --output"
         raise OutputError(msg)
     if sys.stdin is None and "-" in flags.files:
@@ -82,9 +67,11 @@ def _listen(flags: argparse.Namespace) -> int:
                     events = engine.run(outputs.heard_by(source, engine))
                     _write(events, outputs.sinks, ledger)
             except (AudioError, DeviceError, ServerError) as error:
-                code = _fail(error, EXIT_FAILED)
+                code = EXIT_FAILED
+                tell(f"ser-stream: {error}")
             except KeyboardInterrupt as interrupt:
-                code, interrupted = _exit_of(interrupt), True
+                code, interrupted = code_of(interrupt), True
+                forgive()
                 _write(engine.flush(), outputs.sinks, ledger)
             finally:
                 ledger.close(
@@ -103,9 +90,10 @@ def _listen(flags: argparse.Namespace) -> int:
 
 def _write(events: Iterable[EmotionEvent], sinks: Sequence[Sink], ledger: Ledger) -> None:
     for event in events:
-        ledger.add(event)
-        for sink in sinks:
-            sink.write(event)
+        with uninterrupted():
+            ledger.add(event)
+            for sink in sinks:
+                sink.write(event)
 
 
 def _list_devices(flags: argparse.Namespace) -> int:
@@ -122,43 +110,13 @@ def _list_devices(flags: argparse.Namespace) -> int:
             f"({device.channels} channels, {device.sample_rate} Hz)"
         )
     if not devices:
-        _tell("no microphone")
+        tell("no microphone")
     return EXIT_OK
-
-
-def _exit_of(interrupt: KeyboardInterrupt) -> int:
-    return EXIT_TERMINATED if isinstance(interrupt, Terminated) else EXIT_INTERRUPTED
 
 
 def _say(flags: argparse.Namespace, name: str, what: str) -> None:
     if not flags.quiet:
-        _tell(f"{name}: {what}" + (", Ctrl-C ends" if flags.mic else ""))
-
-
-def _fail(error: SerError, code: int) -> int:
-    _tell(f"ser-stream: {error}")
-    return code
-
-
-def _tell(text: str) -> None:
-    if sys.stderr is not None:  # print would take standard output for it
-        print(printable_lines(text), file=sys.stderr)
-
-
-def _drop_output() -> None:
-    """Keep Python from failing once more when it flushes a broken output at exit."""
-    if sys.stdout is None:
-        return
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _speak_utf8() -> None:
-    for output in (sys.stdout, sys.stderr):
-        if hasattr(output, "reconfigure"):
-            output.reconfigure(encoding="utf-8", errors="backslashreplace")
+        tell(f"{name}: {what}" + (", Ctrl-C ends" if flags.mic else ""))
 
 
 if __name__ == "__main__":

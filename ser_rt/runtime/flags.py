@@ -6,6 +6,7 @@ import argparse
 
 import ser_rt
 from ser_rt.config import SAMPLE_RATE
+from ser_rt.outputs import new_file
 from ser_rt.runtime.defaults import (
     GATE_THRESHOLD,
     HALF_LIFE_S,
@@ -31,7 +32,8 @@ example:
   ffmpeg -i talk.mp4 -f wav - | ser-stream - --format jsonl
 
 Events go to standard output, everything else to standard error. The exit code is 0; 1 if audio,
-model or device failed; 2 if the command makes no sense; 130 after Ctrl-C, 143 after SIGTERM.
+model or device failed; 2 if the command makes no sense; 130 after Ctrl-C, 143 after SIGTERM,
+129 after SIGHUP.
 """
 
 
@@ -76,7 +78,7 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
     add("--mic", action="store_true", help="listen to a microphone")
     add("--device", metavar="NAME", help="which one: its number, or part of its name")
     add("--no-reconnect", action="store_true", help="end when a device or a URL is lost")
-    add("--save-input", metavar="FILE.flac", help="record what is heard")
+    add("--save-input", type=new_file, metavar="FILE.flac", help="record what is heard")
     add("--list-devices", action="store_true", help="list the microphones and exit")
     add("--json", action="store_true", help="list them as JSON")
     add(
@@ -214,7 +216,13 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
         help="live: a display that moves, for text on a terminal (default when live); "
         "plain: a line for each event",
     )
-    add("--output", "-o", metavar="FILE", help="write to a file instead of standard output")
+    add(
+        "--output",
+        "-o",
+        type=new_file,
+        metavar="FILE",
+        help="write to a file instead of standard output (-)",
+    )
     add("--rotate", type=float, metavar="MB", help="begin a new --output file at this size")
     add("--rotate-keep", type=int, default=5, metavar="N", help="old ones to keep (%(default)s)")
     add("--top-k", type=int, metavar="N", help="name the N likeliest emotions only")

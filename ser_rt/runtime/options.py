@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ser_rt.errors import ConfigError
 from ser_rt.names import printable
+from ser_rt.outputs import STANDARD_OUTPUT, is_special
 from ser_rt.runtime.flags import make_parser
 from ser_rt.text_files import read_text
 
@@ -55,6 +56,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _check_needs(flags, _given(parser, [*of_file, *argv]))
     _check_values(flags)
     _check_paths(flags)
+    if flags.output == Path(STANDARD_OUTPUT):
+        flags.output = None
     return flags
 
 
@@ -101,7 +104,7 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
         (not flags.no_vad, "vad_pre_roll", "does nothing with --no-vad"),
         (flags.server, "token_file", "needs --server"),
         *((flags.server is None, dest, "is the server's choice with --server") for dest in _LOCAL),
-        (flags.output, "rotate", "needs --output"),
+        (_is_file(flags.output), "rotate", "needs --output with a file"),
         (one, "save_input", "records one input"),
         (one or flags.format != "srt", "format", "srt has one timeline: give one input"),
     ):
@@ -126,18 +129,25 @@ def _check_values(flags: argparse.Namespace) -> None:
 
 def _check_paths(flags: argparse.Namespace) -> None:
     """Refuse outputs that would overwrite what is listened to, or each other."""
+    if flags.save_input is not None and not _is_file(flags.save_input):
+        msg = f"--save-input {flags.save_input} is no file: FLAC is completed at its end; name one"
+        raise ConfigError(msg)
     for flag, path in (("--output", flags.output), ("--save-input", flags.save_input)):
-        if path is not None and _is_one_of(Path(path), flags.files):
+        if _is_file(path) and _is_one_of(path, flags.files):
             msg = f"{flag} {printable(path)} is a file to listen to; it would be overwritten"
             raise ConfigError(msg)
     if flags.output is not None and flags.save_input is not None:
-        output, heard = Path(flags.output), Path(flags.save_input)
-        if output.resolve() == heard.resolve() or _is_one_of(heard, [flags.output]):
+        output, heard = flags.output, flags.save_input
+        if output.resolve() == heard.resolve() or _is_one_of(heard, [output]):
             msg = f"--output and --save-input are both {printable(output)}; name two files"
             raise ConfigError(msg)
 
 
-def _is_one_of(path: Path, files: Sequence[str]) -> bool:
+def _is_file(path: Path | None) -> bool:
+    return not (path is None or str(path) == STANDARD_OUTPUT or is_special(path))
+
+
+def _is_one_of(path: Path, files: Sequence[str | Path]) -> bool:
     exists = os.path.exists  # Path.exists stops at a name that is too long
     return exists(path) and any(exists(file) and path.samefile(file) for file in files)
 

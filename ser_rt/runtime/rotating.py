@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ser_rt.errors import OutputError
 from ser_rt.names import printable
+from ser_rt.outputs import is_special
 
 
 class RotatingFile(io.TextIOBase):
@@ -36,27 +39,36 @@ class RotatingFile(io.TextIOBase):
         if self._header == "":
             self._header = text
         self._size += size
-        return self._file.write(text)
+        with self._translated():
+            return self._file.write(text)
 
     def flush(self) -> None:
         """Hand over to the system what was written."""
         if not self._file.closed:
-            self._file.flush()
+            with self._translated():
+                self._file.flush()
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with self._translated():
+            self._file.close()
         super().close()
 
     def _open(self) -> None:
-        try:
+        mode = "a" if is_special(self._path) else "w"
+        with self._translated():
             self._file = self._path.open(
-                "w", encoding="utf-8", errors="backslashreplace", newline=""
+                mode, encoding="utf-8", errors="backslashreplace", newline=""
             )
+        self._size = 0
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             msg = f"{printable(self._path)} cannot be written: {error.strerror}"
             raise OutputError(msg) from error
-        self._size = 0
 
     def _rotate(self) -> None:
         self._file.close()

@@ -162,8 +162,8 @@ class _Routes:
         streams, most = self._service.taken, self._service.limits.max_streams
         return JSONResponse({"status": "ready", "streams": streams, "max_streams": most})
 
-    async def openapi(self, _request: Request) -> Response:
-        return JSONResponse(description())
+    async def openapi(self, request: Request) -> Response:
+        return JSONResponse(description(request.scope["root_path"]))
 
     async def page(self, _request: Request) -> Response:
         index = STATIC / "index.html"

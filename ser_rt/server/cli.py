@@ -8,12 +8,13 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ser_rt
-from ser_rt.errors import ConfigError, MissingDependencyError, OutputError, SerError
+from ser_rt.cli import run_command
+from ser_rt.errors import ConfigError, MissingDependencyError, OutputError
 from ser_rt.runtime.providers import PROVIDERS
 from ser_rt.server.limits import Limits
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("ser_rt.server")
 
 PORT = 8765
+OWN_PROXIES = ("127.0.0.1", "::1")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")
 LEVELS = ("debug", "info", "warning", "error")
 _EPILOG = """\
@@ -30,8 +32,8 @@ example:
   ser-serve
   ser-stream --mic --server ws://127.0.0.1:8765/v1/stream
 
-The page is at http://127.0.0.1:8765/. On SIGTERM or Ctrl-C streams get their last results, and the
-exit code is 0; 1 if model, device or network failed; 2 if the command makes no sense.
+The page is at http://127.0.0.1:8765/. On SIGTERM, SIGHUP or Ctrl-C streams get their last results,
+and the exit code is 0; 1 if model, device or network failed; 2 if the command makes no sense.
 """
 
 
@@ -88,6 +90,15 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "names, else any)",
     )
     add("--insecure", action="store_true", help="listen beyond this machine without keys")
+    add(
+        "--proxy",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="a reverse proxy, or a network of them, whose X-Forwarded-Proto and X-Forwarded-For "
+        "are believed; repeatable (this machine's)",
+    )
+    add("--root-path", default="", metavar="/PATH", help="what a proxy takes off each address")
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
@@ -119,22 +130,15 @@ _MEANINGS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``ser-serve``; return 0, 1 (failed) or 2 (usage)."""
-    flags = make_parser().parse_args(argv)
-    logging.basicConfig(
-        level=flags.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
-    )
-    try:
-        return _serve(flags)
-    except SerError as error:
-        print(f"ser-serve: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
-    except KeyboardInterrupt:
-        return 130
+    return run_command("ser-serve", lambda: _serve(make_parser().parse_args(argv)))
 
 
 def _serve(flags: argparse.Namespace) -> int:
     import asyncio
 
+    logging.basicConfig(
+        level=flags.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
+    )
     server = build(flags)
     try:
         asyncio.run(server.serve())
@@ -183,6 +187,8 @@ def build(flags: argparse.Namespace) -> Server:
         service,
         host=flags.host,
         port=flags.port,
+        forwarded_allow_ips=flags.proxy or list(OWN_PROXIES),
+        root_path=flags.root_path.rstrip("/"),
         ssl_certfile=flags.tls_cert,
         ssl_keyfile=flags.tls_key,
     )
@@ -201,10 +207,24 @@ def _check(flags: argparse.Namespace) -> None:
     if not 0 <= flags.port <= 65_535:
         msg = f"--port must be within 0 and 65535, not {flags.port}"
         raise ConfigError(msg)
+    _check_addresses(flags)
+
+
+def _check_addresses(flags: argparse.Namespace) -> None:
+    """Refuse origins, names, proxies and roots that are none."""
     for origin in flags.cors_origin:
         if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\sA-Z]+", origin):
             msg = f"--cors-origin must be as https://app.example, not {origin!r}"
             raise ConfigError(msg)
+    for address in flags.proxy:
+        try:
+            ip_network(address, strict=False)
+        except ValueError as error:
+            msg = f"--proxy must be an address or a network such as 10.0.0.0/8, not {address!r}"
+            raise ConfigError(msg) from error
+    if not re.fullmatch(r"(/[\w.~-]+)*/?", flags.root_path, re.ASCII):
+        msg = f"--root-path must be as /path, not {flags.root_path!r}"
+        raise ConfigError(msg)
     for name in flags.allowed_host:
         if name != "*" and "*" in name.removeprefix("*."):
             msg = f"--allowed-host must be as app.example or *.app.example, not {name!r}"

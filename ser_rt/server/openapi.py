@@ -10,8 +10,8 @@ from ser_rt.server.protocol import STATUSES, schema
 from ser_rt.server.uploads import QUERY
 
 
-def description() -> dict[str, Any]:
-    """Return the OpenAPI document."""
+def description(root: str = "") -> dict[str, Any]:
+    """Return the OpenAPI document of a server whose addresses begin with a root."""
     schemas = _schemas()
     settings = {name: dict(schemas["config"]["properties"][name]) for name in QUERY}
     return {
@@ -21,6 +21,7 @@ def description() -> dict[str, Any]:
             "version": ser_rt.__version__,
             "description": "Emotion in speech. The WebSocket /v1/stream is in docs/protocol.md.",
         },
+        "servers": [{"url": root or "/"}],
         "components": {
             "schemas": schemas,
             "securitySchemes": {
@@ -53,7 +54,12 @@ def description() -> dict[str, Any]:
                             "multipart/form-data": {
                                 "schema": {
                                     "type": "object",
-                                    "properties": {"file": {"type": "string", "format": "binary"}},
+                                    "required": ["file"],
+                                    "properties": {
+                                        "file": {"type": "string", "format": "binary"},
+                                        **settings,
+                                    },
+                                    "additionalProperties": False,
                                 }
                             },
                         },

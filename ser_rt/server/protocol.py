@@ -54,6 +54,7 @@ STATUSES = {
     "not_ready": 503,
     "server_full": 503,
     "shutting_down": 503,
+    "no_storage": 507,
 }
 """How a request is answered with an error."""
 

@@ -22,6 +22,7 @@ from ser_rt.errors import SerError
 from ser_rt.server.limits import CONFIG_TIMEOUT_S, Limits
 from ser_rt.server.service import Service
 from ser_rt.server.session import CUT_OFF
+from ser_rt.terminable import ENDING, is_ignored
 
 logger = logging.getLogger(__name__)
 
@@ -189,7 +190,8 @@ class Server(uvicorn.Server):
             return
         before = {
             number: signal.signal(number, self.handle_exit)
-            for number in (signal.SIGINT, signal.SIGTERM)
+            for number in (signal.SIGINT, *ENDING)
+            if number == signal.SIGINT or not is_ignored(number)
         }
         try:
             yield

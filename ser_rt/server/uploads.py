@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import tempfile
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, ClusterError, ConfigError, InferenceError
 from ser_rt.runtime.settings import make_engines
 from ser_rt.runtime.sources.file import FileSource
+from ser_rt.server.bodies import HOW, is_of_curl, receive, stored
 from ser_rt.server.hearing import Events
 from ser_rt.server.protocol import (
     SETTINGS,
@@ -31,34 +30,47 @@ from ser_rt.server.service import Service
 from ser_rt.whole import whole_number
 
 QUERY = (*(name for name in SETTINGS if name != "name"), "top_k", "channel", "track")
-"""What a request may set, as in ``config``."""
+"""What a request may set, as in ``config``: in its address, or in fields of its form."""
 
 
 async def classify(request: Request, service: Service) -> dict[str, Any]:
     """Return what is heard in the file of a request; nothing is left of the file afterwards.
 
     Raises:
-        ProtocolError: The file or a setting is unfit, there is too much of it, or its client left.
+        ProtocolError: The file or a setting is unfit, there is too much of it, this machine has no
+            room for it, or its client left.
     """
     try:
         return await _classify(request, service)
     except ClientDisconnect:
         msg = "the client left"
         raise ProtocolError(msg, "bad_request") from None
+    except ProtocolError as error:
+        if error.code == "bad_audio" and is_of_curl(request) and HOW not in str(error):
+            msg = f"{error} (if it has lost bytes, as by curl -d: {HOW})"
+            raise ProtocolError(msg, error.code) from error
+        raise
 
 
 async def _classify(request: Request, service: Service) -> dict[str, Any]:
-    config = _config(request.query_params)
-    # The client's name for it chooses no path.
-    with tempfile.TemporaryDirectory(prefix="ser-rt-", ignore_cleanup_errors=True) as folder:
-        path = Path(folder) / "upload"
-        try:
-            async with asyncio.timeout(service.limits.upload_timeout_s):
-                with path.open("wb") as file:
-                    await _receive(request, file, service.limits.max_upload_bytes)
-        except TimeoutError:
-            msg = f"an upload may take {service.limits.upload_timeout_s:g} s"
-            raise ProtocolError(msg, "upload_too_slow") from None
+    query = [pair for pair in request.query_params.multi_items() if pair[0] != "token"]
+    config = _config(query)
+    with ExitStack() as opened:
+        with stored():
+            # The client's name for it chooses no path.
+            folder = opened.enter_context(
+                tempfile.TemporaryDirectory(prefix="ser-rt-", ignore_cleanup_errors=True)
+            )
+            path = Path(folder) / "upload"
+            try:
+                async with asyncio.timeout(service.limits.upload_timeout_s):
+                    with path.open("w+b") as file:
+                        fields = await receive(request, file, service.limits.max_upload_bytes)
+            except TimeoutError:
+                msg = f"an upload may take {service.limits.upload_timeout_s:g} s"
+                raise ProtocolError(msg, "upload_too_slow") from None
+        if fields:
+            config = _config([*query, *fields])
         hearing = _FileHearing(service.batcher.open(), config, service.limits.max_audio_s)
         events: Events = []
         try:
@@ -136,15 +148,16 @@ async def _collect(
             raise ClientDisconnect
 
 
-def _config(query: Mapping[str, str]) -> StreamConfig:
+def _config(settings: Sequence[tuple[str, str]]) -> StreamConfig:
     """Read the settings of a request, with the types that the schema gives them."""
     types = schema()["$defs"]["config"]["properties"]
     message: dict[str, Any] = {"type": "config", "sample_rate": 16_000, "timing": False}
-    for name, text in query.items():
-        if name == "token":
-            continue
+    for name, text in settings:
         if name not in QUERY:
-            msg = f"no setting {name!r}; there are {', '.join(QUERY)}"
+            msg = f"no setting {name[:80]!r}; there are {', '.join(QUERY)}"
+            raise ProtocolError(msg, "bad_request")
+        if name in message:
+            msg = f"{name} is given twice"
             raise ProtocolError(msg, "bad_request")
         kind = types[name]["type"]
         message[name] = _value(text, kind if isinstance(kind, str) else kind[0])
@@ -160,39 +173,6 @@ def _value(text: str, kind: str) -> object:
         return whole_number(text) if kind == "integer" else float(text)
     except ValueError:
         return text
-
-
-async def _receive(request: Request, file: BinaryIO, max_bytes: int) -> None:
-    """Write the body of a request, or the first file of its form, to a file."""
-    body = _limited(request, max_bytes)
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        async for data in body:
-            file.write(data)
-    else:
-        parser = MultiPartParser(request.headers, body, max_files=1, max_fields=8)
-        try:
-            form = await parser.parse()
-        except MultiPartException as error:
-            raise ProtocolError(error.message, "bad_request") from error
-        try:
-            files = [part for part in form.values() if isinstance(part, UploadFile)]
-            if files:
-                await asyncio.to_thread(shutil.copyfileobj, files[0].file, file)
-        finally:
-            await form.close()
-    if not file.tell():
-        msg = "the request holds no file: send it as the body, or in a multipart form"
-        raise ProtocolError(msg, "no_audio")
-
-
-async def _limited(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
-    count = 0
-    async for data in request.stream():
-        count += len(data)
-        if count > max_bytes:
-            msg = f"a file may have {max_bytes} bytes"
-            raise ProtocolError(msg, "upload_too_big")
-        yield data
 
 
 def _overall(events: Events) -> dict[str, Any] | None:

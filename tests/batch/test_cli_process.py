@@ -62,7 +62,9 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_table(
     }
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_ends_the_run_in_order(
     run: Run, calls: Path, tmp_path: Path, tiny_bundle: Path, number: signal.Signals, code: int
 ) -> None:

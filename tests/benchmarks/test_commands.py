@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from benchmarks.summary import spread
 from benchmarks.variant import Variant, labelled
 from ser_rt.bundle import Bundle
 from ser_rt.errors import ConfigError
+from tests.benchmarks import documents
 from tests.tiny_bundle import build_tiny_bundle
 
 QUICK = ["--rounds", "2", "--steps", "2", "--warmup", "0"]
@@ -203,3 +205,9 @@ def test_workers_keep_to_the_cores_they_are_given(tmp_path: Path, tiny_bundle: P
     flags = ["latency", "--bundle", str(tiny_bundle), "--threads", "2", "--cores", "1", *QUICK]
     (row,) = measured(tmp_path / "x.json", *flags)["rows"]
     assert row["cpu_share"] <= 1.1
+
+
+def test_a_dash_prints_the_result_instead_of_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    found = documents.document("latency", [documents.row("a", 2.0)])
+    assert commands.finish(Namespace(json=Path("-")), [found]) == 0
+    assert json.loads(capsys.readouterr().out) == found

@@ -82,7 +82,7 @@ def test_every_flag_and_argument_is_explained(capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_streams_with_their_results(
     tiny_bundle: Path, number: signal.Signals
 ) -> None:

@@ -90,7 +90,12 @@ def test_a_wrong_key_is_one_line(
     assert "unauthorized" in capsys.readouterr().err
 
 
-def test_ctrl_c_ends_with_the_last_results(running: Running, token: Path, speech: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_ends_with_the_last_results(
+    running: Running, token: Path, speech: Path, number: signal.Signals, code: int
+) -> None:
     flags = ["--server", running.ws, "--token-file", str(token), "--format=jsonl", "--no-vad"]
     command = [sys.executable, "-m", "ser_rt.runtime.cli", *flags, "--realtime", str(speech)]
     with subprocess.Popen(
@@ -98,7 +103,7 @@ def test_ctrl_c_ends_with_the_last_results(running: Running, token: Path, speech
     ) as process:
         assert process.stdout is not None
         first = json.loads(process.stdout.readline())
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=20)
     events = [json.loads(line) for line in out.splitlines()]
     assert first["end"] == 1.0
@@ -106,5 +111,5 @@ def test_ctrl_c_ends_with_the_last_results(running: Running, token: Path, speech
     assert events[-1]["interrupted"] is True
     last = [first, *events][-2]
     assert last["end"] == pytest.approx(events[-1]["audio_s"])  # all that was sent is heard
-    assert process.returncode == 130
+    assert process.returncode == code
     assert "Traceback" not in err

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,9 @@ from tests.waiting import until
 
 
 @contextmanager
-def process(*flags: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def process(*flags: str, before: Sequence[str] = ()) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run the command on a free port until it is ready."""
-    command = [sys.executable, "-m", "ser_rt.server", "--port=0", *flags]
+    command = [*before, sys.executable, "-m", "ser_rt.server", "--port=0", *flags]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as found:
         assert found.stderr is not None
         try:
@@ -54,7 +54,7 @@ def process(*flags: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
             found.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_streams_with_their_results(
     tiny_bundle: Path, number: signal.Signals
 ) -> None:
@@ -75,6 +75,15 @@ def test_a_signal_ends_streams_with_their_results(
         assert server.wait(10) == 0
         assert server.stderr is not None
         assert "Traceback" not in server.stderr.read()
+
+
+def test_a_server_that_was_started_to_outlive_its_terminal_does(tiny_bundle: Path) -> None:
+    outlive = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"]
+    with process("--model", str(tiny_bundle), before=outlive) as (server, port):
+        server.send_signal(signal.SIGHUP)
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(10) == 0
 
 
 def test_streams_that_do_not_end_are_ended(tiny_bundle: Path) -> None:
@@ -211,6 +220,10 @@ def test_a_model_that_does_not_work_ends_the_server(classifier: OnnxClassifier) 
         (["--port=70000"], 2, "--port must be within"),
         (["--tls-cert=README.md", "--tls-key=README.md"], 2, "are no certificate and its key"),
         (["--allowed-host=a*b"], 2, "--allowed-host must be as app.example or *.app.example"),
+        (["--proxy=proxy.example"], 2, "--proxy must be an address or a network"),
+        (["--proxy=*"], 2, "--proxy must be an address or a network"),
+        (["--root-path=ser"], 2, "--root-path must be as /path"),
+        (["--root-path=/ser?x"], 2, "--root-path must be as /path"),
         (["--cors-origin=friend"], 2, "--cors-origin must be as https://"),
         (["--cors-origin=https://friend.example/page"], 2, "--cors-origin must be as https://"),
         (["--max-streams=0"], 2, "max_streams must be above 0, not 0"),

@@ -64,7 +64,9 @@ def test_nothing_at_all_is_told() -> None:
         open_bytes(Pipe())
 
 
-@pytest.mark.parametrize("kind", ["FLAC", "OGG", "RF64", "AIFF", "AU", "CAF", "W64", "MP3", "WAVEX"])
+@pytest.mark.parametrize(
+    "kind", ["FLAC", "OGG", "RF64", "AIFF", "AU", "CAF", "W64", "MP3", "WAVEX"]
+)
 def test_every_format_is_heard_from_a_pipe(kind: str) -> None:
     data = encoded(kind)
     samples = heard(Pipe(*(data[at : at + 700] for at in range(0, len(data), 700))))
