@@ -11,6 +11,7 @@ from typing import Any
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import AudioInputError, BundleInvalidError, ProviderError
 from ser_rt.runtime.cuda_graphs import CudaGraphs
+from ser_rt.runtime.gpu_libraries import preload
 from ser_rt.runtime.graphs import Graph
 from ser_rt.runtime.provider_trouble import trouble
 from ser_rt.runtime.providers import CPU, Execution, onnxruntime
@@ -128,8 +129,7 @@ def _undisturbed(ort: Any, *, is_gpu: bool) -> Iterator[None]:
     with contextlib.redirect_stdout(io.StringIO()):
         ort.set_default_logger_severity(_QUIET)
         try:
-            if hasattr(ort, "preload_dlls"):
-                ort.preload_dlls()
+            preload(ort)
             yield
         finally:
             ort.set_default_logger_severity(_WARNINGS)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ser_rt.bundle import Bundle
-from ser_rt.runtime.cuda_graphs import MOST_GRAPHS, CudaGraphs
+from ser_rt.runtime.cuda_graphs import BATCHES, MOST_GRAPHS, CudaGraphs
 from ser_rt.runtime.providers import CPU, onnxruntime
 
 
@@ -56,10 +56,38 @@ def test_shapes_without_end_are_not_all_captured(bundle: Bundle) -> None:
     ort = onnxruntime()
     real = ort.InferenceSession(str(bundle.model_path), providers=[CPU])
     graphs = CudaGraphs(ort, seen := OnCpu(real), device="cpu")
-    for length in range(1000, 1000 + 2 * MOST_GRAPHS):
+    lengths = range(1000, 1000 + 2 * MOST_GRAPHS)
+    for length in lengths:
+        graphs.run(["logits"], "input_values", np.ones((1, length), np.float32))
+    assert set(seen.graph_ids) == {"-1"}, "a length that came once"
+    for length in [*lengths, *lengths]:
         graphs.run(["logits"], "input_values", np.ones((1, length), np.float32))
     assert len(graphs._captured) == MOST_GRAPHS
-    wave = np.ones((1, 1000 + 2 * MOST_GRAPHS), np.float32)
+    seen.graph_ids.clear()
     for _ in range(3):
-        graphs.run(["logits"], "input_values", wave)
+        graphs.run(["logits"], "input_values", np.ones((1, lengths[-1]), np.float32))
     assert set(seen.graph_ids) == {"-1"}
+
+
+def test_what_is_remembered_of_shapes_does_not_grow(bundle: Bundle) -> None:
+    ort = onnxruntime()
+    real = ort.InferenceSession(str(bundle.model_path), providers=[CPU])
+    graphs = CudaGraphs(ort, OnCpu(real), device="cpu")
+    for length in range(1000, 1400):
+        graphs.run(["logits"], "input_values", np.ones((1, length), np.float32))
+    assert len(graphs._seen) == 256
+
+
+@pytest.mark.parametrize("batch", [1, 5, 7, 8, 13, 300])
+def test_batches_are_filled_up_to_a_few_sizes(bundle: Bundle, batch: int) -> None:
+    ort = onnxruntime()
+    real = ort.InferenceSession(str(bundle.model_path), providers=[CPU])
+    graphs = CudaGraphs(ort, OnCpu(real), device="cpu")
+    rng = np.random.default_rng(batch)
+    for _ in range(3):
+        waves = rng.standard_normal((batch, 4000)).astype(np.float32)
+        (found,) = graphs.run(["probabilities"], "input_values", waves)
+        (expected,) = real.run(["probabilities"], {"input_values": waves})
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    ((captured, _),) = graphs._captured
+    assert captured == (batch if batch > BATCHES[-1] else min(b for b in BATCHES if b >= batch))
