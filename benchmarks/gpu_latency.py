@@ -28,9 +28,8 @@ Make = Callable[[], "Runner"]
 PEERS = {
     "PyTorch eager fp32": ("eager", "float32"),
     "PyTorch eager fp16": ("eager", "float16"),
-    "torch.compile fp16": ("compiled", "float16"),
-    "torch.compile with CUDA graphs fp32": ("compiled_with_graphs", "float32"),
     "torch.compile with CUDA graphs fp16": ("compiled_with_graphs", "float16"),
+    "torch.compile fp16": ("compiled", "float16"),
     "CUDA graphs fp16": ("cuda_graph", "float16"),
 }
 """Functions of `torch_peers`, and the type of weights and activations."""
@@ -69,7 +68,7 @@ def latency(context: Context) -> dict[str, Any]:
     reference = steps.get("PyTorch eager fp32", [])
     for row in rows:
         if row["label"] in steps:
-            row |= _figures(steps[row["label"]], reference, row["label"])
+            row.update(_figures(steps[row["label"]], reference, row["label"]))
     return {"rows": rows, "ratios": _ratios(rows)}
 
 

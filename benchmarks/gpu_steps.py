@@ -30,7 +30,7 @@ class Scale:
         batches: Windows in a call.
         streams: Numbers of live streams to try, until one does not keep up.
         stream_s: How long each is simulated.
-        training: Windows in a step, by seconds of a window.
+        training: Precision, seconds of a window, and windows in a step.
         training_steps: Timed steps of each.
         takes: Clips of each of 4 speakers and 15 emotions in the corpus of the recipe.
         epochs: Of the recipe.
@@ -43,8 +43,11 @@ class Scale:
     batches: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
     streams: tuple[int, ...] = (100, 250, 500, 750, 1000, 1500, 2000)
     stream_s: float = 5.0
-    training: dict[str, tuple[int, ...]] = field(
-        default_factory=lambda: {"4": (1, 2, 4, 8, 16), "10": (4, 8)}
+    training: tuple[tuple[str, float, tuple[int, ...]], ...] = (
+        ("fp32", 4.0, (1, 2, 4, 8, 16)),
+        ("fp32", 10.0, (4, 8)),
+        ("bf16", 10.0, (4, 8)),
+        ("fp16", 10.0, (4, 8)),
     )
     training_steps: int = 6
     takes: int = 6
@@ -77,7 +80,7 @@ SCALES = {
         batches=(1, 3),
         streams=(2,),
         stream_s=0.5,
-        training={"1": (2,)},
+        training=(("fp32", 1.0, (2,)), ("bf16", 1.0, (2,))),
         training_steps=1,
         takes=1,
         epochs=1,
@@ -98,11 +101,6 @@ class Context:
     def checkpoint(self) -> Path:
         """The network with random weights."""
         return self.work / "network"
-
-    @property
-    def providers(self) -> tuple[str, ...]:
-        """Providers to compare with the CPU."""
-        return ("cpu",) if self.device == "cpu" else ("cuda", "tensorrt")
 
     def bundle(self, precision: str) -> Path:
         """Folder of the network's bundle at a precision."""
@@ -161,8 +159,8 @@ def export(context: Context, precision: str) -> dict[str, Any]:
     return {"gates": manifest["gates"], "tools": manifest["tools"]}
 
 
-def check_bundles(context: Context) -> dict[str, Any]:
-    """Run ser-check of every bundle on every provider."""
+def check_bundles(context: Context, provider: str) -> dict[str, Any]:
+    """Run ser-check of every bundle on a provider."""
     from ser_rt.bundle import Bundle
     from ser_rt.errors import SerError
     from ser_rt.runtime.check import check
@@ -172,22 +170,38 @@ def check_bundles(context: Context) -> dict[str, Any]:
     reports = []
     for name, folder in folders.items():
         try:
-            bundle = Bundle.load(folder)
-            reports.append(check(bundle, context.providers, None, context.scale.probes).to_dict())
+            report = check(Bundle.load(folder), (provider,), None, context.scale.probes)
+            reports.append(report.to_dict())
         except SerError as error:
             reports.append({"bundle": name, "ok": False, "problem": str(error), "rows": []})
     return {"reports": reports}
 
 
+def check_others(context: Context, provider: str) -> dict[str, Any]:
+    """Run ser-check on a provider that may not come up, with a cold cache and with a warm one."""
+    place = provider if context.device == "cuda" else "cpu"
+    return {when: check_bundles(context, place)["reports"] for when in ("cold", "warm")}
+
+
 def run_tests(_: Context) -> dict[str, Any]:
-    """Run the tests that need the hardware."""
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "hardware", "tests/runtime"]
+    """Run the tests that need a GPU."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-m",
+        "hardware",
+        "tests/runtime/test_on_gpu.py",
+    ]
     command += ["-p", "no:cacheprovider", "--override-ini", "filterwarnings=default"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     print(done.stdout, done.stderr, file=sys.stderr)
-    last = done.stdout.strip().splitlines()[-1:]
+    said = " ".join(done.stdout.strip().splitlines()[-1:])
     failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return {"exit_code": done.returncode, "said": " ".join(last), "failed": failed}
+    return {"ok": not done.returncode, "problem": said if done.returncode else "", "said": said} | {
+        "failed": failed
+    }
 
 
 def _lazy(module: str, function: str) -> Callable[[Context], dict[str, Any]]:
@@ -205,7 +219,7 @@ STEPS = {
     "network": Step(make_network, 90),
     "export-fp32": Step(lambda context: export(context, "fp32"), 300),
     "export-fp16": Step(lambda context: export(context, "fp16"), 300),
-    "check": Step(check_bundles, 150),
+    "check": Step(lambda context: check_bundles(context, context.device), 150),
     "precision": Step(_lazy("gpu_measure", "precision"), 90),
     "tests": Step(run_tests, 90),
     "batches": Step(_lazy("gpu_measure", "batches"), 120),
@@ -214,5 +228,8 @@ STEPS = {
     "latency": Step(_lazy("gpu_latency", "latency"), 180),
     "training": Step(_lazy("gpu_training", "matrix"), 150),
     "recipe": Step(_lazy("gpu_training", "recipe"), 150),
+    "tensorrt": Step(lambda context: check_others(context, "tensorrt"), 60),
+    "tensorrt-rtx": Step(lambda context: check_others(context, "tensorrt-rtx"), 150),
+    "webgpu": Step(lambda context: check_others(context, "webgpu"), 90),
 }
 """In order of worth, each after what it needs."""

@@ -33,12 +33,12 @@ def matrix(context: Context) -> dict[str, Any]:
     """Train a few steps of every precision, size and way to save memory."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     rows = []
-    for seconds, sizes in context.scale.training.items():
-        for precision, saves, size in product(DTYPES, (False, True), sizes):
+    for precision, seconds, sizes in context.scale.training:
+        for saves, size in product((False, True), sizes):
             row: dict[str, Any] = {"precision": precision, "checkpointing": saves, "batch": size}
-            row |= {"window_s": float(seconds)}
+            row |= {"window_s": seconds}
             try:
-                row |= _trained(context, precision, size, float(seconds), saves=saves)
+                row |= _trained(context, precision, size, seconds, saves=saves)
             except (torch.OutOfMemoryError, RuntimeError) as error:
                 row["problem"] = str(error).splitlines()[0][:300]
             rows.append(row)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ser_rt.errors import MissingDependencyError, ProviderError
+from ser_rt.runtime.plugins import RTX, WEBGPU, Plugin
 
 if TYPE_CHECKING:  # command lines read the names below, and must start without numpy
     from ser_rt.bundle import Bundle
@@ -45,6 +46,8 @@ class Execution:
     """Whether calls of the same shape are captured as one CUDA graph."""
     limits_shapes: bool = False
     """Whether a graph takes only shapes between its least and its most."""
+    plugin: Plugin | None = None
+    """What brings the provider, where onnxruntime itself does not."""
     open: Callable[[Graph, int], OpenGraph] | None = None
     """What opens a graph for a number of threads; None for onnxruntime."""
 
@@ -86,6 +89,29 @@ def tensorrt(load: Workload) -> list[Execution]:
     ]
 
 
+def tensorrt_rtx(load: Workload) -> list[Execution]:
+    """Compile for an NVIDIA card with TensorRT for RTX, in seconds; the driver is all it needs."""
+    from ser_rt.runtime.tensorrt import rtx_options
+
+    bundle = load.bundle
+    _refuse_int8(bundle, "tensorrt-rtx")
+    return [
+        Execution(
+            "tensorrt-rtx",
+            RTX.ep_name,
+            lambda graph: [(RTX.ep_name, rtx_options(bundle, graph))],
+            limits_shapes=True,
+            plugin=RTX,
+        )
+    ]
+
+
+def webgpu(load: Workload) -> list[Execution]:
+    """Run on any graphics card, through Vulkan, Metal or Direct3D 12."""
+    _refuse_int8(load.bundle, "webgpu")
+    return [Execution("webgpu", WEBGPU.ep_name, lambda _: [(WEBGPU.ep_name, {})], plugin=WEBGPU)]
+
+
 def openvino(load: Workload) -> list[Execution]:
     """Run on the processor with OpenVINO: another set of kernels, faster for some networks."""
     from ser_rt.runtime.openvino_session import OpenVinoSession
@@ -107,6 +133,8 @@ PROVIDERS: dict[str, Callable[[Workload], list[Execution]]] = {
     "cpu": cpu,
     "cuda": cuda,
     "tensorrt": tensorrt,
+    "tensorrt-rtx": tensorrt_rtx,
+    "webgpu": webgpu,
     "openvino": openvino,
     "auto": auto,
 }
