@@ -42,7 +42,8 @@ tar xzf "$here/{SOURCE}" -C "$into"
 if [ -e "$here/{PACKAGES}.000" ]; then
     cat "$here/{PACKAGES}".* | tar xJ -C "$into/packages"
 fi
-echo "cd $into && PYTHONPATH=packages python3 -m benchmarks.gpu_session run --commit $(cat "$here/{COMMIT}")"
+commit=$(cat "$here/{COMMIT}")
+echo "cd $into && PYTHONPATH=packages python3 -m benchmarks.gpu_session run --commit $commit"
 """
 
 

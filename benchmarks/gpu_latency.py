@@ -11,6 +11,7 @@ import numpy as np
 from ser_rt.bundle import Bundle, built_in_bundles, sample_path
 from ser_rt.preprocessing import read_speech
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.providers import PROVIDERS, cuda
 
 from .gpu_steps import PRECISIONS
 from .runners import StreamRunner, WindowRunner
@@ -33,6 +34,9 @@ PEERS = {
     "CUDA graphs fp16": ("cuda_graph", "float16"),
 }
 """Functions of `torch_peers`, and the type of weights and activations."""
+
+PLAIN = "cuda without graphs"
+"""A provider of this measurement alone."""
 
 COMPILED = "torch.compile with CUDA graphs fp16"
 
@@ -81,14 +85,20 @@ def _ours(context: Context, audio: FloatArray) -> dict[str, Make]:
         for reuse in (True, False) if bundle.feature_reuse else (False,):
             form = "parts" if reuse else "whole"
 
-            def make(bundle: Bundle = bundle, reuse: bool = reuse) -> Runner:  # noqa: FBT001
-                classifier = OnnxClassifier(
-                    bundle, context.device, 1, reuse=reuse, fixed_lengths=True
-                )
-                return StreamRunner(Variant("ser-rt"), audio, classifier)
-
-            found[f"ser-rt {name}, {form}"] = make
+            found[f"ser-rt {name}, {form}"] = _stream(bundle, context.device, audio, reuse=reuse)
+            if context.device == "cuda" and name == "network fp16":
+                label = f"ser-rt {name}, {form}, without CUDA graphs"
+                found[label] = _stream(bundle, PLAIN, audio, reuse=reuse)
     return found
+
+
+def _stream(bundle: Bundle, provider: str, audio: FloatArray, *, reuse: bool) -> Make:
+    def make() -> Runner:
+        PROVIDERS[PLAIN] = lambda load: cuda(load)[-1:]
+        classifier = OnnxClassifier(bundle, provider, 1, reuse=reuse, fixed_lengths=True)
+        return StreamRunner(Variant("ser-rt"), audio, classifier)
+
+    return make
 
 
 def _peer(context: Context, label: str, audio: FloatArray) -> Make:

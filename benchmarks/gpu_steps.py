@@ -41,8 +41,8 @@ class Scale:
     rounds: int = 10
     hops: int = 20
     batches: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-    streams: tuple[int, ...] = (100, 250, 500, 750, 1000, 1500, 2000)
-    stream_s: float = 5.0
+    streams: tuple[int, ...] = (250, 500, 750, 1000, 1500, 2000)
+    stream_s: float = 4.0
     training: tuple[tuple[str, float, tuple[int, ...]], ...] = (
         ("fp32", 4.0, (1, 2, 4, 8, 16)),
         ("fp32", 10.0, (4, 8)),
