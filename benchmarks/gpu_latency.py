@@ -132,7 +132,9 @@ def _figures(steps: list[Step], reference: list[Step], label: str) -> dict[str, 
     found: dict[str, Any] = {"hop_ms": spread([1e3 * step.cost_s for step in steps])}
     if reference and "compact" not in label:
         pairs = zip(steps, reference, strict=True)
-        gaps = [np.abs(np.subtract(a.probabilities, b.probabilities)).max() for a, b in pairs]
+        gaps = [
+            np.abs(np.array(a.probabilities) - np.array(b.probabilities)).max() for a, b in pairs
+        ]
         found["max_difference"] = float(max(gaps))
     return found
 

@@ -102,7 +102,8 @@ def recipe(context: Context) -> dict[str, Any]:
     from ser_rt.corpus import load_manifest
     from ser_rt.trainer import create_trainer
 
-    clips = load_manifest(write_corpus(context.work / "corpus", context.scale.takes), EMOTIONS)
+    corpus = write_corpus(context.work / "corpus", context.scale.takes)
+    clips = load_manifest(corpus, tuple(EMOTIONS))
     crop_s = CLIP_S if context.device == "cuda" else 1.0
     settings = TrainingConfig(
         output_dir=str(context.work / "trained"),

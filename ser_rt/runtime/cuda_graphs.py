@@ -6,7 +6,7 @@ https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html#usin
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,7 +36,8 @@ class CudaGraphs:
     """Runs a session with ``enable_cuda_graph``. Thread-safe: one call at a time.
 
     The first call of a shape is an ordinary one: at the end of a recording shapes come that never
-    come again. The second records, the third replays.
+    come again. The second records, the third replays. onnxruntime keeps graphs for each thread, so
+    all calls are made in one.
     """
 
     def __init__(self, ort: Any, session: Any, device: str = "cuda") -> None:
@@ -45,21 +46,23 @@ class CudaGraphs:
         self._outputs = [x.name for x in session.get_outputs()]
         self._seen: dict[Shape, dict[str, Shape]] = {}
         self._captured: dict[Shape, _Captured] = {}
-        self._lock = threading.Lock()
+        self._thread = ThreadPoolExecutor(1, "ser-rt-cuda")
 
     def run(self, names: list[str], name: str, values: FloatArray) -> list[FloatArray]:
         """Return outputs by ``names``, given the input ``name``."""
+        return self._thread.submit(self._run, names, name, values).result()
+
+    def _run(self, names: list[str], name: str, values: FloatArray) -> list[FloatArray]:
         count = len(values)
         values = _filled_up(values)
-        with self._lock:
-            captured = self._captured.get(values.shape)
-            if captured is None and values.shape in self._seen:
-                captured = self._bind(name, values.shape)
-            if captured is None:
-                return [found[:count] for found in self._run_plainly(names, name, values)]
-            captured.input.update_inplace(np.ascontiguousarray(values))
-            self._session.run_with_iobinding(captured.binding, captured.options)
-            return [captured.outputs[wanted].numpy()[:count] for wanted in names]
+        captured = self._captured.get(values.shape)
+        if captured is None and values.shape in self._seen:
+            captured = self._bind(name, values.shape)
+        if captured is None:
+            return [found[:count] for found in self._run_plainly(names, name, values)]
+        captured.input.update_inplace(np.ascontiguousarray(values))
+        self._session.run_with_iobinding(captured.binding, captured.options)
+        return [captured.outputs[wanted].numpy()[:count] for wanted in names]
 
     def _run_plainly(self, names: list[str], name: str, values: FloatArray) -> list[FloatArray]:
         results = self._session.run(None, {name: values}, self._run_options(_SKIP))

@@ -76,7 +76,7 @@ def test_lengths_without_end_are_right(on_gpu: OnnxClassifier, on_cpu: OnnxClass
 
 
 def test_threads_share_a_model(compact: Bundle, on_cpu: OnnxClassifier) -> None:
-    """A graph belongs to the thread that recorded it."""
+    """A graph is kept for the thread that recorded it."""
     shared = OnnxClassifier(compact, "cuda", fixed_lengths=True)
     given = [waves(1, seed=i) for i in range(32)]
     expected = [on_cpu(window) for window in given]
