@@ -53,10 +53,9 @@ def _trained(
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     torch.manual_seed(0)
-    with torch.device(device):
-        model = EmotionModel(network_settings(context)).train()
-        waveforms = 0.1 * torch.randn(size, round(seconds * SAMPLE_RATE))
-        labels = torch.arange(size) % len(EMOTIONS)
+    model = EmotionModel(network_settings(context)).train().to(device)
+    waveforms = 0.1 * torch.randn(size, round(seconds * SAMPLE_RATE), device=device)
+    labels = torch.arange(size, device=device) % len(EMOTIONS)
     prepare(model, TrainingConfig(gradient_checkpointing=saves))
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=3e-5)

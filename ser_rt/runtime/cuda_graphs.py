@@ -19,15 +19,43 @@ BATCHES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 MOST_GRAPHS = 32
 """A graph keeps its memory until the session ends; shapes beyond these run without one."""
 
+CAPTURABLE = frozenset(
+    (
+        *("Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Exp", "Log", "Abs", "Neg", "Sign", "Erf"),
+        *("Max", "Min", "Sum", "Clip", "Where", "Equal", "Greater", "GreaterOrEqual", "Less"),
+        *("LessOrEqual", "Not", "And", "Or", "Relu", "Sigmoid", "Tanh", "Softmax", "LogSoftmax"),
+        *("Gelu", "FastGelu", "QuickGelu", "BiasGelu", "BiasSoftmax", "LayerNormalization"),
+        *("SkipLayerNormalization", "SimplifiedLayerNormalization", "BatchNormalization"),
+        *("Conv", "FusedConv", "MatMul", "FusedMatMul", "TransposeMatMul", "Gemm", "FusedGemm"),
+        *("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "GlobalAveragePool"),
+        *("Shape", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Slice", "Expand"),
+        *("Cast", "Identity", "Range", "Gather"),
+    )
+)
+"""Ops whose CUDA kernels get all they need by value.
+
+Others copy tables from the processor's memory while they are launched. A graph would copy them
+again at each replay, from memory that is something else's by then: a Concat of unequal parts did
+so in the built-in models, and read where nothing was.
+"""
+
 _MOST_SEEN = 256
 _SKIP = "-1"
 
 Shape = tuple[int, ...]
 
 
+def uncapturable(session: Any, provider: str) -> set[str]:
+    """Return ops that a session runs on a provider and that no graph may hold."""
+    parts = session.get_provider_graph_assignment_info()
+    ran = {node.op_type for part in parts if part.ep_name == provider for node in part.get_nodes()}
+    return ran - CAPTURABLE
+
+
 class _Captured(NamedTuple):
     binding: Any
     options: Any
+    after: Any
     input: Any
     outputs: dict[str, Any]
 
@@ -61,6 +89,7 @@ class CudaGraphs:
         if captured is None:
             return [found[:count] for found in self._run_plainly(names, name, values)]
         captured.input.update_inplace(np.ascontiguousarray(values))
+        captured.after.numpy()  # a copy may return before it has arrived; this one comes after it
         self._session.run_with_iobinding(captured.binding, captured.options)
         return [captured.outputs[wanted].numpy()[:count] for wanted in names]
 
@@ -84,7 +113,7 @@ class CudaGraphs:
         for output, place in outputs.items():
             binding.bind_ortvalue_output(output, place)
         options = self._run_options(str(len(self._captured) + 1))
-        self._captured[shape] = _Captured(binding, options, value, outputs)
+        self._captured[shape] = _Captured(binding, options, self._on_device((1,)), value, outputs)
         return self._captured[shape]
 
     def _run_options(self, graph_id: str) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import AudioInputError, BundleInvalidError, ProviderError
-from ser_rt.runtime.cuda_graphs import CudaGraphs
+from ser_rt.runtime.cuda_graphs import CudaGraphs, uncapturable
 from ser_rt.runtime.gpu_libraries import preload
 from ser_rt.runtime.graphs import Graph
 from ser_rt.runtime.plugins import devices
@@ -40,6 +40,9 @@ class Session:
         """
         self._graph, self._limits_shapes = graph, execution.limits_shapes
         self._session = _open(graph, execution, threads)
+        if execution.captures and (ops := uncapturable(self._session, execution.name)):
+            msg = f"{graph.path.name} cannot be a CUDA graph: it has {', '.join(sorted(ops))}"
+            raise ProviderError(msg)
         self._graphs = CudaGraphs(onnxruntime(), self._session) if execution.captures else None
 
     @property

