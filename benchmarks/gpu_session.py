@@ -80,7 +80,7 @@ def document(flags: argparse.Namespace, context: Context) -> dict[str, Any]:
         for name in STEPS
         if (path := context.result_path(name)).is_file()
     }
-    found = results.document(flags, steps=steps)
+    found = results.document(flags, rows=[], steps=steps)
     if flags.commit:
         found["commit"] = flags.commit
     return found | {"command": "gpu-session"}

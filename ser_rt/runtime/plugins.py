@@ -44,7 +44,8 @@ RTX = Plugin(
     "tensorrt-rtx",
     "onnxruntime_ep_nv_tensorrt_rtx",
     "NvTensorRTRTXExecutionProvider",
-    "it needs an NVIDIA card and a driver with CUDA 13: see nvidia-smi",
+    "it needs an RTX card (it finds none in an H200: take cuda there) and a driver with CUDA 13, "
+    "see nvidia-smi",
 )
 WEBGPU = Plugin(
     "webgpu",

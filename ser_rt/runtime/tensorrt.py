@@ -98,7 +98,7 @@ def cache_folder(bundle: Bundle) -> Path:
     try:
         from platformdirs import user_cache_path
     except ImportError as error:
-        msg = "platformdirs is not installed: pip install 'ser-rt[gpu]'"
+        msg = "platformdirs is not installed: pip install platformdirs"
         raise MissingDependencyError(msg) from error
 
     # The manifest names the sha256 of every file.
