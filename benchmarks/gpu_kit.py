@@ -43,7 +43,7 @@ if [ -e "$here/{PACKAGES}.000" ]; then
     cat "$here/{PACKAGES}".* | tar xJ -C "$into/packages"
 fi
 commit=$(cat "$here/{COMMIT}")
-echo "cd $into && PYTHONPATH=packages python3 -m benchmarks.gpu_session run --commit $commit"
+echo "cd $into && PYTHONPATH=packages python3 -m benchmarks.gpu_session --commit $commit"
 """
 
 

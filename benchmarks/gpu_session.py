@@ -3,7 +3,7 @@
 Everything that must be seen on a GPU, in order of worth: whether answers are those of the CPU, what
 a hop costs, how many streams fit, how others do, what training takes. Each step has a process and a
 time limit of its own and writes its result at once, so a failure costs itself alone, and a session
-that was cut off goes on where it was. `pack` writes what a machine without a network needs.
+that was cut off goes on where it was. `--pack` writes what a machine without a network needs.
 """
 
 from __future__ import annotations
@@ -32,23 +32,19 @@ LEAST_S = 5.0
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(prog="gpu_session", description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    run = commands.add_parser("run", help="do the steps that are not done yet; write the result")
-    step = commands.add_parser("step", help="do one step in this process")
-    step.add_argument("name", choices=list(STEPS))
-    for parser_ in (run, step):
-        add = parser_.add_argument
-        add("--work", type=Path, default=Path("gpu-session"), help="folder of all that is written")
-        add("--device", choices=("cuda", "cpu"), default="cuda", help="cpu: to try the session out")
-        add("--scale", choices=list(SCALES), default="full", help="tiny: to try the session out")
-    run.add_argument("--steps", nargs="+", choices=list(STEPS), default=list(STEPS))
-    run.add_argument("--minutes", type=positive_int, default=10, help="for all of it (%(default)s)")
-    run.add_argument("--json", type=Path, metavar="FILE", help="default: RESULT.json in --work")
-    run.add_argument("--machine", metavar="NAME", help="name of this machine in the result")
-    run.add_argument("--commit", metavar="ID", help="of the source, where it is no checkout")
-    pack = commands.add_parser("pack", help="write an offline kit")
-    pack.add_argument("out", type=Path, help="folder to write")
-    pack.add_argument("--wheels", type=Path, help="folder of wheels to take along")
+    parser.set_defaults(command="gpu-session")
+    add = parser.add_argument
+    add("--steps", nargs="+", choices=list(STEPS), default=list(STEPS), help="only these")
+    add("--minutes", type=positive_int, default=10, help="for all of it (%(default)s)")
+    add("--work", type=Path, default=Path("gpu-session"), help="folder of all that is written")
+    add("--json", type=Path, metavar="FILE", help="default: RESULT.json in --work")
+    add("--machine", metavar="NAME", help="name of this machine in the result")
+    add("--commit", metavar="ID", help="of the source, where it is no checkout")
+    add("--device", choices=("cuda", "cpu"), default="cuda", help="cpu: to try the session out")
+    add("--scale", choices=list(SCALES), default="full", help="tiny: to try the session out")
+    add("--step", choices=list(STEPS), help="do one step in this process, and print its result")
+    add("--pack", type=Path, metavar="FOLDER", help="write an offline kit, and do nothing else")
+    add("--wheels", type=Path, metavar="FOLDER", help="of wheels that the kit takes along")
     return parser.parse_args(argv)
 
 
@@ -83,12 +79,12 @@ def document(flags: argparse.Namespace, context: Context) -> dict[str, Any]:
     found = results.document(flags, rows=[], steps=steps)
     if flags.commit:
         found["commit"] = flags.commit
-    return found | {"command": "gpu-session"}
+    return found
 
 
 def run_step(flags: argparse.Namespace) -> int:
     """Do one step, and print what it found as the last line."""
-    found = STEPS[flags.name].do(context_of(flags))
+    found = STEPS[flags.step].do(context_of(flags))
     print(json.dumps(found, default=str))
     return 0
 
@@ -110,7 +106,7 @@ def _run_step(
     log = context.work / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     context.result_path(name).parent.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", f"{__package__}.gpu_session", "step", name]
+    command = [sys.executable, "-m", f"{__package__}.gpu_session", "--step", name]
     command += ["--work", str(context.work), "--device", flags.device, "--scale", flags.scale]
     began = time.perf_counter()
     problem, found = "", {}
@@ -151,29 +147,25 @@ def _last_words(log: Path) -> str:
     return lines[-1][:400] if lines else ""
 
 
-def pack_kit(flags: argparse.Namespace) -> int:
-    """Write the offline kit."""
-    from .gpu_kit import pack
+def _run(flags: argparse.Namespace) -> int:
+    if flags.pack:
+        from .gpu_kit import pack
 
-    for path in pack(flags.out, flags.wheels):
-        print(path)
-    return 0
-
-
-COMMANDS = {"run": run_session, "step": run_step, "pack": pack_kit}
+        print(*pack(flags.pack, flags.wheels), sep="\n")
+        return 0
+    if flags.wheels:
+        msg = "--wheels needs --pack"
+        raise ConfigError(msg)
+    if flags.scale == "full" and flags.device == "cpu":
+        msg = "--device cpu is to try the session out: give it --scale tiny"
+        raise ConfigError(msg)
+    return run_step(flags) if flags.step else run_session(flags)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 when all was done, 1 on an error, 2 on a wrong command line."""
     flags = parse_args(argv)
-    if flags.command != "pack" and flags.scale == "full" and flags.device == "cpu":
-        msg = "--device cpu is to try the session out: give it --scale tiny"
-        return run_command("gpu_session", lambda: _refuse(msg))
-    return run_command("gpu_session", lambda: COMMANDS[flags.command](flags))
-
-
-def _refuse(message: str) -> int:
-    raise ConfigError(message)
+    return run_command("gpu_session", lambda: _run(flags))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with terminable():
             flags = parse(sys.argv[1:] if argv is None else argv)
             _check_standard_streams(flags)
-            return _list_devices(flags) if flags.list_devices else _listen(flags)
+            return _command(flags)(flags)
     except ConfigError as error:
         return _fail(error, EXIT_USAGE)
     except SerError as error:
@@ -50,6 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(OutputError(f"the output cannot be written: {error.strerror}"), EXIT_FAILED)
     except KeyboardInterrupt as interrupt:
         return _exit_of(interrupt)
+
+
+def _command(flags: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
+    if flags.list_devices:
+        return _list_devices
+    return _list_providers if flags.list_providers else _listen
 
 
 def _check_standard_streams(flags: argparse.Namespace) -> None:
@@ -122,6 +128,20 @@ def _list_devices(flags: argparse.Namespace) -> int:
         )
     if not devices:
         _tell("no microphone")
+    return EXIT_OK
+
+
+def _list_providers(flags: argparse.Namespace) -> int:
+    from ser_rt.runtime.provider_list import list_providers
+
+    found = list_providers()
+    if flags.json:
+        print(json.dumps([listed._asdict() for listed in found], ensure_ascii=False))
+        return EXIT_OK
+    width = max(len(listed.provider) for listed in found)
+    for listed in found:
+        mark, told = ("*", f"on {listed.device}") if listed.ok else ("-", listed.problem)
+        print(f"{mark} {listed.provider.ljust(width)}  {told}")
     return EXIT_OK
 
 

@@ -23,7 +23,7 @@ RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*-gpu-session-*.json"))
 
 def session(work: Path, *argv: str) -> tuple[int, dict[str, Any]]:
     where = ["--work", str(work), "--device", "cpu", "--scale", "tiny"]
-    code = main(["run", *where, *argv])
+    code = main([*where, *argv])
     found: dict[str, Any] = json.loads((work / "RESULT.json").read_text(encoding="utf-8"))
     return code, found["steps"]
 
@@ -61,7 +61,7 @@ def test_no_step_is_begun_without_time(
 
 
 def test_the_full_size_is_for_a_gpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "--work", str(tmp_path), "--device", "cpu"]) == 2
+    assert main(["--work", str(tmp_path), "--device", "cpu"]) == 2
     assert "--scale tiny" in capsys.readouterr().err
 
 
@@ -102,13 +102,13 @@ def test_a_kit_is_joined_where_it_arrives(
         pytest.skip("needs a checkout, sha256sum and xz")
     monkeypatch.setattr(gpu_kit, "MOST_BYTES", 200)
     kit, there = tmp_path / "kit", tmp_path / "there"
-    assert main(["pack", str(kit), "--wheels", str(wheels)]) == 0
+    assert main(["--pack", str(kit), "--wheels", str(wheels)]) == 0
     parts = sorted(kit.glob("packages.tar.xz.*"))
     assert len(parts) > 1
     assert all(part.stat().st_size <= 200 for part in parts)
     join = ["sh", str(kit / "join.sh"), str(there)]
     done = subprocess.run(join, capture_output=True, text=True, check=True)
-    assert "python3 -m benchmarks.gpu_session run --commit" in done.stdout
+    assert "python3 -m benchmarks.gpu_session --commit" in done.stdout
     assert (there / "packages" / "thing" / "data.bin").read_bytes() == bytes(range(256)) * 64
     assert (there / "pyproject.toml").is_file()
     parts[0].write_bytes(b"broken" + parts[0].read_bytes()[6:])
@@ -118,8 +118,9 @@ def test_a_kit_is_joined_where_it_arrives(
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["pack", "full"], "is not empty"),
-        (["pack", "kit", "--wheels", "none"], "has no wheels"),
+        (["--pack", "full"], "is not empty"),
+        (["--pack", "kit", "--wheels", "none"], "has no wheels"),
+        (["--wheels", "none"], "needs --pack"),
     ],
 )
 def test_what_cannot_be_packed_is_said(

@@ -12,6 +12,7 @@ import pytest
 
 from ser_rt.bundle import Bundle, built_in_bundles, sample_path
 from ser_rt.check import main as check
+from ser_rt.classifier import FloatArray
 from ser_rt.runtime.batcher import Batcher
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.providers import CUDA
@@ -40,7 +41,7 @@ def on_cpu(compact: Bundle) -> OnnxClassifier:
     return OnnxClassifier(compact)
 
 
-def waves(batch: int, samples: int = 48_000, seed: int = 0) -> np.ndarray:  # type: ignore[type-arg]
+def waves(batch: int, samples: int = 48_000, seed: int = 0) -> FloatArray:
     return np.stack([make_wave(samples / 16_000, seed=seed + i) for i in range(batch)])
 
 
