@@ -30,7 +30,7 @@ def _latency(step: Row) -> Table:
             f"{row['hop_ms']['p50']:.2f}",
             f"{row['hop_ms']['p95']:.2f}",
             f"{step['ratios'][row['label']]:.2f}" if "compact" not in row["label"] else "",
-            f"{row['max_difference']:.0e}" if row.get("max_difference") is not None else "",
+            _difference(row),
         )
         for row in step["rows"]
         if "hop_ms" in row
@@ -42,6 +42,13 @@ def _latency(step: Row) -> Table:
         "against PyTorch in fp32 with TF32."
     )
     return Table("What a hop costs", head, rows, note)
+
+
+def _difference(row: Row) -> str:
+    """Write how far answers are off; JSON has null for what is no number."""
+    if "max_difference" not in row:
+        return ""
+    return "no number" if row["max_difference"] is None else f"{row['max_difference']:.0e}"
 
 
 def _batches(step: Row) -> Table:

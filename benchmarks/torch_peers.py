@@ -112,7 +112,7 @@ def cuda_graph(variant: Variant, dtype: torch.dtype = torch.float32) -> Predict:
         with torch.cuda.graph(graph):
             probabilities: Tensor = network(waveforms)
 
-    def replay(given: Tensor) -> Tensor:
+    def replay(given: Tensor, _weights: object = network) -> Tensor:
         waveforms.copy_(given)
         graph.replay()
         return probabilities
