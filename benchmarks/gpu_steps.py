@@ -41,7 +41,7 @@ class Scale:
     rounds: int = 10
     hops: int = 20
     batches: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-    streams: tuple[int, ...] = (250, 500, 750, 1000, 1500, 2000)
+    streams: tuple[int, ...] = (250, 400, 500, 750, 1000, 1500, 2000)
     stream_s: float = 4.0
     training: tuple[tuple[str, float, tuple[int, ...]], ...] = (
         ("fp32", 4.0, (1, 2, 4, 8, 16)),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .gpu_steps import Context
 
 P95_MS, LOST = 200.0, 0.01
-MOST_IN_A_CALL = 64
+MOST_IN_A_CALL = 128
 WORKERS = 2
 """Calls at once: while one runs on the GPU, the next batch is put together."""
 
