@@ -7,6 +7,7 @@ from typing import Any
 
 from ser_rt.tables import Table, text_table
 
+from . import gpu_tables
 from .figures import noted
 from .machine import line
 from .results import is_suite
@@ -110,6 +111,9 @@ def tables(document: dict[str, Any], *, is_short: bool = False) -> list[Table]:
     """
     if is_suite(document):
         return [_suite(document)]
+    if document["command"] == "gpu-session":
+        found = gpu_tables.tables(document)
+        return found[:1] if is_short else found
     command, rows = document["command"], document["rows"]
     if rows and "streams" in rows[0].get("variant", {}).get("runner", ""):
         command = "streams"

@@ -15,7 +15,7 @@ from ser_rt.utils import write_json
 from .machine import short_name, stamp
 
 SCHEMA = "ser-bench 1"
-COMMANDS = ("latency", "throughput", "streams", "peers", "gpu", "agreement")
+COMMANDS = ("latency", "throughput", "streams", "peers", "gpu", "gpu-session", "agreement")
 _FOLDERS = re.compile(r"(?<![\w.:/])(?:/[\w.+@-]+)+/(?=[\w.+@-])")
 
 

@@ -65,8 +65,10 @@ class StreamRunner:
     the part of it after the last chunk came.
     """
 
-    def __init__(self, variant: Variant, audio: FloatArray) -> None:
-        classifier = load_model(variant)
+    def __init__(
+        self, variant: Variant, audio: FloatArray, classifier: EmotionClassifier | None = None
+    ) -> None:
+        classifier = classifier or load_model(variant)
         self._engine = make_engine(
             classifier,
             window_s=variant.window_s,

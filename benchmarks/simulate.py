@@ -47,9 +47,11 @@ class Simulated:
 class StreamsRunner:
     """Runs so many streams for so long; the work is windows that had their result."""
 
-    def __init__(self, variant: Variant, audio: FloatArray) -> None:
+    def __init__(
+        self, variant: Variant, audio: FloatArray, classifier: EmotionClassifier | None = None
+    ) -> None:
         self._variant, self._audio = variant, audio
-        self._classifier = load_model(variant)
+        self._classifier = classifier or load_model(variant)
 
     def step(self, *, streams: int, seconds: float, workers: int, max_batch: int) -> Step:
         """Simulate; latency is from the capture of a window's last sample to its event.

@@ -89,7 +89,7 @@ def _print(report: Report) -> None:
         f"manifest says; {report.windows} windows"
     )
     print(title)
-    table = Table(box=SIMPLE)
+    table = Table(box=SIMPLE, collapse_padding=True, pad_edge=False)
     for name in ("provider", "form", "nodes", "cold ms", "warm ms", "max Δp", "labels", ""):
         is_number = name in {"cold ms", "warm ms", "max Δp", "labels"}
         table.add_column(name, justify="right" if is_number else "left", no_wrap=name != "nodes")

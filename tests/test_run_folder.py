@@ -279,8 +279,7 @@ def test_a_signal_says_how_to_go_on(tmp_path: Path, number: signal.Signals) -> N
     manifest, run = write_corpus(tmp_path / "corpus", speakers=3, takes=6), tmp_path / "run"
     training = command(manifest, run, "--num_epochs", "500")
     with subprocess.Popen(training, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
-        while process.poll() is None and not (run / "run.json").exists():
-            time.sleep(0.01)
+        wait_until(lambda: process.poll() is not None or (run / "run.json").exists())
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number

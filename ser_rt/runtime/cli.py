@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(argv: Sequence[str]) -> int:
     flags = parse(argv)
     _check_standard_streams(flags)
-    return _list_devices(flags) if flags.list_devices else _listen(flags)
+    return _command(flags)(flags)
+
+
+def _command(flags: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
+    if flags.list_devices:
+        return _list_devices
+    return _list_providers if flags.list_providers else _listen
 
 
 def _check_standard_streams(flags: argparse.Namespace) -> None:
@@ -111,6 +117,20 @@ def _list_devices(flags: argparse.Namespace) -> int:
         )
     if not devices:
         tell("no microphone")
+    return EXIT_OK
+
+
+def _list_providers(flags: argparse.Namespace) -> int:
+    from ser_rt.runtime.provider_list import list_providers
+
+    found = list_providers()
+    if flags.json:
+        print(json.dumps([listed._asdict() for listed in found], ensure_ascii=False))
+        return EXIT_OK
+    width = max(len(listed.provider) for listed in found)
+    for listed in found:
+        mark, told = ("*", f"on {listed.device}") if listed.ok else ("-", listed.problem)
+        print(f"{mark} {listed.provider.ljust(width)}  {told}")
     return EXIT_OK
 
 

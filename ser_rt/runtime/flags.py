@@ -80,6 +80,7 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
     add("--no-reconnect", action="store_true", help="end when a device or a URL is lost")
     add("--save-input", type=new_file, metavar="FILE.flac", help="record what is heard")
     add("--list-devices", action="store_true", help="list the microphones and exit")
+    add("--list-providers", action="store_true", help="try where a model can run, and exit")
     add("--json", action="store_true", help="list them as JSON")
     add(
         "--rate",

@@ -21,6 +21,9 @@ from ser_rt.runtime.session import Session
 
 SMALL_MODEL_PARAMETERS = 20_000_000
 
+CAPTURE_WARM_UPS = 3
+"""Calls of a shape until its CUDA graph is replayed: the second records it."""
+
 
 class OnnxClassifier:
     """An `EmotionClassifier` of a bundle. Thread-safe: share one between all streams.
@@ -54,7 +57,7 @@ class OnnxClassifier:
             reuse: Whether to open the two parts of a bundle that has them; without, its whole
                 graph.
             fixed_lengths: Whether calls have a few shapes that come again and again. A GPU then
-                takes its time over each new one, and less over those that it knows.
+                takes its time over each new one, to find the fastest kernels.
 
         Raises:
             ProviderError: The provider did not come up, or cannot run this bundle.
@@ -74,9 +77,10 @@ class OnnxClassifier:
         self._labels = tuple(label.en for label in bundle.labels)
         self._reuse = bundle.feature_reuse if reuse else None
         graphs = graphs_of(bundle, self._reuse)
-        self._captures = fixed_lengths
         executions = PROVIDERS[provider](Workload(bundle, fixed_lengths))
-        self._sessions, self.provider = _open_first(graphs, executions, threads)
+        self._sessions, execution = _open_first(graphs, executions, threads)
+        self.provider = execution.short_name
+        self._warm_ups = CAPTURE_WARM_UPS if execution.captures else 1
         self._check_graphs(graphs)
 
     @property
@@ -162,7 +166,7 @@ class OnnxClassifier:
         window = np.zeros((1, round(self.window_s * self.sample_rate)), np.float32)
         shortest = round(self.min_window_s * self.sample_rate)
         block = None if self._reuse is None else hop_block(self.bundle, self._reuse)
-        for _ in range(2 if self._captures else 1):
+        for _ in range(self._warm_ups):
             self(window)
             if block is not None:
                 self.features(window[:, :block])
@@ -203,14 +207,14 @@ class OnnxClassifier:
 
 def _open_first(
     graphs: list[Graph], executions: list[Execution], threads: int
-) -> tuple[list[OpenGraph], str]:
+) -> tuple[list[OpenGraph], Execution]:
     """Open all graphs with the first provider that comes up; raise the last one's error."""
     for execution in executions[:-1]:
         try:
-            return _open(graphs, execution, threads), execution.short_name
+            return _open(graphs, execution, threads), execution
         except ProviderError:
             continue
-    return _open(graphs, executions[-1], threads), executions[-1].short_name
+    return _open(graphs, executions[-1], threads), executions[-1]
 
 
 def _open(graphs: list[Graph], execution: Execution, threads: int) -> list[OpenGraph]:

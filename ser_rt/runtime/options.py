@@ -15,12 +15,13 @@ from ser_rt.outputs import STANDARD_OUTPUT, is_special
 from ser_rt.runtime.flags import make_parser
 from ser_rt.text_files import read_text
 
-_NOT_IN_FILE = {"config", "help", "version", "files", "list_devices"}
+_LISTS = ("list_devices", "list_providers")
+_NOT_IN_FILE = {"config", "help", "version", "files", *_LISTS}
 _LOCAL = (
     *("model", "provider", "threads"),
     *("vad_threshold", "vad_negative_threshold", "vad_min_silence", "vad_pre_roll"),
 )
-_OF_LISTING = {"list_devices", "json", "config"}
+_OF_LISTING = {*_LISTS, "json", "config"}
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -36,13 +37,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if flags.config is not None:
         of_file = _flags_of_file(parser, Path(flags.config))
         flags = parser.parse_args([*of_file, *argv])
-    listens = bool(flags.files) + flags.mic + flags.list_devices
+    listens = bool(flags.files) + flags.mic + flags.list_devices + flags.list_providers
     if listens == 0:
         parser.print_usage(sys.stderr)
         msg = "name a FILE, or - for standard input, or --mic; --help says more"
         raise ConfigError(msg)
     if listens > 1:
-        msg = "give files, --mic or --list-devices, not several of them"
+        msg = "give files, --mic, --list-devices or --list-providers, not several of them"
         raise ConfigError(msg)
     if "-" in flags.files and len(flags.files) > 1:
         msg = "standard input (-) cannot be mixed with files"
@@ -51,8 +52,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         if "--realtime" in some and "--fast" in some:
             msg = "give --realtime or --fast, not both"
             raise ConfigError(msg)
-    if flags.list_devices:
-        _check_listing(parser, argv)
+    if lists := [name for name in _LISTS if getattr(flags, name)]:
+        _check_listing(parser, argv, _flag(lists[0]))
     _check_needs(flags, _given(parser, [*of_file, *argv]))
     _check_values(flags)
     _check_paths(flags)
@@ -72,11 +73,15 @@ def _given(parser: argparse.ArgumentParser, argv: Sequence[str]) -> set[str]:
     }
 
 
-def _check_listing(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    """Refuse what a list of devices has no use for; a file of flags may hold it."""
+def _flag(dest: str) -> str:
+    return f"--{dest.replace('_', '-')}"
+
+
+def _check_listing(parser: argparse.ArgumentParser, argv: Sequence[str], flag: str) -> None:
+    """Refuse what a list has no use for; a file of flags may hold it."""
     idle = sorted(_given(parser, argv) - _OF_LISTING)
     if idle:
-        msg = f"--list-devices only lists: --{idle[0].replace('_', '-')} does nothing there"
+        msg = f"{flag} only lists: {_flag(idle[0])} does nothing there"
         raise ConfigError(msg)
 
 
@@ -85,7 +90,7 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
     pipe = flags.files == ["-"]
     file = any(path != "-" and "://" not in path for path in flags.files)
     one = len(flags.files) < 2
-    if flags.list_devices:
+    if flags.list_devices or flags.list_providers:
         return
     for is_met, dest, what in (
         (flags.mic, "device", "needs --mic"),
@@ -97,7 +102,7 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
         (pipe, "channels", "needs - (standard input)"),
         (pipe, "encoding", "needs - (standard input)"),
         (file or not flags.realtime, "realtime", "needs a FILE; all else has a pace of its own"),
-        (False, "json", "needs --list-devices; of events it is --format jsonl"),
+        (False, "json", "needs --list-devices or --list-providers; of events: --format jsonl"),
         (not flags.no_vad, "vad_threshold", "does nothing with --no-vad"),
         (not flags.no_vad, "vad_negative_threshold", "does nothing with --no-vad"),
         (not flags.no_vad, "vad_min_silence", "does nothing with --no-vad"),
@@ -109,7 +114,7 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
         (one or flags.format != "srt", "format", "srt has one timeline: give one input"),
     ):
         if dest in given and not is_met:
-            msg = f"--{dest.replace('_', '-')} {what}"
+            msg = f"{_flag(dest)} {what}"
             raise ConfigError(msg)
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ser_rt.errors import MissingDependencyError, ProviderError
+from ser_rt.runtime.plugins import RTX, WEBGPU, Plugin
 
 if TYPE_CHECKING:  # command lines read the names below, and must start without numpy
     from ser_rt.bundle import Bundle
@@ -45,6 +46,8 @@ class Execution:
     """Whether calls of the same shape are captured as one CUDA graph."""
     limits_shapes: bool = False
     """Whether a graph takes only shapes between its least and its most."""
+    plugin: Plugin | None = None
+    """What brings the provider, where onnxruntime itself does not."""
     open: Callable[[Graph, int], OpenGraph] | None = None
     """What opens a graph for a number of threads; None for onnxruntime."""
 
@@ -55,17 +58,22 @@ def cpu(_: Workload) -> list[Execution]:
 
 
 def cuda(load: Workload) -> list[Execution]:
-    """Run on an NVIDIA GPU.
+    """Run on an NVIDIA GPU: captured as CUDA graphs where the network allows it, else as it is.
 
-    An exhaustive search for convolutions takes its time for every new shape, and so does the
-    capture of a CUDA graph: both are for shapes that come again. Lengths vary while a stream
-    begins and when it ends.
+    A search for the fastest convolution takes its time for every new shape: it is for shapes that
+    come again. Lengths vary while a stream begins and when it ends.
     """
     _refuse_int8(load.bundle, "cuda")
-    options = {"cudnn_conv_algo_search": "HEURISTIC"}
-    if load.fixed_lengths:
-        options = {"cudnn_conv_algo_search": "EXHAUSTIVE", "enable_cuda_graph": "1"}
-    return [Execution("cuda", CUDA, lambda _: [(CUDA, options)], captures=load.fixed_lengths)]
+    options = {
+        "cudnn_conv_algo_search": "EXHAUSTIVE" if load.fixed_lengths else "HEURISTIC",
+        # Else cuDNN finds no kernel for the grouped convolution of wav2vec2 in half precision.
+        "cudnn_conv1d_pad_to_nc1d": "1",
+    }
+    captured = options | {"enable_cuda_graph": "1"}
+    return [
+        Execution("cuda", CUDA, lambda _: [(CUDA, captured)], captures=True),
+        Execution("cuda", CUDA, lambda _: [(CUDA, options)]),
+    ]
 
 
 def tensorrt(load: Workload) -> list[Execution]:
@@ -74,7 +82,7 @@ def tensorrt(load: Workload) -> list[Execution]:
 
     bundle = load.bundle
     _refuse_int8(bundle, "tensorrt")
-    (rest,) = cuda(Workload(bundle))
+    rest = cuda(Workload(bundle))[-1]
     return [
         Execution(
             "tensorrt",
@@ -83,6 +91,29 @@ def tensorrt(load: Workload) -> list[Execution]:
             limits_shapes=True,
         )
     ]
+
+
+def tensorrt_rtx(load: Workload) -> list[Execution]:
+    """Compile for an NVIDIA card with TensorRT for RTX, in seconds; the driver is all it needs."""
+    from ser_rt.runtime.tensorrt import rtx_options
+
+    bundle = load.bundle
+    _refuse_int8(bundle, "tensorrt-rtx")
+    return [
+        Execution(
+            "tensorrt-rtx",
+            RTX.ep_name,
+            lambda graph: [(RTX.ep_name, rtx_options(bundle, graph))],
+            limits_shapes=True,
+            plugin=RTX,
+        )
+    ]
+
+
+def webgpu(load: Workload) -> list[Execution]:
+    """Run on any graphics card, through Vulkan, Metal or Direct3D 12."""
+    _refuse_int8(load.bundle, "webgpu")
+    return [Execution("webgpu", WEBGPU.ep_name, lambda _: [(WEBGPU.ep_name, {})], plugin=WEBGPU)]
 
 
 def openvino(load: Workload) -> list[Execution]:
@@ -106,6 +137,8 @@ PROVIDERS: dict[str, Callable[[Workload], list[Execution]]] = {
     "cpu": cpu,
     "cuda": cuda,
     "tensorrt": tensorrt,
+    "tensorrt-rtx": tensorrt_rtx,
+    "webgpu": webgpu,
     "openvino": openvino,
     "auto": auto,
 }

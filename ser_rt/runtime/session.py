@@ -10,8 +10,10 @@ from typing import Any
 
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import AudioInputError, BundleInvalidError, ProviderError
-from ser_rt.runtime.cuda_graphs import CudaGraphs
+from ser_rt.runtime.cuda_graphs import CudaGraphs, uncapturable
+from ser_rt.runtime.gpu_libraries import preload
 from ser_rt.runtime.graphs import Graph
+from ser_rt.runtime.plugins import devices
 from ser_rt.runtime.provider_trouble import trouble
 from ser_rt.runtime.providers import CPU, Execution, onnxruntime
 from ser_rt.runtime.tensorrt import discard_empty_cache
@@ -38,6 +40,9 @@ class Session:
         """
         self._graph, self._limits_shapes = graph, execution.limits_shapes
         self._session = _open(graph, execution, threads)
+        if execution.captures and (ops := uncapturable(self._session, execution.name)):
+            msg = f"{graph.path.name} cannot be a CUDA graph: it has {', '.join(sorted(ops))}"
+            raise ProviderError(msg)
         self._graphs = CudaGraphs(onnxruntime(), self._session) if execution.captures else None
 
     @property
@@ -88,24 +93,32 @@ def _open(graph: Graph, execution: Execution, threads: int) -> Any:
     ort = onnxruntime()
     wanted, cause = execution.name, None
     problem = f"onnxruntime {ort.__version__} ran it elsewhere, and did not say why"
-    if wanted in ort.get_available_providers():
-        chosen = execution.providers(graph)
-        try:
-            with _undisturbed(ort, is_gpu=wanted != CPU):
-                session = ort.InferenceSession(
-                    str(graph.path), _options(ort, threads), providers=chosen, enable_fallback=0
-                )
-        except Exception as error:  # onnxruntime's own errors have no common base below Exception
-            problem, cause = " ".join(str(error).split())[:300], error
-            if wanted == CPU:
-                msg = f"{graph.path} does not load: {problem}; export it again"
-                raise BundleInvalidError(msg) from error
-        else:
-            if session.get_providers()[0] == wanted:
-                return session
-        for _, options in chosen:
-            discard_empty_cache(options)
-    msg = f"{wanted} did not come up: {trouble(ort, wanted, problem)}"
+    if execution.plugin is not None:
+        places = devices(ort, execution.plugin)
+    elif wanted not in ort.get_available_providers():
+        msg = f"{wanted} did not come up: {trouble(ort, wanted, problem)}"
+        raise ProviderError(msg)
+    chosen = execution.providers(graph)
+    options = _options(ort, threads)
+    given: dict[str, Any] = {"providers": chosen}
+    if execution.plugin is not None:
+        options.add_provider_for_devices(places[:1], chosen[0][1])
+        given = {}
+    try:
+        with _undisturbed(ort, is_gpu=wanted != CPU):
+            session = ort.InferenceSession(str(graph.path), options, enable_fallback=0, **given)
+    except Exception as error:  # onnxruntime's own errors have no common base below Exception
+        problem, cause = " ".join(str(error).split())[:300], error
+        if wanted == CPU:
+            msg = f"{graph.path} does not load: {problem}; export it again"
+            raise BundleInvalidError(msg) from error
+    else:
+        if wanted in session.get_providers():
+            return session
+    for _, told in chosen:
+        discard_empty_cache(told)
+    why = problem if execution.plugin else trouble(ort, wanted, problem)
+    msg = f"{wanted} did not come up: {why}"
     raise ProviderError(msg) from cause
 
 
@@ -128,8 +141,7 @@ def _undisturbed(ort: Any, *, is_gpu: bool) -> Iterator[None]:
     with contextlib.redirect_stdout(io.StringIO()):
         ort.set_default_logger_severity(_QUIET)
         try:
-            if hasattr(ort, "preload_dlls"):
-                ort.preload_dlls()
+            preload(ort)
             yield
         finally:
             ort.set_default_logger_severity(_WARNINGS)

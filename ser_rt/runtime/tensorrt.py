@@ -25,7 +25,7 @@ from ser_rt.runtime.providers import onnxruntime
 Options = dict[str, str]
 
 _UNKNOWN = "unknown"
-_CACHE = "trt_engine_cache_path"
+_CACHE, _RTX_CACHE = "trt_engine_cache_path", "nv_runtime_cache_path"
 
 
 def tensorrt_options(bundle: Bundle, graph: Graph) -> Options:
@@ -37,12 +37,7 @@ def tensorrt_options(bundle: Bundle, graph: Graph) -> Options:
     Raises:
         OutputError: The cache folder cannot be made.
     """
-    folder = cache_folder(bundle)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        msg = f"TensorRT's engines cannot be kept in {folder}: {error.strerror}"
-        raise OutputError(msg) from error
+    folder = _make(cache_folder(bundle))
     options = {
         "trt_profile_min_shapes": profile(graph.input, graph.least),
         "trt_profile_opt_shapes": profile(graph.input, graph.usual),
@@ -59,10 +54,34 @@ def tensorrt_options(bundle: Bundle, graph: Graph) -> Options:
     return options
 
 
+def rtx_options(bundle: Bundle, graph: Graph) -> Options:
+    """Return the options of TensorRT for RTX for one graph of a bundle; types are the graph's.
+
+    Raises:
+        OutputError: The cache folder cannot be made.
+    """
+    return {
+        "nv_profile_min_shapes": profile(graph.input, graph.least),
+        "nv_profile_opt_shapes": profile(graph.input, graph.usual),
+        "nv_profile_max_shapes": profile(graph.input, graph.most),
+        _RTX_CACHE: str(_make(cache_folder(bundle) / f"rtx-{graph.path.stem}")),
+    }
+
+
+def _make(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"TensorRT's engines cannot be kept in {folder}: {error.strerror}"
+        raise OutputError(msg) from error
+    return folder
+
+
 def discard_empty_cache(options: Options) -> None:
     """Remove the cache folder that an attempt which failed has made, unless it holds something."""
-    with suppress(KeyError, OSError):
-        os.removedirs(options[_CACHE])
+    for key in (_CACHE, _RTX_CACHE):
+        with suppress(KeyError, OSError):
+            os.removedirs(options[key])
 
 
 def profile(name: str, shape: Shape) -> str:
@@ -79,7 +98,7 @@ def cache_folder(bundle: Bundle) -> Path:
     try:
         from platformdirs import user_cache_path
     except ImportError as error:
-        msg = "platformdirs is not installed: pip install 'ser-rt[gpu]'"
+        msg = "platformdirs is not installed: pip install platformdirs"
         raise MissingDependencyError(msg) from error
 
     # The manifest names the sha256 of every file.

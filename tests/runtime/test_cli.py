@@ -9,6 +9,7 @@ import soundfile
 
 from ser_rt.config import EMOTIONS
 from ser_rt.runtime.cli import main
+from ser_rt.runtime.providers import PROVIDERS
 from ser_rt.runtime.sources import portaudio
 from tests.conftest import make_wave
 from tests.runtime.conftest import Run
@@ -199,6 +200,18 @@ def test_devices_are_listed_without_a_model(
         "number": 0, "name": "USB Headset", "channels": 1, "sample_rate": 48000,
         "is_default": False,
     }  # fmt: skip
+
+
+def test_providers_are_listed_with_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list-providers"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    names = [line.split()[1] for line in lines]
+    assert names == [name for name in PROVIDERS if name != "auto"]
+    assert lines[0].split(maxsplit=2) == ["*", "cpu", "on the processor"]
+    assert main(["--list-providers", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found[0] == {"provider": "cpu", "ok": True, "device": "the processor", "problem": ""}
+    assert all(one["ok"] == (not one["problem"]) == bool(one["device"]) for one in found)
 
 
 def test_no_microphone_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,9 +29,15 @@ def test_flags_that_do_not_apply_are_refused(run: Run, flags: list[str], words: 
     fails(run(*flags), 2, words)
 
 
-def test_a_list_of_devices_takes_no_other_flags(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--list-devices", "--format", "csv"]) == 2
-    assert "--format does nothing there" in capsys.readouterr().err
+@pytest.mark.parametrize("flag", ["--list-devices", "--list-providers"])
+def test_a_list_takes_no_other_flags(capsys: pytest.CaptureFixture[str], flag: str) -> None:
+    assert main([flag, "--format", "csv"]) == 2
+    assert f"{flag} only lists: --format does nothing there" in capsys.readouterr().err
+
+
+def test_one_list_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list-devices", "--list-providers"]) == 2
+    assert "not several of them" in capsys.readouterr().err
 
 
 def test_fast_wins_over_realtime_in_a_config_file(run: Run, speech: Path, tmp_path: Path) -> None:

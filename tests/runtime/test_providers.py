@@ -35,7 +35,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def options_of(name: str, bundle: Bundle, **how: bool) -> list[tuple[str, dict[str, str]]]:
-    (execution,) = PROVIDERS[name](Workload(bundle, **how))
+    execution = PROVIDERS[name](Workload(bundle, **how))[-1]
     return execution.providers(graphs_of(bundle, None)[0])
 
 
@@ -44,9 +44,18 @@ def test_the_cpu_needs_no_options(bundle: Bundle) -> None:
 
 
 def test_cuda_searches_long_only_where_lengths_are_fixed(bundle: Bundle) -> None:
-    assert options_of("cuda", bundle) == [(CUDA, {"cudnn_conv_algo_search": "HEURISTIC"})]
-    fixed = {"cudnn_conv_algo_search": "EXHAUSTIVE", "enable_cuda_graph": "1"}
-    assert options_of("cuda", bundle, fixed_lengths=True) == [(CUDA, fixed)]
+    for fixed_lengths, search in ((False, "HEURISTIC"), (True, "EXHAUSTIVE")):
+        ((name, options),) = options_of("cuda", bundle, fixed_lengths=fixed_lengths)
+        assert (name, options["cudnn_conv_algo_search"]) == (CUDA, search)
+        assert options["cudnn_conv1d_pad_to_nc1d"] == "1"
+        assert "enable_cuda_graph" not in options
+
+
+def test_cuda_captures_graphs_where_it_can(bundle: Bundle) -> None:
+    first, second = PROVIDERS["cuda"](Workload(bundle))
+    ((_, options),) = first.providers(graphs_of(bundle, None)[0])
+    assert (first.captures, second.captures) == (True, False)
+    assert options["enable_cuda_graph"] == "1"
 
 
 def test_tensorrt_compiles_for_the_windows_of_the_manifest(bundle: Bundle) -> None:
