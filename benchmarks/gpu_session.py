@@ -19,8 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ser_rt.cli import run_command
 from ser_rt.errors import ConfigError
-from ser_rt.utils import positive_int, run_command, write_json
+from ser_rt.utils import positive_int, write_json
 
 from . import results
 from .gpu_steps import SCALES, STEPS, Context
@@ -164,8 +165,7 @@ def _run(flags: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 when all was done, 1 on an error, 2 on a wrong command line."""
-    flags = parse_args(argv)
-    return run_command("gpu_session", lambda: _run(flags))
+    return run_command("gpu_session", lambda: _run(parse_args(argv)))
 
 
 if __name__ == "__main__":

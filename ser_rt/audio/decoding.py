@@ -170,8 +170,8 @@ class FileDecoder:
         if format_ in SAMPLES and self._track in (None, 1):
             with suppress(AudioDecodeError):  # other codecs can be in these, too
                 file = self._file
-                has_number = isinstance(file, BufferedReader | BufferedRandom)
-                if has_number and not part.start and not part.header:
+                is_whole = not part.start and not part.header
+                if is_whole and isinstance(file, BufferedReader | BufferedRandom):
                     return SndfileDecoder(file, self._name)
                 return SndfileDecoder(view, self._name)
         view.seek(0)

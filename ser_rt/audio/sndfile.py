@@ -41,8 +41,10 @@ class SndfileDecoder:
         if _is_mp3_of_unknown_length(file):
             raise AudioDecodeError(needs)
         file.seek(0)
-        source = file
-        if not isinstance(file, FileView):  # by its number a file is read without Python
+        source: FileView | int
+        if isinstance(file, FileView):
+            source = file
+        else:  # by its number a file is read without Python
             source = file.fileno()
             os.lseek(source, 0, os.SEEK_SET)  # past what Python has buffered
         try:

@@ -40,7 +40,7 @@ class Heard(NamedTuple):
         return bool(self.problem or self.codes)
 
 
-def hear(data: bytes, name: str = "recording", **wanted: int) -> Heard:
+def hear(data: bytes, name: str = "recording") -> Heard:
     """Hear bytes as a file."""
     spans: list[list[int]] = []
     codes: list[str] = []
@@ -50,7 +50,7 @@ def hear(data: bytes, name: str = "recording", **wanted: int) -> Heard:
         return FileDecoder(io.BytesIO(data), str(path), track=track)
 
     try:
-        with FileSource(name, open_file=opened, **wanted) as source:
+        with FileSource(name, open_file=opened) as source:
             for chunk in source:
                 codes += [warning.code for warning in chunk.warnings]
                 end = chunk.start + len(chunk.samples)
@@ -67,7 +67,9 @@ def hear(data: bytes, name: str = "recording", **wanted: int) -> Heard:
 
 def is_whole(heard: Heard, seconds: float = SECONDS) -> None:
     assert heard.problem == ""
-    assert heard.spans == [(0.0, pytest.approx(seconds, abs=FRAME_S * seconds / SECONDS))]
+    ((start_s, end_s),) = heard.spans
+    assert start_s == 0.0
+    assert end_s == pytest.approx(seconds, abs=FRAME_S * seconds / SECONDS)
 
 
 @pytest.mark.parametrize("name", WRITERS)

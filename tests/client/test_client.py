@@ -12,9 +12,10 @@ import pytest
 from websockets.sync.server import ServerConnection, serve
 
 import ser_rt
+from ser_rt.audio.block import SourceWarning
 from ser_rt.client import AsyncClient, Client, connection
 from ser_rt.errors import AudioDecodeError, AudioNotFoundError, ConfigError, ServerError
-from ser_rt.runtime.audio import AudioChunk, AudioSource, SourceWarning
+from ser_rt.runtime.audio import AudioChunk, AudioSource
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.sources.push import PushSource

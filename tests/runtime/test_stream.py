@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ser_rt
+from ser_rt.audio.block import SourceWarning
 from ser_rt.errors import AudioInputError, ConfigError
-from ser_rt.runtime.audio import AudioChunk, AudioSource, SourceWarning
+from ser_rt.runtime.audio import AudioChunk, AudioSource
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.sources.file import FileSource
