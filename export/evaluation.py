@@ -29,6 +29,8 @@ def read_figures(path: Path) -> dict[str, Any]:
                 for name, score in overall.items()
             },
             "confusion": {name: score["confusion"] for name, score in overall.items()},
+            "failed": len(found["failed"]),
+            "left_out": found["left_out"],
             "windows": found["windows"],
             "robustness": found["robustness"],
             "calibration": {
