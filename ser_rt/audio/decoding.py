@@ -7,6 +7,7 @@ the last block, if the end is not there.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -27,7 +28,7 @@ from ser_rt.audio.part import Part
 from ser_rt.audio.sndfile import SndfileDecoder
 from ser_rt.audio.view import Bytes, FileView, Seekable
 from ser_rt.errors import AudioDecodeError, AudioInputError, AudioNotFoundError, NoAudioError
-from ser_rt.names import printable
+from ser_rt.names import NameFinder, printable
 
 _COPIED_BYTES = 1 << 16
 _NOTHING: Frames = np.zeros((0, 1), np.float32)
@@ -45,7 +46,7 @@ def open_audio(path: str | Path, *, track: int | None = None) -> Decoder:
         AudioDecodeError: It cannot be read, or is not audio.
         AudioInputError: It has no such track.
     """
-    name = printable(path)
+    name, path = printable(path), NameFinder().find(os.fspath(path))
     try:
         file = Path(path).open("rb")  # noqa: SIM115 (the decoder closes it)
     except FileNotFoundError as error:
@@ -57,7 +58,8 @@ def open_audio(path: str | Path, *, track: int | None = None) -> Decoder:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         msg = f"{name} cannot be read: {why}"
-        raise AudioDecodeError(msg) from error
+        is_no_name = isinstance(error, ValueError) or error.errno == errno.ENAMETOOLONG
+        raise (AudioNotFoundError if is_no_name else AudioDecodeError)(msg) from error
     try:
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             return FileDecoder(file, name, track=track)
@@ -112,7 +114,7 @@ class FileDecoder:
             AudioDecodeError: It is not audio.
             AudioInputError: It has no such track.
         """
-        self._file, self._name, self._track = file, name, track
+        self._file, self._name, self._track, self._is_near = file, name, track, is_near
         bytes_ = Bytes(file)
         if not bytes_.size:
             msg = f"{name} is empty"
@@ -167,7 +169,7 @@ class FileDecoder:
     def _open(self, part: Part) -> FfmpegDecoder | SndfileDecoder:
         view = FileView(self._file, part.start, part.end, part.header)
         format_ = sniff(view.read(SNIFFED_BYTES))
-        if format_ in SAMPLES and self._track in (None, 1):
+        if format_ in SAMPLES and self._track in (None, 1) and (self._is_near or not has_ffmpeg()):
             with suppress(AudioDecodeError):  # other codecs can be in these, too
                 file = self._file
                 is_whole = not part.start and not part.header

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import time
 import urllib.error
 import urllib.request
@@ -16,7 +17,10 @@ RETRY_S = (0.5, 1.0, 2.0, 4.0)
 """Waits before each new connection, as long as no byte comes over them."""
 
 _PLAYLISTS = (b"#EXTM3U", b"<?xml", b"<MPD", b"[playlist]", b"v=0")
-_SKIP_BYTES = 1 << 16
+_SKIP_BYTES = _KEPT_BYTES = 1 << 16
+_PASSING = (408, 429, 500, 502, 503, 504)
+"""Answers to a request for the rest that another request may not get."""
+
 _NAME = "ser-rt"
 
 
@@ -50,11 +54,22 @@ class HttpFile:
         self.size = int(length) if length and length.isdecimal() else None
         self._tag = self._response.headers.get("ETag")
         kind = self._response.headers.get_content_type()
-        self.head = self._read_on(16)
+        coding = self._response.headers.get("Content-Encoding", "identity")
+        if coding != "identity":
+            self._close()
+            msg = f"{url} comes compressed ({coding}), which nobody asked for"
+            raise AudioDecodeError(msg)
+        try:
+            self.head = self._read_on(16)
+        except (OSError, http.client.HTTPException) as error:
+            self._close()
+            msg = f"{url} breaks off at its beginning: {_words(error)}"
+            raise AudioDecodeError(msg) from error
         self.is_live = any(name.lower().startswith("icy-") for name in self._response.headers)
         self.is_playlist = "mpegurl" in kind or "dash+xml" in kind or "scpls" in kind
         self.is_playlist |= self.head.startswith(_PLAYLISTS)
         self._kept = self.head
+        """The first bytes, for decoders that come back to them."""
 
     def seekable(self) -> bool:
         """Return whether bytes can be read in any order."""
@@ -91,13 +106,15 @@ class HttpFile:
     def _read(self, size: int) -> bytes:
         why: Exception | str = "the connection was closed"
         retries = self._retries if self.size is not None else ()
-        for wait_s in (0.0, *retries):
+        for wait_s in (None, *retries):
             try:
-                if wait_s:
+                if wait_s is not None:
                     self._sleep(wait_s)
                     self._close()
-                if self._response is None or self._is_at != self._at:
+                if self._response is None or not 0 <= self._at - self._is_at <= _SKIP_BYTES:
                     self._go_to(self._at)
+                while self._is_at < self._at and self._read_on(self._at - self._is_at):
+                    pass
                 data = self._read_on(size)
             except AudioDecodeError:
                 raise
@@ -105,6 +122,8 @@ class HttpFile:
                 why = error
                 continue
             if data or self.size is None:
+                if self._at == len(self._kept) < _KEPT_BYTES:
+                    self._kept += data
                 self._at += len(data)
                 return data
         of = "" if self.size is None else f" of {self.size}"
@@ -120,11 +139,17 @@ class HttpFile:
         """Connect at a byte; a server without ranges sends all again, and it is passed over."""
         self._close()
         self._response = self._open(at)
-        self._is_at = at if self._response.status == http.client.PARTIAL_CONTENT else 0
+        self._is_at = 0
+        if self._response.status == http.client.PARTIAL_CONTENT:
+            given = re.match(r"bytes (\d+)-", self._response.headers.get("Content-Range", ""))
+            self._is_at = at if given is None else int(given[1])
+            if self._is_at != at:
+                msg = f"{self._url} was asked for byte {at}, and sends those from {self._is_at} on"
+                raise AudioDecodeError(msg)
         if self._tag != self._response.headers.get("ETag"):
             msg = f"{self._url} is another file since its connection was lost at byte {at}"
             raise AudioDecodeError(msg)
-        while self._is_at < at and self._read_on(min(_SKIP_BYTES, at - self._is_at)):
+        while self._is_at + _SKIP_BYTES < at and self._read_on(_SKIP_BYTES):
             pass
 
     def _open(self, at: int) -> Any:
@@ -136,6 +161,8 @@ class HttpFile:
             return urllib.request.urlopen(request, timeout=self._timeout_s)  # noqa: S310
         except urllib.error.HTTPError as error:
             error.close()
+            if at and error.code in _PASSING:
+                raise ConnectionError(f"{error.code} {error.reason}") from error  # noqa: EM102
             msg = f"{self._url} does not open: {error.code} {error.reason}"
             raise AudioDecodeError(msg) from error
         except (OSError, http.client.HTTPException, ValueError) as error:

@@ -12,7 +12,6 @@ from typing import IO, Any, cast
 
 from ser_rt.audio_files import AUDIO_SUFFIXES, OTHER, kind_of_clutter
 from ser_rt.errors import AudioError, AudioNotFoundError, DataError, MissingDependencyError
-from ser_rt.names import printable
 
 _LOCAL = "file://"
 
@@ -95,17 +94,12 @@ def fetched(path: str) -> Iterator[str]:
         AudioNotFoundError: There is no such remote file.
         FetchError: It did not come.
     """
-    is_here = not is_remote(path)
-    if is_here and path == printable(path):
+    if not is_remote(path):
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="ser-batch-") as folder:
-        name = path if is_here else path.partition("::")[0]
-        copy = Path(folder, "audio" + Path(name).suffix)
-        if is_here:
-            copy.symlink_to(path)  # decoders take no name that is not UTF-8
-        else:
-            _fetch(path, str(copy))
+        copy = Path(folder, "audio" + Path(path.partition("::")[0]).suffix)
+        _fetch(path, str(copy))
         yield str(copy)
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +15,7 @@ import soxr
 from ser_rt.audio.block import SourceWarning
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import AudioInputError
+from ser_rt.whole import whole
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 768_000
 MAX_CHANNELS = 64
@@ -87,15 +86,14 @@ def checked_rate(sample_rate: float) -> int:
 
     Sound libraries and JSON give whole numbers as floats: 44100.0 is taken, 44100.5 is not.
     """
-    value: Any = sample_rate
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value != int(value):
+    rate = whole(sample_rate)
+    if rate is None:
         msg = f"sample rate must be a whole number of Hz, not {sample_rate!r}"
         raise AudioInputError(msg)
-    if not MIN_RATE_HZ <= sample_rate <= MAX_RATE_HZ:
+    if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
         msg = f"sample rate {sample_rate} Hz is not within {MIN_RATE_HZ} to {MAX_RATE_HZ}"
         raise AudioInputError(msg)
-    return int(sample_rate)
+    return rate
 
 
 def as_array(samples: npt.ArrayLike) -> npt.NDArray[Any]:

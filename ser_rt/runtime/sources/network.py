@@ -23,6 +23,10 @@ COMPARED_S = 1.0
 """A stream that begins anew with the second that it began with is no live stream."""
 
 
+class _RepeatedError(AudioDecodeError):
+    """What comes was heard before."""
+
+
 class NetworkSource(AudioSource):
     """Audio of a URL. It is live where its length is not known.
 
@@ -82,6 +86,8 @@ class NetworkSource(AudioSource):
                 if not is_live(self._url, decoder):
                     return
                 why = "it ended"
+            except _RepeatedError:
+                raise
             except AudioDecodeError as error:
                 why = str(error)
                 if not self._reconnect or not (decoder.is_endless or is_live(self._url, decoder)):
@@ -148,7 +154,7 @@ class NetworkSource(AudioSource):
                         f"{self._url} was lost at {at_s:.2f} s, and "
                         "begins anew: it is a recording whose server cannot go on where it was"
                     )
-                    raise AudioDecodeError(msg)
+                    raise _RepeatedError(msg)
                 may_repeat = False
                 yield from map(self._noted, held)
                 continue

@@ -1,0 +1,103 @@
+"""Channels: one of them, each by itself, and those that cancel each other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser_rt.errors import AudioInputError
+from ser_rt.runtime.sources.file import FileSource
+from ser_rt.runtime.stream import stream
+from tests.conftest import RATE, Wave, make_wave
+from tests.runtime.conftest import Run
+
+LEFT, RIGHT = make_wave(3, seed=1), make_wave(3, seed=2)
+QUIET: dict[str, bool] = {"vad": False}
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Path:
+    path = tmp_path / "call.wav"
+    soundfile.write(path, np.stack([LEFT, RIGHT], axis=1), RATE, subtype="FLOAT")
+    return path
+
+
+def heard(path: Path, **wanted: int | None) -> Wave:
+    with FileSource(path, **wanted) as source:  # type: ignore[arg-type]
+        return np.concatenate([chunk.samples for chunk in source])
+
+
+def test_a_channel_is_heard_as_it_is(call: Path) -> None:
+    np.testing.assert_array_equal(heard(call, channel=1), LEFT)
+    np.testing.assert_array_equal(heard(call, channel=2), RIGHT)
+    np.testing.assert_allclose(heard(call), (LEFT + RIGHT) / 2, atol=1e-7)
+    with pytest.raises(AudioInputError, match="no channel 3: the audio has 2"):
+        heard(call, channel=3)
+
+
+def test_each_channel_has_the_events_that_it_has_alone(
+    run: Run, call: Path, tmp_path: Path
+) -> None:
+    flags = ("--no-vad", "--no-timing", "--format", "jsonl", "-q")
+    events = [json.loads(line) for line in run(call, "--channel", "all", *flags)[1]]
+    assert [event["seq"] for event in events[:-1]] == list(range(len(events) - 1))
+    for channel, samples in ((1, LEFT), (2, RIGHT)):
+        alone = tmp_path / f"{channel}.wav"
+        soundfile.write(alone, samples, RATE, subtype="FLOAT")
+        expected = [json.loads(line) for line in run(alone, *flags)[1]][:-1]
+        of_channel = [event for event in events[:-1] if event["channel"] == channel]
+        for event in (*expected, *of_channel):
+            del event["seq"]
+            event.pop("channel", None)
+        assert of_channel == expected
+    assert events[-1]["audio_s"] == 3.0
+
+
+def test_programs_choose_channels_too(tiny_bundle: Path, call: Path) -> None:
+    both = np.stack([LEFT, RIGHT], axis=1)
+    for audio, rate in ((call, None), (both, RATE)):
+        events = list(stream(audio, sample_rate=rate, model=tiny_bundle, channel="all", vad=False))
+        assert {event.channel for event in events} == {1, 2}
+    with pytest.raises(AudioInputError, match="channel must be a number from 1, or 'all', not 0"):
+        list(stream(call, model=tiny_bundle, channel=0))
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.95])
+def test_channels_that_cancel_each_other_are_told_once(tmp_path: Path, gain: float) -> None:
+    path = tmp_path / "crossed.wav"
+    soundfile.write(path, np.stack([LEFT, -gain * LEFT], axis=1), RATE)
+    with FileSource(path) as source:
+        codes = [warning.code for chunk in source for warning in chunk.warnings]
+    assert codes == ["opposite_channels"]
+    np.testing.assert_allclose(heard(path, channel=1), LEFT, atol=1e-4)
+
+
+def test_other_channels_are_no_news(tmp_path: Path, call: Path) -> None:
+    silent = tmp_path / "silent.wav"
+    soundfile.write(silent, np.stack([LEFT, 0 * LEFT], axis=1), RATE)
+    for path in (call, silent):
+        with FileSource(path) as source:
+            assert not any(chunk.warnings for chunk in source)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--channel", "0"], "must be a number from 1, or all"),
+        (["--channel", "x"], "must be a number from 1, or all"),
+        (["--channel", "all", "--save-input", "a.flac"], "--channel"),
+        (["--track", "0"], "track must be above 0"),
+    ],
+)
+def test_choices_that_make_no_sense(run: Run, call: Path, flags: list[str], words: str) -> None:
+    try:
+        code, _, err = run(call, *flags)
+    except SystemExit as stop:  # argparse says it
+        assert stop.code == 2
+        return
+    assert code == 2
+    assert words in err[-1]
