@@ -27,6 +27,7 @@ MADE = {"tritonserver": "make triton"}
 """Programs that the Makefile brings."""
 
 PROBES = {
+    "fc-list": "matplotlib looks for fonts",
     "file": "pytest-benchmark describes the machine",
     "gcc": "ctypes looks for a library",
     "git": "ser-rt writes down what trained a model",
