@@ -11,7 +11,7 @@ import pytest
 
 PYTHON = "python"
 
-EVERYWHERE = {"ldd", "sh"}
+EVERYWHERE = {"env", "ldd", "mount", "sh", "umount"}
 """On every machine that can run the tests."""
 
 PACKAGES = {
@@ -20,6 +20,7 @@ PACKAGES = {
     "pactl": "pulseaudio-utils",
     "paplay": "pulseaudio-utils",
     "pulseaudio": "pulseaudio",
+    "xz": "xz-utils",
 }
 """Programs that a machine may lack, and the Debian package that brings each to `.ci/run`."""
 
@@ -27,6 +28,7 @@ MADE = {"tritonserver": "make triton"}
 """Programs that the Makefile brings."""
 
 PROBES = {
+    "fc-list": "matplotlib looks for fonts",
     "file": "pytest-benchmark describes the machine",
     "gcc": "ctypes looks for a library",
     "git": "ser-rt writes down what trained a model",

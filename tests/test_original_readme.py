@@ -87,7 +87,6 @@ def test_every_file_emotion_and_format_is_there() -> None:
     assert {".wav", ".mp3", ".m4a", ".flac", ".ogg"} <= set(AUDIO_SUFFIXES)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("world")
 def test_the_original_code_runs() -> None:
     start_over()
@@ -119,7 +118,6 @@ def test_the_original_code_runs() -> None:
     shutil.move("results", "results-of-the-code")
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("world")
 def test_the_original_commands_run(capsys: pytest.CaptureFixture[str]) -> None:
     start_over()
@@ -138,7 +136,6 @@ def guide_blocks() -> list[tuple[str, str]]:
     return re.findall(r"^```(python|bash)\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("world")
 def test_the_korean_guide_runs() -> None:
     start_over()

@@ -31,8 +31,9 @@ IMPORT_NAMES = {
 }
 UNIMPORTED = {
     "mypy": "make lint",
+    "onnxruntime-ep-nv-tensorrt-rtx-cu13": "--provider tensorrt-rtx loads it by its name",
+    "onnxruntime-ep-webgpu": "--provider webgpu loads it by its name",
     "pytest-timeout": "timeout, in pyproject.toml",
-    "python-multipart": "starlette reads forms with it",
     "ruff": "make lint",
     "setuptools": "builds the wheel",
     "tensorboard": "transformers writes --report_to tensorboard with it",

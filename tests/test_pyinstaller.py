@@ -16,6 +16,7 @@ import pytest
 import ser_rt
 from ser_rt._pyinstaller import get_hook_dirs
 from ser_rt.batch.engines import ENGINES
+from ser_rt.runtime.plugins import RTX, WEBGPU
 from ser_rt.runtime.sources import SOURCES
 from tests.source_tree import ROOT, files
 from tests.test_packaging import PROJECT, PYPROJECT
@@ -27,6 +28,7 @@ import json
 import sys
 import ser_rt
 from importlib import import_module
+from ser_rt.runtime.plugins import RTX, WEBGPU
 from ser_rt.runtime.sources import SOURCES
 
 for target in SOURCES.values():
@@ -66,6 +68,7 @@ def test_every_file_of_the_package_is_taken_along() -> None:
         ("ser_rt", ser_rt._HOME.values()),
         ("ser_rt.runtime.sources", SOURCES.values()),
         ("ser_rt.batch.engines", ENGINES.values()),
+        ("ser_rt.runtime.plugins", [RTX.module, WEBGPU.module]),
     ],
 )
 def test_what_is_loaded_by_name_is_taken_along(hook: str, targets: list[str]) -> None:
@@ -95,7 +98,7 @@ def test_an_application_listens_without_python(tmp_path: Path) -> None:
         command += ["--exclude-module", module]
     subprocess.run([*command, "listen.py"], check=True, cwd=tmp_path)
     frozen = subprocess.run(
-        [tmp_path / "dist/listen/listen"], check=False, capture_output=True, cwd="/", env={}
+        ["env", "-i", tmp_path / "dist/listen/listen"], check=False, capture_output=True, cwd="/"
     )
     assert frozen.returncode == 0, frozen.stderr.decode()
     events, loaded = frozen.stdout.decode().splitlines()

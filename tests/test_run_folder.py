@@ -237,7 +237,6 @@ def command(manifest: Path, run: Path, *more: str) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("checkpoints_seen", "save_steps"), [(0, 0), (1, 0), (3, 0), (5, 2)])
 def test_sigkill_at_any_moment_changes_nothing(
     tmp_path: Path, checkpoints_seen: int, save_steps: int

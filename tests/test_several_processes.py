@@ -106,7 +106,6 @@ def test_two_processes_draw_the_curve_of_one(tmp_path: Path, manifest: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_accelerate_starts_the_same_training(tmp_path: Path, manifest: Path) -> None:
     how = still(manifest)
     accumulate = "--gradient_accumulation_steps"
@@ -116,7 +115,6 @@ def test_accelerate_starts_the_same_training(tmp_path: Path, manifest: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_killed_within_an_epoch_both_go_on_as_if_nothing_had_been(
     tmp_path: Path, manifest: Path
 ) -> None:

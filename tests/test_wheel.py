@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
 
 import ser_rt
 from tests.source_tree import ROOT, files
@@ -49,17 +50,17 @@ def test_it_holds_every_module_and_every_file_beside_them(wheel: Path) -> None:
     assert {"LICENSE", "ser_rt/vad/LICENSE"} <= licences
 
 
-def needed(extra: str) -> set[str]:
+def needed(extra: str) -> set[NormalizedName]:
     """Return what the project with an extra needs, and what that needs."""
-    found, waiting = set[str](), [f"ser-rt[{extra}]"]
+    found, waiting = set[NormalizedName](), [f"ser-rt[{extra}]"]
     while waiting:
         asked = Requirement(waiting.pop())
         for need in map(Requirement, distribution(asked.name).requires or ()):
             where = [{"extra": name} for name in asked.extras or {""}]
             if need.marker is None or any(map(need.marker.evaluate, where)):
-                if need.name not in found:
+                if canonicalize_name(need.name) not in found:
                     waiting.append(str(need).partition(";")[0])
-                found.add(need.name)
+                found.add(canonicalize_name(need.name))
     return found
 
 

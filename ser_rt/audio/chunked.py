@@ -16,11 +16,11 @@ from ser_rt.audio.formats import sniff
 from ser_rt.audio.part import SLACK_S, Part
 from ser_rt.audio.view import Bytes
 
-_UNFINISHED = 0x7FFF_0000
+UNFINISHED = 0x7FFF_0000
 """A size from here on means that the writer did not know it: a pipe, or a crash."""
 
 _LONG_UNFINISHED = 2**62
-_SLACK_BYTES = 2048
+SLACK_BYTES = 2048
 _HEAD = 2048
 
 _W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
@@ -94,7 +94,7 @@ def stated_end(file: Bytes, start: int) -> int | None:
     head = file.at(start, _HEAD)
     if head[:4] == b".snd":
         offset, size = struct.unpack(">II", head[4:12].ljust(8, b"\0"))
-        return None if size >= _UNFINISHED else start + offset + size
+        return None if size >= UNFINISHED else start + offset + size
     sound = _sound(file, start, _kind(head))
     if sound is None or sound.size is None or not sound.size:
         return None
@@ -120,7 +120,7 @@ def _sound(file: Bytes, start: int, kind: _Kind) -> _Sound | None:
             if long_size is not None and size == 0xFFFF_FFFF:
                 size = long_size
             elif kind.size_format[1] == "I" and file.size - chunk.body < size:
-                limit = _UNFINISHED
+                limit = UNFINISHED
             return _Sound(chunk, size if 0 <= size < limit else None, bytes_per_s)
         if chunk.size < 0 or chunk.body + chunk.size > file.size:
             return None
@@ -138,7 +138,7 @@ def _part(file: Bytes, start: int, kind: _Kind) -> Part:
     present = file.size - chunk.body
     if size is None:
         return _corrected(file, start, kind, chunk, present)
-    slack = SLACK_S * bytes_per_s or _SLACK_BYTES
+    slack = SLACK_S * bytes_per_s or SLACK_BYTES
     if size > present:
         missing = "" if size - present <= slack else _promise(size, bytes_per_s)
         return _corrected(file, start, kind, chunk, present, missing)
@@ -171,7 +171,7 @@ def _corrected(
     else:
         biggest = 2 ** (8 * struct.calcsize(kind.size_format) - (kind.size_format[1] == "q")) - 1
         header = header[:at] + kind.packed(min(size, biggest))
-    return Part(start, file.size, header, missing=missing)
+    return Part(start, min(file.size, chunk.body + size), header, missing=missing)
 
 
 def _end_of_chunks(file: Bytes, at: int, kind: _Kind) -> int:
@@ -226,7 +226,7 @@ def _au(file: Bytes, start: int, head: bytes) -> Part:
     bytes_per_s = rate * channels * {1: 1, 27: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8}.get(coding, 0)
     unknown = file.at(start, 8) + b"\xff\xff\xff\xff" + file.at(start + 12, max(0, offset - 12))
     if size > present:
-        lost = size - present > SLACK_S * bytes_per_s and size < _UNFINISHED
+        lost = size - present > SLACK_S * bytes_per_s and size < UNFINISHED
         return Part(start, file.size, unknown, missing=_promise(size, bytes_per_s) if lost else "")
     if sniff(file.at(start + offset + size, _HEAD)):
         return Part(start, start + offset + size)

@@ -17,9 +17,12 @@ from ser_rt.audio.view import Bytes
 
 EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
-_CLUSTER = b"\x1f\x43\xb6\x75"
-_ELEMENTS = {_CLUSTER, b"\xa3", b"\xa0", b"\x1c\x53\xbb\x6b", b"\x12\x54\xc3\x67", b"\xe7", b"\xec"}
+CLUSTER = b"\x1f\x43\xb6\x75"
+ELEMENTS = {CLUSTER, b"\xa3", b"\xa0", b"\x1c\x53\xbb\x6b", b"\x12\x54\xc3\x67", b"\xe7", b"\xec"}
 """Clusters, what is in them, and what may follow them."""
+
+MASTERS = {_SEGMENT, CLUSTER}
+"""Elements that other elements of these are in."""
 
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
@@ -39,8 +42,8 @@ def parts_of(file: Bytes, *, is_near: bool = True) -> list[Part]:
     while not parts or (start < file.size and _is_known(file.at(start, SNIFFED_BYTES))):
         head = file.at(start, SNIFFED_BYTES)
         name = sniff(head) or ""
-        find = _FINDERS.get(name) if is_near or name in _POINTED else None
-        found = [Part(start, file.size, promised_s=_promised_s(name, head))]
+        find = _FINDERS.get(name) if is_near or name in POINTED else None
+        found = [Part(start, file.size, promised_s=promised_s(name, head))]
         if find is not None:
             with suppress(struct.error, IndexError):  # a header that breaks off
                 found = list(find(file, start))
@@ -56,9 +59,9 @@ def stated_bytes(head: bytes) -> int | None:
     if name in CHUNKED or name == "AU":
         return stated_end(file, 0)
     if head[:4] == EBML:
-        header, at = _element_size(head[4:12], 4)
+        header, at = element_size(head[4:12], 4)
         segment = at + (header or 0)
-        size, body = _element_size(head[segment + 4 : segment + 12], segment + 4)
+        size, body = element_size(head[segment + 4 : segment + 12], segment + 4)
         return None if size is None or head[segment : segment + 4] != _SEGMENT else body + size
     if head[:16] == _ASF:
         return _asf_size(head)
@@ -68,12 +71,15 @@ def stated_bytes(head: bytes) -> int | None:
 
 
 def needs_end(head: bytes) -> bool:
-    """Return whether a file that begins so can only be decoded when its end is there."""
+    """Return whether a file that begins so is only decoded when its end is there.
+
+    MP4 may have its index there. The others nobody streams: as a file, their length is checked.
+    """
     name = sniff(head)
     indexes = [at for at in (head.find(b"moov"), head.find(b"moof")) if at >= 0]
     data = head.find(b"mdat")
     is_behind = data >= 0 and (not indexes or min(indexes) > data)
-    return name == "CAF" or (name == "MP4" and is_behind)
+    return name in _OF_FILES or (name == "MP4" and is_behind)
 
 
 def _beginning(file: Bytes) -> int:
@@ -119,11 +125,11 @@ def _mp4(file: Bytes, start: int) -> Iterator[Part]:
 
 def _matroska(file: Bytes, start: int) -> Iterator[Part]:
     while start < file.size:
-        header, at = _element_size(file.at(start + 4, 8), start + 4)
+        header, at = element_size(file.at(start + 4, 8), start + 4)
         segment = at + (header or 0)
         end, missing, body = None, "", segment
         if file.at(segment, 4) == _SEGMENT:
-            size, body = _element_size(file.at(segment + 4, 8), segment + 4)
+            size, body = element_size(file.at(segment + 4, 8), segment + 4)
             if size is not None:
                 end = body + size
                 missing = CUT_OFF if end > file.size else ""
@@ -146,12 +152,12 @@ def _breaks_off(file: Bytes, at: int) -> bool:
             return False
         if not sizes:
             return True
-        size, body = _element_size(sizes, at + name_bytes)
+        size, body = element_size(sizes, at + name_bytes)
         at = body if size is None else body + size
-    return at > file.size and name in _ELEMENTS
+    return at > file.size and name in ELEMENTS
 
 
-def _element_size(data: bytes, at: int) -> tuple[int | None, int]:
+def element_size(data: bytes, at: int) -> tuple[int | None, int]:
     """Return an EBML size, None if it is unknown, and the offset behind it (RFC 8794)."""
     if not data or not data[0]:
         return None, at + 1
@@ -164,11 +170,11 @@ def _flac(file: Bytes, start: int) -> Iterator[Part]:
     while start < file.size:
         begins = b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22"
         end = min(_find(file, mark, start + 4, lambda _: True) for mark in begins)
-        yield Part(start, end, promised_s=_promised_s("FLAC", file.at(start, 26)))
+        yield Part(start, end, promised_s=promised_s("FLAC", file.at(start, 26)))
         start = end
 
 
-def _promised_s(name: str, head: bytes) -> float | None:
+def promised_s(name: str, head: bytes) -> float | None:
     """Return how many seconds the first bytes of a FLAC or MP3 file promise, if they do."""
     if name == "MP3":
         return stated_s(head[tag_bytes(head) :])
@@ -177,6 +183,13 @@ def _promised_s(name: str, head: bytes) -> float | None:
     bits = int.from_bytes(head[18:26], "big")  # rate, channels, bits, samples (RFC 9639, 8.2)
     rate, frames = bits >> 44, bits & (1 << 36) - 1
     return frames / rate if rate and frames else None
+
+
+def _amr(file: Bytes, start: int) -> Iterator[Part]:
+    while start < file.size:
+        end = _find(file, b"#!AMR", start + 5, lambda _: True)
+        yield Part(start, end)
+        start = end
 
 
 def _find(file: Bytes, mark: bytes, at: int, is_right: Callable[[bytes], bool]) -> int:
@@ -247,8 +260,11 @@ _FINDERS: dict[str, Callable[[Bytes, int], Iterator[Part]]] = {
     "FLV": _flv,
     "MPEG-TS": _ts,
     "MP3": mp3_parts,
+    "AMR": _amr,
 }
 """How to find the recordings in each format."""
 
-_POINTED = {*CHUNKED, "AU", "MP4", "ASF or WMA", "AVI"}
+_OF_FILES = (CHUNKED - {"WAV"}) | {"WavPack", "TTA", "Monkey's Audio", "Musepack", "TAK"}
+
+POINTED = {*CHUNKED, "AU", "MP4", "ASF or WMA", "AVI"}
 """Formats whose headers say where they end."""

@@ -11,7 +11,6 @@ import errno
 import os
 import stat
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.util import find_spec
@@ -21,10 +20,12 @@ from pathlib import Path
 import numpy as np
 
 from ser_rt.audio.block import Block, Decoder, Frames, Readable
-from ser_rt.audio.containers import needs_end, parts_of, stated_bytes
+from ser_rt.audio.containers import needs_end, parts_of, promised_s
 from ser_rt.audio.ffmpeg import FfmpegDecoder
 from ser_rt.audio.formats import SAMPLES, SNIFFED_BYTES, sniff
+from ser_rt.audio.ogg import NO_END_MARK
 from ser_rt.audio.part import Part
+from ser_rt.audio.passing import Passing, PutBack, first_bytes
 from ser_rt.audio.sndfile import SndfileDecoder
 from ser_rt.audio.view import Bytes, FileView, Seekable
 from ser_rt.errors import AudioDecodeError, AudioInputError, AudioNotFoundError, NoAudioError
@@ -79,17 +80,15 @@ def open_stream(stream: Readable, name: str, *, track: int | None = None) -> Dec
         AudioDecodeError: They are not audio.
         AudioInputError: There is no such track.
     """
-    counted = _Counted(stream)
-    head = b""
-    while len(head) < SNIFFED_BYTES and (more := counted.read(SNIFFED_BYTES - len(head))):
-        head += more
-    counted.put_back(head)
+    head = first_bytes(stream.read)
+    whole = PutBack(head, stream)
     if not needs_end(head):
-        return StreamDecoder(counted, name, track=track)
+        return StreamDecoder(whole, name, track=track, closes=True)
     file = tempfile.TemporaryFile(prefix="ser-rt-")  # noqa: SIM115 (the decoder closes it)
     try:
-        while data := counted.read(_COPIED_BYTES):
+        while data := whole.read(_COPIED_BYTES):
             file.write(data)
+        whole.close()
         return FileDecoder(file, name, track=track)
     except OSError as error:
         file.close()
@@ -120,6 +119,7 @@ class FileDecoder:
             msg = f"{name} is empty"
             raise NoAudioError(msg)
         try:
+            self._size = bytes_.size
             self._parts = parts_of(bytes_, is_near=is_near)
             self._first: FfmpegDecoder | SndfileDecoder | None = self._open(self._parts[0])
         except OSError as error:
@@ -172,7 +172,7 @@ class FileDecoder:
         if format_ in SAMPLES and self._track in (None, 1) and (self._is_near or not has_ffmpeg()):
             with suppress(AudioDecodeError):  # other codecs can be in these, too
                 file = self._file
-                is_whole = not part.start and not part.header
+                is_whole = (part.start, part.end, part.header) == (0, self._size, b"")
                 if is_whole and isinstance(file, BufferedReader | BufferedRandom):
                     return SndfileDecoder(file, self._name)
                 return SndfileDecoder(view, self._name)
@@ -192,18 +192,26 @@ class FileDecoder:
 
 
 class StreamDecoder:
-    """Bytes that come once, in order: a pipe, or a file that is still being written."""
+    """Bytes that come once, in order: a pipe, a connection, a file that is still being written."""
 
-    def __init__(self, stream: Readable, name: str, *, track: int | None = None) -> None:
-        """Wait for the first bytes and open what they are.
+    def __init__(
+        self, stream: Readable, name: str, *, track: int | None = None, closes: bool = False
+    ) -> None:
+        """Wait for the first bytes and open what they are; ``closes`` the stream with this.
 
         Raises:
             AudioDecodeError: They are not audio.
             AudioInputError: There is no such track.
         """
-        self._bytes = stream if isinstance(stream, _Counted) else _Counted(stream)
-        self._name = name
-        self._decoder = FfmpegDecoder(self._bytes, name, track=track)
+        self._bytes, self._name, self._track = Passing(stream), name, track
+        self._closes = stream if closes else None
+        try:
+            self._decoder = FfmpegDecoder(self._bytes, name, track=track)
+        except AudioDecodeError as error:
+            if not needs_end(self._bytes.head):
+                raise
+            msg = f"{name} has its index at its end, and cannot be heard as it comes"
+            raise AudioDecodeError(msg) from error
         self.sample_rate: int = self._decoder.sample_rate
         self.is_endless = self._decoder.is_endless
 
@@ -213,21 +221,41 @@ class StreamDecoder:
         return self._bytes.waited_s
 
     def blocks(self, block_s: float) -> Iterator[Block]:
-        """Yield blocks of at most ``block_s`` seconds.
+        """Yield blocks of at most ``block_s`` seconds, of all recordings that follow each other.
 
         Raises:
             AudioDecodeError: Behind the last block, if something is missing.
         """
-        yield from self._decoder.blocks(block_s)
-        stated = stated_bytes(self._bytes.head)
-        if stated is not None and self._bytes.count < stated:
-            msg = f"{self._name} is truncated at {self._decoder.end_s:.2f} s: its header promises "
-            raise AudioDecodeError(msg + f"{stated} bytes, and {self._bytes.count} came")
+        problems: list[AudioDecodeError] = []
+        end_s, is_more = 0.0, True
+        while is_more:
+            head = self._bytes.head
+            promise_s = promised_s(sniff(head) or "", head)
+            try:
+                yield from self._decoder.blocks(block_s, origin_s=end_s, promised_s=promise_s)
+                self._bytes.drain()
+            except AudioDecodeError as error:
+                problems.append(error)
+            end_s = max(end_s, self._decoder.end_s)
+            missing = self._bytes.missing
+            if missing and not problems:
+                msg = f"{self._name} is truncated at {end_s:.2f} s: {missing}"
+                problems.append(AudioDecodeError(msg))
+            elif self._bytes.has_no_end_mark:
+                yield Block(_NOTHING, self.sample_rate, end_s, (NO_END_MARK,))
+            is_more = self._bytes.go_on()
+            if is_more:
+                self._decoder.close()
+                self._decoder = FfmpegDecoder(self._bytes, self._name, track=self._track)
+        if problems:
+            raise problems[0]
 
     def close(self) -> None:
-        """Close the decoder, and the stream if that can be closed."""
+        """Close the decoder, and the stream if that was asked for."""
         self._decoder.close()
-        self._bytes.close()
+        close = getattr(self._closes, "close", None)
+        if close is not None:
+            close()
 
 
 class _Prompt:
@@ -241,43 +269,6 @@ class _Prompt:
 
     def close(self) -> None:
         self._file.close()
-
-
-class _Counted:
-    """A stream that remembers how it began and how long it was."""
-
-    def __init__(self, stream: Readable) -> None:
-        self._stream, self.head, self.count, self.waited_s = stream, b"", 0, 0.0
-        self._put_back = b""
-
-    def put_back(self, data: bytes) -> None:
-        """Give bytes once more that were read first of all."""
-        self._put_back, self.head, self.count = data, b"", 0
-
-    def close(self) -> None:
-        """Close the stream, if it can be closed."""
-        close = getattr(self._stream, "close", None)
-        if close is not None:
-            close()
-
-    def _next(self, size: int) -> bytes:
-        if not self._put_back:
-            return self._stream.read(size)
-        data, self._put_back = self._put_back[:size], self._put_back[size:]
-        return data
-
-    def read(self, size: int, /) -> bytes:
-        before = time.monotonic()
-        try:
-            data = self._next(size)
-        except OSError as error:
-            msg = f"the input cannot be read: {error.strerror or error}"
-            raise AudioDecodeError(msg) from error
-        self.waited_s += time.monotonic() - before
-        if len(self.head) < SNIFFED_BYTES:
-            self.head += data[: SNIFFED_BYTES - len(self.head)]
-        self.count += len(data)
-        return data
 
 
 def has_ffmpeg() -> bool:

@@ -144,6 +144,9 @@ class FfmpegDecoder:
             yield from line.flush()
         finally:
             self.end_s = line.end_s
+        if isinstance(damage.broken, AudioDecodeError):
+            msg = f"{self._name} is truncated at {line.end_s:.2f} s: {damage.broken}"
+            raise AudioDecodeError(msg)
         stated_s = self._stated_s()
         promised_s = (promised_s or stated_s or 0.0) + damage.promised_s
         has_stamps = self.format in ("matroska", "flac", "flv")

@@ -8,8 +8,10 @@ import re
 import time
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from ser_rt.errors import AudioDecodeError
 
@@ -17,6 +19,9 @@ RETRY_S = (0.5, 1.0, 2.0, 4.0)
 """Waits before each new connection, as long as no byte comes over them."""
 
 _PLAYLISTS = (b"#EXTM3U", b"<?xml", b"<MPD", b"[playlist]", b"v=0")
+_IN_PATHS = "/%:@!$&'()*+,;=~"
+"""What stands in addresses as it is; a % because most come quoted."""
+
 _SKIP_BYTES = _KEPT_BYTES = 1 << 16
 _PASSING = (408, 429, 500, 502, 503, 504)
 """Answers to a request for the rest that another request may not get."""
@@ -30,6 +35,7 @@ class HttpFile:
     Attributes:
         size: Number of bytes; None if the server does not say it.
         head: The first bytes.
+        broken: Why the connection is lost for good, once it is.
     """
 
     def __init__(
@@ -48,11 +54,12 @@ class HttpFile:
         self._url, self._timeout_s, self._sleep = url, timeout_s, sleep
         self._retries = RETRY_S if reconnect else ()
         self._at, self.waited_s = 0, 0.0
+        self.broken: AudioDecodeError | None = None
         self._response = self._open(0)
         self._is_at = 0
         length = self._response.headers.get("Content-Length")
         self.size = int(length) if length and length.isdecimal() else None
-        self._tag = self._response.headers.get("ETag")
+        self._tag = self._marks()
         kind = self._response.headers.get_content_type()
         coding = self._response.headers.get("Content-Encoding", "identity")
         if coding != "identity":
@@ -71,6 +78,15 @@ class HttpFile:
         self._kept = self.head
         """The first bytes, for decoders that come back to them."""
 
+    def first(self, count: int) -> bytes:
+        """Return the first bytes, without going on behind them."""
+        data = b""
+        self.seek(0)
+        while len(data) < count and (more := self.read(count - len(data))):
+            data += more
+        self.seek(0)
+        return data
+
     def seekable(self) -> bool:
         """Return whether bytes can be read in any order."""
         return self.size is not None
@@ -86,20 +102,19 @@ class HttpFile:
         return self._at
 
     def read(self, size: int, /) -> bytes:
-        """Return up to ``size`` bytes; none at the end.
-
-        Raises:
-            AudioDecodeError: The connection is lost, and does not come back.
-        """
+        """Return up to ``size`` bytes; none at the end, or where it is `broken`."""
         if self._at < len(self._kept):
             data = self._kept[self._at : self._at + size]
             self._at += len(data)
             return data
-        if self.size is not None and self._at >= self.size:
+        if self.broken is not None or (self.size is not None and self._at >= self.size):
             return b""
         before = time.monotonic()
         try:
             return self._read(size)
+        except AudioDecodeError as error:
+            self.broken = error  # what came before it is decoded all the same
+            return b""
         finally:
             self.waited_s += time.monotonic() - before
 
@@ -146,23 +161,34 @@ class HttpFile:
             if self._is_at != at:
                 msg = f"{self._url} was asked for byte {at}, and sends those from {self._is_at} on"
                 raise AudioDecodeError(msg)
-        if self._tag != self._response.headers.get("ETag"):
+        total = re.search(r"/(\d+)$", self._response.headers.get("Content-Range", ""))
+        is_of_another_size = total is not None and int(total[1]) != self.size
+        if self._tag != self._marks() or is_of_another_size:
             msg = f"{self._url} is another file since its connection was lost at byte {at}"
             raise AudioDecodeError(msg)
         while self._is_at + _SKIP_BYTES < at and self._read_on(_SKIP_BYTES):
             pass
 
-    def _open(self, at: int) -> Any:
+    def _marks(self) -> tuple[str | None, ...]:
+        """Return what tells one version of a file from another."""
+        headers = self._response.headers
+        return headers.get("ETag"), headers.get("Last-Modified")
+
+    def _open(self, at: int, *, by_range: bool = True) -> Any:
         headers = {"User-Agent": _NAME, "Accept": "*/*"}
-        if at:
+        if at and by_range:
             headers["Range"] = f"bytes={at}-"
-        request = urllib.request.Request(self._url, headers=headers)  # noqa: S310 (http alone)
         try:
+            address, keys = _quoted(self._url)
+            request = urllib.request.Request(address, headers=headers | keys)  # noqa: S310
             return urllib.request.urlopen(request, timeout=self._timeout_s)  # noqa: S310
         except urllib.error.HTTPError as error:
             error.close()
+            if at and by_range and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+                return self._open(at, by_range=False)
             if at and error.code in _PASSING:
-                raise ConnectionError(f"{error.code} {error.reason}") from error  # noqa: EM102
+                msg = f"{error.code} {error.reason}"
+                raise ConnectionError(msg) from error
             msg = f"{self._url} does not open: {error.code} {error.reason}"
             raise AudioDecodeError(msg) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -182,6 +208,20 @@ class HttpFile:
     def close(self) -> None:
         """Close the connection."""
         self._close()
+
+
+def _quoted(url: str) -> tuple[str, dict[str, str]]:
+    """Return a URL as servers take it, and the header that says who asks, if it names somebody."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").encode("idna").decode()
+    host = f"[{host}]" if ":" in host else host
+    place = host if parts.port is None else f"{host}:{parts.port}"
+    path, query = quote(parts.path, safe=_IN_PATHS), quote(parts.query, safe=_IN_PATHS + "?")
+    keys: dict[str, str] = {}
+    if parts.username is not None:
+        who = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+        keys["Authorization"] = "Basic " + b64encode(who).decode()
+    return urlunsplit((parts.scheme, place, path, query, "")), keys
 
 
 def _words(why: Exception | str) -> str:

@@ -12,6 +12,7 @@ from ser_rt.audio.view import Bytes
 _HEAD = 27
 _BEGINS, _ENDS = 2, 4
 _LONGEST_PAGE = 65_307
+NO_END_MARK = SourceWarning("truncated", "it has no end mark: it may have been cut off")
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -50,7 +51,7 @@ def _warnings(damaged: int, *, is_ended: bool) -> tuple[SourceWarning, ...]:
         return (SourceWarning("damaged", f"{damaged} of its pages are damaged, and not heard"),)
     if is_ended:
         return ()
-    return (SourceWarning("truncated", "it has no end mark: it may have been cut off"),)
+    return (NO_END_MARK,)
 
 
 def _is_sound(page: bytes) -> bool:

@@ -8,9 +8,12 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from ser_rt.audio.block import Block, Decoder
+from ser_rt.audio.containers import POINTED
 from ser_rt.audio.decoding import FileDecoder, StreamDecoder, open_audio
 from ser_rt.audio.ffmpeg import FfmpegDecoder
+from ser_rt.audio.formats import SNIFFED_BYTES, sniff
 from ser_rt.audio.http import HttpFile
+from ser_rt.errors import AudioDecodeError
 
 LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "srt", "udp", "rtp", "mms", "mmsh", "mmst")
 """Protocols of live streams: where one of these ends, it was lost."""
@@ -42,20 +45,23 @@ def open_url(
         if file.is_playlist:
             file.close()
             return _Live(FfmpegDecoder(url, url, track=track, formats=None, timeout_s=timeout_s))
-        if file.size is None:
-            return _Closing(StreamDecoder(file, url, track=track), file)
-        return FileDecoder(file, url, track=track, is_near=False)
+        if file.size is None or sniff(file.first(SNIFFED_BYTES)) not in POINTED:
+            return _Fetched(StreamDecoder(file, url, track=track, closes=True), file, url)
+        return _Fetched(FileDecoder(file, url, track=track, is_near=False), file, url)
+    except AudioDecodeError as error:
+        file.close()
+        raise file.broken or error from None
     except BaseException:
         file.close()
         raise
 
 
-class _Closing:
-    """A stream of bytes that is closed with its decoder."""
+class _Fetched:
+    """What comes from a server."""
 
-    def __init__(self, decoder: StreamDecoder, file: HttpFile) -> None:
-        self._decoder, self._file = decoder, file
-        self.sample_rate, self.is_endless = decoder.sample_rate, decoder.is_endless
+    def __init__(self, decoder: StreamDecoder | FileDecoder, file: HttpFile, url: str) -> None:
+        self._decoder, self._file, self._url = decoder, file, url
+        self.sample_rate, self.is_endless = decoder.sample_rate, file.size is None
         self.is_live = file.is_live
 
     @property
@@ -63,11 +69,20 @@ class _Closing:
         return self._decoder.waited_s
 
     def blocks(self, block_s: float) -> Iterator[Block]:
-        return self._decoder.blocks(block_s)
+        end_s = 0.0
+        try:
+            for block in self._decoder.blocks(block_s):
+                end_s = block.start_s + len(block.samples) / block.sample_rate
+                yield block
+        except AudioDecodeError:
+            if self._file.broken is None:
+                raise
+        if self._file.broken is not None:
+            msg = f"{self._url} is truncated at {end_s:.2f} s: {self._file.broken}"
+            raise AudioDecodeError(msg)
 
     def close(self) -> None:
         self._decoder.close()
-        self._file.close()
 
 
 class _Live:

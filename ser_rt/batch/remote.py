@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import tempfile
 from collections import Counter
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
+from urllib.parse import unquote
 
 from ser_rt.audio_files import AUDIO_SUFFIXES, OTHER, kind_of_clutter
 from ser_rt.errors import AudioError, AudioNotFoundError, DataError, MissingDependencyError
@@ -26,8 +28,10 @@ def is_remote(name: str) -> bool:
 
 
 def local_path(name: str) -> str:
-    """Return the path of a ``file://`` URL; any other name as it is."""
-    return name.removeprefix(_LOCAL)
+    """Return the path of a ``file://`` URL, quoted or not; any other name as it is."""
+    if not name.startswith(_LOCAL) or os.path.lexists(path := name.removeprefix(_LOCAL)):
+        return name.removeprefix(_LOCAL)
+    return unquote(path)
 
 
 def beside(listing: str, path: str) -> str:

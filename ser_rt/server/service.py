@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
-from ser_rt.errors import ConfigError, SerError
+from ser_rt.errors import ConfigError, InferenceError, SerError
 from ser_rt.runtime.batcher import Batcher
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.onnx_classifier import SMALL_MODEL_PARAMETERS
@@ -194,6 +194,9 @@ class Service:
         while end is False:
             events, end = await self.in_thread(work)
             yield events
+        if isinstance(end, InferenceError) and self._is_closed:
+            msg = "the server is shutting down"
+            raise ProtocolError(msg, "shutting_down") from end
         if isinstance(end, SerError):
             raise end
 

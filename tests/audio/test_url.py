@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -99,7 +100,7 @@ def heard_s(url: str, **settings: Any) -> float:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "RETRY_S", (0.0, 0.01))
+    monkeypatch.setattr(reader, "RETRY_S", (0.0, 0.0, 0.0, 0.01))
 
 
 @pytest.mark.parametrize("name", ["wav", "mp3", "m4a", "m4a index last", "ogg opus", "webm", "mkv"])
@@ -123,7 +124,7 @@ def test_what_is_asked_for_again_is_the_rest_alone() -> None:
 def test_a_connection_that_stays_away_is_an_error_and_what_came_was_heard() -> None:
     with (
         serving(Server(written("wav"), breaks=99, knows_ranges=False)) as server,
-        pytest.raises(AudioDecodeError, match=r"at 2.00 s: .*breaks off at byte"),
+        pytest.raises(AudioDecodeError, match=r"at 1.9\d s: .*breaks off at byte"),
     ):
         heard_s(server.url)
 
@@ -155,16 +156,15 @@ def test_redirections_are_followed() -> None:
 
 
 def test_a_recording_of_unknown_length_is_heard_to_its_end() -> None:
-    for chunked in (False, True):
-        how = {"says_length": False, "is_chunked": chunked}
-        with serving(Server(written("mp3"), **how)) as server:
+    for is_chunked in (False, True):
+        server = Server(written("mp3"), says_length=False, is_chunked=is_chunked)
+        with serving(server):
             assert heard_s(server.url) == pytest.approx(SECONDS, abs=0.1)
 
 
 def test_a_recording_that_begins_anew_is_no_live_stream() -> None:
     data = written("mp3 bare")
     with serving(Server(data, says_length=False, is_chunked=True)) as server:
-        whole = server.answer
 
         def cut(handler: http.server.BaseHTTPRequestHandler) -> None:
             handler.send_response(200)
@@ -175,7 +175,6 @@ def test_a_recording_that_begins_anew_is_no_live_stream() -> None:
         server.answer = cut  # type: ignore[method-assign]
         with pytest.raises(AudioDecodeError, match="begins anew"):
             heard_s(server.url, sleep=lambda _: None)
-        assert whole
 
 
 def test_half_a_recording_is_told_by_url_too() -> None:
@@ -186,3 +185,19 @@ def test_half_a_recording_is_told_by_url_too() -> None:
             pytest.raises(AudioDecodeError, match="truncated"),
         ):
             heard_s(server.url)
+
+
+@pytest.mark.parametrize("path", ["감정 1.wav", "a b%20c.wav?x=é&y=1"])
+def test_addresses_are_quoted_and_keys_are_sent(path: str) -> None:
+    seen: list[tuple[str, str | None]] = []
+    with serving(Server(written("wav"))) as server:
+        whole = server.answer
+
+        def note(handler: http.server.BaseHTTPRequestHandler) -> None:
+            seen.append((unquote(handler.path), handler.headers.get("Authorization")))
+            whole(handler)
+
+        server.answer = note  # type: ignore[method-assign]
+        url = server.url.replace("http://", "http://me:it%40s@").removesuffix("a") + path
+        assert heard_s(url) == SECONDS
+    assert set(seen) == {(f"/{unquote(path)}", "Basic bWU6aXRAcw==")}

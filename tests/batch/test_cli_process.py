@@ -86,7 +86,6 @@ def test_a_signal_ends_the_run_in_order(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_an_hour_takes_no_more_memory_than_minutes(tmp_path: Path, tiny_bundle: Path) -> None:
     minute, most = make_wave(60), {}
     for minutes in (3, 60):

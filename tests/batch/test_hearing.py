@@ -142,7 +142,7 @@ def test_a_file_longer_than_allowed_is_heard_up_to_there(job: Job, write_audio: 
 def test_an_error_that_nobody_thought_of_is_in_the_row(
     job: Job, corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: Any) -> Any:
+    def fail(*_: Any, **__: Any) -> Any:
         msg = "out of\nsorts"
         raise RuntimeError(msg)
 
@@ -188,6 +188,7 @@ def test_the_columns_are_frozen() -> None:
         ("p_Joy", "float", True),
         ("speech", "float", False),
         ("is_partial", "bool", False),
+        ("channel", "int16", True),
     ]
     assert [(f.name, str(f.type), f.nullable) for f in files] == [
         ("path", "string", False),

@@ -128,7 +128,6 @@ def test_blocks_hold_every_path_and_are_enough_for_all() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.skipif("SER_RT_CORPUS" not in os.environ, reason="SER_RT_CORPUS names no table")
 @pytest.mark.usefixtures("cluster")
 def test_rows_are_equal_over_real_clips(run: Run, tmp_path: Path) -> None:

@@ -26,7 +26,6 @@ def rows(heard: list[Heard]) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_a_machine_that_dies_takes_nothing_along(job: Job, calls: Path, tmp_path: Path) -> None:
     from ray.cluster_utils import Cluster
 

@@ -106,9 +106,9 @@ def connected(cluster: Cluster) -> Iterator[Callable[..., ClientConnection]]:
     with ExitStack() as opened:
 
         def open_one(**changes: Any) -> ClientConnection:
-            found = opened.enter_context(connect(cluster.ws, compression=None, open_timeout=30))
+            found = opened.enter_context(connect(cluster.ws, compression=None, open_timeout=60))
             found.send(json.dumps(CONFIG | changes))
-            assert receive(found, 30)["type"] == "ready"
+            assert receive(found)["type"] == "ready"
             return found
 
         yield open_one

@@ -28,7 +28,6 @@ from tests.waiting import wait_until
 # Ray's own, from inside its packages.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*"),
-    pytest.mark.timeout(240),
 ]
 
 CHUNK_S, SPEED = 0.1, 2
@@ -116,7 +115,7 @@ def assert_whole(events: list[EmotionEvent], said_s: float) -> None:
 
 def kill(process: psutil.Process) -> None:
     process.kill()
-    process.wait(30)
+    process.wait(60)
 
 
 def test_a_listener_killed_under_eight_live_clients(cluster: Cluster) -> None:
@@ -183,13 +182,13 @@ def test_an_update_to_another_model_drops_no_stream(
 
 
 def test_an_ending_listener_gives_the_results_of_all_that_came(cluster: Cluster) -> None:
-    with connect(cluster.ws, compression=None, open_timeout=30) as socket:
+    with connect(cluster.ws, compression=None, open_timeout=60) as socket:
         socket.send(json.dumps(CONFIG))
-        assert receive(socket, 30)["type"] == "ready"
+        assert receive(socket)["type"] == "ready"
         socket.send(pcm(1.2))
-        assert receive(socket, 30)["end"] == 1.0
+        assert receive(socket)["end"] == 1.0
         cluster.deploy(max_session_s=1_000)
-        messages, code, _ = rest(socket, 60)
+        messages, code, _ = rest(socket)
     assert [message["type"] for message in messages] == ["emotion", "summary"]
     assert messages[0]["end"] == 1.2
     assert (messages[1]["interrupted"], code) == (True, 1001)

@@ -24,7 +24,6 @@ from tests.waiting import wait_until
 # Ray's own, from inside its packages.
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(300),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*"),
 ]
 
@@ -38,15 +37,15 @@ def test_another_listener_comes_when_there_are_more_streams(cluster: Cluster) ->
     address = cluster.ws.replace("/v1", "/growing/v1")
     assert len(cluster.replicas("Listener", "growing")) == 1
     with ExitStack() as opened:
-        sockets = [opened.enter_context(connect(address, open_timeout=30)) for _ in range(3)]
+        sockets = [opened.enter_context(connect(address, open_timeout=60)) for _ in range(3)]
         for socket in sockets:
             socket.send(json.dumps(CONFIG))
-            assert receive(socket, 30)["type"] == "ready"
+            assert receive(socket)["type"] == "ready"
 
         def has_grown() -> bool:
             for socket in sockets:  # they live on
                 socket.send('{"type": "keepalive", "id": 1}')
-                assert receive(socket, 30)["type"] == "alive"
+                assert receive(socket)["type"] == "alive"
             return len(cluster.replicas("Listener", "growing")) == 2
 
         wait_until(has_grown, 150)
@@ -67,19 +66,19 @@ def test_what_a_cluster_adds_to_a_window(cluster: Cluster) -> None:
             else:
                 address = cluster.ws.replace("/v1", f"/{name}/v1")
             sockets[name] = opened.enter_context(
-                connect(address, compression=None, open_timeout=30)
+                connect(address, compression=None, open_timeout=60)
             )
             sockets[name].send(json.dumps(CONFIG | {"gate_threshold": 0}))
-            assert receive(sockets[name], 30)["type"] == "ready"
+            assert receive(sockets[name])["type"] == "ready"
             sockets[name].send(samples[: 6 * hop].tobytes())
             for _ in range(5):
-                receive(sockets[name], 30)
+                receive(sockets[name])
         for number in range(HOPS):
             at = (6 + number) * hop % (len(samples) - hop)
             for name in DICE.sample(list(sockets), 3):
                 began = time.perf_counter()
                 sockets[name].send(samples[at : at + hop].tobytes())
-                assert receive(sockets[name], 30)["type"] == "emotion"
+                assert receive(sockets[name])["type"] == "emotion"
                 heard_ms[name].append((time.perf_counter() - began) * 1e3)
     for name, values in heard_ms.items():
         p50, p95 = np.percentile(values[WARM_UP:], (50, 95))

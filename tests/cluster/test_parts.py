@@ -182,7 +182,7 @@ def test_an_end_waits_for_windows_that_are_on_their_way(
             await handle.is_asked_in_vain.wait()
         return await asyncio.gather(asked, return_exceptions=True)
 
-    (error,) = asyncio.run(asyncio.wait_for(run(), 30))
+    (error,) = asyncio.run(asyncio.wait_for(run(), 60))
     assert isinstance(error, ClusterError)
 
 
@@ -194,7 +194,7 @@ def test_a_listener_waits_for_models_of_its_own_version(tiny_bundle: Path) -> No
         handle: Any = Replicas(before, gone, before, ("cuda", ours, str(tiny_bundle)))
         return await RemoteModel.find(ModelSettings(str(tiny_bundle)), handle)
 
-    assert asyncio.run(asyncio.wait_for(find(), 30)).provider == "cuda"
+    assert asyncio.run(asyncio.wait_for(find(), 60)).provider == "cuda"
 
 
 def test_machines_with_other_bundles_of_one_name_are_said(
@@ -204,7 +204,7 @@ def test_machines_with_other_bundles_of_one_name_are_said(
     settings = ModelSettings(str(tiny_bundle))
     handle: Any = Replicas(("cpu", "another", settings.model))
     with pytest.raises(ClusterError, match=r"another bundle than .* of this machine"):
-        asyncio.run(asyncio.wait_for(RemoteModel.find(settings, handle), 30))
+        asyncio.run(asyncio.wait_for(RemoteModel.find(settings, handle), 60))
 
 
 def test_an_update_may_be_taken_back(tiny_bundle: Path) -> None:

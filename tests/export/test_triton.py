@@ -172,7 +172,7 @@ def test_requests_that_come_together_are_answered_together(
         )
     classifier = OnnxClassifier(bundle)
     for _ in waves:
-        answer, error = answers.get(timeout=30)
+        answer, error = answers.get(timeout=60)
         assert error is None
         wanted = classifier(waves[int(answer.get_response().id)])
         assert answer.as_numpy("probabilities") == pytest.approx(wanted, abs=1e-5)

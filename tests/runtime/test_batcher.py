@@ -32,7 +32,7 @@ class HeldModel:
 
     def __call__(self, waveforms: FloatArray) -> FloatArray:
         self.is_asked.set()
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         self.calls.append(waveforms[:, 0].tolist())
         if (waveforms[:, 0] < 0).any():
             msg = "a negative window"
@@ -54,7 +54,7 @@ def model() -> Iterator[HeldModel]:
 def busy(batcher: Batcher, model: HeldModel) -> None:
     """Let the model hang in a call, so that what comes next has to wait."""
     batcher.open().offer(window(99))
-    assert model.is_asked.wait(10)
+    assert model.is_asked.wait(60)
 
 
 def test_one_window_of_each_stream_before_a_second_of_any(model: HeldModel) -> None:
@@ -67,7 +67,7 @@ def test_one_window_of_each_stream_before_a_second_of_any(model: HeldModel) -> N
         ]
         assert batcher.waiting == 5
         model.gate.set()
-        values = [float(answer.result(10)[0]) for answer in answers]  # type: ignore[index]
+        values = [float(answer.result(60)[0]) for answer in answers]  # type: ignore[index]
     assert values == [1, 2, 3, 4, 5]
     assert model.calls[1:] == [[1, 4, 5], [2, 3]]
 
@@ -89,10 +89,10 @@ def test_a_newer_window_takes_the_place_of_a_stale_one_and_finals_stay(model: He
         final = turn.offer(window(3), is_final=True)
         later = turn.offer(window(4))
         model.gate.set()
-        assert stale.result(10) is None
-        assert newest.result(10) is None
-        assert final.result(10) == pytest.approx([3])
-        assert later.result(10) == pytest.approx([4])
+        assert stale.result(60) is None
+        assert newest.result(60) is None
+        assert final.result(60) == pytest.approx([3])
+        assert later.result(60) == pytest.approx([4])
 
 
 def test_a_bad_window_hurts_no_other(model: HeldModel) -> None:
@@ -100,10 +100,10 @@ def test_a_bad_window_hurts_no_other(model: HeldModel) -> None:
         busy(batcher, model)
         answers = [batcher.open().offer(window(value)) for value in (1, -1, 2)]
         model.gate.set()
-        assert answers[0].result(10) == pytest.approx([1])
-        assert answers[2].result(10) == pytest.approx([2])
+        assert answers[0].result(60) == pytest.approx([1])
+        assert answers[2].result(60) == pytest.approx([2])
         with pytest.raises(InferenceError, match="the model failed: a negative window"):
-            answers[1].result(10)
+            answers[1].result(60)
 
 
 def test_cancelled_windows_are_left_out_and_hold_up_nobody(model: HeldModel) -> None:
@@ -117,8 +117,8 @@ def test_cancelled_windows_are_left_out_and_hold_up_nobody(model: HeldModel) -> 
         assert also.cancel()
         last = batcher.open().offer(window(4))
         model.gate.set()
-        assert newer.result(10) == [2]
-        assert last.result(10) == [4]
+        assert newer.result(60) == [2]
+        assert last.result(60) == [4]
     assert [1] not in model.calls
     assert [3] not in model.calls
 
@@ -132,8 +132,8 @@ def test_an_observer_that_fails_stops_nothing(
 
     model.gate.set()
     with Batcher(model, observe=observe) as batcher:
-        assert batcher.open().offer(window(1)).result(10) == [1]
-        assert batcher.open().offer(window(2)).result(10) == [2]
+        assert batcher.open().offer(window(1)).result(60) == [1]
+        assert batcher.open().offer(window(2)).result(60) == [2]
     assert "no disk" in caplog.text
 
 
@@ -145,7 +145,7 @@ def test_a_model_with_too_few_answers_is_an_error() -> None:
     with Batcher(Forgetful()) as batcher:
         for _ in range(2):
             with pytest.raises(InferenceError, match="the model failed"):
-                batcher.open().offer(window(1)).result(10)
+                batcher.open().offer(window(1)).result(60)
 
 
 def test_closing_answers_what_waits_and_takes_no_more(model: HeldModel) -> None:
@@ -163,10 +163,10 @@ def test_an_idle_model_waits_for_company_no_longer_than_told(model: HeldModel) -
     model.gate.set()
     with Batcher(model, max_batch=2, max_wait_s=60) as batcher:
         answers = [batcher.open().offer(window(value)) for value in (1, 2)]
-        assert [answer.result(10) for answer in answers] == [pytest.approx([1]), pytest.approx([2])]
+        assert [answer.result(60) for answer in answers] == [pytest.approx([1]), pytest.approx([2])]
     assert model.calls == [[1, 2]]
     with Batcher(model, max_batch=2, max_wait_s=0.01) as batcher:
-        assert batcher.open().offer(window(3)).result(10) == pytest.approx([3])
+        assert batcher.open().offer(window(3)).result(60) == pytest.approx([3])
 
 
 def test_each_call_is_told(model: HeldModel) -> None:

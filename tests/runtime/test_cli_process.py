@@ -59,7 +59,7 @@ def test_a_closed_pipe_ends_in_peace(tiny_bundle: Path, write_audio: Writer) -> 
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
 
 
 def test_ctrl_c_ends_with_the_summary(tiny_bundle: Path, write_audio: Writer) -> None:
@@ -68,7 +68,7 @@ def test_ctrl_c_ends_with_the_summary(tiny_bundle: Path, write_audio: Writer) ->
         assert process.stdout is not None
         first = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     summary = json.loads(out.decode().splitlines()[-1])
     assert (process.returncode, err) == (130, b"")
     assert (summary["type"], summary["interrupted"]) == ("summary", True)
@@ -82,7 +82,7 @@ def test_ctrl_c_ends_the_running_episode(tiny_bundle: Path, write_audio: Writer)
         assert process.stdout is not None
         first = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=60)
     *_, episode, summary = map(json.loads, out.decode().splitlines())
     assert (episode["type"], episode["emotion"]) == ("episode", first["emotion"])
     assert summary["interrupted"]
@@ -182,7 +182,7 @@ def test_a_url_that_never_answers_ends_in_time(tiny_bundle: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/x"
         with start(tiny_bundle, url, "-q") as process:
-            out, err = process.communicate(timeout=20)
+            out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, b"")
     assert b"no answer for 5 s" in err
 

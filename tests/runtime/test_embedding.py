@@ -64,7 +64,7 @@ def test_a_cancelled_task_ends_a_live_stream(classifier: OnnxClassifier) -> None
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(asyncio.wait_for(cancel_it(), 10))
+    asyncio.run(asyncio.wait_for(cancel_it(), 60))
 
 
 def test_a_live_push_stream_leaves_out_what_comes_too_late(classifier: OnnxClassifier) -> None:

@@ -104,7 +104,7 @@ def test_a_signal_ends_with_the_last_results(
         assert process.stdout is not None
         first = json.loads(process.stdout.readline())
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     events = [json.loads(line) for line in out.splitlines()]
     assert first["end"] == 1.0
     assert events[-1]["type"] == "summary"

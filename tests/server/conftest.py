@@ -65,7 +65,7 @@ class Running:
         async def do() -> Any:
             return work()
 
-        return asyncio.run_coroutine_threadsafe(do(), self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(do(), self.loop).result(60)
 
     def wait_until(self, is_so: Callable[[], bool]) -> None:
         """Wait for something in the server's thread to be so."""
@@ -108,7 +108,7 @@ class HeldModel(FlawedModel):
 
     def __call__(self, waveforms: FloatArray) -> FloatArray:
         self.is_asked.set()
-        assert self.may_answer.wait(30)
+        assert self.may_answer.wait(60)
         return super().__call__(waveforms)
 
 
@@ -137,7 +137,7 @@ def serving(
         yield running
     finally:
         server.should_exit = True
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive(), "the server does not end"
         loop.close()
 
@@ -163,7 +163,7 @@ def connected(running: Running) -> Iterator[Callable[..., ClientConnection]]:
         yield open_one
 
 
-def receive(socket_: ClientConnection, timeout_s: float = 10.0) -> Message:
+def receive(socket_: ClientConnection, timeout_s: float = 60.0) -> Message:
     """Return the next message, if it is one of the protocol."""
     message: Message = json.loads(socket_.recv(timeout_s))
     check(message, "server_message", "internal")
@@ -177,7 +177,7 @@ def send(socket_: ClientConnection, *messages: str | bytes | Iterable[bytes]) ->
             socket_.send(message)
 
 
-def rest(socket_: ClientConnection, timeout_s: float = 10.0) -> tuple[list[Message], int, str]:
+def rest(socket_: ClientConnection, timeout_s: float = 60.0) -> tuple[list[Message], int, str]:
     """Return all messages until the server closes, and code and reason of that."""
     messages = []
     while True:
@@ -194,7 +194,7 @@ def pcm(seconds: float, seed: int = 0) -> bytes:
     return (make_wave(seconds, seed=seed) * 32767).astype(np.int16).tobytes()
 
 
-def raw_connection(running: Running, timeout_s: float = 10.0) -> socket.socket:
+def raw_connection(running: Running, timeout_s: float = 60.0) -> socket.socket:
     """Open a bare connection."""
     return socket.create_connection(("127.0.0.1", running.port), timeout=timeout_s)
 

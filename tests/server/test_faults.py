@@ -164,7 +164,7 @@ def test_a_fast_client_waits_and_loses_nothing(classifier: OnnxClassifier) -> No
 
         sending = threading.Thread(target=send)
         sending.start()
-        messages, code, _ = rest(client, 60)
+        messages, code, _ = rest(client)
         sending.join()
     assert code == 1000
     assert messages[-1]["windows"] == 239

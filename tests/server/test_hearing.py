@@ -48,7 +48,7 @@ def test_an_inbox_that_is_full_makes_its_writer_wait() -> None:
         done, _ = await asyncio.wait({blocked}, timeout=0.05)
         assert not done
         assert [len(item.data) for item in await audio_of(inbox)] == [2_000]
-        await asyncio.wait_for(blocked, 5)
+        await asyncio.wait_for(blocked, 60)
         assert [item.data for item in await audio_of(inbox)] == [b"late"]
 
     asyncio.run(fill())

@@ -28,7 +28,7 @@ Writer = Callable[..., Path]
 
 def classify(running: Running, content: bytes, **query: Any) -> httpx.Response:
     query = {"vad": "false"} | query
-    return httpx.post(running.http("/v1/classify"), content=content, params=query, timeout=30)
+    return httpx.post(running.http("/v1/classify"), content=content, params=query, timeout=60)
 
 
 def refused(response: httpx.Response, status: int, code: str, words: str = "") -> None:
@@ -63,7 +63,7 @@ def test_a_form_and_a_body_are_alike(running: Running, write_audio: Writer) -> N
     content = write_audio("a.wav", make_wave(2)).read_bytes()
     body = classify(running, content, top_k=1).json()
     address = running.http("/v1/classify?vad=false&top_k=1")
-    form = httpx.post(address, files={"anything": ("../../etc/passwd", content)}, timeout=30)
+    form = httpx.post(address, files={"anything": ("../../etc/passwd", content)}, timeout=60)
     assert form.json() == body
     assert all(len(event["probabilities"]) == 1 for event in body["events"])
 

@@ -31,7 +31,7 @@ def test_an_upload_may_come_again_to_a_cluster_that_does_not_answer(
     content = DEMO.read_bytes()
     with serving(Away(classifier, 9.0)) as running:
         url = running.http("/v1/classify?vad=false")
-        answer = httpx.post(url, content=content, timeout=30)
+        answer = httpx.post(url, content=content, timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
     assert answer.json()["message"] == "no replica answers"
 
@@ -61,7 +61,7 @@ def test_a_client_that_leaves_its_upload_costs_no_more_work(
         model.hold()
         with raw_connection(running) as hasty:
             hasty.sendall(header + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
-            assert model.is_asked.wait(30)
+            assert model.is_asked.wait(60)
         running.wait_until(lambda: not running.server.server_state.connections)
         model.may_answer.set()
         running.wait_until(lambda: running.service.taken == 0)

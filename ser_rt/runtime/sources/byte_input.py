@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 
 from ser_rt.audio.decoding import open_stream
-from ser_rt.audio.formats import SNIFFED_BYTES, sniff
+from ser_rt.audio.formats import sniff
+from ser_rt.audio.passing import first_bytes
 from ser_rt.config import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError, ConfigError
 from ser_rt.runtime.audio import AudioSource
@@ -15,6 +16,8 @@ from ser_rt.runtime.sources.pcm import ByteStream, PcmSource
 from ser_rt.runtime.sources.wav import ENCODINGS, WavStreamSource
 
 NAME = "the input"
+_LEAST = 12
+"""Bytes from which a WAV header is known."""
 
 
 def open_bytes(
@@ -44,7 +47,7 @@ def open_bytes(
     """
     named = {"--rate": rate, "--channels": channels, "--encoding": encoding}
     given = [flag for flag, value in named.items() if value is not None]
-    head = _head(stream, 16 if given else SNIFFED_BYTES)
+    head = _head(stream, raw=bool(given))
     bytes_, found = _PutBack(head, stream), sniff(head)
     if given:
         if found == "WAV":
@@ -89,10 +92,12 @@ def _is_plain(head: bytes) -> bool:
     return head[:4] == b"RIFF" and (tag, bits) in ENCODINGS
 
 
-def _head(stream: ByteStream, count: int) -> bytes:
+def _head(stream: ByteStream, *, raw: bool) -> bytes:
     head = b""
     try:
-        while len(head) < count and (more := stream.read1(count - len(head))):
+        if not raw:
+            head = first_bytes(stream.read1)
+        while raw and len(head) < _LEAST and (more := stream.read1(_LEAST - len(head))):
             head += more
     except OSError as error:
         msg = f"{NAME} cannot be read: {error.strerror}"

@@ -34,7 +34,7 @@ class Listener:
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
-    def wait_for(self, what: Callable[[Event], bool], within_s: float = 30.0) -> Event:
+    def wait_for(self, what: Callable[[Event], bool], within_s: float = 60.0) -> Event:
         """Return the first event of that kind that is still to come or has come."""
 
         def found() -> list[Event]:
@@ -44,11 +44,11 @@ class Listener:
         assert found(), f"it ended; heard {self.events[-3:]}"
         return found()[0]
 
-    def warning(self, code: str, within_s: float = 30.0) -> Event:
+    def warning(self, code: str, within_s: float = 60.0) -> Event:
         """Return the first warning with a code."""
         return self.wait_for(lambda event: event.get("code") == code, within_s)
 
-    def end(self, number: int, within_s: float = 10.0) -> tuple[int, str]:
+    def end(self, number: int, within_s: float = 60.0) -> tuple[int, str]:
         """Send a signal; return exit code and standard error."""
         self._process.send_signal(number)
         return self.ended(within_s)

@@ -109,5 +109,5 @@ class Pulse:
 
     def _pactl(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
-            ["pactl", *words], env=self.env, check=False, capture_output=True, timeout=10
+            ["pactl", *words], env=self.env, check=False, capture_output=True, timeout=60
         )
