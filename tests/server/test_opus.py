@@ -20,7 +20,11 @@ av: Any = pytest.importorskip("av", reason="needs PyAV: pip install 'ser-rt[medi
 def encoded(container: str, seconds: float) -> bytes:
     """Return noise as Opus in a container."""
     file = io.BytesIO()
-    with av.open(file, "w", format=container) as output:
+    # Safari writes fragments.
+    options = (
+        {"movflags": "frag_keyframe+empty_moov+default_base_moof"} if container == "mp4" else {}
+    )
+    with av.open(file, "w", format=container, options=options) as output:
         stream = output.add_stream("libopus", rate=48_000)
         stream.layout = "mono"
         wave = make_wave(seconds, 48_000)
@@ -92,3 +96,61 @@ def test_reset_begins_a_new_file(running: Running) -> None:
             socket.send('{"type": "reset"}')
             found = [receive(socket) for _ in range(2)]
             assert [(m["type"], m.get("seq")) for m in found] == [("emotion", 0), ("ready", None)]
+
+
+@pytest.mark.parametrize("container", ["webm", "ogg", "mp4"])
+def test_a_file_that_breaks_off_is_told_behind_all_that_was_heard(
+    running: Running, container: str
+) -> None:
+    data = encoded(container, 4.0)
+
+    def heard() -> tuple[list[Any], dict[str, Any], int]:
+        with connect(running.ws) as socket:
+            socket.send('{"type": "config", "encoding": "opus", "vad": false, "timing": false}')
+            receive(socket)
+            send(socket, data[: len(data) * 2 // 3], '{"type": "close"}')
+            messages, code, _ = rest(socket)
+        return [m["end"] for m in messages if m["type"] == "emotion"], messages[-1], code
+
+    ends, error, code = heard()
+    assert (error["code"], code) == ("bad_audio", 1007)
+    assert "truncated" in error["message"]
+    assert ends[:2] == [1.0, 1.5]
+    assert heard()[0] == ends == heard()[0]
+
+
+def test_fragments_of_mp4_are_heard_however_they_are_cut(running: Running) -> None:
+    data = encoded("mp4", 3.2)
+
+    def heard(size: int) -> list[dict[str, Any]]:
+        with connect(running.ws) as socket:
+            socket.send('{"type": "config", "encoding": "opus", "vad": false, "timing": false}')
+            receive(socket)
+            for start in range(0, len(data), size):
+                socket.send(data[start : start + size])
+            socket.send('{"type": "close"}')
+            messages, code, _ = rest(socket)
+        assert code == 1000
+        return messages
+
+    messages = heard(1_000)
+    assert messages[-1]["audio_s"] == pytest.approx(3.2, abs=0.1)
+    assert heard(len(data)) == messages == heard(97)
+
+
+@pytest.mark.parametrize("law", ["mulaw", "alaw"])
+def test_what_telephones_send_is_heard(running: Running, law: str) -> None:
+    codes = bytes(np.random.default_rng(3).integers(0, 256, 8_000 * 2, np.uint8))
+    found = []
+    for encoding in (law, f"pcm_{law}"):
+        with connect(running.ws) as socket:
+            config = {"type": "config", "encoding": encoding, "sample_rate": 8000.0, "vad": False}
+            socket.send(json.dumps(config | {"timing": False}))
+            assert receive(socket)["type"] == "ready"
+            for start in range(0, len(codes), 160):
+                socket.send(codes[start : start + 160])
+            socket.send('{"type": "close"}')
+            messages, code, _ = rest(socket)
+        assert (code, messages[-1]["audio_s"]) == (1000, 2.0)
+        found.append(messages)
+    assert found[0] == found[1]
