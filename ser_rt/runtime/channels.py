@@ -8,37 +8,15 @@ from typing import Protocol
 
 from ser_rt.errors import AudioError, DeviceError
 from ser_rt.runtime.audio import AudioChunk
+from ser_rt.runtime.engine import Hearing
 from ser_rt.runtime.event import EmotionEvent
 
 
-class ChunkEngine(Protocol):
+class ChunkEngine(Hearing, Protocol):
     """What hears one stream, chunk by chunk: an `Engine`, or one for each channel."""
-
-    @property
-    def speech_now(self) -> float:
-        """Probability of speech in the newest audio, in [0, 1]."""
-        ...
-
-    @property
-    def skipped_windows(self) -> int:
-        """Number of live windows that were left out for want of time."""
-        ...
-
-    @property
-    def heard_s(self) -> float:
-        """Seconds of audio heard so far; gaps are none."""
-        ...
-
-    def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
-        """Yield the events of a whole source; if it breaks, first those of what was heard."""
-        ...
 
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
         """Yield the events that a chunk brings."""
-        ...
-
-    def flush(self) -> Iterator[EmotionEvent]:
-        """Yield the events that are still to come."""
         ...
 
 
