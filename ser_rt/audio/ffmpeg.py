@@ -30,6 +30,7 @@ _RELATIVE = {"ogg", "mpegts", "mpeg", "flv", "live_flv", "asf", "rm", "rtsp", "r
 _STATED = {"ape", "mpc", "mpc8", "tak", "tta", "voc", "wv"}
 """Containers that say how many samples they have; elsewhere a duration may be a guess."""
 
+_COUNTED = _STATED | {"flac"}
 _RAW = {"mp3", "aac", "ac3", "eac3", "dts", "loas"}
 """Codecs without a container: packets are what looks like one."""
 
@@ -157,7 +158,7 @@ class FfmpegDecoder:
             raise AudioDecodeError(msg + f"{promised_s:.2f} s")
         if not promised_s:
             yield from damage.check_end(line)
-        elif self.format in _STATED and self._container.size > _MOST_TAGS * damage.last_byte:
+        elif self.format in _COUNTED and self._container.size > _MOST_TAGS * damage.last_byte:
             msg = f"{self._name} goes on behind its end at {line.end_s:.2f} s: that is not heard"
             raise AudioDecodeError(msg)
 

@@ -15,7 +15,7 @@ from ser_rt.names import printable
 from ser_rt.runtime.audio import AudioChunk, AudioSource
 from ser_rt.runtime.converter import BlockConverter, Channel
 
-BLOCK_S = 0.1
+BLOCK_S, REALTIME_BLOCK_S = 0.25, 0.1
 
 
 class FileSource(AudioSource):
@@ -85,7 +85,8 @@ class FileSource(AudioSource):
         started_at, has_audio = self._clock(), False
         waited_s = self._decoder.waited_s
         try:
-            for block in self._decoder.blocks(BLOCK_S):
+            block_s = REALTIME_BLOCK_S if self._realtime else BLOCK_S
+            for block in self._decoder.blocks(block_s):
                 has_audio |= len(block.samples) > 0
                 for chunk in self._converted(block, converter, started_at):
                     if len(chunk.samples) or chunk.warnings:
