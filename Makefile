@@ -24,7 +24,7 @@ test: $(VENV)/.dev ## run the tests
 test-lowest: $(PY) ## run the tests with the oldest versions that pyproject.toml allows (needs uv)
 	@uv venv -q --seed --clear --python $(PY) $(LOWEST)
 	@uv pip install -q --python $(LOWEST)/bin/python --resolution lowest-direct -c constraints-lowest.txt -e '.[dev,peers]'
-	@$(LOWEST)/bin/python -m pytest -W ignore::DeprecationWarning
+	@$(LOWEST)/bin/python -m pytest $(addprefix -W ignore::,DeprecationWarning FutureWarning ResourceWarning)
 
 triton: $(VENV)/triton ## install a Triton server, for its test
 
