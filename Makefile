@@ -9,6 +9,8 @@ PY := $(VENV)/bin/python
 # -qq: errors only.
 PIP := $(PY) -m pip --disable-pip-version-check install -qq -c constraints.txt
 LOWEST := $(VENV)/lowest
+# A file of tests stays in one process.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 PYTHON ?=
 CORPUS ?=
 
@@ -19,12 +21,12 @@ demo: $(VENV)/.runtime ## hear the bundled sample with the bundled model
 	@$(VENV)/bin/ser-stream ser_rt/samples/demo.flac --stats
 
 test: $(VENV)/.dev ## run the tests
-	@$(PY) -m pytest
+	@$(PY) -m pytest $(SIDE_BY_SIDE)
 
 test-lowest: $(PY) ## run the tests with the oldest versions that pyproject.toml allows (needs uv)
 	@uv venv -q --seed --clear --python $(PY) $(LOWEST)
 	@uv pip install -q --python $(LOWEST)/bin/python --resolution lowest-direct -c constraints-lowest.txt -e '.[dev,peers]'
-	@$(LOWEST)/bin/python -m pytest $(addprefix -W ignore::,DeprecationWarning FutureWarning ResourceWarning)
+	@$(LOWEST)/bin/python -m pytest $(SIDE_BY_SIDE) $(addprefix -W ignore::,DeprecationWarning FutureWarning ResourceWarning)
 
 triton: $(VENV)/triton ## install a Triton server, for its test
 

@@ -20,9 +20,11 @@ Wave = npt.NDArray[np.float32]
 
 
 def pytest_configure() -> None:
-    """Let what tests start hear Ctrl-C: a shell makes its background jobs deaf to it."""
+    """Let tests, and what they start, hear signals that a shell or ``nohup`` made them deaf to."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     refuse_others()
 
 

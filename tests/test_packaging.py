@@ -34,6 +34,7 @@ UNIMPORTED = {
     "onnxruntime-ep-nv-tensorrt-rtx-cu13": "--provider tensorrt-rtx loads it by its name",
     "onnxruntime-ep-webgpu": "--provider webgpu loads it by its name",
     "pytest-timeout": "timeout, in pyproject.toml",
+    "pytest-xdist": "make test",
     "ruff": "make lint",
     "setuptools": "builds the wheel",
     "tensorboard": "transformers writes --report_to tensorboard with it",

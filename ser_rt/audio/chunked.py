@@ -213,6 +213,10 @@ def _bytes_per_s(kind: _Kind, chunk: _Chunk, file: Bytes) -> float:
     return 0.0
 
 
+_AU_HEAD = 24
+"""The shortest header of an AU file."""
+
+
 def au_part(file: Bytes, start: int) -> Iterator[Part]:
     """Yield the recording of an AU file that begins at an offset."""
     yield _au(file, start, file.at(start, _HEAD))
@@ -221,7 +225,7 @@ def au_part(file: Bytes, start: int) -> Iterator[Part]:
 def _au(file: Bytes, start: int, head: bytes) -> Part:
     offset, size, coding, rate, channels = struct.unpack(">IIIII", head[4:24].ljust(20, b"\0"))
     present = file.size - start - offset
-    if size in (0xFFFF_FFFF, present) or present < 0:
+    if size in (0xFFFF_FFFF, present) or present < 0 or offset < _AU_HEAD:
         return Part(start, file.size)
     bytes_per_s = rate * channels * {1: 1, 27: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8}.get(coding, 0)
     unknown = file.at(start, 8) + b"\xff\xff\xff\xff" + file.at(start + 12, max(0, offset - 12))

@@ -48,6 +48,8 @@ def parts_of(file: Bytes, *, is_near: bool = True) -> list[Part]:
             with suppress(struct.error, IndexError):  # a header that breaks off
                 found = list(find(file, start))
         parts += found
+        if parts[-1].end <= start:  # a header of nothing, which would be found again
+            parts[-1] = Part(start, file.size)
         start = parts[-1].end
     return parts
 

@@ -150,7 +150,7 @@ class FfmpegDecoder:
             raise AudioDecodeError(msg)
         stated_s = self._stated_s()
         promised_s = (promised_s or stated_s or 0.0) + damage.promised_s
-        has_stamps = self.format in ("matroska", "flac", "flv")
+        has_stamps = self.format in ("matroska", "flac", "flv", "ogg")
         got_s = line.end_s - origin_s if has_stamps else line.heard_s
         slack_s = SLACK_S if self.format == "flac" else LOSSY_SLACK_S
         if promised_s - got_s > slack_s:
@@ -177,11 +177,11 @@ class FfmpegDecoder:
             msg = f"{self._name} has no audio in it"
             raise AudioDecodeError(msg)
         if track is None:
-            usual = [s for s in streams if s.disposition & s.disposition.default and s.rate]
-            stream = (usual or [s for s in streams if s.rate] or streams)[0]
+            usual = [s for s in streams if s.disposition & s.disposition.default and _rate(s)]
+            stream = (usual or [s for s in streams if _rate(s)] or streams)[0]
         else:
             stream = streams[track - 1]
-        if not stream.rate:
+        if not _rate(stream):
             msg = f"{self._name} has no audio in it that can be decoded"
             raise AudioDecodeError(msg)
         return stream
@@ -255,6 +255,11 @@ class FfmpegDecoder:
         timed_out = isinstance(error, self._av.error.ExitError | TimeoutError)
         why = f"no answer for {timeout_s:g} s" if timed_out else getattr(error, "strerror", error)
         return f"{self._name} does not open: {why}"
+
+
+def _rate(stream: Any) -> int:
+    """Return the rate in Hz that a track says, 0 if nothing is known of it."""
+    return getattr(stream, "rate", None) or 0  # a codec that FFmpeg has not has none
 
 
 def _again(av: Any) -> tuple[type[Exception], ...]:

@@ -43,6 +43,7 @@ class Timeline:
         self._count = self._rate = self._channels = 0
         self._start_s, self._warnings = origin_s, list[SourceWarning]()
         self._is_begun = False
+        self._doubted: tuple[Frames, int, float] | None = None
 
     def warn(self, code: str, message: str) -> Iterator[Block]:
         """Attach a warning to what follows; yield what was before it."""
@@ -57,9 +58,29 @@ class Timeline:
         """Yield the blocks that float32 ``[frames, channels]`` complete.
 
         ``stamp_s`` is the time of the first frame as the container has it, None if it has none.
+        One that jumps is believed when the next one goes on from there: a single one is damaged.
         """
+        if self._doubted is not None:
+            yield from self._settle(stamp_s)
         if stamp_s is not None:
+            late_s = stamp_s + self._shift_s - self.end_s
+            if self._is_begun and not -_RESET_S <= late_s <= FILL_S:
+                self._doubted = (samples, rate, stamp_s)
+                return
             yield from self._place(stamp_s + self._shift_s, rate, samples.shape[1])
+        yield from self._append(samples, rate)
+
+    def _settle(self, next_s: float | None = None) -> Iterator[Block]:
+        """Add the frame whose time was doubted, at its time unless the next one denies it."""
+        if self._doubted is None:
+            return
+        (samples, rate, stamp_s), self._doubted = self._doubted, None
+        usual_s = self.end_s + len(samples) / rate
+        if next_s is None or abs(next_s + self._shift_s - usual_s) > JITTER_S:
+            yield from self._place(stamp_s + self._shift_s, rate, samples.shape[1])
+        yield from self._append(samples, rate)
+
+    def _append(self, samples: Frames, rate: int) -> Iterator[Block]:
         self._is_begun = True
         if self._held and (rate, samples.shape[1]) != (self._rate, self._channels):
             yield from self.flush()
@@ -81,10 +102,12 @@ class Timeline:
         """Yield the blocks that some silence completes: what could not be decoded."""
         if self._rate:
             lost = np.zeros((round(seconds * self._rate), self._channels), np.float32)
-            yield from self.add(lost, self._rate)
+            yield from self._settle()
+            yield from self._append(lost, self._rate)
 
     def flush(self, *, with_warnings: bool = True) -> Iterator[Block]:
         """Yield what is held."""
+        yield from self._settle()
         if self._held or (self._warnings and with_warnings):
             samples = np.concatenate(self._held) if self._held else np.zeros((0, 1), np.float32)
             self._held, self._count = [], 0
@@ -100,7 +123,9 @@ class Timeline:
             if self._is_begun and not (is_short and self._has_pauses):
                 yield from self.warn("gap", f"no audio from {self.end_s:.2f} to {at_s:.2f} s")
             if self._is_begun and is_short:
-                yield from self.add(np.zeros((round(late_s * rate), channels), np.float32), rate)
+                yield from self._append(
+                    np.zeros((round(late_s * rate), channels), np.float32), rate
+                )
             else:
                 yield from self.flush(with_warnings=False)
                 self.end_s = self._start_s = at_s

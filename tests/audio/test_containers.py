@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ser_rt.audio.decoding import FileDecoder, open_stream
@@ -110,6 +110,9 @@ def test_a_file_that_was_cut_off_is_told_and_heard_so_far(name: str, share: floa
     length=st.integers(1, 400),
     seed=st.integers(0, 9),
 )
+@example(name="ogg opus", share=0.75, length=1, seed=0)  # the last page but one
+@example(name="flv", share=0.3356851518780536, length=1, seed=0)  # a time stamp
+@example(name="flv", share=0.3356851518780536, length=7, seed=2)  # a codec
 def test_damage_in_the_middle_ends_no_file_and_moves_nothing(
     name: str, share: float, length: int, seed: int
 ) -> None:
@@ -248,3 +251,8 @@ def test_a_chain_from_a_pipe_is_followed_however_it_is_cut(size: int) -> None:
         heard = pipe(data, size)
         assert (heard.problem, heard.codes) == ("", [])
         assert heard.end_s == pytest.approx(seconds, abs=FRAME_S)
+
+
+def test_a_header_of_no_length_is_found_once() -> None:
+    heard = hear(b".snd" + bytes(20) + written("au"))
+    assert heard.is_told or heard.spans

@@ -44,7 +44,10 @@ def test_a_new_path_has_nothing_to_be_slower_than() -> None:
     assert not verdict.is_slower
 
 
-def test_the_command_passes_the_same_code_and_fails_where_it_does_more(tmp_path: Path) -> None:
+def test_the_command_passes_the_same_code_and_fails_where_it_does_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # it measures in a process of its own
     suite, baseline = tmp_path / "test_suite_bench.py", str(tmp_path / "baseline.json")
     suite.write_text(SUITE.format(size=5_000))
     flags = ["--suite", str(suite), "--baseline", baseline]

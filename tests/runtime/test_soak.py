@@ -101,8 +101,9 @@ def test_a_hundred_starts_and_stops_leave_nothing_behind(classifier: OnnxClassif
     for _ in range(100):
         once()
     gc.collect()
-    assert process.num_threads() == threads
-    assert process.num_fds() == files
+    few = 10  # not one each; what other tests left may come and go meanwhile
+    assert abs(process.num_threads() - threads) < few
+    assert abs(process.num_fds() - files) < few
     assert process.memory_info().rss - memory < 5_000_000
 
 
