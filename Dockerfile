@@ -18,6 +18,6 @@ USER 10001
 EXPOSE 8765
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
-  CMD ["python", "-m", "ser_rt.server.health"]
+  CMD ["python", "-m", "ser_rt.server.healthcheck"]
 # Beyond the container it wants keys: give --api-key-file, or --insecure behind a wall of your own.
 ENTRYPOINT ["ser-serve", "--host", "0.0.0.0"]

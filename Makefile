@@ -11,6 +11,8 @@ PIP := $(PY) -m pip --disable-pip-version-check install -qq -c constraints.txt
 LOWEST := $(VENV)/lowest
 # A file of tests stays in one process.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
+# export/ and benchmarks/ are installed as ser_rt.export and ser_rt.benchmarks: mypy sees them so.
+TYPED := .mypy_cache/installed
 PYTHON ?=
 CORPUS ?=
 
@@ -36,7 +38,10 @@ soak: $(VENV)/.dev ## listen for an hour in compressed time, and for fifteen min
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(PY) -m ruff check
 	@$(PY) -m ruff format --check
-	@$(PY) -m mypy
+	@mkdir -p $(TYPED)/ser_rt
+	@ln -sfn $(CURDIR)/ser_rt/* $(CURDIR)/export $(CURDIR)/benchmarks $(TYPED)/ser_rt/
+	@ln -sfn $(CURDIR)/tests $(TYPED)/tests
+	@cd $(TYPED) && $(CURDIR)/$(PY) -m mypy --config-file $(CURDIR)/pyproject.toml ser_rt tests
 
 bench: $(VENV)/.dev ## run the benchmarks (on an idle machine)
 	@$(PY) -m pytest $(SUITES)
@@ -48,10 +53,10 @@ report: $(VENV)/.dev ## run the benchmarks; write the README's speed tables and 
 	@$(PY) -m benchmarks report .benchmarks/suites.json $(wildcard benchmarks/results/*.json) --html .benchmarks/report.html
 
 compare: $(VENV)/.dev ## fail if a hot path has become slower than its baseline
-	@$(PY) -m benchmarks.compare
+	@$(PY) -m benchmarks.measure.compare
 
 baseline: $(VENV)/.dev ## measure the baseline of the hot paths again (on an idle machine)
-	@$(PY) -m benchmarks.compare --save
+	@$(PY) -m benchmarks.measure.compare --save
 
 SUITES := benchmarks/suites --benchmark-enable --benchmark-only
 
@@ -65,7 +70,7 @@ compact-free_temperature := 2.5
 TUNE_SPEAKERS := emodb_09 emodb_11 emotiontts_emf emotiontts_nec emotiontts_nem nemo_EB0 nemo_TP0
 
 model: corpus compact compact-free ## train the built-in models again: make model CORPUS=folder
-	$(PY) -m benchmarks.models
+	$(PY) -m benchmarks.report.model_card
 
 compact compact-free: corpus $(VENV)/.dev
 	$(TRAIN) --preset $@ $($@_data) --output_dir runs/$@

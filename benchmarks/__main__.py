@@ -6,10 +6,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ser_rt.cli import run_command, tell
+from ser_rt.benchmarks.flags import check, parse_args
+from ser_rt.cli.process import run_command, tell
 from ser_rt.errors import MissingDependencyError
-
-from .flags import check, parse_args
 
 if TYPE_CHECKING:
     import argparse
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def _command(name: str) -> Callable[[argparse.Namespace, Callable[[str], None]], int]:
     try:
-        from . import commands
+        from ser_rt.benchmarks import commands
     except ImportError as error:
         msg = f"ser-bench needs {error.name}: pip install 'ser-rt[bench]'"
         raise MissingDependencyError(msg) from error

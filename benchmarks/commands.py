@@ -7,21 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ser_rt.benchmarks.measure.agreement import compare
+from ser_rt.benchmarks.measure.fleet import FleetMeasurement, need
+from ser_rt.benchmarks.measure.fleet import table as fleet_table
+from ser_rt.benchmarks.measure.machine import gpus
+from ser_rt.benchmarks.measure.measuring import measure
+from ser_rt.benchmarks.measure.streams import simulate
+from ser_rt.benchmarks.measure.variants import of_bundles, of_peers
+from ser_rt.benchmarks.peers.roofline import gemm_variants
+from ser_rt.benchmarks.report import results
+from ser_rt.benchmarks.report.render import printed
+from ser_rt.benchmarks.report.report import write_reports
 from ser_rt.errors import ProviderError
-from ser_rt.outputs import STANDARD_OUTPUT
+from ser_rt.files.outputs import STANDARD_OUTPUT
 from ser_rt.tables import markdown_table
-
-from . import results
-from .agreement import compare
-from .fleet import Measured, need
-from .fleet import table as fleet_table
-from .floor import gemm_variants
-from .machine import gpus
-from .matrix import of_bundles, of_peers
-from .measuring import measure
-from .render import printed
-from .report import write_reports
-from .streams import simulate
 
 Report = Callable[[str], None]
 
@@ -85,7 +84,7 @@ def agreement(flags: argparse.Namespace, report: Report) -> int:
 
 def fleet(flags: argparse.Namespace, _: Report) -> int:
     """Print what fleets of so many streams need."""
-    measured = Measured(
+    measured = FleetMeasurement(
         flags.per_core, flags.process_mb, flags.stream_mb, flags.upload, flags.download
     )
     needs = [need(measured, streams, flags.utilisation) for streams in flags.streams]

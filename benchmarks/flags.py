@@ -8,12 +8,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ser_rt.benchmarks.measure.variant import RATE_HZ
+from ser_rt.cli.arguments import new_file, positive_int
 from ser_rt.errors import ConfigError
-from ser_rt.outputs import new_file
-from ser_rt.runtime.providers import PROVIDERS
-from ser_rt.utils import positive_int
-
-from .variant import RATE_HZ
+from ser_rt.runtime.backends.providers import PROVIDERS
 
 PARTS = {
     "hop": "one result of a stream, through ser-rt's engine",

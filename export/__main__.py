@@ -10,9 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser_rt.cli import run_command
-from ser_rt.outputs import new_folder
-from ser_rt.utils import positive_int
+from ser_rt.cli.arguments import new_folder, positive_int
+from ser_rt.cli.process import run_command
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -82,11 +81,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> int:
     """Export, one line a stage."""
-    from .bundle import STAGES, Settings, export_bundle
-    from .evaluation import read_figures
-    from .stages import shown
+    from ser_rt.export.bundle import STAGES, ExportSettings, export_bundle
+    from ser_rt.export.evaluation import read_figures
+    from ser_rt.export.progress import shown
 
-    settings = Settings(
+    settings = ExportSettings(
         precision=args.precision,
         layers=args.layers,
         window_s=args.window,

@@ -11,23 +11,23 @@ from typing import Any, NamedTuple
 import onnx
 
 from ser_rt.bundle import Bundle, new_bundle, seal
-from ser_rt.config import EMOTIONS, ModelConfig
+from ser_rt.config import ModelConfig
+from ser_rt.constants import EMOTIONS
 from ser_rt.errors import ConfigError, GateError
+from ser_rt.export.files import check, save_graph
+from ser_rt.export.graph import OPSET, Served, check_opset, to_onnx
+from ser_rt.export.interop import transformers_files
+from ser_rt.export.licence import licence_of
+from ser_rt.export.network import keep_layers, read_network
+from ser_rt.export.precision import Convert, precision_of
+from ser_rt.export.progress import Report, Stages
+from ser_rt.export.speech import ReferenceSpeech, gather_speech
+from ser_rt.export.split import Frames, frames_of, write_pair
+from ser_rt.export.triton import check_backend
+from ser_rt.export.triton import push_triton as push
+from ser_rt.export.verify import GateResult, ModelOutputs, reference, uar_of, verify, verify_ranges
+from ser_rt.export.verify_pair import verify_pair
 from ser_rt.provenance import versions
-
-from .cut import Frames, frames_of, write_pair
-from .files import check, save_graph
-from .graph import OPSET, Served, check_opset, to_onnx
-from .interop import transformers_files
-from .licence import licence_of
-from .network import keep_layers, read_network
-from .precision import Convert, precision_of
-from .speech import Speech, gather_speech
-from .stages import Report, Stages
-from .triton import check_backend
-from .triton import push_triton as push
-from .verify import Outputs, Verdict, reference, uar_of, verify, verify_ranges
-from .verify_pair import verify_pair
 
 WINDOW_S, HOP_S, MIN_WINDOW_S = 3.0, 0.5, 1.0
 LONGEST_WINDOW_S = 30.0
@@ -41,7 +41,7 @@ STAGES = 6
 
 
 @dataclass(frozen=True)
-class Settings:
+class ExportSettings:
     """How to export; a bad value raises `ConfigError` at once.
 
     Attributes:
@@ -99,21 +99,21 @@ class _Traced(NamedTuple):
     source: Path
     model: ModelConfig
     frames: Frames | None
-    speech: Speech
-    heard: list[Outputs]
+    speech: ReferenceSpeech
+    heard: list[ModelOutputs]
     manifest: dict[str, Any]
 
 
 class _Attempt(NamedTuple):
     form: str
     folder: Path
-    verdict: Verdict
+    verdict: GateResult
 
 
 def export_bundle(
     checkpoint: str | Path,
     out: str | Path,
-    settings: Settings | None = None,
+    settings: ExportSettings | None = None,
     stages: Stages | None = None,
     *,
     report: Report = lambda _: None,
@@ -135,7 +135,7 @@ def export_bundle(
         GateError: the graph is not equal enough to the network; nothing is written.
         OutputError: `out` cannot be written.
     """
-    settings, stages = settings or Settings(), stages or Stages(report)
+    settings, stages = settings or ExportSettings(), stages or Stages(report)
     with new_bundle(out) as fresh:
         work = fresh.with_name("work")
         work.mkdir()
@@ -156,7 +156,7 @@ def export_bundle(
     return Path(out)
 
 
-def _trace(checkpoint: Path, work: Path, settings: Settings, stages: Stages) -> _Traced:
+def _trace(checkpoint: Path, work: Path, settings: ExportSettings, stages: Stages) -> _Traced:
     """Write the float32 graph, and remember what PyTorch says to the speech of the gates."""
     stages.begin("reading the network")
     model, config = read_network(checkpoint)
@@ -202,7 +202,7 @@ def _trace(checkpoint: Path, work: Path, settings: Settings, stages: Stages) -> 
     return _Traced(source, described, frames, speech, heard, manifest)
 
 
-def _convert(traced: _Traced, settings: Settings, stages: Stages) -> _Attempt:
+def _convert(traced: _Traced, settings: ExportSettings, stages: Stages) -> _Attempt:
     """Try the forms of a precision until one passes its gates."""
     attempts = []
     for form, convert in precision_of(settings.precision).forms.items():
@@ -219,7 +219,7 @@ def _convert(traced: _Traced, settings: Settings, stages: Stages) -> _Attempt:
 
 
 def _attempt(
-    form: str, convert: Convert, traced: _Traced, settings: Settings, stages: Stages
+    form: str, convert: Convert, traced: _Traced, settings: ExportSettings, stages: Stages
 ) -> _Attempt:
     what = settings.precision if form == settings.precision else f"{settings.precision} ({form})"
     stages.begin(f"converting to {what}")
@@ -248,7 +248,7 @@ def _attempt(
     return _Attempt(form, folder, verdict)
 
 
-def _manifest(traced: _Traced, chosen: _Attempt, settings: Settings) -> dict[str, Any]:
+def _manifest(traced: _Traced, chosen: _Attempt, settings: ExportSettings) -> dict[str, Any]:
     limits = precision_of(settings.precision).limits
     return {
         "version": settings.version,

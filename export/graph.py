@@ -14,10 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from ser_rt.errors import ConfigError, ExportError
-from ser_rt.model import EmotionModel
-
-from .folding import fold
-from .operators import SINCE, assert_kept
+from ser_rt.export.fold_weights import fold
+from ser_rt.export.operators import SINCE, assert_kept
+from ser_rt.networks.model import EmotionModel
 
 OPSET = 20
 OPSETS = range(18, 24)

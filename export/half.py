@@ -15,9 +15,9 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from .files import float_tensors
-from .graph import scope_of
-from .ranges import HALF_MAX, largest_magnitudes
+from ser_rt.export.files import float_tensors
+from ser_rt.export.graph import scope_of
+from ser_rt.export.ranges import HALF_MAX, largest_magnitudes
 
 if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray

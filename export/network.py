@@ -9,9 +9,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from ser_rt.checkpoint import CONFIG, WEIGHTS, load_model, read_config
 from ser_rt.errors import CheckpointError, ConfigError
-from ser_rt.model import EmotionModel
+from ser_rt.networks.checkpoint import CONFIG, WEIGHTS, load_model, read_config
+from ser_rt.networks.model import EmotionModel
 
 _RUN = "run.json"
 

@@ -11,15 +11,14 @@ import onnx
 
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import ExportError
-
-from .half import to_half
-from .quantization import to_int8, to_int8_dynamic
+from ser_rt.export.half import to_half
+from ser_rt.export.quantization import to_int8, to_int8_dynamic
 
 Convert = Callable[[Path, Sequence[FloatArray]], onnx.ModelProto]
 """From a float32 graph on disk, and windows ``[batch, samples]`` of speech."""
 
 
-class Limits(NamedTuple):
+class Tolerances(NamedTuple):
     """How far a graph may be from its network, which PyTorch runs in float32."""
 
     logit: float
@@ -45,7 +44,7 @@ class Precision(NamedTuple):
     """Forms to try, best first; the first that passes its gates is taken."""
 
     forms: Mapping[str, Convert]
-    limits: Limits
+    limits: Tolerances
 
 
 def fp32(source: Path, _: Sequence[FloatArray]) -> onnx.ModelProto:
@@ -79,7 +78,7 @@ SPARED = (0.05, 0.2)
 PRECISIONS: dict[str, Precision] = {
     "fp32": Precision(
         {"as traced": fp32},
-        Limits(
+        Tolerances(
             logit=1e-3,
             probability=1e-4,
             embedding=1e-3,
@@ -91,7 +90,7 @@ PRECISIONS: dict[str, Precision] = {
     ),
     "fp16": Precision(
         {"mixed": fp16},
-        Limits(
+        Tolerances(
             logit=0.03,
             probability=0.005,
             embedding=0.02,
@@ -110,7 +109,7 @@ PRECISIONS: dict[str, Precision] = {
             },
             "dynamic": int8_dynamic,
         },
-        Limits(
+        Tolerances(
             logit=1.0,
             probability=0.05,
             embedding=0.2,

@@ -28,9 +28,8 @@ from onnxscript import optimizer
 
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import ExportError
-
-from .files import open_session
-from .sparing import most_hurt
+from ser_rt.export.files import open_session
+from ser_rt.export.sensitivity import most_hurt
 
 QUANTIZED_OPS = ("MatMul", "Conv")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from onnx import TensorProto, helper
 
-from .files import open_session, read_structure, save_structure
+from ser_rt.export.files import open_session, read_structure, save_structure
 
 if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray

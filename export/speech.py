@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ser_rt.audio.processing import crop, read_audio, read_speech
 from ser_rt.bundle import sample_path
-from ser_rt.corpus import Clip, load_manifest
-from ser_rt.preprocessing import crop, read_audio, read_speech
+from ser_rt.training.data.corpus import Clip, load_manifest
 
 if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray
@@ -37,7 +37,7 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Speech:
+class ReferenceSpeech:
     """What gates hear, and what int8 calibrates with: other clips, where there are some."""
 
     source: str
@@ -45,7 +45,7 @@ class Speech:
     probes: tuple[Probe, ...]
     calibration: tuple[FloatArray, ...]
 
-    def labelled(self) -> Speech:
+    def labelled(self) -> ReferenceSpeech:
         """Only what has a label."""
         known = tuple(probe for probe in self.probes if probe.label is not None)
         return replace(self, probes=known)
@@ -53,11 +53,11 @@ class Speech:
 
 def gather_speech(
     manifest: Path | None, labels: Sequence[str], sample_rate: int, window_s: float, most: int
-) -> Speech:
+) -> ReferenceSpeech:
     """Read speech from a manifest of labelled clips, or else the bundled sample.
 
     Args:
-        manifest: CSV as `ser_rt.corpus.load_manifest` reads it; None is the bundled sample.
+        manifest: CSV as `load_manifest` reads it; None is the bundled sample.
         labels: of the network; clips of other emotions are left out.
         sample_rate: of the network, in Hz.
         window_s: length that the network will hear.
@@ -73,7 +73,7 @@ def gather_speech(
         starts = range(0, len(audio) - window, sample_rate)
         calibration = tuple(audio[start : start + window][None] for start in starts)
         lengths = tuple(_lengths(audio, sample_rate, window_s))
-        return Speech("bundled sample", 0, lengths, calibration[:CALIBRATION_WINDOWS])
+        return ReferenceSpeech("bundled sample", 0, lengths, calibration[:CALIBRATION_WINDOWS])
     clips = _spread(load_manifest(manifest, labels))
     chosen = clips[:most]
     probes, heard, seconds = [], [], 0.0
@@ -90,7 +90,7 @@ def gather_speech(
         for clip in others
     )
     lengths = tuple(_lengths(np.concatenate(heard), sample_rate, window_s))
-    return Speech(manifest.name, len(chosen), (*probes, *lengths), calibration)
+    return ReferenceSpeech(manifest.name, len(chosen), (*probes, *lengths), calibration)
 
 
 def extremes(sample_rate: int) -> Iterator[Probe]:

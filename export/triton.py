@@ -19,9 +19,8 @@ from pathlib import Path
 
 from ser_rt.bundle import Bundle
 from ser_rt.errors import ConfigError, OutputError
-from ser_rt.utils import write_bytes
-
-from .files import DATA_FILE, read_structure
+from ser_rt.export.files import DATA_FILE, read_structure
+from ser_rt.files.writing import write_bytes
 
 MAX_BATCH = 32
 _QUEUE_DELAY_US = 5_000

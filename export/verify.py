@@ -13,14 +13,13 @@ from onnx import TensorProto
 from onnxruntime import InferenceSession
 
 from ser_rt.classifier import FloatArray
-from ser_rt.metrics import unweighted_average_recall
-
-from .files import float_tensors, open_session, read_structure
-from .graph import OUTPUTS, Served
-from .half import overflowing
-from .precision import Limits
-from .ranges import SQUARE_OVERFLOWS, largest_magnitudes
-from .speech import Probe, Speech, extremes
+from ser_rt.evaluation.metrics import unweighted_average_recall
+from ser_rt.export.files import float_tensors, open_session, read_structure
+from ser_rt.export.graph import OUTPUTS, Served
+from ser_rt.export.half import overflowing
+from ser_rt.export.precision import Tolerances
+from ser_rt.export.ranges import SQUARE_OVERFLOWS, largest_magnitudes
+from ser_rt.export.speech import Probe, ReferenceSpeech, extremes
 
 DECIDED = 0.02
 """Least lead of the network's label, in probability, on a window whose label must not change."""
@@ -32,7 +31,7 @@ _NAMED = 3
 _ROUNDING = 1e-9
 
 
-class Outputs(NamedTuple):
+class ModelOutputs(NamedTuple):
     """What is heard in a probe, each ``[batch, ...]``."""
 
     logits: FloatArray
@@ -41,7 +40,7 @@ class Outputs(NamedTuple):
 
 
 @dataclass
-class Verdict:
+class GateResult:
     """What was measured of a graph, and what of it is past its limit."""
 
     measured: dict[str, Any] = field(default_factory=dict)
@@ -63,23 +62,23 @@ class Verdict:
             self.failures.append(f"{name} is {self.measured[name]:.2e}, more than {most:.0e}{at}")
 
 
-def reference(network: Served, speech: Speech) -> list[Outputs]:
+def reference(network: Served, speech: ReferenceSpeech) -> list[ModelOutputs]:
     """Let PyTorch hear every probe."""
     with torch.inference_mode():
         return [
-            Outputs(*(out.numpy() for out in network(torch.from_numpy(probe.waveforms))))
+            ModelOutputs(*(out.numpy() for out in network(torch.from_numpy(probe.waveforms))))
             for probe in speech.probes
         ]
 
 
 def verify(
     graph: Path,
-    speech: Speech,
-    expected: Sequence[Outputs],
-    limits: Limits,
+    speech: ReferenceSpeech,
+    expected: Sequence[ModelOutputs],
+    limits: Tolerances,
     labels: Sequence[str],
     sample_rate: int,
-) -> Verdict:
+) -> GateResult:
     """Compare a graph with its network on speech of several lengths and batch sizes.
 
     Args:
@@ -90,7 +89,7 @@ def verify(
         labels: names of the columns.
         sample_rate: in Hz.
     """
-    verdict = Verdict()
+    verdict = GateResult()
     session = open_session(graph)
     found = [_run(session, probe.waveforms) for probe in speech.probes]
     _check_finite(verdict, session, speech, found, sample_rate)
@@ -118,7 +117,7 @@ def verify(
     return verdict
 
 
-def verify_ranges(verdict: Verdict, source: Path, graph: Path, speech: Speech) -> None:
+def verify_ranges(verdict: GateResult, source: Path, graph: Path, speech: ReferenceSpeech) -> None:
     """Measure what meets half precision, and add it to a verdict.
 
     A CPU computes half precision in float32 and so hides overflow: magnitudes are read from the
@@ -142,27 +141,27 @@ def verify_ranges(verdict: Verdict, source: Path, graph: Path, speech: Speech) -
         verdict.failures.append(f"{name} reaches {most:.3g}, more than half precision holds")
 
 
-def _run(session: InferenceSession, waveforms: FloatArray) -> Outputs:
-    return Outputs(*session.run(OUTPUTS, {"input_values": waveforms}))
+def _run(session: InferenceSession, waveforms: FloatArray) -> ModelOutputs:
+    return ModelOutputs(*session.run(OUTPUTS, {"input_values": waveforms}))
 
 
 def _check_finite(
-    verdict: Verdict,
+    verdict: GateResult,
     session: InferenceSession,
-    speech: Speech,
-    found: Sequence[Outputs],
+    speech: ReferenceSpeech,
+    found: Sequence[ModelOutputs],
     sample_rate: int,
 ) -> None:
     heard = list(zip(speech.probes, found, strict=True))
     heard += [(probe, _run(session, probe.waveforms)) for probe in extremes(sample_rate)]
     for probe, outputs in heard:
-        for name, values in zip(Outputs._fields, outputs, strict=True):
+        for name, values in zip(ModelOutputs._fields, outputs, strict=True):
             if not np.isfinite(values).all():
                 verdict.failures.append(f"{name} is not finite for {probe.name}")
                 verdict.fatal = True
 
 
-def _embedding_error(expected: Sequence[Outputs], found: Sequence[Outputs]) -> float:
+def _embedding_error(expected: Sequence[ModelOutputs], found: Sequence[ModelOutputs]) -> float:
     right = np.concatenate([outputs.embedding for outputs in expected])
     error = np.concatenate([outputs.embedding for outputs in found]) - right
     spread = np.square(right - right.mean(axis=0)).mean()
@@ -171,11 +170,11 @@ def _embedding_error(expected: Sequence[Outputs], found: Sequence[Outputs]) -> f
 
 
 def _compare_labels(
-    verdict: Verdict,
+    verdict: GateResult,
     probes: Sequence[Probe],
-    expected: Sequence[Outputs],
-    found: Sequence[Outputs],
-    limits: Limits,
+    expected: Sequence[ModelOutputs],
+    found: Sequence[ModelOutputs],
+    limits: Tolerances,
     labels: Sequence[str],
 ) -> None:
     same, decided, changes = [], [], []
@@ -199,11 +198,11 @@ def _compare_labels(
 
 
 def _compare_batches(
-    verdict: Verdict,
+    verdict: GateResult,
     session: InferenceSession,
     probes: Sequence[Probe],
-    found: Sequence[Outputs],
-    limits: Limits,
+    found: Sequence[ModelOutputs],
+    limits: Tolerances,
 ) -> None:
     worst, where = 0.0, ""
     for probe, outputs in zip(probes, found, strict=True):
@@ -217,7 +216,7 @@ def _compare_batches(
     verdict.limit("max_batch_difference", limits.batch, where)
 
 
-def uar_of(speech: Speech, outputs: Sequence[Outputs], classes: int) -> float | None:
+def uar_of(speech: ReferenceSpeech, outputs: Sequence[ModelOutputs], classes: int) -> float | None:
     """Unweighted average recall on the labelled probes; None if there are none."""
     known = [i for i, probe in enumerate(speech.probes) if probe.label is not None]
     if not known:
@@ -228,11 +227,11 @@ def uar_of(speech: Speech, outputs: Sequence[Outputs], classes: int) -> float | 
 
 
 def _compare_uar(
-    verdict: Verdict,
-    speech: Speech,
-    expected: Sequence[Outputs],
-    found: Sequence[Outputs],
-    limits: Limits,
+    verdict: GateResult,
+    speech: ReferenceSpeech,
+    expected: Sequence[ModelOutputs],
+    found: Sequence[ModelOutputs],
+    limits: Tolerances,
     classes: int,
 ) -> None:
     network, graph = (uar_of(speech, outputs, classes) for outputs in (expected, found))

@@ -7,24 +7,23 @@ from pathlib import Path
 import numpy as np
 
 from ser_rt.classifier import FloatArray
-
-from .cut import Frames
-from .files import open_session
-from .precision import Limits
-from .speech import Speech
-from .verify import Verdict
+from ser_rt.export.files import open_session
+from ser_rt.export.precision import Tolerances
+from ser_rt.export.speech import ReferenceSpeech
+from ser_rt.export.split import Frames
+from ser_rt.export.verify import GateResult
 
 _FRAMES_A_PIECE = 25
 """Half a second, with the usual strides."""
 
 
 def verify_pair(
-    verdict: Verdict,
+    verdict: GateResult,
     whole: Path,
     pair: tuple[Path, Path],
     frames: Frames,
-    speech: Speech,
-    limits: Limits,
+    speech: ReferenceSpeech,
+    limits: Tolerances,
 ) -> None:
     """Compare the whole graph with its parts, the features computed in pieces of half a second.
 

@@ -12,14 +12,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ser_rt.audio.chunk import AudioChunk, AudioSource
+    from ser_rt.audio.sources.microphone import MicrophoneSource
+    from ser_rt.audio.sources.push import PushSource
     from ser_rt.bundle import Bundle, sample_path
     from ser_rt.classifier import EmotionClassifier
     from ser_rt.errors import SerError
     from ser_rt.runtime.astream import astream
-    from ser_rt.runtime.audio import AudioChunk, AudioSource
     from ser_rt.runtime.event import EmotionEvent
-    from ser_rt.runtime.sources.microphone import MicrophoneSource
-    from ser_rt.runtime.sources.push import PushSource
     from ser_rt.runtime.stream import EmotionStream, load, open_stream, stream
 
 __version__ = "0.1.0"
@@ -51,10 +51,10 @@ _HOME = {
     "EmotionStream": "ser_rt.runtime.stream",
     "EmotionEvent": "ser_rt.runtime.event",
     "EmotionClassifier": "ser_rt.classifier",
-    "AudioChunk": "ser_rt.runtime.audio",
-    "AudioSource": "ser_rt.runtime.audio",
-    "MicrophoneSource": "ser_rt.runtime.sources.microphone",
-    "PushSource": "ser_rt.runtime.sources.push",
+    "AudioChunk": "ser_rt.audio.chunk",
+    "AudioSource": "ser_rt.audio.chunk",
+    "MicrophoneSource": "ser_rt.audio.sources.microphone",
+    "PushSource": "ser_rt.audio.sources.push",
     "Bundle": "ser_rt.bundle",
     "SerError": "ser_rt.errors",
 }

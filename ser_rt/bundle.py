@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_rt.errors import BundleInvalidError, BundleNotFoundError, OutputError, SerError
+from ser_rt.files.names import printable
 from ser_rt.manifest import (
     FORMAT,
     MANIFEST_FILE,
@@ -35,7 +36,6 @@ from ser_rt.manifest import (
     read_manifest,
     verify_files,
 )
-from ser_rt.names import printable
 
 DEFAULT_BUNDLE = "compact"
 _HERE = Path(__file__).resolve().parent

@@ -13,30 +13,9 @@ from dataclasses import asdict, dataclass, field, fields
 from numbers import Real
 from typing import Any, Self
 
+from ser_rt.checks import whole
+from ser_rt.constants import EMOTIONS, SAMPLE_RATE
 from ser_rt.errors import ConfigError
-from ser_rt.whole import whole
-
-EMOTIONS: dict[str, str] = {
-    "Neutral": "중립",
-    "Angry": "분노",
-    "Joy": "기쁨",
-    "Sad": "슬픔",
-    "Serious": "진지함",
-    "Anxious": "불안",
-    "Kind": "친절",
-    "Dry": "건조함",
-    "Tease": "놀림",
-    "Doubt": "의심",
-    "Surprise": "놀람",
-    "Shy": "수줍음",
-    "Hurry": "서두름",
-    "Fear": "두려움",
-    "Hesitate": "주저함",
-}
-"""The fifteen emotions, English to Korean, in the order of the label ids."""
-
-SAMPLE_RATE = 16_000
-"""Sample rate in Hz of every model here."""
 
 _Check = tuple[Callable[[Any], bool], str]
 _POSITIVE: _Check = (lambda v: v > 0, "greater than 0")
@@ -148,7 +127,7 @@ class TrainingConfig(_Settings):
     warmup_steps: int = _setting(1000, "updates until learning_rate is reached", _NOT_NEGATIVE)
     num_epochs: int = _setting(5, "how often every clip is heard", _POSITIVE)
     weight_decay: float = _setting(0.01, "of AdamW", _NOT_NEGATIVE)
-    loss: str = _setting("cross_entropy", "name in ser_rt.losses.LOSSES")
+    loss: str = _setting("cross_entropy", "name in ser_rt.training.losses.LOSSES")
     label_smoothing: float = _setting(0.0, "share of a label spread over all labels", _SHARE)
     focal_gamma: float = _setting(2.0, "how little the focal loss minds easy clips", _NOT_NEGATIVE)
     logit_tau: float = _setting(1.0, "how far logits are adjusted by class shares", _NOT_NEGATIVE)

@@ -1,120 +1,21 @@
-"""Feeds labelled clips to training, and finds them as the original module did."""
+"""Finds labelled clips as the original module did; the dataset is in `training.data.dataset`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-from torch.utils.data import Dataset
+from ser_rt.config import model_config
+from ser_rt.training.data.corpus import Clip, load_directory, load_manifest
+from ser_rt.training.data.dataset import SpeechEmotionDataset
+from ser_rt.training.data.sample_data import write_sample_data
 
-from ser_rt.audio_cache import AudioCache
-from ser_rt.config import SAMPLE_RATE, model_config
-from ser_rt.corpus import Clip, label_id, load_directory, load_manifest
-from ser_rt.errors import DataError
-from ser_rt.sample_data import write_sample_data
-from ser_rt.training_windows import Draw, draw_window
-
-Example = dict[str, torch.Tensor]
-Label = str | int | Mapping[str, float]
-
-
-class SpeechEmotionDataset(Dataset[Example]):
-    """Clips as ``{"input_values": float32 [samples], "labels": int64}``.
-
-    An `int` index gives the whole clip as it is; a `Draw` gives a random window of it, varied when
-    `is_training`. Where a label is shared between emotions, all labels are float32 ``[emotions]``.
-
-    Args:
-        data_paths: audio files.
-        labels: an emotion's name, its id, or the shares of several emotions, for each.
-        processor: a transformers feature extractor or processor; only its sample rate is checked,
-            because networks normalise their input themselves.
-        is_training: vary the windows that `Draw`s ask for.
-        emotion_labels: names in the order of their ids.
-        max_duration_s: how much of a clip's start is heard.
-        audio: the decoded clips, where they are at hand.
-        clean: reduce noise in every other window.
-    """
-
-    def __init__(
-        self,
-        data_paths: Sequence[str | Path],
-        labels: Sequence[Label],
-        processor: Any = None,
-        is_training: bool = False,  # noqa: FBT001, FBT002 (the original's signature)
-        *,
-        emotion_labels: Sequence[str] | None = None,
-        max_duration_s: float | None = None,
-        audio: AudioCache | None = None,
-        clean: bool = False,
-    ) -> None:
-        names = tuple(emotion_labels or model_config.emotion_labels)
-        if len(data_paths) != len(labels) or not labels:
-            msg = f"{len(data_paths)} paths and {len(labels)} labels: give as many, at least one"
-            raise DataError(msg)
-        extractor = getattr(processor, "feature_extractor", processor)
-        rate = getattr(extractor, "sampling_rate", SAMPLE_RATE)
-        if rate != SAMPLE_RATE:
-            msg = f"the processor expects {rate} Hz; networks here hear {SAMPLE_RATE} Hz"
-            raise DataError(msg)
-        self.labels = _targets(labels, names)
-        self.is_training = is_training
-        self._clean = clean
-        self._max_samples = round((max_duration_s or 3600.0) * SAMPLE_RATE)
-        self._clips = audio or AudioCache([Path(path) for path in data_paths])
-
-    def __len__(self) -> int:
-        """Return the number of clips."""
-        return len(self.labels)
-
-    def __getitem__(self, item: int | Draw) -> Example:
-        """Return the whole clip (at most `max_duration_s` of its start), or a random window."""
-        index = item.clip if isinstance(item, Draw) else item
-        samples = self._clips[index][: self._max_samples]
-        if isinstance(item, Draw):
-            samples = draw_window(samples, item, vary=self.is_training, clean=self._clean)
-        return {
-            "input_values": torch.from_numpy(np.ascontiguousarray(samples)),
-            "labels": self.labels[index],
-        }
-
-
-def _targets(labels: Sequence[Label], names: Sequence[str]) -> torch.Tensor:
-    if not any(isinstance(label, Mapping) for label in labels):
-        return torch.tensor([label_id(label, names) for label in labels])
-    shares = torch.zeros(len(labels), len(names))
-    for row, label in zip(shares, labels, strict=True):
-        of_each = label if isinstance(label, Mapping) else {label: 1.0}
-        for emotion, share in of_each.items():
-            row[label_id(emotion, names)] += share
-        if not row.sum() > 0 or row.min() < 0:
-            msg = f"soft label {label!r} must have shares of 0 or more, and one above 0"
-            raise DataError(msg)
-    return shares / shares.sum(dim=1, keepdim=True)
-
-
-def label_of(clip: Clip) -> Label:
-    """Label of a clip: its soft label as shares where it has one, else its emotion.
-
-    Raises:
-        DataError: the soft label is not written as ``Joy:0.7 Surprise:0.3``.
-    """
-    if not clip.soft_label:
-        return clip.emotion
-    try:
-        pairs = [part.split(":") for part in clip.soft_label.split()]
-        return {emotion: float(share) for emotion, share in pairs}
-    except ValueError as error:
-        msg = f"{clip.path}: soft label {clip.soft_label!r} must read like Joy:0.7 Surprise:0.3"
-        raise DataError(msg) from error
-
-
-def collate(examples: Sequence[Example]) -> Example:
-    """Stack examples of one length into ``[batch, samples]`` and ``[batch]``."""
-    return {key: torch.stack([example[key] for example in examples]) for key in examples[0]}
+__all__ = [
+    "SpeechEmotionDataset",
+    "load_dataset_from_directory",
+    "load_dataset_from_csv",
+    "prepare_sample_data",
+]
 
 
 def load_dataset_from_directory(data_dir: str | Path) -> tuple[list[str], list[str]]:

@@ -13,28 +13,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ser_rt.batching import DEFAULT_BATCH_SIZE, classify
-from ser_rt.cli import run_command, tell
-from ser_rt.config import EMOTIONS, model_config
-from ser_rt.corpus import label_id, load_directory, read_manifest, refuse_absent_split
+from ser_rt.audio.processing import read_speech
+from ser_rt.cli.arguments import new_folder, positive_int
+from ser_rt.cli.process import run_command, tell
+from ser_rt.config import model_config
+from ser_rt.constants import EMOTIONS
 from ser_rt.errors import AudioError, DataError
-from ser_rt.evaluation import (
+from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE, classify
+from ser_rt.evaluation.plots import class_figure, confusion_figure, png
+from ser_rt.evaluation.report import to_text, write_report
+from ser_rt.evaluation.robustness import RobustnessTest
+from ser_rt.evaluation.scores import (
+    ClipPrediction,
     Evaluation,
     LeftOut,
-    Prediction,
     calibrate,
     score,
     score_groups,
 )
+from ser_rt.files.names import printable
+from ser_rt.files.writing import write_bytes
 from ser_rt.loading import PROVIDER_HELP, open_model
-from ser_rt.names import printable
-from ser_rt.outputs import new_folder
-from ser_rt.plots import class_figure, confusion_figure, png
-from ser_rt.preprocessing import read_speech
-from ser_rt.report import to_text, write_report
-from ser_rt.runtime.providers import PROVIDERS
-from ser_rt.stress import StressTest
-from ser_rt.utils import positive_int, write_bytes
+from ser_rt.runtime.backends.providers import PROVIDERS
+from ser_rt.training.data.corpus import label_id, load_directory, read_manifest, refuse_absent_split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ser_rt.classifier import EmotionClassifier, FloatArray
-    from ser_rt.corpus import Clip
+    from ser_rt.training.data.corpus import Clip
 
 GROUP_COLUMNS = ("dataset", "speaker", "language", "gender")
 _CHUNK = 64
@@ -116,7 +117,7 @@ class ModelEvaluator:
                 msg = f"{len(values)} {name} for {len(audio_paths)} audio_paths: give one each"
                 raise DataError(msg)
         ids = np.array([label_id(label, labels) for label in true_labels], np.int64)
-        stressed = StressTest(self._classify, self.classifier.sample_rate) if stress else None
+        stressed = RobustnessTest(self._classify, self.classifier.sample_rate) if stress else None
         rows, failed = self._hear(audio_paths, stressed)
         true, table = ids[list(rows)], np.stack(list(rows.values()))
         known = {name: [values[i] for i in rows] for name, values in groups.items()}
@@ -132,7 +133,7 @@ class ModelEvaluator:
             failed=failed,
             left_out=dict(left_out or {}),
             predictions=[
-                Prediction(printable(audio_paths[i]), labels[ids[i]], _named(row, labels))
+                ClipPrediction(printable(audio_paths[i]), labels[ids[i]], _named(row, labels))
                 for i, row in rows.items()
             ],
         )
@@ -156,7 +157,7 @@ class ModelEvaluator:
         return text
 
     def _hear(
-        self, paths: Sequence[str | Path], stressed: StressTest | None
+        self, paths: Sequence[str | Path], stressed: RobustnessTest | None
     ) -> tuple[dict[int, FloatArray], dict[str, str]]:
         rows: dict[int, FloatArray] = {}
         failed: dict[str, str] = {}

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
-from ser_rt.audio_files import find_audio
-from ser_rt.batching import DEFAULT_BATCH_SIZE, classify
-from ser_rt.cli import run_command, tell
+from ser_rt.audio.discovery import find_audio
+from ser_rt.audio.processing import SHORTEST_S, check_speech, read_so_far
+from ser_rt.cli.arguments import new_file, positive_int
+from ser_rt.cli.process import run_command, tell
 from ser_rt.config import model_config
 from ser_rt.errors import (
     AudioDecodeError,
@@ -23,12 +24,11 @@ from ser_rt.errors import (
     ConfigError,
     DataError,
 )
+from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE, classify
+from ser_rt.files.names import printable
+from ser_rt.files.writing import write_json
 from ser_rt.loading import PROVIDER_HELP, open_model
-from ser_rt.names import printable
-from ser_rt.outputs import new_file
-from ser_rt.preprocessing import SHORTEST_S, check_speech, read_so_far
-from ser_rt.runtime.providers import PROVIDERS
-from ser_rt.utils import positive_int, write_json
+from ser_rt.runtime.backends.providers import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ def open_model(model: str | Path | None = None, provider: str = "cpu") -> Emotio
 
     Args:
         model: a folder, or the name of a built-in bundle; None is the built-in default.
-        provider: where a bundle runs: a name in `ser_rt.runtime.providers.PROVIDERS`.
+        provider: where a bundle runs: a name in `ser_rt.runtime.backends.providers.PROVIDERS`.
 
     Raises:
         BundleError: there is no such model, or it is a bundle that cannot be used.
@@ -35,7 +35,7 @@ def open_model(model: str | Path | None = None, provider: str = "cpu") -> Emotio
                 f"{model} is a checkpoint, which runs on the cpu: export it to run it on {provider}"
             )
             raise ConfigError(msg)
-        from ser_rt.checkpoint import load_classifier
+        from ser_rt.networks.checkpoint import load_classifier
 
         return load_classifier(Path(model))
     from ser_rt.runtime.stream import load

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ser_rt import config
-from ser_rt.cli import run_command, tell
+from ser_rt.cli.arguments import new_folder
+from ser_rt.cli.process import run_command, tell
 from ser_rt.errors import ConfigError
-from ser_rt.names import printable
-from ser_rt.outputs import new_folder
-from ser_rt.presets import PRESETS, Preset, copy_preset
+from ser_rt.files.names import printable
+from ser_rt.training.presets import PRESETS, Preset, copy_preset
 from ser_rt.utils import setup_logging
 
 if TYPE_CHECKING:
-    from ser_rt.corpus import Clip
+    from ser_rt.training.data.corpus import Clip
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def configure(args: argparse.Namespace) -> Preset:
 
 def find_clips(args: argparse.Namespace, labels: Sequence[str]) -> tuple[list[Clip], list[Clip]]:
     """Find the clips to train on, and those that were chosen to validate on (or none)."""
-    from ser_rt.corpus import load_directory, read_manifest, refuse_absent_split
+    from ser_rt.training.data.corpus import load_directory, read_manifest, refuse_absent_split
 
     if args.data_dir:
         return load_directory(args.data_dir, labels), []

@@ -18,30 +18,29 @@ import transformers
 from torch.utils.data import Dataset
 
 from ser_rt import config as settings
-from ser_rt import run_folder
-from ser_rt.checkpoint import save_checkpoint
-from ser_rt.clip_check import (
+from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
+from ser_rt.errors import DataError
+from ser_rt.evaluation.metrics import fit_temperature
+from ser_rt.networks.checkpoint import save_checkpoint
+from ser_rt.networks.model import EmotionModel, create_model
+from ser_rt.training import run_folder
+from ser_rt.training.arguments import arguments, join_processes, refuse_contradictions
+from ser_rt.training.data.corpus import Clip, hold_out_speakers
+from ser_rt.training.data.dataset import Example, SpeechEmotionDataset, label_of
+from ser_rt.training.data.sampler import BalancedSampler
+from ser_rt.training.data.validation import (
     CheckedClips,
     check_clips,
     find_leaks,
     refuse_empty_classes,
     refuse_leaks,
 )
-from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
-from ser_rt.corpus import Clip, hold_out_speakers
-from ser_rt.data_loader import Example, SpeechEmotionDataset, label_of
-from ser_rt.errors import DataError
-from ser_rt.fine_tuning import merge_adapters, prepare
-from ser_rt.losses import create_loss
-from ser_rt.metrics import fit_temperature
-from ser_rt.model import EmotionModel, create_model
-from ser_rt.provenance import describe_run
-from ser_rt.training_arguments import arguments, join_processes, refuse_contradictions
-from ser_rt.training_loop import EmotionTrainer, named_troubles
-from ser_rt.training_scores import History, history_of, logits_of, measure
-from ser_rt.training_trackers import tracked
-from ser_rt.training_windows import BalancedSampler
-from ser_rt.weight_average import WeightAverage
+from ser_rt.training.ema import WeightAverage
+from ser_rt.training.fine_tuning import merge_adapters, prepare
+from ser_rt.training.loop import EmotionTrainer, named_troubles
+from ser_rt.training.losses import create_loss
+from ser_rt.training.metrics import History, history_of, logits_of, measure
+from ser_rt.training.trackers import tracked
 
 ClipsOrColumns = tuple[Sequence[str | Path], Sequence[str]] | Sequence[Clip]
 
@@ -116,7 +115,7 @@ class SpeechEmotionTrainer:
                 temperature = self._calibrate(trainer) if val.clips else 1.0
             history = history_of(trainer.state.log_history)
             if trainer.is_world_process_zero():
-                training = describe_run(
+                training = run_folder.describe_run(
                     self.training_config,
                     self.data_config,
                     train.clips,

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import logging
-import math
-import os
-import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_rt.errors import ConfigError, DataError, OutputError
-from ser_rt.names import printable
-from ser_rt.outputs import STANDARD_OUTPUT, is_special
+from ser_rt.files.names import printable
+from ser_rt.files.writing import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,73 +51,6 @@ def setup_logging(log_level: str = "INFO", log_file: str | Path | None = None) -
     return logger
 
 
-def positive_int(text: str) -> int:
-    """Read a command-line number of 1 or more, for `argparse`."""
-    if not text.isdecimal() or not int(text):
-        msg = f"{text!r} must be a whole number of 1 or more"
-        raise argparse.ArgumentTypeError(msg)
-    return int(text)
-
-
-def write_bytes(path: str | Path, content: bytes) -> Path:
-    """Write a file whole or not at all, making its folder; ``-`` is standard output.
-
-    A link is followed. What is no file, such as a pipe or a device, is written to as it is.
-
-    Raises:
-        OutputError: it cannot be written; what was there before is still there.
-    """
-    if str(path) == STANDARD_OUTPUT:
-        _print(content)
-        return Path(path)
-    target = Path(path)
-    if is_special(target):
-        try:
-            with target.open("ab") as file:
-                file.write(content)
-        except OSError as error:
-            raise _unwritten(target, error) from error
-        return target
-    target = Path(os.path.realpath(target)) if target.is_symlink() else target
-    partial = target.with_name(f".{target.name[:40]}.partial")  # a name may have 255 bytes
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(target)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise _unwritten(target, error) from error
-    return target
-
-
-def _unwritten(target: Path, error: OSError) -> OutputError:
-    return OutputError(f"cannot write {printable(target)}: {error.strerror}")
-
-
-def _print(content: bytes) -> None:
-    if not hasattr(sys.stdout, "buffer"):  # text in memory
-        sys.stdout.write(content.decode("utf-8", "backslashreplace"))
-        return
-    sys.stdout.flush()
-    sys.stdout.buffer.write(content)
-    sys.stdout.buffer.flush()
-
-
-def write_json(value: object, path: str | Path | None = None) -> None:
-    """Write JSON to a file, or print it; NaN and infinity, which JSON has not, become null.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    path = STANDARD_OUTPUT if path is None else path
-    encoding = "utf-8" if str(path) != STANDARD_OUTPUT else sys.stdout.encoding or "utf-8"
-    plain = encoding.lower() not in {"utf-8", "utf8"}
-    text = json.dumps(_finite(value), indent=2, ensure_ascii=plain, allow_nan=False)
-    # Text of a caller may hold lone surrogates: JSON can carry them only escaped.
-    write_bytes(path, text.encode("utf-8", "backslashreplace") + b"\n")
-
-
 def plot_training_history(
     history: Mapping[str, Sequence[float]], save_path: str | Path | None = None
 ) -> Figure:
@@ -142,7 +69,7 @@ def plot_training_history(
     if not curves:
         msg = "the training history is empty: train for at least one epoch first"
         raise DataError(msg)
-    from ser_rt.plots import new_figure, png
+    from ser_rt.evaluation.plots import new_figure, png
 
     figure = new_figure(10, 4)
     for axes, title in zip(figure.subplots(1, 2), ("Loss", "Score"), strict=True):
@@ -155,13 +82,3 @@ def plot_training_history(
     if save_path is not None:
         write_bytes(save_path, png(figure))
     return figure
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return value

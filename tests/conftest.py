@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.stream import load
-from tests.programs import refuse_others
-from tests.tiny_bundle import build_tiny_bundle, build_two_part_bundle
+from tests.support.programs import refuse_others
+from tests.support.tiny_bundle import build_tiny_bundle, build_two_part_bundle
 
 RATE = 16_000
 Wave = npt.NDArray[np.float32]

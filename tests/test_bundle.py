@@ -8,7 +8,7 @@ import pytest
 
 from ser_rt.bundle import Bundle, built_in_bundles, find_bundle, write_bundle
 from ser_rt.errors import BundleInvalidError, BundleNotFoundError, OutputError
-from tests.tiny_bundle import LABELS, MANIFEST, build_tiny_bundle, tiny_model
+from tests.support.tiny_bundle import LABELS, MANIFEST, build_tiny_bundle, tiny_model
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 import pytest
 
-from ser_rt.config import EMOTIONS, DataConfig, ModelConfig, TrainingConfig
+from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
+from ser_rt.constants import EMOTIONS
 from ser_rt.errors import ConfigError
 
 

@@ -15,9 +15,9 @@ from ser_rt import inference
 from ser_rt.config import model_config
 from ser_rt.errors import BundleNotFoundError, ConfigError, DataError
 from ser_rt.inference import EmotionInference, create_inference_engine
-from tests.source_tree import ROOT
-from tests.tiny_bundle import LABELS, build_tiny_bundle
-from tests.tones import RATE, PitchClassifier, write_tone
+from tests.support.source_tree import ROOT
+from tests.support.tiny_bundle import LABELS, build_tiny_bundle
+from tests.support.tones import RATE, PitchClassifier, write_tone
 
 if TYPE_CHECKING:
     from pathlib import Path

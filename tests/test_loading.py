@@ -11,8 +11,8 @@ from ser_rt.errors import BundleInvalidError, BundleNotFoundError, CheckpointErr
 from ser_rt.inference import create_inference_engine
 from ser_rt.loading import open_model
 from ser_rt.manifest import MANIFEST_FILE
-from tests.tiny_bundle import LABELS, build_tiny_bundle
-from tests.tones import RATE, write_tone
+from tests.support.tiny_bundle import LABELS, build_tiny_bundle
+from tests.support.tones import RATE, write_tone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,9 +36,9 @@ def test_a_corrupt_bundle_is_refused(tmp_path: Path) -> None:
 
 def test_a_checkpoint(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from ser_rt.checkpoint import save_checkpoint
     from ser_rt.config import ModelConfig
-    from ser_rt.model import EmotionModel
+    from ser_rt.networks.checkpoint import save_checkpoint
+    from ser_rt.networks.model import EmotionModel
 
     model = EmotionModel(ModelConfig(architecture="compact", emotion_labels=LABELS))
     save_checkpoint(model, tmp_path / "run", temperature=2.0, training={})

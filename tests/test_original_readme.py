@@ -19,11 +19,12 @@ import pytest
 import torch
 
 from ser_rt import config
-from ser_rt.corpus import AUDIO_SUFFIXES
-from ser_rt.sample_data import write_sample_data
-from tests import original_readme
-from tests.small_speech import write_base
-from tests.source_tree import ROOT
+from ser_rt.audio.discovery import AUDIO_SUFFIXES
+from ser_rt.constants import EMOTIONS
+from ser_rt.training.data.sample_data import write_sample_data
+from tests.support import original_readme
+from tests.support.small_speech import write_base
+from tests.support.source_tree import ROOT
 
 Names = dict[str, Any]
 GUIDE = (ROOT / "docs/README.ko.md").read_text(encoding="utf-8")
@@ -41,12 +42,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patched.chdir(folder)
         patched.setenv("SER_RT_CACHE", str(folder / "cache"))
         write_base(Path("kresnik/wav2vec2-large-xlsr-korean"), num_hidden_layers=1)
-        write_sample_data(Path("data/emotions"), tuple(config.EMOTIONS), 3)
-        write_sample_data(Path("test_data"), tuple(config.EMOTIONS)[:4], 2)
+        write_sample_data(Path("data/emotions"), tuple(EMOTIONS), 3)
+        write_sample_data(Path("test_data"), tuple(EMOTIONS)[:4], 2)
         shutil.copytree("data/emotions/Joy", "audio_folder")
         for name in ("audio_file", "file1", "file2", "file3"):
             shutil.copy("data/emotions/Sad/sample_001.wav", f"{name}.wav")
-        rows = [f"emotions/{e}/sample_{i:03}.wav,{e}" for e in config.EMOTIONS for i in range(3)]
+        rows = [f"emotions/{e}/sample_{i:03}.wav,{e}" for e in EMOTIONS for i in range(3)]
         Path("data/clips.csv").write_text("\n".join(["file_path,emotion", *rows]))
         yield folder
     for setting, values in zip(SETTINGS, saved, strict=True):
@@ -83,7 +84,7 @@ def command(line: str) -> int:
 def test_every_file_emotion_and_format_is_there() -> None:
     assert all((ROOT / "ser_rt" / name).is_file() for name in original_readme.FILES.split())
     rows = dict(re.findall(r"(\w+) \((\S+)\)", original_readme.EMOTIONS))
-    assert rows == config.EMOTIONS
+    assert rows == EMOTIONS
     assert {".wav", ".mp3", ".m4a", ".flac", ".ogg"} <= set(AUDIO_SUFFIXES)
 
 
@@ -102,7 +103,7 @@ def test_the_original_code_runs() -> None:
         *("audio_path", "predicted_emotion", "confidence", "probabilities", "status")
     }
     assert names["result"]["status"] == "success"
-    assert set(names["result"]["probabilities"]) == set(config.EMOTIONS)
+    assert set(names["result"]["probabilities"]) == set(EMOTIONS)
     assert set(names["distribution"]) == {
         *("total_samples", "emotion_counts", "emotion_percentages", "average_confidence"),
         *("std_confidence", "min_confidence", "max_confidence"),

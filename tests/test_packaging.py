@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import ser_rt
-from tests.source_tree import ROOT, files, imports, modules
+from tests.support.source_tree import ROOT, files, imports, modules
 
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]

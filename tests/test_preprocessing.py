@@ -8,18 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from ser_rt.audio.processing import crop, level, read_audio, read_speech, reduce_noise, trim_silence
 from ser_rt.config import data_config, model_config
 from ser_rt.errors import AudioDecodeError, AudioNotFoundError, ConfigError
-from ser_rt.preprocessing import (
-    AudioPreprocessor,
-    crop,
-    level,
-    read_audio,
-    read_speech,
-    reduce_noise,
-    trim_silence,
-)
-from tests.tones import RATE, tone, write_tone
+from ser_rt.preprocessing import AudioPreprocessor
+from tests.support.tones import RATE, tone, write_tone
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import EVERYWHERE, MADE, PACKAGES, PYTHON
-from tests.source_tree import ROOT, files
+from tests.support.programs import EVERYWHERE, MADE, PACKAGES, PYTHON
+from tests.support.source_tree import ROOT, files
 
 STARTERS = {
     *("subprocess.run", "subprocess.Popen", "subprocess.call", "subprocess.check_call"),
@@ -123,14 +123,14 @@ def elements(node: ast.expr, tree: ast.Module) -> list[ast.expr]:
             return [node]
 
 
-@pytest.mark.parametrize("module", sorted(MODULES.keys() - {"tests/programs.py"}))
+@pytest.mark.parametrize("module", sorted(MODULES.keys() - {"tests/support/programs.py"}))
 def test_every_program_is_everywhere_or_what_needs_it_is_skipped(module: str) -> None:
     tree = MODULES[module]
     for line, name in started(tree):
         where = f"{module}:{line}"
         assert name != "?", f"{where} does not say what it starts: begin the command with a name"
         if name not in {PYTHON, *EVERYWHERE, *MADE}:
-            assert name in PACKAGES, f"{where} starts {name}: name it in tests/programs.py"
+            assert name in PACKAGES, f"{where} starts {name}: name it in tests/support/programs.py"
             assert name in guarded(tree), f"{where} starts {name}: skip without it, by `needs`"
 
 

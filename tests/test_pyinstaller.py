@@ -15,10 +15,10 @@ import pytest
 
 import ser_rt
 from ser_rt._pyinstaller import get_hook_dirs
+from ser_rt.audio.sources import SOURCES
 from ser_rt.batch.engines import ENGINES
-from ser_rt.runtime.plugins import RTX, WEBGPU
-from ser_rt.runtime.sources import SOURCES
-from tests.source_tree import ROOT, files
+from ser_rt.runtime.backends.plugins import RTX, WEBGPU
+from tests.support.source_tree import ROOT, files
 from tests.test_packaging import PROJECT, PYPROJECT
 
 HOOKS = {path.stem.removeprefix("hook-"): path for path in Path(get_hook_dirs()[0]).glob("hook-*")}
@@ -28,8 +28,8 @@ import json
 import sys
 import ser_rt
 from importlib import import_module
-from ser_rt.runtime.plugins import RTX, WEBGPU
-from ser_rt.runtime.sources import SOURCES
+from ser_rt.runtime.backends.plugins import RTX, WEBGPU
+from ser_rt.audio.sources import SOURCES
 
 for target in SOURCES.values():
     import_module(target.partition(":")[0])
@@ -66,9 +66,9 @@ def test_every_file_of_the_package_is_taken_along() -> None:
     ("hook", "targets"),
     [
         ("ser_rt", ser_rt._HOME.values()),
-        ("ser_rt.runtime.sources", SOURCES.values()),
+        ("ser_rt.audio.sources", SOURCES.values()),
         ("ser_rt.batch.engines", ENGINES.values()),
-        ("ser_rt.runtime.plugins", [RTX.module, WEBGPU.module]),
+        ("ser_rt.runtime.backends.plugins", [RTX.module, WEBGPU.module]),
     ],
 )
 def test_what_is_loaded_by_name_is_taken_along(hook: str, targets: list[str]) -> None:

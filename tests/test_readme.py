@@ -15,9 +15,9 @@ import soundfile
 
 import ser_rt
 from ser_rt.bundle import built_in_bundles, sample_path
-from tests.source_tree import ROOT
+from tests.support.source_tree import ROOT
+from tests.support.tiny_bundle import build_tiny_bundle
 from tests.test_packaging import PROJECT
-from tests.tiny_bundle import build_tiny_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,7 +128,7 @@ def test_command_exists_with_its_flags(line: str, capsys: pytest.CaptureFixture[
 @pytest.mark.usefixtures("speech")
 @pytest.mark.parametrize("line", [c for c in COMMANDS if "ser-stream speech.wav" in str(c.id)])
 def test_stream_command_runs(line: str) -> None:
-    from ser_rt.runtime.cli import main
+    from ser_rt.commands.stream import main
 
     assert main(shlex.split(line.partition("|")[0], comments=True)[1:]) == 0
 

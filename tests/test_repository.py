@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.source_tree import ROOT, files
+from tests.support.source_tree import ROOT, files
 
 # With a bar in them, or this file would find itself.
 _BARRED = (
@@ -35,7 +35,7 @@ def test_no_file_names_a_registry_or_a_machine(words: str) -> None:
 PACED = {
     "tests/runtime/test_soak.py": "fifteen minutes of a recording come in fifteen minutes",
     "tests/server/test_load.py": "people speak no faster than they do",
-    "tests/waiting.py": "looks again and again, where nothing tells",
+    "tests/support/waiting.py": "looks again and again, where nothing tells",
 }
 """Where time may pass."""
 
@@ -47,7 +47,9 @@ def test_no_test_sleeps_where_it_could_wait_for_something() -> None:
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
             what, how_long = ast.unparse(call.func), [ast.unparse(given) for given in call.args]
             sleeps = what.endswith(("sleep", "Event().wait")) and how_long not in ([], ["0"])
-            assert not sleeps or name in PACED, f"{name}:{call.lineno}: use tests/waiting.py"
+            assert not sleeps or name in PACED, (
+                f"{name}:{call.lineno}: use tests/support/waiting.py"
+            )
 
 
 @pytest.mark.parametrize("words", ["site-packages", "stack_trace", '.py"', "tmp/"])

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from ser_rt.aihub import load_aihub
 from ser_rt.bundle import Bundle
-from ser_rt.checkpoint import CONFIG, read_config
+from ser_rt.client.engine import _key
+from ser_rt.commands.stream_options import parse
 from ser_rt.errors import CheckpointError, ConfigError
 from ser_rt.export.evaluation import read_figures
-from ser_rt.runtime.options import parse
-from ser_rt.runtime.remote import _key
+from ser_rt.networks.checkpoint import CONFIG, read_config
 from ser_rt.server.auth import read_keys
-from tests.tiny_bundle import build_tiny_bundle
+from ser_rt.training.data.aihub import load_aihub
+from tests.support.tiny_bundle import build_tiny_bundle
 
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16")
 KEY = "0123456789abcdef0123456789abcdef"

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 import ser_rt
-from tests.source_tree import ROOT, files
+from tests.support.source_tree import ROOT, files
 from tests.test_packaging import PROJECT
 
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "ser_rt", "export", "benchmarks")
@@ -47,7 +47,7 @@ def test_it_holds_every_module_and_every_file_beside_them(wheel: Path) -> None:
         wanted |= {f"ser_rt/{folder}/{path.name}" for path in (ROOT / folder).glob("*.py")}
     assert wanted <= held
     licences = {name.partition("dist-info/licenses/")[2] for name in held}
-    assert {"LICENSE", "ser_rt/vad/LICENSE"} <= licences
+    assert {"LICENSE", "ser_rt/runtime/vad/LICENSE"} <= licences
 
 
 def needed(extra: str) -> set[NormalizedName]:

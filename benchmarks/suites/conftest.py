@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from benchmarks.compare import BLOCKS
-from benchmarks.machine import stamp
+from ser_rt.benchmarks.measure.compare import BLOCKS
+from ser_rt.benchmarks.measure.machine import stamp
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture

@@ -17,13 +17,13 @@ import pytest
 import soundfile
 
 import ser_rt
-from benchmarks.figures import Figure, note
+from ser_rt.batch.classify_file import BatchConfig, FileClassifier, FileResult
+from ser_rt.batch.discovery import Item
 from ser_rt.batch.engines import ENGINES, Resources, find_engine
 from ser_rt.batch.flags import make_parser
-from ser_rt.batch.hearing import Heard, Hearer, Job
-from ser_rt.batch.inputs import Item
 from ser_rt.batch.local import cores
 from ser_rt.batch.run import job_of
+from ser_rt.benchmarks.report.targets import Figure, note
 from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.tables import Table, text_table
 
@@ -61,7 +61,7 @@ def items(tmp_path_factory: pytest.TempPathFactory) -> list[Item]:
     return found
 
 
-def speed(found: Iterable[Heard]) -> float:
+def speed(found: Iterable[FileResult]) -> float:
     """Seconds of audio for each second, from when the first file was begun to the last result.
 
     Workers that begin later than the first are not excused.
@@ -78,8 +78,8 @@ def speed(found: Iterable[Heard]) -> float:
     return sum(duration_s for _, duration_s, _ in came) / (came[-1][0] - began)
 
 
-def hear_alone(items: list[Item], job: Job) -> Generator[Heard, None, None]:
-    hearer = Hearer(job)
+def hear_alone(items: list[Item], job: BatchConfig) -> Generator[FileResult, None, None]:
+    hearer = FileClassifier(job)
     for item in items:
         yield hearer.hear(item.path)
 

@@ -11,7 +11,7 @@ import soundfile
 import soxr
 
 import ser_rt
-from ser_rt.runtime.sources.file import FileSource
+from ser_rt.audio.sources.file import FileSource
 
 RATE = 44_100
 BLOCK = RATE // 10

@@ -10,8 +10,8 @@ import pytest
 import soundfile
 
 import ser_rt
-from benchmarks.figures import Figure, note
-from ser_rt.runtime.audio import AudioChunk
+from ser_rt.audio.chunk import AudioChunk
+from ser_rt.benchmarks.report.targets import Figure, note
 from ser_rt.runtime.settings import make_engine
 
 if TYPE_CHECKING:

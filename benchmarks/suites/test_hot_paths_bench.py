@@ -13,17 +13,17 @@ import pytest
 import soundfile
 
 import ser_rt
+from ser_rt.audio.chunk import AudioChunk, ChunkMaker
 from ser_rt.classifier import FloatArray
 from ser_rt.manifest import FeatureReuse
-from ser_rt.runtime.audio import AudioChunk, ChunkMaker
 from ser_rt.runtime.batcher import Batcher
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.feature_windows import FeatureWindows
-from ser_rt.runtime.recognizer import Posterior, WindowedRecognizer
+from ser_rt.runtime.recognizers.feature_cache import FeatureCache
+from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
+from ser_rt.runtime.recognizers.windower import Windower
 from ser_rt.runtime.settings import make_engine
 from ser_rt.runtime.smoother import Smoother
-from ser_rt.runtime.vad import SileroGate
-from ser_rt.runtime.windower import Windower
+from ser_rt.runtime.vad.silero import SileroVad
 
 RATE_HZ = 16_000
 CHUNK, WINDOW, HOP = RATE_HZ // 10, 3 * RATE_HZ, RATE_HZ // 2
@@ -111,7 +111,7 @@ def test_feature_windows(hot: Hot, sample: FloatArray) -> None:
     windows = list(windower.feed(sample, 0))
 
     def cut() -> None:
-        ring = FeatureWindows(FreeClassifier(), reuse)
+        ring = FeatureCache(FreeClassifier(), reuse)
         for window in windows:
             ring(window)
 
@@ -133,7 +133,7 @@ def test_speech_gate(hot: Hot, sample: FloatArray) -> None:
     speech = sample[:WINDOW]
 
     def hear() -> float:
-        gate = SileroGate()
+        gate = SileroVad()
         gate.feed(speech, 0)
         return gate.heard(0, len(speech)).probability
 

@@ -21,8 +21,8 @@ import soxr
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import ser_rt
-from benchmarks.figures import Figure, note
-from tests.runtime.live.pulse import Pulse, why_not
+from ser_rt.benchmarks.report.targets import Figure, note
+from tests.support.pulse_server import Pulse, why_not
 
 LISTEN_S = 40.0
 pytestmark = [
@@ -39,7 +39,7 @@ def pulse(tmp_path: Path) -> Iterator[Pulse]:
 
 def listen(pulse: Pulse, speech: Path | None, *flags: str) -> tuple[dict[str, Any], float]:
     """Listen for a while; return the summary, and the share of one core that it took."""
-    command = [sys.executable, "-m", "ser_rt.runtime.cli", "--mic", "--device", "pulse", "-q"]
+    command = [sys.executable, "-m", "ser_rt.commands.stream", "--mic", "--device", "pulse", "-q"]
     process = subprocess.Popen(
         [*command, "--format", "jsonl", *flags],
         env=pulse.env | {"PYTHONPATH": str(Path.cwd())},

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 import ser_rt
-from benchmarks.figures import Figure, note
+from ser_rt.benchmarks.report.targets import Figure, note
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture

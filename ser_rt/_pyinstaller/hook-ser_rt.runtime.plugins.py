@@ -2,7 +2,7 @@
 
 from PyInstaller.utils.hooks import collect_dynamic_libs
 
-from ser_rt.runtime.plugins import RTX, WEBGPU
+from ser_rt.runtime.backends.plugins import RTX, WEBGPU
 
 hiddenimports = sorted({RTX.module, WEBGPU.module})
 binaries = [library for module in hiddenimports for library in collect_dynamic_libs(module)]

@@ -7,9 +7,9 @@ from argparse import ArgumentTypeError
 from collections.abc import Sequence
 
 from ser_rt.batch.flags import make_parser
-from ser_rt.cli import run_command
+from ser_rt.cli.arguments import new_folder
+from ser_rt.cli.process import run_command
 from ser_rt.errors import ConfigError, MissingDependencyError
-from ser_rt.outputs import new_folder
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ser_rt.batch.hearing import Heard, Job
-    from ser_rt.batch.inputs import Item
+    from ser_rt.batch.classify_file import BatchConfig, FileResult
+    from ser_rt.batch.discovery import Item
 
 ENGINES = {"local": "ser_rt.batch.local:hear_all", "ray": "ser_rt.batch.on_ray:hear_all"}
 """A generator of what is heard, in any order; loaded when it is used."""
@@ -32,7 +32,8 @@ class Resources:
 
 
 Engine = Callable[
-    ["Sequence[Item]", "Job", tuple[str, ...], Resources], "Generator[Heard, None, None]"
+    ["Sequence[Item]", "BatchConfig", tuple[str, ...], Resources],
+    "Generator[FileResult, None, None]",
 ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import ser_rt
 from ser_rt.batch.engines import ENGINES
-from ser_rt.runtime.flags import make_parser as make_stream_parser
+from ser_rt.commands.stream_flags import make_parser as make_stream_parser
 
 _OF_STREAMS = {"episodes", "server", "token_file"}
 _NOT_HEARD = {"model", "provider", "threads"}

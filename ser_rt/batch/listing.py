@@ -9,8 +9,8 @@ from typing import IO, Any
 
 from ser_rt.batch.remote import beside, is_remote, local_path, open_remote
 from ser_rt.errors import DataError, SerError
-from ser_rt.names import NameFinder, printable
-from ser_rt.text_files import decode, parse_csv, pick_column
+from ser_rt.files.names import NameFinder, printable
+from ser_rt.files.text import decode, parse_csv, pick_column
 
 PATH_COLUMNS = ("file_path", "file")
 """Where the path is; the first that a table has."""

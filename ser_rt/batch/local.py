@@ -7,23 +7,23 @@ from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 
+from ser_rt.batch.classify_file import BatchConfig, FileResult
+from ser_rt.batch.discovery import Item
 from ser_rt.batch.engines import GPU_PROVIDERS, Resources
-from ser_rt.batch.hearing import Heard, Job
-from ser_rt.batch.inputs import Item
-from ser_rt.batch.worker import PREFETCH, Worker
+from ser_rt.batch.worker import PREFETCH, WorkerProcess
 
 
 def hear_all(
-    items: Sequence[Item], job: Job, labels: tuple[str, ...], resources: Resources
-) -> Generator[Heard, None, None]:
+    items: Sequence[Item], job: BatchConfig, labels: tuple[str, ...], resources: Resources
+) -> Generator[FileResult, None, None]:
     """Yield what is heard in each file, as it comes; closing the generator ends the processes."""
     waiting = deque(item.path for item in items)
-    workers: list[Worker] = []
+    workers: list[WorkerProcess] = []
     try:
-        workers.append(Worker(job, labels))
+        workers.append(WorkerProcess(job, labels))
         provider = workers[0].provider() if job.provider == "auto" else job.provider
         wanted = resources.workers or (1 if provider in GPU_PROVIDERS else cores())
-        workers += [Worker(job, labels) for _ in range(1, min(wanted, len(items)))]
+        workers += [WorkerProcess(job, labels) for _ in range(1, min(wanted, len(items)))]
         while True:
             for _ in range(PREFETCH):
                 # In turns: the last files are shared out evenly.

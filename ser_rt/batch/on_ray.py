@@ -19,12 +19,12 @@ from typing import Any
 import pyarrow as pa
 
 from ser_rt import errors
+from ser_rt.batch.classify_file import BatchConfig, FileResult
+from ser_rt.batch.discovery import Item
 from ser_rt.batch.engines import GPU_PROVIDERS, Resources
-from ser_rt.batch.hearing import Heard, Job
-from ser_rt.batch.inputs import Item
-from ser_rt.batch.worker import PREFETCH, Worker
+from ser_rt.batch.worker import PREFETCH, WorkerProcess
+from ser_rt.cli.signals import terminable
 from ser_rt.errors import ClusterError, ConfigError, MissingDependencyError, SerError
-from ser_rt.terminable import terminable
 
 OBJECT_STORE_BYTES = 200_000_000
 """Shared memory of a Ray started here: paths go in and rows come out, never audio."""
@@ -40,8 +40,8 @@ _UNKNOWN_BYTES = 1_000_000
 
 
 def hear_all(
-    items: Sequence[Item], job: Job, labels: tuple[str, ...], resources: Resources
-) -> Generator[Heard, None, None]:
+    items: Sequence[Item], job: BatchConfig, labels: tuple[str, ...], resources: Resources
+) -> Generator[FileResult, None, None]:
     """Yield what is heard in each file, as it comes.
 
     Raises:
@@ -60,7 +60,7 @@ def hear_all(
         context.enable_progress_bars = False
         context.enable_operator_progress_bars = False
         found = ray.data.from_arrow(blocks).map_batches(
-            Listener,
+            BatchActor,
             fn_constructor_args=(job, labels),
             batch_size=None,
             batch_format="pyarrow",
@@ -74,18 +74,20 @@ def hear_all(
                 for row in block.to_pylist():
                     if row["failure"] is not None:
                         raise getattr(errors, row["failure"])(row["file"])
-                    yield Heard(_uncarried(row["path"]), json.loads(row["file"]), row["windows"])
+                    yield FileResult(
+                        _uncarried(row["path"]), json.loads(row["file"]), row["windows"]
+                    )
         except ray.exceptions.RayError as error:
             msg = f"Ray failed: {' '.join(str(error).split())[-300:]}"
             raise ClusterError(msg) from error
 
 
-class Listener:
+class BatchActor:
     """An actor: it has a process that hears, so that a file that kills one leaves the actor."""
 
-    def __init__(self, job: Job, labels: tuple[str, ...]) -> None:
+    def __init__(self, job: BatchConfig, labels: tuple[str, ...]) -> None:
         """Start the process."""
-        self._worker = Worker(job, labels)
+        self._worker = WorkerProcess(job, labels)
 
     def __call__(self, block: pa.Table) -> pa.Table:
         """Return a row for each path of a block."""

@@ -20,11 +20,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ser_rt.batch.hearing import Heard
+from ser_rt.batch.classify_file import FileResult
 from ser_rt.batch.identity import Identity, difference
 from ser_rt.batch.tables import MANIFEST_PREFIX, files_schema, unpacked, windows_schema
 from ser_rt.errors import OutputError
-from ser_rt.names import printable
+from ser_rt.files.names import printable
 
 _KEY = b"ser_rt"
 _REPLACES = b"ser_rt_replaces"
@@ -90,7 +90,7 @@ class Output:
         finally:
             self._lock.release()
 
-    def add(self, heard: Heard, extra: Sequence[str | None] = ()) -> None:
+    def add(self, heard: FileResult, extra: Sequence[str | None] = ()) -> None:
         """Take what was heard in a file, and what its table of files says about it."""
         row = dict(heard.file)
         if row["path"] in self.done:

@@ -18,7 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ser_rt.cli import tell
+from ser_rt.cli.process import tell
 
 LINE_EVERY_S = 30.0
 

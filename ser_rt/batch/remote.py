@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 from urllib.parse import unquote
 
-from ser_rt.audio_files import AUDIO_SUFFIXES, OTHER, kind_of_clutter
+from ser_rt.audio.discovery import AUDIO_SUFFIXES, OTHER, kind_of_clutter
 from ser_rt.errors import AudioError, AudioNotFoundError, DataError, MissingDependencyError
 
 _LOCAL = "file://"

@@ -7,18 +7,18 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+from ser_rt.batch.classify_file import BatchConfig, model_hash
+from ser_rt.batch.discovery import Corpus, Item, find_inputs
 from ser_rt.batch.engines import Resources, find_engine
 from ser_rt.batch.flags import hearing_flags, hearing_settings
-from ser_rt.batch.hearing import Job, model_hash
 from ser_rt.batch.identity import Identity
-from ser_rt.batch.inputs import Corpus, Item, find_inputs
 from ser_rt.batch.output import Output
 from ser_rt.batch.progress import Meter, Shown, say
 from ser_rt.batch.summary import summarize
 from ser_rt.bundle import Bundle, find_bundle
-from ser_rt.cli import EXIT_FAILED, EXIT_OK, code_of
-from ser_rt.names import printable
-from ser_rt.utils import write_json
+from ser_rt.cli.process import EXIT_FAILED, EXIT_OK, code_of
+from ser_rt.files.names import printable
+from ser_rt.files.writing import write_json
 
 
 def run_batch(flags: argparse.Namespace) -> int:
@@ -68,9 +68,9 @@ def identity_of(flags: argparse.Namespace, bundle: Bundle, corpus: Corpus) -> Id
     )
 
 
-def job_of(flags: argparse.Namespace, bundle: Bundle) -> Job:
+def job_of(flags: argparse.Namespace, bundle: Bundle) -> BatchConfig:
     """Return how to hear, for whatever process does it."""
-    return Job(
+    return BatchConfig(
         model=str(bundle.folder.resolve()),
         model_sha256=model_hash(bundle),
         provider=flags.provider,

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from ser_rt.batch.hearing import Heard, Hearer, Job, unheard
+from ser_rt.batch.classify_file import BatchConfig, FileClassifier, FileResult, unheard
 from ser_rt.errors import ProviderError
 
 MOST_DEATHS = 8
@@ -32,16 +32,16 @@ _OF_TERMINALS = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasat
 _MEMORY = "is there memory for so many --workers?"
 
 
-class Worker:
+class WorkerProcess:
     """A child process with a model, and the files that it was given.
 
     A file that kills its process is given to a fresh one; if it kills that too, it is at fault.
     """
 
-    def __init__(self, job: Job, labels: tuple[str, ...]) -> None:
+    def __init__(self, job: BatchConfig, labels: tuple[str, ...]) -> None:
         """Start the process; it begins to load the model."""
         self._job, self._labels = job, labels
-        self._given: deque[tuple[str, Future[Heard]]] = deque()
+        self._given: deque[tuple[str, Future[FileResult]]] = deque()
         self._suspect: str | None = None
         self._deaths = 0
         self._start()
@@ -52,7 +52,7 @@ class Worker:
         return len(self._given)
 
     @property
-    def next(self) -> Future[Heard]:
+    def next(self) -> Future[FileResult]:
         """Done when `take` will not wait."""
         return self._given[0][1]
 
@@ -78,7 +78,7 @@ class Worker:
             future.set_exception(error)
         self._given.append((path, future))
 
-    def take(self) -> Heard | None:
+    def take(self) -> FileResult | None:
         """Return what was heard in the first of its files; None if it has to be heard again.
 
         Raises:
@@ -107,7 +107,7 @@ class Worker:
             self._opened = self._pool.submit(_open, self._job)
         self._processes = set(multiprocessing.active_children()) - before
 
-    def _bury(self, path: str) -> Heard | None:
+    def _bury(self, path: str) -> FileResult | None:
         self.provider()
         self.kill()
         again = [name for name, _ in self._given]
@@ -156,16 +156,16 @@ class _Watchdog:
 
 
 @cache
-def _hearer(job: Job) -> tuple[Hearer, _Watchdog]:
+def _hearer(job: BatchConfig) -> tuple[FileClassifier, _Watchdog]:
     watchdog = _Watchdog(job.stall_s)
-    return Hearer(job, watchdog.feed), watchdog
+    return FileClassifier(job, watchdog.feed), watchdog
 
 
-def _open(job: Job) -> str:
+def _open(job: BatchConfig) -> str:
     return _hearer(job)[0].provider
 
 
-def _hear(job: Job, path: str) -> Heard:
+def _hear(job: BatchConfig, path: str) -> FileResult:
     hearer, watchdog = _hearer(job)
     try:
         return hearer.hear(path)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Self, Unpack
 
 from ser_rt.client.connection import AsyncClient, ClientSettings
-from ser_rt.client.conversation import Conversation, Ready
+from ser_rt.client.conversation import ClientProtocol, Ready
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.stream import Audio
 
@@ -37,7 +37,7 @@ class Client:
         """
         return asyncio.run(self._client.ready())
 
-    def conversation(self) -> Conversation:
+    def conversation(self) -> ClientProtocol:
         """Return the state of a new stream."""
         return self._client.conversation()
 
@@ -46,14 +46,14 @@ class Client:
         audio: Audio,
         *,
         sample_rate: int | None = None,
-        conversation: Conversation | None = None,
+        conversation: ClientProtocol | None = None,
     ) -> Generator[EmotionEvent, None, None]:
         """Yield what the server hears; arguments and errors as of `AsyncClient.stream`."""
-        with Listening(self._client, audio, sample_rate, conversation) as listening:
+        with EventIterator(self._client, audio, sample_rate, conversation) as listening:
             yield from listening
 
 
-class Listening:
+class EventIterator:
     """An iterator of the events of one stream, which goes on in a thread between them."""
 
     def __init__(
@@ -61,7 +61,7 @@ class Listening:
         client: AsyncClient,
         audio: Audio,
         sample_rate: int | None = None,
-        conversation: Conversation | None = None,
+        conversation: ClientProtocol | None = None,
     ) -> None:
         """Start to listen; arguments as of `AsyncClient.stream`."""
         self._heard = client.stream(audio, sample_rate=sample_rate, conversation=conversation)

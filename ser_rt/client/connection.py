@@ -8,11 +8,11 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from typing import Unpack
 
-from ser_rt.client.conversation import Conversation, Ready, read
-from ser_rt.client.pump import Pump
-from ser_rt.config import SAMPLE_RATE
+from ser_rt.audio.chunk import AudioChunk
+from ser_rt.client.conversation import ClientProtocol, Ready, read
+from ser_rt.client.pump import AsyncSourceReader
+from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError, MissingDependencyError, ServerError
-from ser_rt.runtime.audio import AudioChunk
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.stream import Audio, as_source
@@ -111,16 +111,16 @@ class AsyncClient:
         finally:
             await connection.close()
 
-    def conversation(self) -> Conversation:
+    def conversation(self) -> ClientProtocol:
         """Return the state of a new stream."""
-        return Conversation(self._settings, encoding=self._encoding, timing=self._timing)
+        return ClientProtocol(self._settings, encoding=self._encoding, timing=self._timing)
 
     async def stream(
         self,
         audio: Audio,
         *,
         sample_rate: int | None = None,
-        conversation: Conversation | None = None,
+        conversation: ClientProtocol | None = None,
     ) -> AsyncGenerator[EmotionEvent, None]:
         """Yield what the server hears; audio and ``sample_rate`` as of `ser_rt.stream`.
 
@@ -130,7 +130,7 @@ class AsyncClient:
         """
         talk = conversation or self.conversation()
         with as_source(audio, sample_rate, SAMPLE_RATE) as source:
-            pump = Pump(source)
+            pump = AsyncSourceReader(source)
             try:
                 async for event in self._events(talk, pump):
                     yield event
@@ -139,7 +139,9 @@ class AsyncClient:
         if pump.error is not None:
             raise pump.error
 
-    async def _events(self, talk: Conversation, pump: Pump) -> AsyncGenerator[EmotionEvent, None]:
+    async def _events(
+        self, talk: ClientProtocol, pump: AsyncSourceReader
+    ) -> AsyncGenerator[EmotionEvent, None]:
         delay_s, is_first = FIRST_RETRY_S, True
         first = await pump.peek()
         talk.is_live = first is not None and first.is_live
@@ -167,7 +169,7 @@ class AsyncClient:
             delay_s = min(MAX_RETRY_S, delay_s * RETRY_GROWTH)
 
     async def _heard(
-        self, talk: Conversation, pump: Pump, connection: ClientConnection
+        self, talk: ClientProtocol, pump: AsyncSourceReader, connection: ClientConnection
     ) -> AsyncGenerator[EmotionEvent, None]:
         """Yield the events of one connection; it ends with the audio, or with the connection."""
         events: asyncio.Queue[EmotionEvent | None] = asyncio.Queue()
@@ -188,7 +190,7 @@ class AsyncClient:
             await connection.close()
 
     async def _receive(
-        self, talk: Conversation, connection: ClientConnection, tell: Tell, heard: asyncio.Event
+        self, talk: ClientProtocol, connection: ClientConnection, tell: Tell, heard: asyncio.Event
     ) -> None:
         try:
             async for text in connection:
@@ -200,8 +202,8 @@ class AsyncClient:
 
     async def _send(
         self,
-        talk: Conversation,
-        pump: Pump,
+        talk: ClientProtocol,
+        pump: AsyncSourceReader,
         connection: ClientConnection,
         tell: Tell,
         heard: asyncio.Event,
@@ -220,7 +222,7 @@ class AsyncClient:
                     await heard.wait()
             await connection.send('{"type": "close"}')
 
-    async def _next_start(self, talk: Conversation, pump: Pump) -> int:
+    async def _next_start(self, talk: ClientProtocol, pump: AsyncSourceReader) -> int:
         """Return where live audio goes on, so that what is missing is said rightly."""
         chunk = None
         if talk.has_gap:
@@ -229,7 +231,9 @@ class AsyncClient:
                     chunk = await pump.peek()
         return 0 if chunk is None else chunk.start
 
-    async def _next_chunk(self, pump: Pump, connection: ClientConnection) -> AudioChunk | None:
+    async def _next_chunk(
+        self, pump: AsyncSourceReader, connection: ClientConnection
+    ) -> AudioChunk | None:
         while True:
             try:
                 async with asyncio.timeout(KEEPALIVE_S):

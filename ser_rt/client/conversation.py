@@ -11,11 +11,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from ser_rt.config import SAMPLE_RATE
+from ser_rt.audio.chunk import AudioChunk
+from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError, ServerError
-from ser_rt.runtime.audio import AudioChunk
-from ser_rt.runtime.decision import Steadiness
 from ser_rt.runtime.event import EmotionEvent, latency_ms
+from ser_rt.runtime.hysteresis import HysteresisSettings
 from ser_rt.runtime.settings import StreamSettings, checked_settings
 
 Message = str | bytes
@@ -87,7 +87,7 @@ def read(text: str) -> dict[str, Any]:
     return message
 
 
-class Conversation:
+class ClientProtocol:
     """One stream, over as many connections as it takes.
 
     It keeps the audio that no event has covered yet: after a lost connection a recording goes on
@@ -224,8 +224,8 @@ class Conversation:
 
     def _config(self, start: int) -> dict[str, Any]:
         settings = {key: value for key, value in self._settings.items() if value is not None}
-        if isinstance(settings.get("steadiness"), Steadiness):
-            settings["steadiness"] = asdict(cast("Steadiness", settings["steadiness"]))
+        if isinstance(settings.get("steadiness"), HysteresisSettings):
+            settings["steadiness"] = asdict(cast("HysteresisSettings", settings["steadiness"]))
         return {
             "type": "config",
             "encoding": self._encoding,

@@ -6,12 +6,12 @@ import asyncio
 import threading
 from contextlib import suppress
 
-from ser_rt.runtime.audio import AudioChunk, AudioSource
+from ser_rt.audio.chunk import AudioChunk, AudioSource
 
 MAX_CHUNKS = 32
 
 
-class Pump:
+class AsyncSourceReader:
     """Takes chunks out of an open source, at most `MAX_CHUNKS` ahead.
 
     Attributes:

@@ -9,9 +9,9 @@ from typing import Any, cast
 from ray.serve import Application, Deployment
 
 from ser_rt.bundle import Bundle, find_bundle
-from ser_rt.cluster.listener import WINDOWS_AT_ONCE, Listener
 from ser_rt.cluster.model import Model
-from ser_rt.cluster.settings import Settings
+from ser_rt.cluster.replica import WINDOWS_AT_ONCE, StreamReplica
+from ser_rt.cluster.settings import ClusterSettings
 from ser_rt.server.service import ON_CPU
 
 REQUESTS_BESIDES = 16
@@ -35,12 +35,12 @@ def app(args: Mapping[str, object]) -> Application:
         BundleError: This machine has no such bundle.
         ConfigError: There is no such argument, or a value is out of range.
     """
-    settings = Settings.of(args)
+    settings = ClusterSettings.of(args)
     Bundle.load(find_bundle(settings.model.model))
     return listeners(settings, None if settings.listening.colocated else models(settings))
 
 
-def listeners(settings: Settings, models: Application | None) -> Application:
+def listeners(settings: ClusterSettings, models: Application | None) -> Application:
     """Return the deployment that holds streams."""
     scaling, limits = settings.scaling, settings.limits
     full = limits.max_streams
@@ -48,7 +48,7 @@ def listeners(settings: Settings, models: Application | None) -> Application:
     workers = max(1, int(scaling.listener_cpus // threads)) if models is None else WINDOWS_AT_ONCE
     gpus = settings.model_gpus if models is None else 0.0
     return (
-        cast("Deployment", Listener)
+        cast("Deployment", StreamReplica)
         .options(
             max_ongoing_requests=full + REQUESTS_BESIDES,
             autoscaling_config=_between(
@@ -66,7 +66,7 @@ def listeners(settings: Settings, models: Application | None) -> Application:
     )
 
 
-def models(settings: Settings) -> Application:
+def models(settings: ClusterSettings) -> Application:
     """Return the deployment that hears windows."""
     scaling, batching = settings.scaling, settings.batching
     batch = batching.max_batch or (1 if settings.model.provider in ON_CPU else 16)

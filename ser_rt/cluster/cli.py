@@ -11,10 +11,10 @@ from contextlib import suppress
 from typing import Any
 
 import ser_rt
-from ser_rt.cli import run_command, tell
-from ser_rt.cluster.settings import Settings, known_arguments
+from ser_rt.cli.process import run_command, tell
+from ser_rt.cli.signals import terminable
+from ser_rt.cluster.settings import ClusterSettings, known_arguments
 from ser_rt.errors import ClusterError, ConfigError, MissingDependencyError
-from ser_rt.terminable import terminable
 
 PORT = 8000
 ANSWER_S = 10.0
@@ -74,7 +74,7 @@ def _work(flags: argparse.Namespace) -> int:
     from ser_rt.server.cli import is_loopback
 
     arguments = _pairs(flags.arguments)
-    settings = Settings.of(arguments)
+    settings = ClusterSettings.of(arguments)
     if not 1 <= flags.port <= 65_535:
         msg = f"--port must be within 1 and 65535, not {flags.port}"
         raise ConfigError(msg)
@@ -131,13 +131,13 @@ def _pairs(words: Sequence[str]) -> dict[str, object]:
     return pairs
 
 
-def _least_cpus(settings: Settings) -> float:
+def _least_cpus(settings: ClusterSettings) -> float:
     scaling = settings.scaling
     models = 0 if settings.listening.colocated else scaling.min_models
     return scaling.min_listeners * scaling.listener_cpus + models * scaling.model_cpus
 
 
-def _least_gpus(settings: Settings) -> float:
+def _least_gpus(settings: ClusterSettings) -> float:
     scaling = settings.scaling
     replicas = scaling.min_listeners if settings.listening.colocated else scaling.min_models
     return replicas * settings.model_gpus

@@ -11,7 +11,7 @@ from ser_rt.server.metrics import SECONDS, Metrics
 from ser_rt.server.model import ServedModel
 
 
-class ListenerMetrics(Metrics):
+class ReplicaMetrics(Metrics):
     """The server's own, and of these for Ray what tells whether a cluster keeps up."""
 
     def __init__(self, model: ServedModel) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from ray import serve
 
-from ser_rt.batch.hearing import model_hash
+from ser_rt.batch.classify_file import model_hash
 from ser_rt.classifier import FloatArray
 from ser_rt.cluster.settings import Batching, ModelSettings
 from ser_rt.errors import SerError
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.stream import load
 from ser_rt.server.service import ON_CPU
 

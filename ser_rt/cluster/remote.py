@@ -11,7 +11,7 @@ from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
-from ser_rt.batch.hearing import model_hash
+from ser_rt.batch.classify_file import model_hash
 from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.classifier import FloatArray
 from ser_rt.cluster.settings import ModelSettings
@@ -25,7 +25,7 @@ SUPERSEDED_S = 2.0
 """After an update there may be no replica of the model that streams were opened for."""
 
 
-class RemoteModel:
+class ModelHandle:
     """Stands for the replicas of a deployment; asks from any thread, another one if one dies.
 
     Attributes:

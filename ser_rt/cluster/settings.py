@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from ser_rt.batch.engines import GPU_PROVIDERS
 from ser_rt.errors import ConfigError
-from ser_rt.runtime.providers import PROVIDERS
-from ser_rt.server.limits import Limits
+from ser_rt.runtime.backends.providers import PROVIDERS
+from ser_rt.server.limits import ServerLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Scaling:
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
+class ReplicaSettings:
     """How listeners listen.
 
     Attributes:
@@ -119,14 +119,14 @@ class Listening:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ClusterSettings:
     """All that a cluster is told."""
 
     model: ModelSettings
     batching: Batching
     scaling: Scaling
-    listening: Listening
-    limits: Limits
+    listening: ReplicaSettings
+    limits: ServerLimits
 
     @classmethod
     def of(cls, arguments: Mapping[str, object]) -> Self:
@@ -156,7 +156,7 @@ class Settings:
         return 1.0 if self.model.provider in GPU_PROVIDERS else 0.0
 
 
-GROUPS: tuple[type[Any], ...] = (ModelSettings, Batching, Scaling, Listening, Limits)
+GROUPS: tuple[type[Any], ...] = (ModelSettings, Batching, Scaling, ReplicaSettings, ServerLimits)
 _OF_A_SOCKET = "send_buffer_bytes"
 """A limit that only who has the socket can keep; in a cluster that is Ray's proxy."""
 

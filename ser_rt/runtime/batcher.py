@@ -4,7 +4,7 @@
     stream = open_stream(sample_rate=16_000, model=batcher.open(), live=True)
 
 What `open` returns is an `EmotionClassifier` of one stream. Its calls block until the answer is
-there, so each stream needs a thread while it asks; `Turn.offer` does not wait.
+there, so each stream needs a thread while it asks; `BatchedClassifier.offer` does not wait.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import Self
 import numpy as np
 
 from ser_rt.classifier import EmotionClassifier, FeatureClassifier, FloatArray, WindowDefaults
+from ser_rt.constants import HOP_S, MIN_WINDOW_S, WINDOW_S
 from ser_rt.errors import ConfigError, InferenceError, SerError
 from ser_rt.manifest import FeatureReuse
-from ser_rt.runtime.defaults import HOP_S, MIN_WINDOW_S, WINDOW_S
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Batcher:
         self.classifier = classifier
         self._max_batch, self._max_wait_s = max_batch, max_wait_s
         self._observe, self._clock = observe, clock
-        self._streams: OrderedDict[Turn, deque[_Waiting]] = OrderedDict()
+        self._streams: OrderedDict[BatchedClassifier, deque[_Waiting]] = OrderedDict()
         self._changed = threading.Condition()
         self._is_open = True
         self._threads = [
@@ -118,9 +118,9 @@ class Batcher:
         with self._changed:
             return sum(map(len, self._streams.values()))
 
-    def open(self) -> Turn:
+    def open(self) -> BatchedClassifier:
         """Return the classifier of one more stream; it needs no closing."""
-        return Turn(self)
+        return BatchedClassifier(self)
 
     def close(self) -> None:
         """Take no more windows, answer those that wait, and end the threads."""
@@ -139,9 +139,9 @@ class Batcher:
         self.close()
 
     def add(
-        self, turn: Turn, ask: Ask, values: FloatArray, *, is_final: bool
+        self, turn: BatchedClassifier, ask: Ask, values: FloatArray, *, is_final: bool
     ) -> Future[FloatArray | None]:
-        """Queue what to ask the model of one window; see `Turn.offer`."""
+        """Queue what to ask the model of one window; see `BatchedClassifier.offer`."""
         window = _Waiting(ask, values, self._clock(), is_final)
         with self._changed:
             if not self._is_open:
@@ -224,7 +224,7 @@ class Batcher:
             window.answer.set_result(answer)
 
 
-class Turn:
+class BatchedClassifier:
     """An `EmotionClassifier` of one stream, whose calls take their turn in a `Batcher`."""
 
     def __init__(self, batcher: Batcher) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
+from ser_rt.audio.chunk import AudioChunk
 from ser_rt.errors import AudioError, DeviceError
-from ser_rt.runtime.audio import AudioChunk
-from ser_rt.runtime.engine import Hearing
+from ser_rt.runtime.engine import StreamEngine
 from ser_rt.runtime.event import EmotionEvent
 
 
-class ChunkEngine(Hearing, Protocol):
+class ChunkEngine(StreamEngine, Protocol):
     """What hears one stream, chunk by chunk: an `Engine`, or one for each channel."""
 
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:

@@ -13,17 +13,17 @@ from dataclasses import replace
 from typing import Protocol
 
 from ser_rt.audio.block import SourceWarning
+from ser_rt.audio.chunk import AudioChunk
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, DeviceError
-from ser_rt.runtime.audio import AudioChunk
-from ser_rt.runtime.decision import Decider, Steadiness
 from ser_rt.runtime.episodes import EpisodeTracker
 from ser_rt.runtime.event import UNSURE, EmotionEvent, latency_ms
-from ser_rt.runtime.recognizer import Posterior, Recognizer
+from ser_rt.runtime.hysteresis import Hysteresis, HysteresisSettings
+from ser_rt.runtime.recognizers.windowed import Posterior, Recognizer
 from ser_rt.runtime.smoother import Smoother
 
 
-class Hearing(Protocol):
+class StreamEngine(Protocol):
     """What hears one stream: an `Engine`, or what stands for one elsewhere."""
 
     @property
@@ -59,7 +59,7 @@ class Engine:
         recognizer: Recognizer,
         smoother: Smoother,
         *,
-        steadiness: Steadiness | None = None,
+        steadiness: HysteresisSettings | None = None,
         episodes: bool = False,
         name: str | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -67,7 +67,7 @@ class Engine:
         """Join a recognizer and a smoother, both made for this stream alone."""
         self._recognizer, self._smoother = recognizer, smoother
         self._labels, self._rate = classifier.labels, classifier.sample_rate
-        self._decider = Decider(steadiness or Steadiness())
+        self._decider = Hysteresis(steadiness or HysteresisSettings())
         self._episodes = EpisodeTracker() if episodes else None
         self._name, self._clock = name, clock
         self._seq = self._heard = 0

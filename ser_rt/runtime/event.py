@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ser_rt.config import EMOTIONS
+from ser_rt.constants import EMOTIONS
 
 EventType = Literal["emotion", "no_speech", "episode", "warning"]
 

@@ -7,22 +7,16 @@ from collections.abc import Callable
 from numbers import Real
 from typing import TypedDict, Unpack
 
+from ser_rt.audio.converter import ALL_CHANNELS, Channel
 from ser_rt.classifier import EmotionClassifier, WindowDefaults
+from ser_rt.constants import GATE_THRESHOLD, HALF_LIFE_S, HOP_S, MIN_WINDOW_S, WINDOW_S
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.channels import ChannelEngines, ChunkEngine
-from ser_rt.runtime.converter import ALL_CHANNELS, Channel
-from ser_rt.runtime.decision import Steadiness
-from ser_rt.runtime.defaults import (
-    GATE_THRESHOLD,
-    HALF_LIFE_S,
-    HOP_S,
-    MIN_WINDOW_S,
-    WINDOW_S,
-)
 from ser_rt.runtime.engine import Engine
-from ser_rt.runtime.gate import LevelGate, SpeechGate
-from ser_rt.runtime.recognizer import WindowedRecognizer
+from ser_rt.runtime.hysteresis import HysteresisSettings
+from ser_rt.runtime.recognizers.windowed import WindowedRecognizer
 from ser_rt.runtime.smoother import Smoother
+from ser_rt.runtime.vad.base import LevelVad, Vad
 
 
 class StreamSettings(TypedDict, total=False):
@@ -47,11 +41,11 @@ class StreamSettings(TypedDict, total=False):
     hop_s: float | None
     min_window_s: float | None
     half_life_s: float
-    steadiness: Steadiness
+    steadiness: HysteresisSettings
     partial: bool
     episodes: bool
     vad: bool
-    gate: SpeechGate | None
+    gate: Vad | None
     gate_threshold: float
     name: str | None
 
@@ -86,11 +80,11 @@ def make_engine(
     hop_s: float | None = None,
     min_window_s: float | None = None,
     half_life_s: float = HALF_LIFE_S,
-    steadiness: Steadiness | None = None,
+    steadiness: HysteresisSettings | None = None,
     partial: bool = True,
     episodes: bool = False,
     vad: bool = True,
-    gate: SpeechGate | None = None,
+    gate: Vad | None = None,
     gate_threshold: float = GATE_THRESHOLD,
     name: str | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -151,12 +145,12 @@ def make_engines(
     return ChannelEngines(make) if channel == ALL_CHANNELS else make()
 
 
-def _gate(sample_rate: int, *, vad: bool) -> SpeechGate:
+def _gate(sample_rate: int, *, vad: bool) -> Vad:
     if not vad:
-        return LevelGate(sample_rate)
-    from ser_rt.runtime.vad import RATE_HZ, SileroGate
+        return LevelVad(sample_rate)
+    from ser_rt.runtime.vad.silero import RATE_HZ, SileroVad
 
     if sample_rate != RATE_HZ:
         msg = f"speech is told apart at {RATE_HZ} Hz, the model hears {sample_rate} Hz: vad=False"
         raise ConfigError(msg)
-    return SileroGate()
+    return SileroVad()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ser_rt.classifier import FloatArray
+from ser_rt.constants import HALF_LIFE_S
 from ser_rt.errors import ConfigError
-from ser_rt.runtime.defaults import HALF_LIFE_S
-from ser_rt.runtime.recognizer import Posterior
+from ser_rt.runtime.recognizers.windowed import Posterior
 
 
 class Smoother:

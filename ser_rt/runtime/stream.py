@@ -17,15 +17,15 @@ from typing import Any, Self, Unpack
 import numpy as np
 import numpy.typing as npt
 
+from ser_rt.audio.chunk import AudioSource, ChunkMaker, checked_rate
+from ser_rt.audio.converter import Channel
+from ser_rt.audio.sources import make_source
 from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioInputError
-from ser_rt.runtime.audio import AudioSource, ChunkMaker, checked_rate
-from ser_rt.runtime.converter import Channel
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.settings import StreamSettings, checked_settings, make_engine, make_engines
-from ser_rt.runtime.sources import make_source
 
 Samples = npt.NDArray[Any]
 Model = EmotionClassifier | str | Path | None

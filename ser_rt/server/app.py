@@ -24,7 +24,7 @@ from ser_rt.server.headers import SafeHeaders
 from ser_rt.server.openapi import description
 from ser_rt.server.protocol import STATUSES, ProtocolError, labels_of
 from ser_rt.server.service import Service
-from ser_rt.server.session import Session
+from ser_rt.server.session import StreamSession
 from ser_rt.server.uploads import classify
 
 STATIC = Path(__file__).parent / "static"
@@ -110,7 +110,7 @@ class _Routes:
             self._guard.check(socket)
             with self._service.slot():
                 await socket.accept()
-                await Session(socket, self._service).run()
+                await StreamSession(socket, self._service).run()
         except ProtocolError as error:
             await socket.send_denial_response(self._refusal(error))
 

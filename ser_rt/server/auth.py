@@ -11,8 +11,8 @@ from pathlib import Path
 from starlette.requests import HTTPConnection
 
 from ser_rt.errors import ConfigError
+from ser_rt.files.text import read_text
 from ser_rt.server.protocol import ProtocolError
-from ser_rt.text_files import read_text
 
 logger = logging.getLogger(__name__)
 

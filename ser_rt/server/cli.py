@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ser_rt
-from ser_rt.cli import run_command
+from ser_rt.cli.process import run_command
 from ser_rt.errors import ConfigError, MissingDependencyError, OutputError
-from ser_rt.runtime.providers import PROVIDERS
-from ser_rt.server.limits import Limits
+from ser_rt.runtime.backends.providers import PROVIDERS
+from ser_rt.server.limits import ServerLimits
 
 if TYPE_CHECKING:
     from ser_rt.server.transport import Server
@@ -103,7 +103,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("limits").add_argument
-    for field in fields(Limits):
+    for field in fields(ServerLimits):
         flag = "--" + field.name.replace("_", "-")
         add(
             flag,
@@ -156,7 +156,9 @@ def build(flags: argparse.Namespace) -> Server:
     Raises:
         SerError: It cannot be as described.
     """
-    limits = Limits(**{field.name: getattr(flags, field.name) for field in fields(Limits)})
+    limits = ServerLimits(
+        **{field.name: getattr(flags, field.name) for field in fields(ServerLimits)}
+    )
     _check(flags)
     try:
         from ser_rt.runtime.stream import load

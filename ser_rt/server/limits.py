@@ -14,7 +14,7 @@ CONFIG_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServerLimits:
     """What is refused, ended or slowed down.
 
     Attributes:

@@ -12,12 +12,12 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 from referencing import Registry, Resource
 
+from ser_rt.audio.converter import Channel
 from ser_rt.errors import SerError
-from ser_rt.runtime.converter import Channel
-from ser_rt.runtime.decision import Steadiness
 from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.hysteresis import HysteresisSettings
 from ser_rt.runtime.settings import StreamSettings
-from ser_rt.server.limits import MAX_CONTROL_BYTES, Limits
+from ser_rt.server.limits import MAX_CONTROL_BYTES, ServerLimits
 from ser_rt.server.model import ServedModel
 
 SCHEMA_PATH = Path(__file__).parent / "schemas" / "protocol.json"
@@ -107,7 +107,7 @@ class StreamConfig:
         """Read a ``config`` message that has been checked."""
         settings = {key: message[key] for key in SETTINGS if key in message}
         if "steadiness" in message:
-            settings["steadiness"] = Steadiness(**message["steadiness"])
+            settings["steadiness"] = HysteresisSettings(**message["steadiness"])
         own = {key: message[key] for key in cls.__slots__ if key in message}
         # In JSON 2.0 is an integer as well.
         own |= {
@@ -180,7 +180,9 @@ def event_message(event: EmotionEvent, config: StreamConfig) -> dict[str, Any]:
     return message | {"fatal": False} if event.type == "warning" else message
 
 
-def ready(session: str, model: ServedModel, config: StreamConfig, limits: Limits) -> dict[str, Any]:
+def ready(
+    session: str, model: ServedModel, config: StreamConfig, limits: ServerLimits
+) -> dict[str, Any]:
     """Return the answer to ``config``."""
     bundle, wanted = model.bundle, config.settings
     window_s = wanted.get("window_s") or bundle.window_s

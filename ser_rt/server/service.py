@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import numpy as np
 
 from ser_rt.errors import ConfigError, InferenceError, SerError
+from ser_rt.runtime.backends.onnx_classifier import SMALL_MODEL_PARAMETERS
 from ser_rt.runtime.batcher import Batcher
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.onnx_classifier import SMALL_MODEL_PARAMETERS
 from ser_rt.runtime.settings import make_engine
-from ser_rt.server.inbox import Inbox
-from ser_rt.server.limits import Limits
+from ser_rt.server.limits import ServerLimits
+from ser_rt.server.message_queue import MessageQueue
 from ser_rt.server.metrics import Metrics
 from ser_rt.server.model import ServedModel
 from ser_rt.server.protocol import ProtocolError
 
 if TYPE_CHECKING:
-    from ser_rt.server.session import Session
+    from ser_rt.server.session import StreamSession
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Service:
     def __init__(
         self,
         model: ServedModel,
-        limits: Limits | None = None,
+        limits: ServerLimits | None = None,
         *,
         max_batch: int | None = None,
         max_wait_s: float = 0.005,
@@ -70,7 +70,7 @@ class Service:
                 one thread on a CPU, else one.
             clock: Monotonic time in seconds.
         """
-        self.model, self.limits, self.clock = model, limits or Limits(), clock
+        self.model, self.limits, self.clock = model, limits or ServerLimits(), clock
         self.metrics = self.counters(model)
         on_cpu = model.provider in ON_CPU
         if max_batch is None:
@@ -91,7 +91,7 @@ class Service:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="ser-rt-stream")
         self.state: State = "not_ready"
         self.failure: SerError | None = None
-        self.sessions: set[Session] = set()
+        self.sessions: set[StreamSession] = set()
         self._starting = asyncio.Lock()
         self._is_closed = False
         self._taken = self._uploads = 0
@@ -115,9 +115,9 @@ class Service:
             return ProtocolError(msg, "server_full")
         return None
 
-    def inbox(self) -> Inbox:
+    def inbox(self) -> MessageQueue:
         """Return what holds the messages of one more stream until they are heard."""
-        return Inbox(self.limits.max_message_bytes)
+        return MessageQueue(self.limits.max_message_bytes)
 
     @contextmanager
     def slot(self) -> Iterator[None]:

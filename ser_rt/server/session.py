@@ -13,9 +13,8 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ser_rt.errors import AudioError, ClusterError, ConfigError, SerError
-from ser_rt.server.hearing import Events, Hearing
-from ser_rt.server.inbox import Audio, Control, Item
 from ser_rt.server.limits import CONFIG_TIMEOUT_S
+from ser_rt.server.message_queue import AudioMessage, ControlMessage, Item
 from ser_rt.server.protocol import (
     CLOSE_CODES,
     ProtocolError,
@@ -25,6 +24,7 @@ from ser_rt.server.protocol import (
     ready,
 )
 from ser_rt.server.service import Service
+from ser_rt.server.stream_state import Events, ServerStream
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ CUT_OFF = "ser_rt.cut_off"
 """Where a transport says that it ended a client, and with which code."""
 
 
-class Session:
+class StreamSession:
     """Reads what a client sends and lets it be heard; both at once, so that times are right."""
 
     def __init__(self, socket: WebSocket, service: Service) -> None:
@@ -88,7 +88,7 @@ class Session:
 
     async def _stream(self) -> int:
         config = StreamConfig.of(await self._first_message())
-        hearing = Hearing(
+        hearing = ServerStream(
             self._service.batcher.open(),
             config,
             max_audio_s=self._limits.max_session_s,
@@ -116,7 +116,7 @@ class Session:
             raise ProtocolError(msg, "config_expected")
         return message
 
-    async def _listen(self, hearing: Hearing, config: StreamConfig) -> int:
+    async def _listen(self, hearing: ServerStream, config: StreamConfig) -> int:
         """Hear until the end; return the code that it was closed with."""
         self._is_listening = True
         reading = asyncio.create_task(self._read())
@@ -158,26 +158,28 @@ class Session:
                 if len(received) > self._limits.max_message_bytes:
                     msg = f"a message may have {self._limits.max_message_bytes} bytes"
                     raise ProtocolError(msg, "message_too_big")
-                item = Audio(received, self._service.clock())
+                item = AudioMessage(received, self._service.clock())
             else:
-                item = Control(read_message(received))
+                item = ControlMessage(read_message(received))
             await self._inbox.put(item)
-            if isinstance(item, Control) and item.message["type"] == "close":
+            if isinstance(item, ControlMessage) and item.message["type"] == "close":
                 return
 
-    async def _work(self, hearing: Hearing, config: StreamConfig) -> None:
+    async def _work(self, hearing: ServerStream, config: StreamConfig) -> None:
         """Hear what is in the inbox, until `close`."""
         while True:
             items = await self._inbox.get()
-            if isinstance(items[0], Control):
+            if isinstance(items[0], ControlMessage):
                 if await self._obey(items[0].message, hearing, config):
                     return
             else:
-                audio = (item for item in items if isinstance(item, Audio))
+                audio = (item for item in items if isinstance(item, AudioMessage))
                 pieces = (events for item in audio for events in hearing.feed(*item))
                 await self._write(pieces, hearing, config)
 
-    async def _obey(self, message: dict[str, Any], hearing: Hearing, config: StreamConfig) -> bool:
+    async def _obey(
+        self, message: dict[str, Any], hearing: ServerStream, config: StreamConfig
+    ) -> bool:
         """Do what a control message says; return whether it was the last one."""
         match message["type"]:
             case "close":
@@ -199,7 +201,7 @@ class Session:
         return False
 
     async def _write(
-        self, pieces: Iterator[Events], hearing: Hearing, config: StreamConfig
+        self, pieces: Iterator[Events], hearing: ServerStream, config: StreamConfig
     ) -> None:
         """Send events as they come out of the worker threads."""
         before_s, skipped = hearing.total_s, hearing.skipped_windows

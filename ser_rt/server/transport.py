@@ -18,11 +18,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from ser_rt.cli.signals import ENDING, is_ignored
 from ser_rt.errors import SerError
-from ser_rt.server.limits import CONFIG_TIMEOUT_S, Limits
+from ser_rt.server.limits import CONFIG_TIMEOUT_S, ServerLimits
 from ser_rt.server.service import Service
 from ser_rt.server.session import CUT_OFF
-from ser_rt.terminable import ENDING, is_ignored
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Http(H11Protocol):
 class BoundedWebSocket(WebSocketsSansIOProtocol):
     """A WebSocket that keeps only so much for a client that does not read, then ends it."""
 
-    limits: Limits = Limits()
+    limits: ServerLimits = ServerLimits()
     _heard_at = 0.0
     _is_deaf = False
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from starlette.requests import ClientDisconnect, Request
 
+from ser_rt.audio.sources.file import FileSource
+from ser_rt.checks import whole_number
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, ClusterError, ConfigError, InferenceError
 from ser_rt.runtime.settings import make_engines
-from ser_rt.runtime.sources.file import FileSource
 from ser_rt.server.bodies import HOW, is_of_curl, receive, stored
-from ser_rt.server.hearing import Events
 from ser_rt.server.protocol import (
     SETTINGS,
     ProtocolError,
@@ -27,7 +27,7 @@ from ser_rt.server.protocol import (
     schema,
 )
 from ser_rt.server.service import Service
-from ser_rt.whole import whole_number
+from ser_rt.server.stream_state import Events
 
 QUERY = (*(name for name in SETTINGS if name != "name"), "top_k", "channel", "track")
 """What a request may set, as in ``config``: in its address, or in fields of its form."""

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
+from ser_rt.batch.classify_file import BatchConfig
 from ser_rt.batch.cli import main
 from ser_rt.batch.engines import ENGINES
 from ser_rt.batch.flags import make_parser
-from ser_rt.batch.hearing import Job
 from ser_rt.batch.run import job_of
 from ser_rt.bundle import Bundle
 from tests.conftest import RATE, make_wave
@@ -48,7 +48,7 @@ def run(
     tiny_bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Run:
     """Run the command in this process, without any other; return exit code and lines of status."""
-    monkeypatch.setitem(ENGINES, "here", "tests.batch.engines:hear_here")
+    monkeypatch.setitem(ENGINES, "here", "tests.support.engines:hear_here")
 
     def run_main(*flags: object, model: Path = tiny_bundle) -> tuple[int, list[str]]:
         always = ("--model", model, "--no-vad", "--engine", "here")
@@ -61,7 +61,7 @@ def run(
 
 
 @pytest.fixture(scope="session")
-def job(tiny_bundle: Path) -> Job:
+def job(tiny_bundle: Path) -> BatchConfig:
     """How to hear noise: level tells it from silence."""
     bundle = Bundle.load(tiny_bundle)
     argv = ["x", "--out", "x", "--no-vad", "--model", str(tiny_bundle)]

@@ -15,7 +15,7 @@ import pytest
 from ser_rt.batch import progress
 from ser_rt.batch.cli import main
 from tests.batch.conftest import Run, files_of, windows_of
-from tests.tiny_bundle import build_tiny_bundle
+from tests.support.tiny_bundle import build_tiny_bundle
 
 
 def summary_of(out: Path) -> dict[str, Any]:

@@ -14,8 +14,8 @@ import soundfile
 
 from tests.batch.conftest import Run, files_of, windows_of
 from tests.conftest import RATE, make_wave
-from tests.source_tree import ROOT
-from tests.waiting import wait_until
+from tests.support.source_tree import ROOT
+from tests.support.waiting import wait_until
 
 DEADLINE_S = 60.0
 

@@ -10,30 +10,30 @@ import psutil
 import pytest
 
 from ser_rt.batch import worker
+from ser_rt.batch.classify_file import BatchConfig, FileClassifier, FileResult
+from ser_rt.batch.discovery import Item
 from ser_rt.batch.engines import Resources
-from ser_rt.batch.hearing import Heard, Hearer, Job
-from ser_rt.batch.inputs import Item
 from ser_rt.batch.local import hear_all
 from ser_rt.errors import BundleInvalidError, ProviderError
-from tests.batch.engines import Poison, PoisonOnce
-from tests.tiny_bundle import LABELS
+from tests.support.engines import Poison, PoisonOnce
+from tests.support.tiny_bundle import LABELS
 
 TWO = Resources(workers=2)
 
 
-def without_time(heard: Heard) -> tuple[object, ...]:
+def without_time(heard: FileResult) -> tuple[object, ...]:
     return heard.path, heard.file | {"elapsed_s": None}, heard.windows
 
 
 def test_a_file_that_kills_its_process_is_a_row_and_the_run_goes_on(
-    job: Job, corpus: Path, tmp_path: Path
+    job: BatchConfig, corpus: Path, tmp_path: Path
 ) -> None:
     paths = [str(path) for path in sorted(corpus.iterdir())]
     poison, once = Poison("/x/poison.wav"), PoisonOnce(tmp_path / "once.wav")
     Path(once).write_bytes((corpus / "1.wav").read_bytes())
     given = [*paths[:2], poison, *paths[2:4], once, *paths[4:]]
     found = {one.path: one for one in hear_all([Item(p, 1) for p in given], job, LABELS, TWO)}
-    hearer = Hearer(job)
+    hearer = FileClassifier(job)
     assert sorted(found) == sorted(given)
     for path in (*paths, str(once)):
         assert without_time(found[path]) == without_time(hearer.hear(path))
@@ -42,7 +42,7 @@ def test_a_file_that_kills_its_process_is_a_row_and_the_run_goes_on(
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
-def test_a_file_that_stands_still_is_given_up(job: Job, tmp_path: Path) -> None:
+def test_a_file_that_stands_still_is_given_up(job: BatchConfig, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.wav"
     os.mkfifo(pipe)
     impatient = replace(job, stall_s=0.5)
@@ -50,7 +50,9 @@ def test_a_file_that_stands_still_is_given_up(job: Job, tmp_path: Path) -> None:
     assert (one.path, one.file["error_code"]) == (str(pipe), "worker_died")
 
 
-def test_processes_that_all_die_end_the_run(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_that_all_die_end_the_run(
+    job: BatchConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(worker, "MOST_DEATHS", 2)
     poison = [Item(Poison(f"/x/{number}.wav"), 1) for number in range(5)]
     running = hear_all(poison, job, LABELS, Resources(workers=1))
@@ -59,7 +61,7 @@ def test_processes_that_all_die_end_the_run(job: Job, monkeypatch: pytest.Monkey
         next(running)
 
 
-def test_a_run_that_is_broken_off_leaves_no_process(job: Job, corpus: Path) -> None:
+def test_a_run_that_is_broken_off_leaves_no_process(job: BatchConfig, corpus: Path) -> None:
     running = hear_all([Item(str(p), 1) for p in corpus.iterdir()], job, LABELS, TWO)
     next(running)
     pool = [
@@ -72,7 +74,7 @@ def test_a_run_that_is_broken_off_leaves_no_process(job: Job, corpus: Path) -> N
     assert not any(process.is_running() for process in pool)
 
 
-def test_a_model_that_does_not_load_ends_the_run(job: Job, corpus: Path) -> None:
+def test_a_model_that_does_not_load_ends_the_run(job: BatchConfig, corpus: Path) -> None:
     bad = replace(job, model_sha256="0" * 64)
     with pytest.raises(BundleInvalidError, match="is another than"):
         list(hear_all([Item(str(corpus / "1.wav"), 1)], bad, LABELS, Resources(workers=1)))

@@ -13,14 +13,14 @@ import pyarrow as pa
 import pytest
 
 from ser_rt.batch import on_ray
+from ser_rt.batch.classify_file import BatchConfig
+from ser_rt.batch.discovery import Item
 from ser_rt.batch.engines import Resources
-from ser_rt.batch.hearing import Job
-from ser_rt.batch.inputs import Item
-from ser_rt.batch.on_ray import Listener, hear_all
+from ser_rt.batch.on_ray import BatchActor, hear_all
 from ser_rt.errors import BundleInvalidError, ClusterError, ConfigError
 from tests.batch.conftest import Run, files_of, windows_of
-from tests.batch.engines import Poison
-from tests.tiny_bundle import LABELS
+from tests.support.engines import Poison
+from tests.support.tiny_bundle import LABELS
 
 ray = pytest.importorskip("ray", reason="the extra cluster is not installed")
 
@@ -45,7 +45,7 @@ def cluster() -> Iterator[None]:
 
 @pytest.mark.parametrize("address", ["127.0.0.1:{closed}", "127.0.0.1:{mute}", "nowhere.invalid:1"])
 def test_an_address_that_does_not_answer_is_refused_in_time(
-    job: Job, address: str, monkeypatch: pytest.MonkeyPatch
+    job: BatchConfig, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(on_ray, "STATUS_S", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as mute:
@@ -82,7 +82,7 @@ def test_rows_are_those_of_the_local_engine(run: Run, corpus: Path, tmp_path: Pa
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("cluster")
-def test_a_model_that_does_not_load_is_said_in_our_words(job: Job, corpus: Path) -> None:
+def test_a_model_that_does_not_load_is_said_in_our_words(job: BatchConfig, corpus: Path) -> None:
     bad = replace(job, model_sha256="0" * 64)
     with pytest.raises(BundleInvalidError, match="is another than"):
         list(hear_all([Item(str(corpus / "1.wav"), 1)], bad, LABELS, Resources()))
@@ -96,8 +96,8 @@ class _Block(dict[str, Any]):
         self.to_pylist = lambda: paths
 
 
-def test_an_actor_says_what_has_nothing_to_do_with_a_file(job: Job) -> None:
-    listener = Listener(replace(job, model_sha256="0" * 64), LABELS)
+def test_an_actor_says_what_has_nothing_to_do_with_a_file(job: BatchConfig) -> None:
+    listener = BatchActor(replace(job, model_sha256="0" * 64), LABELS)
     try:
         (row,) = listener(pa.table({"path": ["/a.wav", "/b.wav"]})).to_pylist()
     finally:
@@ -106,9 +106,9 @@ def test_an_actor_says_what_has_nothing_to_do_with_a_file(job: Job) -> None:
     assert "is another than" in row["file"]
 
 
-def test_an_actor_survives_a_file_that_kills_its_process(job: Job, corpus: Path) -> None:
+def test_an_actor_survives_a_file_that_kills_its_process(job: BatchConfig, corpus: Path) -> None:
     good = [str(path) for path in sorted(corpus.iterdir())[:3]]
-    listener = Listener(job, LABELS)
+    listener = BatchActor(job, LABELS)
     try:
         table = listener(_Block([good[0], Poison("/x/poison.wav"), *good[1:]]))
     finally:

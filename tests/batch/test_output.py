@@ -9,24 +9,24 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from ser_rt.batch.hearing import Heard, Hearer, Job, unheard
+from ser_rt.batch.classify_file import BatchConfig, FileClassifier, FileResult, unheard
 from ser_rt.batch.identity import Identity
 from ser_rt.batch.output import Output
 from ser_rt.errors import OutputError
 from tests.batch.conftest import files_of, windows_of
-from tests.tiny_bundle import LABELS
+from tests.support.tiny_bundle import LABELS
 
 IDENTITY = Identity("tiny", "1.0", "5" * 64, "fp32", LABELS, {"hop": 0.5})
 
 
 @pytest.fixture(scope="module")
-def heard(job: Job, corpus: Path) -> list[Heard]:
-    hearer = Hearer(job)
+def heard(job: BatchConfig, corpus: Path) -> list[FileResult]:
+    hearer = FileClassifier(job)
     good = [hearer.hear(str(path)) for path in sorted(corpus.iterdir())]
     return [*good[:4], unheard("/x/bad.wav", LABELS, "missing", "gone"), *good[4:]]
 
 
-def write(folder: Path, heard: list[Heard], commit_every_s: float = 0.0) -> None:
+def write(folder: Path, heard: list[FileResult], commit_every_s: float = 0.0) -> None:
     with Output(folder, IDENTITY, commit_every_s=commit_every_s) as output:
         for one in heard:
             if one.file["path"] not in output.done:
@@ -34,7 +34,7 @@ def write(folder: Path, heard: list[Heard], commit_every_s: float = 0.0) -> None
 
 
 @pytest.fixture
-def whole(tmp_path: Path, heard: list[Heard]) -> Path:
+def whole(tmp_path: Path, heard: list[FileResult]) -> Path:
     write(tmp_path / "whole", heard)
     return tmp_path / "whole"
 
@@ -49,7 +49,9 @@ def check_equal(folder: Path, whole: Path) -> None:
     assert all(".part" not in path.name for path in folder.rglob("*"))
 
 
-def test_files_are_written_together_and_as_time_passes(tmp_path: Path, heard: list[Heard]) -> None:
+def test_files_are_written_together_and_as_time_passes(
+    tmp_path: Path, heard: list[FileResult]
+) -> None:
     write(tmp_path / "one", heard, commit_every_s=1e9)
     write(tmp_path / "each", heard)
     assert len(parts(tmp_path / "one")) == 2
@@ -60,7 +62,7 @@ def test_files_are_written_together_and_as_time_passes(tmp_path: Path, heard: li
 @pytest.mark.parametrize("count", range(8))
 @pytest.mark.parametrize("step", ["windows begun", "windows written", "files begun"])
 def test_a_pair_that_was_not_finished_is_done_again(
-    tmp_path: Path, heard: list[Heard], whole: Path, count: int, step: str
+    tmp_path: Path, heard: list[FileResult], whole: Path, count: int, step: str
 ) -> None:
     out = tmp_path / "out"
     write(out, heard[:count])
@@ -76,7 +78,7 @@ def test_a_pair_that_was_not_finished_is_done_again(
 
 
 def test_files_with_errors_are_heard_again_if_asked(
-    tmp_path: Path, heard: list[Heard], whole: Path
+    tmp_path: Path, heard: list[FileResult], whole: Path
 ) -> None:
     out = tmp_path / "out"
     write(out, heard, commit_every_s=1e9)
@@ -89,7 +91,7 @@ def test_files_with_errors_are_heard_again_if_asked(
 
 
 def test_a_kill_while_errors_are_forgotten_leaves_no_file_twice(
-    tmp_path: Path, heard: list[Heard], whole: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, heard: list[FileResult], whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
     write(out, heard, commit_every_s=1e9)
@@ -106,7 +108,7 @@ def test_a_kill_while_errors_are_forgotten_leaves_no_file_twice(
     check_equal(out, whole)
 
 
-def test_a_file_that_comes_twice_counts_once(tmp_path: Path, heard: list[Heard]) -> None:
+def test_a_file_that_comes_twice_counts_once(tmp_path: Path, heard: list[FileResult]) -> None:
     with Output(tmp_path, IDENTITY) as output:
         output.add(heard[0])
         output.add(heard[0])
@@ -114,7 +116,7 @@ def test_a_file_that_comes_twice_counts_once(tmp_path: Path, heard: list[Heard])
 
 
 def test_what_cannot_be_written_is_not_done(
-    tmp_path: Path, heard: list[Heard], whole: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, heard: list[FileResult], whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
@@ -139,7 +141,7 @@ def test_what_cannot_be_written_is_not_done(
     ],
 )
 def test_an_output_of_something_else_is_refused_unless_told(
-    whole: Path, heard: list[Heard], change: dict[str, object], words: str
+    whole: Path, heard: list[FileResult], change: dict[str, object], words: str
 ) -> None:
     other = replace(IDENTITY, **change)  # type: ignore[arg-type]
     with pytest.raises(OutputError, match=words), Output(whole, other):

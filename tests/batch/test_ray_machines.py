@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from ser_rt.batch.classify_file import BatchConfig, FileResult
+from ser_rt.batch.discovery import Item
 from ser_rt.batch.engines import Resources
-from ser_rt.batch.hearing import Heard, Job
-from ser_rt.batch.inputs import Item
 from ser_rt.batch.local import hear_all as hear_locally
 from ser_rt.batch.on_ray import hear_all
-from tests.tiny_bundle import LABELS
+from tests.support.tiny_bundle import LABELS
 
 ray = pytest.importorskip("ray", reason="the extra cluster is not installed")
 
@@ -21,12 +21,14 @@ ray = pytest.importorskip("ray", reason="the extra cluster is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
 
 
-def rows(heard: list[Heard]) -> list[tuple[Any, ...]]:
+def rows(heard: list[FileResult]) -> list[tuple[Any, ...]]:
     return sorted((one.path, one.file | {"elapsed_s": None}, one.windows) for one in heard)
 
 
 @pytest.mark.slow
-def test_a_machine_that_dies_takes_nothing_along(job: Job, calls: Path, tmp_path: Path) -> None:
+def test_a_machine_that_dies_takes_nothing_along(
+    job: BatchConfig, calls: Path, tmp_path: Path
+) -> None:
     from ray.cluster_utils import Cluster
 
     for number in range(8):

@@ -10,8 +10,8 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from ser_rt.batch.hearing import Hearer, Job
-from ser_rt.batch.inputs import find_inputs
+from ser_rt.batch.classify_file import BatchConfig, FileClassifier
+from ser_rt.batch.discovery import find_inputs
 from ser_rt.errors import DataError, MissingDependencyError
 
 
@@ -38,8 +38,8 @@ def test_folders_globs_and_tables_are_found_by_url(store: str) -> None:
     ]
 
 
-def test_what_is_heard_is_what_the_file_holds(store: str, corpus: Path, job: Job) -> None:
-    hearer = Hearer(job)
+def test_what_is_heard_is_what_the_file_holds(store: str, corpus: Path, job: BatchConfig) -> None:
+    hearer = FileClassifier(job)
     here, there = hearer.hear(str(corpus / "5.wav")), hearer.hear(f"{store}/5.wav")
     fixed = {"path": None, "elapsed_s": None}
     assert there.file | fixed == here.file | fixed
@@ -49,23 +49,23 @@ def test_what_is_heard_is_what_the_file_holds(store: str, corpus: Path, job: Job
     assert missing["error"] == "there is no memory://calls/9.wav"
 
 
-def test_a_damaged_file_is_named_by_its_url(job: Job) -> None:
+def test_a_damaged_file_is_named_by_its_url(job: BatchConfig) -> None:
     fsspec.filesystem("memory").pipe("/bad.wav", b"RIFF nothing")
-    file = Hearer(job).hear("memory://bad.wav").file
+    file = FileClassifier(job).hear("memory://bad.wav").file
     assert file["error_code"] == "unreadable"
     assert file["error"].startswith("memory://bad.wav is not audio")
 
 
-def test_an_archive_is_a_folder(tmp_path: Path, corpus: Path, job: Job) -> None:
+def test_an_archive_is_a_folder(tmp_path: Path, corpus: Path, job: BatchConfig) -> None:
     with zipfile.ZipFile(tmp_path / "calls.zip", "w") as archive:
         archive.write(corpus / "1.wav", "calls/1.wav")
     (item,) = find_inputs([f"zip://calls::{tmp_path}/calls.zip"]).items
     assert item.size == (corpus / "1.wav").stat().st_size
-    assert Hearer(job).hear(item.path).file["duration_s"] == 1.2
+    assert FileClassifier(job).hear(item.path).file["duration_s"] == 1.2
 
 
-def test_a_store_that_fails_is_an_error_of_the_file(job: Job) -> None:
-    file = Hearer(job).hear("zip://a.wav::/nowhere.zip").file
+def test_a_store_that_fails_is_an_error_of_the_file(job: BatchConfig) -> None:
+    file = FileClassifier(job).hear("zip://a.wav::/nowhere.zip").file
     assert file["error_code"] in ("missing", "not_fetched")
     assert "a.wav" in file["error"]
 

@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 
-from benchmarks import commands, conductor
-from benchmarks.__main__ import main
-from benchmarks.peer_table import PEERS, chosen
-from benchmarks.runners import RUNNERS
-from benchmarks.summary import spread
-from benchmarks.variant import Variant, labelled
+from ser_rt.benchmarks import commands
+from ser_rt.benchmarks.__main__ import main
+from ser_rt.benchmarks.measure import scheduler as conductor
+from ser_rt.benchmarks.measure.runners import RUNNERS
+from ser_rt.benchmarks.measure.variant import Variant, labelled
+from ser_rt.benchmarks.peers.peer_table import PEERS, chosen
+from ser_rt.benchmarks.report.summary import spread
 from ser_rt.bundle import Bundle
 from ser_rt.errors import ConfigError
-from tests.benchmarks import documents
-from tests.tiny_bundle import build_tiny_bundle
+from tests.support import documents
+from tests.support.tiny_bundle import build_tiny_bundle
 
 QUICK = ["--rounds", "2", "--steps", "2", "--warmup", "0"]
 

@@ -13,13 +13,13 @@ from websockets.sync.server import ServerConnection, serve
 
 import ser_rt
 from ser_rt.audio.block import SourceWarning
+from ser_rt.audio.chunk import AudioChunk, AudioSource
+from ser_rt.audio.sources.push import PushSource
 from ser_rt.client import AsyncClient, Client, connection
 from ser_rt.errors import AudioDecodeError, AudioNotFoundError, ConfigError, ServerError
-from ser_rt.runtime.audio import AudioChunk, AudioSource
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.sources.push import PushSource
-from ser_rt.server.limits import Limits
+from ser_rt.server.limits import ServerLimits
 from tests.conftest import RATE, make_wave
 from tests.server.conftest import Running, serving
 from tests.server.test_lifecycle import process
@@ -163,7 +163,7 @@ def test_a_wrong_path_is_said(running: Running) -> None:
 
 
 def test_a_full_server_refuses(classifier: OnnxClassifier) -> None:
-    with serving(classifier, Limits(max_streams=1)) as running:
+    with serving(classifier, ServerLimits(max_streams=1)) as running:
         source = PushSource(RATE)
         source.push(make_wave(1.1))
         first = Client(running.ws, vad=False).stream(source)

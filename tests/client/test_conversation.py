@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from websockets.sync.server import ServerConnection, serve
 
+from ser_rt.audio.chunk import AudioChunk
 from ser_rt.client import Client
-from ser_rt.client.conversation import Conversation
-from ser_rt.runtime.audio import AudioChunk
+from ser_rt.client.conversation import ClientProtocol
 from tests.conftest import RATE, make_wave
 
 
@@ -40,7 +40,7 @@ def test_a_recording_waits_for_its_results_and_no_longer() -> None:
 
 
 def test_a_chunk_that_is_longer_than_there_is_room_is_waited_for_in_parts() -> None:
-    talk = Conversation({})
+    talk = ClientProtocol({})
     list(talk.begin())
     list(talk.send(AudioChunk(np.zeros(130 * RATE + 1, np.float32), 0, 0.0)))
     had_room = talk.has_room
@@ -49,7 +49,7 @@ def test_a_chunk_that_is_longer_than_there_is_room_is_waited_for_in_parts() -> N
 
 
 def test_a_gap_ends_where_live_audio_goes_on() -> None:
-    talk = Conversation({})
+    talk = ClientProtocol({})
     talk.is_live = True
     list(talk.begin())
     list(talk.send(AudioChunk(make_wave(1), 0, 0.0, is_live=True)))

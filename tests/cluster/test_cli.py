@@ -16,7 +16,7 @@ from ser_rt.cluster.cli import main, make_parser
 from ser_rt.cluster.settings import known_arguments
 from tests.cluster.conftest import SMALL
 from tests.server.conftest import CONFIG, pcm, receive, rest
-from tests.source_tree import ROOT
+from tests.support.source_tree import ROOT
 
 # Ray's own, from inside its packages.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")

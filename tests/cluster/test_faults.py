@@ -15,15 +15,15 @@ import pytest
 from websockets.sync.client import connect
 
 import ser_rt
+from ser_rt.audio.chunk import AudioChunk, AudioSource
 from ser_rt.client import AsyncClient, Client
-from ser_rt.runtime.audio import AudioChunk, AudioSource
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from tests.cluster.conftest import Cluster
 from tests.conftest import RATE, make_wave
 from tests.server.conftest import CONFIG, pcm, receive, rest
-from tests.tiny_bundle import build_tiny_bundle
-from tests.waiting import wait_until
+from tests.support.tiny_bundle import build_tiny_bundle
+from tests.support.waiting import wait_until
 
 # Ray's own, from inside its packages.
 pytestmark = [

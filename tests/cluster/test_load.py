@@ -19,7 +19,7 @@ import ser_rt
 from tests.cluster.conftest import Cluster
 from tests.conftest import RATE
 from tests.server.conftest import CONFIG, receive, serving
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 # Ray's own, from inside its packages.
 pytestmark = [

@@ -13,8 +13,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from ser_rt.bundle import built_in_bundles
-from ser_rt.cluster.settings import Settings
-from tests.source_tree import ROOT
+from ser_rt.cluster.settings import ClusterSettings
+from tests.support.source_tree import ROOT
 
 yaml = pytest.importorskip("yaml", reason="needs PyYAML, which Ray brings")
 schema = pytest.importorskip("ray.serve.schema", reason="needs Ray: pip install 'ser-rt[cluster]'")
@@ -72,18 +72,18 @@ def test_serve_and_this_package_take_its_config(serve_config: Any) -> None:
     from ray._common.utils import import_attr
 
     assert callable(import_attr(application.import_path))
-    settings = Settings.of(application.args)
+    settings = ClusterSettings.of(application.args)
     assert settings.model.model in built_in_bundles()
     assert settings.listening.api_key_file == "/keys/keys"
 
 
 def test_what_it_changes_in_place_is_of_a_deployment(serve_config: Any) -> None:
-    from ser_rt.cluster.listener import Listener
     from ser_rt.cluster.model import Model
+    from ser_rt.cluster.replica import StreamReplica
     from ser_rt.cluster.settings import Batching
 
     (application,) = serve_config.applications
-    deployments = {Model.name, Listener.name}  # type: ignore[attr-defined]
+    deployments = {Model.name, StreamReplica.name}  # type: ignore[attr-defined]
     for deployment in application.deployments:
         assert deployment.name in deployments
         if deployment.name == "Model":
@@ -91,7 +91,7 @@ def test_what_it_changes_in_place_is_of_a_deployment(serve_config: Any) -> None:
 
 
 def test_its_machines_have_room_for_the_replicas(manifest: Manifest, serve_config: Any) -> None:
-    settings = Settings.of(serve_config.applications[0].args)
+    settings = ClusterSettings.of(serve_config.applications[0].args)
     (group,) = manifest["spec"]["rayClusterConfig"]["workerGroupSpecs"]
     cores = int(group["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"])
     scaling = settings.scaling

@@ -12,8 +12,8 @@ import pytest
 from ser_rt.bundle import Bundle
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import ClusterError, ConfigError, InferenceError
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
-from ser_rt.server.inbox import Audio
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+from ser_rt.server.message_queue import AudioMessage
 from ser_rt.server.protocol import ProtocolError
 from tests.conftest import RATE, make_wave
 
@@ -21,14 +21,14 @@ pytest.importorskip("ray.serve", reason="needs Ray: pip install 'ser-rt[cluster]
 
 from ray.serve.exceptions import RayServeException
 
-from ser_rt.batch.hearing import model_hash
+from ser_rt.batch.classify_file import model_hash
 from ser_rt.cluster import remote
-from ser_rt.cluster.listener import ListenerService, StrictInbox
 from ser_rt.cluster.model import Model, answers
-from ser_rt.cluster.remote import RemoteModel
+from ser_rt.cluster.remote import ModelHandle
+from ser_rt.cluster.replica import ReplicaService, StrictMessageQueue
 from ser_rt.cluster.settings import ModelSettings
 from ser_rt.server.app import make_app
-from ser_rt.server.limits import Limits
+from ser_rt.server.limits import ServerLimits
 
 # Ray's own, from inside its packages.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
@@ -90,13 +90,13 @@ def test_a_model_that_fails_is_not_well(
 
 def test_a_full_inbox_lets_nobody_wait() -> None:
     async def fill() -> None:
-        inbox = StrictInbox(1_000)
-        await inbox.put(Audio(bytes(950), 0.0))
+        inbox = StrictMessageQueue(1_000)
+        await inbox.put(AudioMessage(bytes(950), 0.0))
         with pytest.raises(ProtocolError, match="over 1000 bytes wait to be heard") as error:
-            await inbox.put(Audio(b"", 0.0))
+            await inbox.put(AudioMessage(b"", 0.0))
         assert error.value.code == "too_fast"
         await inbox.get()
-        await inbox.put(Audio(bytes(950), 0.0))
+        await inbox.put(AudioMessage(bytes(950), 0.0))
 
     asyncio.run(fill())
 
@@ -122,12 +122,12 @@ class Replicas:
         return answer
 
 
-def ask(tiny_bundle: Path, *replies: Any) -> tuple[RemoteModel, list[Any]]:
+def ask(tiny_bundle: Path, *replies: Any) -> tuple[ModelHandle, list[Any]]:
     """Ask replicas that answer so about a window; return who asked, and what came of it."""
 
-    async def run() -> tuple[RemoteModel, list[Any]]:
+    async def run() -> tuple[ModelHandle, list[Any]]:
         handle: Any = Replicas(*replies)
-        model = RemoteModel(Bundle.load(tiny_bundle), "cpu", handle)
+        model = ModelHandle(Bundle.load(tiny_bundle), "cpu", handle)
         work = asyncio.to_thread(model, make_wave(1)[None])
         return model, await asyncio.gather(work, return_exceptions=True)
 
@@ -172,8 +172,8 @@ def test_an_end_waits_for_windows_that_are_on_their_way(
 
     async def run() -> Any:
         handle: Any = Replicas(np.ones(6, np.float32), MUTE)
-        model = RemoteModel(Bundle.load(tiny_bundle), "cpu", handle)
-        service = ListenerService(model, Limits(), 1_000, workers=1, max_batch=1)
+        model = ModelHandle(Bundle.load(tiny_bundle), "cpu", handle)
+        service = ReplicaService(model, ServerLimits(), 1_000, workers=1, max_batch=1)
         app = make_app(service)
         async with app.router.lifespan_context(app):
             await service.start()
@@ -190,9 +190,9 @@ def test_a_listener_waits_for_models_of_its_own_version(tiny_bundle: Path) -> No
     ours = model_hash(Bundle.load(tiny_bundle))
     before, gone = ("cpu", "another", "/bundles/old"), RayServeException("it is gone")
 
-    async def find() -> RemoteModel:
+    async def find() -> ModelHandle:
         handle: Any = Replicas(before, gone, before, ("cuda", ours, str(tiny_bundle)))
-        return await RemoteModel.find(ModelSettings(str(tiny_bundle)), handle)
+        return await ModelHandle.find(ModelSettings(str(tiny_bundle)), handle)
 
     assert asyncio.run(asyncio.wait_for(find(), 60)).provider == "cuda"
 
@@ -204,7 +204,7 @@ def test_machines_with_other_bundles_of_one_name_are_said(
     settings = ModelSettings(str(tiny_bundle))
     handle: Any = Replicas(("cpu", "another", settings.model))
     with pytest.raises(ClusterError, match=r"another bundle than .* of this machine"):
-        asyncio.run(asyncio.wait_for(RemoteModel.find(settings, handle), 60))
+        asyncio.run(asyncio.wait_for(ModelHandle.find(settings, handle), 60))
 
 
 def test_an_update_may_be_taken_back(tiny_bundle: Path) -> None:
@@ -216,7 +216,7 @@ def test_an_update_may_be_taken_back(tiny_bundle: Path) -> None:
             ("cpu", "another", "/bundles/new"),
             ("cpu", model_hash(bundle), str(tiny_bundle)),
         )
-        model = RemoteModel(bundle, "cpu", handle)
+        model = ModelHandle(bundle, "cpu", handle)
         model.is_superseded = True
         found = []
         for _ in range(3):

@@ -17,8 +17,8 @@ from websockets.sync.client import ClientConnection, connect
 import ser_rt
 from ser_rt.bundle import Bundle
 from ser_rt.client import Client
-from ser_rt.cluster.settings import Settings
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.cluster.settings import ClusterSettings
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.stream import load
 from ser_rt.server.protocol import check
 from tests.cluster.conftest import KEY, SMALL, Cluster
@@ -38,7 +38,7 @@ from tests.server.test_stream import (  # noqa: F401 (they are run here too)
     test_settings_reach_the_engine,
     test_silence_is_no_speech,
 )
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 # Ray's own, from inside its packages.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
@@ -168,11 +168,11 @@ def test_a_client_that_is_much_too_fast_is_ended(strict: str) -> None:
 def test_windows_of_several_listeners_share_a_call(tiny_bundle: Path) -> None:
     from ray import serve
 
-    from ser_rt.batch.hearing import model_hash
+    from ser_rt.batch.classify_file import model_hash
     from ser_rt.cluster.application import models
 
     arguments = SMALL | {"model": str(tiny_bundle), "max_batch": 4, "max_wait_ms": 60_000}
-    handle = serve.run(models(Settings.of(arguments)), name="batched", route_prefix=None)
+    handle = serve.run(models(ClusterSettings.of(arguments)), name="batched", route_prefix=None)
     wanted = model_hash(Bundle.load(tiny_bundle))
     windows = [make_wave(1, seed=seed) for seed in range(4)]
     assert handle.classify.remote("another", windows[0]).result() is None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ser_rt.cluster.settings import Settings, known_arguments
+from ser_rt.cluster.settings import ClusterSettings, known_arguments
 from ser_rt.errors import ConfigError
-from ser_rt.server.limits import Limits
+from ser_rt.server.limits import ServerLimits
 
 
 def test_text_is_read_as_what_it_stands_for() -> None:
@@ -25,24 +25,24 @@ def test_text_is_read_as_what_it_stands_for() -> None:
         "max_streams": 10,
         "cors_origins": ["https://a.example", "https://b.example"],
     }
-    found = Settings.of(words)
-    assert found == Settings.of(values)
+    found = ClusterSettings.of(words)
+    assert found == ClusterSettings.of(values)
     assert found.model.threads == 2
     assert found.listening.colocated is True
     assert found.listening.cors_origins == ("https://a.example", "https://b.example")
-    assert found.limits == Limits(max_streams=10)
+    assert found.limits == ServerLimits(max_streams=10)
 
 
 def test_everything_has_a_default() -> None:
-    found = Settings.of({})
-    assert found == Settings.of(dict.fromkeys(("model", "threads", "max_batch")))
+    found = ClusterSettings.of({})
+    assert found == ClusterSettings.of(dict.fromkeys(("model", "threads", "max_batch")))
     assert (found.model.provider, found.scaling.min_listeners) == ("cpu", 1)
 
 
 @pytest.mark.parametrize(("provider", "gpus"), [("cpu", 0), ("openvino", 0), ("cuda", 1)])
 def test_a_model_takes_a_gpu_where_it_needs_one(provider: str, gpus: float) -> None:
-    assert Settings.of({"provider": provider}).model_gpus == gpus
-    assert Settings.of({"provider": provider, "model_gpus": "0.5"}).model_gpus == 0.5
+    assert ClusterSettings.of({"provider": provider}).model_gpus == gpus
+    assert ClusterSettings.of({"provider": provider, "model_gpus": "0.5"}).model_gpus == 0.5
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_model_takes_a_gpu_where_it_needs_one(provider: str, gpus: float) -> N
 )
 def test_what_makes_no_sense_is_refused(arguments: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError) as refusal:
-        Settings.of(arguments)
+        ClusterSettings.of(arguments)
     assert words in str(refusal.value)
 
 

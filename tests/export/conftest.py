@@ -10,12 +10,13 @@ import onnx
 import pytest
 import torch
 
-from ser_rt.checkpoint import save_checkpoint
 from ser_rt.config import ModelConfig
 from ser_rt.export import bundle as export
-from ser_rt.model import EmotionModel
+from ser_rt.export import graph
+from ser_rt.networks.checkpoint import save_checkpoint
+from ser_rt.networks.model import EmotionModel
 from tests.conftest import make_wave
-from tests.small_speech import SHAPE, XLSR
+from tests.support.small_speech import SHAPE, XLSR
 
 LABELS = ("Neutral", "Angry", "Joy")
 TRAINING = {"train": {"licence_classes": ["nc", "permissive"], "datasets": {"emodb": 3, "mine": 1}}}
@@ -67,7 +68,7 @@ def export_once(tmp_path_factory: pytest.TempPathFactory) -> Export:
     """
     graphs: dict[tuple[object, ...], onnx.ModelProto] = {}
     bundles: dict[str, Path] = {}
-    trace = export.to_onnx
+    trace = graph.to_onnx
 
     def run(checkpoint: Path, out: Path | None = None, **settings: Any) -> Path:
         def to_onnx(network: Any, sample_rate: int, opset: int) -> onnx.ModelProto:
@@ -84,7 +85,9 @@ def export_once(tmp_path_factory: pytest.TempPathFactory) -> Export:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(export, "to_onnx", to_onnx)
             folder = out or tmp_path_factory.mktemp("bundles") / "mine"
-            written = Path(export.export_bundle(checkpoint, folder, export.Settings(**settings)))
+            written = Path(
+                export.export_bundle(checkpoint, folder, export.ExportSettings(**settings))
+            )
         if out is None:
             bundles[key] = written
         return written

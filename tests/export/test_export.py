@@ -9,16 +9,16 @@ import soundfile
 import torch
 
 from ser_rt.bundle import Bundle
-from ser_rt.checkpoint import TorchClassifier, save_checkpoint
 from ser_rt.config import ModelConfig
 from ser_rt.evaluate import ModelEvaluator
+from ser_rt.evaluation.report import write_report
 from ser_rt.export.__main__ import main
 from ser_rt.export.evaluation import read_figures
 from ser_rt.export.graph import OUTPUTS
 from ser_rt.export.licence import licence_of
-from ser_rt.model import EmotionModel
-from ser_rt.report import write_report
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.networks.checkpoint import TorchClassifier, save_checkpoint
+from ser_rt.networks.model import EmotionModel
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from tests.conftest import make_wave
 from tests.export.conftest import LABELS, TRAINING, Export
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.source_tree import ROOT
+from tests.support.source_tree import ROOT
 
 psutil = pytest.importorskip("psutil")
 
@@ -17,8 +17,8 @@ MAKE = """
 import sys, torch
 from dataclasses import replace
 from pathlib import Path
-from benchmarks.training_memory import FULL_SIZE
-from ser_rt.checkpoint import save_checkpoint
+from ser_rt.benchmarks.measure.training_memory import FULL_SIZE
+from ser_rt.networks.checkpoint import save_checkpoint
 from ser_rt.model import EmotionModel
 
 torch.manual_seed(0)
@@ -28,7 +28,7 @@ save_checkpoint(model, Path(sys.argv[1]), temperature=1.0, training={})
 EXPORT = """
 import sys
 from ser_rt.export.__main__ import main
-from ser_rt.export.stages import peak_memory_mb
+from ser_rt.export.progress import peak_memory_mb
 
 code = main(sys.argv[1:])
 print(peak_memory_mb())

@@ -11,7 +11,6 @@ import pytest
 import soundfile
 import torch
 
-from ser_rt.checkpoint import load_model
 from ser_rt.errors import DataError, ExportError, GateError
 from ser_rt.export.bundle import UNMEASURED
 from ser_rt.export.files import check, open_session
@@ -22,14 +21,15 @@ from ser_rt.export.operators import assert_kept, computed
 from ser_rt.export.precision import PRECISIONS
 from ser_rt.export.ranges import largest_magnitudes
 from ser_rt.export.speech import gather_speech
-from ser_rt.export.verify import Verdict, reference, verify, verify_ranges
+from ser_rt.export.verify import GateResult, reference, verify, verify_ranges
+from ser_rt.networks.checkpoint import load_model
 from tests.conftest import make_wave
 from tests.export.conftest import LABELS, Export
 
 FP32 = PRECISIONS["fp32"].limits
 
 
-def judge(folder: Path, temperature: float, checkpoint: Path) -> Verdict:
+def judge(folder: Path, temperature: float, checkpoint: Path) -> GateResult:
     model, _ = load_model(checkpoint)
     speech = gather_speech(None, LABELS, 16_000, 1.0, 1)
     expected = reference(Served(model, temperature), speech)
@@ -47,17 +47,17 @@ def test_a_graph_that_differs_fails_and_is_told_where(wav2vec2: Path, export_onc
 def test_a_failed_gate_writes_nothing_or_says_so(
     wav2vec2: Path, export_once: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(verdict: Verdict) -> None:
+    def fail(verdict: GateResult) -> None:
         monkeypatch.setattr("ser_rt.export.bundle.verify", lambda *_: verdict)
 
-    fail(Verdict({"max_logit_difference": 0.0, "label_agreement": 0.0}, ["labels changed"]))
+    fail(GateResult({"max_logit_difference": 0.0, "label_agreement": 0.0}, ["labels changed"]))
     with pytest.raises(GateError, match="nothing is written: as traced: labels changed"):
         export_once(wav2vec2, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
     folder = export_once(wav2vec2, tmp_path / "out", gates="report")
     gates = json.loads((folder / "manifest.json").read_text())["gates"]
     assert (gates["passed"], gates["failures"]) == (False, ["labels changed"])
-    fail(Verdict({}, ["logits are not finite"], fatal=True))
+    fail(GateResult({}, ["logits are not finite"], fatal=True))
     with pytest.raises(GateError, match="not finite"):
         export_once(wav2vec2, tmp_path / "other", gates="report")
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
@@ -98,7 +98,7 @@ def test_values_that_overflow_stay_in_float32_or_are_named(
     )
     assert np.isfinite(got).all()
     assert np.abs(right - got).max() < 0.02 * np.abs(right).max()
-    verdict = Verdict()
+    verdict = GateResult()
     verify_ranges(verdict, broken / "model.onnx", tmp_path / "half/model.onnx", speech)
     assert verdict.measured["layer_norm_inputs"]["largest"] > 1_000
     assert verdict.measured["layer_norm_inputs"]["square_overflows"]
@@ -124,7 +124,7 @@ def test_an_overflow_in_half_precision_is_named(tmp_path: Path) -> None:
     assert largest_magnitudes(tmp_path / "source.onnx", ["loud"], [wave]) == {"loud": 120_000.0}
     speech = gather_speech(None, LABELS, 16_000, 1.0, 1)
     loud = type(speech.probes[0])("loud", wave)
-    verdict = Verdict()
+    verdict = GateResult()
     verify_ranges(
         verdict,
         tmp_path / "source.onnx",

@@ -10,10 +10,10 @@ import onnx
 import pytest
 
 from ser_rt.bundle import Bundle
-from ser_rt.checkpoint import load_classifier
 from ser_rt.export.files import open_session
 from ser_rt.export.precision import PRECISIONS
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.networks.checkpoint import load_classifier
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from tests.conftest import make_wave
 from tests.export.conftest import LABELS, Export
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ser_rt.audio.chunk import AudioChunk
 from ser_rt.bundle import Bundle
-from ser_rt.runtime.audio import AudioChunk
-from ser_rt.runtime.check import PARTS, check
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.recognizer import Posterior, WindowedRecognizer
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.parity import PARTS, check
+from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
 from tests.conftest import make_wave
 from tests.export.conftest import Export
 

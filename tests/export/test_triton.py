@@ -15,12 +15,12 @@ import pytest
 from ser_rt.bundle import Bundle
 from ser_rt.errors import OutputError
 from ser_rt.export.__main__ import main
-from ser_rt.export.bundle import Settings
+from ser_rt.export.bundle import ExportSettings
 from ser_rt.export.triton import push_triton
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from tests.conftest import make_wave
 from tests.export.conftest import Export
-from tests.export.triton_server import TritonServer, why_not
+from tests.support.triton_server import TritonServer, why_not
 
 OUTPUTS = ("logits", "probabilities", "embedding")
 needs_server = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
@@ -60,7 +60,7 @@ def test_triton_reads_its_model(
 def test_the_command_pushes_for_a_backend(
     wav2vec2: Path, export_once: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[Settings] = []
+    told: list[ExportSettings] = []
     with monkeypatch.context() as patch:
         patch.setattr("ser_rt.export.bundle.export_bundle", lambda *given: told.append(given[2]))
         flags = ["--push-triton", str(tmp_path / "repository"), "--triton-backend", "python"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ser_rt.runtime.cli import main
+from ser_rt.commands.stream import main
 from tests.conftest import RATE, make_wave
 
 Run = Callable[..., tuple[int, list[str], list[str]]]

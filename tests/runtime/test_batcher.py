@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import ser_rt
 from ser_rt.classifier import FloatArray, WindowDefaults
 from ser_rt.errors import ConfigError, InferenceError
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.batcher import Batch, Batcher
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
 from tests.conftest import RATE, make_wave
 
 

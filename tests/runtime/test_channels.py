@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from ser_rt.audio.sources.file import FileSource
 from ser_rt.errors import AudioInputError
-from ser_rt.runtime.sources.file import FileSource
 from ser_rt.runtime.stream import stream
 from tests.conftest import RATE, Wave, make_wave
 from tests.runtime.conftest import Run

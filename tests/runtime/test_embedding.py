@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import ser_rt
+from ser_rt.audio.sources.push import PushSource
 from ser_rt.runtime import stream
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.sources.push import PushSource
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from tests.conftest import RATE, make_wave
-from tests.source_tree import ROOT
+from tests.support.source_tree import ROOT
 
 TEXT = (ROOT / "docs" / "embedding.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"(<!-- not run: [^\n]+ -->\n)?```python\n(.*?)```", re.DOTALL)

@@ -15,15 +15,15 @@ import psutil
 import pytest
 
 import ser_rt
-from ser_rt.runtime.audio import AudioChunk, AudioSource
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.audio.chunk import AudioChunk, AudioSource
+from ser_rt.audio.recording import Tee
+from ser_rt.audio.sources.microphone import MicrophoneSource
+from ser_rt.audio.sources.push import PushSource
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.settings import make_engine
-from ser_rt.runtime.sources.microphone import MicrophoneSource
-from ser_rt.runtime.sources.push import PushSource
-from ser_rt.runtime.tee import Tee
 from tests.conftest import RATE, make_wave
-from tests.runtime.sources.fake_driver import FakeDriver
 from tests.runtime.test_stream import FakeClassifierOfConstant
+from tests.support.fake_driver import FakeDriver
 
 BLOCK = 480
 """A device of 48 kHz delivers 10 ms at once."""

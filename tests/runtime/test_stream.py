@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 import ser_rt
 from ser_rt.audio.block import SourceWarning
+from ser_rt.audio.chunk import AudioChunk, AudioSource
+from ser_rt.audio.sources.file import FileSource
 from ser_rt.errors import AudioInputError, ConfigError
-from ser_rt.runtime.audio import AudioChunk, AudioSource
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.sources.file import FileSource
 from tests.conftest import RATE, Wave, make_wave
-from tests.runtime.test_recognizer import FakeClassifier
+from tests.runtime.recognizers.test_windowed import FakeClassifier
 
 
 def lines(events: list[EmotionEvent]) -> bytes:

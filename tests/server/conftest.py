@@ -20,17 +20,17 @@ from websockets.sync.client import ClientConnection, connect
 
 import ser_rt
 from ser_rt.classifier import FloatArray
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.server.app import make_app
 from ser_rt.server.auth import Guard
-from ser_rt.server.limits import Limits
+from ser_rt.server.limits import ServerLimits
 from ser_rt.server.protocol import check
 from ser_rt.server.service import Service
 from ser_rt.server.transport import Server, make_server
 from tests.conftest import RATE, make_wave
-from tests.server.browser import Launch, chromium
-from tests.source_tree import ROOT
-from tests.waiting import until
+from tests.support.browser import Launch, chromium
+from tests.support.source_tree import ROOT
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -115,7 +115,7 @@ class HeldModel(FlawedModel):
 @contextmanager
 def serving(
     model: Any,
-    limits: Limits | None = None,
+    limits: ServerLimits | None = None,
     *,
     port: int = 0,
     keys: tuple[str, ...] = (),

@@ -6,7 +6,7 @@ import importlib
 import json
 import re
 
-from tests.source_tree import ROOT
+from tests.support.source_tree import ROOT
 from tests.test_packaging import PROJECT
 
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")

@@ -11,12 +11,12 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.server import session
-from ser_rt.server.limits import Limits
+from ser_rt.server.limits import ServerLimits
 from ser_rt.server.protocol import CLOSE_CODES, STATUSES, schema
 from tests.server.conftest import CONFIG, Running, pcm, receive, rest, send, serving
-from tests.source_tree import ROOT
+from tests.support.source_tree import ROOT
 
 Connected = Callable[..., ClientConnection]
 DEEP = "[" * 8_000
@@ -116,18 +116,18 @@ def test_a_gap_in_a_container_is_refused(running: Running) -> None:
 def test_limits_of_time_and_audio(
     classifier: OnnxClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def ended(limits: Limits, sent: list[str | bytes], code: str, words: str) -> None:
+    def ended(limits: ServerLimits, sent: list[str | bytes], code: str, words: str) -> None:
         with serving(classifier, limits) as running, connect(running.ws) as socket:
             send(socket, *sent)
             says(socket, code, words)
 
     config = json.dumps(CONFIG)
-    ended(Limits(idle_timeout_s=0.3), [config], "idle_timeout", "keepalive")
+    ended(ServerLimits(idle_timeout_s=0.3), [config], "idle_timeout", "keepalive")
     # Its audio is too long long before its time is over.
-    ended(Limits(max_session_s=10), [config, pcm(11)], "session_too_long", "10 s of audio")
-    ended(Limits(max_session_s=0.3), [config], "session_too_long", "may last 0.3 s")
+    ended(ServerLimits(max_session_s=10), [config, pcm(11)], "session_too_long", "10 s of audio")
+    ended(ServerLimits(max_session_s=0.3), [config], "session_too_long", "may last 0.3 s")
     monkeypatch.setattr(session, "CONFIG_TIMEOUT_S", 0.1)
-    ended(Limits(), [], "config_expected", "no config within")
+    ended(ServerLimits(), [], "config_expected", "no config within")
 
 
 def test_a_message_of_a_hundred_megabytes_is_not_even_read(connected: Connected) -> None:

@@ -16,9 +16,9 @@ import psutil
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.server import transport
-from ser_rt.server.limits import Limits
+from ser_rt.server.limits import ServerLimits
 from tests.conftest import RATE, make_wave
 from tests.server.conftest import (
     CONFIG,
@@ -114,7 +114,7 @@ def test_a_client_that_does_not_read_is_ended_and_slows_nobody(
     classifier: OnnxClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport, "GRACE_S", 0.1)
-    limits = Limits(send_buffer_bytes=20_000)
+    limits = ServerLimits(send_buffer_bytes=20_000)
     with serving(classifier, limits) as running:
         lazy = sockets.socket()
         lazy.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
@@ -150,7 +150,7 @@ def test_a_client_that_does_not_read_is_ended_and_slows_nobody(
 
 def test_a_fast_client_waits_and_loses_nothing(classifier: OnnxClassifier) -> None:
     with (
-        serving(classifier, Limits(max_message_bytes=65_536)) as running,
+        serving(classifier, ServerLimits(max_message_bytes=65_536)) as running,
         connect(running.ws) as client,
     ):
         client.send(json.dumps(CONFIG))

@@ -14,10 +14,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import ser_rt
-from ser_rt.audio.decoding import open_audio
+from ser_rt.audio.decoding.decoders import open_audio
 from ser_rt.errors import AudioDecodeError
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
-from ser_rt.server.limits import Limits
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+from ser_rt.server.limits import ServerLimits
 from ser_rt.server.protocol import check
 from ser_rt.server.service import Service
 from tests.conftest import RATE, make_wave
@@ -132,7 +132,7 @@ def test_playlists_open_nothing_else(running: Running, write_audio: Writer) -> N
 
 
 def test_limits_of_files(classifier: OnnxClassifier, write_audio: Writer) -> None:
-    limits = Limits(max_upload_bytes=200_000, max_audio_s=10.0, max_streams=1)
+    limits = ServerLimits(max_upload_bytes=200_000, max_audio_s=10.0, max_streams=1)
     with serving(classifier, limits) as running:
         refused(classify(running, bytes(300_000)), 413, "upload_too_big", "200000 bytes")
         # A bomb: little to send, much to hear.
@@ -151,7 +151,7 @@ def test_uploads_leave_streams_free_and_the_disk(
     classifier: OnnxClassifier, write_audio: Writer
 ) -> None:
     content = write_audio("a.wav", make_wave(1)).read_bytes()
-    with serving(classifier, Limits(max_uploads=1)) as running:
+    with serving(classifier, ServerLimits(max_uploads=1)) as running:
         with raw_connection(running) as slow:
             slow.sendall(
                 b"POST /v1/classify HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\nRIFF"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.server.browser import Launch, visit
 from tests.server.conftest import Running
+from tests.support.browser import Launch, visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -22,17 +22,17 @@ from websockets.sync.client import connect
 
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import InferenceError
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
-from ser_rt.server import health
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+from ser_rt.server import healthcheck as health
 from ser_rt.server.app import make_app
 from ser_rt.server.cli import build, main, make_parser
-from ser_rt.server.limits import Limits
+from ser_rt.server.limits import ServerLimits
 from ser_rt.server.service import Service
 from ser_rt.server.transport import make_server
 from tests.conftest import RATE
 from tests.server.conftest import CONFIG, DEMO, FlawedModel, HeldModel, pcm, receive, rest, serving
-from tests.source_tree import ROOT
-from tests.waiting import until
+from tests.support.source_tree import ROOT
+from tests.support.waiting import until
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def test_an_upload_has_the_time_to_drain_and_no_more(
     classifier: OnnxClassifier, caplog: pytest.LogCaptureFixture
 ) -> None:
     with (
-        serving(classifier, Limits(drain_s=0.5)) as running,
+        serving(classifier, ServerLimits(drain_s=0.5)) as running,
         socket.create_connection(("127.0.0.1", running.port)) as upload,
     ):
         upload.sendall(b"POST /v1/classify HTTP/1.1\r\nHost: 127.0.0.1\r\n")

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.sync.client import connect
 
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
-from ser_rt.server.limits import Limits
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+from ser_rt.server.limits import ServerLimits
 from ser_rt.server.protocol import CLOSE_CODES
 from tests.server.conftest import CONFIG, Running, pcm, receive, rest, send, serving
 
@@ -78,7 +78,7 @@ def _other_value(draw: st.DrawFn, message: str) -> str:
 
 @pytest.fixture(scope="module")
 def target(classifier: OnnxClassifier) -> Iterator[Running]:
-    with serving(classifier, Limits(idle_timeout_s=5.0)) as found:
+    with serving(classifier, ServerLimits(idle_timeout_s=5.0)) as found:
         yield found
 
 

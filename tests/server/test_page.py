@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.server.browser import visit
 from tests.server.conftest import Running
+from tests.support.browser import visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from websockets.sync.client import connect
 
-from ser_rt.server.limits import Limits
-from tests.server.browser import Killable, Launch, visit
+from ser_rt.server.limits import ServerLimits
 from tests.server.conftest import DEMO, Running, receive, serving
+from tests.support.browser import Killable, Launch, visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -104,7 +104,7 @@ def test_a_lost_server_is_found_again_and_time_goes_on(browser: Browser) -> None
 def test_a_full_server_is_said_and_waited_for(browser: Browser, server: Running) -> None:
     full = ["WebSocket connection", "503"]
     with (
-        serving(server.service.model, Limits(max_streams=1)) as small,
+        serving(server.service.model, ServerLimits(max_streams=1)) as small,
         visit(browser, small.http("/"), expected=full) as it,
     ):
         with connect(small.ws) as other:

@@ -12,8 +12,8 @@ import soxr
 from scipy.signal import correlate
 
 import ser_rt
-from tests.server.browser import Launch, Visit, visit
 from tests.server.conftest import DEMO, Running
+from tests.support.browser import Launch, Visit, visit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.server.cli import build, make_parser
 from tests.server.conftest import CONFIG, receive, serving
 

@@ -15,11 +15,11 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from ser_rt.errors import ConfigError
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.server.auth import read_keys
 from ser_rt.server.protocol import check
-from tests.programs import needs
 from tests.server.conftest import CONFIG, Running, pcm, raw_connection, receive, serving
+from tests.support.programs import needs
 
 KEY, OTHER_KEY = "a-key-of-more-than-16", "another-key-of-the-same"
 FRIEND = "https://friend.example"

@@ -11,9 +11,9 @@ import soundfile
 
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import ClusterError
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.server import service
-from ser_rt.server.limits import Limits
+from ser_rt.server.limits import ServerLimits
 from tests.conftest import RATE
 from tests.server.conftest import DEMO, FlawedModel, HeldModel, pcm, raw_connection, serving
 
@@ -38,7 +38,7 @@ def test_an_upload_may_come_again_to_a_cluster_that_does_not_answer(
 
 def test_a_slow_upload_is_ended(classifier: OnnxClassifier) -> None:
     with (
-        serving(classifier, Limits(upload_timeout_s=0.2)) as running,
+        serving(classifier, ServerLimits(upload_timeout_s=0.2)) as running,
         raw_connection(running) as slow,
     ):
         slow.sendall(

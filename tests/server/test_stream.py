@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from ser_rt.config import EMOTIONS
-from ser_rt.runtime.cli import main
+from ser_rt.commands.stream import main
+from ser_rt.constants import EMOTIONS
 from tests.conftest import RATE, Wave, make_wave
 from tests.server.conftest import CONFIG, Running, pcm, receive, rest
-from tests.tiny_bundle import LABELS
+from tests.support.tiny_bundle import LABELS
 
 Connected = Callable[..., ClientConnection]
 

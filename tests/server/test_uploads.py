@@ -17,8 +17,8 @@ import httpx
 import pytest
 import soundfile
 
-from ser_rt.runtime.onnx_classifier import OnnxClassifier
-from ser_rt.server.limits import Limits
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+from ser_rt.server.limits import ServerLimits
 from ser_rt.server.protocol import check
 from tests.conftest import RATE, make_wave
 from tests.server.conftest import Running, raw_connection, serving
@@ -173,7 +173,7 @@ def test_text_is_no_file(running: Running, wav: bytes) -> None:
 
 
 def test_too_much_is_refused_before_it_is_sent(classifier: OnnxClassifier) -> None:
-    limits = Limits(max_upload_bytes=1_000)
+    limits = ServerLimits(max_upload_bytes=1_000)
     with serving(classifier, limits) as running:
         for expect in (b"", b"Expect: 100-continue\r\n"):
             with raw_connection(running) as client:

@@ -1,0 +1,234 @@
+"""What a session on a GPU does: one function a step, one entry each in `STEPS`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ser_rt.bundle import built_in_bundles
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+EXPORT = "export" if __package__ == "benchmarks" else "ser_rt.export"
+PRECISIONS = ("fp32", "fp16")
+BUILT_IN = ("compact", "compact-free")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much a session does.
+
+    Attributes:
+        encoder: Shape of the network; empty is that of `training_memory.XLSR_LARGE`.
+        rounds: Turns of each way to run a hop, and of each batch.
+        hops: Timed hops in a turn.
+        batches: Windows in a call.
+        streams: Numbers of live streams to try, until one does not keep up.
+        stream_s: How long each is simulated.
+        training: Precision, seconds of a window, and windows in a step.
+        training_steps: Timed steps of each.
+        takes: Clips of each of 4 speakers and 15 emotions in the corpus of the recipe.
+        epochs: Of the recipe.
+        probes: Windows that are compared with the CPU.
+    """
+
+    encoder: dict[str, Any] = field(default_factory=dict)
+    rounds: int = 10
+    hops: int = 20
+    batches: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+    streams: tuple[int, ...] = (250, 400, 500, 750, 1000, 1500, 2000)
+    stream_s: float = 4.0
+    training: tuple[tuple[str, float, tuple[int, ...]], ...] = (
+        ("fp32", 4.0, (1, 2, 4, 8, 16)),
+        ("fp32", 10.0, (4, 8)),
+        ("bf16", 10.0, (4, 8)),
+        ("fp16", 10.0, (4, 8)),
+    )
+    training_steps: int = 6
+    takes: int = 6
+    epochs: int = 2
+    probes: int = 12
+
+
+_SMALL = {
+    "model_type": "wav2vec2",
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "feat_extract_norm": "layer",
+    "do_stable_layer_norm": True,
+    "conv_bias": True,
+    "conv_dim": [16] * 7,
+    "conv_kernel": [10, 3, 3, 3, 3, 2, 2],
+    "conv_stride": [5, 2, 2, 2, 2, 2, 2],
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 2,
+}
+
+SCALES = {
+    "full": Scale(),
+    "tiny": Scale(
+        encoder=_SMALL,
+        rounds=2,
+        hops=2,
+        batches=(1, 3),
+        streams=(2,),
+        stream_s=0.5,
+        training=(("fp32", 1.0, (2,)), ("bf16", 1.0, (2,))),
+        training_steps=1,
+        takes=1,
+        epochs=1,
+        probes=2,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a session works, on which device, and how much it does."""
+
+    work: Path
+    device: str
+    scale: Scale
+
+    @property
+    def checkpoint(self) -> Path:
+        """The network with random weights."""
+        return self.work / "network"
+
+    def bundle(self, precision: str) -> Path:
+        """Folder of the network's bundle at a precision."""
+        return self.work / f"bundle-{precision}"
+
+    def result_path(self, step: str) -> Path:
+        """File of a step's result."""
+        return self.work / "steps" / f"{step}.json"
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a step: caches stay in the session's folder."""
+        root = str(ROOT) if __package__ == "benchmarks" else ""
+        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+        return os.environ | {
+            "PYTHONPATH": path,
+            "SER_RT_CACHE": str(self.work / "audio"),
+            "TORCHINDUCTOR_CACHE_DIR": str(self.work / "inductor"),
+            "HF_HUB_OFFLINE": "1",
+        }
+
+
+@dataclass(frozen=True)
+class GpuStep:
+    """A step, and the seconds after which it is stopped."""
+
+    do: Callable[[Context], dict[str, Any]]
+    limit_s: float
+
+
+def make_network(context: Context) -> dict[str, Any]:
+    """Write a checkpoint of the network with random weights."""
+    from dataclasses import replace
+
+    import torch
+
+    from ser_rt.benchmarks.measure.training_memory import FULL_SIZE
+    from ser_rt.networks.checkpoint import save_checkpoint
+    from ser_rt.networks.model import EmotionModel
+
+    torch.manual_seed(0)
+    shape = context.scale.encoder or FULL_SIZE.encoder_config
+    settings = replace(FULL_SIZE, input_normalization="none", encoder_config=shape)
+    model = EmotionModel(settings).eval()
+    save_checkpoint(model, context.checkpoint, temperature=1.0, training={})
+    return {"parameters": sum(parameter.numel() for parameter in model.parameters())}
+
+
+def export(context: Context, precision: str) -> dict[str, Any]:
+    """Export the network at a precision; gates report, as random weights answer nearly alike."""
+    out = context.bundle(precision)
+    command = [sys.executable, "-m", EXPORT, str(context.checkpoint), "--out", str(out)]
+    command += ["--precision", precision, "--gates", "report", "--name", f"network-{precision}"]
+    subprocess.run(command, check=True, stdout=sys.stderr)
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    return {"gates": manifest["gates"], "tools": manifest["tools"]}
+
+
+def check_bundles(context: Context, provider: str) -> dict[str, Any]:
+    """Run ser-check of every bundle on a provider."""
+    from ser_rt.bundle import Bundle
+    from ser_rt.errors import SerError
+    from ser_rt.runtime.parity import check
+
+    folders = {name: built_in_bundles()[name] for name in BUILT_IN}
+    folders |= {f"network-{precision}": context.bundle(precision) for precision in PRECISIONS}
+    reports = []
+    for name, folder in folders.items():
+        try:
+            report = check(Bundle.load(folder), (provider,), None, context.scale.probes)
+            reports.append(report.to_dict())
+        except SerError as error:
+            reports.append({"bundle": name, "ok": False, "problem": str(error), "rows": []})
+    return {"reports": reports}
+
+
+def check_others(context: Context, provider: str) -> dict[str, Any]:
+    """Run ser-check on a provider that may not come up, with a cold cache and with a warm one."""
+    place = provider if context.device == "cuda" else "cpu"
+    return {when: check_bundles(context, place)["reports"] for when in ("cold", "warm")}
+
+
+def run_tests(_: Context) -> dict[str, Any]:
+    """Run the tests that need a GPU."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-m",
+        "hardware",
+        "tests/runtime/backends/test_on_gpu.py",
+    ]
+    command += ["-p", "no:cacheprovider", "--override-ini", "filterwarnings=default"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    print(done.stdout, done.stderr, file=sys.stderr)
+    said = " ".join(done.stdout.strip().splitlines()[-1:])
+    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return {"ok": not done.returncode, "problem": said if done.returncode else "", "said": said} | {
+        "failed": failed
+    }
+
+
+def _lazy(module: str, function: str) -> Callable[[Context], dict[str, Any]]:
+    def do(context: Context) -> dict[str, Any]:
+        from importlib import import_module
+
+        found: dict[str, Any] = getattr(import_module(f".{module}", __package__), function)(context)
+        return found
+
+    return do
+
+
+STEPS = {
+    "environment": GpuStep(_lazy("gpu_environment", "environment"), 60),
+    "network": GpuStep(make_network, 90),
+    "export-fp32": GpuStep(lambda context: export(context, "fp32"), 300),
+    "export-fp16": GpuStep(lambda context: export(context, "fp16"), 300),
+    "check": GpuStep(lambda context: check_bundles(context, context.device), 150),
+    "precision": GpuStep(_lazy("gpu_measure", "precision"), 90),
+    "tests": GpuStep(run_tests, 90),
+    "batches": GpuStep(_lazy("gpu_measure", "batches"), 120),
+    "streams": GpuStep(_lazy("gpu_streams", "streams"), 180),
+    "compile": GpuStep(_lazy("gpu_latency", "compile_peers"), 240),
+    "latency": GpuStep(_lazy("gpu_latency", "latency"), 180),
+    "training": GpuStep(_lazy("gpu_training", "matrix"), 150),
+    "recipe": GpuStep(_lazy("gpu_training", "recipe"), 150),
+    "tensorrt": GpuStep(lambda context: check_others(context, "tensorrt"), 60),
+    "tensorrt-rtx": GpuStep(lambda context: check_others(context, "tensorrt-rtx"), 150),
+    "webgpu": GpuStep(lambda context: check_others(context, "webgpu"), 90),
+}
+"""In order of worth, each after what it needs."""

@@ -1,0 +1,1 @@
+"""Measurement of speed, memory and energy, interleaved."""

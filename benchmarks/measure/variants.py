@@ -1,0 +1,55 @@
+"""Which variants the flags ask for."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from itertools import product
+
+from ser_rt.benchmarks.measure.variant import Variant
+from ser_rt.benchmarks.peers.peer_table import chosen
+from ser_rt.bundle import DEFAULT_BUNDLE, Bundle, find_bundle
+
+
+def of_bundles(
+    flags: argparse.Namespace, runner: str, providers: Sequence[str], batch: int = 1
+) -> list[Variant]:
+    """Return a variant for each combination of bundle, provider, threads, window and hop."""
+    bundles = [Bundle.load(find_bundle(name)) for name in flags.bundle or [DEFAULT_BUNDLE]]
+    return [
+        Variant(
+            runner,
+            str(bundle.folder),
+            precision=bundle.precision,
+            device=provider,
+            threads=threads,
+            window_s=window_s,
+            hop_s=hop_s,
+            chunk_s=flags.chunk,
+            batch=batch,
+            label=" ".join(dict.fromkeys((runner, bundle.name, bundle.precision))),
+        )
+        for bundle, provider, threads, window_s, hop_s in product(
+            bundles, providers, flags.threads, flags.window, flags.hop
+        )
+    ]
+
+
+def of_peers(flags: argparse.Namespace, device: str) -> list[Variant]:
+    """Return a variant for each peer, and for those that run bundles, for each that suits."""
+    bundles = [Bundle.load(find_bundle(name)) for name in flags.bundle or []]
+    return [
+        Variant(
+            peer.runner,
+            str(model),
+            precision=precision,
+            device=where,
+            threads=threads,
+            window_s=window_s,
+            hop_s=hop_s,
+            label=f"{peer.runner} {precision}" if peer.names_precision else peer.runner,
+            unfit=unfit,
+        )
+        for peer, model, precision, where, unfit in chosen(flags.peer, flags.run, bundles, device)
+        for threads, window_s, hop_s in product(flags.threads, flags.window, flags.hop)
+    ]

@@ -1,0 +1,74 @@
+"""The arithmetic floor: what a hop would cost if every product ran at the machine's best rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ser_rt.benchmarks.measure.scheduler import Measurement
+from ser_rt.benchmarks.measure.variant import ON_PROCESSOR, Variant
+from ser_rt.benchmarks.peers.flops import Operations
+
+GEMMS = {
+    "GEMM fp32 onnxruntime": "fp32",
+    "GEMM fp32 PyTorch": "fp32",
+    "GEMM bf16 PyTorch": "bf16",
+    "GEMM int8 onnxruntime": "int8",
+    "GEMM int8 PyTorch": "int8",
+}
+
+
+def gemm_variants(threads: Iterable[int]) -> list[Variant]:
+    """Return what measures the machine's rates, in the run whose results it judges."""
+    return [
+        Variant(name, precision=precision, threads=count, label=f"{name}, {count} threads")
+        for count in threads
+        for name, precision in GEMMS.items()
+    ]
+
+
+def floor(
+    gemms: Sequence[Measurement], operations: Operations | None, hop_share: float
+) -> dict[str, Any]:
+    """Return rates by threads and precision, and the milliseconds that they make of a hop.
+
+    A rate is the median over the run of the best of some shapes, and the best of the libraries.
+    """
+    rates: dict[str, dict[str, float]] = {}
+    for gemm in gemms:
+        steps = [step for taken in gemm.rounds for step in taken]
+        if gemm.problem or not steps:
+            continue
+        rate = float(np.median([step["extra"]["operations_per_s"] for step in steps]))
+        of_threads = rates.setdefault(str(gemm.variant.threads), {})
+        precision = gemm.variant.precision
+        of_threads[precision] = max(of_threads.get(precision, 0.0), round(rate / 1e9, 1))
+    found: dict[str, Any] = {
+        "giga_operations_per_s": rates,
+        "failed": {g.variant.label: g.problem for g in gemms if g.problem},
+    }
+    if operations is None:
+        return found | {"problem": "there is no formula for this architecture's operations"}
+    work = {"window": operations.window, "hop with reuse": operations.hop(hop_share)}
+    return found | {
+        "giga_operations": {name: round(count / 1e9, 2) for name, count in work.items()},
+        "ms": {
+            threads: {
+                f"{precision} {name}": round(1e3 * count / (1e9 * rate), 2)
+                for precision, rate in by_precision.items()
+                for name, count in work.items()
+            }
+            for threads, by_precision in rates.items()
+        },
+    }
+
+
+def put_distances(rows: Iterable[dict[str, Any]], floors: dict[str, Any]) -> None:
+    """Say on each row of a hop how many times the int8 floor with reuse it costs."""
+    for row in rows:
+        of_threads = floors.get("ms", {}).get(str(row["variant"]["threads"]), {})
+        least = of_threads.get("int8 hop with reuse")
+        if row["status"] == "ok" and least and row["variant"]["device"] in ON_PROCESSOR:
+            row["floor_distance"] = round(row["cost_ms"]["p50"] / least, 3)

@@ -1,0 +1,123 @@
+"""From a decoder's blocks, whose rate, channels and times may change, to chunks for the engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import numpy as np
+
+from ser_rt.audio.block import Block, Samples
+from ser_rt.audio.chunk import MAX_PEAK, AudioChunk, ChunkMaker
+from ser_rt.errors import AudioInputError
+
+ALL_CHANNELS: Literal["all"] = "all"
+Channel = int | Literal["all"] | None
+"""Which channel to hear: a number from 1, ``"all"`` for each by itself, None for their mean."""
+
+_CONTIGUOUS_S = 0.01
+_MOST_BAD = 0.1
+"""Where more samples than this are too loud, they were never scaled."""
+
+
+class BlockConverter:
+    """Converts blocks to a rate; a gap, or another rate, begins with a fresh resampler."""
+
+    def __init__(
+        self,
+        to_hz: int,
+        *,
+        channel: Channel = None,
+        is_live: bool = False,
+        start: int = 0,
+        repairs: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Convert to a rate in Hz; sample ``start`` is where the blocks' time is 0.
+
+        With ``repairs``, as for what a decoder was misled to by damage, a few samples that are no
+        audio become silence, and a warning says so.
+
+        Raises:
+            AudioInputError: The channel is no number from 1, and not ``"all"``.
+        """
+        given: object = channel
+        is_number = isinstance(given, int) and not isinstance(given, bool) and given >= 1
+        if given not in (None, ALL_CHANNELS) and not is_number:
+            msg = f"channel must be a number from 1, or 'all', not {channel!r}"
+            raise AudioInputError(msg)
+        self._to_hz, self._channel, self._is_live = to_hz, channel, is_live
+        self._start, self._repairs, self._clock = start, repairs, clock
+        self._makers: list[ChunkMaker] = []
+        self._like = (0, 0)
+        self._next_s = 0.0
+        self.next_sample = start
+        """Index of the first sample of the next chunk."""
+
+    def feed(
+        self, block: Block, captured_at: float | None = None, queue_s: float = 0.0
+    ) -> Iterator[AudioChunk]:
+        """Yield the chunks of a block: one, or one for each channel.
+
+        Raises:
+            AudioInputError: There is no such channel, or the samples are no audio.
+        """
+        like = (block.sample_rate, block.samples.shape[1])
+        is_cut = block.start_s - self._next_s > _CONTIGUOUS_S
+        if not self._makers or is_cut or (len(block.samples) and like != self._like):
+            yield from self.flush(captured_at)
+            self._begin(block, like)
+        for warning in block.warnings:
+            self._makers[0].warn(*warning)
+        samples = block.samples if len(block.samples) else block.samples.reshape(-1)
+        for maker in self._makers:
+            try:
+                chunk = maker.feed(samples, captured_at, queue_s)
+            except AudioInputError:
+                repaired = self._repaired(block)
+                if repaired is None:
+                    raise
+                samples, message = repaired
+                maker.warn("damaged", message)
+                chunk = maker.feed(samples, captured_at, queue_s)
+            yield self._noted(chunk)
+        self._next_s = block.start_s + len(block.samples) / block.sample_rate
+
+    def _repaired(self, block: Block) -> tuple[Samples, str] | None:
+        """Return samples without what is no audio, and what was wrong; None if all of it is."""
+        bad = ~(np.abs(block.samples) <= MAX_PEAK)  # NaN is not less than anything
+        was_never_scaled = bad.mean() > _MOST_BAD and np.isfinite(block.samples).all()
+        if not self._repairs or not bad.any() or was_never_scaled:
+            return None
+        at_s = block.start_s + int(bad.any(axis=1).argmax()) / block.sample_rate
+        count, value = int(bad.sum()), float(block.samples[bad][0])
+        message = f"damaged at {at_s:.2f} s: {count} samples are no audio, the first is {value:g}"
+        return np.where(bad, np.float32(0), block.samples), message
+
+    def flush(self, captured_at: float | None = None) -> Iterator[AudioChunk]:
+        """Yield what resamplers still hold."""
+        for maker in self._makers:
+            yield self._noted(maker.flush(captured_at))
+        self._makers = []
+
+    def _begin(self, block: Block, like: tuple[int, int]) -> None:
+        rate, channels = self._like = like
+        start = max(self.next_sample, self._start + round(block.start_s * self._to_hz))
+        each: list[int | None] = [self._channel] if isinstance(self._channel, int) else [None]
+        if self._channel == ALL_CHANNELS:
+            each = list(range(1, channels + 1))
+        self._makers = [
+            ChunkMaker(
+                *(rate, self._to_hz),
+                is_live=self._is_live,
+                start=start,
+                channel=channel,
+                clock=self._clock,
+            )
+            for channel in each
+        ]
+
+    def _noted(self, chunk: AudioChunk) -> AudioChunk:
+        self.next_sample = chunk.start + len(chunk.samples)
+        return chunk

@@ -1,0 +1,1 @@
+"""Decoder of recordings: bytes in, blocks of samples at their times out."""

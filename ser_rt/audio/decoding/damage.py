@@ -1,0 +1,96 @@
+"""What went wrong while a recording was decoded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ser_rt.audio.block import Block
+from ser_rt.audio.decoding.mp3 import stated_frames, stated_s
+from ser_rt.audio.decoding.part import LOSSY_SLACK_S
+from ser_rt.audio.decoding.timeline import FILL_S, Timeline
+from ser_rt.errors import AudioDecodeError
+
+_MARKS = re.compile(b"Xing|Info|VBRI|ID3|TAG|LYRICSBE")
+"""What is in packets of an MP3 file that are no sound."""
+
+
+class Damage:
+    """What went wrong while one recording was decoded.
+
+    Attributes:
+        broken: What ended the reading before the end.
+        is_untold: Whether something was lost that was not told yet.
+        promised_s: Seconds that recordings within it say they have, if it was joined of several.
+    """
+
+    def __init__(self, name: str, *, counts_bytes: bool) -> None:
+        self._name, self._counts_bytes = name, counts_bytes
+        self.broken: Exception | None = None
+        self.is_untold = False
+        self.promised_s = 0.0
+        self._lost_s, self._lost, self._lost_bytes = 0.0, 0, 0
+        self._is_padding = True
+        self._decoded_s, self._decoded_bytes, self.last_byte = 0.0, 0, 0
+
+    def decoded(self, packet: Any, frame: Any) -> None:
+        """Note a frame that could be decoded."""
+        self._decoded_s += frame.samples / frame.sample_rate
+        self._decoded_bytes += packet.size
+        self.last_byte = max(self.last_byte, (packet.pos or 0) + packet.size)
+
+    def lost(self, packet: Any) -> None:
+        """Note a packet that could not be decoded."""
+        self.is_untold = True
+        self._lost += 1
+        self._lost_bytes += packet.size
+        self._is_padding &= not any(bytes(packet))
+        if packet.duration:
+            self._lost_s += float(packet.duration * packet.time_base)
+
+    def told(self, line: Timeline, *, has_stamps: bool) -> Iterator[Block]:
+        """Warn of what was lost before a frame, and take its time."""
+        self.is_untold = False
+        if self._counts_bytes and self._decoded_bytes:
+            # What looked like packets may have been none: their bytes tell better.
+            self._lost_s = self._lost_bytes * self._decoded_s / self._decoded_bytes
+        message = f"damaged at {line.end_s:.2f} s: {self._lost_s:.2f} s are lost"
+        yield from line.warn("damaged", message)
+        if not has_stamps or self._lost_s <= FILL_S:  # else the next time stamp is behind a gap
+            yield from line.silence(self._lost_s)
+        self._lost_s, self._lost, self._lost_bytes, self._is_padding = 0.0, 0, 0, True
+
+    def check_end(self, line: Timeline) -> Iterator[Block]:
+        """Tell what is wrong with the end.
+
+        Raises:
+            AudioDecodeError: It is not there.
+        """
+        at = f"{self._name} is truncated or damaged at {line.end_s:.2f} s"
+        if self.broken is not None:
+            why = getattr(self.broken, "strerror", None) or str(self.broken)
+            msg = f"{at}: {why}"
+            raise AudioDecodeError(msg) from self.broken
+        if not line.heard_s and self._lost:
+            msg = f"{self._name} is damaged: nothing in it can be decoded"
+            raise AudioDecodeError(msg)
+        if self._is_padding:
+            return
+        if self._lost_s > LOSSY_SLACK_S:
+            msg_0 = f"{at}: the {self._lost_s:.2f} s behind it cannot be decoded"
+            raise AudioDecodeError(msg_0)
+        if self._lost:
+            message = f"its last {self._lost_bytes} bytes cannot be decoded"
+            yield from line.warn("damaged", message)
+            yield from line.flush()
+
+    def is_no_sound(self, packet: Any) -> bool:
+        """Return whether a packet of an MP3 file is a tag, or says how long the sound is."""
+        data = bytes(memoryview(packet)[:64])
+        if _MARKS.search(data) is None:
+            return False
+        if data[:3] in (b"ID3", b"TAG") or data[:8] in (b"APETAGEX", b"LYRICSBE"):
+            return True
+        self.promised_s += stated_s(data) or 0.0
+        return stated_frames(data) is not None

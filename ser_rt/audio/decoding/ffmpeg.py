@@ -1,0 +1,297 @@
+"""Decodes one recording with FFmpeg (PyAV): any container, a URL, or a stream of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ser_rt.audio.block import Block, Frames, Readable
+from ser_rt.audio.decoding.damage import Damage
+from ser_rt.audio.decoding.flac import flac_sample
+from ser_rt.audio.decoding.part import LOSSY_SLACK_S, SLACK_S
+from ser_rt.audio.decoding.timeline import Timeline
+from ser_rt.errors import AudioDecodeError, AudioInputError
+
+CONTAINERS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,g722,gsm,gxf,iff,ircam,"
+    "loas,matroska,mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,mxf,nistsphere,nut,ogg,oma,pvf,qcp,rm,shn,sox,"
+    "tak,truehd,tta,voc,w64,wav,wtv,wv,xwma"
+)
+"""Formats that hold their own audio: a playlist could name other files and addresses."""
+
+_ABSOLUTE = {"matroska", "mov", "avi", "nut"}
+"""Containers whose time stamps count from the start of the recording."""
+
+_RELATIVE = {"ogg", "mpegts", "mpeg", "flv", "live_flv", "asf", "rm", "rtsp", "rtp", "hls", "dash"}
+"""Containers whose time stamps begin anywhere. Those of all others FFmpeg makes up."""
+
+_STATED = {"ape", "mpc", "mpc8", "tak", "tta", "voc", "wv"}
+"""Containers that say how many samples they have; elsewhere a duration may be a guess."""
+
+_COUNTED = _STATED | {"flac"}
+_RAW = {"mp3", "aac", "ac3", "eac3", "dts", "loas"}
+"""Codecs without a container: packets are what looks like one."""
+
+_PAUSING = {"opus", "libopus", "amrnb", "amrwb", "amr_nb", "amr_wb", "speex"}
+"""Codecs that may send nothing while nobody speaks."""
+
+_DTYPES = {
+    "u8": np.uint8,
+    "s16": np.int16,
+    "s32": np.int32,
+    "s64": np.int64,
+    "flt": np.float32,
+    "dbl": np.float64,
+}
+"""Type of FFmpeg's samples, by the name of their format without its p for planar."""
+
+_LOST_BEGINNING_S = 10.0
+"""An Ogg file that begins later is a piece of a broadcast; one that begins so has lost pages."""
+
+_MOST_TAGS = 1.25
+"""Tags behind the sound are smaller than this share of the file."""
+
+_MOST_FAULTS = 16
+"""Reads that fail one after the other, with nothing decoded between them."""
+
+
+class FfmpegDecoder:
+    """Open audio.
+
+    Attributes:
+        sample_rate: In Hz, as the container says; that of the blocks counts.
+        is_endless: Whether its length is not known beforehand.
+        tracks: Number of audio tracks.
+        end_s: Time behind the last frame, once it is decoded.
+    """
+
+    def __init__(
+        self,
+        source: str | Readable | BinaryIO,
+        name: str,
+        *,
+        track: int | None = None,
+        formats: str | None = CONTAINERS,
+        timeout_s: float | None = None,
+        options: dict[str, str] | None = None,
+    ) -> None:
+        """Open a URL or a stream of bytes, and find its audio.
+
+        Args:
+            source: A URL, or what has the bytes; with ``seek`` if they can be read anywhere.
+            name: What to call it in messages.
+            track: Which audio track, from 1; None for the one that the container prefers.
+            formats: What FFmpeg may read, as names separated by commas; None for all.
+            timeout_s: How long to wait for an answer.
+            options: More options of FFmpeg's demuxer.
+
+        Raises:
+            AudioDecodeError: It does not open, or has no audio.
+            AudioInputError: It has no such track.
+        """
+        self._av = _pyav(name)
+        self._name = name
+        options = dict(options or {})
+        if formats is not None:
+            options["format_whitelist"] = formats
+        try:
+            self._container: Any = self._av.open(source, timeout=timeout_s, options=options)
+        except (self._av.error.FFmpegError, OSError, ValueError) as error:
+            if isinstance(error, AudioDecodeError):
+                raise
+            raise AudioDecodeError(self._why_not(error, timeout_s)) from error
+        try:
+            self._stream = self._chosen(track)
+        except (AudioDecodeError, AudioInputError):
+            self._container.close()
+            raise
+        self.sample_rate: int = self._stream.rate
+        self.is_endless: bool = self._container.duration is None
+        self.format: str = self._container.format.name.split(",")[0]
+        self.end_s = 0.0
+        self._flac_block = self._lost_s = 0.0
+        self._base_s: float | None = 0.0 if self.format in _ABSOLUTE else None
+        if self.format in _RELATIVE:
+            self._base_s = (self._container.start_time or 0) / 1e6
+        if self.format == "ogg" and self._base_s is not None and self._base_s < _LOST_BEGINNING_S:
+            self._lost_s, self._base_s = self._base_s, 0.0
+
+    def blocks(
+        self, block_s: float, *, origin_s: float = 0.0, promised_s: float | None = None
+    ) -> Iterator[Block]:
+        """Yield blocks of at most ``block_s`` seconds; what could not be decoded is silence.
+
+        Args:
+            block_s: Longest block in seconds.
+            origin_s: Where it begins, if it follows another recording.
+            promised_s: How long it should be, where that is known.
+
+        Raises:
+            AudioDecodeError: Behind the last block, if something is missing.
+        """
+        line = Timeline(block_s, origin_s, has_pauses=self._stream.codec_context.name in _PAUSING)
+        damage = Damage(self._name, counts_bytes=self.format in _RAW)
+        try:
+            if self.tracks > 1:
+                number = self._container.streams.audio.index(self._stream) + 1
+                message = f"{self.tracks} audio tracks: {number} is heard; --track has the others"
+                yield from line.warn("tracks", message)
+            if self._lost_s > SLACK_S:
+                yield from line.warn("gap", f"no audio from 0.00 to {self._lost_s:.2f} s")
+            for packet in self._packets(damage, line):
+                yield from self._decoded(packet, damage, line)
+            yield from line.flush()
+        finally:
+            self.end_s = line.end_s
+        if isinstance(damage.broken, AudioDecodeError):
+            msg = f"{self._name} is truncated at {line.end_s:.2f} s: {damage.broken}"
+            raise AudioDecodeError(msg)
+        stated_s = self._stated_s()
+        promised_s = (promised_s or stated_s or 0.0) + damage.promised_s
+        has_stamps = self.format in ("matroska", "flac", "flv", "ogg")
+        got_s = line.end_s - origin_s if has_stamps else line.heard_s
+        slack_s = SLACK_S if self.format == "flac" else LOSSY_SLACK_S
+        if promised_s - got_s > slack_s:
+            msg = f"{self._name} is truncated at {line.end_s:.2f} s: its header promises "
+            raise AudioDecodeError(msg + f"{promised_s:.2f} s")
+        if not promised_s:
+            yield from damage.check_end(line)
+        elif self.format in _COUNTED and self._container.size > _MOST_TAGS * damage.last_byte:
+            msg = f"{self._name} goes on behind its end at {line.end_s:.2f} s: that is not heard"
+            raise AudioDecodeError(msg)
+
+    def close(self) -> None:
+        """Close the audio."""
+        self._container.close()
+
+    def _chosen(self, track: int | None) -> Any:
+        """Return the audio track to hear."""
+        streams = self._container.streams.audio
+        self.tracks = len(streams)
+        if track is not None and not 1 <= track <= max(1, self.tracks):
+            msg = f"{self._name} has {self.tracks} audio tracks, and no track {track}"
+            raise AudioInputError(msg)
+        if not streams:
+            msg = f"{self._name} has no audio in it"
+            raise AudioDecodeError(msg)
+        if track is None:
+            usual = [s for s in streams if s.disposition & s.disposition.default and _rate(s)]
+            stream = (usual or [s for s in streams if _rate(s)] or streams)[0]
+        else:
+            stream = streams[track - 1]
+        if not _rate(stream):
+            msg = f"{self._name} has no audio in it that can be decoded"
+            raise AudioDecodeError(msg)
+        return stream
+
+    def _packets(self, damage: Damage, line: Timeline) -> Iterator[Any]:
+        """Yield packets, past places where reading fails."""
+        faults = 0
+        while True:
+            before = line.end_s
+            try:
+                yield from self._container.demux(self._stream)
+            except _again(self._av) as error:
+                faults = faults + 1 if line.end_s == before else 1
+                if faults > _MOST_FAULTS:
+                    damage.broken = None if isinstance(error, BlockingIOError) else error
+                    return
+            except AudioDecodeError as error:  # of the stream of bytes itself
+                damage.broken = error
+                return
+            except (self._av.error.FFmpegError, OSError) as error:
+                damage.broken = error
+                return
+            else:
+                return
+
+    def _decoded(self, packet: Any, damage: Damage, line: Timeline) -> Iterator[Block]:
+        if self.format == "mp3" and packet.size and damage.is_no_sound(packet):
+            return
+        if self.format == "flac" and packet.size:
+            self._stamp_flac(packet)
+        try:
+            frames = packet.decode()
+        except (self._av.error.FFmpegError, ValueError):
+            damage.lost(packet)
+            return
+        for frame in frames:
+            if not frame.samples or not frame.sample_rate:
+                continue
+            stamp_s = None
+            if self._base_s is not None and frame.pts is not None:
+                stamp_s = float(frame.pts * frame.time_base) - self._base_s
+            if damage.is_untold:
+                yield from damage.told(line, has_stamps=stamp_s is not None)
+            yield from line.add(_floats(frame), frame.sample_rate, stamp_s)
+            damage.decoded(packet, frame)
+
+    def _stamp_flac(self, packet: Any) -> None:
+        """Give a packet the time that its frame has: FFmpeg only counts frames."""
+        if not self._flac_block and packet.duration:
+            self._flac_block = float(packet.duration * packet.time_base) * self.sample_rate
+        sample = flac_sample(bytes(memoryview(packet)[:16]), self._flac_block)
+        if sample is None or not packet.time_base:
+            return
+        packet.pts = round(sample / self.sample_rate / packet.time_base)
+        if self._base_s is None:
+            self._base_s = float(packet.pts * packet.time_base)
+
+    def _stated_s(self) -> float | None:
+        """Return how long the container says it is, where it does not guess."""
+        if self.format in _STATED and self._stream.duration is not None:
+            return float(self._stream.duration * self._stream.time_base)
+        container = self._container
+        is_alone = self.format in ("matroska", "flv") and len(container.streams) == 1
+        if is_alone and container.duration:
+            return float(container.duration / 1e6)
+        return None
+
+    def _why_not(self, error: Exception, timeout_s: float | None) -> str:
+        if timeout_s is None:
+            return f"{self._name} is not audio, or in no format that can be read"
+        timed_out = isinstance(error, self._av.error.ExitError | TimeoutError)
+        why = f"no answer for {timeout_s:g} s" if timed_out else getattr(error, "strerror", error)
+        return f"{self._name} does not open: {why}"
+
+
+def _rate(stream: Any) -> int:
+    """Return the rate in Hz that a track says, 0 if nothing is known of it."""
+    return getattr(stream, "rate", None) or 0  # a codec that FFmpeg has not has none
+
+
+def _again(av: Any) -> tuple[type[Exception], ...]:
+    """Return the errors after which reading may go on."""
+    return av.error.InvalidDataError, av.error.UndefinedError, av.error.BlockingIOError
+
+
+def _floats(frame: Any) -> Frames:
+    """Return a frame as float32 ``[frames, channels]`` in [-1, 1]."""
+    kind, channels, count = frame.format.name, frame.layout.nb_channels, frame.samples
+    dtype = _DTYPES[kind.removesuffix("p")]
+    if channels == 1:
+        samples = np.frombuffer(frame.planes[0], dtype, count)[:, np.newaxis]
+    elif kind.endswith("p"):
+        samples = np.stack([np.frombuffer(plane, dtype, count) for plane in frame.planes], axis=1)
+    else:
+        samples = np.frombuffer(frame.planes[0], dtype, count * channels).reshape(-1, channels)
+    if dtype == np.float32:
+        return samples.copy()  # the frame's memory is the decoder's
+    if dtype == np.float64:
+        with np.errstate(over="ignore"):
+            return samples.astype(np.float32)
+    if dtype == np.uint8:
+        return np.asarray((samples.astype(np.float32) - 128) / 128, np.float32)
+    scale = np.float32(2.0 ** (1 - 8 * samples.dtype.itemsize))
+    return np.asarray(samples.astype(np.float32) * scale, np.float32)
+
+
+def _pyav(name: str) -> Any:
+    try:
+        import av
+    except ImportError as error:
+        msg = f"{name} is in no format that libsndfile reads: pip install 'ser-rt[media]'"
+        raise AudioDecodeError(msg) from error
+    return av

@@ -1,0 +1,82 @@
+"""What a file or stream is, told by its first bytes."""
+
+from __future__ import annotations
+
+from ser_rt.audio.decoding.mp3 import frame_bytes, tag_bytes
+
+SNIFFED_BYTES = 4096
+"""With so many bytes every format below is known, if a tag before it is not longer."""
+
+CHUNKED = {"WAV", "RF64", "AIFF", "CAF", "W64"}
+
+SAMPLES = CHUNKED | {"AU"}
+"""What libsndfile reads as fast as anything: samples as they are, or a simple code of them."""
+
+_MARKS: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"fLaC", "FLAC"),
+    (0, b"OggS", "Ogg"),
+    (0, b"\x1a\x45\xdf\xa3", "Matroska or WebM"),
+    (0, b"RF64", "RF64"),
+    (0, b"BW64", "RF64"),
+    (0, b"caff", "CAF"),
+    (0, b".snd", "AU"),
+    (0, b"riff\x2e\x91\xcf\x11", "W64"),
+    (0, bytes.fromhex("3026b2758e66cf11"), "ASF or WMA"),
+    (0, b"FLV\x01", "FLV"),
+    (0, b"#!AMR", "AMR"),
+    (0, b"wvpk", "WavPack"),
+    (0, b"TTA1", "TTA"),
+    (0, b"MAC ", "Monkey's Audio"),
+    (0, b"MPCK", "Musepack"),
+    (0, b"MP+", "Musepack"),
+    (0, b"tBaK", "TAK"),
+    (0, b".RMF", "RealMedia"),
+    (0, b"NIST_1A", "NIST SPHERE"),
+    (0, b"Creative Voice File", "VOC"),
+    (0, b"DSD ", "DSF"),
+    (0, b"nut/multimedia container", "NUT"),
+    (0, b"\x00\x00\x01\xba", "MPEG"),
+    (0, b"\x7f\xfe\x80\x01", "DTS"),
+    *((4, box, "MP4") for box in (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"wide", b"sidx")),
+    *((4, box, "MP4") for box in (b"free", b"skip", b"pnot")),
+    (8, b"WAVE", "WAV"),
+    (8, b"AVI ", "AVI"),
+    (8, b"AIFF", "AIFF"),
+    (8, b"AIFC", "AIFF"),
+)
+_NEEDED = {"WAV": (b"RIFF", b"RIFX"), "AVI": (b"RIFF",), "AIFF": (b"FORM",)}
+_TS_PACKET = 188
+
+
+def sniff(head: bytes) -> str | None:
+    """Return the name of the format that begins so; None for what may be anything, as raw samples.
+
+    Args:
+        head: The first bytes, `SNIFFED_BYTES` if there are so many.
+    """
+    for at, mark, name in _MARKS:
+        if head[at : at + len(mark)] == mark and head.startswith(_NEEDED.get(name, b"")):
+            return name
+    if size := tag_bytes(head):
+        behind = sniff(head[size:]) if size + 16 < len(head) else None
+        return behind or "MP3"
+    if len(head) > 2 * _TS_PACKET and set(head[: 2 * _TS_PACKET + 1 : _TS_PACKET]) == {0x47}:
+        return "MPEG-TS"
+    for name, length in (("MP3", frame_bytes(head)), ("AAC", _adts_bytes(head))):
+        if 0 < length <= len(head) and _repeats(head, length):
+            return name
+    return "AC-3" if head[:2] == b"\x0b\x77" and len(head) > 5 and head[5] >> 3 <= 16 else None
+
+
+def _repeats(head: bytes, length: int) -> bool:
+    """Return whether the second frame begins as the first one: two bytes alone may be chance."""
+    second = head[length : length + 2]
+    return len(second) < 2 or (second[0] == head[0] and second[1] & 0xFE == head[1] & 0xFE)
+
+
+def _adts_bytes(head: bytes) -> int:
+    """Return the length of the ADTS frame (AAC) that begins so; 0 if it is none."""
+    if len(head) < 6 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0 or head[2] >> 2 & 15 > 12:
+        return 0
+    length = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
+    return length if length > 7 else 0

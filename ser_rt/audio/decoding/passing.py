@@ -1,0 +1,150 @@
+"""Bytes on their way from a stream to a decoder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ser_rt.audio.block import Readable
+from ser_rt.audio.decoding.chunked import SLACK_BYTES
+from ser_rt.audio.decoding.containers import stated_bytes
+from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff
+from ser_rt.audio.decoding.mp3 import tag_bytes
+from ser_rt.audio.decoding.watch import StructureWatcher
+from ser_rt.errors import AudioDecodeError
+
+_BLOCK = 1 << 16
+_LONGEST_TAG, _MOST_ZEROS = 1 << 26, 1 << 20
+_LEAST = 16
+"""Bytes from which `StructureWatcher` knows what they are."""
+
+
+def first_bytes(read: Callable[[int], bytes]) -> bytes:
+    """Read the beginning of a recording, past tags and zeros that stand before it."""
+    head = _more(read, b"", SNIFFED_BYTES)
+    while (size := tag_bytes(head)) and size < _LONGEST_TAG:
+        head = _more(read, _more(read, head, size)[size:], SNIFFED_BYTES)
+    zeros = len(head) - len(head.lstrip(b"\0"))
+    if sniff(head) is not None or not zeros:
+        return head
+    while zeros == len(head) and zeros < _MOST_ZEROS:
+        longer = _more(read, head, zeros + SNIFFED_BYTES)
+        if len(longer) == len(head):
+            return head
+        head, zeros = longer, len(longer) - len(longer.lstrip(b"\0"))
+    head = _more(read, head, zeros + SNIFFED_BYTES)
+    # The size of an MP4 box begins with zeros of its own.
+    begins = (head[zeros - n :] for n in range(min(4, zeros + 1)))
+    return next((begin for begin in begins if sniff(begin) is not None), head)
+
+
+def _more(read: Callable[[int], bytes], data: bytes, count: int) -> bytes:
+    while len(data) < count and (more := read(count - len(data))):
+        data += more
+    return data
+
+
+class PutBack:
+    """A stream with what was read of it before it."""
+
+    def __init__(self, head: bytes, stream: Readable) -> None:
+        """Give ``head`` first."""
+        self._head, self._stream = head, stream
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes; none at the end."""
+        if not self._head:
+            return self._stream.read(size)
+        data, self._head = self._head[:size], self._head[size:]
+        return data
+
+    def close(self) -> None:
+        """Close the stream, if it can be closed."""
+        close = getattr(self._stream, "close", None)
+        if close is not None:
+            close()
+
+
+class Passing:
+    """A stream that ends where a recording does, and goes on with the next.
+
+    Attributes:
+        waited_s: Seconds spent waiting for bytes.
+    """
+
+    def __init__(self, stream: Readable) -> None:
+        """Pass the bytes of a stream on."""
+        self._stream, self.waited_s = stream, 0.0
+        self._next = self._head = b""
+        self._count, self._is_over = 0, False
+        self._watch: StructureWatcher | None = None
+
+    @property
+    def head(self) -> bytes:
+        """The first bytes of the recording, as far as they have come."""
+        return self._head
+
+    @property
+    def missing(self) -> str:
+        """Why the recording is known to be cut off; empty if it is not."""
+        stated = stated_bytes(self._head)
+        if stated is not None and stated - self._count > SLACK_BYTES:
+            return f"its header promises {stated} bytes, and {self._count} came"
+        return "" if self._watch is None else self._watch.missing
+
+    @property
+    def has_no_end_mark(self) -> bool:
+        """Whether the recording lacks the mark that its last part should have."""
+        return self._watch is not None and self._watch.has_no_end_mark
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes; none at the end of the recording.
+
+        Raises:
+            AudioDecodeError: The stream cannot be read.
+        """
+        if self._is_over:
+            return b""
+        data = self._taken(size)
+        if self._watch is None:
+            while len(data) < _LEAST and (more := self._taken(size)):
+                data += more
+            self._watch = StructureWatcher(data)
+        self._head += data[: max(0, SNIFFED_BYTES - len(self._head))]
+        cut = self._watch.feed(data)
+        if cut is not None:
+            self._is_over = True
+            self._next = cut.begun + data[cut.at :] + self._next
+            data = data[: cut.at]
+        self._count += len(data)
+        return data
+
+    def _taken(self, size: int) -> bytes:
+        if not self._next:
+            return self._from_stream(size)
+        data, self._next = self._next[:size], self._next[size:]
+        return data
+
+    def drain(self) -> None:
+        """Read what the decoder has left of the recording."""
+        while self.read(_BLOCK):
+            pass
+
+    def go_on(self) -> bool:
+        """Begin with the next recording; return whether there is one."""
+        is_more = self._is_over
+        if is_more:
+            self._head, self._count, self._is_over, self._watch = b"", 0, False, None
+        return is_more
+
+    def _from_stream(self, size: int) -> bytes:
+        before = time.monotonic()
+        try:
+            return self._stream.read(size)
+        except OSError as error:
+            if isinstance(error, AudioDecodeError):
+                raise
+            msg = f"the input cannot be read: {error.strerror or error}"
+            raise AudioDecodeError(msg) from error
+        finally:
+            self.waited_s += time.monotonic() - before

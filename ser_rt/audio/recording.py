@@ -1,0 +1,99 @@
+"""Audio on its way to the engine, for others to see as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import soundfile
+
+from ser_rt.audio.chunk import AudioChunk, AudioSource
+from ser_rt.errors import OutputError
+from ser_rt.files.names import encodable, printable
+
+MAX_GAP_S = 60
+"""A recording keeps gaps as silence, but none longer than this."""
+
+
+class Tee(AudioSource):
+    """A source that shows each chunk to some functions before it yields it."""
+
+    def __init__(self, source: AudioSource, *taps: Callable[[AudioChunk], None]) -> None:
+        """Wrap a source."""
+        self._source, self._taps = source, taps
+
+    def __enter__(self) -> Self:
+        """Open the source."""
+        self._source.__enter__()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Close the source."""
+        self._source.__exit__(*exc_info)
+
+    def close(self) -> None:
+        """End the source's iteration."""
+        self._source.close()
+
+    def __iter__(self) -> Iterator[AudioChunk]:
+        """Yield the chunks of the source."""
+        for chunk in self._source:
+            for tap in self._taps:
+                tap(chunk)
+            self.waited_s = self._source.waited_s
+            self.dropped_samples = self._source.dropped_samples
+            self.drift_ppm = self._source.drift_ppm
+            yield chunk
+        self.waited_s = self._source.waited_s
+
+
+class Recorder:
+    """Writes what the engine hears to a FLAC file, gaps as silence, so that times agree."""
+
+    def __init__(self, path: Path, sample_rate: int) -> None:
+        """Open the file for writing.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        self._path, self._sample_rate = path, sample_rate
+        self._next_sample: int | None = None
+        try:
+            path.open("wb").close()  # says why it cannot, which libsndfile does not
+            self._file = soundfile.SoundFile(
+                encodable(path), "w", sample_rate, channels=1, format="FLAC", subtype="PCM_16"
+            )
+        except (soundfile.LibsndfileError, OSError) as error:
+            msg = f"{printable(path)} cannot be written: {getattr(error, 'strerror', error)}"
+            raise OutputError(msg) from error
+
+    def __call__(self, chunk: AudioChunk) -> None:
+        """Write a chunk."""
+        if not len(chunk.samples):
+            return
+        start = chunk.start if self._next_sample is None else self._next_sample
+        gap = min(chunk.start - start, MAX_GAP_S * self._sample_rate)
+        self._next_sample = chunk.start + len(chunk.samples)
+        try:
+            if gap:
+                self._file.write(np.zeros(gap, np.int16))
+            # Scaled as it is read: int16 audio comes back as it was.
+            scaled = np.clip(np.rint(chunk.samples * 32768.0), -32768, 32767)
+            self._file.write(scaled.astype(np.int16))
+        except (soundfile.LibsndfileError, OSError) as error:
+            msg = f"{printable(self._path)} cannot be written: {error}"
+            raise OutputError(msg) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        """Return the open recorder."""
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Close the file."""
+        self.close()

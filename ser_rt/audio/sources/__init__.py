@@ -1,0 +1,24 @@
+"""Where audio comes from: one file per source, one entry each in `SOURCES`."""
+
+from importlib import import_module
+from typing import Any
+
+from ser_rt.audio.chunk import AudioSource
+
+SOURCES: dict[str, str] = {
+    "file": "ser_rt.audio.sources.file:FileSource",
+    "microphone": "ser_rt.audio.sources.microphone:MicrophoneSource",
+    "pcm": "ser_rt.audio.sources.pcm:PcmSource",
+    "wav": "ser_rt.audio.sources.wav:WavStreamSource",
+    "network": "ser_rt.audio.sources.network:NetworkSource",
+    "push": "ser_rt.audio.sources.push:PushSource",
+    "arrays": "ser_rt.audio.sources.arrays:ArraySource",
+}
+"""Class of each source, loaded when it is used: they need different libraries."""
+
+
+def make_source(name: str, *args: Any, **settings: Any) -> AudioSource:
+    """Make the source of that name; it opens when it is entered."""
+    module, _, attribute = SOURCES[name].partition(":")
+    source: AudioSource = getattr(import_module(module), attribute)(*args, **settings)
+    return source

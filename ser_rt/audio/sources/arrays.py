@@ -1,0 +1,46 @@
+"""Arrays that a program hands over, of any rate and size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ser_rt.audio.block import Block
+from ser_rt.audio.chunk import AudioChunk, AudioSource, as_array, checked_rate
+from ser_rt.audio.converter import BlockConverter, Channel
+from ser_rt.constants import SAMPLE_RATE
+
+
+class ArraySource(AudioSource):
+    """Numpy arrays ``[samples]`` or ``[samples, channels]``, float in [-1, 1] or int16.
+
+    Raises:
+        AudioInputError: An array of another type, with NaN or infinity, or out of range.
+    """
+
+    def __init__(
+        self,
+        arrays: Iterable[npt.NDArray[Any]],
+        sample_rate: int = SAMPLE_RATE,
+        *,
+        rate: float = SAMPLE_RATE,
+        channel: Channel = None,
+    ) -> None:
+        """Name the arrays, the rate in Hz to convert to, the rate they have, and what to hear."""
+        self._arrays, self._rate = arrays, checked_rate(rate)
+        self._converter = BlockConverter(sample_rate, channel=channel)
+
+    def __iter__(self) -> Iterator[AudioChunk]:
+        """Yield chunks of a second at most, so that events of a long array come early."""
+        frame = 0
+        for array in self._arrays:
+            samples = np.atleast_1d(as_array(array))
+            for start in range(0, len(samples), self._rate):
+                block = samples[start : start + self._rate]
+                block = block[:, np.newaxis] if block.ndim == 1 else block
+                yield from self._converter.feed(Block(block, self._rate, frame / self._rate))
+                frame += len(block)
+        yield from self._converter.flush()

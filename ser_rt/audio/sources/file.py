@@ -1,0 +1,130 @@
+"""A recording, as fast as it can be read or at the pace of the clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self
+
+from ser_rt.audio.block import Block, Decoder
+from ser_rt.audio.chunk import AudioChunk, AudioSource
+from ser_rt.audio.converter import BlockConverter, Channel
+from ser_rt.audio.decoding.decoders import open_audio
+from ser_rt.constants import SAMPLE_RATE
+from ser_rt.errors import AudioDecodeError, AudioInputError, NoAudioError
+from ser_rt.files.names import printable
+
+BLOCK_S, REALTIME_BLOCK_S = 0.25, 0.1
+
+
+class FileSource(AudioSource):
+    """Reads a file block by block: an hour takes no more memory than a minute.
+
+    Raises:
+        AudioNotFoundError: There is no such file (on entering).
+        AudioDecodeError: It is not audio, or holds none (on entering); something of it is missing
+            (behind the last chunk).
+        AudioInputError: It has no such track or channel.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        sample_rate: int = SAMPLE_RATE,
+        *,
+        realtime: bool = False,
+        track: int | None = None,
+        channel: Channel = None,
+        open_file: Callable[..., Decoder] = open_audio,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Name the file and what to hear of it.
+
+        Args:
+            path: The file.
+            sample_rate: Rate in Hz to convert to.
+            realtime: Whether to follow the clock.
+            track: Which audio track, from 1; None for the one that the container prefers.
+            channel: Which channel, from 1; ``"all"`` for each by itself; None for their mean.
+            open_file: What opens it.
+            clock: Monotonic time in seconds.
+            sleep: Waits for some seconds.
+        """
+        self._path, self._sample_rate = path, sample_rate
+        self._realtime, self._track, self._channel = realtime, track, channel
+        self._open_file, self._clock, self._sleep = open_file, clock, sleep
+        self._decoder: Decoder | None = None
+
+    def __enter__(self) -> Self:
+        """Open the file."""
+        if self._decoder is None:
+            self._decoder = self._open_file(self._path, track=self._track)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Close the file."""
+        if self._decoder is not None:
+            self._decoder.close()
+            self._decoder = None
+
+    def __iter__(self) -> Iterator[AudioChunk]:
+        """Yield the file's chunks."""
+        if self._decoder is None:
+            with self:
+                yield from self
+            return
+        converter = BlockConverter(
+            self._sample_rate,
+            channel=self._channel,
+            is_live=self._realtime,
+            repairs=True,
+            clock=self._clock,
+        )
+        started_at, has_audio = self._clock(), False
+        waited_s = self._decoder.waited_s
+        try:
+            block_s = REALTIME_BLOCK_S if self._realtime else BLOCK_S
+            for block in self._decoder.blocks(block_s):
+                has_audio |= len(block.samples) > 0
+                for chunk in self._converted(block, converter, started_at):
+                    if len(chunk.samples) or chunk.warnings:
+                        yield chunk
+                self.waited_s += self._decoder.waited_s - waited_s
+                waited_s = self._decoder.waited_s
+        except AudioDecodeError:
+            yield from _rest(converter)
+            raise
+        if not has_audio:
+            msg = f"{printable(self._path)} holds no audio"
+            raise NoAudioError(msg)
+        yield from _rest(converter)
+
+    def _converted(
+        self, block: Block, converter: BlockConverter, started_at: float
+    ) -> Iterator[AudioChunk]:
+        end_s = block.start_s + len(block.samples) / block.sample_rate
+        due_at = self._wait_until(started_at + end_s) if self._realtime else None
+        queue_s = 0.0 if due_at is None else max(0.0, self._clock() - due_at)
+        try:
+            yield from converter.feed(block, due_at, queue_s)
+        except AudioInputError as error:
+            if isinstance(self._channel, int) and self._channel > block.samples.shape[1]:
+                msg = f"{printable(self._path)}: {error}"
+                raise AudioInputError(msg) from error
+            msg = f"{printable(self._path)} is damaged near {end_s:.2f} s: {error}"
+            raise AudioDecodeError(msg) from error
+
+    def _wait_until(self, due_at: float) -> float:
+        before = self._clock()
+        if before < due_at:
+            self._sleep(due_at - before)
+            self.waited_s += self._clock() - before
+        return due_at
+
+
+def _rest(converter: BlockConverter) -> Iterator[AudioChunk]:
+    for chunk in converter.flush():
+        if len(chunk.samples) or chunk.warnings:
+            yield chunk

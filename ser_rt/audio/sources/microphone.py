@@ -1,0 +1,228 @@
+"""A microphone that survives a real day: it is watched, and opened again when it is lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Self
+
+import numpy as np
+
+from ser_rt.audio.block import SourceWarning
+from ser_rt.audio.chunk import MAX_PEAK, SILENCE, AudioChunk, AudioSource, ChunkMaker, checked_rate
+from ser_rt.audio.sources.block_queue import QueuedBlock
+from ser_rt.audio.sources.capture import Capture, open_capture
+from ser_rt.audio.sources.devices import Device, Driver, find_device
+from ser_rt.audio.sources.portaudio import PORTAUDIO
+from ser_rt.checks import whole
+from ser_rt.classifier import FloatArray
+from ser_rt.constants import SAMPLE_RATE
+from ser_rt.errors import ConfigError, DeviceError
+
+SILENT_S = 1.0
+"""A device that delivers nothing for this long is lost."""
+
+POLL_S = 0.25
+FIRST_RETRY_S, MAX_RETRY_S, RETRY_GROWTH = 0.25, 2.0, 1.5
+
+
+class MicrophoneSource(AudioSource):
+    """Listens to a device until it is closed.
+
+    PortAudio's thread only copies and queues. When the queue is full its oldest block is dropped
+    and counted; the chunks after it keep their place in time, and so do those after the device
+    was lost. The device is asked for the model's rate, and opened at its own if it refuses.
+
+    Raises:
+        DeviceError: No PortAudio, no such device, it does not open, or it is lost and
+            ``reconnect`` is off.
+    """
+
+    def __init__(
+        self,
+        device: str | int | None = None,
+        sample_rate: int = SAMPLE_RATE,
+        *,
+        rate: int | None = None,
+        channel: int | None = None,
+        reconnect: bool = True,
+        driver: Driver = PORTAUDIO,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Name a device.
+
+        Args:
+            device: Its number, or part of its name; None for the default one.
+            sample_rate: Rate in Hz to convert to.
+            rate: Rate in Hz to open it at; None tries ``sample_rate``, then the device's own.
+            channel: Which channel to hear, from 1; None for the mean of the first two.
+            reconnect: Whether to wait for a lost device and open it again.
+            driver: The sound system.
+            clock: Monotonic time in seconds.
+        """
+        number = whole(channel)
+        if channel is not None and (number is None or number < 1):
+            msg = f"channels count from 1, not {channel!r}"
+            raise ConfigError(msg)
+        self._wanted, self._sample_rate = device, sample_rate
+        self._rate = None if rate is None else checked_rate(rate)
+        self._channel, self._reconnect = number, reconnect
+        self._driver, self._clock = driver, clock
+        self._capture: Capture | None = None
+        self._closing = threading.Event()
+        self._origin_s: float | None = None
+        self._next_sample = 0
+        self._lost_at: float | None = None
+        self.device: Device | None = None
+
+    def __enter__(self) -> Self:
+        """Open the device and start listening."""
+        if self._capture is None:
+            self._closing.clear()
+            self._capture = self._open()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Stop at once."""
+        self.close()
+        if self._capture is not None:
+            self._capture.stream.close()
+            self._capture = None
+
+    def close(self) -> None:
+        """End the iteration; callable from any thread."""
+        self._closing.set()
+        if self._capture is not None:
+            self._capture.queue.wake()
+
+    def __iter__(self) -> Iterator[AudioChunk]:
+        """Yield chunks as they are captured."""
+        if self._capture is None:
+            self.__enter__()
+        while self._capture is not None and not self._closing.is_set():
+            yield from self._heard(self._capture)
+            if self._closing.is_set():
+                return
+            name = self.device.name if self.device else self._wanted
+            why = self._capture.fault
+            if not self._reconnect:
+                msg = f"microphone {name!r} is lost: {why}"
+                raise DeviceError(msg)
+            if self._lost_at is None:
+                self._lost_at = self._clock()
+                warning = SourceWarning("device_lost", f"microphone {name!r} is lost: {why}")
+                yield AudioChunk(
+                    SILENCE, self._next_sample, self._lost_at, is_live=True, warnings=(warning,)
+                )
+            self._capture.stream.close()
+            self._capture = self._opened_again()
+
+    def _heard(self, capture: Capture) -> Iterator[AudioChunk]:
+        """Yield the chunks of one capture until it is lost."""
+        block = self._next_block(capture)
+        if block is None:
+            return
+        health = capture.health
+        maker = self._maker(capture, block)
+        expected_frame, shift, captured_at = 0, 0, block.captured_at
+        while block is not None:
+            first_frame = block.first_frame + shift
+            end_frame = first_frame + len(block.samples)
+            if block.has_lost:
+                missing = health.lost_frames(end_frame, block.captured_at)
+                first_frame, end_frame, shift = (
+                    first_frame + missing, end_frame + missing, shift + missing,
+                )  # fmt: skip
+            lost = first_frame - expected_frame
+            if lost:
+                yield self._noted(maker.flush(captured_at))
+                self.dropped_samples += round(lost * self._sample_rate / capture.sample_rate)
+                maker.jump(first_frame)
+            if lost or block.has_lost:
+                lost_ms = 1e3 * lost / capture.sample_rate
+                maker.warn("overflow", f"{lost_ms:.0f} ms of audio were dropped")
+            samples = _checked(block.samples, maker)
+            for warning in health.feed(samples, end_frame, block.captured_at):
+                maker.warn(*warning)
+            expected_frame, captured_at = end_frame, block.captured_at
+            queue_s = self._clock() - captured_at
+            yield self._noted(maker.feed(self._mixed(samples), captured_at, queue_s))
+            self.drift_ppm = health.drift_ppm
+            block = self._next_block(capture)
+        yield self._noted(maker.flush(captured_at))
+
+    def _maker(self, capture: Capture, first: QueuedBlock) -> ChunkMaker:
+        """Return a converter whose first sample has its place in time."""
+        first_at = first.captured_at - len(first.samples) / capture.sample_rate
+        if self._origin_s is None:
+            self._origin_s = first_at
+        start = round((first_at - self._origin_s) * self._sample_rate)
+        maker = ChunkMaker(
+            capture.sample_rate,
+            self._sample_rate,
+            is_live=True,
+            start=max(start, self._next_sample),
+            clock=self._clock,
+        )
+        if self._lost_at is not None:
+            away_s = self._clock() - self._lost_at
+            name = self.device.name if self.device else self._wanted
+            maker.warn("device_back", f"microphone {name!r} is back after {away_s:.1f} s")
+            self._lost_at = None
+        return maker
+
+    def _noted(self, chunk: AudioChunk) -> AudioChunk:
+        self._next_sample = chunk.start + len(chunk.samples)
+        return chunk
+
+    def _next_block(self, capture: Capture) -> QueuedBlock | None:
+        """Wait for a block; None if the device is lost or the source is closed."""
+        before = self._clock()
+        try:
+            while not self._closing.is_set():
+                block = capture.queue.get(POLL_S)
+                if block is not None:
+                    return block
+                if not capture.stream.is_active:
+                    capture.fault = "it has stopped"
+                    return None
+                if self._clock() - capture.last_at > SILENT_S:
+                    capture.fault = f"it delivered nothing for {SILENT_S:g} s"
+                    return None
+            return None
+        finally:
+            self.waited_s += self._clock() - before
+
+    def _mixed(self, samples: FloatArray) -> FloatArray:
+        return samples if self._channel is None else samples[:, self._channel - 1]
+
+    def _open(self) -> Capture:
+        device = self.device = find_device(self._driver.devices(), self._wanted)
+        rates = [self._rate] if self._rate else [self._sample_rate, device.sample_rate]
+        return open_capture(
+            self._driver, device, rates, self._channel, self._sample_rate, self._clock
+        )
+
+    def _opened_again(self) -> Capture | None:
+        """Look for the device, less and less often, until it is back or the source is closed."""
+        before, wait_s = self._clock(), FIRST_RETRY_S
+        try:
+            while not self._closing.wait(wait_s):
+                wait_s = min(RETRY_GROWTH * wait_s, MAX_RETRY_S)
+                try:
+                    self._driver.restart()
+                    return self._open()
+                except DeviceError:
+                    continue
+            return None
+        finally:
+            self.waited_s += self._clock() - before
+
+
+def _checked(samples: FloatArray, maker: ChunkMaker) -> FloatArray:
+    """Return samples with silence in place of what is no number."""
+    if not np.isfinite(samples).all():
+        maker.warn("bad_samples", "the device delivered samples that are no numbers")
+        samples = np.nan_to_num(samples, posinf=0.0, neginf=0.0)
+    return np.clip(samples, -MAX_PEAK, MAX_PEAK)

@@ -1,0 +1,185 @@
+"""Audio by URL: a recording is heard once, a live stream is opened again if it is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Self
+
+import numpy as np
+
+from ser_rt.audio.block import Decoder, SourceWarning
+from ser_rt.audio.chunk import SILENCE, AudioChunk, AudioSource
+from ser_rt.audio.converter import BlockConverter, Channel
+from ser_rt.audio.decoding.url import is_live, open_url
+from ser_rt.classifier import FloatArray
+from ser_rt.constants import SAMPLE_RATE
+from ser_rt.errors import AudioDecodeError, AudioInputError
+
+TIMEOUT_S = 5.0
+FIRST_RETRY_S, MAX_RETRY_S, RETRY_GROWTH = 0.5, 10.0, 2.0
+BLOCK_S = 0.04
+COMPARED_S = 1.0
+"""A stream that begins anew with the second that it began with is no live stream."""
+
+
+class _RepeatedError(AudioDecodeError):
+    """What comes was heard before."""
+
+
+class NetworkSource(AudioSource):
+    """Audio of a URL. It is live where its length is not known.
+
+    Raises:
+        AudioDecodeError: It does not answer in time, or is not audio (on entering); something of a
+            recording is missing; a live stream is lost and ``reconnect`` is off.
+        AudioInputError: It has no such track or channel.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        sample_rate: int = SAMPLE_RATE,
+        *,
+        reconnect: bool = True,
+        track: int | None = None,
+        channel: Channel = None,
+        timeout_s: float = TIMEOUT_S,
+        open_stream: Callable[..., Decoder] = open_url,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Name the URL, the rate in Hz to convert to, what to hear, and how long to wait."""
+        self._url, self._sample_rate, self._reconnect = url, sample_rate, reconnect
+        self._track, self._channel = track, channel
+        self._timeout_s, self._open_stream = timeout_s, open_stream
+        self._clock, self._sleep = clock, sleep
+        self._decoder: Decoder | None = None
+        self._origin_s = 0.0
+        self._next_sample = 0
+        self._first: FloatArray = SILENCE
+
+    def __enter__(self) -> Self:
+        """Open the stream."""
+        if self._decoder is None:
+            self._decoder = self._opened()
+            self._origin_s = self._clock()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Close the stream."""
+        if self._decoder is not None:
+            self._decoder.close()
+            self._decoder = None
+
+    def __iter__(self) -> Iterator[AudioChunk]:
+        """Yield chunks as they come."""
+        if self._decoder is None:
+            with self:
+                yield from self
+            return
+        lost_at: float | None = None
+        while self._decoder is not None:
+            decoder = self._decoder
+            try:
+                yield from self._checked(self._chunks(decoder, lost_at), decoder)
+                if not is_live(self._url, decoder):
+                    return
+                why = "it ended"
+            except _RepeatedError:
+                raise
+            except AudioDecodeError as error:
+                why = str(error)
+                if not self._reconnect or not (decoder.is_endless or is_live(self._url, decoder)):
+                    raise
+            if not self._next_sample:
+                msg = f"{self._url} holds no audio"
+                raise AudioDecodeError(msg)
+            lost_at = self._clock()
+            warning = SourceWarning("stream_lost", f"{self._url} is lost: {why}")
+            yield AudioChunk(SILENCE, self._next_sample, lost_at, is_live=True, warnings=(warning,))
+            decoder.close()
+            self._decoder = self._opened_again()
+
+    def _chunks(self, decoder: Decoder, lost_at: float | None) -> Iterator[AudioChunk]:
+        converter = BlockConverter(
+            self._sample_rate,
+            channel=self._channel,
+            is_live=decoder.is_endless,
+            start=self._start(lost_at),
+            repairs=True,
+            clock=self._clock,
+        )
+        if lost_at is not None:
+            away_s = self._clock() - lost_at
+            back = SourceWarning("stream_back", f"{self._url} is back after {away_s:.1f} s")
+            now = self._clock()
+            yield AudioChunk(SILENCE, converter.next_sample, now, is_live=True, warnings=(back,))
+        before = self._clock()
+        try:
+            for block in decoder.blocks(BLOCK_S):
+                now = self._clock()
+                self.waited_s += now - before
+                yield from converter.feed(block, now)
+                before = self._clock()
+        except AudioDecodeError:
+            yield from converter.flush(self._clock())
+            raise
+        yield from converter.flush(self._clock())
+
+    def _start(self, lost_at: float | None) -> int:
+        """Return the sample at which the stream goes on."""
+        passed = 0
+        if lost_at is not None:
+            passed = round((self._clock() - self._origin_s) * self._sample_rate)
+        return max(self._next_sample, passed)
+
+    def _checked(self, chunks: Iterator[AudioChunk], decoder: Decoder) -> Iterator[AudioChunk]:
+        """Yield chunks; refuse those that were heard before, as the first ones were."""
+        enough = round(COMPARED_S * self._sample_rate)
+        is_first, held = self._next_sample == 0, list[AudioChunk]()
+        may_repeat = not is_first and not is_live(self._url, decoder) and np.any(self._first)
+        again: FloatArray = SILENCE
+        for chunk in chunks:
+            if is_first and len(self._first) < enough:
+                self._first = np.concatenate((self._first, chunk.samples))[:enough]
+            if may_repeat:
+                held.append(chunk)
+                again = np.concatenate((again, chunk.samples))[: len(self._first)]
+                if len(again) < len(self._first):
+                    continue
+                if np.array_equal(again, self._first):
+                    at_s = self._next_sample / self._sample_rate
+                    msg = (
+                        f"{self._url} was lost at {at_s:.2f} s, and "
+                        "begins anew: it is a recording whose server cannot go on where it was"
+                    )
+                    raise _RepeatedError(msg)
+                may_repeat = False
+                yield from map(self._noted, held)
+                continue
+            yield self._noted(chunk)
+        yield from map(self._noted, held if may_repeat else ())
+
+    def _noted(self, chunk: AudioChunk) -> AudioChunk:
+        self._next_sample = chunk.start + len(chunk.samples)
+        return chunk
+
+    def _opened(self) -> Decoder:
+        return self._open_stream(
+            self._url, self._timeout_s, track=self._track, reconnect=self._reconnect
+        )
+
+    def _opened_again(self) -> Decoder:
+        before, wait_s = self._clock(), FIRST_RETRY_S
+        while True:
+            self._sleep(wait_s)
+            wait_s = min(RETRY_GROWTH * wait_s, MAX_RETRY_S)
+            try:
+                decoder = self._opened()
+            except AudioInputError:
+                raise
+            except AudioDecodeError:
+                continue
+            self.waited_s += self._clock() - before
+            return decoder

@@ -1,0 +1,124 @@
+"""What is wrong with a microphone's signal, said once and not at every block."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from ser_rt.audio.block import SourceWarning
+
+FULL_SCALE = 0.9995
+CLIPPED_SHARE = 0.001
+OFFSET = 0.05
+SPAN_S = 1.0
+MUTE_S = 3.0
+DRIFT_SPAN_S = 10.0
+DRIFT_PPM = 500.0
+
+
+class SignalMonitor:
+    """Watches one capture: clipping, digital silence, DC offset, and the device's clock.
+
+    Each fault is said when it begins, and again only after it has been gone for a while.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        """Set the device's rate in Hz."""
+        self._rate = sample_rate
+        self._faults: dict[str, bool] = {}
+        self._drift = Drift(sample_rate)
+        self._zero_s = 0.0
+        self._start_span()
+
+    @property
+    def drift_ppm(self) -> float | None:
+        """How much faster the device's clock is than this machine's, in millionths."""
+        return self._drift.ppm
+
+    def lost_frames(self, end_frame: int, captured_at: float) -> int:
+        """Return how many frames the device lost before ``end_frame``, judged by the clock."""
+        return self._drift.lost_frames(end_frame, captured_at)
+
+    def feed(
+        self, samples: npt.NDArray[np.float32], end_frame: int, captured_at: float
+    ) -> Iterator[SourceWarning]:
+        """Yield what is newly wrong in float32 ``[frames, channels]`` that end at ``end_frame``."""
+        self._drift.feed(end_frame, captured_at)
+        self._frames += len(samples)
+        self._sum += float(samples.sum()) / samples.shape[1]
+        peak = max(float(samples.max()), -float(samples.min()))
+        if peak >= FULL_SCALE:
+            self._clipped += int(np.count_nonzero(np.abs(samples).max(axis=1) >= FULL_SCALE))
+        self._zero_s = 0.0 if peak > 0 else self._zero_s + len(samples) / self._rate
+        if self._frames < SPAN_S * self._rate:
+            return
+        share, offset = self._clipped / self._frames, self._sum / self._frames
+        yield from self._say(
+            "clipping", share > CLIPPED_SHARE, f"{share:.1%} of the samples are at full scale"
+        )
+        yield from self._say(
+            "dc_offset", abs(offset) > OFFSET, f"the signal is off by {offset:.2f}"
+        )
+        yield from self._say(
+            "digital_silence",
+            self._zero_s >= MUTE_S,
+            f"nothing but zeros for {self._zero_s:.0f} s: is the microphone muted?",
+        )
+        ppm = self._drift.ppm
+        yield from self._say(
+            "clock_drift",
+            ppm is not None and abs(ppm) > DRIFT_PPM,
+            f"the device's clock is off by {ppm or 0.0:.0f} ppm",
+        )
+        self._start_span()
+
+    def _start_span(self) -> None:
+        self._frames = self._clipped = 0
+        self._sum = 0.0
+
+    def _say(self, code: str, is_so: bool, message: str) -> Iterator[SourceWarning]:  # noqa: FBT001
+        if is_so and not self._faults.get(code):
+            yield SourceWarning(code, message)
+        self._faults[code] = is_so
+
+
+class Drift:
+    """Compares a device's clock with this machine's.
+
+    A block can be late and never early, so the least late of each span tells the truth.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        """Set the rate in Hz that the device claims."""
+        self._rate = sample_rate
+        self._first: tuple[float, float] | None = None
+        self._span_end_s = -math.inf
+        self._least: tuple[float, float] = (math.inf, 0.0)
+        self.ppm: float | None = None
+
+    def feed(self, end_frame: int, captured_at: float) -> None:
+        """Note that the frames before ``end_frame`` had arrived at ``captured_at``."""
+        lateness_s = captured_at - end_frame / self._rate
+        if captured_at >= self._span_end_s:
+            if self._least[0] < math.inf:
+                self._close_span()
+            self._span_end_s = captured_at + DRIFT_SPAN_S
+            self._least = (lateness_s, captured_at)
+        self._least = min(self._least, (lateness_s, captured_at))
+
+    def lost_frames(self, end_frame: int, captured_at: float) -> int:
+        """Return how many frames are missing, judged by the clock."""
+        lateness_s = captured_at - end_frame / self._rate
+        return max(0, round((lateness_s - min(self._least[0], lateness_s)) * self._rate))
+
+    def _close_span(self) -> None:
+        if self._first is None:
+            self._first = self._least
+            return
+        late_s = self._least[0] - self._first[0]
+        passed_s = self._least[1] - self._first[1]
+        if passed_s > DRIFT_SPAN_S:
+            self.ppm = round(-1e6 * late_s / passed_s, 1)

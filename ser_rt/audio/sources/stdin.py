@@ -1,0 +1,120 @@
+"""What comes on standard input, told by its first bytes."""
+
+from __future__ import annotations
+
+import struct
+
+from ser_rt.audio.chunk import AudioSource
+from ser_rt.audio.converter import Channel
+from ser_rt.audio.decoding.decoders import open_stream
+from ser_rt.audio.decoding.formats import sniff
+from ser_rt.audio.decoding.passing import first_bytes
+from ser_rt.audio.sources.file import FileSource
+from ser_rt.audio.sources.pcm import ByteStream, PcmSource
+from ser_rt.audio.sources.wav import ENCODINGS, WavStreamSource
+from ser_rt.constants import SAMPLE_RATE
+from ser_rt.errors import AudioDecodeError, ConfigError
+
+NAME = "the input"
+_LEAST = 12
+"""Bytes from which a WAV header is known."""
+
+
+def open_bytes(
+    stream: ByteStream,
+    sample_rate: int = SAMPLE_RATE,
+    *,
+    rate: int | None = None,
+    channels: int | None = None,
+    encoding: str | None = None,
+    track: int | None = None,
+    channel: Channel = None,
+) -> AudioSource:
+    """Return the source of a stream: raw PCM if arguments say what it is like, else any format.
+
+    Args:
+        stream: The bytes.
+        sample_rate: Rate in Hz to convert to.
+        rate: Of raw PCM, in Hz; 16 kHz if one of the two behind it is given.
+        channels: Of raw PCM; 1 if one of the others is given.
+        encoding: Of raw PCM; ``s16le`` if one of the others is given.
+        track: As of `FileSource`.
+        channel: As of `FileSource`.
+
+    Raises:
+        AudioDecodeError: It is in no format that is known, or cannot be read.
+        ConfigError: It is WAV, whose header says what the arguments say as well.
+    """
+    named = {"--rate": rate, "--channels": channels, "--encoding": encoding}
+    given = [flag for flag, value in named.items() if value is not None]
+    head = _head(stream, raw=bool(given))
+    bytes_, found = _PutBack(head, stream), sniff(head)
+    if given:
+        if found == "WAV":
+            msg = f"the input is WAV, whose header says what {given[0]} would: leave it out"
+            raise ConfigError(msg)
+        return PcmSource(
+            bytes_,
+            sample_rate,
+            rate=SAMPLE_RATE if rate is None else rate,
+            channels=1 if channels is None else channels,
+            encoding=encoding or "s16le",
+            channel=channel,
+        )
+    if not head:
+        msg = f"{NAME} holds no audio"
+        raise AudioDecodeError(msg)
+    if found is None:
+        msg = (
+            f"{NAME} is in no format that is known; if it is raw PCM, say what it is like: "
+            "--encoding s16le, --rate 16000, --channels 1"
+        )
+        raise AudioDecodeError(msg)
+    if found == "WAV" and _is_plain(head) and track is None:
+        return WavStreamSource(bytes_, sample_rate, channel=channel)
+    return FileSource(
+        NAME,
+        sample_rate,
+        track=track,
+        channel=channel,
+        open_file=lambda name, track: open_stream(bytes_, name, track=track),
+    )
+
+
+def _is_plain(head: bytes) -> bool:
+    """Return whether the samples of a WAV file can be taken as they are."""
+    at = head.find(b"fmt ", 12)
+    if not 0 < at <= len(head) - 34:
+        return head[:4] == b"RIFF"
+    tag, bits = *struct.unpack_from("<H", head, at + 8), *struct.unpack_from("<H", head, at + 22)
+    if tag == 0xFFFE:
+        (tag,) = struct.unpack_from("<H", head, at + 32)
+    return head[:4] == b"RIFF" and (tag, bits) in ENCODINGS
+
+
+def _head(stream: ByteStream, *, raw: bool) -> bytes:
+    head = b""
+    try:
+        if not raw:
+            head = first_bytes(stream.read1)
+        while raw and len(head) < _LEAST and (more := stream.read1(_LEAST - len(head))):
+            head += more
+    except OSError as error:
+        msg = f"{NAME} cannot be read: {error.strerror}"
+        raise AudioDecodeError(msg) from error
+    return head
+
+
+class _PutBack:
+    """A stream with what was read of it before it."""
+
+    def __init__(self, head: bytes, stream: ByteStream) -> None:
+        self._head, self._stream = head, stream
+
+    def read1(self, size: int, /) -> bytes:
+        if not self._head:
+            return self._stream.read1(size)
+        data, self._head = self._head[:size], self._head[size:]
+        return data
+
+    read = read1

@@ -1,0 +1,209 @@
+"""Hears one file: what every engine does, in whatever process."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ser_rt.audio.chunk import AudioChunk
+from ser_rt.audio.sources import make_source
+from ser_rt.batch.remote import FetchError, fetched
+from ser_rt.batch.tables import WindowRows
+from ser_rt.bundle import Bundle
+from ser_rt.commands.build import engine_of
+from ser_rt.errors import (
+    AudioDecodeError,
+    AudioError,
+    AudioNotFoundError,
+    BundleError,
+    BundleInvalidError,
+    ConfigError,
+    MissingDependencyError,
+    NoAudioError,
+    ProviderError,
+)
+from ser_rt.files.names import printable
+from ser_rt.manifest import MANIFEST_FILE, sha256_of
+from ser_rt.runtime.stream import load
+
+ERROR_CODES = {
+    "missing": "there is no such file",
+    "empty": "the file holds no audio",
+    "unreadable": "not audio, in no format that is known, or not allowed to be read",
+    "damaged": "broken after its beginning; the windows before that are there",
+    "too_long": "longer than --max-duration; the windows before that are there",
+    "bad_samples": "samples that no model has an answer for, such as not scaled to [-1, 1]",
+    "not_fetched": "a URL that did not come",
+    "worker_died": "the process that heard it died or stood still, twice",
+    "failed": "anything else; the message says what",
+}
+"""What can be wrong with a file."""
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """How to hear, the same for every file and in every process.
+
+    Attributes:
+        model: Folder of the bundle.
+        model_sha256: Of the bundle, as `model_hash` gives it.
+        provider: Where the model runs.
+        threads: Threads of one call.
+        flags: The flags of ``ser-stream`` that say how to hear, and their values.
+        max_duration_s: Where a file is broken off; None for never.
+        stall_s: Seconds after which a process that comes no further is ended.
+    """
+
+    model: str
+    model_sha256: str
+    provider: str
+    threads: int
+    flags: tuple[tuple[str, Any], ...]
+    max_duration_s: float | None = None
+    stall_s: float = 300.0
+
+
+class FileResult(NamedTuple):
+    """What was heard in a file.
+
+    Attributes:
+        path: As it was asked for.
+        file: A row of ``files/``, without what a table of files said about it.
+        windows: Rows of ``windows/`` as an Arrow IPC stream.
+    """
+
+    path: str
+    file: dict[str, Any]
+    windows: bytes
+
+
+class _TooLongError(AudioError):
+    """A file is longer than it may be."""
+
+
+class FileClassifier:
+    """A model and how to hear with it."""
+
+    def __init__(self, job: BatchConfig, on_progress: Callable[[], None] = lambda: None) -> None:
+        """Load the model; ``on_progress`` is called as decoding begins and as it goes on.
+
+        Raises:
+            BundleError: It is missing or invalid, or another one than where the run was started.
+            ProviderError: The provider did not come up.
+            ConfigError: A setting is out of range.
+        """
+        self._job, self._on_progress = job, on_progress
+        self._flags = argparse.Namespace(**dict(job.flags))
+        self._classifier = load(job.model, job.provider, job.threads)
+        if model_hash(self._classifier.bundle) != job.model_sha256:
+            msg = f"the bundle {job.model} here is another than where the run was started; copy it"
+            raise BundleInvalidError(msg)
+        engine_of(self._flags, self._classifier, None)  # refuses settings before any file is heard
+
+    @property
+    def provider(self) -> str:
+        """Where the model runs."""
+        return self._classifier.provider
+
+    def hear(self, path: str) -> FileResult:
+        """Hear a file; what is wrong with it is in the row.
+
+        Raises:
+            SerError: What is wrong has nothing to do with the file.
+        """
+        started, name = time.perf_counter(), printable(path)
+        labels = self._classifier.labels
+        windows = WindowRows(name, labels)
+        engine = engine_of(self._flags, self._classifier, None)
+        code = message = local = None
+        try:
+            with fetched(path) as local:
+                self._on_progress()
+                source = make_source(
+                    "file",
+                    local,
+                    self._classifier.sample_rate,
+                    track=self._flags.track,
+                    channel=self._flags.channel,
+                )
+                with source:
+                    for event in engine.run(self._limited(source)):
+                        windows.add(event)
+        except AudioError as error:
+            code, message = _code(error, engine.heard_s), str(error)
+        except (BundleError, ConfigError, MissingDependencyError, ProviderError):
+            raise
+        except Exception as error:  # noqa: BLE001 (a bad file is a row, not an end)
+            code, message = "failed", f"{type(error).__name__}: {error}"
+        if message is not None and local is not None:
+            message = printable(" ".join(message.replace(local, name).split()))
+        elapsed_s = time.perf_counter() - started
+        file = error_row(name, code, message, engine.heard_s, elapsed_s)
+        file |= {"windows": windows.count, "speech_windows": windows.speech_count}
+        if windows.count:
+            file["speech_share"] = windows.speech_count / windows.count
+        if windows.speech_count:
+            means = windows.means()
+            likeliest = max(means, key=lambda label: means[label])
+            file |= {"emotion": likeliest, "confidence": means[likeliest]}
+            file |= {f"p_{label}": mean for label, mean in means.items()}
+        return FileResult(path, file, windows.packed())
+
+    def _limited(self, source: Iterable[AudioChunk]) -> Iterator[AudioChunk]:
+        limit_s = self._job.max_duration_s
+        for chunk in source:
+            self._on_progress()
+            end_s = (chunk.start + len(chunk.samples)) / self._classifier.sample_rate
+            if limit_s is not None and end_s > limit_s:
+                msg = f"longer than the {limit_s:g} s that --max-duration allows"
+                raise _TooLongError(msg)
+            yield chunk
+
+
+def unheard(path: str, labels: Iterable[str], code: str, message: str) -> FileResult:
+    """Return what there is of a file of which nothing was heard."""
+    name = printable(path)
+    return FileResult(
+        path, error_row(name, code, message), WindowRows(name, tuple(labels)).packed()
+    )
+
+
+def error_row(
+    name: str,
+    code: str | None,
+    message: str | None,
+    duration_s: float = 0.0,
+    elapsed_s: float = 0.0,
+) -> dict[str, Any]:
+    """Return the row of a file without any window."""
+    return {
+        "path": name,
+        "duration_s": duration_s,
+        "windows": 0,
+        "speech_windows": 0,
+        "error_code": code,
+        "error": message,
+        "elapsed_s": elapsed_s,
+    }
+
+
+def model_hash(bundle: Bundle) -> str:
+    """Return the sha256 of a bundle's manifest, which holds that of every other file."""
+    return sha256_of(bundle.folder / MANIFEST_FILE)
+
+
+def _code(error: AudioError, heard_s: float) -> str:
+    if isinstance(error, AudioNotFoundError):
+        return "missing"
+    if isinstance(error, FetchError):
+        return "not_fetched"
+    if isinstance(error, _TooLongError):
+        return "too_long"
+    if isinstance(error, NoAudioError):
+        return "empty"
+    if not isinstance(error, AudioDecodeError):
+        return "bad_samples"
+    return "damaged" if heard_s > 0 else "unreadable"

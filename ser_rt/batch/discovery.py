@@ -1,0 +1,166 @@
+"""What there is to hear: files, folders, globs, tables of files, and the same by URL."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ser_rt.audio.discovery import AUDIO_SUFFIXES, find_audio, kind_of_clutter
+from ser_rt.batch.listing import LISTINGS, read_listing, suffix_of
+from ser_rt.batch.remote import find_remote, is_remote, local_path
+from ser_rt.errors import DataError
+from ser_rt.files.names import NameFinder, printable
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One recording to hear.
+
+    Attributes:
+        path: Absolute path, or URL.
+        size: Bytes; None where it is not known.
+        extra: What a table of files says about it beside its path, one value a column.
+    """
+
+    path: str
+    size: int | None
+    extra: tuple[str | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Everything to hear, each file once, the longest first as far as sizes are known.
+
+    Attributes:
+        items: What to hear.
+        columns: Names of the values in each item's ``extra``.
+        duplicates: How many more times files were named.
+        passed_over: How much in folders and globs is no audio, by kind.
+        remarks: The same in words, and which folders cannot be read.
+    """
+
+    items: tuple[Item, ...]
+    columns: tuple[str, ...]
+    duplicates: int
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+
+def find_inputs(inputs: Sequence[str]) -> Corpus:
+    """Find every file that the inputs name.
+
+    Args:
+        inputs: Audio files, folders, globs (``**`` for any depth), tables of files (.csv, .jsonl,
+            .parquet), or URLs of any of these.
+
+    Raises:
+        DataError: An input does not exist, holds no audio, or is no table of files.
+        MissingDependencyError: A URL's protocol needs a package.
+    """
+    looked = _Looked()
+    groups = [group for name in inputs for group in _expand(local_path(name), looked)]
+    columns = tuple(dict.fromkeys(column for names, _ in groups for column in names))
+    found: dict[str, Item] = {}
+    named = 0
+    for names, items in groups:
+        places = [names.index(column) if column in names else None for column in columns]
+        for item in items:
+            named += 1
+            extra = tuple(None if at is None else item.extra[at] for at in places)
+            found.setdefault(item.path, replace(item, extra=extra))
+    # The last file to be heard should be a short one: nothing else runs beside it.
+    longest_first = sorted(found.values(), key=lambda item: -(item.size or 0))
+    return Corpus(
+        tuple(longest_first),
+        columns,
+        named - len(found),
+        dict(looked.passed_over),
+        tuple(looked.remarks),
+    )
+
+
+@dataclass
+class _Looked:
+    """What was seen beside audio."""
+
+    passed_over: Counter[str] = field(default_factory=Counter)
+    remarks: list[str] = field(default_factory=list)
+
+
+def _expand(name: str, looked: _Looked) -> Iterator[tuple[tuple[str, ...], list[Item]]]:
+    """Yield groups of items with the columns that they share."""
+    if is_remote(name):
+        if suffix_of(name) in LISTINGS and not glob.has_magic(name):
+            yield _listed(name)
+        else:
+            yield (), [Item(url, size) for url, size in _found_at(name, looked)]
+        return
+    if not os.path.exists(name) and not glob.has_magic(name):  # noqa: PTH110 (a name may be too long)
+        name = NameFinder().find(name)
+    if os.path.isdir(name or os.curdir):  # noqa: PTH112 (as above)
+        found = find_audio(name or os.curdir)
+        looked.passed_over.update(found.counts())
+        looked.remarks += found.remarks()
+        if not found.audio:
+            msg = f"folder {printable(name)} holds no audio ({', '.join(AUDIO_SUFFIXES)})"
+            raise DataError("; ".join([msg, *found.remarks()]))
+        yield (), [_local(file) for file in found.audio]
+    elif os.path.exists(name):  # noqa: PTH110 (as above)
+        yield from [_listed(name)] if suffix_of(name) in LISTINGS else [((), [_local(name)])]
+    elif glob.has_magic(name):
+        files = _matches(name, looked)
+        if not files:
+            msg = f"no file matches {printable(name)}"
+            raise DataError(msg)
+        yield (), [_local(file) for file in files if suffix_of(file) not in LISTINGS]
+        yield from (_listed(file) for file in files if suffix_of(file) in LISTINGS)
+    else:
+        msg = f"there is no file or folder {printable(name)}"
+        raise DataError(msg)
+
+
+def _matches(pattern: str, looked: _Looked) -> list[str]:
+    """Return the files that a glob matches; what systems left counts if the pattern names it."""
+    named = set(Path(pattern).parts)
+    files = []
+    for match in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 (Path has no absolute globs)
+        if Path(match).is_dir():
+            continue
+        strange = [part for part in Path(match).parts if part not in named]
+        if kind := next(filter(None, map(kind_of_clutter, strange)), None):
+            looked.passed_over[kind] += 1
+        else:
+            files.append(match)
+    return files
+
+
+def _found_at(url: str, looked: _Looked) -> list[tuple[str, int | None]]:
+    passed_over: Counter[str] = Counter()
+    found = list(find_remote(url, passed_over))
+    looked.passed_over.update(passed_over)
+    if passed_over:
+        said = ", ".join(f"{count} {kind}" for kind, count in passed_over.items())
+        looked.remarks.append(f"{url}: passed over {said}")
+    return found
+
+
+def _listed(name: str) -> tuple[tuple[str, ...], list[Item]]:
+    columns, rows = read_listing(name)
+    items = [
+        Item(path, None, extra) if is_remote(path) else replace(_local(path), extra=extra)
+        for path, extra in rows
+    ]
+    return columns, items
+
+
+def _local(name: str) -> Item:
+    path = os.path.abspath(name)  # noqa: PTH100 (a link stays the name that the user knows)
+    try:
+        size = os.stat(path).st_size  # noqa: PTH116 (as above)
+    except (OSError, ValueError):
+        return Item(path, None)
+    return Item(path, size)

@@ -1,0 +1,1 @@
+"""How every command begins and ends: arguments, streams, signals, exit codes."""

@@ -1,0 +1,70 @@
+"""How every command begins and ends: its streams, its signals, its exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+
+from ser_rt.cli.signals import Terminated, terminable
+from ser_rt.cli.standard_streams import ReaderGone, finish, standard_streams
+from ser_rt.errors import ConfigError, SerError
+from ser_rt.files.names import printable_lines
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+def run_command(name: str, work: Callable[[], int], *, is_terminable: bool = True) -> int:
+    """Do a command's work, from its command line on, and return its exit code.
+
+    A user's mistake is one line, no traceback; so is a system's failure, such as a full disk.
+
+    Args:
+        name: what the user calls it.
+        work: all that it does; returns an exit code.
+        is_terminable: whether SIGTERM and SIGHUP end it as Ctrl-C does, with what it has.
+
+    Returns:
+        What ``work`` returns, 0 too if the reader of a pipe has enough, 1 if it fails, 2 if it was
+        asked for wrongly, `code_of` an interrupt.
+
+    Raises:
+        SystemExit: as `argparse` does after ``--help`` and for a wrong flag.
+    """
+    with standard_streams():
+        try:
+            with terminable() if is_terminable else nullcontext():
+                return _done(work)
+        except SerError as error:
+            tell(f"{name}: {error}")
+            return EXIT_USAGE if isinstance(error, ConfigError) else EXIT_FAILED
+        except OSError as error:
+            if error.errno is None:  # no system said so: a fault of the program
+                raise
+            where = "" if error.filename is None else f"{error.filename}: "
+            tell(f"{name}: {where}{error.strerror}")
+            return EXIT_FAILED
+        except ReaderGone:
+            return EXIT_OK
+        except KeyboardInterrupt as interrupt:
+            return code_of(interrupt)
+
+
+def code_of(interrupt: KeyboardInterrupt) -> int:
+    """Return 128 and the signal's number: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP."""
+    return 128 + interrupt.number if isinstance(interrupt, Terminated) else EXIT_INTERRUPTED
+
+
+def tell(text: str) -> None:
+    """Write a line to standard error."""
+    print(printable_lines(text), file=sys.stderr)
+
+
+def _done(work: Callable[[], int]) -> int:
+    try:
+        code = work()
+    except SystemExit:
+        finish()
+        raise
+    finish()
+    return code

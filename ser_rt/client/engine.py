@@ -1,0 +1,112 @@
+"""A server in the place of model and engine: what ``ser-stream --server`` listens with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Unpack
+
+from ser_rt.audio.chunk import AudioChunk, AudioSource
+from ser_rt.client import Client
+from ser_rt.client.blocking import EventIterator
+from ser_rt.client.connection import AsyncClient
+from ser_rt.client.conversation import ClientProtocol
+from ser_rt.constants import SAMPLE_RATE
+from ser_rt.errors import ConfigError
+from ser_rt.files.text import read_text
+from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.settings import StreamSettings
+
+
+class ServerModel:
+    """The model of a server, as far as a display must know it."""
+
+    sample_rate = SAMPLE_RATE
+
+    def __init__(self, url: str, token_file: str | None = None) -> None:
+        """Ask a server what it has.
+
+        Raises:
+            ServerError: It is not there, or refuses.
+            ConfigError: The file of its key cannot be read.
+        """
+        self._url, self._token = url, None if token_file is None else _key(Path(token_file))
+        ready = Client(url, token=self._token).ready()
+        self.labels = ready.labels
+        self.about = (
+            f"{ready.name} {ready.version} ({len(ready.labels)} emotions, {ready.precision}, "
+            f"{ready.provider}) at {url}"
+        )
+
+    def engine(self, *, timing: bool, **settings: Unpack[StreamSettings]) -> RemoteEngine:
+        """Return what hears one stream."""
+        client = AsyncClient(self._url, token=self._token, timing=timing, **settings)
+        return RemoteEngine(client)
+
+
+class RemoteEngine:
+    """An `Engine` whose work a server does."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        """Hear one stream with a client."""
+        self._client = client
+        self._talk: ClientProtocol = client.conversation()
+        self._rest: Iterator[EmotionEvent] = iter(())
+        self._source: _Endable | None = None
+        self.speech_now = 0.0
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of audio sent so far."""
+        return self._talk.sent_samples / SAMPLE_RATE
+
+    @property
+    def skipped_windows(self) -> int:
+        """Number of live windows that the server left out for want of time."""
+        return self._talk.skipped_windows
+
+    def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
+        """Yield the events of a whole source; if it breaks, first those of what was heard."""
+        self._source = _Endable(source)
+        listening = EventIterator(self._client, self._source, conversation=self._talk)
+        self._rest = iter(listening)
+        for event in self._rest:
+            if event.speech is not None:
+                self.speech_now = event.speech
+            yield event
+
+    def flush(self) -> Iterator[EmotionEvent]:
+        """End the source, yield the events that are still to come."""
+        if self._source is not None:
+            self._source.close()
+        yield from self._rest
+
+
+class _Endable(AudioSource):
+    """Chunks that end when they are told to, as after an interrupt."""
+
+    def __init__(self, chunks: Iterable[AudioChunk]) -> None:
+        self._chunks, self._is_ended = chunks, False
+
+    def close(self) -> None:
+        self._is_ended = True
+        if isinstance(self._chunks, AudioSource):
+            self._chunks.close()
+
+    def __iter__(self) -> Iterator[AudioChunk]:
+        for chunk in self._chunks:
+            if self._is_ended:
+                return
+            yield chunk
+
+
+def _key(path: Path) -> str:
+    try:
+        text = read_text(path).strip()
+    except (OSError, ValueError) as error:
+        msg = f"--token-file {path} cannot be read: {error}"
+        raise ConfigError(msg) from error
+    if not text or len(text.split()) != 1:
+        msg = f"--token-file {path} must hold one key"
+        raise ConfigError(msg)
+    return text

@@ -1,0 +1,146 @@
+"""The deployment that holds the streams: the server's own sessions, behind Ray's proxy."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+from starlette.applications import Starlette
+
+from ser_rt.cluster.metrics import ReplicaMetrics
+from ser_rt.cluster.remote import ModelHandle
+from ser_rt.cluster.settings import ModelSettings, ReplicaSettings
+from ser_rt.cluster.shutdown_signal import Heartbeat, is_stopping
+from ser_rt.runtime.stream import load
+from ser_rt.server.app import make_app
+from ser_rt.server.auth import Guard, read_keys
+from ser_rt.server.limits import ServerLimits
+from ser_rt.server.message_queue import Item, MessageQueue
+from ser_rt.server.model import ServedModel
+from ser_rt.server.protocol import ProtocolError
+from ser_rt.server.service import Service
+
+WINDOWS_AT_ONCE = 32
+"""Of one listener that may be on their way to models."""
+
+
+class StrictMessageQueue(MessageQueue):
+    """One that does not let a client wait: Ray's proxy would go on reading, without a bound."""
+
+    async def put(self, item: Item) -> None:
+        """Add a message.
+
+        Raises:
+            ProtocolError: Too much waits already.
+        """
+        if not self._has_room.is_set():
+            msg = f"over {self._max_bytes} bytes wait to be heard; send no faster than speech"
+            raise ProtocolError(msg, "too_fast")
+        self._add(item)
+
+
+class ReplicaService(Service):
+    """A service whose clients cannot be slowed down, and which may be told to end by mistake."""
+
+    counters = ReplicaMetrics
+
+    def __init__(
+        self,
+        model: ServedModel,
+        limits: ServerLimits,
+        max_unheard_bytes: int,
+        **settings: Any,
+    ) -> None:
+        """Serve a model, while it is not superseded; ``settings`` are of `Service`."""
+        super().__init__(model, limits, **settings)
+        self._max_unheard_bytes = max_unheard_bytes
+
+    def refusal(self) -> ProtocolError | None:
+        """Return why no other stream can be taken now, or None."""
+        if isinstance(self.model, ModelHandle) and self.model.is_superseded:
+            return ProtocolError("this listener is being replaced; try again", "shutting_down")
+        return super().refusal()
+
+    def inbox(self) -> MessageQueue:
+        """Return what holds the messages of one more stream until they are heard."""
+        return StrictMessageQueue(self._max_unheard_bytes)
+
+    def resume(self) -> None:
+        """Take streams again, if it has shut down."""
+        if self.state == "shutting_down":
+            self.state = "ready"
+
+
+@serve.deployment
+@serve.ingress()
+class StreamReplica:
+    """Holds WebSockets; each stream's state is here, and ends with its connection."""
+
+    def __init__(
+        self,
+        model: ModelSettings,
+        listening: ReplicaSettings,
+        limits: ServerLimits,
+        workers: int,
+        models: DeploymentHandle[Any] | None = None,
+    ) -> None:
+        """Take what replicas are given; ``models`` is None where they run the model themselves."""
+        self._model, self._models = model, models
+        self._listening, self._limits, self._workers = listening, limits, workers
+        self._is_ended = False
+
+    async def __serve_build_asgi_app__(self) -> Starlette:
+        """Return the routes of ``ser-serve``, when the model is there and warm.
+
+        Raises:
+            SerError: There is none that works.
+        """
+        listening = self._listening
+        keys = read_keys(Path(listening.api_key_file)) if listening.api_key_file else []
+        self._service = await self._make_service()
+        await self._service.start()
+        if self._service.failure is not None:
+            raise self._service.failure
+        self._pulse = Heartbeat()
+        self._watching = asyncio.create_task(self._watch())
+        origins, hosts = listening.cors_origins, listening.allowed_hosts
+        return make_app(self._service, Guard(keys, origins), origins=origins, hosts=hosts)
+
+    async def _make_service(self) -> ReplicaService:
+        model, most_bytes = self._model, self._listening.max_unheard_bytes
+        if self._models is None:
+            own = await asyncio.to_thread(load, model.model, model.provider, model.threads or 1)
+            return ReplicaService(own, self._limits, most_bytes, workers=self._workers)
+        others = await ModelHandle.find(model, self._models)
+        return ReplicaService(
+            others,
+            self._limits,
+            most_bytes,
+            workers=self._workers,
+            max_batch=1,
+        )
+
+    async def check_health(self) -> None:
+        """Note that Serve asks; a listener is well as long as its event loop turns."""
+        self._pulse.beat()
+        if not self._is_ended:
+            self._service.resume()
+        model = self._service.model
+        if isinstance(model, ModelHandle) and model.is_superseded:
+            await model.look_again()
+
+    async def drain(self) -> None:
+        """Take no more streams, and end those that there are, while there still are models."""
+        self._is_ended = True
+        await self._service.drain()
+
+    async def _watch(self) -> None:
+        replica = serve.get_replica_context()
+        while True:
+            await self._pulse.until_the_end(
+                lambda: is_stopping(replica.app_name, replica.deployment)
+            )
+            await self._service.drain()

@@ -1,0 +1,1 @@
+"""The commands `ser-stream` and `ser-check`."""

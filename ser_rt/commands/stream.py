@@ -1,0 +1,143 @@
+"""``ser-stream``: listen to files, a pipe, a URL or a microphone, and say what is heard."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from ser_rt.cli.process import EXIT_FAILED, EXIT_OK, code_of, run_command, tell
+from ser_rt.cli.signals import uninterrupted
+from ser_rt.cli.standard_streams import Closed, forgive
+from ser_rt.commands.stream_options import parse
+from ser_rt.errors import (
+    AudioError,
+    AudioInputError,
+    ConfigError,
+    DeviceError,
+    OutputError,
+    ServerError,
+)
+from ser_rt.runtime.sinks import Sink
+from ser_rt.runtime.statistics import StreamStatistics
+
+if TYPE_CHECKING:
+    from ser_rt.runtime.event import EmotionEvent
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``ser-stream``; return 0, 1 (failed), 2 (usage), or `code_of` an interrupt."""
+    return run_command("ser-stream", lambda: _work(sys.argv[1:] if argv is None else argv))
+
+
+def _work(argv: Sequence[str]) -> int:
+    flags = parse(argv)
+    _check_standard_streams(flags)
+    return _command(flags)(flags)
+
+
+def _command(flags: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
+    if flags.list_devices:
+        return _list_devices
+    return _list_providers if flags.list_providers else _listen
+
+
+def _check_standard_streams(flags: argparse.Namespace) -> None:
+    if isinstance(sys.stdout, Closed) and flags.output is None:
+        msg = "standard output is closed; name a file with --output"
+        raise OutputError(msg)
+    if sys.stdin is None and "-" in flags.files:
+        msg = "standard input is closed; pipe audio into ser-stream -"
+        raise AudioInputError(msg)
+
+
+def _listen(flags: argparse.Namespace) -> int:
+    from ser_rt.commands.build import Outputs, about, engine_of, model_of, sources_of
+
+    model = model_of(flags)
+    try:
+        sources = list(sources_of(flags, model.sample_rate))
+    except AudioInputError as error:
+        raise ConfigError(str(error)) from error
+    ledger, code, interrupted = StreamStatistics(), EXIT_OK, False
+    with ExitStack() as opened:
+        outputs = Outputs(flags, model, opened)
+        for name, source in sources:
+            engine = engine_of(flags, model, name if len(sources) > 1 else None)
+            try:
+                with source:
+                    _say(flags, name, about(model))
+                    events = engine.run(outputs.heard_by(source, engine))
+                    _write(events, outputs.sinks, ledger)
+            except (AudioError, DeviceError, ServerError) as error:
+                code = EXIT_FAILED
+                tell(f"ser-stream: {error}")
+            except KeyboardInterrupt as interrupt:
+                code, interrupted = code_of(interrupt), True
+                forgive()
+                _write(engine.flush(), outputs.sinks, ledger)
+            finally:
+                ledger.close(
+                    engine.heard_s,
+                    source.waited_s,
+                    source.dropped_samples,
+                    engine.skipped_windows,
+                    source.drift_ppm,
+                )
+            if interrupted:
+                break
+        for sink in outputs.sinks:
+            sink.finish(ledger.summary(interrupted=interrupted))
+    return code
+
+
+def _write(events: Iterable[EmotionEvent], sinks: Sequence[Sink], ledger: StreamStatistics) -> None:
+    for event in events:
+        with uninterrupted():
+            ledger.add(event)
+            for sink in sinks:
+                sink.write(event)
+
+
+def _list_devices(flags: argparse.Namespace) -> int:
+    from ser_rt.audio.sources.portaudio import list_devices
+
+    devices = list_devices()
+    if flags.json:
+        print(json.dumps([device._asdict() for device in devices], ensure_ascii=False))
+        return EXIT_OK
+    for device in devices:
+        mark = "*" if device.is_default else " "
+        print(
+            f"{mark} {device.number:3}  {device.name}  "
+            f"({device.channels} channels, {device.sample_rate} Hz)"
+        )
+    if not devices:
+        tell("no microphone")
+    return EXIT_OK
+
+
+def _list_providers(flags: argparse.Namespace) -> int:
+    from ser_rt.runtime.backends.listing import list_providers
+
+    found = list_providers()
+    if flags.json:
+        print(json.dumps([listed._asdict() for listed in found], ensure_ascii=False))
+        return EXIT_OK
+    width = max(len(listed.provider) for listed in found)
+    for listed in found:
+        mark, told = ("*", f"on {listed.device}") if listed.ok else ("-", listed.problem)
+        print(f"{mark} {listed.provider.ljust(width)}  {told}")
+    return EXIT_OK
+
+
+def _say(flags: argparse.Namespace, name: str, what: str) -> None:
+    if not flags.quiet:
+        tell(f"{name}: {what}" + (", Ctrl-C ends" if flags.mic else ""))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""The flags of ``ser-stream``, from the command line and from a TOML file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+from ser_rt.commands.stream_flags import make_parser
+from ser_rt.errors import ConfigError
+from ser_rt.files.names import printable
+from ser_rt.files.outputs import STANDARD_OUTPUT, is_special
+from ser_rt.files.text import read_text
+
+_LISTS = ("list_devices", "list_providers")
+_NOT_IN_FILE = {"config", "help", "version", "files", *_LISTS}
+_LOCAL = (
+    *("model", "provider", "threads"),
+    *("vad_threshold", "vad_negative_threshold", "vad_min_silence", "vad_pre_roll"),
+)
+_OF_LISTING = {*_LISTS, "json", "config"}
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Return the flags of a command line over those of its ``--config`` file.
+
+    Raises:
+        ConfigError: The flags contradict each other, or the file is unfit.
+        SystemExit: With 2 if a flag is wrong, with 0 after ``--help`` and ``--version``.
+    """
+    parser = make_parser()
+    flags = parser.parse_args(argv)
+    of_file: list[str] = []
+    if flags.config is not None:
+        of_file = _flags_of_file(parser, Path(flags.config))
+        flags = parser.parse_args([*of_file, *argv])
+    listens = bool(flags.files) + flags.mic + flags.list_devices + flags.list_providers
+    if listens == 0:
+        parser.print_usage(sys.stderr)
+        msg = "name a FILE, or - for standard input, or --mic; --help says more"
+        raise ConfigError(msg)
+    if listens > 1:
+        msg = "give files, --mic, --list-devices or --list-providers, not several of them"
+        raise ConfigError(msg)
+    if "-" in flags.files and len(flags.files) > 1:
+        msg = "standard input (-) cannot be mixed with files"
+        raise ConfigError(msg)
+    for some in (of_file, argv):
+        if "--realtime" in some and "--fast" in some:
+            msg = "give --realtime or --fast, not both"
+            raise ConfigError(msg)
+    if lists := [name for name in _LISTS if getattr(flags, name)]:
+        _check_listing(parser, argv, _flag(lists[0]))
+    _check_needs(flags, _given(parser, [*of_file, *argv]))
+    _check_values(flags)
+    _check_paths(flags)
+    if flags.output == Path(STANDARD_OUTPUT):
+        flags.output = None
+    return flags
+
+
+def _given(parser: argparse.ArgumentParser, argv: Sequence[str]) -> set[str]:
+    """Return what a command line sets, be it to the default."""
+    actions = parser._actions  # noqa: SLF001 (argparse has no public list)
+    unset = argparse.Namespace(**{action.dest: None for action in actions})
+    return {
+        dest
+        for dest, value in vars(parser.parse_args(argv, unset)).items()
+        if value not in (None, [])
+    }
+
+
+def _flag(dest: str) -> str:
+    return f"--{dest.replace('_', '-')}"
+
+
+def _check_listing(parser: argparse.ArgumentParser, argv: Sequence[str], flag: str) -> None:
+    """Refuse what a list has no use for; a file of flags may hold it."""
+    idle = sorted(_given(parser, argv) - _OF_LISTING)
+    if idle:
+        msg = f"{flag} only lists: {_flag(idle[0])} does nothing there"
+        raise ConfigError(msg)
+
+
+def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
+    """Refuse flags that do nothing without another, or with it."""
+    pipe = flags.files == ["-"]
+    file = any(path != "-" and "://" not in path for path in flags.files)
+    one = len(flags.files) < 2
+    if flags.list_devices or flags.list_providers:
+        return
+    for is_met, dest, what in (
+        (flags.mic, "device", "needs --mic"),
+        (not flags.mic or flags.channel != "all", "channel", "all needs a FILE, a URL or -"),
+        (not flags.mic, "track", "needs a FILE, a URL or -; a microphone has no tracks"),
+        (flags.channel != "all" or flags.server is None, "channel", "all needs a model here"),
+        (flags.channel != "all", "save_input", "records one channel: name it with --channel"),
+        (flags.mic or pipe, "rate", "needs --mic or - (standard input); a file knows its rate"),
+        (pipe, "channels", "needs - (standard input)"),
+        (pipe, "encoding", "needs - (standard input)"),
+        (file or not flags.realtime, "realtime", "needs a FILE; all else has a pace of its own"),
+        (False, "json", "needs --list-devices or --list-providers; of events: --format jsonl"),
+        (not flags.no_vad, "vad_threshold", "does nothing with --no-vad"),
+        (not flags.no_vad, "vad_negative_threshold", "does nothing with --no-vad"),
+        (not flags.no_vad, "vad_min_silence", "does nothing with --no-vad"),
+        (not flags.no_vad, "vad_pre_roll", "does nothing with --no-vad"),
+        (flags.server, "token_file", "needs --server"),
+        *((flags.server is None, dest, "is the server's choice with --server") for dest in _LOCAL),
+        (_is_file(flags.output), "rotate", "needs --output with a file"),
+        (one, "save_input", "records one input"),
+        (one or flags.format != "srt", "format", "srt has one timeline: give one input"),
+    ):
+        if dest in given and not is_met:
+            msg = f"{_flag(dest)} {what}"
+            raise ConfigError(msg)
+
+
+def _check_values(flags: argparse.Namespace) -> None:
+    """Refuse numbers that are out of range."""
+    if flags.rate is not None and flags.rate <= 0:
+        msg = f"sample rate {flags.rate} Hz is not above 0"
+        raise ConfigError(msg)
+    for name, value in (("rotate", flags.rotate), ("top-k", flags.top_k), ("track", flags.track)):
+        if value is not None and not value > 0:
+            msg = f"{name} must be above 0, not {value:g}"
+            raise ConfigError(msg)
+    if flags.rotate_keep < 1:
+        msg = f"rotate-keep must be 1 or more, not {flags.rotate_keep}"
+        raise ConfigError(msg)
+
+
+def _check_paths(flags: argparse.Namespace) -> None:
+    """Refuse outputs that would overwrite what is listened to, or each other."""
+    if flags.save_input is not None and not _is_file(flags.save_input):
+        msg = f"--save-input {flags.save_input} is no file: FLAC is completed at its end; name one"
+        raise ConfigError(msg)
+    for flag, path in (("--output", flags.output), ("--save-input", flags.save_input)):
+        if _is_file(path) and _is_one_of(path, flags.files):
+            msg = f"{flag} {printable(path)} is a file to listen to; it would be overwritten"
+            raise ConfigError(msg)
+    if flags.output is not None and flags.save_input is not None:
+        output, heard = flags.output, flags.save_input
+        if output.resolve() == heard.resolve() or _is_one_of(heard, [output]):
+            msg = f"--output and --save-input are both {printable(output)}; name two files"
+            raise ConfigError(msg)
+
+
+def _is_file(path: Path | None) -> bool:
+    return not (path is None or str(path) == STANDARD_OUTPUT or is_special(path))
+
+
+def _is_one_of(path: Path, files: Sequence[str | Path]) -> bool:
+    exists = os.path.exists  # Path.exists stops at a name that is too long
+    return exists(path) and any(exists(file) and path.samefile(file) for file in files)
+
+
+def _flags_of_file(parser: argparse.ArgumentParser, path: Path) -> list[str]:
+    """Return a TOML file as flags, so that they are checked as flags are."""
+    try:
+        settings = tomllib.loads(read_text(path))
+    except (OSError, ValueError) as error:
+        msg = f"--config {printable(path)} cannot be read: {error}"
+        raise ConfigError(msg) from error
+    known = {
+        option.removeprefix("--"): action
+        for action in parser._actions  # noqa: SLF001 (argparse has no public list)
+        for option in action.option_strings
+        if option.startswith("--") and action.dest not in _NOT_IN_FILE
+    }
+    flags = []
+    for key, value in settings.items():
+        name = key.replace("_", "-")
+        if name not in known:
+            there = ", ".join(known)
+            msg = f"--config {printable(path)} has an unknown key {key!r}; there are {there}"
+            raise ConfigError(msg)
+        takes_value = known[name].nargs != 0
+        if isinstance(value, bool) == takes_value or not isinstance(
+            value, bool | int | float | str
+        ):
+            kind = "a value" if takes_value else "true or false"
+            msg = f"--config {printable(path)}: {key} must be {kind}, not {value!r}"
+            raise ConfigError(msg)
+        if takes_value:
+            flags.append(f"--{name}={value}")
+        elif value:
+            flags.append(f"--{name}")
+        elif isinstance(known[name], argparse.BooleanOptionalAction):
+            flags.append(f"--no-{name}")
+    return flags

@@ -1,0 +1,54 @@
+"""Emotions, sample rate and defaults of streams; light enough for a command line to read."""
+
+EMOTIONS: dict[str, str] = {
+    "Neutral": "중립",
+    "Angry": "분노",
+    "Joy": "기쁨",
+    "Sad": "슬픔",
+    "Serious": "진지함",
+    "Anxious": "불안",
+    "Kind": "친절",
+    "Dry": "건조함",
+    "Tease": "놀림",
+    "Doubt": "의심",
+    "Surprise": "놀람",
+    "Shy": "수줍음",
+    "Hurry": "서두름",
+    "Fear": "두려움",
+    "Hesitate": "주저함",
+}
+"""The fifteen emotions, English to Korean, in the order of the label ids."""
+
+
+SAMPLE_RATE = 16_000
+"""Sample rate in Hz of every model here."""
+
+
+WINDOW_S = 3.0
+HOP_S = 0.5
+MIN_WINDOW_S = 1.0
+"""Used where a classifier does not say what its network was made for."""
+
+SHORTEST_INPUT_S = 0.25
+"""Shorter audio is padded with zeros: convolutional networks fail on less than their reach."""
+
+HALF_LIFE_S = 0.7
+"""Half-life of smoothing: a change of emotion is half through after this."""
+
+GATE_THRESHOLD = 0.1
+"""Share of a window that must hold speech for the model to be asked."""
+
+VAD_THRESHOLD = 0.5
+"""Probability at which speech starts."""
+
+VAD_NEGATIVE_MARGIN = 0.15
+"""Speech ends this far below the probability at which it starts."""
+
+VAD_MIN_SILENCE_S = 0.25
+"""Pauses shorter than this belong to speech."""
+
+VAD_PRE_ROLL_S = 0.1
+"""Time before the start of speech that belongs to it: breath, an unvoiced consonant."""
+
+PCM_ENCODINGS = {"s16le": 2, "f32le": 4, "s24le": 3, "s32le": 4, "u8": 1, "mulaw": 1, "alaw": 1}
+"""Bytes of a sample in each encoding of raw PCM."""

@@ -1,0 +1,1 @@
+"""Metrics of classified clips, and their reports."""

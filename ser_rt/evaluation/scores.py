@@ -1,0 +1,220 @@
+"""The figures of an evaluation, from labels and probabilities; nothing here hears audio."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ser_rt.evaluation import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ser_rt.classifier import FloatArray
+
+FEW_SPEAKERS = 5
+"""Below this many speakers an interval over speakers says little, and a report says so."""
+
+_LOG_FLOOR = 1e-12
+_MOST_FOLDS = 5
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a set of clips is classified.
+
+    `interval_speakers` and `interval_clips` are 95 % bootstrap intervals of `uar`, from drawing
+    speakers (within their dataset) and clips again. Clips of a speaker are alike: the second is
+    too narrow for unseen speakers. The first is None with fewer than two speakers.
+    """
+
+    clips: int
+    speakers: int
+    uar: float
+    interval_speakers: tuple[float, float] | None
+    interval_clips: tuple[float, float] | None
+    weighted_accuracy: float
+    macro_f1: float
+    classes: dict[str, metrics.ClassScore]
+    confusion: list[list[int]]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far confidence can be believed, as it is and after temperature scaling.
+
+    `temperature` is fitted on all clips: divide logits by it. `ece_after` and `nll_after` come
+    from clips of folds whose temperature was fitted on the other folds, so that they hold for
+    clips that the temperature never saw. `folds_by` tells whether speakers were kept together.
+    """
+
+    ece: float
+    nll: float
+    temperature: float
+    ece_after: float | None
+    nll_after: float | None
+    folds_by: str
+    curve: list[metrics.ReliabilityBin]
+
+
+@dataclass(frozen=True)
+class ClipPrediction:
+    """What one clip is, and what was heard in it."""
+
+    path: str
+    true: str
+    probabilities: dict[str, float]
+
+    @property
+    def predicted(self) -> str:
+        """The most probable emotion."""
+        return max(self.probabilities, key=self.probabilities.__getitem__)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A clip of the data that is in no figure: of another split, or of no emotion of the model."""
+
+    path: str
+    emotion: str
+    split: str
+    other_split: bool
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything that an evaluation found.
+
+    Every clip of the data is in `overall`, or in `failed` (by path), or counted in `left_out` (by
+    emotion) or `other_splits` (by split). `left_out_clips` lists those of the last two.
+
+    `groups` maps a column (dataset, speaker, language, gender) and a value to its score.
+    `windows` and `robustness` map a window length or condition, and then "all" or a dataset, to
+    the UAR.
+    """
+
+    labels: tuple[str, ...]
+    overall: Score
+    calibration: Calibration
+    groups: dict[str, dict[str, Score]] = field(default_factory=dict)
+    windows: dict[str, dict[str, float]] = field(default_factory=dict)
+    robustness: dict[str, dict[str, float]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    other_splits: dict[str, int] = field(default_factory=dict)
+    left_out_clips: list[LeftOut] = field(default_factory=list)
+    predictions: list[ClipPrediction] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, ready for JSON."""
+        return asdict(self)
+
+
+def score(
+    true: IntArray,
+    predicted: IntArray,
+    labels: Sequence[str],
+    speakers: Sequence[str] | None = None,
+    datasets: Sequence[str] | None = None,
+    *,
+    intervals: bool = True,
+) -> Score:
+    """Score label ids ``[clips]``; without `intervals` nothing is drawn again, which is quick."""
+    count = len(labels)
+    known = 0 if speakers is None else len(set(speakers))
+    over_speakers = over_clips = None
+    if intervals:
+        over_clips = metrics.bootstrap_interval(true, predicted, None, count, strata=datasets)
+        if known > 1:
+            over_speakers = metrics.bootstrap_interval(
+                true, predicted, speakers, count, strata=datasets
+            )
+    return Score(
+        clips=len(true),
+        speakers=known,
+        uar=metrics.unweighted_average_recall(true, predicted, count),
+        interval_speakers=over_speakers,
+        interval_clips=over_clips,
+        weighted_accuracy=metrics.weighted_accuracy(true, predicted, count),
+        macro_f1=metrics.macro_f1(true, predicted, count),
+        classes=dict(zip(labels, metrics.per_class(true, predicted, count), strict=True)),
+        confusion=metrics.confusion_matrix(true, predicted, count).tolist(),
+    )
+
+
+def score_groups(
+    true: IntArray,
+    predicted: IntArray,
+    labels: Sequence[str],
+    groups: Mapping[str, Sequence[str]],
+) -> dict[str, dict[str, Score]]:
+    """Score every value of every column; values that are empty are left out."""
+    speakers = groups.get("speaker")
+    scores: dict[str, dict[str, Score]] = {}
+    for column, values in groups.items():
+        table = np.array(values)
+        for value in sorted(set(values) - {""}):
+            here = np.flatnonzero(table == value)
+            scores.setdefault(column, {})[value] = score(
+                true[here],
+                predicted[here],
+                labels,
+                None if speakers is None else [speakers[i] for i in here.tolist()],
+                intervals=column != "speaker",
+            )
+    return scores
+
+
+def uar_by_dataset(
+    true: IntArray, predicted: IntArray, datasets: Sequence[str] | None
+) -> dict[str, float]:
+    """UAR of all, and of every dataset."""
+    count = 1 + int(max(true.max(), predicted.max()))
+    found = {"all": metrics.unweighted_average_recall(true, predicted, count)}
+    table = np.array(datasets or [])
+    for name in sorted(set(table.tolist()) - {""}):
+        here = table == name
+        found[name] = metrics.unweighted_average_recall(true[here], predicted[here], count)
+    return found
+
+
+def calibrate(
+    true: IntArray, probabilities: FloatArray, speakers: Sequence[str] | None = None
+) -> Calibration:
+    """Measure calibration, and what a temperature would make of it.
+
+    Guo et al. (ICML 2017) fit the temperature on held-out data; with one set of clips at hand,
+    folds of it take turns, and speakers are never on both sides where they are known.
+    """
+    logits = np.log(np.maximum(probabilities.astype(np.float64), _LOG_FLOOR))
+    by_speaker = speakers is not None and len(set(speakers)) > 1
+    owner = np.unique(np.array(speakers), return_inverse=True)[1] if by_speaker else None
+    fold = (np.arange(len(true)) if owner is None else owner) % _MOST_FOLDS
+    after = np.empty_like(logits)
+    for one in np.unique(fold):
+        outside = fold != one
+        if outside.any():
+            after[~outside] = temper(
+                logits[~outside], metrics.fit_temperature(true[outside], logits[outside])
+            )
+    split = len(np.unique(fold)) > 1
+    return Calibration(
+        ece=metrics.expected_calibration_error(true, probabilities),
+        nll=metrics.negative_log_likelihood(true, probabilities),
+        temperature=metrics.fit_temperature(true, logits),
+        ece_after=metrics.expected_calibration_error(true, after) if split else None,
+        nll_after=metrics.negative_log_likelihood(true, after) if split else None,
+        folds_by="speaker" if by_speaker else "clip",
+        curve=metrics.reliability_curve(true, probabilities),
+    )
+
+
+def temper(logits: npt.NDArray[np.float64], temperature: float) -> npt.NDArray[np.float64]:
+    """Divide logits ``[clips, labels]`` by a temperature and take the softmax."""
+    scaled = logits / temperature
+    raised = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True), np.float64)

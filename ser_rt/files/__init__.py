@@ -1,0 +1,1 @@
+"""Reading and writing of files: atomic writes, names, tables of text."""

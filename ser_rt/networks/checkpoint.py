@@ -1,0 +1,133 @@
+"""What training leaves: a folder with `model.safetensors` and `config.json`.
+
+`config.json` says that the head was trained; a folder that does not say so is never loaded, so
+that no random head is ever mistaken for a classifier.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ser_rt.config import ModelConfig
+from ser_rt.errors import AudioInputError, CheckpointError, ConfigError
+from ser_rt.manifest import sha256_of
+from ser_rt.networks.model import EmotionModel
+
+if TYPE_CHECKING:
+    from ser_rt.classifier import FloatArray
+
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+_KIND = "ser-rt checkpoint"
+
+
+def save_checkpoint(
+    model: EmotionModel, folder: Path, *, temperature: float, training: dict[str, Any]
+) -> None:
+    """Write a trained network: its weights, and what it is and how it was trained.
+
+    The config comes last: a folder with a config has its weights, and they are whole.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).unlink(missing_ok=True)
+    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    save_file(state, folder / WEIGHTS)
+    config = {
+        "kind": _KIND,
+        "head": "trained",
+        "sha256": {WEIGHTS: sha256_of(folder / WEIGHTS)},
+        "model": model.settings.to_dict(),
+        "temperature": temperature,
+        "training": training,
+    }
+    text = json.dumps(config, indent=2, ensure_ascii=False, sort_keys=True)
+    partial = folder / f"{CONFIG}.part"
+    partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+    partial.replace(folder / CONFIG)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read and check a checkpoint's `config.json`.
+
+    Raises:
+        CheckpointError: it is missing, not one of ours, or its head was never trained.
+    """
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        msg = f"cannot read {path} ({error}); give the folder that ser-train wrote"
+        raise CheckpointError(msg) from error
+    if not isinstance(config, dict) or config.get("kind") != _KIND:
+        msg = f"{path} was not written by ser-train: give the folder that ser-train wrote"
+        raise CheckpointError(msg)
+    if config.get("head") != "trained":
+        msg = f"the classification head in {folder} was never trained: run ser-train first"
+        raise CheckpointError(msg)
+    return config
+
+
+def load_model(folder: str | Path) -> tuple[EmotionModel, dict[str, Any]]:
+    """Load a trained network in evaluation mode, and its config.
+
+    Raises:
+        CheckpointError: the folder is no checkpoint, its head was never trained, or its weights do
+            not fit its config or were changed since.
+    """
+    folder = Path(folder)
+    config = read_config(folder)
+    try:
+        expected = config.get("sha256", {}).get(WEIGHTS)  # not where an older version wrote it
+        if expected and expected != sha256_of(folder / WEIGHTS):
+            msg = (
+                f"cannot load the weights in {folder}: {WEIGHTS} has changed since ser-train wrote "
+                "it (sha256 differs); copy it again, or have it written again with --resume"
+            )
+            raise CheckpointError(msg)
+        model = EmotionModel(ModelConfig.from_dict(config["model"]))
+        model.load_state_dict(load_file(folder / WEIGHTS))
+    except (ConfigError, KeyError, OSError, RuntimeError, SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        msg = f"cannot load the weights in {folder}: {reason}; export or train it again"
+        raise CheckpointError(msg) from error
+    return model.eval(), config
+
+
+class TorchClassifier:
+    """An `EmotionClassifier` that runs a trained network in PyTorch."""
+
+    def __init__(self, model: EmotionModel, temperature: float = 1.0) -> None:
+        self._model, self._temperature = model.eval(), temperature
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """English label of each column."""
+        return self._model.settings.emotion_labels
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate in Hz."""
+        return self._model.settings.sample_rate
+
+    def __call__(self, waveforms: FloatArray) -> FloatArray:
+        """Classify float32 ``[batch, samples]`` into probabilities ``[batch, labels]``."""
+        if waveforms.ndim != 2:
+            msg = f"waveforms must be [batch, samples], not {waveforms.shape}"
+            raise AudioInputError(msg)
+        samples = torch.from_numpy(np.ascontiguousarray(waveforms, np.float32))
+        with torch.inference_mode():
+            logits = self._model(samples)["logits"]
+            probabilities: FloatArray = (logits / self._temperature).softmax(1).numpy()
+        return probabilities
+
+
+def load_classifier(folder: str | Path) -> TorchClassifier:
+    """Load a trained network as a classifier; see `load_model` for what is raised."""
+    model, config = load_model(folder)
+    return TorchClassifier(model, config["temperature"])

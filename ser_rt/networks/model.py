@@ -1,0 +1,94 @@
+"""The network that is trained and exported: an encoder, and a head that tells emotions apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypedDict, cast
+
+from torch import Tensor, nn
+
+from ser_rt.config import ModelConfig
+from ser_rt.errors import ConfigError
+from ser_rt.networks.compact import Compact
+
+if TYPE_CHECKING:
+    from ser_rt.networks.wav2vec2 import Wav2Vec2
+
+
+class EmotionOutput(TypedDict):
+    """What a network says of a batch."""
+
+    logits: Tensor
+    """``[batch, labels]``, before temperature and softmax."""
+    embedding: Tensor
+    """``[batch, embedding_size]``."""
+
+
+class Encoder(Protocol):
+    """Maps waveforms ``[batch, samples]`` to embeddings ``[batch, embedding_size]``."""
+
+    embedding_size: int
+    input_normalization: str
+    """"window" where the input's level and colour are taken out window by window, else "none"."""
+
+    def __call__(self, waveforms: Tensor, /) -> Tensor:
+        """Compute the embedding."""
+        ...
+
+
+def _wav2vec2(settings: ModelConfig) -> Encoder:
+    from ser_rt.networks.wav2vec2 import Wav2Vec2
+
+    return Wav2Vec2(settings)
+
+
+ARCHITECTURES: dict[str, Callable[[ModelConfig], Encoder]] = {
+    "compact": lambda _: Compact(),
+    "wav2vec2": _wav2vec2,
+}
+"""Encoders (each also an `nn.Module`) by name."""
+
+
+class EmotionModel(nn.Module):
+    """An encoder with a classification head. Waveforms come without padding, so without masks.
+
+    Its weights are random: `create_model` starts from a trained encoder where there is one, and
+    `ser_rt.networks.checkpoint.load_model` brings back a network whose head was trained.
+    """
+
+    config = None  # transformers' Trainer asks every network for one
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        if config.architecture not in ARCHITECTURES:
+            msg = f"unknown architecture {config.architecture!r}; known: {', '.join(ARCHITECTURES)}"
+            raise ConfigError(msg)
+        self.settings = config
+        self.encoder = ARCHITECTURES[config.architecture](config)
+        self.dropout = nn.Dropout(config.head_dropout)
+        self.head = nn.Linear(self.encoder.embedding_size, config.num_labels)
+
+    def forward(self, input_values: Tensor) -> EmotionOutput:
+        """Classify float32 waveforms ``[batch, samples]`` at 16 kHz."""
+        embedding = self.encoder(input_values)
+        return {"logits": self.head(self.dropout(embedding)), "embedding": embedding}
+
+
+def create_model(config: ModelConfig) -> EmotionModel:
+    """Build the network that training starts from: a trained encoder if named, and a new head.
+
+    Raises:
+        CheckpointError: `config.model_name` is no checkpoint that can be read.
+        ConfigError: no such architecture.
+    """
+    if config.architecture != "wav2vec2" or config.encoder_config:
+        return EmotionModel(config)
+    from ser_rt.networks.pretrained import describe_base, load_base
+
+    try:
+        model = EmotionModel(describe_base(config))
+    except ConfigError as error:
+        msg = f"{config.model_name}: {error}"
+        raise ConfigError(msg) from error
+    load_base(cast("Wav2Vec2", model.encoder), config.model_name)
+    return model

@@ -1,0 +1,164 @@
+"""Any Wav2Vec2, HuBERT or WavLM network of transformers as an encoder of emotion.
+
+The encoder's own config is part of our settings, so that a trained network is built again without
+the checkpoint that it started from, and without a hub. Windows come whole: there is no padding,
+and so no attention mask.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from transformers import (
+    HubertConfig,
+    HubertModel,
+    PretrainedConfig,
+    PreTrainedModel,
+    Wav2Vec2Config,
+    Wav2Vec2Model,
+    WavLMConfig,
+    WavLMModel,
+)
+
+from ser_rt.config import ModelConfig
+from ser_rt.errors import ConfigError
+from ser_rt.networks.pooling import AttentiveStatisticsPooling, MeanPooling
+
+
+class Family(NamedTuple):
+    """The classes of transformers for one kind of network."""
+
+    config: type[PretrainedConfig]
+    network: type[PreTrainedModel]
+
+
+FAMILIES: dict[str, Family] = {
+    "wav2vec2": Family(Wav2Vec2Config, Wav2Vec2Model),
+    "hubert": Family(HubertConfig, HubertModel),
+    "wavlm": Family(WavLMConfig, WavLMModel),
+}
+"""Networks by the `model_type` in their config.json."""
+
+POOLINGS: dict[str, Callable[[int], MeanPooling | AttentiveStatisticsPooling]] = {
+    "mean": lambda _: MeanPooling(),
+    "attentive": AttentiveStatisticsPooling,
+}
+
+_QUIETEST_VARIANCE = 1e-7
+
+
+def normalize_window(waveforms: Tensor) -> Tensor:
+    """Take mean and level out of each window, as `Wav2Vec2FeatureExtractor` does.
+
+    A clamp and not a summand keeps digital silence from becoming noise: the ONNX exporter's
+    optimiser drops summands this small.
+    """
+    centred = waveforms - waveforms.mean(dim=1, keepdim=True)
+    variance = centred.square().mean(dim=1, keepdim=True)
+    return centred / variance.clamp(min=_QUIETEST_VARIANCE).sqrt()
+
+
+class Wav2Vec2(nn.Module):
+    """Waveforms ``[batch, samples]`` to an embedding ``[batch, embedding_size]``.
+
+    Built with random weights from `settings.encoder_config`; `base_checkpoint` has trained ones.
+    """
+
+    network: PreTrainedModel
+    embedding_size: int
+
+    def __init__(self, settings: ModelConfig) -> None:
+        super().__init__()
+        family, config = _configure(settings)
+        self.input_normalization = "window" if settings.input_normalization == "window" else "none"
+        try:
+            self.network = family.network._from_config(config, attn_implementation="eager")  # noqa: SLF001 (public in all but name)
+        except (ValueError, TypeError, KeyError, RuntimeError, ArithmeticError) as error:
+            raise ConfigError(_no_network(error)) from error
+        self.num_layers = int(config.num_hidden_layers)
+        self.layer_weights = (
+            nn.Parameter(torch.zeros(self.num_layers + 1)) if settings.weighted_layers else None
+        )
+        frame_size = config.output_hidden_size if has_adapter(config) else config.hidden_size
+        self.pooling = POOLINGS[settings.pooling](frame_size)
+        self.embedding_size = int(frame_size) * self.pooling.growth
+        self._mask_share = settings.mask_time_prob
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Compute the embedding of windows of at least 400 samples (with the usual strides)."""
+        if self.input_normalization == "window":
+            waveforms = normalize_window(waveforms)
+        blank = self._blank(waveforms) if self.training and self._mask_share else None
+        outputs = self.network(
+            waveforms,
+            mask_time_indices=blank,
+            output_hidden_states=self.layer_weights is not None,
+        )
+        frames = outputs.last_hidden_state
+        if self.layer_weights is not None:
+            shares = self.layer_weights.softmax(dim=0)
+            frames = sum(shares[i] * layer for i, layer in enumerate(outputs.hidden_states))
+        embedding: Tensor = self.pooling(frames.transpose(1, 2))
+        return embedding
+
+    def _blank(self, waveforms: Tensor) -> Tensor:
+        """Choose frames ``[batch, frames]`` to blank, in runs of `mask_time_length`.
+
+        Park et al.: SpecAugment, INTERSPEECH 2019. transformers' own needs windows longer than a
+        run, and draws from numpy's generator.
+        """
+        config = self.network.config
+        frames = waveforms.shape[1]
+        for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
+            frames = (frames - kernel) // stride + 1
+        run = min(config.mask_time_length, max(1, frames // 2))
+        starts = torch.rand(len(waveforms), 1, frames) < self._mask_share / run
+        spread = nn.functional.max_pool1d(starts.float(), run, stride=1, padding=run // 2)
+        return (spread[:, 0, :frames] > 0).to(waveforms.device)
+
+    def freeze_features(self) -> None:
+        """Keep the convolutions as they are."""
+        convolutions: Any = self.network.feature_extractor
+        convolutions._freeze_parameters()  # noqa: SLF001 (it also stops gradients of the input)
+
+    def depth_of(self, parameter: str) -> int:
+        """How far up a parameter of this encoder stands: 0 is the input, `num_layers` the top."""
+        if found := re.search(r"encoder\.layers\.(\d+)\.", parameter):
+            return int(found[1]) + 1
+        below = ("network.feature_", "network.encoder.pos_conv", "network.masked_spec")
+        return 0 if parameter.startswith(below) else self.num_layers + 1
+
+
+def has_adapter(config: PretrainedConfig) -> bool:
+    """Return whether convolutions follow the layers and change the number and size of frames."""
+    return bool(getattr(config, "add_adapter", False))
+
+
+def _no_network(error: Exception) -> str:
+    return f"encoder_config makes no network: {' '.join(str(error).split()) or repr(error)}"
+
+
+def _configure(settings: ModelConfig) -> tuple[Family, PretrainedConfig]:
+    values: dict[str, Any] = dict(settings.encoder_config)
+    kind = values.pop("model_type", None)
+    if kind not in FAMILIES:
+        msg = f"encoder_config has model_type {kind!r}: it must be one of {', '.join(FAMILIES)}"
+        raise ConfigError(msg)
+    try:
+        config = FAMILIES[kind].config(**values)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(_no_network(error)) from error
+    if settings.num_layers > config.num_hidden_layers:
+        msg = f"num_layers is {settings.num_layers}, but there are {config.num_hidden_layers}"
+        raise ConfigError(msg)
+    config.num_hidden_layers = settings.num_layers or config.num_hidden_layers
+    config.mask_time_prob, config.mask_feature_prob = settings.mask_time_prob, 0.0
+    config.apply_spec_augment = True
+    if settings.weighted_layers and has_adapter(config):
+        config.add_adapter = False  # the sum is of the layers, which are below it
+    config.layerdrop = 0.0  # a layer left out would leave one GPU's gradients without the others'
+    return FAMILIES[kind], config

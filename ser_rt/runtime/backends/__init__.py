@@ -1,0 +1,1 @@
+"""Inference backends: one execution provider each, one entry each in `PROVIDERS`."""

@@ -1,0 +1,94 @@
+"""The graphs of a bundle, and the shapes that a stream asks of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ser_rt.bundle import Bundle
+from ser_rt.classifier import FloatArray
+from ser_rt.constants import SHORTEST_INPUT_S
+from ser_rt.manifest import FeatureReuse
+
+INPUT = "input_values"
+FEATURES = "features"
+OUTPUTS = ("probabilities", "logits", "embedding")
+MOST_AT_ONCE = 8
+"""Largest batch that a provider is told to expect."""
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An ONNX file, and the shapes that its one input has in use."""
+
+    path: Path
+    input: str
+    outputs: tuple[str, ...]
+    least: Shape
+    usual: Shape
+    most: Shape
+
+
+class OpenGraph(Protocol):
+    """A graph that is ready to run, whatever runs it. Calls may come from many threads at once."""
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of the inputs."""
+        ...
+
+    @property
+    def outputs(self) -> dict[str, list[int | str]]:
+        """Shape of each output; axes that are free have a text."""
+        ...
+
+    @property
+    def nodes(self) -> dict[str, int]:
+        """Number of nodes by what runs them."""
+        ...
+
+    def run(self, names: list[str], values: FloatArray) -> list[FloatArray]:
+        """Return outputs by name, given the one input."""
+        ...
+
+
+def graphs_of(bundle: Bundle, reuse: FeatureReuse | None) -> list[Graph]:
+    """Return the graphs to open, the one that gives the answer last."""
+    window = round(bundle.window_s * bundle.sample_rate)
+    shortest = min(round(SHORTEST_INPUT_S * bundle.sample_rate), window)
+    if reuse is None:
+        shapes = (1, shortest), (1, window), (MOST_AT_ONCE, window)
+        return [Graph(bundle.model_path, INPUT, OUTPUTS, *shapes)]
+    block = min(hop_block(bundle, reuse), window)
+    least, most = (frames_of(reuse, samples) for samples in (shortest, window))
+    return [
+        Graph(
+            reuse.frontend,
+            INPUT,
+            (FEATURES,),
+            (1, min(reuse.receptive_field, block)),
+            (1, block),
+            (MOST_AT_ONCE, window),
+        ),
+        Graph(
+            reuse.encoder,
+            FEATURES,
+            OUTPUTS,
+            (1, least, reuse.channels),
+            (1, most, reuse.channels),
+            (MOST_AT_ONCE, most, reuse.channels),
+        ),
+    ]
+
+
+def frames_of(reuse: FeatureReuse, samples: int) -> int:
+    """Return how many frames of features so many samples have."""
+    return max(0, (samples - reuse.receptive_field) // reuse.stride + 1)
+
+
+def hop_block(bundle: Bundle, reuse: FeatureReuse) -> int:
+    """Return the samples whose features a full window of a stream lacks."""
+    return round(bundle.hop_s * bundle.sample_rate) + reuse.receptive_field - reuse.stride

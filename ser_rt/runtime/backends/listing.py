@@ -1,0 +1,46 @@
+"""Which providers come up on this machine, on what, and what is missing for the others."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ser_rt.bundle import Bundle, find_bundle
+from ser_rt.errors import SerError
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.backends.plugins import devices, named
+from ser_rt.runtime.backends.providers import PROVIDERS, Workload, onnxruntime
+from ser_rt.runtime.backends.tensorrt import gpu_and_driver
+
+_ON_PROCESSOR = ("cpu", "openvino")
+
+
+class Listed(NamedTuple):
+    """A provider, and whether it came up."""
+
+    provider: str
+    ok: bool
+    device: str
+    """What it runs on; empty where it did not come up."""
+    problem: str
+    """Why not, and what to do."""
+
+
+def list_providers() -> list[Listed]:
+    """Open the default model on every provider."""
+    bundle = Bundle.load(find_bundle())
+    return [_listed(name, bundle) for name in PROVIDERS if name != "auto"]
+
+
+def _listed(name: str, bundle: Bundle) -> Listed:
+    try:
+        OnnxClassifier(bundle, name)
+        return Listed(name, ok=True, device=_device(name, bundle), problem="")
+    except SerError as error:
+        return Listed(name, ok=False, device="", problem=str(error))
+
+
+def _device(name: str, bundle: Bundle) -> str:
+    plugin = PROVIDERS[name](Workload(bundle))[0].plugin
+    if plugin is not None:
+        return named(devices(onnxruntime(), plugin)[0])
+    return "the processor" if name in _ON_PROCESSOR else gpu_and_driver()[0]

@@ -1,0 +1,164 @@
+"""Where a model runs: one function per execution provider, one entry each in `PROVIDERS`.
+
+Options are those of https://onnxruntime.ai/docs/execution-providers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ser_rt.errors import MissingDependencyError, ProviderError
+from ser_rt.runtime.backends.plugins import RTX, WEBGPU, Plugin
+
+if TYPE_CHECKING:  # command lines read the names below, and must start without numpy
+    from ser_rt.bundle import Bundle
+    from ser_rt.runtime.backends.graphs import Graph, OpenGraph
+    from ser_rt.runtime.backends.tensorrt import Options
+
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+TENSORRT = "TensorrtExecutionProvider"
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is to run, and how it will be called."""
+
+    bundle: Bundle
+    fixed_lengths: bool = False
+    """Whether calls have a few shapes that come again and again."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A way to run graphs."""
+
+    short_name: str
+    """Name as in `PROVIDERS`: ``cpu``."""
+    name: str
+    """onnxruntime's name of it."""
+    providers: Callable[[Graph], list[tuple[str, Options]]]
+    """onnxruntime's providers and their options, best first."""
+    captures: bool = False
+    """Whether calls of the same shape are captured as one CUDA graph."""
+    limits_shapes: bool = False
+    """Whether a graph takes only shapes between its least and its most."""
+    plugin: Plugin | None = None
+    """What brings the provider, where onnxruntime itself does not."""
+    open: Callable[[Graph, int], OpenGraph] | None = None
+    """What opens a graph for a number of threads; None for onnxruntime."""
+
+
+def cpu(_: Workload) -> list[Execution]:
+    """Run on the processor."""
+    return [Execution("cpu", CPU, lambda _: [(CPU, {})])]
+
+
+def cuda(load: Workload) -> list[Execution]:
+    """Run on an NVIDIA GPU: captured as CUDA graphs where the network allows it, else as it is.
+
+    A search for the fastest convolution takes its time for every new shape: it is for shapes that
+    come again. Lengths vary while a stream begins and when it ends.
+    """
+    _refuse_int8(load.bundle, "cuda")
+    options = {
+        "cudnn_conv_algo_search": "EXHAUSTIVE" if load.fixed_lengths else "HEURISTIC",
+        # Else cuDNN finds no kernel for the grouped convolution of wav2vec2 in half precision.
+        "cudnn_conv1d_pad_to_nc1d": "1",
+    }
+    captured = options | {"enable_cuda_graph": "1"}
+    return [
+        Execution("cuda", CUDA, lambda _: [(CUDA, captured)], captures=True),
+        Execution("cuda", CUDA, lambda _: [(CUDA, options)]),
+    ]
+
+
+def tensorrt(load: Workload) -> list[Execution]:
+    """Compile for an NVIDIA GPU with TensorRT, which takes minutes once; CUDA runs the rest."""
+    from ser_rt.runtime.backends.tensorrt import tensorrt_options
+
+    bundle = load.bundle
+    _refuse_int8(bundle, "tensorrt")
+    rest = cuda(Workload(bundle))[-1]
+    return [
+        Execution(
+            "tensorrt",
+            TENSORRT,
+            lambda graph: [(TENSORRT, tensorrt_options(bundle, graph)), *rest.providers(graph)],
+            limits_shapes=True,
+        )
+    ]
+
+
+def tensorrt_rtx(load: Workload) -> list[Execution]:
+    """Compile for an NVIDIA card with TensorRT for RTX, in seconds; the driver is all it needs."""
+    from ser_rt.runtime.backends.tensorrt import rtx_options
+
+    bundle = load.bundle
+    _refuse_int8(bundle, "tensorrt-rtx")
+    return [
+        Execution(
+            "tensorrt-rtx",
+            RTX.ep_name,
+            lambda graph: [(RTX.ep_name, rtx_options(bundle, graph))],
+            limits_shapes=True,
+            plugin=RTX,
+        )
+    ]
+
+
+def webgpu(load: Workload) -> list[Execution]:
+    """Run on any graphics card, through Vulkan, Metal or Direct3D 12."""
+    _refuse_int8(load.bundle, "webgpu")
+    return [Execution("webgpu", WEBGPU.ep_name, lambda _: [(WEBGPU.ep_name, {})], plugin=WEBGPU)]
+
+
+def openvino(load: Workload) -> list[Execution]:
+    """Run on the processor with OpenVINO: another set of kernels, faster for some networks."""
+    from ser_rt.runtime.backends.openvino_session import OpenVinoSession
+
+    session = partial(OpenVinoSession, int8=load.bundle.precision == "int8")
+    return [Execution("openvino", "OpenVINO", lambda _: [], open=session)]
+
+
+def auto(load: Workload) -> list[Execution]:
+    """Run on the best that comes up at once: TensorRT, which compiles for minutes, is not it."""
+    try:
+        gpu = cuda(load)
+    except ProviderError:
+        gpu = []
+    return [*gpu, *cpu(load)]
+
+
+PROVIDERS: dict[str, Callable[[Workload], list[Execution]]] = {
+    "cpu": cpu,
+    "cuda": cuda,
+    "tensorrt": tensorrt,
+    "tensorrt-rtx": tensorrt_rtx,
+    "webgpu": webgpu,
+    "openvino": openvino,
+    "auto": auto,
+}
+"""Each returns what to try, best first, or raises `ProviderError` for a bundle unfit for it."""
+
+
+def _refuse_int8(bundle: Bundle, provider: str) -> None:
+    if bundle.precision == "int8":
+        msg = (
+            f"{bundle.name} is an int8 bundle, and {provider} has no fast kernels for it: export "
+            f"it with --precision fp16 for {provider}, or run this one with --provider cpu"
+        )
+        raise ProviderError(msg)
+
+
+def onnxruntime() -> Any:
+    """Import onnxruntime, or say which extra brings it."""
+    try:
+        import onnxruntime as module
+    except ImportError as error:
+        msg = f"onnxruntime does not load ({error}): pip install 'ser-rt[cpu]' or 'ser-rt[gpu]'"
+        raise MissingDependencyError(msg) from error
+    return module

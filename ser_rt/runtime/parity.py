@@ -1,0 +1,173 @@
+"""Whether a bundle gives the same answers in every form, on every provider that is here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ser_rt.audio.sources import make_source
+from ser_rt.bundle import Bundle, sample_path
+from ser_rt.classifier import FloatArray
+from ser_rt.errors import ProviderError, SerError
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.backends.providers import PROVIDERS
+from ser_rt.runtime.recognizers.feature_cache import answers_of
+from ser_rt.runtime.recognizers.windower import Window
+
+WINDOWS = 12
+WHOLE, PARTS = "whole", "parts"
+
+SAME_DEVICE = {"fp32": 1e-4, "fp16": 1e-2}
+"""Largest difference of a probability between two forms of a network on the CPU, by precision."""
+
+OTHER_DEVICE = {"fp32": 1e-2, "fp16": 2e-2}
+"""The same between devices: a GPU multiplies fp32 with the 10 bits of TF32."""
+
+ELSE = 0.05
+"""For every other precision: a number on the edge of two steps may fall to either side."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One form of a network on one provider.
+
+    Attributes:
+        provider: Name in `PROVIDERS`.
+        form: `WHOLE`, or `PARTS`: windows share features, as in a stream.
+        ok: False where it was asked for and is not there, or does not answer as it should.
+        problem: What is wrong; where it is ok, why it was left out.
+        nodes: Number of graph nodes that each of onnxruntime's providers runs.
+        cold_ms: From opening to the first answer.
+        warm_ms: A window after that, as the median.
+        max_difference: Of a probability, from the whole graph on the CPU.
+        label_agreement: Share of windows with the same likeliest label as there.
+    """
+
+    provider: str
+    form: str
+    ok: bool = True
+    problem: str | None = None
+    nodes: dict[str, int] = field(default_factory=dict)
+    cold_ms: float | None = None
+    warm_ms: float | None = None
+    max_difference: float | None = None
+    label_agreement: float | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came out for a bundle."""
+
+    bundle: str
+    version: str
+    precision: str
+    files: int
+    windows: int
+    rows: tuple[Row, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every row is."""
+        return all(row.ok for row in self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return asdict(self) | {"ok": self.ok}
+
+
+def check(
+    bundle: Bundle,
+    providers: Sequence[str] = (),
+    threads: int | None = None,
+    windows: int = WINDOWS,
+) -> Report:
+    """Run the bundled sample through every form of a bundle, and compare.
+
+    Args:
+        bundle: Loaded, and so verified to be what its manifest says.
+        providers: Names in `PROVIDERS` that must come up; none for those that do.
+        threads: As of `OnnxClassifier`.
+        windows: Number of windows of the sample to compare.
+    """
+    audio = _windows(bundle, windows)
+    row, reference = _run(bundle, "cpu", WHOLE, audio, threads)
+    rows = [row]
+    if reference is not None:
+        rows[0] = _judged(row, reference, reference, 0.0)
+        for provider, form in _others(bundle, providers):
+            row, answers = _run(bundle, provider, form, audio, threads, is_wanted=bool(providers))
+            limits = SAME_DEVICE if provider == "cpu" else OTHER_DEVICE
+            limit = limits.get(bundle.precision, ELSE)
+            rows.append(row if answers is None else _judged(row, answers, reference, limit))
+    return Report(
+        bundle.name,
+        bundle.version,
+        bundle.precision,
+        len(bundle.manifest["files"]),
+        len(audio),
+        tuple(rows),
+    )
+
+
+def _others(bundle: Bundle, providers: Sequence[str]) -> list[tuple[str, str]]:
+    """Return what is compared with the whole graph on the CPU, as provider and form."""
+    names = providers or [name for name in PROVIDERS if name != "auto"]
+    form = WHOLE if bundle.feature_reuse is None else PARTS
+    return [(name, form) for name in names if (name, form) != ("cpu", WHOLE)]
+
+
+def _windows(bundle: Bundle, count: int) -> list[Window]:
+    """Cut full windows from the sample, a hop apart."""
+    with make_source("file", sample_path(), bundle.sample_rate) as source:
+        samples = np.concatenate([chunk.samples for chunk in source])
+    length, hop = (round(s * bundle.sample_rate) for s in (bundle.window_s, bundle.hop_s))
+    samples = np.pad(samples, (0, max(0, length - len(samples))))
+    starts = range(0, len(samples) - length + 1, hop)[:count]
+    return [Window(samples[s : s + length], s, s + length, is_partial=False) for s in starts]
+
+
+def _run(
+    bundle: Bundle,
+    provider: str,
+    form: str,
+    audio: list[Window],
+    threads: int | None,
+    *,
+    is_wanted: bool = True,
+) -> tuple[Row, FloatArray | None]:
+    """Return how a form came up on a provider, and its answers ``[windows, labels]``."""
+    row = Row(provider, form)
+    marks_s = [time.perf_counter()]
+    try:
+        classifier = OnnxClassifier(bundle, provider, threads, reuse=form == PARTS)
+        answer = answers_of(classifier)
+        answers = []
+        for window in audio:
+            answers.append(answer(window))
+            marks_s.append(time.perf_counter())
+    except ProviderError as error:
+        return replace(row, ok=not is_wanted, problem=str(error)), None
+    except SerError as error:
+        return replace(row, ok=False, problem=str(error)), None
+    cold_s, *warm_s = np.diff(marks_s)
+    warm_ms = round(1e3 * float(np.median(warm_s)), 2) if warm_s else None
+    row = replace(
+        row, nodes=classifier.nodes, cold_ms=round(1e3 * float(cold_s), 1), warm_ms=warm_ms
+    )
+    return row, np.stack(answers)
+
+
+def _judged(row: Row, answers: FloatArray, reference: FloatArray, limit: float) -> Row:
+    if not np.isfinite(answers).all():
+        return replace(row, ok=False, problem="it answers with what is no finite number")
+    difference = float(np.abs(answers - reference).max())
+    agreement = float((answers.argmax(axis=1) == reference.argmax(axis=1)).mean())
+    row = replace(row, max_difference=difference, label_agreement=agreement)
+    if difference <= limit:
+        return row
+    problem = f"a probability is {difference:.2g} off the whole graph on the CPU, over {limit:g}"
+    return replace(row, ok=False, problem=problem)

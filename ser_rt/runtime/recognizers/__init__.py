@@ -1,0 +1,1 @@
+"""Recognizers: from chunks of audio to probabilities of emotions."""

@@ -1,0 +1,137 @@
+"""Where events go: one function or class per format, one entry each in `SINKS`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TextIO
+
+from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.sinks.subtitles import RttmSink, SrtSink
+from ser_rt.runtime.sinks.text import TextLines
+from ser_rt.runtime.statistics import Summary
+
+
+@dataclass(frozen=True)
+class SinkSettings:
+    """How to write.
+
+    Attributes:
+        labels: English names of the model's emotions.
+        lang: Which name leads, and the language of the summary: ``en`` or ``ko``.
+        timing: Whether to write latencies; without, the same audio gives the same bytes.
+        stats: Whether the summary names every part of the latency.
+        color: Whether the output is a terminal that shows colour.
+        top_k: How many emotions to name; None for all.
+    """
+
+    labels: tuple[str, ...] = ()
+    lang: str = "en"
+    timing: bool = True
+    stats: bool = False
+    color: bool = False
+    top_k: int | None = None
+
+
+class Sink(Protocol):
+    """Writes events, each as soon as it comes."""
+
+    def write(self, event: EmotionEvent) -> None:
+        """Write an event."""
+        ...
+
+    def finish(self, summary: Summary) -> None:
+        """Write the summary."""
+        ...
+
+
+class JsonLinesSink:
+    """One JSON object a line; the last is the summary."""
+
+    def __init__(self, output: TextIO, settings: SinkSettings) -> None:
+        """Write to ``output``."""
+        self._output, self._timing, self._top_k = output, settings.timing, settings.top_k
+
+    def write(self, event: EmotionEvent) -> None:
+        """Write an event."""
+        self._line(event.to_json(timing=self._timing, top_k=self._top_k))
+
+    def finish(self, summary: Summary) -> None:
+        """Write the summary."""
+        self._line(summary.to_json(timing=self._timing))
+
+    def _line(self, text: str) -> None:
+        self._output.write(text + "\n")
+        self._output.flush()
+
+
+class CsvSink:
+    """A table with one column per emotion; it has no summary."""
+
+    def __init__(self, output: TextIO, settings: SinkSettings) -> None:
+        """Write the header to ``output``."""
+        self._output, self._timing, self._top_k = output, settings.timing, settings.top_k
+        columns = ["source", "channel", "type", "seq", "start", "end", "emotion", "confidence"]
+        columns += settings.labels
+        columns += ["speech", "partial", "peak"]
+        columns += [*(["latency_ms"] if settings.timing else []), "code", "message"]
+        self._rows = csv.DictWriter(output, columns, extrasaction="ignore", lineterminator="\n")
+        self._rows.writeheader()
+        output.flush()
+
+    def write(self, event: EmotionEvent) -> None:
+        """Write an event."""
+        row = event.to_dict(timing=self._timing, top_k=self._top_k)
+        row |= row.pop("probabilities", {})
+        if self._timing and event.latency_ms:
+            row["latency_ms"] = event.latency_ms["total"]
+        self._rows.writerow(row)
+        self._output.flush()
+
+    def finish(self, summary: Summary) -> None:
+        """Write nothing: a table has rows of one kind."""
+
+
+class TextSink:
+    """Lines for people."""
+
+    def __init__(self, output: TextIO, settings: SinkSettings) -> None:
+        """Write to ``output``."""
+        self._output = output
+        self._stats = settings.stats
+        self._lines = TextLines(
+            settings.labels,
+            lang=settings.lang,
+            timing=settings.timing,
+            color=settings.color,
+            top_k=settings.top_k,
+        )
+
+    def write(self, event: EmotionEvent) -> None:
+        """Write an event."""
+        self._output.write(self._lines.event(event) + "\n")
+        self._output.flush()
+
+    def finish(self, summary: Summary) -> None:
+        """Write the summary."""
+        for line in self._lines.summary(summary, stats=self._stats):
+            self._output.write(line + "\n")
+        self._output.flush()
+
+
+def _srt(output: TextIO, settings: SinkSettings) -> Sink:
+    return SrtSink(output, lang=settings.lang)
+
+
+def _rttm(output: TextIO, settings: SinkSettings) -> Sink:  # noqa: ARG001 (nothing to choose)
+    return RttmSink(output)
+
+
+SINKS: dict[str, Callable[[TextIO, SinkSettings], Sink]] = {
+    "text": TextSink,
+    "jsonl": JsonLinesSink,
+    "csv": CsvSink,
+    "srt": _srt,
+    "rttm": _rttm,
+}

@@ -1,0 +1,168 @@
+"""Events and summaries as lines that people read."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from ser_rt.runtime.event import UNSURE, EmotionEvent, korean_name
+from ser_rt.runtime.statistics import PERCENTILES, Summary
+
+BAR_WIDTH = 20
+_BLOCKS = " ▏▎▍▌▋▊▉█"
+_COLORS = {
+    "Angry": 31,
+    "Joy": 33,
+    "Sad": 34,
+    "Fear": 35,
+    "Surprise": 36,
+    "Neutral": 37,
+    UNSURE: 90,
+}
+_DIM, _BOLD, _DEFAULT_COLOR = 2, 1, 32
+_WORDS = {
+    "en": {
+        "no_speech": "no speech",
+        "partial": "early",
+        "warning": "warning",
+        "windows": "{windows} windows classified, {no_speech} without speech, {audio_s:.1f} s",
+        "speed": "real-time factor {rtf:.4f} ({speed:.0f} times faster than real time)",
+        "dropped": "{dropped} samples dropped",
+        "latency": "latency",
+        "interrupted": "interrupted",
+        "peak": "clearest at",
+        "saved": "{saved:.0%} of the model's work saved where nobody spoke",
+        "skipped": "{skipped} windows left out for want of time",
+        "drift": "the device's clock is off by {drift:g} ppm",
+    },
+    "ko": {
+        "no_speech": "음성 없음",
+        "partial": "초기",
+        "warning": "경고",
+        "windows": "창 {windows}개 분류, 음성 없음 {no_speech}개, {audio_s:.1f}초",
+        "speed": "실시간 계수 {rtf:.4f} (실시간의 {speed:.0f}배 속도)",
+        "dropped": "샘플 {dropped}개 손실",
+        "latency": "지연",
+        "interrupted": "중단됨",
+        "peak": "가장 뚜렷한 때",
+        "saved": "말이 없는 구간에서 모델 연산 {saved:.0%} 절약",
+        "skipped": "시간이 모자라 창 {skipped}개 생략",
+        "drift": "장치 시계 오차 {drift:g} ppm",
+    },
+}
+LANGUAGES = tuple(_WORDS)
+
+
+def display_width(text: str) -> int:
+    """Return how many terminal columns a text takes; a Korean syllable takes two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def bar(share: float, width: int = BAR_WIDTH) -> str:
+    """Return a bar of ``width`` columns filled by ``share`` in [0, 1], to an eighth of one."""
+    eighths = round(share * width * 8)
+    full, rest = divmod(eighths, 8)
+    return (_BLOCKS[-1] * full + (_BLOCKS[rest] if rest else "")).ljust(width)
+
+
+class TextLines:
+    """Formats events in columns that stay in line."""
+
+    def __init__(
+        self,
+        labels: Iterable[str] = (),
+        *,
+        lang: str = "en",
+        timing: bool = True,
+        color: bool,
+        top_k: int | None = None,
+    ) -> None:
+        """Set the names to leave room for, the leading language, and what to show."""
+        self._words, self._lang = _WORDS[lang], lang
+        self._timing, self._color, self._top_k = timing, color, top_k
+        names = [names_of(label, lang) for label in labels] or [("", "")]
+        self._widths = tuple(max(map(display_width, column)) for column in zip(*names, strict=True))
+
+    def event(self, event: EmotionEvent) -> str:
+        """Return the line of an event."""
+        where = f"{clock_time(event.start)} – {clock_time(event.end)}"
+        head = self._paint(where, _DIM) + "  "
+        if event.source is not None:
+            head = f"{event.source}  {head}"
+        if event.channel is not None:
+            head = f"[{event.channel}]  {head}"
+        if event.type == "warning":
+            return f"{head}{self._words['warning']}: {event.message}"
+        if event.type == "episode":
+            return head + self._paint(self._episode(event), color_of(event.emotion))
+        if event.emotion is None or event.confidence is None:
+            return head + self._paint(self._words["no_speech"], _DIM)
+        first, second = (
+            _pad(name, width)
+            for name, width in zip(names_of(event.emotion, self._lang), self._widths, strict=True)
+        )
+        color = color_of(event.emotion)
+        line = f"{head}{self._paint(first, _BOLD, color)} {self._paint(second, color)}  "
+        line += f"{self._paint(bar(event.confidence), color)} {event.confidence:>4.0%}"
+        if self._timing:
+            line += self._paint(f"  {event.latency_ms['total']:7.1f} ms", _DIM)
+        for label, share in event.ranked(self._top_k) if self._top_k else ():
+            line += self._paint(f"  {names_of(label, self._lang)[0]} {share:.0%}", _DIM)
+        if event.partial:
+            line += self._paint(f"  {self._words['partial']}", _DIM)
+        return line
+
+    def summary(self, summary: Summary, *, stats: bool = False) -> Iterator[str]:
+        """Yield the lines of a summary; with ``stats``, one for every part of the latency."""
+        words = self._words
+        yield ""
+        ended = f" ({words['interrupted']})" if summary.interrupted else ""
+        yield words["windows"].format(**summary.to_dict()) + ended
+        if summary.compute_saved:
+            yield words["saved"].format(saved=summary.compute_saved)
+        if summary.dropped_samples:
+            yield words["dropped"].format(dropped=summary.dropped_samples)
+        if summary.skipped_windows:
+            yield words["skipped"].format(skipped=summary.skipped_windows)
+        if summary.drift_ppm is not None and stats:
+            yield words["drift"].format(drift=summary.drift_ppm)
+        if not self._timing or not summary.real_time_factor:
+            return
+        rtf = summary.real_time_factor
+        yield words["speed"].format(rtf=rtf, speed=1 / rtf)
+        for part, values in summary.latency_ms.items():
+            if part == "total" or stats:
+                figures = "  ".join(f"p{p} {values[f'p{p}']:g} ms" for p in PERCENTILES)
+                yield f"{words['latency'] if part == 'total' else '  ' + part}  {figures}"
+
+    def _episode(self, event: EmotionEvent) -> str:
+        name = " ".join(names_of(event.emotion or "", self._lang))
+        peak = f"{self._words['peak']} {clock_time(event.peak or 0.0)}"
+        return f"└ {name} {event.confidence:.0%}, {event.end - event.start:.1f} s, {peak}"
+
+    def _paint(self, text: str, *codes: int) -> str:
+        if not self._color:
+            return text
+        return f"\033[{';'.join(map(str, codes))}m{text}\033[0m"
+
+
+def names_of(emotion: str, lang: str) -> tuple[str, str]:
+    """Return both names of an emotion, the one in the language first."""
+    names = (emotion, korean_name(emotion))
+    return names if lang == "en" else (names[1], names[0])
+
+
+def color_of(emotion: str | None) -> int:
+    """Return the terminal's colour of an emotion."""
+    return _COLORS.get(emotion or "", _DEFAULT_COLOR)
+
+
+def _pad(text: str, width: int) -> str:
+    return text + " " * (width - display_width(text))
+
+
+def clock_time(seconds: float) -> str:
+    """Return seconds as minutes, and as hours where it takes them."""
+    minutes, rest = divmod(round(seconds, 1), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{rest:04.1f}" if hours else f"{minutes:02}:{rest:04.1f}"

@@ -1,0 +1,90 @@
+"""Our settings in the words of transformers, and what they may not ask for."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+import transformers
+from accelerate import PartialState
+
+from ser_rt.config import DataConfig, TrainingConfig
+from ser_rt.errors import ConfigError
+from ser_rt.files.names import printable
+from ser_rt.training.losses import create_loss
+from ser_rt.training.trackers import refuse_missing
+
+
+def refuse_contradictions(training: TrainingConfig) -> None:
+    """Raise an error for settings that cannot go together, or not on this machine."""
+    if training.fp16 and training.bf16:
+        msg = "fp16 and bf16 are both on: choose one"
+        raise ConfigError(msg)
+    if training.fp16 and not torch.cuda.is_available():
+        msg = "fp16 needs a GPU and there is none: leave it out, or take bf16"
+        raise ConfigError(msg)
+    run = training.output_dir
+    if run != printable(run):
+        msg = (
+            f"output_dir {printable(run)} is no UTF-8, or holds control characters, and so no name "
+            "for checkpoints: choose another"
+        )
+        raise ConfigError(msg)
+    create_loss([1, 1], training)
+    refuse_missing(training.report_to)
+
+
+def join_processes() -> PartialState:
+    """Join the processes that torchrun or accelerate started; alone, it is a group of one."""
+    # Others wait while one decodes the corpus.
+    processes = PartialState(cpu=_on_cpu(), timeout=timedelta(hours=12))
+    if processes.num_processes > 1 and processes.device.type == "cpu":
+        # accelerate names it cpu:0, transformers loads the optimizer to it, torch does not know it.
+        torch.serialization.register_package(
+            0, lambda _: None, lambda storage, place: storage if place == "cpu:0" else None
+        )
+    return processes
+
+
+def _on_cpu() -> bool:
+    asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() in {"1", "true", "yes"}
+    return asked or not torch.accelerator.is_available()
+
+
+def arguments(
+    t: TrainingConfig, d: DataConfig, run: Path, *, validate: bool
+) -> transformers.TrainingArguments:
+    """Say what transformers' Trainer shall do."""
+    return transformers.TrainingArguments(
+        output_dir=str(run),
+        num_train_epochs=t.num_epochs,
+        per_device_train_batch_size=t.batch_size,
+        per_device_eval_batch_size=1,  # whole clips differ in length, and nothing is padded
+        gradient_accumulation_steps=t.gradient_accumulation_steps,
+        learning_rate=t.learning_rate,
+        warmup_steps=t.warmup_steps,
+        lr_scheduler_type="cosine",
+        weight_decay=t.weight_decay,
+        max_grad_norm=2.0,
+        use_cpu=_on_cpu(),  # or it takes bf16 for the GPU's alone
+        fp16=t.fp16,
+        bf16=t.bf16,
+        eval_strategy="epoch" if validate else "no",
+        save_strategy="epoch",
+        load_best_model_at_end=validate,
+        metric_for_best_model=t.best_metric if validate else None,
+        greater_is_better=True if validate else None,
+        restore_callback_states_from_checkpoint=True,
+        logging_strategy="epoch",
+        logging_nan_inf_filter=False,
+        report_to=t.report_to,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        dataloader_num_workers=d.num_workers,
+        dataloader_persistent_workers=d.num_workers > 0,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        ddp_find_unused_parameters=False,
+        seed=t.seed,
+    )

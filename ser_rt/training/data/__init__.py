@@ -1,0 +1,1 @@
+"""Labelled clips: found, checked, decoded, split, varied and drawn."""

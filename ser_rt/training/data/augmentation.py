@@ -1,0 +1,100 @@
+"""Varies training clips the way rooms, microphones and voices vary.
+
+Works on mono float32 ``[samples]`` at 16 kHz with an explicit random generator: the same seed
+gives the same clip. Time-stretching is left out: it changes how emotional speech sounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soxr
+
+from ser_rt.constants import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from ser_rt.classifier import FloatArray
+
+_DECAY_60_DB = 6.908  # ln(1000): the envelope exp(-6.908 t / T60) is 60 dB down at T60
+
+
+def resample(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Play up to 8 % faster or slower, pitch and formants with it: another voice, same words."""
+    factor = float(np.exp(rng.uniform(-0.08, 0.08)))
+    return np.asarray(soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE, "LQ"), np.float32)
+
+
+def equalize(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Colour with a smooth random frequency response, as another microphone would."""
+    size = _fast_size(samples.size)
+    spectrum = np.fft.rfft(samples, size)
+    place = np.linspace(0.0, 1.0, spectrum.size)
+    gains_db = np.interp(place, np.linspace(0.0, 1.0, 6), rng.normal(0.0, 4.0, 6))
+    spectrum *= (10 ** (gains_db / 20)).astype(np.float32)
+    return np.asarray(np.fft.irfft(spectrum, size)[: samples.size], np.float32)
+
+
+def reverberate(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Add a room: an exponentially decaying noise tail (T60 0.1 to 0.5 s) behind the direct sound.
+
+    Polack: La transmission de l'energie sonore dans les salles, 1988.
+    """
+    t60_s = rng.uniform(0.1, 0.5)
+    time_s = np.arange(int(t60_s * SAMPLE_RATE), dtype=np.float32) / SAMPLE_RATE
+    tail = _noise(rng, time_s.size) * np.exp(-_DECAY_60_DB / t60_s * time_s)
+    tail *= rng.uniform(0.1, 0.5) / np.sqrt(np.square(tail).sum())
+    tail[0] = 1.0
+    size = _fast_size(samples.size + tail.size - 1)
+    wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(tail, size), size)
+    return np.asarray(wet[: samples.size], np.float32)
+
+
+def add_noise(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Add white to brown noise at 5 to 35 dB below the clip."""
+    size = _fast_size(samples.size)
+    noise = np.fft.rfft(_noise(rng, size))
+    slope = rng.choice([0.0, rng.uniform(0.2, 0.8)])
+    noise /= (np.maximum(1, np.arange(noise.size)) ** slope).astype(np.float32)
+    steady = np.fft.irfft(noise, size)[: samples.size]
+    level = np.sqrt(np.mean(np.square(samples)) / (np.mean(np.square(steady)) + 1e-20))
+    return np.asarray(samples + steady * (level * 10 ** (-rng.uniform(5, 35) / 20)), np.float32)
+
+
+def change_gain(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Make 15 dB quieter to 10 dB louder."""
+    return samples * np.float32(10 ** (rng.uniform(-15, 10) / 20))
+
+
+AUGMENTATIONS: dict[str, tuple[float, Callable[[FloatArray, np.random.Generator], FloatArray]]] = {
+    "resample": (0.8, resample),
+    "equalize": (0.5, equalize),
+    "reverberate": (0.3, reverberate),
+    "add_noise": (0.5, add_noise),
+    "change_gain": (1.0, change_gain),
+}
+"""What may happen to a clip, in this order, each with its probability."""
+
+
+def _noise(rng: np.random.Generator, count: int) -> FloatArray:
+    return rng.standard_normal(count, dtype=np.float32)
+
+
+def _fast_size(count: int) -> int:
+    """Return the next power of two: transforms of prime lengths take many times longer."""
+    return 1 << (count - 1).bit_length()
+
+
+def augment(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Vary a clip ``[samples]``; its length may change by 8 %.
+
+    >>> augment(np.ones(16000, np.float32), np.random.default_rng(0)).dtype
+    dtype('float32')
+    """
+    if samples.size < SAMPLE_RATE // 10:
+        return samples
+    for probability, change in AUGMENTATIONS.values():
+        if rng.random() < probability:
+            samples = change(samples, rng)
+    return samples

@@ -1,0 +1,267 @@
+"""Finds labelled clips in a manifest or in folders, and splits them without leaking a speaker.
+
+Needs no torch.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ser_rt.audio.discovery import (
+    AUDIO_SUFFIXES,
+    find_audio,
+)
+from ser_rt.checks import whole
+from ser_rt.errors import DataError
+from ser_rt.files.names import NameFinder, printable
+from ser_rt.files.text import CsvTable, parse_csv, pick_column
+from ser_rt.training.data.labels import emotion_named
+
+_PATH_COLUMNS = ("file_path", "file")
+_SPLIT_COLUMNS = ("split", "suggested_split")
+_MORE_COLUMNS = (
+    *("speaker", "dataset", "language", "gender", "licence_class", "sentence", "soft_label"),
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One labelled recording; what is not known is empty."""
+
+    path: Path
+    emotion: str
+    speaker: str = ""
+    dataset: str = ""
+    language: str = ""
+    gender: str = ""
+    split: str = ""
+    licence_class: str = ""
+    sentence: str = ""
+    soft_label: str = ""
+    """How much of each emotion, where listeners disagree: ``Joy:0.7 Surprise:0.3``."""
+
+
+def read_manifest(path: str | Path, labels: Sequence[str] = ()) -> list[Clip]:
+    """Read every clip of a CSV with a header.
+
+    Columns: ``file_path`` (or ``file``) and ``emotion``; optionally ``speaker``, ``dataset``,
+    ``language``, ``gender``, ``split`` (or ``suggested_split``), ``licence_class``, ``sentence``
+    (what is said) and ``soft_label`` (``Joy:0.7 Surprise:0.3``). A relative path starts at the
+    CSV's folder, and finds a file as `NameFinder` does. An emotion is that of `labels`, or of the
+    fifteen, which `emotion_named` takes it for; others stay what they are.
+
+    Raises:
+        DataError: no such CSV, a column or a value is missing, a path leaves a relative
+            manifest's folder, or a file is listed twice.
+    """
+    path = Path(path)
+    table = _table(path)
+    if not table.rows:
+        msg = (
+            f"{printable(path)} lists no clips: it needs a row for each, under the columns "
+            "file_path,emotion"
+        )
+        raise DataError(msg)
+    known = {name: pick_column(table.columns, name) for name in ("emotion", *_MORE_COLUMNS)}
+    known["path"] = pick_column(table.columns, *_PATH_COLUMNS)
+    known["split"] = pick_column(table.columns, *_SPLIT_COLUMNS)
+    if known["path"] is None or known["emotion"] is None:
+        found = sorted(table.columns)
+        msg = f"{printable(path)} needs the columns file_path and emotion; it has {found}"
+        raise DataError(msg)
+    finder = NameFinder()
+    clips = []
+    for line, row in table.rows:
+        values = {
+            name: unicodedata.normalize("NFC", row[column]).strip()
+            for name, column in known.items()
+            if column is not None
+        }
+        name = row[known["path"]]
+        if not values.pop("path") or not values["emotion"]:
+            msg = f"{printable(path)} line {line}: the path or the emotion is empty"
+            raise DataError(msg)
+        if not Path(name).is_absolute() and ".." in re.split(r"[\\/]", name):
+            msg = (
+                f"{printable(path)} line {line}: {printable(name)} leaves the manifest's folder; "
+                "write an absolute path"
+            )
+            raise DataError(msg)
+        values["emotion"] = emotion_named(values["emotion"], labels)
+        clips.append(Clip(path=Path(finder.find(str(path.parent / name))), **values))
+    _refuse_duplicates(clips, path)
+    return clips
+
+
+def load_manifest(
+    path: str | Path, labels: Sequence[str] | None, split: str | None = None
+) -> list[Clip]:
+    """Do the same as `read_manifest`, and take some of the clips.
+
+    Clips whose split is another than `split` are left out, and, as the log says, those whose
+    emotion is not in `labels` (None takes all).
+
+    Raises:
+        DataError: as of `read_manifest`; or nothing is left.
+    """
+    clips = read_manifest(path, labels or ())
+    if split:
+        refuse_absent_split(clips, split, path)
+    there = [clip for clip in clips if split in (None, clip.split)]
+    wanted = [clip for clip in there if labels is None or clip.emotion in labels]
+    if wanted and len(wanted) < len(there):
+        strange = Counter(clip.emotion for clip in there) - Counter(clip.emotion for clip in wanted)
+        shown = ", ".join(f"{emotion} {count}" for emotion, count in strange.most_common())
+        logger.warning("%s: left out, as none of the emotions: %s", printable(path), shown)
+    if not wanted:
+        found = sorted({c.emotion for c in clips})
+        asked = ", ".join(labels or ["any emotion"])
+        msg = f"{printable(path)} has no clip of {asked} in split {split or 'any'}; it has {found}"
+        raise DataError(msg)
+    return wanted
+
+
+def refuse_absent_split(clips: Sequence[Clip], split: str, manifest: str | Path) -> None:
+    """Raise `DataError` if no clip of a manifest is in a split."""
+    found = sorted({clip.split for clip in clips} - {""})
+    if not found:
+        msg = f"{printable(manifest)} has no split column, so split {split!r} cannot be chosen"
+        raise DataError(msg)
+    if split not in found:
+        msg = f"{printable(manifest)} has no clip in split {split!r}; it has {found}"
+        raise DataError(msg)
+
+
+def _table(path: Path) -> CsvTable:
+    try:
+        return parse_csv(path.read_bytes())
+    except UnicodeDecodeError as error:
+        msg = (
+            f"manifest {printable(path)} is not UTF-8 ({error}): save it again, in Excel as "
+            "'CSV UTF-8'"
+        )
+        raise DataError(msg) from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        msg = f"cannot read manifest {printable(path)}: {reason}"
+        raise DataError(msg) from error
+
+
+def _refuse_duplicates(clips: Iterable[Clip], manifest: Path) -> None:
+    seen: set[str] = set()
+    for clip in clips:
+        path = os.path.abspath(clip.path)  # noqa: PTH100 (a link stays the name that the user knows)
+        if path in seen:
+            msg = f"{printable(manifest)} lists {printable(clip.path)} twice: remove a row"
+            raise DataError(msg)
+        seen.add(path)
+
+
+def label_id(label: object, names: Sequence[str]) -> int:
+    """Return the id of an emotion given by its name, or by its id already.
+
+    Raises:
+        DataError: it is neither.
+    """
+    if isinstance(label, str) and (name := emotion_named(label, names)) in names:
+        return names.index(name)
+    number = whole(label)
+    if number is not None and 0 <= number < len(names):
+        return number
+    msg = f"unknown emotion {label!r}; known: {', '.join(names)}"
+    raise DataError(msg)
+
+
+def load_directory(folder: str | Path, labels: Sequence[str]) -> list[Clip]:
+    """Find clips in a folder that has one folder for each emotion, in sorted order.
+
+    A folder is the emotion that `emotion_named` takes its name for. What is no data is passed over,
+    and logged once.
+
+    Raises:
+        DataError: no such folder, a folder that is no label, or no audio in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        msg = f"no folder {printable(folder)}: it must hold one folder for each emotion"
+        raise DataError(msg)
+    found = find_audio(folder)
+    emotions = {
+        path.name: emotion_named(path.name, labels)
+        for path in map(Path, (*found.folders, *found.unreadable))
+        if path.parent == folder
+    }
+    if unknown := sorted(name for name, emotion in emotions.items() if emotion not in labels):
+        msg = (
+            f"{printable(folder)} has folders that are no emotion: "
+            f"{list(map(printable, unknown))}; known: {', '.join(labels)}"
+        )
+        raise DataError(msg)
+    clips, homeless = [], []
+    for path in map(Path, found.audio):
+        home, *rest = path.relative_to(folder).parts
+        if rest:
+            clips.append(Clip(path, emotions[home]))
+        else:
+            homeless.append(home)
+    for remark in found.remarks():
+        logger.warning("%s", remark)
+    if homeless:
+        shown = printable(homeless[0])
+        msg = "%s: %d audio files are in no emotion's folder and left out, such as %s"
+        logger.warning(msg, printable(folder), len(homeless), shown)
+    if not clips:
+        msg = (
+            f"{printable(folder)} has no audio: put {', '.join(AUDIO_SUFFIXES)} into one folder "
+            "an emotion"
+        )
+        raise DataError(msg)
+    return sorted(clips, key=lambda clip: labels.index(clip.emotion))
+
+
+def hold_out_speakers(
+    clips: Sequence[Clip], share: float, seed: int = 0
+) -> tuple[list[Clip], list[Clip]]:
+    """Split clips so that no speaker is on both sides; about `share` of them go to the second.
+
+    In every dataset whole speakers are held out, at least one. Clips without a speaker are split
+    one by one, emotion by emotion.
+
+    Raises:
+        DataError: a dataset has one speaker only.
+    """
+    rng = np.random.default_rng(seed)
+    held: set[Clip] = set()
+    for dataset in sorted({c.dataset for c in clips if c.speaker}):
+        speakers = sorted({c.speaker for c in clips if c.dataset == dataset and c.speaker})
+        if len(speakers) < 2:
+            msg = (
+                f"dataset {dataset!r} has the one speaker {speakers[0]!r}, so none can be held "
+                "out: give a split column (--split, --val_split), or validate on nothing "
+                "(--val_share 0)"
+            )
+            raise DataError(msg)
+        count = min(len(speakers) - 1, max(1, round(share * len(speakers))))
+        chosen = set(rng.permutation(speakers)[:count].tolist())
+        held |= {c for c in clips if c.dataset == dataset and c.speaker in chosen}
+    for emotion in sorted({c.emotion for c in clips if not c.speaker}):
+        group = [c for c in clips if not c.speaker and c.emotion == emotion]
+        order = rng.permutation(len(group))[: round(share * len(group))]
+        held |= {group[i] for i in order}
+    return [c for c in clips if c not in held], [c for c in clips if c in held]
+
+
+def shared_speakers(first: Iterable[Clip], second: Iterable[Clip]) -> list[str]:
+    """Speakers that are on both sides of a split."""
+    return sorted({c.speaker for c in first if c.speaker} & {c.speaker for c in second})

@@ -1,0 +1,220 @@
+"""Decodes a corpus once: every clip as int16 in one memory-mapped file that all workers share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from ser_rt.audio.processing import read_audio
+from ser_rt.constants import SAMPLE_RATE
+from ser_rt.errors import AudioError, DataError, OutputError
+from ser_rt.files.names import printable
+
+if TYPE_CHECKING:
+    from ser_rt.classifier import FloatArray
+
+MIN_CLIP_S = 0.2
+_FULL_SCALE = 32767
+_Samples = npt.NDArray[np.int16]
+_BLOCK = 256
+
+logger = logging.getLogger(__name__)
+
+
+class Fault(NamedTuple):
+    """Why a file is unfit for training."""
+
+    path: str
+    kind: str
+    """unreadable, too short, silent, wrong label, or listed twice."""
+    detail: str
+
+
+def cache_folder() -> Path:
+    """Folder of decoded corpora: ``$SER_RT_CACHE``, else ``ser-rt`` in the user's cache folder."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ser-rt"
+    return Path(os.environ.get("SER_RT_CACHE", default)) / "audio"
+
+
+class _Index(NamedTuple):
+    """What lies in the file of samples: where each clip ends, a hash of it, and what was unfit."""
+
+    ends: list[int]
+    digests: list[str]
+    faults: list[Fault]
+
+
+class AudioCache:
+    """Decoded clips, by index: mono float32 ``[samples]`` at 16 kHz.
+
+    Every file is decoded when the cache is made, so a bad one is found before training starts.
+    `faults` lists the bad ones, and `digests` has a hash of what is heard in each clip. What was
+    kept and is not whole any more is decoded again.
+
+    Args:
+        paths: audio files.
+        strict: raise for bad files; else they are clips without samples.
+        folder: where decoded corpora are kept.
+
+    Raises:
+        DataError: files are unreadable, shorter than 0.2 s or silent; the message lists them.
+        OutputError: the disk is full.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], *, strict: bool = True, folder: Path | None = None
+    ) -> None:
+        folder = cache_folder() if folder is None else folder
+        data = folder / f"{_fingerprint(paths)}.pcm"
+        index = _read_index(data, len(paths)) or _decode_all(paths, data)
+        self.faults = index.faults
+        if strict and self.faults:
+            raise DataError(fault_table(self.faults, len(paths)))
+        self.digests = index.digests
+        self._bounds = list(zip([0, *index.ends], index.ends, strict=False))
+        self._data = data
+        self._samples = _map(data)
+
+    def __len__(self) -> int:
+        """Return the number of clips."""
+        return len(self._bounds)
+
+    def __getitem__(self, index: int) -> FloatArray:
+        """Return one clip."""
+        start, end = self._bounds[index]
+        return np.asarray(self._samples[start:end], np.float32) / np.float32(_FULL_SCALE)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the samples out: a worker that is spawned maps the same file."""
+        return {name: value for name, value in vars(self).items() if name != "_samples"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Map the file."""
+        vars(self).update(state)
+        self._samples = _map(self._data)
+
+    def pick(self, indices: Iterable[int]) -> Self:
+        """Return some of the clips as a cache of their own, over the same file."""
+        indices = list(indices)
+        picked = object.__new__(type(self))
+        picked.faults, picked._data, picked._samples = [], self._data, self._samples
+        picked.digests = [self.digests[i] for i in indices]
+        picked._bounds = [self._bounds[i] for i in indices]
+        return picked
+
+
+def fault_table(faults: Sequence[Fault], total: int, most: int = 20) -> str:
+    """Draw a table of unfit clips, `most` rows at most."""
+    width = max(len(fault.kind) for fault in faults)
+    rows = [f"  {fault.kind:{width}}  {fault.path}  ({fault.detail})" for fault in faults[:most]]
+    if len(faults) > most:
+        rows.append(f"  and {len(faults) - most} more")
+    return "\n".join([f"{len(faults)} of {total} clips are unfit for training:", *rows])
+
+
+def _read_index(data: Path, clips: int) -> _Index | None:
+    """Read what was kept; None if there is nothing, or not all of it."""
+    listing = data.with_suffix(".json")
+    if not data.exists() and not listing.exists():
+        return None
+    try:
+        kept = json.loads(listing.read_bytes())
+        index = _Index(kept["ends"], kept["digests"], [Fault(*row) for row in kept["faults"]])
+        sizes = np.diff([0, *index.ends])
+        is_whole = (
+            len(index.ends) == len(index.digests) == clips
+            and data.stat().st_size == 2 * (index.ends or [0])[-1]
+            and sizes.dtype.kind in "iu"
+            and np.all(sizes >= 0)
+            and all(isinstance(text, str) for row in (index.digests, *index.faults) for text in row)
+        )
+        trouble = "" if is_whole else "the samples are not what their index says"
+    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        trouble = f"{type(error).__name__}: {error}"
+    if not trouble:
+        return index
+    logger.warning("decoded audio in %s is not whole (%s): decoding again", data, trouble)
+    return None
+
+
+def _map(data: Path) -> _Samples:
+    return np.memmap(data, np.int16, "r") if data.stat().st_size else np.zeros(0, np.int16)
+
+
+def _fingerprint(paths: Sequence[Path]) -> str:
+    digest = hashlib.sha256(str(SAMPLE_RATE).encode())
+    for path in paths:
+        try:
+            stat = path.stat()
+            state = f"{stat.st_size}\0{stat.st_mtime_ns}"
+        except (OSError, ValueError):
+            state = "missing"
+        # Not path.resolve: a link to itself stops it.
+        digest.update(os.fsencode(f"{os.path.realpath(path)}\0{state}\n"))
+    return digest.hexdigest()[:32]
+
+
+def _decode(path: Path) -> _Samples | Fault:
+    try:
+        samples = read_audio(path, SAMPLE_RATE)
+    except AudioError as error:
+        return Fault(printable(path), "unreadable", printable(str(error)))
+    if samples.size < MIN_CLIP_S * SAMPLE_RATE:
+        seconds = samples.size / SAMPLE_RATE
+        return Fault(printable(path), "too short", f"{seconds:.2f} s, under {MIN_CLIP_S} s")
+    if not np.any(samples):
+        return Fault(printable(path), "silent", "every sample is zero")
+    return np.asarray(np.rint(samples.clip(-1, 1) * _FULL_SCALE), np.int16)
+
+
+def _decode_in_threads(
+    paths: Sequence[Path],
+) -> Iterator[_Samples | Fault]:
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+        for first in range(0, len(paths), _BLOCK):  # decoded clips wait for the disk, not in memory
+            yield from threads.map(_decode, paths[first : first + _BLOCK])
+
+
+def _decode_all(paths: Sequence[Path], data: Path) -> _Index:
+    ends, digests, faults, end = [], [], [], 0
+    partial = data.with_suffix(f".{os.getpid()}.part")
+    listing = data.with_suffix(f".{os.getpid()}.json.part")
+    progress = tqdm(_decode_in_threads(paths), "decoding", len(paths), unit="clip", disable=None)
+    try:
+        data.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            for decoded in progress:
+                content = b"" if isinstance(decoded, Fault) else decoded.tobytes()
+                if isinstance(decoded, Fault):
+                    faults.append(decoded)
+                file.write(content)
+                end += len(content) // 2
+                ends.append(end)
+                digests.append(hashlib.sha256(content).hexdigest()[:16])
+        # The index comes first and the samples by a rename: a cache whose samples exist is whole.
+        index = _Index(ends, digests, faults)
+        listing.write_text(json.dumps(index._asdict()), encoding="utf-8")
+        listing.replace(data.with_suffix(".json"))
+        partial.replace(data)
+    except OSError as error:
+        msg = (
+            f"cannot keep decoded audio in {data.parent}: {error.strerror} after {end * 2e-6:.0f} "
+            "MB; free space (an hour takes 115 MB), or let SER_RT_CACHE name another folder"
+        )
+        raise OutputError(msg) from error
+    finally:
+        for rest in (partial, listing):
+            with suppress(OSError):
+                rest.unlink()
+    return index

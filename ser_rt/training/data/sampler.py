@@ -1,0 +1,101 @@
+"""Which windows training hears: of one length a batch, balanced, varied, and reproducible.
+
+Training hears what serving hears: windows without padding and so without masks. A longer clip is
+cropped, a shorter one is repeated or set into silence. Everything random about a window follows
+from the seed in its `Draw`, never from a worker's state, so that training resumed after a kill goes
+on exactly as if it had not been killed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from ser_rt.audio.processing import reduce_noise
+from ser_rt.constants import SAMPLE_RATE
+from ser_rt.training.data.augmentation import augment
+
+if TYPE_CHECKING:
+    from ser_rt.classifier import FloatArray
+
+_CROP_LENGTHS = 13
+
+
+class Draw(NamedTuple):
+    """One training window to make: of which clip, from which seed, how many samples long."""
+
+    clip: int
+    seed: int
+    samples: int
+
+
+def draw_window(samples: FloatArray, draw: Draw, *, vary: bool, clean: bool = False) -> FloatArray:
+    """Make one training window ``[draw.samples]`` of a clip.
+
+    With `clean`, every other window is cleaned of noise, as some microphones do by themselves.
+    """
+    rng = np.random.default_rng(draw.seed)
+    if samples.size > draw.samples:
+        # Resampling may shorten by 8 %: take that much more, if it is there.
+        spare = max(0, samples.size - round(draw.samples * 1.1))
+        start = int(rng.integers(0, spare + 1))
+        samples = samples[start : start + round(draw.samples * 1.1)]
+    if clean and draw.seed % 2:
+        samples = reduce_noise(samples)
+    if vary:
+        samples = augment(samples, rng)
+    samples = samples[: draw.samples]
+    missing = draw.samples - samples.size
+    if missing and rng.random() < 0.5:
+        before = int(rng.integers(0, missing + 1))
+        return np.pad(samples, (before, missing - before))
+    return np.resize(samples, draw.samples)
+
+
+class BalancedSampler(Sampler[Draw]):
+    """Draws windows so that small classes and datasets are heard often enough.
+
+    A clip is drawn with the weight ``count(dataset, emotion) ** -balance``: 0 takes clips as they
+    come, 1 gives every emotion of every dataset the same share.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[tuple[str, int]],
+        *,
+        batch_size: int,
+        crop_s: tuple[float, float],
+        balance: float,
+        seed: int,
+    ) -> None:
+        counts = Counter(groups)
+        weights = np.array([counts[group] ** -balance for group in groups])
+        self._weights = weights / weights.sum()
+        # A few lengths only: kernels are compiled, or chosen, anew for every length there is.
+        self._lengths_s = np.linspace(*crop_s, _CROP_LENGTHS)
+        self._batch_size, self._seed = batch_size, seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose draws come next."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        """Return the number of draws of an epoch: as many as clips."""
+        return len(self._weights)
+
+    def __iter__(self) -> Iterator[Draw]:
+        """Yield the draws of one epoch; those of one batch have one length."""
+        rng = np.random.default_rng((self._seed, self._epoch))
+        clips = rng.choice(len(self), len(self), p=self._weights)
+        if not np.ptp(self._weights):
+            clips = rng.permutation(len(self))
+        seeds = rng.integers(0, 2**62, len(self))
+        for start in range(0, len(self), self._batch_size):
+            samples = round(rng.choice(self._lengths_s) * SAMPLE_RATE)
+            for i in range(start, min(start + self._batch_size, len(self))):
+                yield Draw(int(clips[i]), int(seeds[i]), samples)

@@ -1,0 +1,100 @@
+"""How a trained encoder is changed gently: frozen parts, slow lower layers, adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from ser_rt.config import TrainingConfig
+from ser_rt.errors import ConfigError, MissingDependencyError
+from ser_rt.networks.model import EmotionModel
+
+if TYPE_CHECKING:
+    from ser_rt.networks.wav2vec2 import Wav2Vec2
+
+_ADAPTED = ["q_proj", "k_proj", "v_proj", "out_proj", "intermediate_dense", "output_dense"]
+# WavLM's attention takes the weights out of its projections, past any adapter around them.
+_ADAPTED_IN = {"wavlm": ["intermediate_dense", "output_dense"]}
+
+
+def prepare(model: EmotionModel, settings: TrainingConfig) -> None:
+    """Freeze, adapt and save memory as the settings say.
+
+    Raises:
+        ConfigError: a setting has no meaning for this network.
+        MissingDependencyError: LoRA is asked for and peft is not installed.
+    """
+    if model.settings.architecture != "wav2vec2":
+        asked = {
+            "lora_rank": settings.lora_rank > 0,
+            "layer_decay": settings.layer_decay < 1,
+            "gradient_checkpointing": settings.gradient_checkpointing,
+        }
+        if given := [name for name, value in asked.items() if value]:
+            msg = f"{', '.join(given)} is for the architecture wav2vec2 only: leave it out"
+            raise ConfigError(msg)
+        return
+    encoder = _encoder(model)
+    if settings.lora_rank:
+        _adapt(encoder, settings.lora_rank)
+    if settings.freeze_feature_encoder:
+        encoder.freeze_features()
+    if settings.gradient_checkpointing:
+        encoder.network.gradient_checkpointing_enable({"use_reentrant": False})
+
+
+def parameter_groups(
+    model: EmotionModel, settings: TrainingConfig, decayed: Collection[str]
+) -> list[dict[str, Any]]:
+    """Group the trained parameters by their depth, each with its learning rate.
+
+    A layer learns at `layer_decay` times the rate of the layer above it; the head at the full one.
+    Howard, Ruder: Universal language model fine-tuning, ACL 2018.
+
+    Args:
+        model: what is trained.
+        settings: gives learning rates and the decay of the weights.
+        decayed: names of the parameters whose weights decay.
+    """
+    encoder = _encoder(model)
+    top = encoder.num_layers + 1
+    groups: dict[tuple[int, bool], list[Any]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            inner = name.removeprefix("encoder.")
+            depth = encoder.depth_of(inner) if inner != name else top
+            groups.setdefault((depth, name in decayed), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "lr": settings.learning_rate * settings.layer_decay ** (top - depth),
+            "weight_decay": settings.weight_decay if decays else 0.0,
+        }
+        for (depth, decays), parameters in sorted(groups.items(), key=lambda item: item[0])
+    ]
+
+
+def merge_adapters(model: EmotionModel) -> None:
+    """Work adapters into the weights that they adapt, so that nothing of peft is left."""
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if hasattr(child, "get_base_layer"):
+                layer: Any = child
+                layer.merge()
+                setattr(module, name, layer.get_base_layer())
+
+
+def _adapt(encoder: Wav2Vec2, rank: int) -> None:
+    """Hu et al.: LoRA, low-rank adaptation of large language models, ICLR 2022."""
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError as error:
+        msg = "lora_rank needs peft: pip install 'ser-rt[train]'"
+        raise MissingDependencyError(msg) from error
+    adapted = _ADAPTED_IN.get(encoder.network.config.model_type, _ADAPTED)
+    lora = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=adapted)
+    inject_adapter_in_model(lora, encoder.network)
+
+
+def _encoder(model: EmotionModel) -> Wav2Vec2:
+    return model.encoder  # type: ignore[return-value]  # an encoder is a module too

@@ -1,0 +1,203 @@
+"""A recording by URL is heard once, whatever its connection does; from real sockets."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from ser_rt.audio.decoding import http as reader
+from ser_rt.audio.sources.network import NetworkSource
+from ser_rt.errors import AudioDecodeError
+from tests.conftest import RATE
+from tests.support.recordings import SECONDS, written
+
+
+@dataclass
+class Server:
+    """How a server behaves, and what it was asked for."""
+
+    data: bytes
+    knows_ranges: bool = True
+    says_length: bool = True
+    is_chunked: bool = False
+    breaks: int = 0
+    """How many answers end in their middle."""
+    changes: bool = False
+    redirects: bool = False
+    refuses: int = 0
+    """How many requests for the rest are answered with 503."""
+    ranges: list[str | None] = field(default_factory=list)
+    url: str = ""
+
+    def answer(self, handler: http.server.BaseHTTPRequestHandler) -> None:
+        if self.redirects and handler.path == "/a":
+            handler.send_response(302)
+            handler.send_header("Location", "/b")
+            handler.end_headers()
+            return
+        wanted = handler.headers.get("Range")
+        self.ranges.append(wanted)
+        if wanted and self.refuses:
+            self.refuses -= 1
+            handler.send_error(503)
+            return
+        start = int(wanted[6:-1]) if wanted and self.knows_ranges else 0
+        handler.send_response(206 if start else 200)
+        if start:
+            size = len(self.data)
+            handler.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
+        if self.says_length:
+            handler.send_header("Content-Length", str(len(self.data) - start))
+        if self.is_chunked:
+            handler.send_header("Transfer-Encoding", "chunked")
+        handler.send_header("ETag", str(len(self.ranges) if self.changes else 0))
+        handler.end_headers()
+        body = self.data[start:]
+        if self.breaks:
+            self.breaks -= 1
+            body = body[: len(body) // 2]
+        if self.is_chunked:
+            body = f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n"
+        handler.wfile.write(body)
+
+
+@contextmanager
+def serving(server: Server) -> Iterator[Server]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1" if server.is_chunked else "HTTP/1.0"
+
+        def do_GET(self) -> None:
+            server.answer(self)
+            self.close_connection = True
+
+        def log_message(self, *_: object) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever)
+        thread.start()
+        server.url = f"http://127.0.0.1:{httpd.server_port}/a"
+        yield server
+        httpd.shutdown()
+        thread.join()
+
+
+def heard_s(url: str, **settings: Any) -> float:
+    """Hear a URL; return where the audio ends, and refuse gaps."""
+    end = 0
+    with NetworkSource(url, **settings) as source:
+        for chunk in source:
+            assert chunk.start == end
+            end += len(chunk.samples)
+    return end / RATE
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "RETRY_S", (0.0, 0.0, 0.0, 0.01))
+
+
+@pytest.mark.parametrize("name", ["wav", "mp3", "m4a", "m4a index last", "ogg opus", "webm", "mkv"])
+@pytest.mark.parametrize("knows_ranges", [True, False])
+@pytest.mark.parametrize("breaks", [0, 1, 3])
+def test_a_lost_connection_goes_on_where_it_was(
+    name: str, breaks: int, *, knows_ranges: bool
+) -> None:
+    with serving(Server(written(name), breaks=breaks, knows_ranges=knows_ranges)) as server:
+        assert heard_s(server.url) == pytest.approx(SECONDS, abs=0.1)
+    assert len(server.ranges) <= 2 * (1 + breaks) + 3
+
+
+def test_what_is_asked_for_again_is_the_rest_alone() -> None:
+    data = written("wav")
+    with serving(Server(data, breaks=1)) as server:
+        heard_s(server.url)
+    assert f"bytes={len(data) // 2}-" in server.ranges
+
+
+def test_a_connection_that_stays_away_is_an_error_and_what_came_was_heard() -> None:
+    with (
+        serving(Server(written("wav"), breaks=99, knows_ranges=False)) as server,
+        pytest.raises(AudioDecodeError, match=r"at 2.00 s: .*breaks off at byte"),
+    ):
+        heard_s(server.url)
+
+
+def test_without_reconnecting_a_break_is_an_error() -> None:
+    with (
+        serving(Server(written("wav"), breaks=1)) as server,
+        pytest.raises(AudioDecodeError, match="breaks off"),
+    ):
+        heard_s(server.url, reconnect=False)
+
+
+def test_another_file_at_the_same_address_is_not_heard_on() -> None:
+    with (
+        serving(Server(written("mp3"), breaks=1, changes=True)) as server,
+        pytest.raises(AudioDecodeError, match="another file"),
+    ):
+        heard_s(server.url)
+
+
+def test_a_server_that_refuses_for_a_moment_is_asked_again() -> None:
+    with serving(Server(written("wav"), breaks=1, refuses=1)) as server:
+        assert heard_s(server.url) == SECONDS
+
+
+def test_redirections_are_followed() -> None:
+    with serving(Server(written("wav"), redirects=True)) as server:
+        assert heard_s(server.url) == SECONDS
+
+
+def test_a_recording_of_unknown_length_is_heard_to_its_end() -> None:
+    for is_chunked in (False, True):
+        server = Server(written("mp3"), says_length=False, is_chunked=is_chunked)
+        with serving(server):
+            assert heard_s(server.url) == pytest.approx(SECONDS, abs=0.1)
+
+
+def test_a_recording_that_begins_anew_is_no_live_stream() -> None:
+    data = written("mp3 bare")
+    with serving(Server(data, says_length=False, is_chunked=True)) as server:
+
+        def cut(handler: http.server.BaseHTTPRequestHandler) -> None:
+            handler.send_response(200)
+            handler.send_header("Transfer-Encoding", "chunked")
+            handler.end_headers()
+            handler.wfile.write(f"{len(data):x}\r\n".encode() + data[: len(data) // 2])
+
+        server.answer = cut  # type: ignore[method-assign]
+        with pytest.raises(AudioDecodeError, match="begins anew"):
+            heard_s(server.url, sleep=lambda _: None)
+
+
+def test_half_a_recording_is_told_by_url_too() -> None:
+    for name in ("wav", "webm", "mp3", "flac", "rf64"):
+        data = written(name)
+        with (
+            serving(Server(data[: len(data) // 2])) as server,
+            pytest.raises(AudioDecodeError, match="truncated"),
+        ):
+            heard_s(server.url)
+
+
+@pytest.mark.parametrize("path", ["감정 1.wav", "a b%20c.wav?x=é&y=1"])
+def test_addresses_are_quoted_and_keys_are_sent(path: str) -> None:
+    seen: list[tuple[str, str | None]] = []
+    with serving(Server(written("wav"))) as server:
+        whole = server.answer
+
+        def note(handler: http.server.BaseHTTPRequestHandler) -> None:
+            seen.append((unquote(handler.path), handler.headers.get("Authorization")))
+            whole(handler)
+
+        server.answer = note  # type: ignore[method-assign]
+        url = server.url.replace("http://", "http://me:it%40s@").removesuffix("a") + path
+        assert heard_s(url) == SECONDS
+    assert set(seen) == {(f"/{unquote(path)}", "Basic bWU6aXRAcw==")}

@@ -1,0 +1,225 @@
+"""A real microphone as far as PortAudio knows, and what goes wrong with one."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+import ser_rt
+from ser_rt.bundle import sample_path
+from tests.conftest import RATE, Wave
+from tests.support.microphone_client import Event, Listener
+from tests.support.pulse_server import Pulse, why_not
+
+pytestmark = [
+    pytest.mark.skipif(why_not() is not None, reason=f"no virtual microphone: {why_not()}"),
+]
+
+
+@pytest.fixture
+def pulse(tmp_path: Path) -> Iterator[Pulse]:
+    with Pulse(tmp_path / "pulse") as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def speech() -> Wave:
+    samples: Wave = soundfile.read(sample_path(), dtype="float32", stop=4 * RATE)[0]
+    return samples
+
+
+@pytest.fixture
+def speech_file(speech: Wave, tmp_path: Path) -> Path:
+    soundfile.write(tmp_path / "speech.wav", soxr.resample(speech, RATE, 48_000), 48_000)
+    return tmp_path / "speech.wav"
+
+
+def correlation(heard: Wave, played: Wave) -> float:
+    """Correlation at the lag where it is highest."""
+    count = len(heard) + len(played)
+    spectrum = np.fft.rfft(heard, count) * np.conj(np.fft.rfft(played, count))
+    lag = int(np.fft.irfft(spectrum, count)[: len(heard)].argmax())
+    piece = heard[lag : lag + len(played)]
+    played = played[: len(piece)]
+    return float(piece @ played / (np.linalg.norm(piece) * np.linalg.norm(played)))
+
+
+def is_result(event: Event) -> bool:
+    return event["type"] in ("emotion", "no_speech")
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_known_speech_is_heard(
+    pulse: Pulse, tiny_bundle: Path, speech: Wave, speech_file: Path, tmp_path: Path, rate: int
+) -> None:
+    saved = tmp_path / "heard.flac"
+    with Listener(pulse, tiny_bundle, f"--rate={rate}", f"--save-input={saved}") as listener:
+        listener.wait_for(is_result)
+        pulse.play(speech_file)
+        played_s = listener.events[-1]["end"]
+        listener.wait_for(lambda event: is_result(event) and event["end"] > played_s + 0.5)
+        code, errors = listener.end(signal.SIGINT)
+    assert (code, len(errors.splitlines())) == (130, 1)
+    heard, heard_rate = soundfile.read(saved, dtype="float32")
+    assert heard_rate == RATE
+    assert correlation(heard, speech) > 0.99
+    summary = listener.events[-1]
+    assert summary["type"] == "summary"
+    assert summary["dropped_samples"] == 0
+    assert any(event["type"] == "emotion" for event in listener.events)
+    assert any(event["type"] == "no_speech" for event in listener.events)
+    # A benchmark holds it to 60 ms, where nothing else runs.
+    assert 0 < summary["latency_ms"]["total"]["p50"] < 5_000
+    for event in filter(is_result, listener.events):
+        parts = dict(event["latency_ms"])
+        assert parts.pop("total") == pytest.approx(sum(parts.values()), abs=1)
+    offline = [e.end for e in ser_rt.stream(saved, model=tiny_bundle)]
+    live = [event["end"] for event in filter(is_result, listener.events)]
+    assert offline[: len(live)] == pytest.approx(live)
+
+
+def test_a_microphone_that_is_unloaded_comes_back(pulse: Pulse, tiny_bundle: Path) -> None:
+    with Listener(pulse, tiny_bundle) as listener:
+        before = listener.wait_for(is_result)
+        pulse.unload()
+        lost = listener.warning("device_lost")
+        pulse.load()
+        back = listener.warning("device_back")
+        after = listener.wait_for(lambda event: is_result(event) and event["start"] >= back["end"])
+        code, _ = listener.end(signal.SIGINT)
+    assert code == 130
+    assert before["end"] <= lost["end"] < back["end"] <= after["start"]
+
+
+def test_a_daemon_that_is_killed_and_started_again_is_heard_again(
+    pulse: Pulse, tiny_bundle: Path
+) -> None:
+    with Listener(pulse, tiny_bundle) as listener:
+        listener.wait_for(is_result)
+        pulse.stop()
+        lost = listener.warning("device_lost")
+        pulse.start()
+        back = listener.warning("device_back")
+        listener.wait_for(lambda event: is_result(event) and event["start"] >= back["end"])
+        assert back["end"] > lost["end"]
+        assert listener.end(signal.SIGINT)[0] == 130
+
+
+def test_without_reconnecting_a_killed_daemon_ends_it(pulse: Pulse, tiny_bundle: Path) -> None:
+    with Listener(pulse, tiny_bundle, "--no-reconnect") as listener:
+        listener.wait_for(is_result)
+        pulse.stop()
+        code, errors = listener.ended(60)
+    assert code == 1
+    assert "ser-stream: microphone 'pulse' is lost" in errors
+    assert listener.events[-1]["type"] == "summary"
+
+
+def test_a_wedged_daemon_is_noticed_and_cannot_hang_the_exit(
+    pulse: Pulse, tiny_bundle: Path
+) -> None:
+    with Listener(pulse, tiny_bundle) as listener:
+        listener.wait_for(is_result)
+        pulse.send(signal.SIGSTOP)
+        listener.warning("device_lost")
+        started = time.monotonic()
+        code, _ = listener.end(signal.SIGINT)
+    assert code == 130
+    assert time.monotonic() - started < 8
+    assert listener.events[-1]["type"] == "summary"
+
+
+def test_a_daemon_that_was_wedged_is_heard_again(pulse: Pulse, tiny_bundle: Path) -> None:
+    with Listener(pulse, tiny_bundle) as listener:
+        listener.wait_for(is_result)
+        pulse.send(signal.SIGSTOP)
+        listener.warning("device_lost")
+        pulse.send(signal.SIGCONT)
+        listener.warning("device_back")
+        assert listener.end(signal.SIGINT)[0] == 130
+
+
+def test_a_suspended_sink_is_lost_until_it_goes_on(pulse: Pulse, tiny_bundle: Path) -> None:
+    with Listener(pulse, tiny_bundle) as listener:
+        listener.wait_for(is_result)
+        pulse.suspend(is_suspended=True)
+        listener.warning("device_lost")
+        pulse.suspend(is_suspended=False)
+        listener.warning("device_back")
+        assert listener.end(signal.SIGINT)[0] == 130
+
+
+SLOW = """
+import sys, time
+from ser_rt.audio.sources import capture, microphone
+capture.QUEUE_S = 0.5
+with microphone.MicrophoneSource("pulse") as source:
+    heard, last_end = 0, 0
+    for chunk in source:
+        if not heard:
+            time.sleep(1.5)
+        heard, last_end = heard + len(chunk.samples), chunk.start + len(chunk.samples)
+        codes = [w.code for w in chunk.warnings]
+        if codes: print(*codes, flush=True)
+        if last_end > 32000: break
+print(heard + source.dropped_samples == last_end, source.dropped_samples)
+"""
+TWO = """
+import threading, ser_rt
+from ser_rt.audio.sources.microphone import MicrophoneSource
+model, results = ser_rt.load(sys.argv[1]), {}
+def listen(name):
+    with MicrophoneSource("pulse") as source:
+        events = ser_rt.stream(source, model=model, vad=False, gate_threshold=0, name=name)
+        results[name] = [next(events).end for _ in range(4)]
+        events.close()
+threads = [threading.Thread(target=listen, args=(name,)) for name in "ab"]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(sorted(results.items()))
+"""
+
+
+def run(pulse: Pulse, code: str, *words: str) -> str:
+    command = [sys.executable, "-c", "import sys\n" + code, *words]
+    env = pulse.env | {"PYTHONPATH": str(Path(ser_rt.__file__).parents[1])}
+    out = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60)
+    return out.stdout
+
+
+def test_a_slow_consumer_loses_the_oldest_and_every_sample_is_accounted_for(pulse: Pulse) -> None:
+    codes, account = run(pulse, SLOW).splitlines()
+    assert codes == "overflow"
+    is_accounted_for, dropped = account.split()
+    assert is_accounted_for == "True"
+    assert int(dropped) > 0.5 * RATE
+
+
+def test_two_streams_at_once_share_a_microphone_and_a_model(
+    pulse: Pulse, tiny_bundle: Path
+) -> None:
+    ends = [1.0, 1.5, 2.0, 2.5]
+    assert run(pulse, TWO, str(tiny_bundle)).strip() == repr(sorted([("a", ends), ("b", ends)]))
+
+
+def test_a_device_that_is_not_there_and_a_rate_that_none_has_are_one_line(
+    pulse: Pulse, tiny_bundle: Path
+) -> None:
+    with Listener(pulse, tiny_bundle, "--rate=999999999") as listener:
+        code, errors = listener.ended(60)
+    assert (code, len(errors.splitlines())) == (2, 1)
+    assert "sample rate" in errors
+    pulse.stop()
+    with Listener(pulse, tiny_bundle) as listener:
+        code, errors = listener.ended(60)
+    assert code == 1
+    assert "no microphone that PortAudio can see" in errors

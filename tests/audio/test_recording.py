@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser_rt.audio.chunk import AudioChunk
+from ser_rt.audio.recording import MAX_GAP_S, Recorder, Tee
+from ser_rt.audio.sources.push import PushSource
+from ser_rt.errors import OutputError
+from tests.conftest import RATE, make_wave
+
+
+def test_a_recording_is_what_was_heard_and_gaps_are_silence(tmp_path: Path) -> None:
+    wave = (make_wave(1) * 32768).astype(np.int16)
+    floats = (wave / 32768).astype(np.float32)
+    path = tmp_path / "heard.flac"
+    with Recorder(path, RATE) as recorder:
+        recorder(AudioChunk(floats, 5_000, 0.0))
+        recorder(AudioChunk(floats, 5_000 + RATE + 800, 0.0))
+    heard = soundfile.read(path, dtype="int16")[0]
+    silence = np.zeros(800, np.int16)
+    np.testing.assert_array_equal(heard, np.concatenate([wave, silence, wave]))
+
+
+def test_a_long_gap_is_shortened(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "a.flac", RATE) as recorder:
+        recorder(AudioChunk(make_wave(0.1), 0, 0.0))
+        recorder(AudioChunk(make_wave(0.1), 10_000 * RATE, 0.0))
+    assert soundfile.info(tmp_path / "a.flac").duration == pytest.approx(MAX_GAP_S + 0.2)
+
+
+def test_a_recording_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"a\.flac cannot be written: No such file or directory$"):
+        Recorder(tmp_path / "no" / "a.flac", RATE)
+    with pytest.raises(OutputError, match=r"cannot be written: Is a directory$"):
+        Recorder(tmp_path, RATE)
+
+
+def test_a_tee_shows_every_chunk_and_what_its_source_lost() -> None:
+    source, seen = PushSource(RATE, max_blocks=1), list[AudioChunk]()
+    for _ in range(2):
+        source.push(make_wave(0.1))
+    source.end()
+    with Tee(source, seen.append) as tee:
+        assert list(tee) == seen
+    assert tee.dropped_samples == RATE // 10

@@ -1,0 +1,216 @@
+"""One file becomes rows, whatever is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ser_rt.batch.classify_file import ERROR_CODES, BatchConfig, FileClassifier
+from ser_rt.batch.tables import files_schema, unpacked, windows_schema
+from ser_rt.commands import stream as cli
+from ser_rt.errors import BundleInvalidError, ConfigError
+from tests.conftest import RATE, make_wave
+from tests.support.tiny_bundle import LABELS
+
+Writer = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def hearer(job: BatchConfig) -> FileClassifier:
+    return FileClassifier(job)
+
+
+def test_numbers_are_those_of_ser_stream(
+    hearer: FileClassifier, corpus: Path, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(corpus / "6.wav")
+    cli.main([path, "--model", str(tiny_bundle), "--no-vad", "--format", "jsonl", "--no-timing"])
+    *events, summary = map(json.loads, capsys.readouterr().out.splitlines())
+    heard = hearer.hear(path)
+    rows = unpacked(heard.windows).to_pylist()
+    assert {event["type"] for event in events} == {"emotion", "no_speech"}
+    for number, (row, event) in enumerate(zip(rows, events, strict=True)):
+        assert (row["path"], row["index"]) == (path, number)
+        for column, key in (
+            ("start_s", "start"),
+            ("end_s", "end"),
+            ("is_partial", "partial"),
+            ("emotion", "emotion"),
+        ):
+            assert row[column] == event.get(key)
+        assert round(row["speech"], 6) == event["speech"]
+        for label in LABELS:
+            p = row[f"p_{label}"]
+            assert (p if p is None else round(p, 6)) == event.get("probabilities", {}).get(label)
+    assert heard.file["duration_s"] == summary["audio_s"]
+    assert heard.file["windows"] == len(events)
+
+
+def test_a_file_is_the_mean_of_its_windows(hearer: FileClassifier, corpus: Path) -> None:
+    heard = hearer.hear(str(corpus / "6.wav"))
+    rows = [row for row in unpacked(heard.windows).to_pylist() if row["emotion"] is not None]
+    means = {label: np.mean([row[f"p_{label}"] for row in rows]) for label in LABELS}
+    assert {label: heard.file[f"p_{label}"] for label in LABELS} == pytest.approx(means)
+    assert heard.file["emotion"] == max(means, key=lambda label: means[label])
+    assert heard.file["confidence"] == pytest.approx(max(means.values()))
+    assert heard.file["speech_windows"] == len(rows) < heard.file["windows"]
+    assert heard.file["speech_share"] == len(rows) / heard.file["windows"]
+    assert heard.file["error_code"] is None
+
+
+def test_silence_is_no_error(hearer: FileClassifier, write_audio: Writer) -> None:
+    file = hearer.hear(str(write_audio("silent.wav", np.zeros(2 * RATE, np.float32)))).file
+    assert file["error_code"] is None
+    assert (file["duration_s"], file["windows"], file["speech_share"]) == (2, 3, 0)
+    assert "emotion" not in file
+
+
+def a_missing_file(folder: Path, _: Writer) -> Path:
+    return folder / "nowhere.wav"
+
+
+def an_empty_file(folder: Path, _: Writer) -> Path:
+    (folder / "empty.wav").touch()
+    return folder / "empty.wav"
+
+
+def a_header_alone(_: Path, write_audio: Writer) -> Path:
+    return write_audio("header.wav", np.zeros(0, np.float32))
+
+
+def a_text(folder: Path, _: Writer) -> Path:
+    (folder / "text.wav").write_text("no audio")
+    return folder / "text.wav"
+
+
+def a_folder(folder: Path, _: Writer) -> Path:
+    return folder
+
+
+def a_cut_file(folder: Path, write_audio: Writer) -> Path:
+    whole = write_audio("whole.flac", make_wave(4)).read_bytes()
+    (folder / "cut.flac").write_bytes(whole[: len(whole) // 2])
+    return folder / "cut.flac"
+
+
+def unscaled_samples(_: Path, write_audio: Writer) -> Path:
+    return write_audio("loud.wav", make_wave(2) * 1e6, subtype="FLOAT")
+
+
+@pytest.mark.parametrize(
+    ("code", "make"),
+    [
+        ("missing", a_missing_file),
+        ("empty", an_empty_file),
+        ("empty", a_header_alone),
+        ("unreadable", a_text),
+        ("unreadable", a_folder),
+        ("damaged", a_cut_file),
+        ("unreadable", unscaled_samples),
+    ],
+)
+def test_what_is_wrong_is_in_the_row(
+    hearer: FileClassifier,
+    tmp_path: Path,
+    write_audio: Writer,
+    code: str,
+    make: Callable[[Path, Writer], Path],
+) -> None:
+    path = make(tmp_path, write_audio)
+    heard = hearer.hear(str(path))
+    assert heard.file["error_code"] == code
+    assert code in ERROR_CODES
+    assert str(path) in heard.file["error"]
+    assert (heard.file["windows"] > 0) == (code == "damaged")
+    assert len(unpacked(heard.windows)) == heard.file["windows"]
+
+
+def test_a_file_longer_than_allowed_is_heard_up_to_there(
+    job: BatchConfig, write_audio: Writer
+) -> None:
+    path = write_audio("long.wav", make_wave(4))
+    file = FileClassifier(replace(job, max_duration_s=2.0)).hear(str(path)).file
+    assert file["error_code"] == "too_long"
+    assert (file["duration_s"], file["windows"]) == (2.0, 3)
+
+
+def test_an_error_that_nobody_thought_of_is_in_the_row(
+    job: BatchConfig, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        msg = "out of\nsorts"
+        raise RuntimeError(msg)
+
+    hearer = FileClassifier(job)
+    monkeypatch.setattr("ser_rt.batch.classify_file.make_source", fail)
+    file = hearer.hear(str(corpus / "1.wav")).file
+    assert (file["error_code"], file["error"]) == ("failed", "RuntimeError: out of sorts")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX only")
+def test_a_name_that_is_no_utf8_is_escaped(
+    hearer: FileClassifier, tmp_path: Path, corpus: Path
+) -> None:
+    path = tmp_path / os.fsdecode(b"\xff.wav")
+    try:
+        path.write_bytes((corpus / "1.wav").read_bytes())
+    except OSError:
+        pytest.skip("this disk takes no such name")
+    heard = hearer.hear(str(path))
+    assert heard.path == str(path)
+    assert heard.file["path"] == f"{tmp_path}/\\udcff.wav"
+    assert unpacked(heard.windows)["path"][0].as_py() == heard.file["path"]
+
+
+def test_another_bundle_than_agreed_is_refused(job: BatchConfig) -> None:
+    with pytest.raises(BundleInvalidError, match="is another than"):
+        FileClassifier(replace(job, model_sha256="0" * 64))
+
+
+def test_bad_settings_are_refused_before_any_file(job: BatchConfig) -> None:
+    flags = tuple((dict(job.flags) | {"hop": 9.0, "window": 3.0}).items())
+    with pytest.raises(ConfigError, match="hop"):
+        FileClassifier(replace(job, flags=flags))
+
+
+def test_the_columns_are_frozen() -> None:
+    windows, files = windows_schema(["Joy"]), files_schema(["Joy"], ["speaker"])
+    assert [(f.name, str(f.type), f.nullable) for f in windows] == [
+        ("path", "string", False),
+        ("index", "int32", False),
+        ("start_s", "double", False),
+        ("end_s", "double", False),
+        ("emotion", "string", True),
+        ("confidence", "float", True),
+        ("p_Joy", "float", True),
+        ("speech", "float", False),
+        ("is_partial", "bool", False),
+        ("channel", "int16", True),
+    ]
+    assert [(f.name, str(f.type), f.nullable) for f in files] == [
+        ("path", "string", False),
+        ("duration_s", "double", False),
+        ("windows", "int32", False),
+        ("speech_windows", "int32", False),
+        ("speech_share", "float", True),
+        ("emotion", "string", True),
+        ("confidence", "float", True),
+        ("p_Joy", "float", True),
+        ("error_code", "string", True),
+        ("error", "string", True),
+        ("elapsed_s", "double", False),
+        ("manifest_speaker", "string", True),
+    ]
+
+
+def test_the_documentation_has_every_column_and_error() -> None:
+    text = (Path(__file__).parents[2] / "docs/batch.md").read_text(encoding="utf-8")
+    for name in (*windows_schema(["Joy"]).names, *files_schema(["Joy"]).names, *ERROR_CODES):
+        assert f"| `{name.replace('p_Joy', 'p_<label>')}` |" in text, name

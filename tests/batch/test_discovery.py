@@ -1,0 +1,181 @@
+"""Whatever names recordings, each is found once."""
+
+from __future__ import annotations
+
+import json
+import os
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ser_rt.batch.discovery import Corpus, find_inputs
+from ser_rt.errors import DataError
+from ser_rt.files.names import printable
+
+ROWS = [{"file_path": "a.wav", "speaker": "001"}, {"file_path": "sub/b.wav", "speaker": ""}]
+
+
+def write_csv(path: Path, rows: list[dict[str, str]]) -> None:
+    lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
+    path.write_text("\ufeff" + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_jsonl(path: Path, rows: list[dict[str, str]]) -> None:
+    path.write_text("\n\n".join(map(json.dumps, rows)), encoding="utf-8")
+
+
+def write_parquet(path: Path, rows: list[dict[str, str]]) -> None:
+    pq.write_table(pa.Table.from_pylist(rows), path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "sub").mkdir()
+    for name, size in (("a.wav", 10), ("sub/b.WAV", 30), ("sub/c.mp3", 20), ("note.txt", 5)):
+        (tmp_path / name).write_bytes(b"x" * size)
+    return tmp_path
+
+
+def names(corpus: Corpus, folder: Path) -> list[str]:
+    return [os.path.relpath(item.path, folder) for item in corpus.items]
+
+
+def test_a_folder_is_searched_to_its_bottom_and_the_longest_comes_first(folder: Path) -> None:
+    corpus = find_inputs([str(folder)])
+    assert names(corpus, folder) == ["sub/b.WAV", "sub/c.mp3", "a.wav"]
+    assert [item.size for item in corpus.items] == [30, 20, 10]
+
+
+def test_a_glob_takes_what_it_matches(folder: Path) -> None:
+    assert names(find_inputs([f"{folder}/**/*.mp3"]), folder) == ["sub/c.mp3"]
+
+
+def test_a_file_is_taken_whatever_its_name_is(folder: Path) -> None:
+    (folder / "[odd].bin").touch()
+    named = [str(folder / "note.txt"), str(folder / "[odd].bin")]
+    assert names(find_inputs(named), folder) == ["note.txt", "[odd].bin"]
+
+
+def test_a_file_named_twice_is_heard_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    corpus = find_inputs(["a.wav", str(folder), "./sub/../a.wav", f"file://{folder}/a.wav"])
+    assert sorted(names(corpus, folder)) == ["a.wav", "sub/b.WAV", "sub/c.mp3"]
+    assert corpus.duplicates == 3
+
+
+@pytest.mark.parametrize(
+    ("suffix", "write"), [("csv", write_csv), ("jsonl", write_jsonl), ("parquet", write_parquet)]
+)
+def test_a_table_names_files_beside_it_and_says_more_about_them(
+    folder: Path, suffix: str, write: Callable[[Path, list[dict[str, str]]], None]
+) -> None:
+    table = folder / f"clips.{suffix}"
+    write(table, ROWS)
+    corpus = find_inputs([str(table)])
+    assert corpus.columns == ("file_path", "speaker")
+    found = {os.path.relpath(item.path, folder): item for item in corpus.items}
+    assert found["a.wav"].extra == ("a.wav", "001")
+    assert found["a.wav"].size == 10
+    assert found["sub/b.wav"].extra == ("sub/b.wav", None)
+    assert found["sub/b.wav"].size is None
+
+
+def test_columns_of_several_inputs_are_united(folder: Path) -> None:
+    write_jsonl(folder / "one.jsonl", [{"file": "a.wav", "age": 30, "tags": ["x"]}])  # type: ignore[dict-item]
+    write_csv(folder / "two.csv", [{"speaker": "s", "file_path": "sub/c.mp3"}])
+    corpus = find_inputs([f"{folder}/*.jsonl", f"{folder}/two.csv", f"{folder}/sub/b.WAV"])
+    assert corpus.columns == ("file", "age", "tags", "speaker", "file_path")
+    assert {item.extra for item in corpus.items} == {
+        ("a.wav", "30", '["x"]', None, None),
+        (None, None, None, "s", "sub/c.mp3"),
+        (None,) * 5,
+    }
+
+
+def test_clutter_is_passed_over_and_counted_in_folders_and_globs(folder: Path) -> None:
+    for name in ("._a.wav", "sub/.git/x.wav", "__MACOSX/a.wav", "sub/@eaDir/b.wav", "sub/d.sph"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    corpus = find_inputs([str(folder)])
+    assert names(corpus, folder) == ["sub/b.WAV", "sub/c.mp3", "a.wav"]
+    assert corpus.passed_over == {"hidden": 2, "of a system": 2, "of other kinds": 2}
+    (remark,) = corpus.remarks
+    assert "1 of other kinds (1 .sph)" in remark
+    corpus = find_inputs([f"{folder}/**/*.wav"])
+    assert names(corpus, folder) == ["a.wav"]
+    assert corpus.passed_over == {"of a system": 2}
+    named = [f"{folder}/__MACOSX/*.wav", f"{folder}/._a.wav", f"{folder}/sub/.git"]
+    assert set(names(find_inputs(named), folder)) == {"__MACOSX/a.wav", "._a.wav", "sub/.git/x.wav"}
+
+
+def test_a_folder_of_clutter_alone_holds_no_audio(tmp_path: Path) -> None:
+    (tmp_path / "._a.wav").touch()
+    with pytest.raises(
+        DataError, match=r"holds no audio.*passed over 1 hidden \(such as \._a\.wav"
+    ):
+        find_inputs([str(tmp_path)])
+
+
+def test_a_table_of_a_spreadsheet_is_read(folder: Path) -> None:
+    text = "sep=;\r\n File_Path ;Speaker;;\r\na.wav;안나;;\r\n;;;\r\nsub\\c.mp3;;;\r\n;;;\r\n"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        (folder / "m.csv").write_bytes(text.encode(encoding))
+        corpus = find_inputs([f"{folder}/m.csv"])
+        assert corpus.columns == ("File_Path", "Speaker")
+        assert names(corpus, folder) == ["sub/c.mp3", "a.wav"]
+        assert corpus.items[1].extra == ("a.wav", "안나")
+    lines = '{"file": "a.wav"}\r\n\r\n{"file": "sub/c.mp3"}\r\n'
+    (folder / "m.jsonl").write_bytes(lines.encode("utf-8-sig"))
+    assert len(find_inputs([f"{folder}/m.jsonl"]).items) == 2
+
+
+def test_files_are_found_however_their_names_are_written(folder: Path) -> None:
+    there = [
+        unicodedata.normalize("NFD", "감정.wav"),
+        os.fsdecode("슬픔.wav".encode("cp949")),
+        "call: 1::2.wav",
+    ]
+    for name in there:
+        (folder / name).touch()
+    written = [unicodedata.normalize("NFC", there[0]), printable(there[1]), there[2]]
+    write_csv(folder / "m: 1::2.csv", [{"file_path": name} for name in written])
+    found = find_inputs([f"{folder}/m: 1::2.csv", str(folder / written[0])])
+    assert set(names(found, folder)) == set(there)
+    assert found.duplicates == 1
+
+
+def test_a_name_that_is_too_long_is_not_there() -> None:
+    with pytest.raises(DataError, match="no file or folder"):
+        find_inputs(["x" * 300 + ".wav"])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("clips.csv", "path,speaker\na.wav,1\n", "needs a column file_path or file"),
+        ("clips.csv", "file_path\n", "no rows"),
+        ("clips.csv", "file_path,speaker\n,1\n", "row 1 of"),
+        ("clips.csv", "file_path\na.wav,b.wav\n", "more values than there are columns"),
+        ("clips.csv", "file_path\n\udcff\n", "cannot read the table"),
+        ("clips.jsonl", '{"file_path": "a.wav"}\n[1]\n', "line 2 is no JSON object"),
+        ("clips.jsonl", "{", "cannot read the table"),
+        ("clips.parquet", "PAR1", "cannot read the table"),
+    ],
+)
+def test_a_table_that_is_none_is_refused(tmp_path: Path, name: str, text: str, words: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(DataError, match=words):
+        find_inputs([str(tmp_path / name)])
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("nowhere.wav", "no file or folder"), ("*.wav", "no file matches"), ("", "holds no audio")],
+)
+def test_an_input_with_nothing_in_it_is_refused(tmp_path: Path, name: str, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        find_inputs([str(tmp_path / name)])

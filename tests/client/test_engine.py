@@ -1,0 +1,115 @@
+"""``ser-stream --server``: the same command, the same lines, heard elsewhere."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ser_rt.commands.stream import main
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+from tests.runtime.conftest import Run
+from tests.server.conftest import Running, serving
+from tests.support.source_tree import ROOT
+
+KEY = "a-key-of-more-than-16"
+
+
+@pytest.fixture(scope="module")
+def running(classifier: OnnxClassifier) -> Iterator[Running]:
+    with serving(classifier, keys=(KEY,)) as found:
+        yield found
+
+
+@pytest.fixture
+def token(tmp_path: Path) -> Path:
+    path = tmp_path / "key"
+    path.write_text(KEY + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("format_", ["jsonl", "text", "csv"])
+def test_the_lines_are_those_of_this_machine(
+    run: Run,
+    running: Running,
+    token: Path,
+    speech: Path,
+    capsys: pytest.CaptureFixture[str],
+    format_: str,
+) -> None:
+    flags = ["--no-vad", "--no-timing", "--format", format_, "--episodes", "--hop=0.25"]
+    wanted = run(speech, *flags)[1]
+    server = ["--server", running.ws, "--token-file", str(token)]
+    assert main([str(speech), *server, *flags]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == wanted
+    assert err.startswith(f"{speech}: tiny 1.0 (6 emotions, fp32, cpu) at ws://127.0.0.1:")
+
+
+def test_two_files_are_two_streams(
+    running: Running, token: Path, speech: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--server", running.ws, "--token-file", str(token), "--format=jsonl", "-q"]
+    assert main([*flags, "--no-vad", str(speech), str(speech)]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event.get("seq") for event in events].count(0) == 2
+    assert events[-1]["audio_s"] == pytest.approx(12.4)
+    assert any("network" in event.get("latency_ms", {}) for event in events)
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "words"),
+    [
+        (["--token-file=x"], 2, "--token-file needs --server"),
+        (["--server=ws://x", "--provider=cpu"], 2, "--provider is the server's choice"),
+        (["--server=ws://x", "--vad-threshold=0.4"], 2, "--vad-threshold is the server's choice"),
+        (["--server=nonsense"], 2, "no address such as"),
+        (["--server=ws://127.0.0.1:9/v1/stream"], 1, "no server at ws://127.0.0.1:9"),
+        (["--server=ws://127.0.0.1:9", "--token-file=none"], 2, "--token-file none cannot be"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    speech: Path, capsys: pytest.CaptureFixture[str], flags: list[str], code: int, words: str
+) -> None:
+    assert main([str(speech), *flags]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert words in err
+
+
+def test_a_wrong_key_is_one_line(
+    running: Running, speech: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(speech), "--server", running.ws]) == 1
+    assert "unauthorized" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_ends_with_the_last_results(
+    running: Running, token: Path, speech: Path, number: signal.Signals, code: int
+) -> None:
+    flags = ["--server", running.ws, "--token-file", str(token), "--format=jsonl", "--no-vad"]
+    command = [sys.executable, "-m", "ser_rt.commands.stream", *flags, "--realtime", str(speech)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stdout is not None
+        first = json.loads(process.stdout.readline())
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    events = [json.loads(line) for line in out.splitlines()]
+    assert first["end"] == 1.0
+    assert events[-1]["type"] == "summary"
+    assert events[-1]["interrupted"] is True
+    last = [first, *events][-2]
+    assert last["end"] == pytest.approx(events[-1]["audio_s"])  # all that was sent is heard
+    assert process.returncode == code
+    assert "Traceback" not in err

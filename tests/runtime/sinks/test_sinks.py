@@ -1,0 +1,125 @@
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+
+from ser_rt.runtime.event import UNSURE, EmotionEvent
+from ser_rt.runtime.sinks import SINKS, SinkSettings
+from ser_rt.runtime.sinks.text import LANGUAGES, TextLines, bar, display_width
+from ser_rt.runtime.statistics import StreamStatistics
+
+LABELS = ("Joy", "Surprise")
+EVENTS = [
+    EmotionEvent(
+        "emotion", 0, 0.0, 1.0, "Joy", 0.75, {"Joy": 0.75, "Surprise": 0.25}, 0.5, partial=True,
+        latency_ms={"total": 12.3, "other": 12.3},
+    ),
+    EmotionEvent(
+        "emotion", 1, 3599.5, 3602.5, "Surprise", 0.5, {"Joy": 0.5, "Surprise": 0.5}, 1.0,
+        partial=False, latency_ms={"total": 4.0, "other": 4.0},
+    ),
+    EmotionEvent("no_speech", 2, 1.0, 4.0, speech=0.0, partial=False),
+    EmotionEvent("warning", 3, 4.0, 4.0, code="overflow", message="20 ms were dropped"),
+]  # fmt: skip
+
+
+def written(name: str, **settings: object) -> list[str]:
+    output, ledger = io.StringIO(), StreamStatistics()
+    sink = SINKS[name](output, SinkSettings(labels=LABELS, **settings))  # type: ignore[arg-type]
+    for event in EVENTS:
+        ledger.add(event)
+        sink.write(event)
+    ledger.close(heard_s=3602.5, waited_s=0.0, dropped_samples=0)
+    sink.finish(ledger.summary())
+    return output.getvalue().splitlines()
+
+
+def test_json_lines_end_with_the_summary() -> None:
+    events = [json.loads(line) for line in written("jsonl")]
+    assert [event["type"] for event in events] == [
+        "emotion", "emotion", "no_speech", "warning", "summary",
+    ]  # fmt: skip
+    assert events[0]["latency_ms"]["total"] == 12.3
+    assert "elapsed_s" not in json.loads(written("jsonl", timing=False)[-1])
+
+
+def test_csv_has_a_column_per_emotion() -> None:
+    rows = list(csv.DictReader(written("csv")))
+    assert len(rows) == len(EVENTS)
+    assert (rows[0]["emotion"], rows[0]["Joy"], rows[0]["Surprise"]) == ("Joy", "0.75", "0.25")
+    assert rows[0]["latency_ms"] == "12.3"
+    assert rows[3]["message"] == "20 ms were dropped"
+    assert "latency_ms" not in next(csv.DictReader(written("csv", timing=False)))
+
+
+def test_text_names_the_emotion_in_both_languages_in_straight_columns() -> None:
+    first, second, silence, warning, *_ = written("text")
+    assert first.startswith("00:00.0 – 00:01.0  Joy      기쁨 ")
+    assert first.endswith("75%     12.3 ms  early")
+    assert second.startswith("59:59.5 – 1:00:02.5  Surprise 놀람 ")
+    assert silence.endswith("no speech")
+    assert warning.endswith("warning: 20 ms were dropped")
+    assert written("text", lang="ko")[0].startswith("00:00.0 – 00:01.0  기쁨 Joy ")
+    assert "ms" not in written("text", timing=False)[0]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_text_summary_says_how_fast_and_how_late(lang: str) -> None:
+    lines = written("text", lang=lang, stats=True)
+    assert any("p50" in line and "p95" in line and "p99" in line for line in lines)
+    assert any("other" in line for line in lines)
+
+
+def test_colour_changes_no_letter() -> None:
+    plain, coloured = written("text")[0], written("text", color=True)[0]
+    assert "\033[" in coloured
+    for code in ("\033[0m", "\033[2m", "\033[1;33m", "\033[33m"):
+        coloured = coloured.replace(code, "")
+    assert coloured == plain
+
+
+def test_subtitles_have_a_caption_for_each_episode() -> None:
+    assert written("srt") == [
+        "1", "00:00:00,000 --> 00:00:01,000", "Joy 75%", "",
+        "2", "00:59:59,500 --> 01:00:02,500", "Surprise 50%", "",
+    ]  # fmt: skip
+    assert written("srt", lang="ko")[2] == "기쁨 75%"
+
+
+def test_rttm_has_a_line_for_each_episode() -> None:
+    assert written("rttm") == [
+        "SPEAKER audio 1 0.000 1.000 <NA> <NA> Joy 0.750 <NA>",
+        "SPEAKER audio 1 3599.500 3.000 <NA> <NA> Surprise 0.500 <NA>",
+    ]
+
+
+def test_rttm_ends_one_source_before_the_next() -> None:
+    output = io.StringIO()
+    sink = SINKS["rttm"](output, SinkSettings(labels=LABELS))
+    for source in ("b.wav", "a.wav", "c.wav"):
+        for event in EVENTS[:2]:
+            sink.write(replace(event, source=source))
+    sink.finish(StreamStatistics().summary())
+    sources = [line.split()[1] for line in output.getvalue().splitlines()]
+    assert sources == ["b.wav", "b.wav", "a.wav", "a.wav", "c.wav", "c.wav"]
+
+
+def test_only_the_likeliest_are_named() -> None:
+    assert json.loads(written("jsonl", top_k=1)[0])["probabilities"] == {"Joy": 0.75}
+    assert "  Joy 75%" in written("text", top_k=1)[0]
+    assert next(csv.DictReader(written("csv", top_k=1)))["Surprise"] == ""
+
+
+def test_an_episode_and_an_unsure_result_are_lines_too() -> None:
+    lines = TextLines(LABELS, color=False)
+    episode = EmotionEvent("episode", 5, 1.0, 4.5, "Joy", 0.75, peak=2.5)
+    assert lines.event(episode) == ("00:01.0 – 00:04.5  └ Joy 기쁨 75%, 3.5 s, clearest at 00:02.5")
+    unsure = replace(EVENTS[0], emotion=UNSURE)
+    assert "unsure   불확실" in lines.event(unsure)
+
+
+def test_bars_and_widths() -> None:
+    assert (bar(0, 4), bar(1, 4), bar(0.5, 4), bar(1 / 32, 4)) == ("    ", "████", "██  ", "▏   ")
+    assert (display_width("Joy"), display_width("기쁨")) == (3, 4)

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from ser_rt.errors import ConfigError
+from ser_rt.runtime.episodes import EpisodeTracker
+from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.hysteresis import Hysteresis, HysteresisSettings
+
+
+def decide(
+    how: HysteresisSettings, shares: list[float | None], hop_s: float = 0.5
+) -> list[int | None]:
+    """Names for the probability of emotion 0 of two, a result every hop."""
+    decider = Hysteresis(how)
+    return [
+        decider.update(None if p is None else np.array([p, 1 - p], np.float32), i * hop_s)
+        for i, p in enumerate(shares)
+    ]
+
+
+def test_as_it_is_the_likeliest_is_named() -> None:
+    assert decide(HysteresisSettings(), [0.6, 0.4, 0.51, None, 0.3]) == [0, 1, 0, None, 1]
+
+
+def test_a_new_emotion_must_reach_the_entry_threshold() -> None:
+    assert decide(HysteresisSettings(enter=0.7), [0.6, 0.8, 0.4, 0.2]) == [None, 0, 0, 1]
+
+
+def test_the_named_one_stays_while_it_is_above_the_exit_threshold() -> None:
+    assert decide(HysteresisSettings(leave=0.3), [0.8, 0.4, 0.2]) == [0, 0, 1]
+
+
+def test_a_name_is_held_for_a_while() -> None:
+    assert decide(HysteresisSettings(hold_s=1.0), [0.9, 0.1, 0.1, 0.9]) == [0, 0, 1, 1]
+
+
+def test_silence_ends_what_was_held() -> None:
+    assert decide(HysteresisSettings(hold_s=9), [0.9, None, 0.1]) == [0, None, 1]
+
+
+def test_below_a_threshold_nothing_is_named() -> None:
+    assert decide(HysteresisSettings(unsure=0.6), [0.9, 0.55, 0.3, 0.45]) == [0, None, 1, None]
+
+
+@pytest.mark.parametrize(
+    "bad", [{"enter": 1.1}, {"leave": -1}, {"unsure": float("nan")}, {"hold_s": -1}]
+)
+def test_bad_settings_are_refused(bad: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(bad)).removesuffix("_s")):
+        HysteresisSettings(**bad)
+
+
+def result(start: float, end: float, emotion: str | None, confidence: float = 0.5) -> EmotionEvent:
+    kind = "no_speech" if emotion is None else "emotion"
+    return EmotionEvent(kind, 0, start, end, emotion, confidence if emotion else None)  # type: ignore[arg-type]
+
+
+def test_episodes_have_onset_peak_and_offset() -> None:
+    tracker = EpisodeTracker()
+    results = [
+        result(0, 1, "Joy", 0.5), result(0, 1.5, "Joy", 0.8), result(0, 2, "Joy", 0.7),
+        result(0, 2.5, "Sad", 0.6), result(0, 3, None), result(0.5, 3.5, None),
+        result(9, 10, "Sad"), result(20, 21, "Sad"),
+    ]  # fmt: skip
+    ended = [episode for each in results if (episode := tracker.update(each))]
+    last = tracker.flush()
+    assert last is not None
+    assert tracker.flush() is None
+    assert [(e.emotion, e.start, e.peak, e.end, e.confidence) for e in [*ended, last]] == [
+        ("Joy", 0, 1.5, 2, 0.8),
+        ("Sad", 2, 2.5, 2.5, 0.6),
+        ("Sad", 9, 10, 10, 0.5),
+        ("Sad", 20, 21, 21, 0.5),
+    ]
+    assert "probabilities" not in ended[0].to_dict()
+    assert ended[0].to_dict()["peak"] == 1.5
+
+
+def test_a_warning_ends_no_episode() -> None:
+    tracker = EpisodeTracker()
+    tracker.update(result(0, 1, "Joy"))
+    assert tracker.update(EmotionEvent("warning", 1, 1, 1, code="overflow")) is None
+    assert tracker.now is not None

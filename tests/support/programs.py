@@ -1,0 +1,79 @@
+"""The programs of the system that tests start: what may be started, and what is said without it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PYTHON = "python"
+
+EVERYWHERE = {"env", "ldd", "mount", "sh", "umount"}
+"""On every machine that can run the tests."""
+
+PACKAGES = {
+    "chromium": "chromium",
+    "openssl": "openssl",
+    "pactl": "pulseaudio-utils",
+    "paplay": "pulseaudio-utils",
+    "pulseaudio": "pulseaudio",
+    "xz": "xz-utils",
+}
+"""Programs that a machine may lack, and the Debian package that brings each to `.ci/run`."""
+
+MADE = {"tritonserver": "make triton"}
+"""Programs that the Makefile brings."""
+
+PROBES = {
+    "fc-list": "matplotlib looks for fonts",
+    "file": "pytest-benchmark describes the machine",
+    "gcc": "ctypes looks for a library",
+    "git": "ser-rt writes down what trained a model",
+    "ld": "ctypes looks for a library",
+    "ldconfig": "ctypes looks for a library",
+    "lscpu": "joblib counts cores",
+    "nvidia-smi": "ser-rt writes down the graphics card",
+    "uname": "pytest-benchmark describes the machine",
+}
+"""Programs that the product or a library asks, and does as well without."""
+
+
+def missing(*programs: str) -> str | None:
+    """Return what to install for these programs, or None if they are all here."""
+    absent = [name for name in programs if shutil.which(name) is None]
+    if not absent:
+        return None
+    packages = sorted({PACKAGES[name] for name in absent})
+    return f"needs {', '.join(absent)}: apt install {' '.join(packages)}"
+
+
+def needs(*programs: str) -> pytest.MarkDecorator:
+    """Mark a test that is skipped without these programs."""
+    why = missing(*programs)
+    return pytest.mark.skipif(why is not None, reason=why or "all are here")
+
+
+def refuse_others() -> None:
+    """Let nothing in this process start a program of the system that is not named here."""
+    named = {PYTHON, *EVERYWHERE, *PACKAGES, *MADE, *PROBES}
+
+    def hook(event: str, details: tuple[Any, ...]) -> None:
+        if event in ("subprocess.Popen", "os.posix_spawn"):
+            executable, arguments = details[:2]
+            path = _text(executable or arguments if isinstance(arguments, str) else arguments[0])
+            is_own = path.startswith((sys.prefix, sys.base_prefix))
+            if not is_own and Path(path).name not in named:
+                pytest.fail(
+                    f"{path} is started: name it in tests/support/programs.py, and skip without it"
+                )
+        elif event == "os.system":
+            pytest.fail(f"a shell is started: {_text(details[0])}")
+
+    sys.addaudithook(hook)
+
+
+def _text(path: object) -> str:
+    return path.decode() if isinstance(path, bytes) else str(path)
