@@ -17,6 +17,8 @@ from tests.support.tiny_bundle import build_tiny_bundle, build_two_part_bundle
 
 RATE = 16_000
 Wave = npt.NDArray[np.float32]
+Run = Callable[..., tuple[int, list[str], list[str]]]
+Writer = Callable[..., Path]
 
 
 def pytest_configure() -> None:
@@ -70,3 +72,25 @@ def small_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("SER_RT_CACHE", str(tmp_path / "cache"))
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def speech(write_audio: Writer) -> Path:
+    """Return a file of 6.2 s with silence from 2 s to 5.5 s."""
+    wave = make_wave(6.2)
+    wave[2 * RATE : 5 * RATE + RATE // 2] = 0
+    return write_audio("speech.wav", wave)
+
+
+@pytest.fixture
+def run(tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run ser-stream in this process; return exit code, lines of events, lines of status."""
+    from ser_rt.commands.stream import main
+
+    def run_main(*flags: object, model: Path = tiny_bundle) -> tuple[int, list[str], list[str]]:
+        # The waves here are noise: their level tells them from silence, no voice does.
+        code = main([str(flag) for flag in ("--model", model, "--no-vad", *flags)])
+        out, err = capsys.readouterr()
+        return code, out.splitlines(), err.splitlines()
+
+    return run_main

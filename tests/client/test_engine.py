@@ -13,7 +13,7 @@ import pytest
 
 from ser_rt.commands.stream import main
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from tests.runtime.conftest import Run
+from tests.conftest import Run
 from tests.server.conftest import Running, serving
 from tests.support.source_tree import ROOT
 

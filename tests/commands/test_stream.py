@@ -11,8 +11,7 @@ from ser_rt.audio.sources import portaudio
 from ser_rt.commands.stream import main
 from ser_rt.constants import EMOTIONS
 from ser_rt.runtime.backends.providers import PROVIDERS
-from tests.conftest import make_wave
-from tests.runtime.conftest import Run
+from tests.conftest import Run, make_wave
 from tests.support.fake_driver import BUILT_IN, HEADSET
 from tests.support.tiny_bundle import LABELS
 

@@ -4,7 +4,7 @@ import pytest
 
 from ser_rt.commands.stream import main
 from tests.commands.test_stream import fails
-from tests.runtime.conftest import Run
+from tests.conftest import Run
 
 
 @pytest.mark.parametrize(

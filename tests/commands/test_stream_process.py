@@ -13,8 +13,7 @@ import psutil
 import pytest
 
 import ser_rt
-from tests.conftest import make_wave
-from tests.runtime.conftest import Run, Writer
+from tests.conftest import Run, Writer, make_wave
 
 COMMAND = [sys.executable, "-m", "ser_rt.commands.stream"]
 

@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.conftest import make_wave
-from tests.runtime.conftest import Writer
+from tests.conftest import Writer, make_wave
 from tests.support.source_tree import ROOT
 
 ENDS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]

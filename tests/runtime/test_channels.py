@@ -12,8 +12,7 @@ import soundfile
 from ser_rt.audio.sources.file import FileSource
 from ser_rt.errors import AudioInputError
 from ser_rt.runtime.stream import stream
-from tests.conftest import RATE, Wave, make_wave
-from tests.runtime.conftest import Run
+from tests.conftest import RATE, Run, Wave, make_wave
 
 LEFT, RIGHT = make_wave(3, seed=1), make_wave(3, seed=2)
 QUIET: dict[str, bool] = {"vad": False}

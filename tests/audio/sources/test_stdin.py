@@ -7,8 +7,7 @@ import soundfile
 
 from ser_rt.audio.sources.stdin import open_bytes
 from ser_rt.errors import AudioDecodeError, ConfigError
-from tests.conftest import RATE, make_wave
-from tests.runtime.conftest import Run, Writer
+from tests.conftest import RATE, Run, Writer, make_wave
 
 WAVE = (make_wave(0.5) * 32767).astype("<i2")
 
