@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -21,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from ser_rt.errors import BundleInvalidError, BundleNotFoundError, OutputError, SerError
+from ser_rt.files.hashing import sha256_of
 from ser_rt.files.names import printable
+from ser_rt.files.writing import replacing_folder
 from ser_rt.manifest import (
     FORMAT,
     MANIFEST_FILE,
@@ -65,6 +66,11 @@ class Bundle:
     def model_path(self) -> Path:
         """The ONNX graph."""
         return self.folder / MODEL_FILE
+
+    @property
+    def sha256(self) -> str:
+        """The sha256 of the manifest, which holds that of every other file."""
+        return sha256_of(self.folder / MANIFEST_FILE)
 
     @classmethod
     def load(cls, path: str | Path) -> Bundle:
@@ -172,15 +178,9 @@ def new_bundle(folder: str | Path) -> Iterator[Path]:
         if folder.exists() and not (folder / MANIFEST_FILE).is_file() and _is_occupied(folder):
             msg = f"{folder} holds files that are no bundle; choose another folder"
             raise OutputError(msg)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f".{folder.name[:40]}.", dir=folder.parent
-        ) as temporary:
-            fresh = Path(temporary) / "new"
-            fresh.mkdir()
+        with replacing_folder(folder) as fresh:
             yield fresh
             Bundle.load(fresh)
-            _replace(folder, fresh, Path(temporary) / "old")
     except OSError as error:
         if isinstance(error, SerError):
             raise
@@ -200,17 +200,6 @@ def seal(folder: Path, manifest: Mapping[str, Any]) -> None:
     whole = {"format": FORMAT, **manifest, "files": entries}
     text = json.dumps(whole, ensure_ascii=False, indent=2)
     (folder / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
-
-
-def _replace(folder: Path, fresh: Path, old: Path) -> None:
-    if folder.exists():
-        folder.rename(old)
-    try:
-        fresh.rename(folder)
-    except OSError:
-        if old.exists():
-            old.rename(folder)
-        raise
 
 
 def _is_occupied(folder: Path) -> bool:

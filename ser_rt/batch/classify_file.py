@@ -12,7 +12,6 @@ from ser_rt.audio.chunk import AudioChunk
 from ser_rt.audio.sources import make_source
 from ser_rt.batch.remote import FetchError, fetched
 from ser_rt.batch.tables import WindowRows
-from ser_rt.bundle import Bundle
 from ser_rt.commands.build import engine_of
 from ser_rt.errors import (
     AudioDecodeError,
@@ -26,7 +25,6 @@ from ser_rt.errors import (
     ProviderError,
 )
 from ser_rt.files.names import printable
-from ser_rt.manifest import MANIFEST_FILE, sha256_of
 from ser_rt.runtime.stream import load
 
 ERROR_CODES = {
@@ -49,7 +47,7 @@ class BatchConfig:
 
     Attributes:
         model: Folder of the bundle.
-        model_sha256: Of the bundle, as `model_hash` gives it.
+        model_sha256: Of the bundle.
         provider: Where the model runs.
         threads: Threads of one call.
         flags: The flags of ``ser-stream`` that say how to hear, and their values.
@@ -98,7 +96,7 @@ class FileClassifier:
         self._job, self._on_progress = job, on_progress
         self._flags = argparse.Namespace(**dict(job.flags))
         self._classifier = load(job.model, job.provider, job.threads)
-        if model_hash(self._classifier.bundle) != job.model_sha256:
+        if self._classifier.bundle.sha256 != job.model_sha256:
             msg = f"the bundle {job.model} here is another than where the run was started; copy it"
             raise BundleInvalidError(msg)
         engine_of(self._flags, self._classifier, None)  # refuses settings before any file is heard
@@ -188,11 +186,6 @@ def error_row(
         "error": message,
         "elapsed_s": elapsed_s,
     }
-
-
-def model_hash(bundle: Bundle) -> str:
-    """Return the sha256 of a bundle's manifest, which holds that of every other file."""
-    return sha256_of(bundle.folder / MANIFEST_FILE)
 
 
 def _code(error: AudioError, heard_s: float) -> str:

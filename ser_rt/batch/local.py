@@ -9,8 +9,9 @@ from concurrent.futures import FIRST_COMPLETED, wait
 
 from ser_rt.batch.classify_file import BatchConfig, FileResult
 from ser_rt.batch.discovery import Item
-from ser_rt.batch.engines import GPU_PROVIDERS, Resources
+from ser_rt.batch.engines import Resources
 from ser_rt.batch.worker import PREFETCH, WorkerProcess
+from ser_rt.runtime.backends.providers import GPU_PROVIDERS
 
 
 def hear_all(

@@ -21,10 +21,11 @@ import pyarrow as pa
 from ser_rt import errors
 from ser_rt.batch.classify_file import BatchConfig, FileResult
 from ser_rt.batch.discovery import Item
-from ser_rt.batch.engines import GPU_PROVIDERS, Resources
+from ser_rt.batch.engines import Resources
 from ser_rt.batch.worker import PREFETCH, WorkerProcess
 from ser_rt.cli.signals import terminable
 from ser_rt.errors import ClusterError, ConfigError, MissingDependencyError, SerError
+from ser_rt.runtime.backends.providers import GPU_PROVIDERS
 
 OBJECT_STORE_BYTES = 200_000_000
 """Shared memory of a Ray started here: paths go in and rows come out, never audio."""

@@ -9,7 +9,6 @@ What is done is what ``files/`` holds. There is no other record that could disag
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from ser_rt.batch.identity import Identity, difference
 from ser_rt.batch.tables import MANIFEST_PREFIX, files_schema, unpacked, windows_schema
 from ser_rt.errors import OutputError
 from ser_rt.files.names import printable
+from ser_rt.files.writing import replacing
 
 _KEY = b"ser_rt"
 _REPLACES = b"ser_rt_replaces"
@@ -186,9 +186,11 @@ class Output:
             raise OutputError(msg)
 
     def _refuse_foreign(self) -> None:
-        ours = {"windows", "files", "summary.json", ".lock", ".summary.json.partial"}
+        ours = {"windows", "files", "summary.json", ".lock"}
         if self.folder.is_dir():
-            foreign = sorted({path.name for path in self.folder.iterdir()} - ours)
+            # A run that was killed may have left a part of its summary.
+            names = (path.name for path in self.folder.iterdir())
+            foreign = sorted({n for n in names if not n.startswith(".summary.json.")} - ours)
             for folder in (self._windows, self._files):
                 if folder.is_dir():
                     found = (path for path in folder.iterdir() if "part-" not in path.name)
@@ -239,20 +241,5 @@ def _metadata(path: Path) -> dict[bytes, bytes]:
 
 
 def _put(table: pa.Table, path: Path) -> None:
-    """Write a file whole or not at all, even if the power fails."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            pq.write_table(table, file, compression="zstd", row_group_size=65_536)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    if hasattr(os, "O_DIRECTORY"):
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    with replacing(path) as file:
+        pq.write_table(table, file, compression="zstd", row_group_size=65_536)

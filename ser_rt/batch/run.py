@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-from ser_rt.batch.classify_file import BatchConfig, model_hash
+from ser_rt.batch.classify_file import BatchConfig
 from ser_rt.batch.discovery import Corpus, Item, find_inputs
 from ser_rt.batch.engines import Resources, find_engine
 from ser_rt.batch.flags import hearing_flags, hearing_settings
@@ -60,7 +60,7 @@ def identity_of(flags: argparse.Namespace, bundle: Bundle, corpus: Corpus) -> Id
     return Identity(
         model=bundle.name,
         version=bundle.version,
-        model_sha256=model_hash(bundle),
+        model_sha256=bundle.sha256,
         precision=bundle.precision,
         labels=tuple(label.en for label in bundle.labels),
         settings=settings,
@@ -72,7 +72,7 @@ def job_of(flags: argparse.Namespace, bundle: Bundle) -> BatchConfig:
     """Return how to hear, for whatever process does it."""
     return BatchConfig(
         model=str(bundle.folder.resolve()),
-        model_sha256=model_hash(bundle),
+        model_sha256=bundle.sha256,
         provider=flags.provider,
         threads=flags.threads or 1,
         flags=tuple((k, v) for k, v in hearing_flags(flags).items() if k != "files"),

@@ -37,7 +37,7 @@ def app(args: Mapping[str, object]) -> Application:
     """
     settings = ClusterSettings.of(args)
     Bundle.load(find_bundle(settings.model.model))
-    return listeners(settings, None if settings.listening.colocated else models(settings))
+    return listeners(settings, None if settings.replicas.colocated else models(settings))
 
 
 def listeners(settings: ClusterSettings, models: Application | None) -> Application:
@@ -62,7 +62,7 @@ def listeners(settings: ClusterSettings, models: Application | None) -> Applicat
             graceful_shutdown_wait_loop_s=WAIT_LOOP_S,
             graceful_shutdown_timeout_s=limits.drain_s + END_S,
         )
-        .bind(settings.model, settings.listening, limits, workers, models)
+        .bind(settings.model, settings.replicas, limits, workers, models)
     )
 
 

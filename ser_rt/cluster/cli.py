@@ -81,7 +81,7 @@ def _work(flags: argparse.Namespace) -> int:
     if not flags.route.startswith("/"):
         msg = f"--route must begin with /, not {flags.route!r}"
         raise ConfigError(msg)
-    keys = settings.listening.api_key_file
+    keys = settings.replicas.api_key_file
     if not (is_loopback(flags.host) or keys or flags.insecure):
         msg = f"--host {flags.host} is open to others: give api_key_file=FILE, or --insecure"
         raise ConfigError(msg)
@@ -133,13 +133,13 @@ def _pairs(words: Sequence[str]) -> dict[str, object]:
 
 def _least_cpus(settings: ClusterSettings) -> float:
     scaling = settings.scaling
-    models = 0 if settings.listening.colocated else scaling.min_models
+    models = 0 if settings.replicas.colocated else scaling.min_models
     return scaling.min_listeners * scaling.listener_cpus + models * scaling.model_cpus
 
 
 def _least_gpus(settings: ClusterSettings) -> float:
     scaling = settings.scaling
-    replicas = scaling.min_listeners if settings.listening.colocated else scaling.min_models
+    replicas = scaling.min_listeners if settings.replicas.colocated else scaling.min_models
     return replicas * settings.model_gpus
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from ray import serve
 
-from ser_rt.batch.classify_file import model_hash
 from ser_rt.classifier import FloatArray
 from ser_rt.cluster.settings import Batching, ModelSettings
 from ser_rt.errors import SerError
@@ -33,7 +32,7 @@ class Model:
         """
         self._model = load(settings.model, settings.provider, threads)
         self._model.warm_up()
-        self._hash, self._name = model_hash(self._model.bundle), settings.model
+        self._hash, self._name = self._model.bundle.sha256, settings.model
 
     def reconfigure(self, user_config: Mapping[str, Any]) -> None:
         """Set how windows share calls, as in `Batching`; Serve calls this at any time.

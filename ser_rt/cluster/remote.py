@@ -11,7 +11,6 @@ from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
-from ser_rt.batch.classify_file import model_hash
 from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.classifier import FloatArray
 from ser_rt.cluster.settings import ModelSettings
@@ -39,7 +38,7 @@ class ModelHandle:
         self.sample_rate = bundle.sample_rate
         self.window_s, self.hop_s = bundle.window_s, bundle.hop_s
         self.min_window_s = bundle.min_window_s
-        self._hash, self._handle = model_hash(bundle), handle
+        self._hash, self._handle = bundle.sha256, handle
         self._loop = asyncio.get_running_loop()
         self.is_superseded = False
 
@@ -52,7 +51,7 @@ class ModelHandle:
             ClusterError: They have another one under the same name.
         """
         bundle = await asyncio.to_thread(lambda: Bundle.load(find_bundle(settings.model)))
-        wanted = model_hash(bundle)
+        wanted = bundle.sha256
         others = 0
         while others * RETRY_S < PATIENCE_S:
             # Those of the version before are replaced first, however long the new ones load: Serve

@@ -7,12 +7,12 @@ import logging
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ser_rt
+from ser_rt.checks import add_flags, from_flags
 from ser_rt.cli.process import run_command
 from ser_rt.errors import ConfigError, MissingDependencyError, OutputError
 from ser_rt.runtime.backends.providers import PROVIDERS
@@ -60,7 +60,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="how long a window waits for others to share a call with (%(default)s)",
     )
     _add_network(parser)
-    _add_limits(parser)
+    add_flags(parser.add_argument_group("limits").add_argument, ServerLimits)
     add = parser.add_argument_group("other").add_argument
     add("--log-level", choices=LEVELS, default="info", help="(%(default)s)")
     add("--version", action="version", version=f"ser-serve {ser_rt.__version__}")
@@ -101,33 +101,6 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     add("--root-path", default="", metavar="/PATH", help="what a proxy takes off each address")
 
 
-def _add_limits(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("limits").add_argument
-    for field in fields(ServerLimits):
-        flag = "--" + field.name.replace("_", "-")
-        add(
-            flag,
-            type=int if field.type == "int" else float,
-            default=field.default,
-            metavar="N" if field.type == "int" else "S",
-            help=f"{_MEANINGS[field.name]} (%(default)s)",
-        )
-
-
-_MEANINGS = {
-    "max_streams": "streams and uploads at once",
-    "max_uploads": "of these, uploads",
-    "max_session_s": "seconds of a stream, and of its audio",
-    "max_message_bytes": "bytes of one message",
-    "idle_timeout_s": "seconds without a message",
-    "max_upload_bytes": "bytes of a file",
-    "max_audio_s": "seconds of a file's audio",
-    "upload_timeout_s": "seconds that an upload may take",
-    "send_buffer_bytes": "bytes that may wait for a client to read them",
-    "drain_s": "seconds for streams to end at shutdown",
-}
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``ser-serve``; return 0, 1 (failed) or 2 (usage)."""
     return run_command("ser-serve", lambda: _serve(make_parser().parse_args(argv)))
@@ -156,9 +129,7 @@ def build(flags: argparse.Namespace) -> Server:
     Raises:
         SerError: It cannot be as described.
     """
-    limits = ServerLimits(
-        **{field.name: getattr(flags, field.name) for field in fields(ServerLimits)}
-    )
+    limits = from_flags(ServerLimits, flags)
     _check(flags)
     try:
         from ser_rt.runtime.stream import load

@@ -21,7 +21,6 @@ pytest.importorskip("ray.serve", reason="needs Ray: pip install 'ser-rt[cluster]
 
 from ray.serve.exceptions import RayServeException
 
-from ser_rt.batch.classify_file import model_hash
 from ser_rt.cluster import remote
 from ser_rt.cluster.model import Model, answers
 from ser_rt.cluster.remote import ModelHandle
@@ -187,7 +186,7 @@ def test_an_end_waits_for_windows_that_are_on_their_way(
 
 
 def test_a_listener_waits_for_models_of_its_own_version(tiny_bundle: Path) -> None:
-    ours = model_hash(Bundle.load(tiny_bundle))
+    ours = Bundle.load(tiny_bundle).sha256
     before, gone = ("cpu", "another", "/bundles/old"), RayServeException("it is gone")
 
     async def find() -> ModelHandle:
@@ -214,7 +213,7 @@ def test_an_update_may_be_taken_back(tiny_bundle: Path) -> None:
         handle: Any = Replicas(
             RayServeException("it is gone"),
             ("cpu", "another", "/bundles/new"),
-            ("cpu", model_hash(bundle), str(tiny_bundle)),
+            ("cpu", bundle.sha256, str(tiny_bundle)),
         )
         model = ModelHandle(bundle, "cpu", handle)
         model.is_superseded = True

@@ -168,12 +168,11 @@ def test_a_client_that_is_much_too_fast_is_ended(strict: str) -> None:
 def test_windows_of_several_listeners_share_a_call(tiny_bundle: Path) -> None:
     from ray import serve
 
-    from ser_rt.batch.classify_file import model_hash
     from ser_rt.cluster.application import models
 
     arguments = SMALL | {"model": str(tiny_bundle), "max_batch": 4, "max_wait_ms": 60_000}
     handle = serve.run(models(ClusterSettings.of(arguments)), name="batched", route_prefix=None)
-    wanted = model_hash(Bundle.load(tiny_bundle))
+    wanted = Bundle.load(tiny_bundle).sha256
     windows = [make_wave(1, seed=seed) for seed in range(4)]
     assert handle.classify.remote("another", windows[0]).result() is None
     asked = [handle.classify.remote(wanted, window) for window in windows[:3]]

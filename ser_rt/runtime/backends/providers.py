@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # command lines read the names below, and must start without 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 TENSORRT = "TensorrtExecutionProvider"
+GPU_PROVIDERS = frozenset({"cuda", "tensorrt"})
+"""Providers whose workers have a GPU each; workers of the others have a core."""
 
 
 @dataclass(frozen=True)
