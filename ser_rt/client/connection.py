@@ -12,17 +12,14 @@ from ser_rt.audio.chunk import AudioChunk
 from ser_rt.client.conversation import ClientProtocol, Ready, read
 from ser_rt.client.pump import AsyncSourceReader
 from ser_rt.constants import SAMPLE_RATE
-from ser_rt.errors import ConfigError, MissingDependencyError, ServerError
+from ser_rt.errors import ConfigError, ServerError, requires
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.stream import Audio, as_source
 
-try:
+with requires("websockets", "client"):
     from websockets.asyncio.client import ClientConnection, connect
     from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
-except ImportError as error:
-    _msg = f"the client needs websockets ({error}): pip install 'ser-rt[client]'"
-    raise MissingDependencyError(_msg) from error
 
 OPEN_TIMEOUT_S = 10.0
 FIRST_RETRY_S, MAX_RETRY_S, RETRY_GROWTH = 0.25, 10.0, 2.0

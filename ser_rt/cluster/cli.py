@@ -14,7 +14,7 @@ import ser_rt
 from ser_rt.cli.process import run_command, tell
 from ser_rt.cli.signals import terminable
 from ser_rt.cluster.settings import ClusterSettings, known_arguments
-from ser_rt.errors import ClusterError, ConfigError, MissingDependencyError
+from ser_rt.errors import ClusterError, ConfigError, requires
 
 PORT = 8000
 ANSWER_S = 10.0
@@ -85,22 +85,17 @@ def _work(flags: argparse.Namespace) -> int:
     if not (is_loopback(flags.host) or keys or flags.insecure):
         msg = f"--host {flags.host} is open to others: give api_key_file=FILE, or --insecure"
         raise ConfigError(msg)
-    try:
-        import ray
+    with requires("ser-cluster", "cpu,cluster"):
         from ray import serve
 
-        from ser_rt.batch.engines import Resources
-        from ser_rt.batch.on_ray import connected
         from ser_rt.cluster.application import app
-    except ModuleNotFoundError as error:
-        msg = f"ser-cluster needs {error.name}: pip install 'ser-rt[cpu,cluster]'"
-        raise MissingDependencyError(msg) from error
+        from ser_rt.cluster.ray_session import ray_session
 
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     application = app(arguments)
     is_own = (flags.address or os.environ.get("RAY_ADDRESS")) is None
     cores = max(os.cpu_count() or 1, round(_least_cpus(settings) + 0.5))
-    with connected(ray, Resources(cores if is_own else None, flags.address)):
+    with ray_session(flags.address, cores if is_own else None) as ray:
         if is_own and _least_gpus(settings) > ray.cluster_resources().get("GPU", 0):
             msg = f"this machine has not the {_least_gpus(settings):g} GPUs that this needs"
             raise ClusterError(msg)

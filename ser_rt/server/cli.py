@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import ser_rt
 from ser_rt.checks import add_flags, from_flags
 from ser_rt.cli.process import run_command
-from ser_rt.errors import ConfigError, MissingDependencyError, OutputError
+from ser_rt.errors import ConfigError, OutputError, requires
 from ser_rt.runtime.backends.providers import PROVIDERS
 from ser_rt.server.limits import ServerLimits
 
@@ -131,15 +131,12 @@ def build(flags: argparse.Namespace) -> Server:
     """
     limits = from_flags(ServerLimits, flags)
     _check(flags)
-    try:
+    with requires("ser-serve", "server"):
         from ser_rt.runtime.stream import load
         from ser_rt.server.app import make_app
         from ser_rt.server.auth import Guard, read_keys
         from ser_rt.server.service import Service
         from ser_rt.server.transport import make_server
-    except ImportError as error:
-        msg = f"the server needs more: pip install 'ser-rt[server]' ({error})"
-        raise MissingDependencyError(msg) from error
     is_local = is_loopback(flags.host)
     keys = read_keys(Path(flags.api_key_file)) if flags.api_key_file else []
     if keys and not is_local and not flags.tls_cert:

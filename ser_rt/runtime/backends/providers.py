@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ser_rt.errors import MissingDependencyError, ProviderError
+from ser_rt.errors import ProviderError, requires
 from ser_rt.runtime.backends.plugins import RTX, WEBGPU, Plugin
 
 if TYPE_CHECKING:  # command lines read the names below, and must start without numpy
@@ -157,10 +157,7 @@ def _refuse_int8(bundle: Bundle, provider: str) -> None:
 
 
 def onnxruntime() -> Any:
-    """Import onnxruntime, or say which extra brings it."""
-    try:
+    """Return the module `onnxruntime`."""
+    with requires("onnxruntime", "cpu", "gpu"):
         import onnxruntime as module
-    except ImportError as error:
-        msg = f"onnxruntime does not load ({error}): pip install 'ser-rt[cpu]' or 'ser-rt[gpu]'"
-        raise MissingDependencyError(msg) from error
     return module
