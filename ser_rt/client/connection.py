@@ -9,6 +9,7 @@ from contextlib import aclosing, suppress
 from typing import Unpack
 
 from ser_rt.audio.chunk import AudioChunk
+from ser_rt.audio.retry import backoff
 from ser_rt.client.conversation import ClientProtocol, Ready, read
 from ser_rt.client.pump import AsyncSourceReader
 from ser_rt.constants import SAMPLE_RATE
@@ -22,7 +23,7 @@ with requires("websockets", "client"):
     from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 OPEN_TIMEOUT_S = 10.0
-FIRST_RETRY_S, MAX_RETRY_S, RETRY_GROWTH = 0.25, 10.0, 2.0
+FIRST_RETRY_S, MAX_RETRY_S = 0.25, 10.0
 PING_TIMEOUT_S = 60.0
 """Pings wait behind audio that a busy server has not read yet."""
 
@@ -139,7 +140,7 @@ class AsyncClient:
     async def _events(
         self, talk: ClientProtocol, pump: AsyncSourceReader
     ) -> AsyncGenerator[EmotionEvent, None]:
-        delay_s, is_first = FIRST_RETRY_S, True
+        waits, is_first = backoff(FIRST_RETRY_S, MAX_RETRY_S), True
         first = await pump.peek()
         talk.is_live = first is not None and first.is_live
         while True:
@@ -149,7 +150,7 @@ class AsyncClient:
                 is_first = False
                 async with aclosing(self._heard(talk, pump, connection)) as events:
                     async for event in events:
-                        delay_s = FIRST_RETRY_S
+                        waits = backoff(FIRST_RETRY_S, MAX_RETRY_S)
                         yield event
             except _LostError as error:
                 if is_first or not self._reconnect:
@@ -162,8 +163,7 @@ class AsyncClient:
                 raise ServerError(msg)
             for event in talk.lost(why):
                 yield event
-            await pump.wait(delay_s, discard=talk.is_live)
-            delay_s = min(MAX_RETRY_S, delay_s * RETRY_GROWTH)
+            await pump.wait(next(waits), discard=talk.is_live)
 
     async def _heard(
         self, talk: ClientProtocol, pump: AsyncSourceReader, connection: ClientConnection

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -24,9 +24,6 @@ from ser_rt.server.metrics import Metrics
 from ser_rt.server.model import ServedModel
 from ser_rt.server.protocol import ProtocolError
 
-if TYPE_CHECKING:
-    from ser_rt.server.session import StreamSession
-
 logger = logging.getLogger(__name__)
 
 ON_CPU = ("cpu", "openvino")
@@ -39,8 +36,16 @@ T = TypeVar("T")
 State = Literal["not_ready", "ready", "shutting_down"]
 
 
+class Drainable(Protocol):
+    """A stream that can be ended early, such as a `StreamSession`."""
+
+    def drain(self) -> None:
+        """End as soon as the audio that has arrived is processed."""
+        ...
+
+
 class Service:
-    """One per process.
+    """The parts that all streams of one process share.
 
     Attributes:
         counters: What makes its metrics.
@@ -91,7 +96,7 @@ class Service:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="ser-rt-stream")
         self.state: State = "not_ready"
         self.failure: SerError | None = None
-        self.sessions: set[StreamSession] = set()
+        self.sessions: set[Drainable] = set()
         self._starting = asyncio.Lock()
         self._is_closed = False
         self._taken = self._uploads = 0
