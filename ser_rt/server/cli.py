@@ -1,4 +1,4 @@
-"""``ser-serve``: hear many streams over one model, for anything that speaks WebSocket or HTTP."""
+"""``ser-serve``: serves many streams over one model, by WebSocket and HTTP."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ example:
   ser-stream --mic --server ws://127.0.0.1:8765/v1/stream
 
 The page is at http://127.0.0.1:8765/. On SIGTERM, SIGHUP or Ctrl-C streams get their last results,
-and the exit code is 0; 1 if model, device or network failed; 2 if the command makes no sense.
+and the exit code is 0; 1 if model, device or network failed; 2 for a wrong command line.
 """
 
 
@@ -41,7 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of ``ser-serve``."""
     parser = argparse.ArgumentParser(
         prog="ser-serve",
-        description="Hear emotion in many streams at once, over the network.",
+        description="Recognize emotion in many streams at once, over WebSocket and HTTP.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -79,15 +79,15 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ORIGIN",
-        help="another site whose pages may ask, such as https://app.example; repeatable",
+        help="another site whose pages may connect, such as https://app.example; repeatable",
     )
     add(
         "--allowed-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="a name that the server is asked by; repeatable (at a loopback address its own "
-        "names, else any)",
+        help="a host name of the server; repeatable (at a loopback address its own names, "
+        "else any)",
     )
     add("--insecure", action="store_true", help="listen beyond this machine without keys")
     add(
@@ -98,7 +98,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         help="a reverse proxy, or a network of them, whose X-Forwarded-Proto and X-Forwarded-For "
         "are believed; repeatable (this machine's)",
     )
-    add("--root-path", default="", metavar="/PATH", help="what a proxy takes off each address")
+    add("--root-path", default="", metavar="/PATH", help="path prefix that a proxy strips")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -115,7 +115,7 @@ def _serve(flags: argparse.Namespace) -> int:
     server = build(flags)
     try:
         asyncio.run(server.serve())
-    except SystemExit as stop:  # uvicorn's way to say that it could not listen
+    except SystemExit as stop:  # uvicorn exits so when it cannot bind the port
         msg = f"cannot listen at {flags.host} port {flags.port}; is something else there?"
         raise OutputError(msg) from stop
     if server.failure is not None:
@@ -209,7 +209,7 @@ def _check_certificate(cert: str, key: str) -> None:
             msg = f"no file {path}"
             raise ConfigError(msg)
     try:
-        # A key with a pass phrase would be asked for at a terminal that a server may not have.
+        # OpenSSL would prompt for a pass phrase at a terminal that a server may not have.
         ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, key, password="")
     except OSError as error:
         msg = f"--tls-cert {cert} and --tls-key {key} are no certificate and its key: {error}"
@@ -217,7 +217,7 @@ def _check_certificate(cert: str, key: str) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches what listens at an address."""
+    """Return whether only this machine reaches a server at an address."""
     if host == "localhost":
         return True
     try:

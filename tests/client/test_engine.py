@@ -1,4 +1,4 @@
-"""``ser-stream --server``: the same command, the same lines, heard elsewhere."""
+"""``ser-stream --server``: the same command and the same lines, computed by a server."""
 
 from __future__ import annotations
 
@@ -110,6 +110,6 @@ def test_a_signal_ends_with_the_last_results(
     assert events[-1]["type"] == "summary"
     assert events[-1]["interrupted"] is True
     last = [first, *events][-2]
-    assert last["end"] == pytest.approx(events[-1]["audio_s"])  # all that was sent is heard
+    assert last["end"] == pytest.approx(events[-1]["audio_s"])  # all audio that was sent
     assert process.returncode == code
     assert "Traceback" not in err

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from websockets.sync.client import connect
 
-from ser_rt.server.container import ContainerInput
+from ser_rt.server.container import ContainerDecoder
 from tests.conftest import make_wave
 from tests.server.conftest import CONFIG, Running, receive, rest, send
 
@@ -62,7 +62,7 @@ def test_what_browsers_write_is_heard_however_it_is_cut(running: Running, contai
 
 def test_results_come_while_the_file_is_written() -> None:
     data = encoded("webm", 3.0)
-    source = ContainerInput(0.5)
+    source = ContainerDecoder(0.5)
     half = sum(len(block.samples) for block in source.feed(data[: len(data) // 2]))
     source.close()
     assert half > 0.9 * 48_000  # of 72,000: WebM comes in clusters

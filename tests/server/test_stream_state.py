@@ -40,36 +40,36 @@ def test_a_gap_may_come_before_any_audio(classifier: OnnxClassifier) -> None:
     assert [event.start for event in flat(hearing.feed(data, LONG_AGO))][:1] == [2.001]
 
 
-def test_an_inbox_that_is_full_makes_its_writer_wait() -> None:
+def test_a_queue_that_is_full_makes_its_writer_wait() -> None:
     async def fill() -> None:
-        inbox = MessageQueue(max_bytes=1_000)
-        await inbox.put(AudioMessage(bytes(2_000), 0.0))
-        blocked = asyncio.create_task(inbox.put(AudioMessage(b"late", 0.0)))
+        messages = MessageQueue(max_bytes=1_000)
+        await messages.put(AudioMessage(bytes(2_000), 0.0))
+        blocked = asyncio.create_task(messages.put(AudioMessage(b"late", 0.0)))
         done, _ = await asyncio.wait({blocked}, timeout=0.05)
         assert not done
-        assert [len(item.data) for item in await audio_of(inbox)] == [2_000]
+        assert [len(item.data) for item in await audio_of(messages)] == [2_000]
         await asyncio.wait_for(blocked, 60)
-        assert [item.data for item in await audio_of(inbox)] == [b"late"]
+        assert [item.data for item in await audio_of(messages)] == [b"late"]
 
     asyncio.run(fill())
 
 
 def test_audio_is_taken_at_once_up_to_the_next_word() -> None:
     async def fill() -> None:
-        inbox = MessageQueue(max_bytes=10_000)
+        messages = MessageQueue(max_bytes=10_000)
         for item in (
             AudioMessage(b"a", 0.0),
             AudioMessage(b"b", 0.0),
             ControlMessage({"type": "reset"}),
         ):
-            await inbox.put(item)
-        inbox.end()
-        assert [item.data for item in await audio_of(inbox)] == [b"a", b"b"]
-        assert await inbox.get() == [ControlMessage({"type": "reset"})]
-        assert await inbox.get() == [ControlMessage({"type": "close"})]
+            await messages.put(item)
+        messages.end()
+        assert [item.data for item in await audio_of(messages)] == [b"a", b"b"]
+        assert await messages.get() == [ControlMessage({"type": "reset"})]
+        assert await messages.get() == [ControlMessage({"type": "close"})]
 
     asyncio.run(fill())
 
 
-async def audio_of(inbox: MessageQueue) -> list[Any]:
-    return [item for item in await inbox.get() if isinstance(item, AudioMessage)]
+async def audio_of(messages: MessageQueue) -> list[Any]:
+    return [item for item in await messages.get() if isinstance(item, AudioMessage)]
