@@ -1,4 +1,4 @@
-"""``ser-batch``: hear a corpus of recordings into Parquet."""
+"""``ser-batch``: classifies a corpus of recordings into Parquet."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The engine for many machines: Ray Data with a pool of actors, one for each core or GPU.
 
-The machines need ser-rt, the bundle at the same path, and files that all of them can reach. What
-is heard comes back to the process that asked, and that alone writes.
+The machines need ser-rt, the bundle at the same path, and files that all of them can reach. Results
+return to the process that started the run, and that alone writes.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _BLOCK_BYTES, _BLOCK_FILES, _BLOCKS_PER_ACTOR = 8_000_000, 32, 4
 _UNKNOWN_BYTES = 1_000_000
 
 
-def hear_all(
+def classify_all(
     items: Sequence[Item], job: BatchConfig, labels: tuple[str, ...], resources: Resources
 ) -> Generator[FileResult, None, None]:
-    """Yield what is heard in each file, as it comes.
+    """Yield the result of each file, as files are finished.
 
     Raises:
         ClusterError: There is no Ray at the address, or the cluster has nothing to run on.
@@ -73,7 +73,7 @@ def hear_all(
 
 
 class BatchActor:
-    """An actor: it has a process that hears, so that a file that kills one leaves the actor."""
+    """An actor with a worker process, so that a file that crashes the process leaves the actor."""
 
     def __init__(self, job: BatchConfig, labels: tuple[str, ...]) -> None:
         """Start the process."""
@@ -87,14 +87,14 @@ class BatchActor:
             while waiting and self._worker.load < PREFETCH:
                 self._worker.give(waiting.pop())
             try:
-                heard = self._worker.take()
+                result = self._worker.take()
             except SerError as error:
                 # Ray would wrap it; and it has nothing to do with the file.
                 failure = {"file": str(error), "failure": type(error).__name__}
                 return pa.Table.from_pylist([failure], _ROWS)
-            if heard is not None:
-                packed = {"path": _carried(heard.path), "file": json.dumps(heard.file)}
-                rows.append(heard._asdict() | packed)
+            if result is not None:
+                packed = {"path": _carried(result.path), "file": json.dumps(result.file)}
+                rows.append(result._asdict() | packed)
         return pa.Table.from_pylist(rows, _ROWS)
 
 

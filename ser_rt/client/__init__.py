@@ -5,8 +5,8 @@
     for event in Client("ws://127.0.0.1:8765/v1/stream").stream("speech.wav"):
         print(event.start, event.end, event.emotion)
 
-`AsyncClient` is the same for asyncio. Both drive one protocol (`conversation`, sans I/O) over one kind
-of connection (`connection`).
+`AsyncClient` is the same for asyncio. Both drive one protocol (`conversation`, sans I/O) over
+one kind of connection (`connection`).
 """
 
 from ser_rt.client.blocking import Client

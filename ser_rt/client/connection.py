@@ -79,8 +79,8 @@ class AsyncClient:
             url: Such as ``ws://127.0.0.1:8765/v1/stream``.
             token: One of its keys.
             reconnect: Whether to connect again when the connection is lost, for as long as it
-                takes. A recording resumes where it was, live audio with a gap; there are warnings of
-                both (``stream_lost``, ``stream_back``).
+                takes. A recording resumes where it was, live audio with a gap; warnings mark both
+                (``stream_lost``, ``stream_back``).
             encoding: ``pcm_f32le``, or ``pcm_s16le`` for half of the bytes.
             timing: Whether events have latencies: those of the server, and ``network``.
             **settings: See `StreamSettings`; what is left out is as the server's model was made

@@ -23,17 +23,17 @@ Writer = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
-def hearer(job: BatchConfig) -> FileClassifier:
+def classifier(job: BatchConfig) -> FileClassifier:
     return FileClassifier(job)
 
 
 def test_numbers_are_those_of_ser_stream(
-    hearer: FileClassifier, corpus: Path, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+    classifier: FileClassifier, corpus: Path, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = str(corpus / "6.wav")
     cli.main([path, "--model", str(tiny_bundle), "--no-vad", "--format", "jsonl", "--no-timing"])
     *events, summary = map(json.loads, capsys.readouterr().out.splitlines())
-    heard = hearer.hear(path)
+    heard = classifier.classify(path)
     rows = unpacked(heard.windows).to_pylist()
     assert {event["type"] for event in events} == {"emotion", "no_speech"}
     for number, (row, event) in enumerate(zip(rows, events, strict=True)):
@@ -53,8 +53,8 @@ def test_numbers_are_those_of_ser_stream(
     assert heard.file["windows"] == len(events)
 
 
-def test_a_file_is_the_mean_of_its_windows(hearer: FileClassifier, corpus: Path) -> None:
-    heard = hearer.hear(str(corpus / "6.wav"))
+def test_a_file_is_the_mean_of_its_windows(classifier: FileClassifier, corpus: Path) -> None:
+    heard = classifier.classify(str(corpus / "6.wav"))
     rows = [row for row in unpacked(heard.windows).to_pylist() if row["emotion"] is not None]
     means = {label: np.mean([row[f"p_{label}"] for row in rows]) for label in LABELS}
     assert {label: heard.file[f"p_{label}"] for label in LABELS} == pytest.approx(means)
@@ -65,8 +65,8 @@ def test_a_file_is_the_mean_of_its_windows(hearer: FileClassifier, corpus: Path)
     assert heard.file["error_code"] is None
 
 
-def test_silence_is_no_error(hearer: FileClassifier, write_audio: Writer) -> None:
-    file = hearer.hear(str(write_audio("silent.wav", np.zeros(2 * RATE, np.float32)))).file
+def test_silence_is_no_error(classifier: FileClassifier, write_audio: Writer) -> None:
+    file = classifier.classify(str(write_audio("silent.wav", np.zeros(2 * RATE, np.float32)))).file
     assert file["error_code"] is None
     assert (file["duration_s"], file["windows"], file["speech_share"]) == (2, 3, 0)
     assert "emotion" not in file
@@ -117,14 +117,14 @@ def unscaled_samples(_: Path, write_audio: Writer) -> Path:
     ],
 )
 def test_what_is_wrong_is_in_the_row(
-    hearer: FileClassifier,
+    classifier: FileClassifier,
     tmp_path: Path,
     write_audio: Writer,
     code: str,
     make: Callable[[Path, Writer], Path],
 ) -> None:
     path = make(tmp_path, write_audio)
-    heard = hearer.hear(str(path))
+    heard = classifier.classify(str(path))
     assert heard.file["error_code"] == code
     assert code in ERROR_CODES
     assert str(path) in heard.file["error"]
@@ -136,7 +136,7 @@ def test_a_file_longer_than_allowed_is_heard_up_to_there(
     job: BatchConfig, write_audio: Writer
 ) -> None:
     path = write_audio("long.wav", make_wave(4))
-    file = FileClassifier(replace(job, max_duration_s=2.0)).hear(str(path)).file
+    file = FileClassifier(replace(job, max_duration_s=2.0)).classify(str(path)).file
     assert file["error_code"] == "too_long"
     assert (file["duration_s"], file["windows"]) == (2.0, 3)
 
@@ -148,22 +148,22 @@ def test_an_error_that_nobody_thought_of_is_in_the_row(
         msg = "out of\nsorts"
         raise RuntimeError(msg)
 
-    hearer = FileClassifier(job)
+    classifier = FileClassifier(job)
     monkeypatch.setattr("ser_rt.batch.classify_file.make_source", fail)
-    file = hearer.hear(str(corpus / "1.wav")).file
+    file = classifier.classify(str(corpus / "1.wav")).file
     assert (file["error_code"], file["error"]) == ("failed", "RuntimeError: out of sorts")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX only")
 def test_a_name_that_is_no_utf8_is_escaped(
-    hearer: FileClassifier, tmp_path: Path, corpus: Path
+    classifier: FileClassifier, tmp_path: Path, corpus: Path
 ) -> None:
     path = tmp_path / os.fsdecode(b"\xff.wav")
     try:
         path.write_bytes((corpus / "1.wav").read_bytes())
     except OSError:
         pytest.skip("this disk takes no such name")
-    heard = hearer.hear(str(path))
+    heard = classifier.classify(str(path))
     assert heard.path == str(path)
     assert heard.file["path"] == f"{tmp_path}/\\udcff.wav"
     assert unpacked(heard.windows)["path"][0].as_py() == heard.file["path"]

@@ -16,7 +16,7 @@ from ser_rt.batch import on_ray
 from ser_rt.batch.classify_file import BatchConfig
 from ser_rt.batch.discovery import Item
 from ser_rt.batch.engines import Resources
-from ser_rt.batch.on_ray import BatchActor, hear_all
+from ser_rt.batch.on_ray import BatchActor, classify_all
 from ser_rt.cluster import ray_session
 from ser_rt.errors import BundleInvalidError, ClusterError, ConfigError
 from tests.batch.conftest import Run, files_of, windows_of
@@ -53,7 +53,7 @@ def test_an_address_that_does_not_answer_is_refused_in_time(
         with socket.create_server(("127.0.0.1", 0)) as server:
             closed = server.getsockname()[1]
         where = address.format(closed=closed, mute=mute.getsockname()[1])
-        engine = hear_all([Item("/x.wav", 1)], job, LABELS, Resources(address=where))
+        engine = classify_all([Item("/x.wav", 1)], job, LABELS, Resources(address=where))
         with pytest.raises(ClusterError, match=where):
             next(engine)
 
@@ -86,7 +86,7 @@ def test_rows_are_those_of_the_local_engine(run: Run, corpus: Path, tmp_path: Pa
 def test_a_model_that_does_not_load_is_said_in_our_words(job: BatchConfig, corpus: Path) -> None:
     bad = replace(job, model_sha256="0" * 64)
     with pytest.raises(BundleInvalidError, match="is another than"):
-        list(hear_all([Item(str(corpus / "1.wav"), 1)], bad, LABELS, Resources()))
+        list(classify_all([Item(str(corpus / "1.wav"), 1)], bad, LABELS, Resources()))
 
 
 class _Block(dict[str, Any]):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from ser_rt.batch.classify_file import BatchConfig, FileClassifier, FileResult, unheard
+from ser_rt.batch.classify_file import BatchConfig, FileClassifier, FileResult, failed_result
 from ser_rt.batch.identity import Identity
 from ser_rt.batch.output import Output
 from ser_rt.errors import OutputError
@@ -21,9 +21,9 @@ IDENTITY = Identity("tiny", "1.0", "5" * 64, "fp32", LABELS, {"hop": 0.5})
 
 @pytest.fixture(scope="module")
 def heard(job: BatchConfig, corpus: Path) -> list[FileResult]:
-    hearer = FileClassifier(job)
-    good = [hearer.hear(str(path)) for path in sorted(corpus.iterdir())]
-    return [*good[:4], unheard("/x/bad.wav", LABELS, "missing", "gone"), *good[4:]]
+    classifier = FileClassifier(job)
+    good = [classifier.classify(str(path)) for path in sorted(corpus.iterdir())]
+    return [*good[:4], failed_result("/x/bad.wav", LABELS, "missing", "gone"), *good[4:]]
 
 
 def write(folder: Path, heard: list[FileResult], commit_every_s: float = 0.0) -> None:

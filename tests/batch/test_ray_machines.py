@@ -11,8 +11,8 @@ import pytest
 from ser_rt.batch.classify_file import BatchConfig, FileResult
 from ser_rt.batch.discovery import Item
 from ser_rt.batch.engines import Resources
-from ser_rt.batch.local import hear_all as hear_locally
-from ser_rt.batch.on_ray import hear_all
+from ser_rt.batch.local import classify_all as hear_locally
+from ser_rt.batch.on_ray import classify_all
 from tests.support.tiny_bundle import LABELS
 
 ray = pytest.importorskip("ray", reason="the extra cluster is not installed")
@@ -44,7 +44,7 @@ def test_a_machine_that_dies_takes_nothing_along(
     try:
         machines.wait_for_nodes()
         heard = []
-        with closing(hear_all(items, job, LABELS, Resources())) as engine:
+        with closing(classify_all(items, job, LABELS, Resources())) as engine:
             for one in engine:
                 heard.append(one)
                 if len(heard) == 10:

@@ -130,7 +130,7 @@ def test_no_server_a_wrong_key_and_no_address(classifier: OnnxClassifier) -> Non
         assert len(list(client.stream(make_wave(1), sample_rate=RATE))) == 1
     with pytest.raises(ServerError, match="no server at"):
         list(Client(address, token=KEY).stream(make_wave(1), sample_rate=RATE))
-    with pytest.raises(ConfigError, match="no address"):
+    with pytest.raises(ConfigError, match="nonsense"):
         Client("nonsense").ready()
 
 

@@ -168,10 +168,12 @@ def test_a_client_that_is_much_too_fast_is_ended(strict: str) -> None:
 def test_windows_of_several_listeners_share_a_call(tiny_bundle: Path) -> None:
     from ray import serve
 
-    from ser_rt.cluster.application import models
+    from ser_rt.cluster.application import model_replicas
 
     arguments = SMALL | {"model": str(tiny_bundle), "max_batch": 4, "max_wait_ms": 60_000}
-    handle = serve.run(models(ClusterSettings.of(arguments)), name="batched", route_prefix=None)
+    handle = serve.run(
+        model_replicas(ClusterSettings.of(arguments)), name="batched", route_prefix=None
+    )
     wanted = Bundle.load(tiny_bundle).sha256
     windows = [make_wave(1, seed=seed) for seed in range(4)]
     assert handle.classify.remote("another", windows[0]).result() is None

@@ -16,9 +16,9 @@ def hear_here(
 ) -> Generator[FileResult, None, None]:
     """Hear in this process, one after the other."""
     del labels, resources
-    hearer = FileClassifier(job)
+    classifier = FileClassifier(job)
     for item in items:
-        yield hearer.hear(item.path)
+        yield classifier.classify(item.path)
 
 
 class Poison(str):
