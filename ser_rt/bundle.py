@@ -3,9 +3,9 @@
 A bundle named ``compact``:
 
     compact/
-      manifest.json          what the model is, and the sha256 and size of every other file
+      manifest.json          facts of the model, and the sha256 and size of every other file
       model.onnx             waveforms in, probabilities out
-      config.json ...        whatever else export adds
+      config.json ...        further files of the export
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle: every file is there and is what the manifest says."""
+    """A verified bundle: every file exists and has the hash of the manifest."""
 
     folder: Path
     name: str
@@ -79,7 +79,7 @@ class Bundle:
         Raises:
             BundleNotFoundError: There is no bundle, or one of its files is missing.
             BundleInvalidError: The format is unknown, a key is missing or of the wrong type, a
-                file is not what the manifest says, or a listed file lies outside the folder.
+                file differs from the manifest, or a listed file lies outside the folder.
         """
         folder = Path(path)
         if trouble := _trouble_of_name(folder):
@@ -137,8 +137,8 @@ def write_bundle(
         manifest: Everything but ``format`` and ``files``, which are filled in.
 
     Raises:
-        BundleInvalidError: The result would not load.
-        OutputError: ``folder`` holds something that is no bundle, or cannot be written.
+        BundleInvalidError: The new bundle does not load.
+        OutputError: ``folder`` holds something that is not a bundle, or cannot be written.
     """
     with new_bundle(folder) as fresh:
         for name, content in files.items():
@@ -155,21 +155,18 @@ def write_bundle(
 def _trouble_of_name(folder: Path) -> str | None:
     if os.name == "nt" or str(folder).encode("utf-8", "replace") == os.fsencode(folder):
         return None
-    return f"bundle {printable(folder)} has a name that is no UTF-8, which ONNX needs: rename it"
+    return f"bundle {printable(folder)} has a name that is not UTF-8, which ONNX needs: rename it"
 
 
 @contextmanager
 def new_bundle(folder: str | Path) -> Iterator[Path]:
-    """Give an empty folder to write a bundle into and `seal`, and put it in place at the end.
+    """Yield an empty folder to write a bundle into and `seal`; it replaces ``folder`` at the end.
 
-    Whatever is raised inside leaves ``folder`` as it was.
-
-    Yields:
-        A folder on the same disk.
+    An exception inside leaves ``folder`` as it was.
 
     Raises:
-        BundleInvalidError: What was written would not load.
-        OutputError: ``folder`` holds something that is no bundle, or cannot be written.
+        BundleInvalidError: The new bundle does not load.
+        OutputError: ``folder`` holds something that is not a bundle, or cannot be written.
     """
     folder = Path(folder)
     if trouble := _trouble_of_name(folder):

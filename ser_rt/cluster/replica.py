@@ -74,7 +74,7 @@ class ReplicaService(Service):
             self.state = "ready"
 
 
-@serve.deployment
+@serve.deployment(name="Listener")  # as users' Serve configs and dashboards have it
 @serve.ingress()
 class StreamReplica:
     """Holds WebSockets and the state of their streams, which ends with the connection."""

@@ -19,9 +19,9 @@ from ser_rt.files.outputs import STANDARD_OUTPUT, is_special
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Give a new file to write, which takes the place of ``path`` at the end, even if power fails.
+    """Yield a new file, which replaces ``path`` at the end, and survives a power failure.
 
-    Whatever is raised inside, or by a full disk, leaves ``path`` as it was.
+    An exception inside, as from a full disk, leaves ``path`` as it was.
 
     Raises:
         OSError: It cannot be written.
@@ -43,9 +43,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
-    """Give an empty folder to fill, which takes the place of ``folder`` at the end.
+    """Yield an empty folder, which replaces ``folder`` at the end.
 
-    Whatever is raised inside leaves ``folder`` as it was.
+    An exception inside leaves ``folder`` as it was.
 
     Raises:
         OSError: It cannot be written.
@@ -71,7 +71,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 
 
 def sync(path: Path) -> None:
-    """Have the disk hold a file or a folder that was written; Windows has no call for folders."""
+    """Flush a file or a folder to the disk; Windows has no call for folders."""
     if hasattr(os, "O_DIRECTORY"):
         descriptor = os.open(path, os.O_RDONLY)
         try:
@@ -83,7 +83,7 @@ def sync(path: Path) -> None:
 def write_bytes(path: str | Path, content: bytes) -> Path:
     """Write a file whole or not at all, making its folder; ``-`` is standard output.
 
-    A link is followed. What is no file, such as a pipe or a device, is written to as it is.
+    A link is followed. A pipe or a device is written to directly.
 
     Raises:
         OutputError: It cannot be written; what was there before is still there.
@@ -108,7 +108,7 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
 
 
 def write_text(path: str | Path, text: str) -> Path:
-    """Write text as UTF-8, as `write_bytes` does; what UTF-8 has not is escaped."""
+    """Write text as UTF-8, as `write_bytes` does; lone surrogates are escaped."""
     return write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
@@ -122,7 +122,7 @@ def _print(content: bytes) -> None:
 
 
 def write_json(value: object, path: str | Path | None = None) -> None:
-    """Write JSON to a file, or print it; NaN and infinity, which JSON has not, become null.
+    """Write JSON to a file, or print it; NaN and infinity, which JSON lacks, become null.
 
     Raises:
         OutputError: It cannot be written.
