@@ -1,6 +1,6 @@
 """Standard streams that a command can write to, whatever they are connected to.
 
-A stream that was closed before the start, as by ``>&-``, a daemon or pythonw.exe, is None in Python.
+Python has None for a stream that was closed before the start (``>&-``, daemons, pythonw.exe).
 An open one may have an encoding of few letters, a full disk behind it, or a reader that has gone.
 """
 
