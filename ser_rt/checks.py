@@ -166,8 +166,8 @@ def add_flags(
 
 def from_flags(cls: type[T], flags: argparse.Namespace) -> T:
     """Return settings with the values of flags that `add_flags` added."""
-    names = [each.name for each in fields(cls)]  # type: ignore[arg-type]
-    return cls(**{name: getattr(flags, name) for name in names})
+    hints = get_type_hints(cls)
+    return cls(**{name: typed(name, hint, getattr(flags, name)) for name, hint in hints.items()})
 
 
 def _flag(each: Field[Any], hint: Any, *, with_defaults: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A pool of processes hears everything, even if some of them die."""
+"""A pool of processes classifies everything, even if some of them die."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tests.support.tiny_bundle import LABELS
 TWO = Resources(workers=2)
 
 
-def without_time(heard: FileResult) -> tuple[object, ...]:
-    return heard.path, heard.file | {"elapsed_s": None}, heard.windows
+def without_time(result: FileResult) -> tuple[object, ...]:
+    return result.path, result.file | {"elapsed_s": None}, result.windows
 
 
 def test_a_file_that_kills_its_process_is_a_row_and_the_run_goes_on(

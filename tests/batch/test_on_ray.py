@@ -1,4 +1,4 @@
-"""Ray hears what a pool of processes hears."""
+"""The Ray engine has the results of a pool of processes."""
 
 from __future__ import annotations
 

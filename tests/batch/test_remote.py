@@ -1,4 +1,4 @@
-"""Files elsewhere are found and heard as those here are."""
+"""Files elsewhere are found and classified as local ones are."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def test_folders_globs_and_tables_are_found_by_url(store: str) -> None:
     ]
 
 
-def test_what_is_heard_is_what_the_file_holds(store: str, corpus: Path, job: BatchConfig) -> None:
+def test_a_remote_file_has_the_results_of_a_local_one(
+    store: str, corpus: Path, job: BatchConfig
+) -> None:
     classifier = FileClassifier(job)
     here, there = classifier.classify(str(corpus / "5.wav")), classifier.classify(f"{store}/5.wav")
     fixed = {"path": None, "elapsed_s": None}

@@ -25,19 +25,19 @@ def test_live_results_that_are_late_are_left_out_but_finals_never(
     classifier: OnnxClassifier,
 ) -> None:
     config = StreamConfig({"vad": False}, sample_rate=RATE, live=True)
-    hearing = ServerStream(classifier, config, max_audio_s=60.0)
-    assert flat(hearing.feed(pcm(1.2), LONG_AGO)) == []
-    assert hearing.skipped_windows == 1
-    assert [event.end for event in flat(hearing.finalize())] == [1.2]
+    stream = ServerStream(classifier, config, max_audio_s=60.0)
+    assert flat(stream.feed(pcm(1.2), LONG_AGO)) == []
+    assert stream.skipped_windows == 1
+    assert [event.end for event in flat(stream.finalize())] == [1.2]
 
 
 def test_a_gap_may_come_before_any_audio(classifier: OnnxClassifier) -> None:
     config = StreamConfig({"vad": False}, sample_rate=44_100)
-    hearing = ServerStream(classifier, config, max_audio_s=60.0)
-    assert flat(hearing.gap(2.0)) == []
-    assert flat(hearing.gap(0.001)) == []
+    stream = ServerStream(classifier, config, max_audio_s=60.0)
+    assert flat(stream.gap(2.0)) == []
+    assert flat(stream.gap(0.001)) == []
     data = pcm(4.0)
-    assert [event.start for event in flat(hearing.feed(data, LONG_AGO))][:1] == [2.001]
+    assert [event.start for event in flat(stream.feed(data, LONG_AGO))][:1] == [2.001]
 
 
 def test_a_queue_that_is_full_makes_its_writer_wait() -> None:
