@@ -118,7 +118,7 @@ class GateError(ExportError):
 
 
 class MissingDependencyError(SerError, ImportError):
-    """An optional dependency is not installed; the message names the extra that brings it."""
+    """An optional dependency is not installed; the message names what to install."""
 
 
 @contextmanager

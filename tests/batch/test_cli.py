@@ -68,7 +68,7 @@ def test_a_table_with_missing_files_is_classified_and_tried_again_if_asked(
     table.write_text(f"file_path,emotion\n{corpus}/1.wav,Joy\n{late},Sad\n{late},Sad\n")
     code, status = run(table, "--out", out)
     assert (code, status[0]) == (0, "ser-batch: 2 files (1 named twice)")
-    assert status[-1] == "ser-batch: errors: 1 missing (files/ says which)"
+    assert status[-1] == "ser-batch: errors: 1 missing (see files/)"
     found = files_of(out)
     assert found["1.wav"]["manifest_emotion"] == "Joy"
     assert found["late.wav"]["manifest_emotion"] == "Sad"

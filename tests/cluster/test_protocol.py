@@ -33,7 +33,7 @@ from tests.server.test_stream import (  # noqa: F401 (they are run here too)
     test_finalize_gives_what_is_there_and_goes_on,
     test_half_a_sample_at_the_end_is_a_warning,
     test_keepalive_is_answered_if_it_has_an_id,
-    test_ready_says_what_listens,
+    test_ready_describes_the_model,
     test_reset_starts_anew,
     test_settings_reach_the_engine,
     test_silence_is_no_speech,

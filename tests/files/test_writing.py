@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from ser_rt.errors import OutputError
-from ser_rt.files import writing
 from ser_rt.files.hashing import sha256_of
 from ser_rt.files.writing import replacing, replacing_folder, write_bytes, write_json, write_text
 
@@ -46,7 +45,7 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(
         assert not path.exists()
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(writing.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OutputError, match=os.strerror(errno.EIO)):
         write_bytes(path, b"new")
     assert list(tmp_path.iterdir()) == []
