@@ -3,9 +3,9 @@
 A bundle named ``compact``:
 
     compact/
-      manifest.json          what the model is, and the sha256 and size of every other file
+      manifest.json          facts of the model, and the sha256 and size of every other file
       model.onnx             waveforms in, probabilities out
-      config.json ...        whatever else export adds
+      config.json ...        further files of the export
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -21,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from ser_rt.errors import BundleInvalidError, BundleNotFoundError, OutputError, SerError
+from ser_rt.files.hashing import sha256_of
 from ser_rt.files.names import printable
+from ser_rt.files.writing import replacing_folder
 from ser_rt.manifest import (
     FORMAT,
     MANIFEST_FILE,
@@ -43,7 +44,7 @@ _HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle: every file is there and is what the manifest says."""
+    """A verified bundle: every file exists and has the hash of the manifest."""
 
     folder: Path
     name: str
@@ -66,6 +67,11 @@ class Bundle:
         """The ONNX graph."""
         return self.folder / MODEL_FILE
 
+    @property
+    def sha256(self) -> str:
+        """The sha256 of the manifest, which holds that of every other file."""
+        return sha256_of(self.folder / MANIFEST_FILE)
+
     @classmethod
     def load(cls, path: str | Path) -> Bundle:
         """Read and verify the bundle in folder ``path``.
@@ -73,7 +79,7 @@ class Bundle:
         Raises:
             BundleNotFoundError: There is no bundle, or one of its files is missing.
             BundleInvalidError: The format is unknown, a key is missing or of the wrong type, a
-                file is not what the manifest says, or a listed file lies outside the folder.
+                file differs from the manifest, or a listed file lies outside the folder.
         """
         folder = Path(path)
         if trouble := _trouble_of_name(folder):
@@ -131,8 +137,8 @@ def write_bundle(
         manifest: Everything but ``format`` and ``files``, which are filled in.
 
     Raises:
-        BundleInvalidError: The result would not load.
-        OutputError: ``folder`` holds something that is no bundle, or cannot be written.
+        BundleInvalidError: The new bundle does not load.
+        OutputError: ``folder`` holds something that is not a bundle, or cannot be written.
     """
     with new_bundle(folder) as fresh:
         for name, content in files.items():
@@ -149,21 +155,18 @@ def write_bundle(
 def _trouble_of_name(folder: Path) -> str | None:
     if os.name == "nt" or str(folder).encode("utf-8", "replace") == os.fsencode(folder):
         return None
-    return f"bundle {printable(folder)} has a name that is no UTF-8, which ONNX needs: rename it"
+    return f"bundle {printable(folder)} has a name that is not UTF-8, which ONNX needs: rename it"
 
 
 @contextmanager
 def new_bundle(folder: str | Path) -> Iterator[Path]:
-    """Give an empty folder to write a bundle into and `seal`, and put it in place at the end.
+    """Yield an empty folder to write a bundle into and `seal`; it replaces ``folder`` at the end.
 
-    Whatever is raised inside leaves ``folder`` as it was.
-
-    Yields:
-        A folder on the same disk.
+    An exception inside leaves ``folder`` as it was.
 
     Raises:
-        BundleInvalidError: What was written would not load.
-        OutputError: ``folder`` holds something that is no bundle, or cannot be written.
+        BundleInvalidError: The new bundle does not load.
+        OutputError: ``folder`` holds something that is not a bundle, or cannot be written.
     """
     folder = Path(folder)
     if trouble := _trouble_of_name(folder):
@@ -172,15 +175,9 @@ def new_bundle(folder: str | Path) -> Iterator[Path]:
         if folder.exists() and not (folder / MANIFEST_FILE).is_file() and _is_occupied(folder):
             msg = f"{folder} holds files that are no bundle; choose another folder"
             raise OutputError(msg)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f".{folder.name[:40]}.", dir=folder.parent
-        ) as temporary:
-            fresh = Path(temporary) / "new"
-            fresh.mkdir()
+        with replacing_folder(folder) as fresh:
             yield fresh
             Bundle.load(fresh)
-            _replace(folder, fresh, Path(temporary) / "old")
     except OSError as error:
         if isinstance(error, SerError):
             raise
@@ -200,17 +197,6 @@ def seal(folder: Path, manifest: Mapping[str, Any]) -> None:
     whole = {"format": FORMAT, **manifest, "files": entries}
     text = json.dumps(whole, ensure_ascii=False, indent=2)
     (folder / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
-
-
-def _replace(folder: Path, fresh: Path, old: Path) -> None:
-    if folder.exists():
-        folder.rename(old)
-    try:
-        fresh.rename(folder)
-    except OSError:
-        if old.exists():
-            old.rename(folder)
-        raise
 
 
 def _is_occupied(folder: Path) -> bool:

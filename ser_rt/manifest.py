@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ser_rt.errors import BundleInvalidError, BundleNotFoundError
+from ser_rt.files.hashing import sha256_of
 
 FORMAT = 1
 """Version of the manifest that this code writes and reads."""
@@ -215,12 +215,6 @@ def _verify_file(folder: Path, name: str, entry: object) -> None:
         raise _invalid(folder, f"{name} has {path.stat().st_size} bytes, not {entry['bytes']}")
     if sha256_of(path) != entry["sha256"]:
         raise _invalid(folder, f"{name} is not the file its manifest names (sha256 differs)")
-
-
-def sha256_of(path: Path) -> str:
-    """Hash a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _invalid(folder: Path, what: str, do: str = "copy or export it again") -> BundleInvalidError:

@@ -21,6 +21,7 @@ from ser_rt import config as settings
 from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
 from ser_rt.errors import DataError
 from ser_rt.evaluation.metrics import fit_temperature
+from ser_rt.files.writing import write_text
 from ser_rt.networks.checkpoint import save_checkpoint
 from ser_rt.networks.model import EmotionModel, create_model
 from ser_rt.training import run_folder
@@ -124,7 +125,7 @@ class SpeechEmotionTrainer:
                 )
                 save_checkpoint(trainer.network, run, temperature=temperature, training=training)
                 text = json.dumps(history, indent=2) + "\n"
-                run_folder.write_text(run / run_folder.HISTORY, text)
+                write_text(run / run_folder.HISTORY, text)
         return history
 
     def _split(

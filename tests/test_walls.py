@@ -20,8 +20,9 @@ ROWS: tuple[set[str], ...] = (
     {"training"},
     {"model", "data_loader", "preprocessing", "trainer", "utils", "loading", "client"},
     {"train", "evaluate", "inference", "server", "commands"},
-    {"batch", "__init__"},
-    {"cluster", "_pyinstaller"},
+    {"cluster", "__init__"},
+    {"batch"},
+    {"_pyinstaller"},
     {"export"},
     {"benchmarks"},
 )

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ser_rt.errors import ConfigError, OutputError
-from ser_rt.manifest import sha256_of
+from ser_rt.files.hashing import sha256_of
 from ser_rt.provenance import git_state
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -79,9 +79,9 @@ def speed(found: Iterable[FileResult]) -> float:
 
 
 def hear_alone(items: list[Item], job: BatchConfig) -> Generator[FileResult, None, None]:
-    hearer = FileClassifier(job)
+    classifier = FileClassifier(job)
     for item in items:
-        yield hearer.hear(item.path)
+        yield classifier.classify(item.path)
 
 
 @pytest.fixture(scope="module")

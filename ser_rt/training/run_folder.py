@@ -17,8 +17,9 @@ from safetensors import SafetensorError, safe_open
 
 from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
 from ser_rt.errors import TrainingError
+from ser_rt.files.hashing import sha256_of
 from ser_rt.files.names import printable
-from ser_rt.manifest import sha256_of
+from ser_rt.files.writing import write_text
 from ser_rt.networks.checkpoint import WEIGHTS
 from ser_rt.provenance import git_state, training_versions
 from ser_rt.training.data.corpus import Clip
@@ -100,16 +101,6 @@ def describe(
     write_text(run / LABELS, json.dumps(labels, indent=2) + "\n")
     about = {"settings": settings, "source": git_state(), "versions": training_versions()}
     write_text(run / RUN, json.dumps(about, indent=2, ensure_ascii=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -153,8 +153,8 @@ class Visit:
         visible = self.page.locator(selector).filter(has_text=text, visible=True)
         visible.first.wait_for(timeout=SEEN_MS)
 
-    def hear(self, count: int) -> None:
-        """Wait until so many results have come since now."""
+    def wait_for_results(self, count: int) -> None:
+        """Wait until so many more results have arrived."""
         wanted, until = len(self.events("emotion", "no_speech")) + count, time.monotonic() + 30
         while len(self.events("emotion", "no_speech")) < wanted:
             assert time.monotonic() < until, f"no {count} results within 30 s"
