@@ -10,10 +10,11 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
+from ser_rt import testing
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.stream import load
 from tests.support.programs import refuse_others
-from tests.support.tiny_bundle import build_tiny_bundle, build_two_part_bundle
+from tests.support.two_part_bundle import build_two_part_bundle
 
 RATE = 16_000
 Wave = npt.NDArray[np.float32]
@@ -40,7 +41,7 @@ def make_wave(seconds: float, rate: int = RATE, seed: int = 0) -> Wave:
 
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_tiny_bundle(tmp_path_factory.mktemp("models") / "tiny")
+    return testing.tiny_bundle(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,18 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ser_rt import testing
 from ser_rt.bundle import Bundle, built_in_bundles, find_bundle, write_bundle
 from ser_rt.errors import BundleInvalidError, BundleNotFoundError, OutputError
-from tests.support.tiny_bundle import LABELS, MANIFEST, build_tiny_bundle, tiny_model
+from ser_rt.manifest import Manifest
+from ser_rt.testing import LABELS
+from ser_rt.testing.bundles import MANIFEST, tiny_model
 
 
 @pytest.fixture
@@ -29,13 +33,17 @@ def refuse(folder: Path, words: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+REQUIRED = [key.name for key in fields(Manifest) if key.default is MISSING]
+
+
 def test_load_returns_what_was_written(bundle: Path) -> None:
     loaded = Bundle.load(bundle)
     assert [label.en for label in loaded.labels] == list(LABELS)
     assert loaded.labels[1].ko == "분노"
     assert (loaded.window_s, loaded.hop_s, loaded.min_window_s) == (3.0, 0.5, 1.0)
     assert loaded.model_path.read_bytes() == tiny_model()
-    assert loaded.manifest["files"]["config.json"]["bytes"] == 2
+    assert loaded.files["config.json"]["bytes"] == 2
+    assert loaded.manifest == json.loads((bundle / "manifest.json").read_text())
 
 
 def test_a_missing_folder_and_a_missing_file_are_not_found(bundle: Path, tmp_path: Path) -> None:
@@ -83,7 +91,7 @@ def test_a_symlink_is_refused(bundle: Path, tmp_path: Path) -> None:
     refuse(bundle, "leads out of the folder")
 
 
-@pytest.mark.parametrize("key", sorted({*MANIFEST, "files"}))
+@pytest.mark.parametrize("key", REQUIRED)
 def test_every_key_is_required_and_typed(bundle: Path, key: str) -> None:
     edit(bundle, lambda manifest: manifest.update({key: None}))
     refuse(bundle, f"'{key}' in its manifest is None")
@@ -124,16 +132,16 @@ def test_a_manifest_that_is_no_object_is_refused(bundle: Path, text: str) -> Non
 
 
 def test_writing_replaces_a_bundle_and_leaves_no_trace(tmp_path: Path) -> None:
-    folder = build_tiny_bundle(tmp_path / "model")
-    build_tiny_bundle(folder, version="2.0")
+    folder = testing.tiny_bundle(tmp_path / "model")
+    testing.tiny_bundle(folder, version="2.0")
     assert Bundle.load(folder).version == "2.0"
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_a_failed_write_leaves_the_old_bundle(tmp_path: Path) -> None:
-    folder = build_tiny_bundle(tmp_path / "model")
+    folder = testing.tiny_bundle(tmp_path / "model")
     with pytest.raises(BundleInvalidError):
-        build_tiny_bundle(folder, sample_rate=-1)
+        testing.tiny_bundle(folder, sample_rate=-1)
     with pytest.raises(OutputError):
         write_bundle(folder, {"model.onnx": tmp_path / "nowhere.onnx"}, MANIFEST)
     with pytest.raises(BundleInvalidError):
@@ -145,7 +153,7 @@ def test_a_failed_write_leaves_the_old_bundle(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_bundle_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(OutputError, match="no bundle"):
-        build_tiny_bundle(tmp_path)
+        testing.tiny_bundle(tmp_path)
     assert (tmp_path / "thesis.txt").exists()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ser_rt import testing
 from ser_rt.bundle import Bundle
 from ser_rt.client.engine import _key
 from ser_rt.commands.stream_options import parse
@@ -15,7 +16,6 @@ from ser_rt.export.evaluation import read_figures
 from ser_rt.networks.checkpoint import CONFIG, read_config
 from ser_rt.server.auth import read_keys
 from ser_rt.training.data.aihub import load_aihub
-from tests.support.tiny_bundle import build_tiny_bundle
 
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16")
 KEY = "0123456789abcdef0123456789abcdef"
@@ -50,7 +50,7 @@ def test_a_script_of_a_corpus(tmp_path: Path, encoding: str) -> None:
 
 
 def test_json_files(tmp_path: Path, encoding: str) -> None:
-    bundle = build_tiny_bundle(tmp_path / "tiny")
+    bundle = testing.tiny_bundle(tmp_path / "tiny")
     manifest = bundle / "manifest.json"
     save(manifest, manifest.read_text(encoding="utf-8"), encoding)
     assert Bundle.load(bundle).name == "tiny"

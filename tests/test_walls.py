@@ -15,6 +15,7 @@ ROWS: tuple[set[str], ...] = (
     {"checks", "files"},
     {"cli", "config", "manifest", "tables"},
     {"bundle", "classifier", "provenance"},
+    {"testing"},
     {"audio"},
     {"runtime", "networks", "evaluation"},
     {"training"},

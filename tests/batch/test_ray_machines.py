@@ -13,7 +13,7 @@ from ser_rt.batch.discovery import Item
 from ser_rt.batch.engines import Resources
 from ser_rt.batch.local import hear_all as hear_locally
 from ser_rt.batch.on_ray import hear_all
-from tests.support.tiny_bundle import LABELS
+from ser_rt.testing import LABELS
 
 ray = pytest.importorskip("ray", reason="the extra cluster is not installed")
 

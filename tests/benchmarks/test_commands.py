@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ser_rt import testing
 from ser_rt.benchmarks import commands
 from ser_rt.benchmarks.__main__ import main
 from ser_rt.benchmarks.measure import scheduler as conductor
@@ -20,14 +21,13 @@ from ser_rt.benchmarks.report.summary import spread
 from ser_rt.bundle import Bundle
 from ser_rt.errors import ConfigError
 from tests.support import documents
-from tests.support.tiny_bundle import build_tiny_bundle
 
 QUICK = ["--rounds", "2", "--steps", "2", "--warmup", "0"]
 
 
 @pytest.fixture
 def int8(tmp_path: Path) -> Path:
-    return build_tiny_bundle(tmp_path / "small", name="small", precision="int8")
+    return testing.tiny_bundle(tmp_path / "small", name="small", precision="int8")
 
 
 def measured(path: Path, *argv: str) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def test_the_search_says_how_many_streams_fit(tmp_path: Path, tiny_bundle: Path)
 
 
 def test_agreement_of_bundles(tmp_path: Path, tiny_bundle: Path) -> None:
-    other = build_tiny_bundle(tmp_path / "other", name="other", temperature=2.0)
+    other = testing.tiny_bundle(tmp_path / "other", name="other", temperature=2.0)
     flags = ["--bundle", str(tiny_bundle), str(other), "--through", "stream"]
     first, second = measured(tmp_path / "x.json", "agreement", *flags)["rows"]
     assert first["agreement"]["windows"] == second["agreement"]["windows"] > 50

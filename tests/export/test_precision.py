@@ -64,7 +64,7 @@ def test_the_halves_are_the_whole(bundle: Bundle) -> None:
 
 
 def test_the_manifest_says_what_was_measured(bundle: Bundle) -> None:
-    gates = bundle.manifest["gates"]
+    gates = bundle.gates
     assert gates["passed"]
     assert gates["failures"] == []
     assert gates["limits"] == PRECISIONS[bundle.precision].limits._asdict()

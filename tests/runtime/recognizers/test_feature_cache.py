@@ -21,7 +21,7 @@ from ser_rt.runtime.recognizers.feature_cache import FeatureCache
 from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
 from ser_rt.runtime.recognizers.windower import Window
 from tests.conftest import RATE, Wave, make_wave
-from tests.support.tiny_bundle import RECEPTIVE_FIELD, STRIDE
+from tests.support.two_part_bundle import RECEPTIVE_FIELD, STRIDE
 
 REUSE = FeatureReuse(Path("frontend"), Path("encoder"), RECEPTIVE_FIELD, STRIDE, 1)
 
