@@ -19,7 +19,7 @@ from ser_rt.runtime.backends.providers import PROVIDERS, cuda
 
 if TYPE_CHECKING:
     from ser_rt.benchmarks.gpu.steps import Context
-    from ser_rt.benchmarks.measure.worker import Runner, Step
+    from ser_rt.benchmarks.measure.steps import Runner, Step
     from ser_rt.classifier import FloatArray
 
 Make = Callable[[], "Runner"]

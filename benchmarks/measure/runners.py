@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ser_rt.audio.chunk import AudioChunk
+from ser_rt.benchmarks.measure.steps import Runner, Step
 from ser_rt.benchmarks.measure.variant import RATE_HZ, Variant
-from ser_rt.benchmarks.measure.worker import Runner, Step
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.settings import make_engine
 from ser_rt.runtime.stream import load, stream

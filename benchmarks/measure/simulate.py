@@ -14,8 +14,8 @@ import numpy as np
 
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.benchmarks.measure.runners import load_model, looped
+from ser_rt.benchmarks.measure.steps import Step
 from ser_rt.benchmarks.measure.variant import RATE_HZ, Variant
-from ser_rt.benchmarks.measure.worker import Step
 from ser_rt.errors import SerError
 from ser_rt.runtime.batcher import Batcher
 from ser_rt.runtime.settings import make_engine

@@ -10,43 +10,15 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any
 
 from ser_rt.benchmarks.measure.meters import energy_j, peak_memory_bytes
-
-if TYPE_CHECKING:
-    from ser_rt.benchmarks.measure.variant import Variant
+from ser_rt.benchmarks.measure.runners import make_runner
+from ser_rt.benchmarks.measure.steps import Runner
+from ser_rt.benchmarks.measure.variant import Variant
 
 REST_S = 0.5
 """Longest wait for a model's threads to stop spinning before another's turn."""
-
-
-class Step(NamedTuple):
-    """What one step did.
-
-    Attributes:
-        cost_s: Seconds that all its work took.
-        latency_s: Seconds from the last samples to the result.
-        probabilities: Of the window it classified, by the model's order of labels.
-        work: How much was done, in the runner's own unit: windows, seconds of audio, operations.
-        extra: What else it found.
-    """
-
-    cost_s: float
-    latency_s: float
-    probabilities: list[float] | None = None
-    work: float = 1.0
-    extra: dict[str, Any] | None = None
-
-
-class Runner(Protocol):
-    """Runs one variant, step by step; each step moves on by one hop."""
-
-    @property
-    def step(self) -> Callable[..., Step]:
-        """Do the next step; some runners take settings."""
-        ...
 
 
 def measured(runner: Runner, order: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +50,6 @@ def pin(cores: int) -> None:
 def work(order: dict[str, Any], answer: Any) -> None:
     """Load the variant, say so, and take turns until standard input ends."""
     pin(order["cores"])
-    from ser_rt.benchmarks.measure.runners import make_runner
     from ser_rt.benchmarks.measure.variant import Variant
 
     variant: Variant = Variant(**order["variant"])

@@ -15,7 +15,7 @@ import pytest
 from ser_rt.bundle import Bundle
 from ser_rt.errors import OutputError
 from ser_rt.export.__main__ import main
-from ser_rt.export.bundle import ExportSettings
+from ser_rt.export.settings import ExportSettings
 from ser_rt.export.triton import push_triton
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from tests.conftest import make_wave
