@@ -28,8 +28,8 @@ def _fold_attention(attention: Wav2Vec2Attention | HubertAttention) -> None:
     """Leave out three passes over queries, keys and values.
 
     Queries can be made at the scale of the scores. A bias of the keys adds the same to all scores
-    of a query, which leaves softmax unchanged. A bias of the values passes through unchanged, as the
-    attention weights add up to one, and so it becomes part of the output's bias.
+    of a query, which leaves softmax unchanged. A bias of the values passes through unchanged, as
+    the attention weights add up to one, and so it becomes part of the output's bias.
     """
     queries, keys = attention.q_proj, attention.k_proj
     values, out = attention.v_proj, attention.out_proj

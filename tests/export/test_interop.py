@@ -16,11 +16,11 @@ from tests.export.conftest import Export
 
 
 def test_the_files_name_the_labels_and_leave_the_level_to_the_graph() -> None:
-    files = transformers_files(ModelConfig(emotion_labels=("Joy", "Sad"), sample_rate=8_000))
+    files = transformers_files(ModelConfig(emotion_labels=("Joy", "Sad")))
     config, extractor = (json.loads(files[n]) for n in ("config.json", "preprocessor_config.json"))
     assert config["id2label"] == {"0": "Joy", "1": "Sad"}
     assert config["label2id"] == {"Joy": 0, "Sad": 1}
-    assert (extractor["sampling_rate"], extractor["do_normalize"]) == (8_000, False)
+    assert (extractor["sampling_rate"], extractor["do_normalize"]) == (16_000, False)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

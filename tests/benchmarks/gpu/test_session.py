@@ -110,7 +110,8 @@ def test_a_kit_is_joined_where_it_arrives(
     assert all(part.stat().st_size <= 200 for part in parts)
     join = ["sh", str(kit / "join.sh"), str(there)]
     done = subprocess.run(join, capture_output=True, text=True, check=True)
-    assert "python3 -m benchmarks.gpu.session --commit" in done.stdout
+    assert "python3 -m ser_rt.benchmarks.gpu.session --commit" in done.stdout
+    assert (there / "ser_rt/benchmarks/gpu/session.py").is_file()
     assert (there / "packages" / "thing" / "data.bin").read_bytes() == bytes(range(256)) * 64
     assert (there / "pyproject.toml").is_file()
     parts[0].write_bytes(b"broken" + parts[0].read_bytes()[6:])
