@@ -26,7 +26,7 @@ MODULES = {
     if path.suffix == ".py"
 }
 CI, MAKEFILE = ((ROOT / name).read_text(encoding="utf-8") for name in (".ci/run", "Makefile"))
-POSIX = {"awk", "echo", "mkdir", "rm", "test", "touch"}
+POSIX = {"awk", "cd", "echo", "ln", "mkdir", "rm", "test", "touch"}
 """Commands of the Makefile that every system has; `make test-lowest` wants uv besides."""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.support.source_tree import ROOT, files
+from tests.support.source_tree import ROOT, files, modules
 
 # With a bar in them, or this file would find itself.
 _BARRED = (
@@ -30,6 +30,15 @@ UNSAID = [words.replace("|", "") for words in _BARRED]
 def test_no_file_names_a_registry_or_a_machine(words: str) -> None:
     for path in files():
         assert words.encode() not in path.read_bytes(), path.relative_to(ROOT)
+
+
+def test_a_public_class_has_a_name_of_its_own() -> None:
+    homes: dict[str, list[str]] = {}
+    for module, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(module)
+    assert {name: found for name, found in homes.items() if len(found) > 1} == {}
 
 
 PACED = {

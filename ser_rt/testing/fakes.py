@@ -23,9 +23,10 @@ class FakeClassifier:
     Example:
         >>> import numpy as np, ser_rt
         >>> from ser_rt.testing import FakeClassifier
-        >>> model = FakeClassifier((0.9, 0.1), labels=("Joy", "Sad"))
+        >>> fake = FakeClassifier((0.9, 0.1), labels=("Joy", "Sad"))
         >>> audio = np.ones(32_000, np.float32)
-        >>> {event.emotion for event in ser_rt.stream(audio, sample_rate=16_000, model=model)}
+        >>> events = ser_rt.stream(audio, sample_rate=16_000, model=fake, vad=False)
+        >>> {event.emotion for event in events}
         {'Joy'}
     """
 
