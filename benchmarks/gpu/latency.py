@@ -1,4 +1,4 @@
-"""What a hop costs at batch 1: ser-rt's streams and PyTorch's ways, in turns in one process."""
+"""Cost of a hop at batch 1: ser-rt's streams and PyTorch's modes, interleaved in one process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How near a GPU's answers are to the CPU's, and how many windows a second it classifies."""
+"""Agreement of a GPU's outputs with the CPU's, and windows per second in batches."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def precision(context: Context) -> dict[str, Any]:
 
 
 def _outputs(classifier: OnnxClassifier, speech: FloatArray) -> dict[str, FloatArray]:
-    """Return outputs by name, of windows heard one by one."""
-    heard = [classifier.outputs(window[np.newaxis], *OUTPUTS) for window in speech]
-    stacked = (np.concatenate(column) for column in zip(*heard, strict=True))
+    """Return outputs by name, of windows classified one by one."""
+    found = [classifier.outputs(window[np.newaxis], *OUTPUTS) for window in speech]
+    stacked = (np.concatenate(column) for column in zip(*found, strict=True))
     return dict(zip(OUTPUTS, stacked, strict=True))
 
 

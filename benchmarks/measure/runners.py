@@ -1,4 +1,4 @@
-"""What a worker can run: one function a way, one entry each in `RUNNERS`."""
+"""Runners of a worker: ser-rt and its peers, one entry each in `RUNNERS`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def looped(audio: FloatArray, start: int, length: int) -> FloatArray:
-    """Cut samples out of audio that is repeated for ever."""
+    """Return samples of audio that is repeated for ever."""
     return np.take(audio, np.arange(start, start + length), mode="wrap")
 
 
@@ -34,13 +34,13 @@ def load_model(variant: Variant) -> EmotionClassifier:
     """Load a bundle for benchmarks, whose audio has one rate."""
     classifier = load(variant.model, variant.device, variant.threads)
     if classifier.sample_rate != RATE_HZ:
-        msg = f"{variant.model} hears {classifier.sample_rate} Hz, benchmarks have {RATE_HZ} Hz"
+        msg = f"{variant.model} takes {classifier.sample_rate} Hz, benchmarks have {RATE_HZ} Hz"
         raise ConfigError(msg)
     return classifier
 
 
 class WindowRunner:
-    """Gives whole windows to a function, as one who has no stream does."""
+    """Calls a function with whole windows, as a program without a stream does."""
 
     def __init__(self, predict: Predict, variant: Variant, audio: FloatArray) -> None:
         self._predict, self._audio = predict, audio

@@ -1,4 +1,4 @@
-"""What the engine adds to a model, and what the built-in model costs, on one core."""
+"""Cost of the engine around a model, and of the built-in model, on one core."""
 
 from __future__ import annotations
 

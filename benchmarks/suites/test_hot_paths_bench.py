@@ -1,4 +1,4 @@
-"""What runs for every chunk or window, each against a calibration: `make compare` watches these."""
+"""Hot paths, which run for every chunk or window, against a calibration: for `make compare`."""
 
 from __future__ import annotations
 
@@ -127,13 +127,13 @@ def test_resampler(hot: Hot, sample: FloatArray) -> None:
 def test_speech_gate(hot: Hot, sample: FloatArray) -> None:
     speech = sample[:WINDOW]
 
-    def hear() -> float:
+    def detect() -> float:
         gate = SileroVad()
         gate.feed(speech, 0)
         return gate.heard(0, len(speech)).probability
 
-    assert hear() > 0
-    hot(hear, "compute")
+    assert detect() > 0
+    hot(detect, "compute")
 
 
 def test_batcher(hot: Hot, sample: FloatArray) -> None:
@@ -141,12 +141,12 @@ def test_batcher(hot: Hot, sample: FloatArray) -> None:
     with Batcher(FakeClassifier(), max_batch=8) as batcher:
         turns = [batcher.open() for _ in range(64)]
 
-        def ask_all() -> None:
-            answers = [turn.offer(window, is_final=True) for turn in turns]
-            for answer in answers:
-                answer.result()
+        def classify_all() -> None:
+            results = [turn.offer(window, is_final=True) for turn in turns]
+            for result in results:
+                result.result()
 
-        hot(ask_all, "interpret")
+        hot(classify_all, "interpret")
 
 
 def test_event_as_json(hot: Hot) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ser_rt.benchmarks.measure import compare
-from ser_rt.benchmarks.measure.compare import BLOCKS, judge
+from ser_rt.benchmarks.measure.compare import BLOCKS, compare_ratios
 from tests.support.documents import STAMP
 
 SUITE = """
@@ -31,15 +31,15 @@ def blocks(middle: float, noise: float, seed: int) -> list[float]:
 def test_the_same_code_never_looks_slower_and_what_is_beyond_noise_does(noise: float) -> None:
     for seed in range(50):
         before = {"path": blocks(2.0, noise, seed)}
-        (same,) = judge({"path": blocks(2.0, noise, 1000 + seed)}, before, margin=0.15)
+        (same,) = compare_ratios({"path": blocks(2.0, noise, 1000 + seed)}, before, margin=0.15)
         assert not same.is_slower
         slow = blocks(2.6 * np.exp(4 * noise), noise, 2000 + seed)
-        (slower,) = judge({"path": slow}, before, margin=0.15)
+        (slower,) = compare_ratios({"path": slow}, before, margin=0.15)
         assert slower.is_slower
 
 
 def test_a_new_path_has_nothing_to_be_slower_than() -> None:
-    (found,) = judge({"path": [1.0] * BLOCKS}, {}, margin=0.15)
+    (found,) = compare_ratios({"path": [1.0] * BLOCKS}, {}, margin=0.15)
     assert found.change is None
     assert not found.is_slower
 
