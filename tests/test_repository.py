@@ -1,4 +1,4 @@
-"""What no file here may say, and what the sample is."""
+"""Words that no file may have, names that are used once, and the sample."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_public_class_has_a_name_of_its_own() -> None:
 PACED = {
     "tests/runtime/test_soak.py": "fifteen minutes of a recording come in fifteen minutes",
     "tests/server/test_load.py": "people speak no faster than they do",
-    "tests/support/waiting.py": "looks again and again, where nothing tells",
+    "tests/support/waiting.py": "polls, where no event announces a condition",
 }
 """Where time may pass."""
 

@@ -1,4 +1,4 @@
-"""Whatever the benchmarks load by name is there."""
+"""Every target that the benchmarks load by name exists."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ GRAPH = f"""
         plain = MatMul(level, mixing)
         bounded = Tanh(plain)
         uneven = Mul(bounded, levels)
-        sensitive = MatMul(uneven, deaf)
+        sensitive = MatMul(uneven, ignoring)
         out = Tanh(sensitive)
     }}
 """
@@ -32,10 +32,10 @@ GRAPH = f"""
 def network() -> onnx.ModelProto:
     """One channel is far louder than the others, and the weights of the next product ignore it."""
     rng = np.random.default_rng(3)
-    mixing, deaf = rng.standard_normal((2, WIDTH, WIDTH)).astype(np.float32)
+    mixing, ignoring = rng.standard_normal((2, WIDTH, WIDTH)).astype(np.float32)
     levels = np.ones(WIDTH, np.float32)
-    levels[0], deaf[0] = LOUD, 0.0
-    graph = serialised(GRAPH, {"mixing": mixing, "deaf": deaf, "levels": levels})
+    levels[0], ignoring[0] = LOUD, 0.0
+    graph = serialised(GRAPH, {"mixing": mixing, "ignoring": ignoring, "levels": levels})
     model = onnx.load_from_string(graph)
     for node in model.graph.node:
         node.name = node.output[0]

@@ -14,11 +14,11 @@ from ser_rt.batch.engines import Resources
 def hear_here(
     items: Sequence[Item], job: BatchConfig, labels: tuple[str, ...], resources: Resources
 ) -> Generator[FileResult, None, None]:
-    """Hear in this process, one after the other."""
+    """Classify in this process, one after the other."""
     del labels, resources
-    hearer = FileClassifier(job)
+    classifier = FileClassifier(job)
     for item in items:
-        yield hearer.hear(item.path)
+        yield classifier.hear(item.path)
 
 
 class Poison(str):
