@@ -38,10 +38,13 @@ class FakeClassifier:
         sample_rate: int = SAMPLE_RATE,
     ) -> None:
         self.labels, self.sample_rate = tuple(labels), sample_rate
-        self._answer = answer or [1 / len(self.labels)] * len(self.labels)
+        if not callable(answer):
+            even = [1 / len(self.labels)] * len(self.labels)
+            answer = np.array(even if answer is None else answer, np.float32)
+        self._answer = answer
 
     def __call__(self, waveforms: FloatArray) -> FloatArray:
         """Return probabilities ``[batch, labels]`` for waveforms ``[batch, samples]``."""
         if callable(self._answer):
             return self._answer(waveforms)
-        return np.full((len(waveforms), len(self.labels)), self._answer, np.float32)
+        return np.full((len(waveforms), len(self.labels)), self._answer)

@@ -13,7 +13,7 @@ import pytest
 from ser_rt import testing
 from ser_rt.benchmarks import commands
 from ser_rt.benchmarks.__main__ import main
-from ser_rt.benchmarks.measure import scheduler as conductor
+from ser_rt.benchmarks.measure import scheduler
 from ser_rt.benchmarks.measure.runners import RUNNERS
 from ser_rt.benchmarks.measure.variant import Variant, labelled
 from ser_rt.benchmarks.peers.peer_table import PEERS, chosen
@@ -176,7 +176,7 @@ def test_a_variant_that_cannot_run_is_a_row_with_the_reason(
 def test_a_model_that_does_not_fit_in_memory_is_not_started(
     monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(conductor, "ROOM", 1e12)
+    monkeypatch.setattr(scheduler, "ROOM", 1e12)
     assert main(["latency", "--bundle", str(tiny_bundle), *QUICK]) == 1
     assert "GB of memory" in capsys.readouterr().out
 

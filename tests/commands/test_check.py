@@ -161,7 +161,7 @@ def test_an_encoder_that_is_not_the_whole_graphs_fails(
 
 @pytest.mark.parametrize("entry", [{"receptive_field": 720}, {"stride": 160}])
 def test_frames_that_lie_elsewhere_than_the_manifest_says_fail(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, entry: dict[str, int]
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, entry: dict[str, Any]
 ) -> None:
     reuse = replace(TWO_PARTS, **entry)
     folder = write_two_parts(tmp_path / "two", *two_part_models(), feature_reuse=reuse)
