@@ -19,7 +19,7 @@ CORPUS ?=
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.runtime ## hear the bundled sample with the bundled model
+demo: $(VENV)/.runtime ## stream the bundled sample through the bundled model
 	@$(VENV)/bin/ser-stream ser_rt/samples/demo.flac --stats
 
 test: $(VENV)/.dev ## run the tests
@@ -32,7 +32,7 @@ test-lowest: $(PY) ## run the tests with the oldest versions that pyproject.toml
 
 triton: $(VENV)/triton ## install a Triton server, for its test
 
-soak: $(VENV)/.dev ## listen for an hour in compressed time, and for fifteen minutes in real time
+soak: $(VENV)/.dev ## stream for an hour in compressed time, and for fifteen minutes in real time
 	@$(PY) -m pytest -m slow tests/runtime/test_soak.py
 
 lint: $(VENV)/.dev ## ruff and mypy

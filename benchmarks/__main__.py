@@ -1,4 +1,4 @@
-"""`ser-bench`: measures what streams cost here, how many fit, and how other libraries do."""
+"""`ser-bench`: measures the cost of streams on this machine, how many fit, and other libraries."""
 
 from __future__ import annotations
 

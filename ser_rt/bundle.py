@@ -10,12 +10,11 @@ A bundle named ``compact``:
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,44 +22,17 @@ from ser_rt.errors import BundleInvalidError, BundleNotFoundError, OutputError, 
 from ser_rt.files.hashing import sha256_of
 from ser_rt.files.names import printable
 from ser_rt.files.writing import replacing_folder
-from ser_rt.manifest import (
-    FORMAT,
-    MANIFEST_FILE,
-    MODEL_FILE,
-    TYPES,
-    FeatureReuse,
-    Label,
-    describe_file,
-    path_inside,
-    read_feature_reuse,
-    read_labels,
-    read_manifest,
-    verify_files,
-)
+from ser_rt.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, path_inside, verify_files
 
 DEFAULT_BUNDLE = "compact"
 _HERE = Path(__file__).resolve().parent
 
 
-@dataclass(frozen=True)
-class Bundle:
-    """A verified bundle: every file exists and has the hash of the manifest."""
+@dataclass(frozen=True, kw_only=True)
+class Bundle(Manifest):
+    """A verified bundle: every file in its folder is there and is what the manifest says."""
 
     folder: Path
-    name: str
-    version: str
-    architecture: str
-    parameters: int
-    labels: tuple[Label, ...]
-    sample_rate: int
-    precision: str
-    input_normalization: str
-    window_s: float
-    hop_s: float
-    min_window_s: float
-    temperature: float
-    feature_reuse: FeatureReuse | None
-    manifest: Mapping[str, Any]
 
     @property
     def model_path(self) -> Path:
@@ -71,6 +43,11 @@ class Bundle:
     def sha256(self) -> str:
         """The sha256 of the manifest, which holds that of every other file."""
         return sha256_of(self.folder / MANIFEST_FILE)
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """The JSON object in `manifest.json`; its keys are attributes of the bundle, too."""
+        return self.to_dict()
 
     @classmethod
     def load(cls, path: str | Path) -> Bundle:
@@ -84,18 +61,9 @@ class Bundle:
         folder = Path(path)
         if trouble := _trouble_of_name(folder):
             raise BundleInvalidError(trouble)
-        manifest = read_manifest(folder)
-        verify_files(folder, manifest["files"])
-        found = {field.name: manifest[field.name] for field in fields(cls) if field.name in TYPES}
-        return cls(
-            **found
-            | {
-                "folder": folder,
-                "labels": read_labels(folder, manifest),
-                "feature_reuse": read_feature_reuse(folder, manifest),
-                "manifest": manifest,
-            }
-        )
+        manifest = Manifest.read(folder)
+        verify_files(folder, manifest.files)
+        return cls(folder=folder, **vars(manifest))
 
 
 def built_in_bundles() -> dict[str, Path]:
@@ -126,15 +94,13 @@ def sample_path() -> Path:
     return _HERE / "samples" / "demo.flac"
 
 
-def write_bundle(
-    folder: str | Path, files: Mapping[str, bytes | Path], manifest: Mapping[str, Any]
-) -> Path:
+def write_bundle(folder: str | Path, files: Mapping[str, bytes | Path], manifest: Manifest) -> Path:
     """Write a bundle so that ``folder`` is either complete and verified, or untouched.
 
     Args:
         folder: Where to write; a bundle that is already there is replaced.
         files: Content, or the file to copy, by name inside the folder.
-        manifest: Everything but ``format`` and ``files``, which are filled in.
+        manifest: Description of the model; its ``files`` are filled in.
 
     Raises:
         BundleInvalidError: The new bundle does not load.
@@ -148,7 +114,7 @@ def write_bundle(
                 shutil.copyfile(content, path)
             else:
                 path.write_bytes(content)
-        seal(fresh, manifest)
+        manifest.write(fresh)
     return Path(folder)
 
 
@@ -160,7 +126,7 @@ def _trouble_of_name(folder: Path) -> str | None:
 
 @contextmanager
 def new_bundle(folder: str | Path) -> Iterator[Path]:
-    """Yield an empty folder to write a bundle into and `seal`; it replaces ``folder`` at the end.
+    """Yield an empty folder for a bundle and its manifest; it replaces ``folder`` at the end.
 
     An exception inside leaves ``folder`` as it was.
 
@@ -183,20 +149,6 @@ def new_bundle(folder: str | Path) -> Iterator[Path]:
             raise
         msg = f"bundle {folder} cannot be written: {error}"
         raise OutputError(msg) from error
-
-
-def seal(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write the manifest of a folder whose other files are all there.
-
-    Args:
-        folder: Of the bundle.
-        manifest: Everything but ``format`` and ``files``, which are filled in.
-    """
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    entries = {path.relative_to(folder).as_posix(): describe_file(path) for path in paths}
-    whole = {"format": FORMAT, **manifest, "files": entries}
-    text = json.dumps(whole, ensure_ascii=False, indent=2)
-    (folder / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def _is_occupied(folder: Path) -> bool:

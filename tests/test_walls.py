@@ -1,4 +1,4 @@
-"""What may import what, and what an import may cost."""
+"""Which module may import which, and what an import may load."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ ROWS: tuple[set[str], ...] = (
     {"checks", "files"},
     {"cli", "config", "manifest", "tables"},
     {"bundle", "classifier", "provenance"},
+    {"testing"},
     {"audio"},
     {"runtime", "networks", "evaluation"},
     {"training"},
@@ -58,7 +59,7 @@ def row(module: str) -> int:
 
 
 def inner_imports(module: str) -> list[tuple[str, Import]]:
-    """What a module imports from the repository: (module imported, statement)."""
+    """Return what a module imports from the repository: (module imported, statement)."""
     found = []
     for statement in ALL[module]:
         if statement.top == "ser_rt":

@@ -42,8 +42,10 @@ tar xzf "$here/{SOURCE}" -C "$into"
 if [ -e "$here/{PACKAGES}.000" ]; then
     cat "$here/{PACKAGES}".* | tar xJ -C "$into/packages"
 fi
+# Nothing is installed there: these two folders belong into the package.
+ln -sfn ../export ../benchmarks "$into/ser_rt/"
 commit=$(cat "$here/{COMMIT}")
-echo "cd $into && PYTHONPATH=packages python3 -m benchmarks.gpu.session --commit $commit"
+echo "cd $into && PYTHONPATH=packages python3 -m ser_rt.benchmarks.gpu.session --commit $commit"
 """
 
 

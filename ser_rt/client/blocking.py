@@ -21,8 +21,8 @@ class Client:
     """Sends audio to a server and yields events; see `AsyncClient`.
 
     Example:
-        >>> for event in Client(url).stream("speech.wav"):  # doctest: +SKIP
-        ...     print(event.end, event.emotion)
+        >>> sorted({event.type for event in Client(url).stream("speech.wav")})
+        ['emotion']
     """
 
     def __init__(self, url: str, **settings: Unpack[ClientSettings]) -> None:

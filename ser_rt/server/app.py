@@ -144,7 +144,7 @@ class _Routes:
             "window_s": bundle.window_s,
             "hop_s": bundle.hop_s,
             "min_window_s": bundle.min_window_s,
-            "licence": bundle.manifest["licence"],
+            "licence": bundle.licence,
         }
         return JSONResponse({"models": [about]})
 

@@ -16,8 +16,8 @@ from ser_rt.batch.classify_file import ERROR_CODES, BatchConfig, FileClassifier
 from ser_rt.batch.tables import files_schema, unpacked, windows_schema
 from ser_rt.commands import stream as cli
 from ser_rt.errors import BundleInvalidError, ConfigError
+from ser_rt.testing import LABELS
 from tests.conftest import RATE, make_wave
-from tests.support.tiny_bundle import LABELS
 
 Writer = Callable[..., Path]
 

@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow.compute as pc
 import pytest
 
+from ser_rt import testing
 from ser_rt.batch import progress
 from ser_rt.batch.cli import main
 from tests.batch.conftest import Run, files_of, windows_of
-from tests.support.tiny_bundle import build_tiny_bundle
 
 
 def summary_of(out: Path) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def test_a_limit_of_length_is_kept(run: Run, corpus: Path, tmp_path: Path) -> No
 
 
 def test_another_model_is_refused_unless_told(run: Run, corpus: Path, tmp_path: Path) -> None:
-    out, other = tmp_path / "out", build_tiny_bundle(tmp_path / "other", version="1.1")
+    out, other = tmp_path / "out", testing.tiny_bundle(tmp_path / "other", version="1.1")
     run(corpus, "--out", out)
     code, status = run(corpus, "--out", out, model=other)
     assert code == 1

@@ -15,8 +15,8 @@ from ser_rt.batch.discovery import Item
 from ser_rt.batch.engines import Resources
 from ser_rt.batch.local import classify_all
 from ser_rt.errors import BundleInvalidError, ProviderError
+from ser_rt.testing import LABELS
 from tests.support.engines import Poison, PoisonOnce
-from tests.support.tiny_bundle import LABELS
 
 TWO = Resources(workers=2)
 

@@ -19,9 +19,9 @@ from ser_rt.batch.engines import Resources
 from ser_rt.batch.on_ray import BatchActor, classify_all
 from ser_rt.cluster import ray_session
 from ser_rt.errors import BundleInvalidError, ClusterError, ConfigError
+from ser_rt.testing import LABELS
 from tests.batch.conftest import Run, files_of, windows_of
 from tests.support.engines import Poison
-from tests.support.tiny_bundle import LABELS
 
 ray = pytest.importorskip("ray", reason="the extra cluster is not installed")
 

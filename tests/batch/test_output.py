@@ -13,8 +13,8 @@ from ser_rt.batch.classify_file import BatchConfig, FileClassifier, FileResult, 
 from ser_rt.batch.identity import Identity
 from ser_rt.batch.output import Output
 from ser_rt.errors import OutputError
+from ser_rt.testing import LABELS
 from tests.batch.conftest import files_of, windows_of
-from tests.support.tiny_bundle import LABELS
 
 IDENTITY = Identity("tiny", "1.0", "5" * 64, "fp32", LABELS, {"hop": 0.5})
 

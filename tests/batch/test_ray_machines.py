@@ -11,9 +11,9 @@ import pytest
 from ser_rt.batch.classify_file import BatchConfig, FileResult
 from ser_rt.batch.discovery import Item
 from ser_rt.batch.engines import Resources
-from ser_rt.batch.local import classify_all as hear_locally
+from ser_rt.batch.local import classify_all as classify_locally
 from ser_rt.batch.on_ray import classify_all
-from tests.support.tiny_bundle import LABELS
+from ser_rt.testing import LABELS
 
 ray = pytest.importorskip("ray", reason="the extra cluster is not installed")
 
@@ -54,4 +54,4 @@ def test_a_machine_that_dies_takes_nothing_along(
     finally:
         ray.shutdown()
         machines.shutdown()
-    assert rows(result) == rows(list(hear_locally(items, job, LABELS, Resources(workers=1))))
+    assert rows(result) == rows(list(classify_locally(items, job, LABELS, Resources(workers=1))))

@@ -13,9 +13,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from ser_rt.commands.stream import main
 from ser_rt.constants import EMOTIONS
+from ser_rt.testing import LABELS
 from tests.conftest import RATE, Wave, make_wave
 from tests.server.conftest import CONFIG, Running, pcm, receive, rest
-from tests.support.tiny_bundle import LABELS
 
 Connected = Callable[..., ClientConnection]
 

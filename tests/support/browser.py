@@ -83,7 +83,7 @@ class Killable:
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
-        """Start, and wait until it listens."""
+        """Start, and wait until it accepts connections."""
         command = [sys.executable, "-m", "ser_rt.server", "--threads", "1"]
         self._process = subprocess.Popen(
             [*command, "--port", str(self._port)],
@@ -92,13 +92,13 @@ class Killable:
             env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
         assert self._process.stderr is not None
-        said = []
+        lines = []
         for line in self._process.stderr:
-            said.append(line)
+            lines.append(line)
             if found := re.search(r"listening at http://[\d.]+:(\d+)", line):
                 self._port = int(found[1])
                 return self
-        pytest.fail(f"the server did not start: {said}")
+        pytest.fail(f"the server did not start: {lines}")
 
     def __exit__(
         self,
