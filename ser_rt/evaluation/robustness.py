@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ser_rt.classifier import FloatArray
-    from ser_rt.evaluation.scores import IntArray
+    from ser_rt.evaluation.metrics import LabelIds
 
 Condition = Callable[["FloatArray", np.random.Generator], "FloatArray"]
 
@@ -119,13 +119,13 @@ class RobustnessTest:
             self._note(name, list(clips), self._classify(changed))
 
     def windows(
-        self, true: IntArray, datasets: Sequence[str] | None
+        self, true: LabelIds, datasets: Sequence[str] | None
     ) -> dict[str, dict[str, float]]:
         """UAR of windows by length, over all and by dataset; `true` are ids of the whole list."""
         return self._uar((_WHOLE, *(f"{s:g} s" for s in WINDOW_LENGTHS_S)), true, datasets)
 
     def robustness(
-        self, true: IntArray, datasets: Sequence[str] | None
+        self, true: LabelIds, datasets: Sequence[str] | None
     ) -> dict[str, dict[str, float]]:
         """UAR of whole clips by condition, over all and by dataset."""
         return self._uar((_WHOLE, *CONDITIONS), true, datasets)
@@ -136,7 +136,7 @@ class RobustnessTest:
         predicted += probabilities.argmax(axis=1).tolist()
 
     def _uar(
-        self, names: Sequence[str], true: IntArray, datasets: Sequence[str] | None
+        self, names: Sequence[str], true: LabelIds, datasets: Sequence[str] | None
     ) -> dict[str, dict[str, float]]:
         found = {}
         for name in names:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ser_rt.evaluation import metrics
+from ser_rt.evaluation.metrics import LabelIds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +21,6 @@ FEW_SPEAKERS = 5
 
 _LOG_FLOOR = 1e-12
 _MOST_FOLDS = 5
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ class Evaluation:
 
 
 def score(
-    true: IntArray,
-    predicted: IntArray,
+    true: LabelIds,
+    predicted: LabelIds,
     labels: Sequence[str],
     speakers: Sequence[str] | None = None,
     datasets: Sequence[str] | None = None,
@@ -147,8 +147,8 @@ def score(
 
 
 def score_groups(
-    true: IntArray,
-    predicted: IntArray,
+    true: LabelIds,
+    predicted: LabelIds,
     labels: Sequence[str],
     groups: Mapping[str, Sequence[str]],
 ) -> dict[str, dict[str, Score]]:
@@ -170,7 +170,7 @@ def score_groups(
 
 
 def uar_by_dataset(
-    true: IntArray, predicted: IntArray, datasets: Sequence[str] | None
+    true: LabelIds, predicted: LabelIds, datasets: Sequence[str] | None
 ) -> dict[str, float]:
     """UAR of all, and of every dataset."""
     count = 1 + int(max(true.max(), predicted.max()))
@@ -183,7 +183,7 @@ def uar_by_dataset(
 
 
 def calibrate(
-    true: IntArray, probabilities: FloatArray, speakers: Sequence[str] | None = None
+    true: LabelIds, probabilities: FloatArray, speakers: Sequence[str] | None = None
 ) -> Calibration:
     """Measure calibration, and what a temperature would make of it.
 
