@@ -96,6 +96,17 @@ def parse_csv(content: bytes) -> CsvTable:
     return CsvTable(tuple(filter(None, columns or ())), rows)
 
 
+def format_csv(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
+    r"""Return a table with a header as UTF-8, commas between values, lines end with a line feed.
+
+    >>> format_csv(("file_path", "emotion"), [("a.wav", "Joy, mostly")])
+    b'file_path,emotion\na.wav,"Joy, mostly"\n'
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+    return text.getvalue().encode("utf-8", "backslashreplace")
+
+
 def pick_column(columns: Iterable[str], *names: str) -> str | None:
     """Return the first of the names that is a column, in whatever case; None if none is."""
     columns = list(columns)

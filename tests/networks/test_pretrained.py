@@ -176,7 +176,7 @@ def test_an_unfit_checkpoint_is_refused_before_anything_is_decoded(
     def decode(*_: object, **__: object) -> None:
         pytest.fail("decoded before the checkpoint was looked at")
 
-    monkeypatch.setattr("ser_rt.trainer.check_clips", decode)
+    monkeypatch.setattr("ser_rt.trainer.prepare", decode)
     spoil, says = UNFIT[kind]
     base = write_base(tmp_path / "base", **ADAPTER)
     spoil(base)

@@ -165,7 +165,7 @@ def test_a_run_killed_within_an_epoch_goes_on_there(
     logging.getLogger("ser_rt").propagate = True
     caplog.set_level(logging.INFO)
     assert train("killed", resume=True) == history
-    assert f"going on from {tmp_path / 'killed'}/checkpoint-{killed_after}" in caplog.text
+    assert f"resuming from {tmp_path / 'killed'}/checkpoint-{killed_after}" in caplog.text
     assert same_weights(tmp_path / "whole", tmp_path / "killed")
 
 
