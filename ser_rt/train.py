@@ -133,7 +133,7 @@ def _train(args: argparse.Namespace) -> int:
     try:
         create_trainer(model, training, data).train(clips, held or None, resume=args.resume)
     except KeyboardInterrupt:
-        tell("ser-train: stopped; go on with --resume")
+        tell("ser-train: stopped; continue with --resume")
         raise
     if first:
         tell(f"trained: {printable(training.output_dir)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -28,6 +27,7 @@ from ser_rt.training.ema import WeightAverage
 from ser_rt.training.fine_tuning import parameter_groups
 from ser_rt.training.losses import Loss
 from ser_rt.training.metrics import logits_of
+from ser_rt.training.progress import TrainingProgress
 
 
 class EmotionTrainer(transformers.Trainer):
@@ -45,13 +45,18 @@ class EmotionTrainer(transformers.Trainer):
         super().__init__(*args, **kwargs)
         self._settings, self._loss = settings, loss
         self._draws, self._average = sampler, average
-        self._loss_so_far = LossSoFar()
+        self._loss_so_far, self._progress = LossSoFar(), TrainingProgress()
         self._eval_loader: DataLoader[Example] | None = None
         if average is not None:
             self.add_callback(average)
         self.add_callback(Checkpoints(settings.save_steps, self._loss_so_far))
         self.remove_callback(transformers.ProgressCallback)
-        self.add_callback(Progress())
+        self.add_callback(self._progress)
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """Train, with a progress bar for as long as it takes."""
+        with self._progress.bar:
+            return super().train(*args, **kwargs)
 
     def get_train_dataloader(self) -> DataLoader[Example]:
         """Return the windows that the sampler draws; batches are dealt out to the processes."""
@@ -157,35 +162,6 @@ class EmotionTrainer(transformers.Trainer):
         """Load the averaged weights of the best checkpoint, or the newest ones without one."""
         if self._average is not None:
             self._average.load_into(self.network, self.state.best_model_checkpoint)
-
-
-class Progress(transformers.ProgressCallback):
-    """A progress bar, and a line for every log entry, both on standard error."""
-
-    def on_log(
-        self,
-        args: Any,  # noqa: ARG002 (transformers' signature)
-        state: Any,
-        control: Any,  # noqa: ARG002
-        logs: Any = None,
-        **_: Any,
-    ) -> None:
-        """Write the metrics above the bar."""
-        bar: Any = self.training_bar
-        figures = "  ".join(
-            f"{_SHOWN[name]} {value:.3f}" for name, value in (logs or {}).items() if name in _SHOWN
-        )
-        if bar is not None and figures:
-            bar.write(f"epoch {state.epoch:.0f}  {figures}", file=sys.stderr)
-
-
-_SHOWN = {
-    "loss": "loss",
-    "eval_loss": "validation loss",
-    "eval_accuracy": "accuracy",
-    "eval_f1": "macro F1",
-    "eval_uar": "UAR",
-}
 
 
 _WRITERS = ("PytorchStreamWriter", "iostream", "inline_container")
