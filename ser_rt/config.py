@@ -1,4 +1,4 @@
-"""Emotions, and the settings of model, training and data.
+"""Settings of model, training and data.
 
 `model_config`, `training_config` and `data_config` are mutable module-level objects, as in the
 module that ser-rt grew from. They are read at the edges only (factories and command lines);

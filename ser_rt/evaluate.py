@@ -151,7 +151,7 @@ class ModelEvaluator:
         return _draw(class_figure(self.evaluation.overall.classes), save_path)
 
     def generate_evaluation_report(self, save_path: str | Path | None = None) -> str:
-        """Return the figures as text; write them to `save_path` if it is given."""
+        """Return the metrics as text; write them to `save_path` if it is given."""
         text = to_text(self.evaluation)
         if save_path is not None:
             write_bytes(save_path, text.encode())

@@ -86,7 +86,7 @@ class EmotionInference:
         self._batch_size = batch_size
 
     def predict_single(self, audio_path: str | Path) -> Prediction:
-        """Predict one file; one that cannot be read gets a `status` that says why."""
+        """Predict one file; one that cannot be read has the reason in its `status`."""
         return self.predict_batch([audio_path])[0]
 
     def predict_batch(self, audio_paths: Sequence[str | Path]) -> list[Prediction]:
@@ -171,7 +171,7 @@ def _predict(options: argparse.Namespace) -> int:
     failed = [r for r in results if r["status"] != "success"]
     if options.no_probabilities:
         for result in results:
-            del result["probabilities"]  # type: ignore[misc]  # the user asked for none
+            del result["probabilities"]  # type: ignore[misc]  # --no_probabilities
     for result in results:
         result["audio_path"] = printable(result["audio_path"])
         result["status"] = printable(result["status"])

@@ -1,4 +1,4 @@
-"""`classify_files`: audio files in, their probabilities out, in as few model calls as possible."""
+"""`classify_files`: probabilities of audio files, in few model calls."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def classify_files(
 
 
 def _pools(paths: Iterable[str | Path], sample_rate: int) -> Iterator[list[ClassifiedFile]]:
-    """Yield decoded files, so many together that windows of one length are likely to meet."""
+    """Yield decoded files in groups, so that windows of one length can share a model call."""
     pool: list[ClassifiedFile] = []
     pooled_samples = 0
     for path in paths:

@@ -11,6 +11,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
+PATH_COLUMNS = ("file_path", "file")
+"""Columns of a table of files that may hold the path; the first that there is counts."""
+
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),

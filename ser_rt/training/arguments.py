@@ -1,4 +1,4 @@
-"""`training_arguments`: settings in the words of transformers, and checks of what they combine."""
+"""Arguments of transformers' Trainer, and checks of settings against each other."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def fit_batch_size(training: TrainingConfig, clips: int, processes: int) -> Trai
 
 
 def _on_cpu() -> bool:
-    asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() in {"1", "true", "yes"}
-    return asked or not torch.accelerator.is_available()
+    chosen = os.environ.get("ACCELERATE_USE_CPU", "").lower() in {"1", "true", "yes"}
+    return chosen or not torch.accelerator.is_available()
 
 
 def training_arguments(

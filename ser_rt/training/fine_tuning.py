@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ser_rt.networks.wav2vec2 import Wav2Vec2
 
 _ADAPTED = ["q_proj", "k_proj", "v_proj", "out_proj", "intermediate_dense", "output_dense"]
-# WavLM's attention reads the weights of its projections directly, bypassing adapters on them.
+# WavLM's attention takes the weights out of its projections, past any adapter around them.
 _ADAPTED_IN = {"wavlm": ["intermediate_dense", "output_dense"]}
 
 
@@ -25,12 +25,12 @@ def prepare_network(model: EmotionModel, settings: TrainingConfig) -> None:
         MissingDependencyError: LoRA is configured and peft is not installed.
     """
     if model.settings.architecture != "wav2vec2":
-        chosen = {
+        asked = {
             "lora_rank": settings.lora_rank > 0,
             "layer_decay": settings.layer_decay < 1,
             "gradient_checkpointing": settings.gradient_checkpointing,
         }
-        if given := [name for name, value in chosen.items() if value]:
+        if given := [name for name, value in asked.items() if value]:
             msg = f"{', '.join(given)} is for the architecture wav2vec2 only: leave it out"
             raise ConfigError(msg)
         return
@@ -48,7 +48,7 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Return the trained parameters grouped by depth, each group with its learning rate.
 
-    A layer has `layer_decay` times the rate of the layer above it; the head has the full rate.
+    A layer learns at `layer_decay` times the rate of the layer above it; the head at the full one.
     Howard, Ruder: Universal language model fine-tuning, ACL 2018.
 
     Args:

@@ -176,7 +176,7 @@ _DISK = "cannot write {}: {}; free space and continue with --resume, earlier che
 
 @contextmanager
 def translated_errors(run: Path) -> Iterator[None]:
-    """Raise what to do, instead of the library's error, when memory or the disk is full.
+    """Translate the libraries' errors of full memory and full disks into one with advice.
 
     Raises:
         TrainingError: one of them is.

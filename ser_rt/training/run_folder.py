@@ -1,4 +1,4 @@
-"""The run folder of a training: what it was made from, and the checkpoint to resume from."""
+"""The run folder of a training: settings, clips, versions, and the checkpoint to resume from."""
 
 from __future__ import annotations
 

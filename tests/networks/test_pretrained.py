@@ -160,10 +160,10 @@ UNFIT: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda base: (base / "model.safetensors").write_text("version https://git-lfs.github.com"),
         "cannot load",
     ),
-    "8 kHz": (rewrite(EXTRACTOR, lambda old: old | {"sampling_rate": 8000}), "hears 8000 Hz"),
+    "8 kHz": (rewrite(EXTRACTOR, lambda old: old | {"sampling_rate": 8000}), "8000 Hz"),
     "a word of Hz": (
         rewrite(EXTRACTOR, lambda old: old | {"sampling_rate": "16000"}),
-        "hears '16000' Hz",
+        "'16000' Hz",
     ),
     "broken extractor": (lambda base: (base / EXTRACTOR).write_text("{"), "not a valid JSON"),
 }

@@ -27,7 +27,7 @@ def clips(tmp_path: Path) -> list[Clip]:
     return corpus(tmp_path / "corpus")
 
 
-def test_it_learns_and_hears_a_speaker_it_never_met(tmp_path: Path, clips: list[Clip]) -> None:
+def test_it_learns_and_classifies_an_unseen_speaker(tmp_path: Path, clips: list[Clip]) -> None:
     held = [clip for clip in clips if clip.speaker == "s3"]
     kept = [clip for clip in clips if clip.speaker != "s3"]
     history = trainer(tmp_path / "run", num_epochs=8, ema_decay=0.0).train(kept, held)
@@ -103,12 +103,12 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path, clips: list
 def test_a_loss_that_is_no_number_stops_the_run_at_once(
     tmp_path: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard = 0
+    windows = 0
 
     def broken(*args: Any, **how: Any) -> Any:
-        nonlocal heard
-        heard += 1
-        return draw_window(*args, **how) * np.float32(1 if heard <= 8 * 8 else "nan")
+        nonlocal windows
+        windows += 1
+        return draw_window(*args, **how) * np.float32(1 if windows <= 8 * 8 else "nan")
 
     monkeypatch.setattr("ser_rt.training.data.dataset.draw_window", broken)
     with pytest.raises(TrainingError, match="became nan at step 8: lower learning_rate"):

@@ -142,12 +142,12 @@ def _read_index(data: Path, clips: int) -> _Index | None:
             and np.all(sizes >= 0)
             and all(isinstance(text, str) for row in (index.digests, *index.faults) for text in row)
         )
-        trouble = "" if is_whole else "the samples do not match their index"
+        damage = "" if is_whole else "the samples do not match their index"
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-        trouble = f"{type(error).__name__}: {error}"
-    if not trouble:
+        damage = f"{type(error).__name__}: {error}"
+    if not damage:
         return index
-    logger.warning("decoded audio in %s is not whole (%s): decoding again", data, trouble)
+    logger.warning("decoded audio in %s is not whole (%s): decoding again", data, damage)
     return None
 
 

@@ -1,4 +1,4 @@
-"""`prepare`: the trip of a corpus from a list of clips to a split that is ready to train on."""
+"""`prepare`: from a list of clips to a decoded, checked split that is ready to train on."""
 
 from __future__ import annotations
 
