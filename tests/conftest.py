@@ -1,5 +1,6 @@
 """Fixtures of many tests: a tiny model, audio that varies, and files of it."""
 
+import logging
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -72,6 +73,9 @@ def small_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     monkeypatch.setenv("SER_RT_CACHE", str(tmp_path / "cache"))
+    # What a command sets up ends with its test.
+    monkeypatch.setattr(logging.getLogger("ser_rt"), "handlers", [])
+    monkeypatch.setattr(logging.getLogger("ser_rt"), "propagate", True)
     torch.set_num_threads(1)
 
 

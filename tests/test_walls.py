@@ -143,7 +143,10 @@ def test_few_modules_lie_flat() -> None:
         ("av", {"ser_rt.audio.decoding.ffmpeg"}),
         (
             "rich",
-            {"ser_rt.runtime.sinks.live_ui", "ser_rt.batch.progress", "ser_rt.commands.check"},
+            {
+                *("ser_rt.runtime.sinks.live_ui", "ser_rt.batch.progress", "ser_rt.commands.check"),
+                *("ser_rt.training.progress", "ser_rt.training.data.decoded_cache"),
+            },
         ),
         ("ray", {"ser_rt.batch.on_ray"} | {m for m in ALL if m.startswith("ser_rt.cluster.")}),
     ],

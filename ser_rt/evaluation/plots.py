@@ -1,4 +1,4 @@
-"""Pictures of an evaluation. Only drawing one imports matplotlib; none opens a window."""
+"""Plots of an evaluation; matplotlib is imported only when one is drawn."""
 
 from __future__ import annotations
 

@@ -11,6 +11,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
+PATH_COLUMNS = ("file_path", "file")
+"""Columns of a table of files that may hold the path; the first that there is counts."""
+
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -94,6 +97,17 @@ def parse_csv(content: bytes) -> CsvTable:
         msg = f"line {skipped + lines.line_num}: {error}"
         raise ValueError(msg) from error
     return CsvTable(tuple(filter(None, columns or ())), rows)
+
+
+def format_csv(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
+    r"""Return a table with a header as UTF-8, commas between values, lines end with a line feed.
+
+    >>> format_csv(("file_path", "emotion"), [("a.wav", "Joy, mostly")])
+    b'file_path,emotion\na.wav,"Joy, mostly"\n'
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+    return text.getvalue().encode("utf-8", "backslashreplace")
 
 
 def pick_column(columns: Iterable[str], *names: str) -> str | None:

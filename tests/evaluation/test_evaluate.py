@@ -215,11 +215,11 @@ def test_every_row_is_in_a_figure_or_in_a_list(
     expected = {"Happy": 1, "split train": 3, "split ": 3} if split else {"Happy": 2, "Shy": 1}
     assert left_out == expected
     shown = capsys.readouterr().out
-    assert "known to nobody" in shown
-    assert ("not asked for" in shown) == bool(split)
+    assert "unknown" in shown
+    assert ("not selected" in shown) == bool(split)
     assert ("not of the model" in shown) == (split is None)
     assert shown == (tmp_path / "report.txt").read_text(encoding="utf-8")
-    assert "known to nobody" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "unknown" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_table_of_emotions_that_nobody_knows_stops(
