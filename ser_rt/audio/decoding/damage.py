@@ -49,17 +49,27 @@ class Damage:
         if packet.duration:
             self._lost_s += float(packet.duration * packet.time_base)
 
+    def left_out(self, count: int) -> None:
+        """Note bytes that are no packets."""
+        if count:
+            self.is_untold, self._is_padding = True, False
+            self._lost += 1
+            self._lost_bytes += count
+
     def told(self, line: Timeline, *, has_stamps: bool) -> Iterator[Block]:
         """Warn of what was lost before a frame, and take its time."""
         self.is_untold = False
-        if self._counts_bytes and self._decoded_bytes:
-            # What looked like packets may have been none: their bytes tell better.
-            self._lost_s = self._lost_bytes * self._decoded_s / self._decoded_bytes
+        self._estimate()
         message = f"damaged at {line.end_s:.2f} s: {self._lost_s:.2f} s are lost"
         yield from line.warn("damaged", message)
         if not has_stamps or self._lost_s <= FILL_S:  # else the next time stamp is behind a gap
             yield from line.silence(self._lost_s)
         self._lost_s, self._lost, self._lost_bytes, self._is_padding = 0.0, 0, 0, True
+
+    def _estimate(self) -> None:
+        if self._counts_bytes and self._decoded_bytes:
+            # What looked like packets may have been none: their bytes tell better.
+            self._lost_s = self._lost_bytes * self._decoded_s / self._decoded_bytes
 
     def check_end(self, line: Timeline) -> Iterator[Block]:
         """Tell what is wrong with the end.
@@ -77,6 +87,7 @@ class Damage:
             raise AudioDecodeError(msg)
         if self._is_padding:
             return
+        self._estimate()
         if self._lost_s > LOSSY_SLACK_S:
             msg_0 = f"{at}: the {self._lost_s:.2f} s behind it cannot be decoded"
             raise AudioDecodeError(msg_0)

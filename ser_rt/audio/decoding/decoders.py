@@ -23,6 +23,7 @@ from ser_rt.audio.block import Block, Decoder, Frames, Readable
 from ser_rt.audio.decoding.containers import needs_end, parts_of, promised_s
 from ser_rt.audio.decoding.ffmpeg import FfmpegDecoder
 from ser_rt.audio.decoding.formats import SAMPLES, SNIFFED_BYTES, sniff
+from ser_rt.audio.decoding.frames import filtered
 from ser_rt.audio.decoding.ogg import NO_END_MARK
 from ser_rt.audio.decoding.part import Part
 from ser_rt.audio.decoding.passing import Passing, PutBack, first_bytes
@@ -168,7 +169,8 @@ class FileDecoder:
 
     def _open(self, part: Part) -> FfmpegDecoder | SndfileDecoder:
         view = FileView(self._file, part.start, part.end, part.header)
-        format_ = sniff(view.read(SNIFFED_BYTES))
+        head = view.read(SNIFFED_BYTES)
+        format_ = sniff(head)
         if format_ in SAMPLES and self._track in (None, 1) and (self._is_near or not has_ffmpeg()):
             with suppress(AudioDecodeError):  # other codecs can be in these, too
                 file = self._file
@@ -179,7 +181,8 @@ class FileDecoder:
         view.seek(0)
         if has_ffmpeg():
             try:
-                return FfmpegDecoder(view, self._name, track=self._track)
+                source = filtered(view, head) or view
+                return FfmpegDecoder(source, self._name, track=self._track)
             except AudioDecodeError as error:
                 if part.missing:
                     msg = f"{self._name} is truncated: {part.missing}"
@@ -206,7 +209,7 @@ class StreamDecoder:
         self._bytes, self._name, self._track = Passing(stream), name, track
         self._closes = stream if closes else None
         try:
-            self._decoder = FfmpegDecoder(self._bytes, name, track=track)
+            self._decoder = self._open()
         except AudioDecodeError as error:
             if not needs_end(self._bytes.head):
                 raise
@@ -214,6 +217,10 @@ class StreamDecoder:
             raise AudioDecodeError(msg) from error
         self.sample_rate: int = self._decoder.sample_rate
         self.is_endless = self._decoder.is_endless
+
+    def _open(self) -> FfmpegDecoder:
+        source = filtered(self._bytes, self._bytes.peek()) or self._bytes
+        return FfmpegDecoder(source, self._name, track=self._track)
 
     @property
     def waited_s(self) -> float:
@@ -246,7 +253,7 @@ class StreamDecoder:
             is_more = self._bytes.go_on()
             if is_more:
                 self._decoder.close()
-                self._decoder = FfmpegDecoder(self._bytes, self._name, track=self._track)
+                self._decoder = self._open()
         if problems:
             raise problems[0]
 

@@ -10,6 +10,7 @@ import numpy as np
 from ser_rt.audio.block import Block, Frames, Readable
 from ser_rt.audio.decoding.damage import Damage
 from ser_rt.audio.decoding.flac import flac_sample
+from ser_rt.audio.decoding.frames import FrameFilter, is_pause
 from ser_rt.audio.decoding.part import LOSSY_SLACK_S, SLACK_S
 from ser_rt.audio.decoding.timeline import Timeline
 from ser_rt.errors import AudioDecodeError, AudioInputError
@@ -31,7 +32,7 @@ _STATED = {"ape", "mpc", "mpc8", "tak", "tta", "voc", "wv"}
 """Containers that say how many samples they have; elsewhere a duration may be a guess."""
 
 _COUNTED = _STATED | {"flac"}
-_RAW = {"mp3", "aac", "ac3", "eac3", "dts", "loas"}
+_RAW = {"mp3", "aac", "amr", "ac3", "eac3", "dts", "loas"}
 """Codecs without a container: packets are what looks like one."""
 
 _PAUSING = {"opus", "libopus", "amrnb", "amrwb", "amr_nb", "amr_wb", "speex"}
@@ -93,6 +94,7 @@ class FfmpegDecoder:
         """
         self._av = _pyav(name)
         self._name = name
+        self._filter = source if isinstance(source, FrameFilter) else None
         options = dict(options or {})
         if formats is not None:
             options["format_whitelist"] = formats
@@ -142,6 +144,8 @@ class FfmpegDecoder:
                 yield from line.warn("gap", f"no audio from 0.00 to {self._lost_s:.2f} s")
             for packet in self._packets(damage, line):
                 yield from self._decoded(packet, damage, line)
+            if self._filter is not None:
+                damage.left_out(self._filter.lost_before())
             yield from line.flush()
         finally:
             self.end_s = line.end_s
@@ -212,6 +216,11 @@ class FfmpegDecoder:
             return
         if self.format == "flac" and packet.size:
             self._stamp_flac(packet)
+        if self._filter is not None and packet.size:
+            damage.left_out(self._filter.lost_before(packet.pos))
+            if self.format == "amr" and is_pause(bytes(packet)):
+                yield from line.silence(float(packet.duration * packet.time_base))
+                return
         try:
             frames = packet.decode()
         except (self._av.error.FFmpegError, ValueError):

@@ -105,11 +105,9 @@ class Passing:
         """
         if self._is_over:
             return b""
-        data = self._taken(size)
         if self._watch is None:
-            while len(data) < _LEAST and (more := self._taken(size)):
-                data += more
-            self._watch = StructureWatcher(data)
+            self._watch = StructureWatcher(self.peek())
+        data = self._taken(size)
         self._head += data[: max(0, SNIFFED_BYTES - len(self._head))]
         cut = self._watch.feed(data)
         if cut is not None:
@@ -118,6 +116,12 @@ class Passing:
             data = data[: cut.at]
         self._count += len(data)
         return data
+
+    def peek(self) -> bytes:
+        """Return the next bytes, enough to know what they are, without taking them."""
+        while len(self._next) < _LEAST and (more := self._from_stream(SNIFFED_BYTES)):
+            self._next += more
+        return self._next
 
     def _taken(self, size: int) -> bytes:
         if not self._next:
