@@ -6,6 +6,7 @@ on with what is no chunk, the sound ends where the file does; the decoder gets a
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -206,13 +207,15 @@ def _bytes_per_s(kind: _Kind, chunk: _Chunk, file: Bytes) -> float:
         return float(struct.unpack(f"{order}I", body[8:12])[0])
     if chunk.name == b"COMM" and len(body) >= 18:
         channels, _, bits, exponent, mantissa = struct.unpack(">HIHHQ", body[:18])
-        return float(channels * bits / 8 * mantissa * 2.0 ** (exponent - 16383 - 63))
+        rate = math.ldexp(mantissa, exponent - 16383 - 63) if exponent < 16383 + 64 else 0.0
+        return channels * bits / 8 * rate
     if chunk.name == b"desc" and len(body) >= 24:
         rate, _, _, packet, frames = struct.unpack(">d4sIII", body[:24])
-        return float(rate * packet / frames) if frames else 0.0
+        return float(rate * packet / frames) if frames and 0 < rate < _FASTEST_HZ else 0.0
     return 0.0
 
 
+_FASTEST_HZ = 1e9
 _AU_HEAD = 24
 """The shortest header of an AU file."""
 

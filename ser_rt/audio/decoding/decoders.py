@@ -20,12 +20,11 @@ from pathlib import Path
 import numpy as np
 
 from ser_rt.audio.block import Block, Decoder, Frames, Readable
-from ser_rt.audio.decoding.containers import needs_end, parts_of, promised_s
+from ser_rt.audio.decoding.containers import needs_end, parts_of
 from ser_rt.audio.decoding.ffmpeg import FfmpegDecoder
 from ser_rt.audio.decoding.formats import SAMPLES, SNIFFED_BYTES, sniff
 from ser_rt.audio.decoding.frames import filtered
-from ser_rt.audio.decoding.ogg import NO_END_MARK
-from ser_rt.audio.decoding.part import Part
+from ser_rt.audio.decoding.part import Part, Recording
 from ser_rt.audio.decoding.passing import Passing, PutBack, first_bytes
 from ser_rt.audio.decoding.sndfile import SndfileDecoder
 from ser_rt.audio.decoding.view import Bytes, FileView, Seekable
@@ -115,13 +114,13 @@ class FileDecoder:
             AudioInputError: It has no such track.
         """
         self._file, self._name, self._track, self._is_near = file, name, track, is_near
-        bytes_ = Bytes(file)
+        bytes_ = Bytes(file, is_near=is_near)
         if not bytes_.size:
             msg = f"{name} is empty"
             raise NoAudioError(msg)
         try:
             self._size = bytes_.size
-            self._parts = parts_of(bytes_, is_near=is_near)
+            self._parts = parts_of(bytes_)
             self._first: FfmpegDecoder | SndfileDecoder | None = self._open(self._parts[0])
         except OSError as error:
             msg = f"{name} cannot be read: {error.strerror}"
@@ -140,24 +139,22 @@ class FileDecoder:
             AudioDecodeError: Behind the last block, if something is missing.
         """
         problems: list[AudioDecodeError] = []
-        end_s, rate = 0.0, self.sample_rate
+        end_s = 0.0
         for part in self._parts:
             try:
                 decoder = self._first or self._open(part)
                 self._first = None
                 try:
-                    blocks = decoder.blocks(block_s, origin_s=end_s, promised_s=part.promised_s)
-                    yield from blocks
+                    yield from decoder.blocks(block_s, origin_s=end_s, recording=part)
                 finally:
                     end_s = max(end_s, decoder.end_s)
                     decoder.close()
             except AudioDecodeError as error:
                 problems.append(error)
             if part.missing and not problems:
-                msg = f"{self._name} is truncated at {end_s:.2f} s: {part.missing}"
-                problems.append(AudioDecodeError(msg))
+                problems.append(_truncated(self._name, end_s, part))
             elif part.warnings:
-                yield Block(_NOTHING, rate, end_s, part.warnings)
+                yield Block(_NOTHING, self.sample_rate, end_s, part.warnings)
         if problems:
             raise problems[0]
 
@@ -236,20 +233,16 @@ class StreamDecoder:
         problems: list[AudioDecodeError] = []
         end_s, is_more = 0.0, True
         while is_more:
-            head = self._bytes.head
-            promise_s = promised_s(sniff(head) or "", head)
             try:
-                yield from self._decoder.blocks(block_s, origin_s=end_s, promised_s=promise_s)
+                yield from self._decoder.blocks(block_s, origin_s=end_s, recording=self._bytes)
                 self._bytes.drain()
             except AudioDecodeError as error:
                 problems.append(error)
             end_s = max(end_s, self._decoder.end_s)
-            missing = self._bytes.missing
-            if missing and not problems:
-                msg = f"{self._name} is truncated at {end_s:.2f} s: {missing}"
-                problems.append(AudioDecodeError(msg))
-            elif self._bytes.has_no_end_mark:
-                yield Block(_NOTHING, self.sample_rate, end_s, (NO_END_MARK,))
+            if self._bytes.missing and not problems:
+                problems.append(_truncated(self._name, end_s, self._bytes))
+            elif self._bytes.warnings:
+                yield Block(_NOTHING, self.sample_rate, end_s, self._bytes.warnings)
             is_more = self._bytes.go_on()
             if is_more:
                 self._decoder.close()
@@ -263,6 +256,10 @@ class StreamDecoder:
         close = getattr(self._closes, "close", None)
         if close is not None:
             close()
+
+
+def _truncated(name: str, end_s: float, recording: Recording) -> AudioDecodeError:
+    return AudioDecodeError(f"{name} is truncated at {end_s:.2f} s: {recording.missing}")
 
 
 class _Prompt:

@@ -11,7 +11,7 @@ from ser_rt.audio.block import Block, Frames, Readable
 from ser_rt.audio.decoding.damage import Damage
 from ser_rt.audio.decoding.flac import flac_sample
 from ser_rt.audio.decoding.frames import FrameFilter, is_pause
-from ser_rt.audio.decoding.part import LOSSY_SLACK_S, SLACK_S
+from ser_rt.audio.decoding.part import LOSSY_SLACK_S, SLACK_S, Recording
 from ser_rt.audio.decoding.timeline import Timeline
 from ser_rt.errors import AudioDecodeError, AudioInputError
 
@@ -114,6 +114,7 @@ class FfmpegDecoder:
         self.format: str = self._container.format.name.split(",")[0]
         self.end_s = 0.0
         self._flac_block = self._lost_s = 0.0
+        self._flac_sample: float | None = None
         self._base_s: float | None = 0.0 if self.format in _ABSOLUTE else None
         if self.format in _RELATIVE:
             self._base_s = (self._container.start_time or 0) / 1e6
@@ -121,14 +122,14 @@ class FfmpegDecoder:
             self._lost_s, self._base_s = self._base_s, 0.0
 
     def blocks(
-        self, block_s: float, *, origin_s: float = 0.0, promised_s: float | None = None
+        self, block_s: float, *, origin_s: float = 0.0, recording: Recording | None = None
     ) -> Iterator[Block]:
         """Yield blocks of at most ``block_s`` seconds; what could not be decoded is silence.
 
         Args:
             block_s: Longest block in seconds.
             origin_s: Where it begins, if it follows another recording.
-            promised_s: How long it should be, where that is known.
+            recording: What is known of it, once all is decoded.
 
         Raises:
             AudioDecodeError: Behind the last block, if something is missing.
@@ -152,8 +153,8 @@ class FfmpegDecoder:
         if isinstance(damage.broken, AudioDecodeError):
             msg = f"{self._name} is truncated at {line.end_s:.2f} s: {damage.broken}"
             raise AudioDecodeError(msg)
-        stated_s = self._stated_s()
-        promised_s = (promised_s or stated_s or 0.0) + damage.promised_s
+        promised_s = recording.promised_s if recording is not None else None
+        promised_s = (promised_s or self._stated_s() or 0.0) + damage.promised_s
         has_stamps = self.format in ("matroska", "flac", "flv", "ogg")
         got_s = line.end_s - origin_s if has_stamps else line.heard_s
         slack_s = SLACK_S if self.format == "flac" else LOSSY_SLACK_S
@@ -214,8 +215,8 @@ class FfmpegDecoder:
     def _decoded(self, packet: Any, damage: Damage, line: Timeline) -> Iterator[Block]:
         if self.format == "mp3" and packet.size and damage.is_no_sound(packet):
             return
-        if self.format == "flac" and packet.size:
-            self._stamp_flac(packet)
+        if self.format == "flac" and packet.size and not self._stamp_flac(packet):
+            return
         if self._filter is not None and packet.size:
             damage.left_out(self._filter.lost_before(packet.pos))
             if self.format == "amr" and is_pause(bytes(packet)):
@@ -237,16 +238,23 @@ class FfmpegDecoder:
             yield from line.add(_floats(frame), frame.sample_rate, stamp_s)
             damage.decoded(packet, frame)
 
-    def _stamp_flac(self, packet: Any) -> None:
-        """Give a packet the time that its frame has: FFmpeg only counts frames."""
+    def _stamp_flac(self, packet: Any) -> bool:
+        """Give a packet the time that its frame has: FFmpeg only counts frames.
+
+        Return False for a frame that FFmpeg gives a second time, as it does before a damaged one.
+        """
         if not self._flac_block and packet.duration:
             self._flac_block = float(packet.duration * packet.time_base) * self.sample_rate
         sample = flac_sample(bytes(memoryview(packet)[:16]), self._flac_block)
         if sample is None or not packet.time_base:
-            return
+            return True
+        if sample == self._flac_sample:
+            return False
+        self._flac_sample = sample
         packet.pts = round(sample / self.sample_rate / packet.time_base)
         if self._base_s is None:
             self._base_s = float(packet.pts * packet.time_base)
+        return True
 
     def _stated_s(self) -> float | None:
         """Return how long the container says it is, where it does not guess."""

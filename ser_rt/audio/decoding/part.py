@@ -3,8 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from ser_rt.audio.block import SourceWarning
+
+
+class Recording(Protocol):
+    """What is known of a recording besides its sound, once that is decoded."""
+
+    @property
+    def promised_s(self) -> float | None:
+        """Seconds that it should have, where that is known exactly."""
+        ...
+
+    @property
+    def missing(self) -> str:
+        """Why it is known to be cut off, whatever is decoded; empty if it is not."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[SourceWarning, ...]:
+        """What is odd about it, and no loss as far as can be told."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +35,7 @@ class Part:
         start: Offset of its first byte.
         end: Offset behind its last byte.
         header: What its first bytes should have been, where they give a wrong length.
-        promised_s: Seconds that its header promises, where it says so exactly.
-        missing: Why it is known to be cut off, whatever is heard of it; empty if it is not.
-        warnings: What is odd about it, and no loss as far as can be told.
+        promised_s: As of `Recording`, like the others.
     """
 
     start: int
@@ -33,3 +51,5 @@ SLACK_S = 0.05
 
 LOSSY_SLACK_S = 0.2
 """The same where a codec adds silence of its own at both ends."""
+
+CUT_OFF = "it is shorter than its header says"

@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ser_rt.audio.block import Readable
+from ser_rt.audio.block import Readable, SourceWarning
 from ser_rt.audio.decoding.chunked import SLACK_BYTES
-from ser_rt.audio.decoding.containers import stated_bytes
+from ser_rt.audio.decoding.containers import promised_s, stated_bytes
 from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff
 from ser_rt.audio.decoding.mp3 import tag_bytes
-from ser_rt.audio.decoding.watch import StructureWatcher
+from ser_rt.audio.decoding.watch import Watcher, watcher
 from ser_rt.errors import AudioDecodeError
 
 _BLOCK = 1 << 16
 _LONGEST_TAG, _MOST_ZEROS = 1 << 26, 1 << 20
 _LEAST = 16
-"""Bytes from which `StructureWatcher` knows what they are."""
+"""Bytes from which `watcher` knows what they are."""
 
 
 def first_bytes(read: Callable[[int], bytes]) -> bytes:
@@ -77,7 +77,7 @@ class Passing:
         self._stream, self.waited_s = stream, 0.0
         self._next = self._head = b""
         self._count, self._is_over = 0, False
-        self._watch: StructureWatcher | None = None
+        self._watch: Watcher | None = None
 
     @property
     def head(self) -> bytes:
@@ -93,9 +93,15 @@ class Passing:
         return "" if self._watch is None else self._watch.missing
 
     @property
-    def has_no_end_mark(self) -> bool:
-        """Whether the recording lacks the mark that its last part should have."""
-        return self._watch is not None and self._watch.has_no_end_mark
+    def promised_s(self) -> float | None:
+        """Seconds that it should have, where that is known exactly."""
+        promise_s = None if self._watch is None else self._watch.promised_s
+        return promise_s or promised_s(sniff(self._head) or "", self._head)
+
+    @property
+    def warnings(self) -> tuple[SourceWarning, ...]:
+        """What is odd about it."""
+        return () if self._watch is None else self._watch.warnings
 
     def read(self, size: int, /) -> bytes:
         """Return up to ``size`` bytes; none at the end of the recording.
@@ -106,7 +112,7 @@ class Passing:
         if self._is_over:
             return b""
         if self._watch is None:
-            self._watch = StructureWatcher(self.peek())
+            self._watch = watcher(self.peek())
         data = self._taken(size)
         self._head += data[: max(0, SNIFFED_BYTES - len(self._head))]
         cut = self._watch.feed(data)

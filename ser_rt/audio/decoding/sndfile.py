@@ -10,6 +10,7 @@ import soundfile
 
 from ser_rt.audio.block import Block
 from ser_rt.audio.decoding.mp3 import is_mp3, stated_frames
+from ser_rt.audio.decoding.part import Recording
 from ser_rt.audio.decoding.view import FileView
 from ser_rt.errors import AudioDecodeError
 
@@ -54,14 +55,14 @@ class SndfileDecoder:
         self.sample_rate: int = self._file.samplerate
 
     def blocks(
-        self, block_s: float, *, origin_s: float = 0.0, promised_s: float | None = None
+        self, block_s: float, *, origin_s: float = 0.0, recording: Recording | None = None
     ) -> Iterator[Block]:
         """Yield blocks of at most ``block_s`` seconds; arguments as of `FfmpegDecoder`.
 
         Raises:
             AudioDecodeError: Behind the last block, if something is missing.
         """
-        del promised_s  # libsndfile reads the same header
+        del recording  # libsndfile reads the same header
         file, size = self._file, max(1, round(block_s * self.sample_rate))
         why, read = "", 0
         while not why:

@@ -1,0 +1,102 @@
+"""Units of containers: boxes, elements, tags and chunks; each says where the next one begins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ser_rt.audio.decoding.avi import chunk_bytes
+from ser_rt.audio.decoding.chunked import UNFINISHED
+from ser_rt.audio.decoding.matroska import CLUSTER, EBML, ELEMENTS, KNOWN, MASTERS, element_size
+
+
+class Unit(NamedTuple):
+    """Properties of a unit, by its head.
+
+    Attributes:
+        size: Bytes to the head of the next unit.
+        begins: Whether it begins another recording.
+        has_sound: Whether it holds some of the sound.
+    """
+
+    size: int
+    begins: bool = False
+    has_sound: bool = False
+
+
+LOST = Unit(0)
+"""What is there is no unit."""
+
+
+def _mp4(head: bytes) -> Unit | None:
+    if len(head) < 16:
+        return None
+    size, name = int.from_bytes(head[:4], "big"), head[4:8]
+    if size == 1:
+        size = int.from_bytes(head[8:16], "big")
+    if size < 8 or not all(0x20 <= byte < 0x7F for byte in name):
+        return LOST
+    return Unit(size, begins=name == b"ftyp", has_sound=name in (b"mdat", b"moof"))
+
+
+def _matroska(head: bytes) -> Unit | None:
+    if len(head) < 12:
+        return None
+    name_bytes = 9 - head[0].bit_length()
+    name = head[:name_bytes]
+    if name not in KNOWN:
+        return LOST
+    size, body = element_size(head[name_bytes:], name_bytes)
+    if name == EBML or name in MASTERS or size is None:
+        return Unit(body if name in MASTERS or size is None else body + size, name == EBML)
+    return Unit(body + size, has_sound=name in ELEMENTS)
+
+
+def _flv(head: bytes) -> Unit | None:
+    if head[:4] == b"FLV\x01":
+        return Unit(9, begins=True) if len(head) >= 9 else None
+    if len(head) < 15:
+        return None
+    if head[4:8] == b"FLV\x01":
+        return Unit(4)
+    if head[4] & 0x1F not in (8, 9, 18):
+        return LOST
+    return Unit(15 + int.from_bytes(head[5:8], "big"), has_sound=True)
+
+
+def _wav(head: bytes) -> Unit | None:
+    if len(head) < 12:
+        return None
+    if head[:4] == b"RIFF":
+        return Unit(12, begins=True)
+    size = int.from_bytes(head[4:8], "little")
+    is_known = size < UNFINISHED and all(0x20 <= byte < 0x7F for byte in head[:4])
+    return Unit(8 + size + size % 2, has_sound=head[:4] == b"data") if is_known else LOST
+
+
+def _avi(head: bytes) -> Unit | None:
+    if len(head) < 8:
+        return None
+    return Unit(chunk_bytes(head), has_sound=head[2:4] == b"wb")
+
+
+class Structure(NamedTuple):
+    """Units of a container.
+
+    Attributes:
+        unit: Returns the unit that some bytes begin, None if it takes more of them.
+        mark: What a unit behind damage is found by; None if by nothing.
+    """
+
+    unit: Callable[[bytes], Unit | None]
+    mark: re.Pattern[bytes] | None = None
+
+
+STRUCTURES = {
+    "MP4": Structure(_mp4),
+    "Matroska or WebM": Structure(_matroska, re.compile(re.escape(EBML) + b"|" + CLUSTER)),
+    "FLV": Structure(_flv),
+    "WAV": Structure(_wav),
+    "AVI": Structure(_avi, re.compile(rb"\d\d(?:wb|d[bc])|idx1")),
+}
