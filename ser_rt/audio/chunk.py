@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -225,9 +225,26 @@ class ChunkMaker:
         )
 
     @property
+    def next_frame(self) -> int:
+        """Index of the input frame that is due."""
+        return self._next_frame
+
+    @property
     def next_sample(self) -> int:
         """Index of the first sample of the next chunk."""
         return self._next_sample
+
+    def skip_to(self, frame: int, captured_at: float) -> Generator[AudioChunk, None, int]:
+        """Go on at input frame ``frame``, those before it being dropped, and warn of them.
+
+        Yields what the resampler held; returns the number of samples dropped.
+        """
+        lost = frame - self._next_frame
+        if lost:
+            yield self.flush(captured_at)
+            self.jump(frame)
+        self.warn("overflow", f"{1e3 * lost / self._from_hz:.0f} ms of audio were dropped")
+        return round(lost * self._to_hz / self._from_hz)
 
     def warn(self, code: str, message: str) -> None:
         """Attach a warning to the next chunk."""

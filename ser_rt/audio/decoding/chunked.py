@@ -208,7 +208,7 @@ def _bytes_per_s(kind: _Kind, chunk: _Chunk, file: Bytes) -> float:
     if chunk.name == b"COMM" and len(body) >= 18:
         channels, _, bits, exponent, mantissa = struct.unpack(">HIHHQ", body[:18])
         rate = math.ldexp(mantissa, exponent - 16383 - 63) if exponent < 16383 + 64 else 0.0
-        return channels * bits / 8 * rate
+        return float(channels * bits / 8 * rate)
     if chunk.name == b"desc" and len(body) >= 24:
         rate, _, _, packet, frames = struct.unpack(">d4sIII", body[:24])
         return float(rate * packet / frames) if frames and 0 < rate < _FASTEST_HZ else 0.0

@@ -12,15 +12,19 @@ from ser_rt.audio.block import Decoder, SourceWarning
 from ser_rt.audio.chunk import SILENCE, AudioChunk, AudioSource
 from ser_rt.audio.converter import BlockConverter, Channel
 from ser_rt.audio.decoding.url import is_live, open_url
+from ser_rt.audio.retry import backoff
 from ser_rt.classifier import FloatArray
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError, AudioInputError
 
 TIMEOUT_S = 5.0
-FIRST_RETRY_S, MAX_RETRY_S, RETRY_GROWTH = 0.5, 10.0, 2.0
 BLOCK_S = 0.04
 COMPARED_S = 1.0
 """A stream that begins anew with the second that it began with is no live stream."""
+
+
+def _waits() -> Iterator[float]:
+    return backoff(0.5, 10.0)
 
 
 class _RepeatedError(AudioDecodeError):
@@ -48,12 +52,13 @@ class NetworkSource(AudioSource):
         open_stream: Callable[..., Decoder] = open_url,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        waits: Callable[[], Iterator[float]] = _waits,
     ) -> None:
         """Name the URL, the rate in Hz to convert to, what to hear, and how long to wait."""
         self._url, self._sample_rate, self._reconnect = url, sample_rate, reconnect
         self._track, self._channel = track, channel
         self._timeout_s, self._open_stream = timeout_s, open_stream
-        self._clock, self._sleep = clock, sleep
+        self._clock, self._sleep, self._waits = clock, sleep, waits
         self._decoder: Decoder | None = None
         self._origin_s = 0.0
         self._next_sample = 0
@@ -170,16 +175,17 @@ class NetworkSource(AudioSource):
             self._url, self._timeout_s, track=self._track, reconnect=self._reconnect
         )
 
-    def _opened_again(self) -> Decoder:
-        before, wait_s = self._clock(), FIRST_RETRY_S
-        while True:
+    def _opened_again(self) -> Decoder | None:
+        before = self._clock()
+        for wait_s in self._waits():
             self._sleep(wait_s)
-            wait_s = min(RETRY_GROWTH * wait_s, MAX_RETRY_S)
             try:
-                decoder = self._opened()
+                return self._opened()
             except AudioInputError:
                 raise
             except AudioDecodeError:
                 continue
-            self.waited_s += self._clock() - before
-            return decoder
+            finally:
+                self.waited_s += self._clock() - before
+                before = self._clock()
+        return None

@@ -42,7 +42,6 @@ class PushSource(AudioSource):
     ) -> None:
         """Set the rate in Hz of what is pushed, and the rate to convert to."""
         self._rate, self._clock = checked_rate(rate), clock
-        self._to_hz = sample_rate
         self._maker = ChunkMaker(rate, sample_rate, is_live=True, clock=clock)
         self._queue = BlockQueue(max_blocks)
         self._frames = 0
@@ -84,16 +83,10 @@ class PushSource(AudioSource):
 
     def __iter__(self) -> Iterator[AudioChunk]:
         """Yield what is pushed, until `end`."""
-        expected_frame = 0
         while (block := self._next_block()) is not None:
-            lost = block.first_frame - expected_frame
-            if lost:
-                self.dropped_samples += round(lost * self._to_hz / self._rate)
-                yield self._maker.flush(block.captured_at)
-                self._maker.jump(block.first_frame)
-                lost_ms = 1e3 * lost / self._rate
-                self._maker.warn("overflow", f"{lost_ms:.0f} ms of audio were dropped")
-            expected_frame = block.first_frame + len(block.samples)
+            if block.first_frame != self._maker.next_frame:
+                skipped = self._maker.skip_to(block.first_frame, block.captured_at)
+                self.dropped_samples += yield from skipped
             queue_s = self._clock() - block.captured_at
             yield self._maker.feed(block.samples, block.captured_at, queue_s)
         yield self._maker.flush()

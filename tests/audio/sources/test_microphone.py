@@ -1,5 +1,6 @@
 import itertools
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,10 @@ Wave = np.ndarray[Any, Any]
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(microphone, "POLL_S", 0.001)
-    monkeypatch.setattr(microphone, "FIRST_RETRY_S", 0.001)
-    monkeypatch.setattr(microphone, "MAX_RETRY_S", 0.001)
 
 
 def open_mic(driver: FakeDriver, *args: Any, **settings: Any) -> MicrophoneSource:
+    settings.setdefault("waits", lambda: repeat(0.001))
     return MicrophoneSource(*args, driver=driver, clock=driver.clock, **settings)
 
 

@@ -87,7 +87,12 @@ class World:
 
     def source(self, url: str = "http://x/live", **settings: Any) -> NetworkSource:
         return NetworkSource(
-            url, open_stream=self.open, clock=lambda: self.now_s, sleep=self.sleep, **settings
+            url,
+            open_stream=self.open,
+            clock=lambda: self.now_s,
+            sleep=self.sleep,
+            waits=lambda: iter((0.5, 1.0, 2.0, 4.0)),
+            **settings,
         )
 
     def open(self, _url: str, _timeout_s: float, **_: object) -> Fake:
