@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-import numpy as np
-
-from ser_rt.audio.block import Block, Frames, Readable
+from ser_rt.audio.block import Block, Readable
 from ser_rt.audio.decoding.damage import Damage
 from ser_rt.audio.decoding.flac import flac_sample
 from ser_rt.audio.decoding.frames import FrameFilter, is_pause
 from ser_rt.audio.decoding.part import LOSSY_SLACK_S, SLACK_S, Recording
+from ser_rt.audio.decoding.pyav import floats, load, rate, temporary
 from ser_rt.audio.decoding.timeline import Timeline
 from ser_rt.errors import AudioDecodeError, AudioInputError
 
@@ -37,16 +36,6 @@ _RAW = {"mp3", "aac", "amr", "ac3", "eac3", "dts", "loas"}
 
 _PAUSING = {"opus", "libopus", "amrnb", "amrwb", "amr_nb", "amr_wb", "speex"}
 """Codecs that may send nothing while nobody speaks."""
-
-_DTYPES = {
-    "u8": np.uint8,
-    "s16": np.int16,
-    "s32": np.int32,
-    "s64": np.int64,
-    "flt": np.float32,
-    "dbl": np.float64,
-}
-"""Type of FFmpeg's samples, by the name of their format without its p for planar."""
 
 _LOST_BEGINNING_S = 10.0
 """An Ogg file that begins later is a piece of a broadcast; one that begins so has lost pages."""
@@ -92,7 +81,7 @@ class FfmpegDecoder:
             AudioDecodeError: It does not open, or has no audio.
             AudioInputError: It has no such track.
         """
-        self._av = _pyav(name)
+        self._av = load(name)
         self._name = name
         self._filter = source if isinstance(source, FrameFilter) else None
         options = dict(options or {})
@@ -182,11 +171,11 @@ class FfmpegDecoder:
             msg = f"{self._name} has no audio in it"
             raise AudioDecodeError(msg)
         if track is None:
-            usual = [s for s in streams if s.disposition & s.disposition.default and _rate(s)]
-            stream = (usual or [s for s in streams if _rate(s)] or streams)[0]
+            usual = [s for s in streams if s.disposition & s.disposition.default and rate(s)]
+            stream = (usual or [s for s in streams if rate(s)] or streams)[0]
         else:
             stream = streams[track - 1]
-        if not _rate(stream):
+        if not rate(stream):
             msg = f"{self._name} has no audio in it that can be decoded"
             raise AudioDecodeError(msg)
         return stream
@@ -198,7 +187,7 @@ class FfmpegDecoder:
             before = line.end_s
             try:
                 yield from self._container.demux(self._stream)
-            except _again(self._av) as error:
+            except temporary(self._av) as error:
                 faults = faults + 1 if line.end_s == before else 1
                 if faults > _MOST_FAULTS:
                     damage.broken = None if isinstance(error, BlockingIOError) else error
@@ -235,7 +224,7 @@ class FfmpegDecoder:
                 stamp_s = float(frame.pts * frame.time_base) - self._base_s
             if damage.is_untold:
                 yield from damage.told(line, has_stamps=stamp_s is not None)
-            yield from line.add(_floats(frame), frame.sample_rate, stamp_s)
+            yield from line.add(floats(frame), frame.sample_rate, stamp_s)
             damage.decoded(packet, frame)
 
     def _stamp_flac(self, packet: Any) -> bool:
@@ -272,43 +261,3 @@ class FfmpegDecoder:
         timed_out = isinstance(error, self._av.error.ExitError | TimeoutError)
         why = f"no answer for {timeout_s:g} s" if timed_out else getattr(error, "strerror", error)
         return f"{self._name} does not open: {why}"
-
-
-def _rate(stream: Any) -> int:
-    """Return the rate in Hz that a track says, 0 if nothing is known of it."""
-    return getattr(stream, "rate", None) or 0  # a codec that FFmpeg has not has none
-
-
-def _again(av: Any) -> tuple[type[Exception], ...]:
-    """Return the errors after which reading may go on."""
-    return av.error.InvalidDataError, av.error.UndefinedError, av.error.BlockingIOError
-
-
-def _floats(frame: Any) -> Frames:
-    """Return a frame as float32 ``[frames, channels]`` in [-1, 1]."""
-    kind, channels, count = frame.format.name, frame.layout.nb_channels, frame.samples
-    dtype = _DTYPES[kind.removesuffix("p")]
-    if channels == 1:
-        samples = np.frombuffer(frame.planes[0], dtype, count)[:, np.newaxis]
-    elif kind.endswith("p"):
-        samples = np.stack([np.frombuffer(plane, dtype, count) for plane in frame.planes], axis=1)
-    else:
-        samples = np.frombuffer(frame.planes[0], dtype, count * channels).reshape(-1, channels)
-    if dtype == np.float32:
-        return samples.copy()  # the frame's memory is the decoder's
-    if dtype == np.float64:
-        with np.errstate(over="ignore"):
-            return samples.astype(np.float32)
-    if dtype == np.uint8:
-        return np.asarray((samples.astype(np.float32) - 128) / 128, np.float32)
-    scale = np.float32(2.0 ** (1 - 8 * samples.dtype.itemsize))
-    return np.asarray(samples.astype(np.float32) * scale, np.float32)
-
-
-def _pyav(name: str) -> Any:
-    try:
-        import av
-    except ImportError as error:
-        msg = f"{name} is in no format that libsndfile reads: pip install 'ser-rt[media]'"
-        raise AudioDecodeError(msg) from error
-    return av

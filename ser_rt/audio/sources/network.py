@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Self
 
 import numpy as np
 
 from ser_rt.audio.block import Decoder, SourceWarning
-from ser_rt.audio.chunk import SILENCE, AudioChunk, AudioSource
+from ser_rt.audio.chunk import SILENCE, AudioChunk
 from ser_rt.audio.converter import BlockConverter, Channel
 from ser_rt.audio.decoding.url import is_live, open_url
 from ser_rt.audio.retry import backoff
+from ser_rt.audio.sources.decoded import DecodedSource
 from ser_rt.classifier import FloatArray
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError, AudioInputError
@@ -31,7 +31,7 @@ class _RepeatedError(AudioDecodeError):
     """What comes was heard before."""
 
 
-class NetworkSource(AudioSource):
+class NetworkSource(DecodedSource):
     """Audio of a URL. It is live where its length is not known.
 
     Raises:
@@ -59,35 +59,15 @@ class NetworkSource(AudioSource):
         self._track, self._channel = track, channel
         self._timeout_s, self._open_stream = timeout_s, open_stream
         self._clock, self._sleep, self._waits = clock, sleep, waits
-        self._decoder: Decoder | None = None
-        self._origin_s = 0.0
+        self._origin_s: float | None = None
         self._next_sample = 0
         self._first: FloatArray = SILENCE
 
-    def __enter__(self) -> Self:
-        """Open the stream."""
-        if self._decoder is None:
-            self._decoder = self._opened()
-            self._origin_s = self._clock()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        """Close the stream."""
-        if self._decoder is not None:
-            self._decoder.close()
-            self._decoder = None
-
-    def __iter__(self) -> Iterator[AudioChunk]:
-        """Yield chunks as they come."""
-        if self._decoder is None:
-            with self:
-                yield from self
-            return
+    def _chunks(self, decoder: Decoder) -> Iterator[AudioChunk]:
         lost_at: float | None = None
-        while self._decoder is not None:
-            decoder = self._decoder
+        while True:
             try:
-                yield from self._checked(self._chunks(decoder, lost_at), decoder)
+                yield from self._checked(self._converted(decoder, lost_at), decoder)
                 if not is_live(self._url, decoder):
                     return
                 why = "it ended"
@@ -104,9 +84,9 @@ class NetworkSource(AudioSource):
             warning = SourceWarning("stream_lost", f"{self._url} is lost: {why}")
             yield AudioChunk(SILENCE, self._next_sample, lost_at, is_live=True, warnings=(warning,))
             decoder.close()
-            self._decoder = self._opened_again()
+            decoder = self._decoder = self._opened_again()
 
-    def _chunks(self, decoder: Decoder, lost_at: float | None) -> Iterator[AudioChunk]:
+    def _converted(self, decoder: Decoder, lost_at: float | None) -> Iterator[AudioChunk]:
         converter = BlockConverter(
             self._sample_rate,
             channel=self._channel,
@@ -134,10 +114,10 @@ class NetworkSource(AudioSource):
 
     def _start(self, lost_at: float | None) -> int:
         """Return the sample at which the stream goes on."""
-        passed = 0
-        if lost_at is not None:
-            passed = round((self._clock() - self._origin_s) * self._sample_rate)
-        return max(self._next_sample, passed)
+        if lost_at is None or self._origin_s is None:
+            return self._next_sample
+        passed_s = self._clock() - self._origin_s
+        return max(self._next_sample, round(passed_s * self._sample_rate))
 
     def _checked(self, chunks: Iterator[AudioChunk], decoder: Decoder) -> Iterator[AudioChunk]:
         """Yield chunks; refuse those that were heard before, as the first ones were."""
@@ -170,22 +150,23 @@ class NetworkSource(AudioSource):
         self._next_sample = chunk.start + len(chunk.samples)
         return chunk
 
-    def _opened(self) -> Decoder:
-        return self._open_stream(
+    def _open(self) -> Decoder:
+        decoder = self._open_stream(
             self._url, self._timeout_s, track=self._track, reconnect=self._reconnect
         )
+        if self._origin_s is None:
+            self._origin_s = self._clock()
+        return decoder
 
-    def _opened_again(self) -> Decoder | None:
-        before = self._clock()
-        for wait_s in self._waits():
-            self._sleep(wait_s)
+    def _opened_again(self) -> Decoder:
+        before, waits = self._clock(), self._waits()
+        while True:
+            self._sleep(next(waits))
             try:
-                return self._opened()
+                decoder = self._open()
             except AudioInputError:
                 raise
             except AudioDecodeError:
                 continue
-            finally:
-                self.waited_s += self._clock() - before
-                before = self._clock()
-        return None
+            self.waited_s += self._clock() - before
+            return decoder
