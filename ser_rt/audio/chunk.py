@@ -1,4 +1,4 @@
-"""Audio as the engine takes it: mono float32 chunks at the model's rate, each knowing its place."""
+"""`AudioChunk`, the input of the engine: mono float32 at the model's rate, with its position."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class AudioChunk:
         is_live: Whether samples came at the pace of the clock, the earlier ones earlier.
         queue_s: Time the samples lay in a queue after they were captured.
         resample_s: Time the samples spent in the resampler after that.
-        warnings: What went wrong before or in this chunk.
-        channel: Which channel it is, from 1, where each is heard by itself; None for their mean.
+        warnings: Faults before or in this chunk.
+        channel: Its number from 1, where each channel is processed alone; None for their mean.
     """
 
     samples: FloatArray
@@ -158,12 +158,12 @@ def _check_values(samples: FloatArray) -> None:
 
 CANCELLING = (
     "the channels cancel each other: one has its wires crossed, and their mean is all but silence; "
-    "name the channel to hear (--channel 1)"
+    "name the channel to use (--channel 1)"
 )
 
 
 class Cancelling:
-    """Notices two channels of which one is the other turned round."""
+    """Detector of two channels of which one is the other inverted."""
 
     _LOUD, _SHARE, _ENOUGH_S = 1e-6, 0.01, 1.0
 
@@ -171,7 +171,7 @@ class Cancelling:
         """Follow audio of a rate in Hz."""
         self._needed = round(self._ENOUGH_S * rate)
 
-    def is_noticed(self, samples: npt.NDArray[Any], mean: FloatArray) -> bool:
+    def is_detected(self, samples: npt.NDArray[Any], mean: FloatArray) -> bool:
         """Return whether there was a second of it, with these samples and their mean."""
         if samples.ndim == 2 and samples.shape[1] == 2 and len(mean):
             scale = 1.0 if samples.dtype.kind == "f" else 1 / 32768
@@ -182,7 +182,7 @@ class Cancelling:
 
 
 class ChunkMaker:
-    """Cuts nothing, loses nothing: samples of any rate and channels in, chunks out.
+    """Converts arrays of any rate and channel count to `AudioChunk`s.
 
     Resampling is soxr's HQ filter with its state kept from call to call, so the chunks put end
     to end are the same samples however the input was cut.
@@ -256,7 +256,7 @@ class ChunkMaker:
         """Convert samples ``[samples]`` or ``[samples, channels]`` as in `mono`."""
         started = self._clock()
         frames = mono(samples, self._channel)
-        if self._cancelling is not None and self._cancelling.is_noticed(samples, frames):
+        if self._cancelling is not None and self._cancelling.is_detected(samples, frames):
             self._cancelling = None
             self.warn("opposite_channels", CANCELLING)
         self._next_frame += len(frames)
@@ -281,8 +281,8 @@ class ChunkMaker:
         captured_at = started - queue_s if captured_at is None else captured_at
         if self._is_live:
             # The filter holds samples back: the last one out was captured before the last one in.
-            heard_s = (self._next_frame - self._first_frame) / self._from_hz
-            held_s = max(0.0, heard_s - (self._next_sample - self._first_sample) / self._to_hz)
+            fed_s = (self._next_frame - self._first_frame) / self._from_hz
+            held_s = max(0.0, fed_s - (self._next_sample - self._first_sample) / self._to_hz)
             captured_at -= held_s
             resample_s += held_s
         warnings, self._warnings = tuple(self._warnings), []

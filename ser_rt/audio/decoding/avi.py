@@ -1,4 +1,4 @@
-"""Lengths of AVI files: their chunks are followed, and what damage takes is known by the header."""
+"""Lengths of AVI files: damaged chunks are found, and the loss is known by the header."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def chunk_bytes(head: bytes) -> int:
 
 
 def stated_s(head: bytes) -> float | None:
-    """Return how long the header says that the first audio track is, None if it does not."""
+    """Return the duration of the first audio track by the header, None if it gives none."""
     at = head.find(b"auds", head.find(b"strh"))
     if not 0 <= at <= len(head) - 36:
         return None

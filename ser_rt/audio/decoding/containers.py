@@ -1,4 +1,4 @@
-"""Lengths of files: where one recording in them ends, and what is cut off."""
+"""Recordings within files: where each of them ends, and whether it is cut off."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CUT_PACKET = SourceWarning("truncated", "it may have been cut off within a pack
 def parts_of(file: Bytes) -> list[Part]:
     """Return the recordings that a file is made of, in order; one at least.
 
-    Of a file that is near, all is read to find them; of another, what its headers point to.
+    Of a file that is near, all is read to find them; of another, the places that headers point to.
     """
     start, parts = _beginning(file), list[Part]()
     while not parts or (start < file.size and sniff(file.at(start, SNIFFED_BYTES))):
@@ -48,7 +48,7 @@ def parts_of(file: Bytes) -> list[Part]:
 
 
 def stated_bytes(head: bytes) -> int | None:
-    """Return how long a file is by what its first bytes say, or None if they do not."""
+    """Return the length of a file by its first bytes, or None if they do not give it."""
     file = Bytes(io.BytesIO(head))
     name = sniff(head)
     if name in CHUNKED or name == "AU":
@@ -65,7 +65,8 @@ def stated_bytes(head: bytes) -> int | None:
 def needs_end(head: bytes) -> bool:
     """Return whether a file that begins so is only decoded when its end is there.
 
-    MP4 may have its index there. The others nobody streams: as a file, their length is checked.
+    MP4 may have its index there. The others are hardly ever streamed; as files, their length is
+    checked.
     """
     name = sniff(head)
     indexes = [at for at in (head.find(b"moov"), head.find(b"moof")) if at >= 0]
@@ -120,7 +121,7 @@ def _flac(file: Bytes, start: int) -> Iterator[Part]:
 
 
 def promised_s(name: str, head: bytes) -> float | None:
-    """Return how many seconds the first bytes of a FLAC or MP3 file promise, if they do."""
+    """Return the duration by the first bytes of a FLAC or MP3 file, if they give it."""
     if name == "MP3":
         return stated_s(head[tag_bytes(head) :])
     if name != "FLAC" or len(head) < 26:
@@ -144,7 +145,7 @@ def _asf(file: Bytes, start: int) -> Iterator[Part]:
 
 
 def _asf_size(head: bytes) -> int | None:
-    """Return the size that an ASF file says it has; a live one does not know."""
+    """Return the size in the header of an ASF file; a live one has none."""
     at = head.find(_ASF_FILE)
     if not 0 <= at <= len(head) - 92 or head[at + 88] & 1:
         return None
@@ -189,4 +190,4 @@ _FINDERS: dict[str, Callable[[Bytes, int], Iterator[Part]]] = {
 _OF_FILES = (CHUNKED - {"WAV"}) | {"WavPack", "TTA", "Monkey's Audio", "Musepack", "TAK"}
 
 POINTED = {*CHUNKED, "AU", "MP4", "ASF or WMA", "AVI"}
-"""Formats whose headers say where they end."""
+"""Formats whose headers give their length."""

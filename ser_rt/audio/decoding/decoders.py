@@ -1,8 +1,8 @@
-"""Opens audio: bytes and a hint in, samples at their true times out, what is missing in words.
+"""Decoders of files and streams: bytes in, blocks of samples at their true times out.
 
-What is heard of a damaged recording is the same however it comes in: everything that can be
+The result of a damaged recording is the same however it comes in: everything that can be
 decoded, at its time; a warning where something was lost in between; an `AudioDecodeError` behind
-the last block, if the end is not there.
+the last block, if the end is missing.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ class StreamDecoder:
     def __init__(
         self, stream: Readable, name: str, *, track: int | None = None, closes: bool = False
     ) -> None:
-        """Wait for the first bytes and open what they are; ``closes`` the stream with this.
+        """Wait for the first bytes and open their format; ``closes`` the stream with this.
 
         Raises:
             AudioDecodeError: They are not audio.
@@ -210,7 +210,7 @@ class StreamDecoder:
         except AudioDecodeError as error:
             if not needs_end(self._bytes.head):
                 raise
-            msg = f"{name} has its index at its end, and cannot be heard as it comes"
+            msg = f"{name} has its index at its end, and cannot be decoded as it comes"
             raise AudioDecodeError(msg) from error
         self.sample_rate: int = self._decoder.sample_rate
         self.is_endless = self._decoder.is_endless
@@ -251,7 +251,7 @@ class StreamDecoder:
             raise problems[0]
 
     def close(self) -> None:
-        """Close the decoder, and the stream if that was asked for."""
+        """Close the decoder, and the stream if it owns that."""
         self._decoder.close()
         close = getattr(self._closes, "close", None)
         if close is not None:
@@ -263,7 +263,7 @@ def _truncated(name: str, end_s: float, recording: Recording) -> AudioDecodeErro
 
 
 class _Prompt:
-    """A buffered file that gives what is there, instead of waiting for all."""
+    """A buffered file that returns the bytes at hand, instead of waiting for all."""
 
     def __init__(self, file: BufferedReader) -> None:
         self._file = file

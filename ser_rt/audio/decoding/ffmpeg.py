@@ -1,4 +1,4 @@
-"""Decodes one recording with FFmpeg (PyAV): any container, a URL, or a stream of bytes."""
+"""`FfmpegDecoder`: one recording of any container, URL or byte stream, decoded with PyAV."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _RELATIVE = {"ogg", "mpegts", "mpeg", "flv", "live_flv", "asf", "rm", "rtsp", "r
 """Containers whose time stamps begin anywhere. Those of all others FFmpeg makes up."""
 
 _STATED = {"ape", "mpc", "mpc8", "tak", "tta", "voc", "wv"}
-"""Containers that say how many samples they have; elsewhere a duration may be a guess."""
+"""Containers that store their number of samples; elsewhere a duration may be a guess."""
 
 _COUNTED = _STATED | {"flac"}
 _RAW = {"mp3", "aac", "amr", "ac3", "eac3", "dts", "loas"}
-"""Codecs without a container: packets are what looks like one."""
+"""Codecs without a container: any bytes that look like a packet are taken for one."""
 
 _PAUSING = {"opus", "libopus", "amrnb", "amrwb", "amr_nb", "amr_wb", "speex"}
-"""Codecs that may send nothing while nobody speaks."""
+"""Codecs that may send nothing in pauses of speech."""
 
 _LOST_BEGINNING_S = 10.0
 """An Ogg file that begins later is a piece of a broadcast; one that begins so has lost pages."""
@@ -51,7 +51,7 @@ class FfmpegDecoder:
     """Open audio.
 
     Attributes:
-        sample_rate: In Hz, as the container says; that of the blocks counts.
+        sample_rate: In Hz, by the container; that of the blocks counts.
         is_endless: Whether its length is not known beforehand.
         tracks: Number of audio tracks.
         end_s: Time behind the last frame, once it is decoded.
@@ -70,10 +70,10 @@ class FfmpegDecoder:
         """Open a URL or a stream of bytes, and find its audio.
 
         Args:
-            source: A URL, or what has the bytes; with ``seek`` if they can be read anywhere.
-            name: What to call it in messages.
+            source: A URL or a stream; with ``seek`` if it can be read in any order.
+            name: Its name in messages.
             track: Which audio track, from 1; None for the one that the container prefers.
-            formats: What FFmpeg may read, as names separated by commas; None for all.
+            formats: Names of the formats allowed, separated by commas; None for all.
             timeout_s: How long to wait for an answer.
             options: More options of FFmpeg's demuxer.
 
@@ -113,12 +113,12 @@ class FfmpegDecoder:
     def blocks(
         self, block_s: float, *, origin_s: float = 0.0, recording: Recording | None = None
     ) -> Iterator[Block]:
-        """Yield blocks of at most ``block_s`` seconds; what could not be decoded is silence.
+        """Yield blocks of at most ``block_s`` seconds; lost packets are silence.
 
         Args:
             block_s: Longest block in seconds.
             origin_s: Where it begins, if it follows another recording.
-            recording: What is known of it, once all is decoded.
+            recording: Facts about it that are known once all is decoded.
 
         Raises:
             AudioDecodeError: Behind the last block, if something is missing.
@@ -128,7 +128,7 @@ class FfmpegDecoder:
         try:
             if self.tracks > 1:
                 number = self._container.streams.audio.index(self._stream) + 1
-                message = f"{self.tracks} audio tracks: {number} is heard; --track has the others"
+                message = f"{self.tracks} audio tracks: {number} is used; --track selects another"
                 yield from line.warn("tracks", message)
             if self._lost_s > SLACK_S:
                 yield from line.warn("gap", f"no audio from 0.00 to {self._lost_s:.2f} s")
@@ -145,7 +145,7 @@ class FfmpegDecoder:
         promised_s = recording.promised_s if recording is not None else None
         promised_s = (promised_s or self._stated_s() or 0.0) + damage.promised_s
         has_stamps = self.format in ("matroska", "flac", "flv", "ogg")
-        got_s = line.end_s - origin_s if has_stamps else line.heard_s
+        got_s = line.end_s - origin_s if has_stamps else line.decoded_s
         slack_s = SLACK_S if self.format == "flac" else LOSSY_SLACK_S
         if promised_s - got_s > slack_s:
             msg = f"{self._name} is truncated at {line.end_s:.2f} s: its header promises "
@@ -153,7 +153,7 @@ class FfmpegDecoder:
         if not promised_s:
             yield from damage.check_end(line)
         elif self.format in _COUNTED and self._container.size > _MOST_TAGS * damage.last_byte:
-            msg = f"{self._name} goes on behind its end at {line.end_s:.2f} s: that is not heard"
+            msg = f"{self._name} goes on behind its end at {line.end_s:.2f} s: that is not decoded"
             raise AudioDecodeError(msg)
 
     def close(self) -> None:
@@ -161,7 +161,7 @@ class FfmpegDecoder:
         self._container.close()
 
     def _chosen(self, track: int | None) -> Any:
-        """Return the audio track to hear."""
+        """Return the audio track to decode."""
         streams = self._container.streams.audio
         self.tracks = len(streams)
         if track is not None and not 1 <= track <= max(1, self.tracks):
@@ -222,8 +222,8 @@ class FfmpegDecoder:
             stamp_s = None
             if self._base_s is not None and frame.pts is not None:
                 stamp_s = float(frame.pts * frame.time_base) - self._base_s
-            if damage.is_untold:
-                yield from damage.told(line, has_stamps=stamp_s is not None)
+            if damage.is_unreported:
+                yield from damage.report(line, has_stamps=stamp_s is not None)
             yield from line.add(floats(frame), frame.sample_rate, stamp_s)
             damage.decoded(packet, frame)
 
@@ -246,7 +246,7 @@ class FfmpegDecoder:
         return True
 
     def _stated_s(self) -> float | None:
-        """Return how long the container says it is, where it does not guess."""
+        """Return the duration by the container, where that is no guess."""
         if self.format in _STATED and self._stream.duration is not None:
             return float(self._stream.duration * self._stream.time_base)
         container = self._container

@@ -1,4 +1,4 @@
-"""What a file or stream is, told by its first bytes."""
+"""`sniff`: the format of a file or stream, by its first bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SNIFFED_BYTES = 4096
 CHUNKED = {"WAV", "RF64", "AIFF", "CAF", "W64"}
 
 SAMPLES = CHUNKED | {"AU"}
-"""What libsndfile reads as fast as anything: samples as they are, or a simple code of them."""
+"""Formats of plain or simply coded samples, which libsndfile reads fastest."""
 
 _MARKS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"fLaC", "FLAC"),
@@ -50,7 +50,7 @@ _TS_PACKET = 188
 
 
 def sniff(head: bytes) -> str | None:
-    """Return the name of the format that begins so; None for what may be anything, as raw samples.
+    """Return the name of the format that begins so; None if it is unknown, as of raw samples.
 
     Args:
         head: The first bytes, `SNIFFED_BYTES` if there are so many.

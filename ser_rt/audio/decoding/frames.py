@@ -1,7 +1,7 @@
 """`FrameFilter`: passes the frames of AAC (ADTS) and AMR on, and counts the bytes between them.
 
-These formats have no container. FFmpeg skips or decodes what is no frame without reporting it, so
-that everything behind would be early or late.
+These formats have no container. FFmpeg skips or decodes other bytes without reporting them, and
+everything behind would be early or late.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def adts_bytes(head: bytes) -> int:
 
 
 def is_pause(frame: bytes) -> bool:
-    """Return whether an AMR frame holds no sound because nobody spoke."""
+    """Return whether an AMR frame stands for a pause in speech."""
     return len(frame) == 1 and frame[0] >> 3 == _NO_DATA
 
 
@@ -68,7 +68,7 @@ def filtered(stream: Readable, head: bytes) -> FrameFilter | None:
 
 
 class FrameFilter:
-    """A stream of frames, with what is between them left out."""
+    """A stream of frames, with the bytes between them left out."""
 
     def __init__(self, stream: Readable, framing: _Framing) -> None:
         """Read the frames of a stream from its beginning."""
@@ -96,7 +96,7 @@ class FrameFilter:
         return lost
 
     def _frames(self) -> Iterator[bytes]:
-        """Yield the whole frames of the buffer; what needs more bytes to be known stays in it."""
+        """Yield the whole frames of the buffer; incomplete ones stay in it."""
         data, at = self._buffer, 0
         while at < len(data):
             if not self._is_synced:

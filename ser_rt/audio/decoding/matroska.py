@@ -11,14 +11,14 @@ EBML = b"\x1a\x45\xdf\xa3"
 SEGMENT = b"\x18\x53\x80\x67"
 CLUSTER = b"\x1f\x43\xb6\x75"
 ELEMENTS = {CLUSTER, b"\xa3", b"\xa0", b"\x1c\x53\xbb\x6b", b"\x12\x54\xc3\x67", b"\xe7", b"\xec"}
-"""Clusters, what is in them, and what may follow them."""
+"""Clusters, their contents, and the elements that may follow them."""
 
 MASTERS = {SEGMENT, CLUSTER}
 """Elements that other elements of these are in."""
 
 _OTHERS = "bf a7 ab af 5854 114d9b74 1549a966 1654ae6b 1043a770 1941a469"
 KNOWN = MASTERS | ELEMENTS | {EBML} | {bytes.fromhex(name) for name in _OTHERS.split()}
-"""All elements that stand in a segment or cluster: what else is there is damage."""
+"""All elements that stand in a segment or cluster: any other one is damage."""
 
 BREAKS_OFF = "it breaks off within a block"
 LOST_BLOCKS = "its last blocks are damaged"
@@ -67,7 +67,7 @@ def _is_beginning(head: bytes) -> bool:
 
 
 def _fault_at_end(file: Bytes, at: int) -> str:
-    """Return what is wrong with the end of a segment of unknown size; empty if nothing is."""
+    """Return the fault at the end of a segment of unknown size; empty if there is none."""
     name = b""
     while at < file.size:
         head = file.at(at, 12)

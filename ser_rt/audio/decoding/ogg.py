@@ -64,7 +64,7 @@ class OggLink:
     def promised_s(self) -> float | None:
         """Seconds up to its last page, if some before it are damaged.
 
-        FFmpeg gives the last page no time of its own: what is lost before it would go unseen.
+        FFmpeg gives the last page no time of its own: a loss before it would go unseen.
         """
         return self._last_s if self._damaged else None
 
@@ -129,7 +129,7 @@ class _Clock:
         self._is_begun = self._is_late = False
 
     def seconds(self, page: bytes) -> float | None:
-        """Return when a page ends, None where nobody says; not in a piece of a broadcast."""
+        """Return when a page ends, None if unknown, as in a piece of a broadcast."""
         count = int.from_bytes(page[6:14], "little", signed=True) - self._skipped
         if self._rate <= 0 or count <= 0:
             return None

@@ -1,4 +1,4 @@
-"""A recording within a file, and what its container says of its length."""
+"""`Part`, a recording within a file, and its length by its container."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ser_rt.audio.block import SourceWarning
 
 
 class Recording(Protocol):
-    """What is known of a recording besides its sound, once that is decoded."""
+    """Facts about a recording besides its sound, known once that is decoded."""
 
     @property
     def promised_s(self) -> float | None:
@@ -23,7 +23,7 @@ class Recording(Protocol):
 
     @property
     def warnings(self) -> tuple[SourceWarning, ...]:
-        """What is odd about it, and no loss as far as can be told."""
+        """Its oddities that are no certain loss."""
         ...
 
 
@@ -34,7 +34,7 @@ class Part:
     Attributes:
         start: Offset of its first byte.
         end: Offset behind its last byte.
-        header: What its first bytes should have been, where they give a wrong length.
+        header: Its corrected first bytes, where those in the file give a wrong length.
         promised_s: As of `Recording`, like the others.
     """
 

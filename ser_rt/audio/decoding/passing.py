@@ -1,4 +1,4 @@
-"""Bytes on their way from a stream to a decoder."""
+"""`Passing`: a stream cut into recordings, on its way to a decoder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ser_rt.errors import AudioDecodeError
 _BLOCK = 1 << 16
 _LONGEST_TAG, _MOST_ZEROS = 1 << 26, 1 << 20
 _LEAST = 16
-"""Bytes from which `watcher` knows what they are."""
+"""Bytes from which `watcher` knows the format."""
 
 
 def first_bytes(read: Callable[[int], bytes]) -> bytes:
@@ -45,7 +45,7 @@ def _more(read: Callable[[int], bytes], data: bytes, count: int) -> bytes:
 
 
 class PutBack:
-    """A stream with what was read of it before it."""
+    """A stream with bytes that were read of it put back in front."""
 
     def __init__(self, head: bytes, stream: Readable) -> None:
         """Give ``head`` first."""
@@ -100,7 +100,7 @@ class Passing:
 
     @property
     def warnings(self) -> tuple[SourceWarning, ...]:
-        """What is odd about it."""
+        """Its oddities that are no certain loss."""
         return () if self._watch is None else self._watch.warnings
 
     def read(self, size: int, /) -> bytes:
@@ -124,7 +124,7 @@ class Passing:
         return data
 
     def peek(self) -> bytes:
-        """Return the next bytes, enough to know what they are, without taking them."""
+        """Return the next bytes, enough to know their format, without taking them."""
         while len(self._next) < _LEAST and (more := self._from_stream(SNIFFED_BYTES)):
             self._next += more
         return self._next
@@ -136,7 +136,7 @@ class Passing:
         return data
 
     def drain(self) -> None:
-        """Read what the decoder has left of the recording."""
+        """Read the rest of the recording, which the decoder has left."""
         while self.read(_BLOCK):
             pass
 

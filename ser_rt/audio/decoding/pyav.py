@@ -21,7 +21,7 @@ _DTYPES = {
 
 
 def rate(stream: Any) -> int:
-    """Return the rate in Hz that a track says, 0 if nothing is known of it."""
+    """Return the rate of a track in Hz, 0 if it is unknown."""
     return getattr(stream, "rate", None) or 0  # a codec that FFmpeg has not has none
 
 

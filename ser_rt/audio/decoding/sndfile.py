@@ -1,4 +1,4 @@
-"""Decodes one recording with libsndfile, where FFmpeg is not installed."""
+"""`SndfileDecoder`: one recording, decoded with libsndfile."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_TAGS = 4096
 
 
 class SndfileDecoder:
-    """Open audio: wav, flac, ogg, aiff, and MP3 that says how long it is.
+    """Open audio: wav, flac, ogg, aiff, and MP3 with its length in it.
 
     Attributes:
         sample_rate: In Hz.
@@ -32,7 +32,7 @@ class SndfileDecoder:
     is_endless = False
 
     def __init__(self, file: FileView | BinaryIO, name: str) -> None:
-        """Open what a view shows, or a whole file.
+        """Open a view, or a whole file.
 
         Raises:
             AudioDecodeError: libsndfile cannot read it, or only by a guess at its length.
@@ -47,7 +47,7 @@ class SndfileDecoder:
             source = file
         else:  # by its number a file is read without Python
             source = file.fileno()
-            os.lseek(source, 0, os.SEEK_SET)  # past what Python has buffered
+            os.lseek(source, 0, os.SEEK_SET)  # past the bytes that Python has buffered
         try:
             self._file = soundfile.SoundFile(source, closefd=False)
         except (soundfile.LibsndfileError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Units of containers: boxes, elements, tags and chunks; each says where the next one begins."""
+"""Units of containers: boxes, elements, tags and chunks, each with the offset of the next."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ser_rt.audio.decoding.matroska import CLUSTER, EBML, ELEMENTS, KNOWN, MASTE
 
 
 class Unit(NamedTuple):
-    """Properties of a unit, by its head.
+    """Properties of a unit, read from its head.
 
     Attributes:
         size: Bytes to the head of the next unit.
@@ -26,7 +26,7 @@ class Unit(NamedTuple):
 
 
 LOST = Unit(0)
-"""What is there is no unit."""
+"""Bytes that are no unit."""
 
 
 def _mp4(head: bytes) -> Unit | None:
@@ -86,7 +86,7 @@ class Structure(NamedTuple):
 
     Attributes:
         unit: Returns the unit that some bytes begin, None if it takes more of them.
-        mark: What a unit behind damage is found by; None if by nothing.
+        mark: Finds a unit behind damage; None if nothing does.
     """
 
     unit: Callable[[bytes], Unit | None]

@@ -1,4 +1,4 @@
-"""Some bytes of a file as a file of their own."""
+"""`FileView`, a part of a file as a file of its own, and `Bytes`, random access to one."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class FileView(io.RawIOBase):
 
 
 class Bytes:
-    """Random access to what is in a file.
+    """Random access to the bytes of a file.
 
     Attributes:
         size: Number of bytes.

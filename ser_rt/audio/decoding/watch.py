@@ -1,7 +1,7 @@
-"""Watchers: follow the structure of a recording as its bytes pass.
+"""Watchers: the structure of a recording, followed as its bytes pass.
 
-What the finders of `containers` see in a file that is there, for one that comes: where the next
-recording begins, what is cut off and what is damaged.
+They find in a stream what `containers` finds in a file: the beginning of the next recording, and
+whether this one is cut off or damaged.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Watcher(Protocol):
 
     @property
     def warnings(self) -> tuple[SourceWarning, ...]:
-        """What is odd about it."""
+        """Its oddities that are no certain loss."""
         ...
 
     def feed(self, data: bytes) -> Cut | None:
@@ -105,7 +105,7 @@ class OggWatcher:
 
 
 class StructureWatcher:
-    """Units of a container; what is between their heads is passed over."""
+    """Units of a container; bytes between their heads are passed over."""
 
     def __init__(self, structure: Structure | None, name: str) -> None:
         """Follow units, or nothing if the format has none."""

@@ -1,4 +1,4 @@
-"""Arrays that a program hands over, of any rate and size."""
+"""`ArraySource`: numpy arrays of any rate and size."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ArraySource(AudioSource):
         rate: float = SAMPLE_RATE,
         channel: Channel = None,
     ) -> None:
-        """Name the arrays, the rate in Hz to convert to, the rate they have, and what to hear."""
+        """Name the arrays, the rate in Hz to convert to, their own rate, and the channel to use."""
         self._arrays, self._rate = arrays, checked_rate(rate)
         self._converter = BlockConverter(sample_rate, channel=channel)
 

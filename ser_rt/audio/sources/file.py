@@ -1,4 +1,4 @@
-"""A recording, as fast as it can be read or at the pace of the clock."""
+"""`FileSource`: a recording, as fast as it can be read or in real time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FileSource(DecodedSource):
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Name the file and what to hear of it.
+        """Set the file, and the track and channel to use.
 
         Args:
             path: The file.
@@ -48,7 +48,7 @@ class FileSource(DecodedSource):
             realtime: Whether to follow the clock.
             track: Which audio track, from 1; None for the one that the container prefers.
             channel: Which channel, from 1; ``"all"`` for each by itself; None for their mean.
-            open_file: What opens it.
+            open_file: Returns its decoder.
             clock: Monotonic time in seconds.
             sleep: Waits for some seconds.
         """

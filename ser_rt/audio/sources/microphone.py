@@ -1,4 +1,4 @@
-"""A microphone that survives a real day: it is watched, and opened again when it is lost."""
+"""`MicrophoneSource`: a microphone that is monitored, and opened again when it is lost."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def _waits() -> Iterator[float]:
 
 
 class MicrophoneSource(AudioSource):
-    """Listens to a device until it is closed.
+    """Captures from a device until it is closed.
 
     PortAudio's thread only copies and queues. When the queue is full its oldest block is dropped
     and counted; the chunks after it keep their place in time, and so do those after the device
-    was lost. The device is asked for the model's rate, and opened at its own if it refuses.
+    was lost. The device is opened at the model's rate, or at its own if it refuses.
 
     Raises:
         DeviceError: No PortAudio, no such device, it does not open, or it is lost and
@@ -61,7 +61,7 @@ class MicrophoneSource(AudioSource):
             device: Its number, or part of its name; None for the default one.
             sample_rate: Rate in Hz to convert to.
             rate: Rate in Hz to open it at; None tries ``sample_rate``, then the device's own.
-            channel: Which channel to hear, from 1; None for the mean of the first two.
+            channel: Which channel to use, from 1; None for the mean of the first two.
             reconnect: Whether to wait for a lost device and open it again.
             driver: The sound system.
             clock: Monotonic time in seconds.
@@ -83,7 +83,7 @@ class MicrophoneSource(AudioSource):
         self.device: Device | None = None
 
     def __enter__(self) -> Self:
-        """Open the device and start listening."""
+        """Open the device and start capturing."""
         if self._capture is None:
             self._closing.clear()
             self._capture = self._open()
@@ -131,26 +131,26 @@ class MicrophoneSource(AudioSource):
         block = self._next_block(capture)
         if block is None:
             return
-        health = capture.health
+        monitor = capture.monitor
         maker = self._maker(capture, block)
         shift, captured_at = 0, block.captured_at
         while block is not None:
             first_frame = block.first_frame + shift
             end_frame = first_frame + len(block.samples)
             if block.has_lost:
-                missing = health.lost_frames(end_frame, block.captured_at)
+                missing = monitor.lost_frames(end_frame, block.captured_at)
                 shift, first_frame, end_frame = (
                     n + missing for n in (shift, first_frame, end_frame)
                 )
             if block.has_lost or first_frame != maker.next_frame:
                 self.dropped_samples += yield from maker.skip_to(first_frame, captured_at)
             samples = _checked(block.samples, maker)
-            for warning in health.feed(samples, end_frame, block.captured_at):
+            for warning in monitor.feed(samples, end_frame, block.captured_at):
                 maker.warn(*warning)
             captured_at = block.captured_at
             queue_s = self._clock() - captured_at
             yield maker.feed(self._mixed(samples), captured_at, queue_s)
-            self.drift_ppm = health.drift_ppm
+            self.drift_ppm = monitor.drift_ppm
             block = self._next_block(capture)
         yield maker.flush(captured_at)
 
@@ -220,7 +220,7 @@ class MicrophoneSource(AudioSource):
 
 
 def _checked(samples: FloatArray, maker: ChunkMaker) -> FloatArray:
-    """Return samples with silence in place of what is no number."""
+    """Return samples with silence in place of NaN and infinity."""
     if not np.isfinite(samples).all():
         maker.warn("bad_samples", "the device delivered samples that are no numbers")
         samples = np.nan_to_num(samples, posinf=0.0, neginf=0.0)

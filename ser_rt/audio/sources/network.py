@@ -1,4 +1,4 @@
-"""Audio by URL: a recording is heard once, a live stream is opened again if it is lost."""
+"""`NetworkSource`: a recording by URL, read once, or a live stream, opened again if lost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _waits() -> Iterator[float]:
 
 
 class _RepeatedError(AudioDecodeError):
-    """What comes was heard before."""
+    """The stream repeats its beginning."""
 
 
 class NetworkSource(DecodedSource):
@@ -54,7 +54,7 @@ class NetworkSource(DecodedSource):
         sleep: Callable[[float], None] = time.sleep,
         waits: Callable[[], Iterator[float]] = _waits,
     ) -> None:
-        """Name the URL, the rate in Hz to convert to, what to hear, and how long to wait."""
+        """Name the URL, the rate in Hz to convert to, track and channel, and how long to wait."""
         self._url, self._sample_rate, self._reconnect = url, sample_rate, reconnect
         self._track, self._channel = track, channel
         self._timeout_s, self._open_stream = timeout_s, open_stream
@@ -120,7 +120,7 @@ class NetworkSource(DecodedSource):
         return max(self._next_sample, round(passed_s * self._sample_rate))
 
     def _checked(self, chunks: Iterator[AudioChunk], decoder: Decoder) -> Iterator[AudioChunk]:
-        """Yield chunks; refuse those that were heard before, as the first ones were."""
+        """Yield chunks; refuse a stream that repeats the first ones."""
         enough = round(COMPARED_S * self._sample_rate)
         is_first, held = self._next_sample == 0, list[AudioChunk]()
         may_repeat = not is_first and not is_live(self._url, decoder) and np.any(self._first)

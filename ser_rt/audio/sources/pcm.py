@@ -46,7 +46,7 @@ class PcmSource(AudioSource):
         encoding: str = "s16le",
         channel: Channel = None,
     ) -> None:
-        """Name the stream, the rate in Hz to convert to, what the bytes are, and what to hear."""
+        """Name the stream, the rate in Hz to convert to, the encoding, and the channel to use."""
         if encoding not in PCM_ENCODINGS:
             msg = f"no encoding {encoding!r}; there are {', '.join(PCM_ENCODINGS)}"
             raise ConfigError(msg)

@@ -1,4 +1,4 @@
-"""Audio that another library's callback hands over, to be heard in another thread."""
+"""`PushSource`: audio pushed by another library's callback, read in another thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POLL_S = 0.25
 class PushSource(AudioSource):
     """A live source with a `push` that never waits: callable from an audio callback.
 
-    At most ``max_blocks`` wait to be heard; beyond that the oldest are dropped and counted, and
+    At most ``max_blocks`` wait to be read; beyond that the oldest are dropped and counted, and
     the others keep their place in time.
 
     Example:
@@ -40,7 +40,7 @@ class PushSource(AudioSource):
         max_blocks: int = MAX_BLOCKS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Set the rate in Hz of what is pushed, and the rate to convert to."""
+        """Set the rate in Hz of pushed samples, and the rate to convert to."""
         self._rate, self._clock = checked_rate(rate), clock
         self._maker = ChunkMaker(rate, sample_rate, is_live=True, clock=clock)
         self._queue = BlockQueue(max_blocks)
@@ -69,7 +69,7 @@ class PushSource(AudioSource):
         self._frames += len(frames)
 
     def end(self) -> None:
-        """Say that nothing more comes; callable from any thread."""
+        """Mark the end of the audio; callable from any thread."""
         self._ended.set()
         self._queue.wake()
 
@@ -82,7 +82,7 @@ class PushSource(AudioSource):
         self.end()
 
     def __iter__(self) -> Iterator[AudioChunk]:
-        """Yield what is pushed, until `end`."""
+        """Yield pushed audio, until `end`."""
         while (block := self._next_block()) is not None:
             if block.first_frame != self._maker.next_frame:
                 skipped = self._maker.skip_to(block.first_frame, block.captured_at)
