@@ -138,7 +138,7 @@ def test_few_modules_lie_flat() -> None:
             {"ser_rt.runtime.backends.onnx_classifier", "ser_rt.runtime.backends.providers"},
         ),
         ("sounddevice", {"ser_rt.audio.sources.portaudio"}),
-        ("av", {"ser_rt.audio.decoding.ffmpeg"}),
+        ("av", {"ser_rt.audio.decoding.pyav"}),
         (
             "rich",
             {"ser_rt.runtime.sinks.live_ui", "ser_rt.batch.progress", "ser_rt.commands.check"},

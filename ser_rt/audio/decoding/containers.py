@@ -7,7 +7,6 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from ser_rt.audio.block import SourceWarning
 from ser_rt.audio.decoding import matroska
 from ser_rt.audio.decoding.avi import avi_parts
 from ser_rt.audio.decoding.chunked import au_part, chunked_part, stated_end
@@ -15,15 +14,13 @@ from ser_rt.audio.decoding.formats import CHUNKED, SNIFFED_BYTES, sniff
 from ser_rt.audio.decoding.matroska import matroska_parts
 from ser_rt.audio.decoding.mp3 import mp3_parts, stated_s, tag_bytes
 from ser_rt.audio.decoding.ogg import ogg_parts
-from ser_rt.audio.decoding.part import CUT_OFF, Part
+from ser_rt.audio.decoding.part import CUT_OFF, CUT_PACKET, Part
+from ser_rt.audio.decoding.units import TS_PACKET, mpeg
 from ser_rt.audio.decoding.view import Bytes
 
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _BLOCK = 1 << 20
-_TS_PACKET = 188
-
-_CUT_PACKET = SourceWarning("truncated", "it may have been cut off within a packet")
 
 
 def parts_of(file: Bytes) -> list[Part]:
@@ -167,8 +164,18 @@ def _flv(file: Bytes, start: int) -> Iterator[Part]:
 
 
 def _ts(file: Bytes, start: int) -> Iterator[Part]:
-    is_cut = (file.size - start) % _TS_PACKET
-    yield Part(start, file.size, warnings=(_CUT_PACKET,) if is_cut else ())
+    is_cut = (file.size - start) % TS_PACKET
+    yield Part(start, file.size, warnings=(CUT_PACKET,) if is_cut else ())
+
+
+def _mpeg(file: Bytes, start: int) -> Iterator[Part]:
+    begin = max(start, file.size - _BLOCK)
+    end = file.at(begin, _BLOCK)
+    at = max(0, end.rfind(b"\0\0\1\xba"))
+    while (unit := mpeg(end[at : at + 14])) is not None and unit.size:
+        at += unit.size
+    is_cut = at > len(end) or (unit is None and at < len(end))
+    yield Part(start, file.size, warnings=(CUT_PACKET,) if is_cut else ())
 
 
 _FINDERS: dict[str, Callable[[Bytes, int], Iterator[Part]]] = {
@@ -182,6 +189,7 @@ _FINDERS: dict[str, Callable[[Bytes, int], Iterator[Part]]] = {
     "AVI": avi_parts,
     "FLV": _flv,
     "MPEG-TS": _ts,
+    "MPEG": _mpeg,
     "MP3": mp3_parts,
     "AMR": _amr,
 }

@@ -74,7 +74,7 @@ class FrameFilter:
         """Read the frames of a stream from its beginning."""
         self._stream, self._framing = stream, framing
         self._buffer = self._ready = b""
-        self._passed = 0
+        self._passed = self._zeros = 0
         self._is_over, self._is_synced, self._is_tag = False, True, False
         self._lost: deque[tuple[int, int]] = deque()
 
@@ -119,8 +119,10 @@ class FrameFilter:
                     at = found
                     continue
                 self._passed += len(data[at:end])
+                self._zeros = 0
                 yield data[at:end]
             self._is_synced = size > 0
+            self._is_tag = data.startswith((b"TAG", b"APETAGEX"), at) and not size
             at = end
         self._buffer = data[at:]
 
@@ -134,9 +136,11 @@ class FrameFilter:
         return not self._passed, size
 
     def _leave_out(self, data: bytes) -> None:
-        self._is_tag |= data[:3] == b"TAG" or data[:8] == b"APETAGEX"
-        if data.strip(b"\0") and not self._is_tag:
-            self._lost.append((self._passed, len(data)))
+        count = 0 if self._is_tag else len(data.rstrip(b"\0"))
+        if count:
+            self._lost.append((self._passed, self._zeros + count))
+            self._zeros = 0
+        self._zeros += len(data) - count
 
     def _is_followed(self, data: bytes, at: int) -> bool:
         """Return whether a frame, a tag or nothing is at an offset, as far as bytes have come."""

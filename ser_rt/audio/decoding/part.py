@@ -53,3 +53,5 @@ LOSSY_SLACK_S = 0.2
 """The same where a codec adds silence of its own at both ends."""
 
 CUT_OFF = "it is shorter than its header says"
+
+CUT_PACKET = SourceWarning("truncated", "it may have been cut off within a packet")

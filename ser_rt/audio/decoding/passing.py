@@ -127,6 +127,8 @@ class Passing:
         """Return the next bytes, enough to know their format, without taking them."""
         while len(self._next) < _LEAST and (more := self._from_stream(SNIFFED_BYTES)):
             self._next += more
+        if self._next[:4] == b".snd" and not any(self._next[8:12]):
+            self._next = self._next[:8] + b"\xff\xff\xff\xff" + self._next[12:]  # of unknown length
         return self._next
 
     def _taken(self, size: int) -> bytes:

@@ -25,6 +25,8 @@ class Unit(NamedTuple):
     has_sound: bool = False
 
 
+_END_CODE, _PACK_CODE, TS_PACKET = 0xB9, 0xBA, 188
+
 LOST = Unit(0)
 """Bytes that are no unit."""
 
@@ -81,6 +83,23 @@ def _avi(head: bytes) -> Unit | None:
     return Unit(chunk_bytes(head), has_sound=head[2:4] == b"wb")
 
 
+def mpeg(head: bytes) -> Unit | None:
+    """Return the pack, packet or end code of an MPEG program stream (ISO/IEC 13818-1, 2.5.3)."""
+    if head[:3] != b"\0\0\1"[: len(head)] or (len(head) > 3 and head[3] < _END_CODE):
+        return LOST
+    if head[3:4] == bytes([_END_CODE]):
+        return Unit(4)
+    if len(head) < 14:
+        return None
+    if head[3] == _PACK_CODE:
+        return Unit(14 + (head[13] & 7) if head[4] >> 6 == 1 else 12)
+    return Unit(6 + int.from_bytes(head[4:6], "big"), has_sound=True)
+
+
+def _mpegts(head: bytes) -> Unit | None:
+    return Unit(TS_PACKET, has_sound=True) if head[0] == 0x47 else LOST
+
+
 class Structure(NamedTuple):
     """Units of a container.
 
@@ -98,5 +117,7 @@ STRUCTURES = {
     "Matroska or WebM": Structure(_matroska, re.compile(re.escape(EBML) + b"|" + CLUSTER)),
     "FLV": Structure(_flv),
     "WAV": Structure(_wav),
+    "MPEG": Structure(mpeg, re.compile(rb"\x00\x00\x01[\xba-\xff]")),
+    "MPEG-TS": Structure(_mpegts, re.compile(rb"\x47(?=.{187}\x47)", re.DOTALL)),
     "AVI": Structure(_avi, re.compile(rb"\d\d(?:wb|d[bc])|idx1")),
 }

@@ -14,10 +14,12 @@ from ser_rt.audio.decoding.chunked import SLACK_BYTES
 from ser_rt.audio.decoding.formats import sniff
 from ser_rt.audio.decoding.matroska import LOST_BLOCKS
 from ser_rt.audio.decoding.ogg import OggLink, page_bytes
-from ser_rt.audio.decoding.part import CUT_OFF
+from ser_rt.audio.decoding.part import CUT_OFF, CUT_PACKET
 from ser_rt.audio.decoding.units import STRUCTURES, Structure, Unit
 
-_LONGEST_HEAD, _LONGEST_MARK = 64, 4
+_LONGEST_HEAD, _LONGEST_MARK = 64, 189
+_STREAMS = ("MPEG", "MPEG-TS")
+"""Formats that recorders may stop anywhere, so that a cut is no certain loss."""
 
 
 class Cut(NamedTuple):
@@ -128,11 +130,14 @@ class StructureWatcher:
         if self._name == "Matroska or WebM" and self._is_lost and self._is_damaged:
             return LOST_BLOCKS
         slack = SLACK_BYTES if self._name == "WAV" else 0
-        return CUT_OFF if self._skip > slack and self._last.has_sound else ""
+        is_cut = self._skip > slack and self._last.has_sound and self._name not in _STREAMS
+        return CUT_OFF if is_cut else ""
 
     @property
     def warnings(self) -> tuple[SourceWarning, ...]:
-        """That chunks are damaged; in other formats time stamps show it."""
+        """That chunks are damaged, or the last packet may be cut off."""
+        if self._name in _STREAMS and (self._skip or self._held):
+            return (CUT_PACKET,)
         return (avi.DAMAGED,) if self._name == "AVI" and self._is_damaged else ()
 
     def feed(self, data: bytes) -> Cut | None:
