@@ -37,7 +37,7 @@ class OggLink:
     def __init__(self) -> None:
         """Begin at the first page."""
         self.breaks_off = False
-        self._has_sound = self._is_ended = False
+        self._has_sound = self._is_ended = self._is_skipping = False
         self._damaged = 0
         self._clock = _Clock(b"")
         self._last_s: float | None = None
@@ -51,14 +51,21 @@ class OggLink:
     def add(self, page: bytes) -> bool:
         """Take a page; return False, and count it, if it is damaged."""
         if not _is_intact(page):
-            self._damaged += 1
+            self.skip(page)
             return False
+        self._is_skipping = False
         if page[5] & _BEGINS:
             self._clock = _Clock(page[_HEAD + page[26] :])
         self._last_s = self._clock.seconds(page) or self._last_s
         self._has_sound |= not page[5] & _BEGINS
         self._is_ended |= bool(page[5] & _ENDS)
         return True
+
+    def skip(self, data: bytes) -> None:
+        """Count a damaged page, once for all of its bytes; zeros and tags at the end are none."""
+        if not self._is_skipping and not self._is_ended and data.strip(b"\0"):
+            self._damaged += 1
+            self._is_skipping = True
 
     @property
     def promised_s(self) -> float | None:
@@ -95,6 +102,7 @@ def ogg_parts(file: Bytes, start: int) -> Iterator[Part]:
         page = file.at(at, _LONGEST_PAGE)
         size = page_bytes(page)
         if page[:4] != b"OggS":
+            link.skip(page)
             at = file.find(b"OggS", at + 1)
             continue
         if size is None:

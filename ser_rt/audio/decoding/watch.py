@@ -89,18 +89,21 @@ class OggWatcher:
         """Take bytes; return where another recording begins in them, if one does."""
         before, held, at = len(self._held), self._held + data, 0
         while (found := held.find(b"OggS", at)) >= 0:
+            self._link.skip(held[at:found])
             at = found
             size = page_bytes(held, at)
             if size is None:
                 break
-            if self._link.is_ended_by(held[at:]):
-                self._held = b""
+            if self._link.is_ended_by(held[at : at + 6]):
+                self._link.breaks_off = False
                 return Cut(max(0, at - before), held[at:before])
             if at + size > len(held):
                 break
             at += size if self._link.add(held[at : at + size]) else 1
         else:
-            at = max(at, len(held) - 3)
+            end = max(at, len(held) - 3)
+            self._link.skip(held[at:end])
+            at = end
         self._held = held[at:]
         self._link.breaks_off = self._held.startswith(b"OggS")
         return None
