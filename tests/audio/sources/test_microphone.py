@@ -97,7 +97,7 @@ def test_a_rate_that_no_device_has_is_an_error() -> None:
         open_mic(FakeDriver(), rate=-5)
 
 
-def test_a_slow_listener_loses_the_oldest_and_is_told() -> None:
+def test_a_slow_reader_loses_the_oldest_and_a_warning_says_so() -> None:
     driver = FakeDriver()
     with open_mic(driver, "headset") as source:
         for i in range(210):  # ten more than the queue holds

@@ -38,8 +38,8 @@ def test_a_recording_is_heard_by_its_url(server: str, write_audio: Callable[...,
     write_audio("a.wav", wave, subtype="FLOAT")
     with NetworkSource(f"{server}/a.wav") as source:
         chunks = list(source)
-    heard = np.concatenate([chunk.samples for chunk in chunks])
-    np.testing.assert_allclose(heard, wave, atol=1e-6)
+    decoded = np.concatenate([chunk.samples for chunk in chunks])
+    np.testing.assert_allclose(decoded, wave, atol=1e-6)
     assert not any(chunk.is_live for chunk in chunks)
 
 
