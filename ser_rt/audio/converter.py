@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 
 from ser_rt.audio.block import Block, Samples
-from ser_rt.audio.chunk import MAX_PEAK, AudioChunk, ChunkMaker
+from ser_rt.audio.chunk import AudioChunk, ChunkMaker
+from ser_rt.audio.samples import MAX_PEAK
 from ser_rt.errors import AudioInputError
 
 ALL_CHANNELS: Literal["all"] = "all"

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ser_rt.audio.chunk import ChunkMaker, mono
+from ser_rt.audio.chunk import ChunkMaker
+from ser_rt.audio.samples import mono
 from ser_rt.errors import AudioInputError
 from tests.conftest import make_wave
 

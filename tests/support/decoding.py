@@ -6,7 +6,8 @@ import io
 from pathlib import Path
 from typing import NamedTuple
 
-from ser_rt.audio.decoding.decoders import FileDecoder, open_stream
+from ser_rt.audio.decoding.decoders import open_stream
+from ser_rt.audio.decoding.file_decoder import FileDecoder
 from ser_rt.audio.sources.file import FileSource
 from ser_rt.errors import AudioDecodeError
 from tests.conftest import RATE

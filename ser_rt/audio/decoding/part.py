@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from ser_rt.audio.block import SourceWarning
+import numpy as np
+
+from ser_rt.audio.block import Block, SourceWarning
+from ser_rt.errors import AudioDecodeError
 
 
 class Recording(Protocol):
@@ -55,3 +59,14 @@ LOSSY_SLACK_S = 0.2
 CUT_OFF = "it is shorter than its header says"
 
 CUT_PACKET = SourceWarning("truncated", "it may have been cut off within a packet")
+
+
+def check_end(
+    recording: Recording, name: str, end_s: float, rate: int, problems: list[AudioDecodeError]
+) -> Iterator[Block]:
+    """Add what is missing of a recording to its problems, or yield a block with its warnings."""
+    if recording.missing and not problems:
+        msg = f"{name} is truncated at {end_s:.2f} s: {recording.missing}"
+        problems.append(AudioDecodeError(msg))
+    elif recording.warnings:
+        yield Block(np.zeros((0, 1), np.float32), rate, end_s, recording.warnings)

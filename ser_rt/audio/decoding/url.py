@@ -9,10 +9,12 @@ from urllib.request import url2pathname
 
 from ser_rt.audio.block import Block, Decoder
 from ser_rt.audio.decoding.containers import POINTED
-from ser_rt.audio.decoding.decoders import FileDecoder, StreamDecoder, open_audio
+from ser_rt.audio.decoding.decoders import open_audio
 from ser_rt.audio.decoding.ffmpeg import FfmpegDecoder
+from ser_rt.audio.decoding.file_decoder import FileDecoder
 from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff
 from ser_rt.audio.decoding.http import HttpFile
+from ser_rt.audio.decoding.stream_decoder import StreamDecoder
 from ser_rt.errors import AudioDecodeError
 
 LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "srt", "udp", "rtp", "mms", "mmsh", "mmst")

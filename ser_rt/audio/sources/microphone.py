@@ -10,8 +10,9 @@ from typing import Self
 import numpy as np
 
 from ser_rt.audio.block import SourceWarning
-from ser_rt.audio.chunk import MAX_PEAK, SILENCE, AudioChunk, AudioSource, ChunkMaker, checked_rate
+from ser_rt.audio.chunk import SILENCE, AudioChunk, AudioSource, ChunkMaker
 from ser_rt.audio.retry import backoff
+from ser_rt.audio.samples import MAX_PEAK, checked_rate
 from ser_rt.audio.sources.block_queue import QueuedBlock
 from ser_rt.audio.sources.capture import Capture, open_capture
 from ser_rt.audio.sources.devices import Device, Driver, find_device

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from ser_rt.audio.chunk import AudioChunk, AudioSource, ChunkMaker, checked_rate, mono
+from ser_rt.audio.chunk import AudioChunk, AudioSource, ChunkMaker
+from ser_rt.audio.samples import checked_rate, mono
 from ser_rt.audio.sources.block_queue import BlockQueue, QueuedBlock
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import AudioInputError

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ser_rt.audio.block import SourceWarning
-from ser_rt.audio.chunk import MAX_CHANNELS, SILENCE, AudioChunk, AudioSource
+from ser_rt.audio.chunk import SILENCE, AudioChunk, AudioSource
 from ser_rt.audio.converter import Channel
+from ser_rt.audio.samples import MAX_CHANNELS
 from ser_rt.audio.sources.pcm import ByteStream, PcmSource
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError

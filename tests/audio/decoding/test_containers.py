@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ser_rt.audio.decoding.decoders import FileDecoder
+from ser_rt.audio.decoding.file_decoder import FileDecoder
 from ser_rt.audio.sources.file import FileSource
 from tests.conftest import RATE
 from tests.support.decoding import FRAME_S, Decoded, decode_file, decode_pipe
