@@ -21,10 +21,13 @@ CONTAINERS = (
 )
 """Formats that hold their own audio: a playlist could name other files and addresses."""
 
-_ABSOLUTE = {"matroska", "mov", "avi", "nut"}
+_ABSOLUTE = {"matroska", "mov", "nut"}
 """Containers whose time stamps count from the start of the recording."""
 
-_RELATIVE = {"ogg", "mpegts", "mpeg", "flv", "live_flv", "asf", "rm", "rtsp", "rtp", "hls", "dash"}
+_RELATIVE = {
+    *("ogg", "mpegts", "mpeg", "flv", "live_flv", "asf", "avi", "rm"),
+    *("rtsp", "rtp", "hls", "dash"),
+}
 """Containers whose time stamps begin anywhere. Those of all others FFmpeg makes up."""
 
 _STATED = {"ape", "mpc", "mpc8", "tak", "tta", "voc", "wv"}
@@ -37,8 +40,9 @@ _RAW = {"mp3", "aac", "amr", "ac3", "eac3", "dts", "loas"}
 _PAUSING = {"opus", "libopus", "amrnb", "amrwb", "amr_nb", "amr_wb", "speex"}
 """Codecs that may send nothing in pauses of speech."""
 
-_LOST_BEGINNING_S = 10.0
-"""An Ogg file that begins later is a piece of a broadcast; one that begins so has lost pages."""
+_LATEST_BEGINNING_S = 10.0
+"""An Ogg file that begins later is a piece of a broadcast, and one that begins earlier has lost
+pages; an AVI file that begins later has a damaged header."""
 
 _MOST_TAGS = 1.25
 """Tags behind the sound are smaller than this share of the file."""
@@ -107,7 +111,7 @@ class FfmpegDecoder:
         self._base_s: float | None = 0.0 if self.format in _ABSOLUTE else None
         if self.format in _RELATIVE:
             self._base_s = (self._container.start_time or 0) / 1e6
-        if self.format == "ogg" and self._base_s is not None and self._base_s < _LOST_BEGINNING_S:
+        if self.format == "ogg" and self._base_s is not None and self._base_s < _LATEST_BEGINNING_S:
             self._lost_s, self._base_s = self._base_s, 0.0
 
     def blocks(
@@ -219,13 +223,21 @@ class FfmpegDecoder:
         for frame in frames:
             if not frame.samples or not frame.sample_rate:
                 continue
-            stamp_s = None
-            if self._base_s is not None and frame.pts is not None:
-                stamp_s = float(frame.pts * frame.time_base) - self._base_s
+            stamp_s = self._stamp_s(frame)
             if damage.is_unreported:
                 yield from damage.report(line, has_stamps=stamp_s is not None)
             yield from line.add(floats(frame), frame.sample_rate, stamp_s)
             damage.decoded(packet, frame)
+
+    def _stamp_s(self, frame: Any) -> float | None:
+        """Return the time of a frame by the container, None if that has none."""
+        if self._base_s is None or frame.pts is None:
+            return None
+        stamp_s = float(frame.pts * frame.time_base) - self._base_s
+        if self.format != "avi":
+            return stamp_s
+        self._base_s = None  # the header gives all times, and may be damaged
+        return stamp_s if stamp_s < _LATEST_BEGINNING_S else None
 
     def _stamp_flac(self, packet: Any) -> bool:
         """Give a packet the time that its frame has: FFmpeg only counts frames.

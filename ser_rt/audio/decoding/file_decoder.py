@@ -7,12 +7,13 @@ from contextlib import suppress
 from importlib.util import find_spec
 from io import BufferedRandom, BufferedReader
 
-from ser_rt.audio.block import Block
+from ser_rt.audio.block import Block, Readable
 from ser_rt.audio.decoding.containers import parts_of
 from ser_rt.audio.decoding.ffmpeg import FfmpegDecoder
 from ser_rt.audio.decoding.formats import SAMPLES, SNIFFED_BYTES, sniff
 from ser_rt.audio.decoding.frames import filtered
 from ser_rt.audio.decoding.part import Part, check_end
+from ser_rt.audio.decoding.passing import PutBack
 from ser_rt.audio.decoding.sndfile import SndfileDecoder
 from ser_rt.audio.decoding.view import Bytes, FileView, Seekable
 from ser_rt.errors import AudioDecodeError, AudioInputError, NoAudioError
@@ -94,7 +95,9 @@ class FileDecoder:
         view.seek(0)
         if has_ffmpeg():
             try:
-                source = filtered(view, head) or view
+                source: Readable = filtered(view, head) or view
+                if format_ == "AVI":  # FFmpeg goes by its index if it can seek, damaged or not
+                    source = PutBack(b"", view)
                 return FfmpegDecoder(source, self._name, track=self._track)
             except AudioDecodeError as error:
                 if part.missing:

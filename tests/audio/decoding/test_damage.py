@@ -54,6 +54,15 @@ def test_chunks_lost_from_avi_are_reported(decode: Decode) -> None:
 
 
 @pytest.mark.parametrize("decode", WAYS)
+def test_times_and_index_of_avi_may_be_damaged(decode: Decode) -> None:
+    data = written("avi")
+    rate = data.find(b"auds") + 20
+    for at in (rate, rate + 4, rate + 8, rate + 12, len(data) - 1_500, len(data) - 2_475):
+        noise = b"\x07\x03\0\x01"
+        assert decode(data[:at] + noise + data[at + 4 :]).end_s == pytest.approx(SECONDS, abs=0.1)
+
+
+@pytest.mark.parametrize("decode", WAYS)
 @pytest.mark.parametrize("name", ["aac", "amr"])
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
 def test_lost_frames_leave_the_rest_in_its_place(decode: Decode, name: str, share: float) -> None:
