@@ -140,7 +140,7 @@ def test_few_modules_lie_flat() -> None:
             {"ser_rt.runtime.backends.ort"},
         ),
         ("sounddevice", {"ser_rt.audio.sources.portaudio"}),
-        ("av", {"ser_rt.audio.decoding.ffmpeg"}),
+        ("av", {"ser_rt.audio.decoding.pyav"}),
         (
             "rich",
             {

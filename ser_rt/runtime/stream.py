@@ -17,8 +17,9 @@ from typing import Any, Self, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from ser_rt.audio.chunk import AudioSource, ChunkMaker, checked_rate
+from ser_rt.audio.chunk import AudioSource, ChunkMaker
 from ser_rt.audio.converter import Channel
+from ser_rt.audio.samples import checked_rate
 from ser_rt.audio.sources import make_source
 from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.classifier import EmotionClassifier

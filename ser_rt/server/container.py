@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from ser_rt.audio.block import Block
-from ser_rt.audio.decoding.decoders import StreamDecoder
 from ser_rt.audio.decoding.formats import sniff
+from ser_rt.audio.decoding.stream_decoder import StreamDecoder
 from ser_rt.errors import AudioDecodeError
 
 FORMATS = ("Ogg", "Matroska or WebM", "MP4")
