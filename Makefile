@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-lowest triton soak lint bench report compare baseline model compact compact-free tune corpus sample clean
+.PHONY: help demo test test-lowest triton soak lint bench docs report compare baseline model compact compact-free tune corpus sample clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -45,6 +45,10 @@ lint: $(VENV)/.dev ## ruff and mypy
 
 bench: $(VENV)/.dev ## run the benchmarks (on an idle machine)
 	@$(PY) -m pytest $(SUITES)
+
+docs: $(VENV)/.dev ## write the API reference into build/api
+	@$(PY) docs/api.py build/api
+	@echo build/api/index.html
 
 report: $(VENV)/.dev ## run the benchmarks; write the README's speed tables and an HTML page
 	@mkdir -p .benchmarks
