@@ -50,10 +50,10 @@ docs: $(VENV)/.dev ## write the API reference into build/api
 	@$(PY) docs/api.py build/api
 	@echo build/api/index.html
 
-report: $(VENV)/.dev ## run the benchmarks; write the README's speed tables and an HTML page
+report: $(VENV)/.dev ## run the benchmarks; write the speed tables of README and docs, and an HTML page
 	@mkdir -p .benchmarks
 	@$(PY) -m pytest $(SUITES) -q --benchmark-json=.benchmarks/suites.json >&2
-	@$(PY) -m benchmarks report .benchmarks/suites.json $(wildcard benchmarks/results/*-peers-*.json) --readme README.md
+	@$(PY) -m benchmarks report .benchmarks/suites.json $(PEERS) --page docs/benchmarks.md --readme README.md
 	@$(PY) -m benchmarks report .benchmarks/suites.json $(wildcard benchmarks/results/*.json) --html .benchmarks/report.html
 
 compare: $(VENV)/.dev ## fail if a hot path has become slower than its baseline
@@ -62,6 +62,7 @@ compare: $(VENV)/.dev ## fail if a hot path has become slower than its baseline
 baseline: $(VENV)/.dev ## measure the baseline of the hot paths again (on an idle machine)
 	@$(PY) -m benchmarks.measure.compare --save
 
+PEERS = $(wildcard benchmarks/results/*-peers-*.json)
 SUITES := benchmarks/suites --benchmark-enable --benchmark-only
 
 TRAIN = $(PY) -m ser_rt.train --manifest "$(CORPUS)/manifest.csv" --split train --skip_bad --resume
