@@ -1,4 +1,4 @@
-# make help says what there is.  make PYTHON=/path/to/python3.12 demo picks the interpreter.
+# make help lists the targets.  make PYTHON=/path/to/python3.12 demo picks the interpreter.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -16,10 +16,10 @@ TYPED := .mypy_cache/installed
 PYTHON ?=
 CORPUS ?=
 
-help: ## what there is
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.runtime ## hear the bundled sample with the bundled model
+demo: $(VENV)/.runtime ## stream the bundled sample through the bundled model
 	@$(VENV)/bin/ser-stream ser_rt/samples/demo.flac --stats
 
 test: $(VENV)/.dev ## run the tests
@@ -32,7 +32,7 @@ test-lowest: $(PY) ## run the tests with the oldest versions that pyproject.toml
 
 triton: $(VENV)/triton ## install a Triton server, for its test
 
-soak: $(VENV)/.dev ## listen for an hour in compressed time, and for fifteen minutes in real time
+soak: $(VENV)/.dev ## stream an hour in compressed time, and fifteen minutes in real time
 	@$(PY) -m pytest -m slow tests/runtime/test_soak.py
 
 lint: $(VENV)/.dev ## ruff and mypy

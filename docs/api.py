@@ -23,6 +23,7 @@ MODULES = (
     *(f"ser_rt.{name}" for name in ("trainer", "inference", "evaluate", "utils")),
     "ser_rt.evaluation.metrics",
     "ser_rt.export.bundle",
+    "ser_rt.testing",
 )
 """What programs import; the rest of the package is described in CONTRIBUTING.md."""
 
