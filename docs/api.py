@@ -32,8 +32,8 @@ def main() -> int:
     """Write the pages into the folder that the command line names."""
     (folder,) = sys.argv[1:]
     warnings.simplefilter("error", UserWarning)
-    # pdoc writes the annotations of a NamedTuple as they stand, and warns of it.
-    warnings.filterwarnings("ignore", "Error parsing type annotation ForwardRef")
+    # pdoc writes annotations of NamedTuples and of inherited fields as they stand, and warns of it.
+    warnings.filterwarnings("ignore", "Error parsing type annotation")
     pdoc.render.configure(docformat="google")
     pdoc.pdoc(*MODULES, output_directory=Path(folder))
     return 0
