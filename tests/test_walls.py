@@ -135,7 +135,7 @@ def test_few_modules_lie_flat() -> None:
     [
         (
             "onnxruntime",
-            {"ser_rt.runtime.backends.onnx_classifier", "ser_rt.runtime.backends.providers"},
+            {"ser_rt.runtime.backends.ort"},
         ),
         ("sounddevice", {"ser_rt.audio.sources.portaudio"}),
         ("av", {"ser_rt.audio.decoding.ffmpeg"}),

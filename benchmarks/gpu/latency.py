@@ -15,7 +15,7 @@ from ser_rt.benchmarks.measure.variant import RATE_HZ, Variant
 from ser_rt.benchmarks.report.summary import spread
 from ser_rt.bundle import Bundle, built_in_bundles, sample_path
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.backends.providers import PROVIDERS, cuda
+from ser_rt.runtime.backends.providers import PROVIDERS, Provider, cuda
 
 if TYPE_CHECKING:
     from ser_rt.benchmarks.gpu.steps import Context
@@ -92,7 +92,7 @@ def _ours(context: Context, audio: FloatArray) -> dict[str, Make]:
 
 def _stream(bundle: Bundle, provider: str, audio: FloatArray, *, reuse: bool) -> Make:
     def make() -> Runner:
-        PROVIDERS[PLAIN] = lambda load: cuda(load)[-1:]
+        PROVIDERS[PLAIN] = Provider(lambda load: cuda(load)[-1:], "gpu")
         classifier = OnnxClassifier(bundle, provider, 1, reuse=reuse, fixed_lengths=True)
         return StreamRunner(Variant("ser-rt"), audio, classifier)
 

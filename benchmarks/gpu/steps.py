@@ -162,7 +162,7 @@ def check_bundles(context: Context, provider: str) -> dict[str, Any]:
     """Run ser-check of every bundle on a provider."""
     from ser_rt.bundle import Bundle
     from ser_rt.errors import SerError
-    from ser_rt.runtime.parity import check
+    from ser_rt.runtime.backends.parity import check
 
     folders = {name: built_in_bundles()[name] for name in BUILT_IN}
     folders |= {f"network-{precision}": context.bundle(precision) for precision in PRECISIONS}

@@ -15,7 +15,8 @@ from ser_rt.audio.chunk import AudioChunk
 from ser_rt.benchmarks.measure.variant import RATE_HZ, Variant
 from ser_rt.benchmarks.measure.worker import Runner, Step
 from ser_rt.errors import ConfigError
-from ser_rt.runtime.settings import make_engine
+from ser_rt.runtime.engine import make_engine
+from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.stream import load, stream
 
 if TYPE_CHECKING:
@@ -68,8 +69,7 @@ class StreamRunner:
         self, variant: Variant, audio: FloatArray, classifier: EmotionClassifier | None = None
     ) -> None:
         classifier = classifier or load_model(variant)
-        self._engine = make_engine(
-            classifier,
+        settings = StreamSettings(
             window_s=variant.window_s,
             hop_s=variant.hop_s,
             min_window_s=variant.window_s,
@@ -78,6 +78,7 @@ class StreamRunner:
             vad=False,
             gate_threshold=0.0,
         )
+        self._engine = make_engine(classifier, settings)
         self._labels = classifier.labels
         self._chunks = endless(audio, round(variant.chunk_s * RATE_HZ))
 

@@ -18,7 +18,8 @@ from ser_rt.benchmarks.measure.variant import RATE_HZ, Variant
 from ser_rt.benchmarks.measure.worker import Step
 from ser_rt.errors import SerError
 from ser_rt.runtime.batcher import Batcher
-from ser_rt.runtime.settings import make_engine
+from ser_rt.runtime.engine import make_engine
+from ser_rt.runtime.settings import StreamSettings
 
 if TYPE_CHECKING:
     from ser_rt.classifier import EmotionClassifier, FloatArray
@@ -86,8 +87,7 @@ class StreamsRunner:
     def _begin(self, model: EmotionClassifier, first_due: float) -> Simulated:
         """Make a stream whose window is full a hop from now, so that nothing is classified yet."""
         variant = self._variant
-        engine = make_engine(
-            model,
+        settings = StreamSettings(
             window_s=variant.window_s,
             hop_s=variant.hop_s,
             min_window_s=variant.window_s,
@@ -95,6 +95,7 @@ class StreamsRunner:
             vad=False,
             gate_threshold=0.0,
         )
+        engine = make_engine(model, settings)
         before = round((variant.window_s - variant.hop_s) * RATE_HZ)
         if before:
             history = looped(self._audio, 0, before)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ser_rt.benchmarks.measure.scheduler import Measurement
-from ser_rt.benchmarks.measure.variant import ON_PROCESSOR, Variant
+from ser_rt.benchmarks.measure.variant import Variant
 from ser_rt.benchmarks.peers.flops import Operations
 
 GEMMS = {
@@ -70,5 +70,5 @@ def put_distances(rows: Iterable[dict[str, Any]], floors: dict[str, Any]) -> Non
     for row in rows:
         of_threads = floors.get("ms", {}).get(str(row["variant"]["threads"]), {})
         least = of_threads.get("int8 hop with reuse")
-        if row["status"] == "ok" and least and row["variant"]["device"] in ON_PROCESSOR:
+        if row["status"] == "ok" and least and Variant(**row["variant"]).is_on_cpu:
             row["floor_distance"] = round(row["cost_ms"]["p50"] / least, 3)

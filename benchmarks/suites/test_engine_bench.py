@@ -12,7 +12,8 @@ import soundfile
 import ser_rt
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.benchmarks.report.targets import Figure, note
-from ser_rt.runtime.settings import make_engine
+from ser_rt.runtime.engine import make_engine
+from ser_rt.runtime.settings import StreamSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,7 @@ def test_engine_overhead(benchmark: BenchmarkFixture, sample: FloatArray) -> Non
     chunks = [AudioChunk(sample[i : i + CHUNK], start=i, captured_at=0.0) for i in starts]
 
     def stream_all() -> int:
-        engine = make_engine(FreeClassifier(), gate_threshold=0.0)
+        engine = make_engine(FreeClassifier(), StreamSettings(gate_threshold=0.0))
         return sum(len(event.to_json()) for event in engine.run(chunks))
 
     assert benchmark(stream_all) > 0

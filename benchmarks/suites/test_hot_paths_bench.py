@@ -17,13 +17,15 @@ from ser_rt.audio.chunk import AudioChunk, ChunkMaker
 from ser_rt.classifier import FloatArray
 from ser_rt.manifest import FeatureReuse
 from ser_rt.runtime.batcher import Batcher
+from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.recognizers.feature_cache import FeatureCache
 from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
 from ser_rt.runtime.recognizers.windower import Windower
-from ser_rt.runtime.settings import make_engine
+from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.smoother import Smoother
-from ser_rt.runtime.vad.silero import SileroVad
+from ser_rt.runtime.vad.base import FrameVad
+from ser_rt.runtime.vad.silero import SileroDetector
 
 RATE_HZ = 16_000
 CHUNK, WINDOW, HOP = RATE_HZ // 10, 3 * RATE_HZ, RATE_HZ // 2
@@ -99,7 +101,8 @@ def test_recognizer(hot: Hot, chunks: list[AudioChunk]) -> None:
 
 def test_engine(hot: Hot, chunks: list[AudioChunk]) -> None:
     def run() -> int:
-        return len(list(make_engine(FreeClassifier(), vad=False, gate_threshold=0.0).run(chunks)))
+        settings = StreamSettings(vad=False, gate_threshold=0.0)
+        return len(list(make_engine(FreeClassifier(), settings).run(chunks)))
 
     assert run() > 50
     hot(run, "interpret")
@@ -133,9 +136,9 @@ def test_speech_gate(hot: Hot, sample: FloatArray) -> None:
     speech = sample[:WINDOW]
 
     def hear() -> float:
-        gate = SileroVad()
-        gate.feed(speech, 0)
-        return gate.heard(0, len(speech)).probability
+        vad = FrameVad(SileroDetector())
+        vad.feed(speech, 0)
+        return vad.speech(0, len(speech)).probability
 
     assert hear() > 0
     hot(hear, "compute")

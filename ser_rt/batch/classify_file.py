@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from ser_rt.audio.sources import make_source
 from ser_rt.batch.remote import FetchError, fetched
 from ser_rt.batch.tables import WindowRows
 from ser_rt.bundle import Bundle
-from ser_rt.commands.build import engine_of
 from ser_rt.errors import (
     AudioDecodeError,
     AudioError,
@@ -27,6 +25,8 @@ from ser_rt.errors import (
 )
 from ser_rt.files.names import printable
 from ser_rt.manifest import MANIFEST_FILE, sha256_of
+from ser_rt.runtime.channels import ChunkEngine, make_engines
+from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.stream import load
 
 ERROR_CODES = {
@@ -52,7 +52,8 @@ class BatchConfig:
         model_sha256: Of the bundle, as `model_hash` gives it.
         provider: Where the model runs.
         threads: Threads of one call.
-        flags: The flags of ``ser-stream`` that say how to hear, and their values.
+        settings: Of the stream of each file.
+        track: Audio track of files that have several; None for the first.
         max_duration_s: Where a file is broken off; None for never.
         stall_s: Seconds after which a process that comes no further is ended.
     """
@@ -61,7 +62,8 @@ class BatchConfig:
     model_sha256: str
     provider: str
     threads: int
-    flags: tuple[tuple[str, Any], ...]
+    settings: StreamSettings
+    track: int | None = None
     max_duration_s: float | None = None
     stall_s: float = 300.0
 
@@ -96,12 +98,11 @@ class FileClassifier:
             ConfigError: A setting is out of range.
         """
         self._job, self._on_progress = job, on_progress
-        self._flags = argparse.Namespace(**dict(job.flags))
         self._classifier = load(job.model, job.provider, job.threads)
         if model_hash(self._classifier.bundle) != job.model_sha256:
             msg = f"the bundle {job.model} here is another than where the run was started; copy it"
             raise BundleInvalidError(msg)
-        engine_of(self._flags, self._classifier, None)  # refuses settings before any file is heard
+        self._engine()  # refuses settings before any file is decoded
 
     @property
     def provider(self) -> str:
@@ -117,7 +118,7 @@ class FileClassifier:
         started, name = time.perf_counter(), printable(path)
         labels = self._classifier.labels
         windows = WindowRows(name, labels)
-        engine = engine_of(self._flags, self._classifier, None)
+        engine = self._engine()
         code = message = local = None
         try:
             with fetched(path) as local:
@@ -126,14 +127,14 @@ class FileClassifier:
                     "file",
                     local,
                     self._classifier.sample_rate,
-                    track=self._flags.track,
-                    channel=self._flags.channel,
+                    track=self._job.track,
+                    channel=self._job.settings.channel,
                 )
                 with source:
                     for event in engine.run(self._limited(source)):
                         windows.add(event)
         except AudioError as error:
-            code, message = _code(error, engine.heard_s), str(error)
+            code, message = _code(error, engine.processed_s), str(error)
         except (BundleError, ConfigError, MissingDependencyError, ProviderError):
             raise
         except Exception as error:  # noqa: BLE001 (a bad file is a row, not an end)
@@ -141,7 +142,7 @@ class FileClassifier:
         if message is not None and local is not None:
             message = printable(" ".join(message.replace(local, name).split()))
         elapsed_s = time.perf_counter() - started
-        file = error_row(name, code, message, engine.heard_s, elapsed_s)
+        file = error_row(name, code, message, engine.processed_s, elapsed_s)
         file |= {"windows": windows.count, "speech_windows": windows.speech_count}
         if windows.count:
             file["speech_share"] = windows.speech_count / windows.count
@@ -151,6 +152,9 @@ class FileClassifier:
             file |= {"emotion": likeliest, "confidence": means[likeliest]}
             file |= {f"p_{label}": mean for label, mean in means.items()}
         return FileResult(path, file, windows.packed())
+
+    def _engine(self) -> ChunkEngine:
+        return make_engines(self._classifier, self._job.settings)
 
     def _limited(self, source: Iterable[AudioChunk]) -> Iterator[AudioChunk]:
         limit_s = self._job.max_duration_s

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 ENGINES = {"local": "ser_rt.batch.local:hear_all", "ray": "ser_rt.batch.on_ray:hear_all"}
 """A generator of what is heard, in any order; loaded when it is used."""
 
-GPU_PROVIDERS = frozenset({"cuda", "tensorrt"})
-"""Where one worker has a device to itself; elsewhere it has a core."""
-
 
 @dataclass(frozen=True)
 class Resources:

@@ -1,17 +1,12 @@
-"""The flags of ``ser-batch``; how to hear has those of ``ser-stream``."""
+"""Flags of ``ser-batch``; those of a stream are shared with ``ser-stream``."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 import ser_rt
 from ser_rt.batch.engines import ENGINES
-from ser_rt.commands.stream_flags import make_parser as make_stream_parser
-
-_OF_STREAMS = {"episodes", "server", "token_file"}
-_NOT_HEARD = {"model", "provider", "threads"}
-_HEARING = ("how to hear", "how to be steady", "how steady to be, and the delay that it adds")
+from ser_rt.runtime.flags import add_model_flags, add_stream_flags
 
 _EPILOG = """\
 examples:
@@ -71,40 +66,9 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="S",
         help="seconds of work that a kill can lose at most (%(default)s)",
     )
-    _add_hearing(parser)
+    add_model_flags(parser.add_argument_group("model"), threads="threads of one worker (1)")
+    add_stream_flags(parser)
     add = parser.add_argument_group("other").add_argument
     add("--quiet", "-q", action="store_true", help="no progress and no summary on standard error")
     add("--version", action="version", version=f"ser-batch {ser_rt.__version__}")
     return parser
-
-
-def hearing_flags(flags: argparse.Namespace) -> dict[str, Any]:
-    """Return every flag of ``ser-stream`` with its value here, be it the default."""
-    return vars(make_stream_parser().parse_args([])) | {
-        dest: getattr(flags, dest) for dest in _hearing_actions()
-    }
-
-
-def hearing_settings(flags: argparse.Namespace) -> dict[str, Any]:
-    """Return the flags that decide what is heard, and their values."""
-    return {dest: getattr(flags, dest) for dest in _hearing_actions() if dest not in _NOT_HEARD}
-
-
-def _add_hearing(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("how to hear, as with ser-stream")
-    for dest, action in _hearing_actions().items():
-        if dest == "threads":
-            group.add_argument("--threads", type=int, metavar="N", help="of one worker (1)")
-        else:
-            group._add_action(action)  # noqa: SLF001 (what argparse does with parents)
-
-
-def _hearing_actions() -> dict[str, argparse.Action]:
-    groups = make_stream_parser()._action_groups  # noqa: SLF001 (argparse has no public list)
-    return {
-        action.dest: action
-        for group in groups
-        if group.title in _HEARING
-        for action in group._group_actions  # noqa: SLF001 (as above)
-        if action.dest not in _OF_STREAMS
-    }

@@ -9,8 +9,9 @@ from concurrent.futures import FIRST_COMPLETED, wait
 
 from ser_rt.batch.classify_file import BatchConfig, FileResult
 from ser_rt.batch.discovery import Item
-from ser_rt.batch.engines import GPU_PROVIDERS, Resources
+from ser_rt.batch.engines import Resources
 from ser_rt.batch.worker import PREFETCH, WorkerProcess
+from ser_rt.runtime.backends.providers import PROVIDERS
 
 
 def hear_all(
@@ -22,7 +23,7 @@ def hear_all(
     try:
         workers.append(WorkerProcess(job, labels))
         provider = workers[0].provider() if job.provider == "auto" else job.provider
-        wanted = resources.workers or (1 if provider in GPU_PROVIDERS else cores())
+        wanted = resources.workers or (1 if PROVIDERS[provider].device == "gpu" else cores())
         workers += [WorkerProcess(job, labels) for _ in range(1, min(wanted, len(items)))]
         while True:
             for _ in range(PREFETCH):

@@ -21,10 +21,11 @@ import pyarrow as pa
 from ser_rt import errors
 from ser_rt.batch.classify_file import BatchConfig, FileResult
 from ser_rt.batch.discovery import Item
-from ser_rt.batch.engines import GPU_PROVIDERS, Resources
+from ser_rt.batch.engines import Resources
 from ser_rt.batch.worker import PREFETCH, WorkerProcess
 from ser_rt.cli.signals import terminable
 from ser_rt.errors import ClusterError, ConfigError, MissingDependencyError, SerError
+from ser_rt.runtime.backends.providers import PROVIDERS
 
 OBJECT_STORE_BYTES = 200_000_000
 """Shared memory of a Ray started here: paths go in and rows come out, never audio."""
@@ -50,7 +51,7 @@ def hear_all(
     """
     ray = _import_ray()
     with connected(ray, resources), terminable():
-        unit = "GPU" if job.provider in GPU_PROVIDERS else "CPU"
+        unit = "GPU" if PROVIDERS[job.provider].device == "gpu" else "CPU"
         size = resources.workers or int(ray.cluster_resources().get(unit, 0))
         if size < 1:
             msg = f"the Ray cluster has no {unit} to run {job.provider} on"

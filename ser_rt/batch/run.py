@@ -10,7 +10,6 @@ from typing import Any
 from ser_rt.batch.classify_file import BatchConfig, model_hash
 from ser_rt.batch.discovery import Corpus, Item, find_inputs
 from ser_rt.batch.engines import Resources, find_engine
-from ser_rt.batch.flags import hearing_flags, hearing_settings
 from ser_rt.batch.identity import Identity
 from ser_rt.batch.output import Output
 from ser_rt.batch.progress import Meter, Shown, say
@@ -19,6 +18,7 @@ from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.cli.process import EXIT_FAILED, EXIT_OK, code_of
 from ser_rt.files.names import printable
 from ser_rt.files.writing import write_json
+from ser_rt.runtime.flags import stream_flags, stream_settings
 
 
 def run_batch(flags: argparse.Namespace) -> int:
@@ -51,12 +51,9 @@ def run_batch(flags: argparse.Namespace) -> int:
 
 def identity_of(flags: argparse.Namespace, bundle: Bundle, corpus: Corpus) -> Identity:
     """Return what decides the rows: the model, how it listens, and the manifest's columns."""
-    settings = hearing_settings(flags) | {"max_duration": flags.max_duration}
-    if settings["window"] is None:
-        settings["window"] = bundle.window_s
-    for name, made_for in (("hop", bundle.hop_s), ("min_window", bundle.min_window_s)):
-        if settings[name] is None:
-            settings[name] = min(made_for, settings["window"])
+    window_s, hop_s, min_window_s = stream_settings(flags).windows_for(bundle)
+    windows = {"window": window_s, "hop": hop_s, "min_window": min_window_s}
+    settings = stream_flags(flags) | windows | {"max_duration": flags.max_duration}
     return Identity(
         model=bundle.name,
         version=bundle.version,
@@ -75,7 +72,8 @@ def job_of(flags: argparse.Namespace, bundle: Bundle) -> BatchConfig:
         model_sha256=model_hash(bundle),
         provider=flags.provider,
         threads=flags.threads or 1,
-        flags=tuple((k, v) for k, v in hearing_flags(flags).items() if k != "files"),
+        settings=stream_settings(flags),
+        track=flags.track,
         max_duration_s=flags.max_duration,
         stall_s=flags.stall_timeout,
     )

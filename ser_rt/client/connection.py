@@ -14,7 +14,7 @@ from ser_rt.client.pump import AsyncSourceReader
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError, MissingDependencyError, ServerError
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.settings import StreamSettings
+from ser_rt.runtime.settings import StreamKeywords, StreamSettings
 from ser_rt.runtime.stream import Audio, as_source
 
 try:
@@ -48,7 +48,7 @@ class _LostError(ServerError):
     """The server may be back later."""
 
 
-class ClientSettings(StreamSettings, total=False):
+class ClientSettings(StreamKeywords, total=False):
     """What `AsyncClient` takes beside the URL."""
 
     token: str | None
@@ -73,7 +73,7 @@ class AsyncClient:
         reconnect: bool = True,
         encoding: str = "pcm_f32le",
         timing: bool = True,
-        **settings: Unpack[StreamSettings],
+        **settings: Unpack[StreamKeywords],
     ) -> None:
         """Name a server; nothing is sent yet.
 
@@ -89,7 +89,11 @@ class AsyncClient:
                 for.
         """
         self._url, self._token, self._reconnect = url, token, reconnect
-        self._encoding, self._timing, self._settings = encoding, timing, settings
+        self._encoding, self._timing, self._settings = (
+            encoding,
+            timing,
+            StreamSettings.of(**settings),
+        )
 
     async def ready(self) -> Ready:
         """Ask what the server is.

@@ -6,8 +6,8 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, cast
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +15,7 @@ from ser_rt.audio.chunk import AudioChunk
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError, ServerError
 from ser_rt.runtime.event import EmotionEvent, latency_ms
-from ser_rt.runtime.hysteresis import HysteresisSettings
-from ser_rt.runtime.settings import StreamSettings, checked_settings
+from ser_rt.runtime.settings import DEFAULTS, StreamSettings
 
 Message = str | bytes
 
@@ -101,7 +100,7 @@ class ClientProtocol:
 
     def __init__(
         self,
-        settings: StreamSettings,
+        settings: StreamSettings = DEFAULTS,
         *,
         encoding: str = "pcm_f32le",
         timing: bool = True,
@@ -115,10 +114,7 @@ class ClientProtocol:
         if encoding not in ENCODERS:
             msg = f"no encoding {encoding!r}; there are {', '.join(ENCODERS)}"
             raise ConfigError(msg)
-        self._settings = dict(checked_settings(settings))
-        if self._settings.get("gate") is not None:
-            msg = "a gate cannot be sent to a server; use vad and gate_threshold"
-            raise ConfigError(msg)
+        self._settings = settings.to_message()
         self._encoding, self._timing, self._clock = encoding, timing, clock
         self._unheard: deque[AudioChunk] = deque()
         self._captured: deque[tuple[int, AudioChunk]] = deque()
@@ -223,9 +219,6 @@ class ClientProtocol:
         yield self._warning("stream_back", message, at_s)
 
     def _config(self, start: int) -> dict[str, Any]:
-        settings = {key: value for key, value in self._settings.items() if value is not None}
-        if isinstance(settings.get("steadiness"), HysteresisSettings):
-            settings["steadiness"] = asdict(cast("HysteresisSettings", settings["steadiness"]))
         return {
             "type": "config",
             "encoding": self._encoding,
@@ -233,7 +226,7 @@ class ClientProtocol:
             "live": self.is_live,
             "timing": self._timing,
             "start_s": start / SAMPLE_RATE,
-            **settings,
+            **self._settings,
         }
 
     def _noted(self, event: EmotionEvent) -> EmotionEvent:
@@ -270,7 +263,6 @@ class ClientProtocol:
 
     def _warning(self, code: str, message: str, at_s: float) -> EmotionEvent:
         seq = self._next_seq()
-        name = self._settings.get("name")
         return EmotionEvent(
             "warning",
             seq,
@@ -278,7 +270,7 @@ class ClientProtocol:
             at_s,
             code=code,
             message=message,
-            source=None if name is None else str(name),
+            source=self._settings.get("name"),
         )
 
     def _next_seq(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Unpack
 
 from ser_rt.audio.chunk import AudioChunk, AudioSource
 from ser_rt.client import Client
@@ -38,25 +37,24 @@ class ServerModel:
             f"{ready.provider}) at {url}"
         )
 
-    def engine(self, *, timing: bool, **settings: Unpack[StreamSettings]) -> RemoteEngine:
-        """Return what hears one stream."""
-        client = AsyncClient(self._url, token=self._token, timing=timing, **settings)
-        return RemoteEngine(client)
+    def engine(self, settings: StreamSettings, *, timing: bool) -> RemoteEngine:
+        """Return the engine of one stream."""
+        client = AsyncClient(self._url, token=self._token)
+        return RemoteEngine(client, ClientProtocol(settings, timing=timing))
 
 
 class RemoteEngine:
     """An `Engine` whose work a server does."""
 
-    def __init__(self, client: AsyncClient) -> None:
-        """Hear one stream with a client."""
-        self._client = client
-        self._talk: ClientProtocol = client.conversation()
+    def __init__(self, client: AsyncClient, conversation: ClientProtocol) -> None:
+        """Stand for one stream of a client."""
+        self._client, self._talk = client, conversation
         self._rest: Iterator[EmotionEvent] = iter(())
         self._source: _Endable | None = None
         self.speech_now = 0.0
 
     @property
-    def heard_s(self) -> float:
+    def processed_s(self) -> float:
         """Seconds of audio sent so far."""
         return self._talk.sent_samples / SAMPLE_RATE
 

@@ -12,7 +12,7 @@ from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.cluster.model import Model
 from ser_rt.cluster.replica import WINDOWS_AT_ONCE, StreamReplica
 from ser_rt.cluster.settings import ClusterSettings
-from ser_rt.server.service import ON_CPU
+from ser_rt.runtime.backends.providers import PROVIDERS
 
 REQUESTS_BESIDES = 16
 """Of a listener: those that ask for its health must have room beside its streams."""
@@ -69,7 +69,7 @@ def listeners(settings: ClusterSettings, models: Application | None) -> Applicat
 def models(settings: ClusterSettings) -> Application:
     """Return the deployment that hears windows."""
     scaling, batching = settings.scaling, settings.batching
-    batch = batching.max_batch or (1 if settings.model.provider in ON_CPU else 16)
+    batch = batching.max_batch or PROVIDERS[settings.model.provider].default_batch
     threads = settings.model.threads or max(1, int(scaling.model_cpus))
     return (
         cast("Deployment", Model)

@@ -14,8 +14,8 @@ from ser_rt.classifier import FloatArray
 from ser_rt.cluster.settings import Batching, ModelSettings
 from ser_rt.errors import SerError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.backends.providers import PROVIDERS
 from ser_rt.runtime.stream import load
-from ser_rt.server.service import ON_CPU
 
 Answer = FloatArray | str
 """Probabilities ``[labels]``, or why there are none."""
@@ -42,7 +42,7 @@ class Model:
             ConfigError: A value is out of range.
         """
         batching = Batching(**user_config)
-        several = 1 if self._model.provider in ON_CPU else 16
+        several = PROVIDERS[self._model.provider].default_batch
         batched: Any = self._batched
         batched.set_max_batch_size(batching.max_batch or several)
         batched.set_batch_wait_timeout_s(batching.max_wait_ms / 1e3)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, fields
 from typing import Any, Self
 
-from ser_rt.batch.engines import GPU_PROVIDERS
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.backends.providers import PROVIDERS
 from ser_rt.server.limits import ServerLimits
@@ -153,7 +152,7 @@ class ClusterSettings:
         """GPUs that a replica of the model reserves."""
         if self.scaling.model_gpus is not None:
             return self.scaling.model_gpus
-        return 1.0 if self.model.provider in GPU_PROVIDERS else 0.0
+        return 1.0 if PROVIDERS[self.model.provider].device == "gpu" else 0.0
 
 
 GROUPS: tuple[type[Any], ...] = (ModelSettings, Batching, Scaling, ReplicaSettings, ServerLimits)

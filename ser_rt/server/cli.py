@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import ser_rt
 from ser_rt.cli.process import run_command
 from ser_rt.errors import ConfigError, MissingDependencyError, OutputError
-from ser_rt.runtime.backends.providers import PROVIDERS
+from ser_rt.runtime.flags import add_model_flags
 from ser_rt.server.limits import ServerLimits
 
 if TYPE_CHECKING:
@@ -46,10 +46,9 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    add = parser.add_argument_group("the model").add_argument
-    add("--model", metavar="PATH", help="folder of a bundle, or name of a built-in one")
-    add("--provider", choices=tuple(PROVIDERS), default="cpu", help="(%(default)s)")
-    add("--threads", type=int, metavar="N", help="threads of one model call")
+    group = parser.add_argument_group("the model")
+    add_model_flags(group)
+    add = group.add_argument
     add("--workers", type=int, metavar="N", help="model calls at once (a core each on a CPU)")
     add("--max-batch", type=int, metavar="N", help="windows of one call (1 on a CPU, else 16)")
     add(

@@ -12,10 +12,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 from referencing import Registry, Resource
 
-from ser_rt.audio.converter import Channel
 from ser_rt.errors import SerError
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.hysteresis import HysteresisSettings
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.server.limits import MAX_CONTROL_BYTES, ServerLimits
 from ser_rt.server.model import ServedModel
@@ -99,15 +97,15 @@ class StreamConfig:
     top_k: int | None = None
     start_s: float = 0.0
     language: str = "en"
-    channel: Channel = None
     track: int | None = None
 
     @classmethod
     def of(cls, message: dict[str, Any]) -> StreamConfig:
         """Read a ``config`` message that has been checked."""
-        settings = {key: message[key] for key in SETTINGS if key in message}
-        if "steadiness" in message:
-            settings["steadiness"] = HysteresisSettings(**message["steadiness"])
+        settings = {key: message[key] for key in (*SETTINGS, "steadiness") if key in message}
+        channel = message.get("channel")
+        if isinstance(channel, float):
+            channel = int(channel)
         own = {key: message[key] for key in cls.__slots__ if key in message}
         # In JSON 2.0 is an integer as well.
         own |= {
@@ -115,9 +113,7 @@ class StreamConfig:
             for key in ("sample_rate", "channels", "top_k", "track")
             if key in own
         }
-        if isinstance(own.get("channel"), float):
-            own["channel"] = int(own["channel"])
-        return cls(settings=cast("StreamSettings", settings), **own)
+        return cls(settings=StreamSettings.of(channel, **settings), **own)
 
 
 @cache
@@ -184,8 +180,7 @@ def ready(
     session: str, model: ServedModel, config: StreamConfig, limits: ServerLimits
 ) -> dict[str, Any]:
     """Return the answer to ``config``."""
-    bundle, wanted = model.bundle, config.settings
-    window_s = wanted.get("window_s") or bundle.window_s
+    bundle = model.bundle
     return {
         "type": "ready",
         "protocol": VERSION,
@@ -195,9 +190,7 @@ def ready(
         "precision": bundle.precision,
         "labels": labels_of(model, config.language),
         "sample_rate": bundle.sample_rate,
-        "window_s": window_s,
-        "hop_s": wanted.get("hop_s") or min(bundle.hop_s, window_s),
-        "min_window_s": wanted.get("min_window_s") or min(bundle.min_window_s, window_s),
+        **config.settings.windows_for(bundle)._asdict(),
         "live": config.live,
         "start_s": config.start_s,
         "limits": {

@@ -15,9 +15,10 @@ import numpy as np
 
 from ser_rt.errors import ConfigError, InferenceError, SerError
 from ser_rt.runtime.backends.onnx_classifier import SMALL_MODEL_PARAMETERS
+from ser_rt.runtime.backends.providers import PROVIDERS
 from ser_rt.runtime.batcher import Batcher
+from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.settings import make_engine
 from ser_rt.server.limits import ServerLimits
 from ser_rt.server.message_queue import MessageQueue
 from ser_rt.server.metrics import Metrics
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from ser_rt.server.session import StreamSession
 
 logger = logging.getLogger(__name__)
-
-ON_CPU = ("cpu", "openvino")
-"""Providers for which a call with several windows takes as long as a call for each."""
 
 SLICE_S = 0.05
 """A worker thread serves one stream at most about this long before the next has its turn."""
@@ -72,12 +70,12 @@ class Service:
         """
         self.model, self.limits, self.clock = model, limits or ServerLimits(), clock
         self.metrics = self.counters(model)
-        on_cpu = model.provider in ON_CPU
+        provider = PROVIDERS[model.provider]
         if max_batch is None:
-            max_batch = 1 if on_cpu else 16
+            max_batch = provider.default_batch
         if workers is None:
             is_small = model.bundle.parameters < SMALL_MODEL_PARAMETERS
-            workers = (os.cpu_count() or 1) if on_cpu and is_small else 1
+            workers = (os.cpu_count() or 1) if provider.device == "cpu" and is_small else 1
         self.batcher = Batcher(
             model,
             max_batch=max_batch,

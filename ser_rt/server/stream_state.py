@@ -10,8 +10,8 @@ from ser_rt.audio.block import Block, SourceWarning
 from ser_rt.audio.converter import BlockConverter
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError
+from ser_rt.runtime.channels import make_engines
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.settings import make_engines
 from ser_rt.runtime.statistics import StreamStatistics, Summary
 from ser_rt.server.audio_decoders import INPUTS, PcmInput
 from ser_rt.server.protocol import ProtocolError, StreamConfig
@@ -44,7 +44,7 @@ class ServerStream:
     @property
     def total_s(self) -> float:
         """Seconds of audio heard so far."""
-        return self._closed_s + self._engine.heard_s
+        return self._closed_s + self._engine.processed_s
 
     @property
     def end_s(self) -> float:
@@ -101,7 +101,7 @@ class ServerStream:
 
     def reset(self) -> None:
         """Forget all audio so far."""
-        self._ledger.close(self._engine.heard_s, 0.0, 0, self._engine.skipped_windows)
+        self._ledger.close(self._engine.processed_s, 0.0, 0, self._engine.skipped_windows)
         self._closed_s, self._skipped = self.total_s, self.skipped_windows
         self._input.close()
         self._begin()
@@ -109,7 +109,7 @@ class ServerStream:
     def summary(self, *, interrupted: bool) -> Summary:
         """Return what it all came to; nothing may follow but `close`."""
         engine = self._engine
-        self._ledger.close(engine.heard_s, 0.0, 0, engine.skipped_windows)
+        self._ledger.close(engine.processed_s, 0.0, 0, engine.skipped_windows)
         return self._ledger.summary(interrupted=interrupted)
 
     def close(self) -> None:
@@ -119,12 +119,10 @@ class ServerStream:
     def _begin(self) -> None:
         self._input = INPUTS[self._config.encoding](self._config)
         config, to_hz = self._config, self._classifier.sample_rate
-        self._engine = make_engines(
-            self._classifier, config.channel, clock=self._clock, **config.settings
-        )
+        self._engine = make_engines(self._classifier, config.settings, clock=self._clock)
         self._converter = BlockConverter(
             to_hz,
-            channel=config.channel,
+            channel=config.settings.channel,
             is_live=config.live,
             repairs=not isinstance(self._input, PcmInput),
             start=round(config.start_s * to_hz),

@@ -16,7 +16,7 @@ from ser_rt.audio.sources.file import FileSource
 from ser_rt.checks import whole_number
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, ClusterError, ConfigError, InferenceError
-from ser_rt.runtime.settings import make_engines
+from ser_rt.runtime.channels import make_engines
 from ser_rt.server.bodies import HOW, is_of_curl, receive, stored
 from ser_rt.server.protocol import (
     SETTINGS,
@@ -112,20 +112,22 @@ class _FileHearing:
     ) -> None:
         self._rate, self._config, self._max_audio_s = classifier.sample_rate, config, max_audio_s
         try:
-            self._engine = make_engines(classifier, config.channel, **config.settings)
+            self._engine = make_engines(classifier, config.settings)
         except ConfigError as error:
             raise ProtocolError(str(error), "bad_request") from error
 
     @property
     def heard_s(self) -> float:
         """Seconds of audio heard."""
-        return self._engine.heard_s
+        return self._engine.processed_s
 
     def events(self, path: Path) -> Iterator[Events]:
         """Yield the events of each piece of a file; if it breaks, first those of what was heard."""
         config = self._config
         try:
-            with FileSource(path, self._rate, track=config.track, channel=config.channel) as source:
+            with FileSource(
+                path, self._rate, track=config.track, channel=config.settings.channel
+            ) as source:
                 for chunk in source:
                     yield list(self._engine.feed(chunk))
                     if self.heard_s > self._max_audio_s:

@@ -175,9 +175,9 @@ def test_another_bundle_than_agreed_is_refused(job: BatchConfig) -> None:
 
 
 def test_bad_settings_are_refused_before_any_file(job: BatchConfig) -> None:
-    flags = tuple((dict(job.flags) | {"hop": 9.0, "window": 3.0}).items())
+    settings = replace(job.settings, hop_s=9.0, window_s=3.0)
     with pytest.raises(ConfigError, match="hop"):
-        FileClassifier(replace(job, flags=flags))
+        FileClassifier(replace(job, settings=settings))
 
 
 def test_the_columns_are_frozen() -> None:

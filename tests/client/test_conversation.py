@@ -40,7 +40,7 @@ def test_a_recording_waits_for_its_results_and_no_longer() -> None:
 
 
 def test_a_chunk_that_is_longer_than_there_is_room_is_waited_for_in_parts() -> None:
-    talk = ClientProtocol({})
+    talk = ClientProtocol()
     list(talk.begin())
     list(talk.send(AudioChunk(np.zeros(130 * RATE + 1, np.float32), 0, 0.0)))
     had_room = talk.has_room
@@ -49,7 +49,7 @@ def test_a_chunk_that_is_longer_than_there_is_room_is_waited_for_in_parts() -> N
 
 
 def test_a_gap_ends_where_live_audio_goes_on() -> None:
-    talk = ClientProtocol({})
+    talk = ClientProtocol()
     talk.is_live = True
     list(talk.begin())
     list(talk.send(AudioChunk(make_wave(1), 0, 0.0, is_live=True)))

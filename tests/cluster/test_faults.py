@@ -104,12 +104,17 @@ def assert_whole(events: list[EmotionEvent], said_s: float) -> None:
             away.append([event.start])
         elif event.code == "stream_back":
             away[-1].append(event.start)
-    late = [event.start for event in events if event.code in ("degraded", "stale")]
+    late = [event.start for event in events if event.code == "stale"]
+    degraded = [event.start for event in events if event.code == "degraded"]
+    recovered = [event.start for event in events if event.code == "recovered"]
     for before, after in pairwise(windows(events)):
         assert after.end > before.end
         if after.start > before.end:
             was_away = any(lost <= before.end and after.start <= back for lost, back in away)
-            was_late = any(before.start <= at <= after.end for at in late)
+            was_late = any(before.start <= at <= after.end for at in late) or any(
+                at <= after.end and not any(at < back <= before.end for back in recovered)
+                for at in degraded
+            )
             assert was_away or was_late, f"{before.end} to {after.start} of {away} is missing"
 
 

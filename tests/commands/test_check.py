@@ -14,8 +14,9 @@ from onnx import numpy_helper
 
 from ser_rt.bundle import Bundle, write_bundle
 from ser_rt.commands.check import main
-from ser_rt.runtime.backends.providers import CPU, CUDA, onnxruntime
-from ser_rt.runtime.parity import PARTS, WHOLE, check
+from ser_rt.runtime.backends.ort import onnxruntime
+from ser_rt.runtime.backends.parity import PARTS, WHOLE, check
+from ser_rt.runtime.backends.providers import CPU, CUDA
 from tests.support.tiny_bundle import (
     LABELS,
     MANIFEST,

@@ -10,8 +10,9 @@ import pytest
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.bundle import Bundle
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.parity import PARTS, check
+from ser_rt.runtime.backends.parity import PARTS, check
 from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
+from ser_rt.runtime.settings import StreamSettings
 from tests.conftest import make_wave
 from tests.export.conftest import Export
 
@@ -24,7 +25,7 @@ def bundle(request: pytest.FixtureRequest, wav2vec2: Path, export_once: Export) 
 def hear(classifier: OnnxClassifier, hop_s: float) -> list[Posterior]:
     wave = make_wave(6.1)
     wave[int(2.2 * 16_000) : int(2.9 * 16_000)] = 0
-    recognizer = WindowedRecognizer(classifier, window_s=2.0, hop_s=hop_s)
+    recognizer = WindowedRecognizer(classifier, StreamSettings(window_s=2.0, hop_s=hop_s))
     posteriors = []
     for start in range(0, len(wave), 1600):
         posteriors += recognizer.feed(AudioChunk(wave[start : start + 1600], start, 0.0))

@@ -8,6 +8,7 @@ from typing import Any
 
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.settings import StreamSettings
 from ser_rt.server.message_queue import AudioMessage, ControlMessage, MessageQueue
 from ser_rt.server.protocol import StreamConfig
 from ser_rt.server.stream_state import ServerStream
@@ -24,7 +25,7 @@ def flat(pieces: Iterator[list[EmotionEvent]]) -> list[EmotionEvent]:
 def test_live_results_that_are_late_are_left_out_but_finals_never(
     classifier: OnnxClassifier,
 ) -> None:
-    config = StreamConfig({"vad": False}, sample_rate=RATE, live=True)
+    config = StreamConfig(StreamSettings(vad=False), sample_rate=RATE, live=True)
     hearing = ServerStream(classifier, config, max_audio_s=60.0)
     assert flat(hearing.feed(pcm(1.2), LONG_AGO)) == []
     assert hearing.skipped_windows == 1
@@ -32,7 +33,7 @@ def test_live_results_that_are_late_are_left_out_but_finals_never(
 
 
 def test_a_gap_may_come_before_any_audio(classifier: OnnxClassifier) -> None:
-    config = StreamConfig({"vad": False}, sample_rate=44_100)
+    config = StreamConfig(StreamSettings(vad=False), sample_rate=44_100)
     hearing = ServerStream(classifier, config, max_audio_s=60.0)
     assert flat(hearing.gap(2.0)) == []
     assert flat(hearing.gap(0.001)) == []

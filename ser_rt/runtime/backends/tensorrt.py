@@ -20,7 +20,7 @@ from ser_rt.constants import SHORTEST_INPUT_S
 from ser_rt.errors import MissingDependencyError, OutputError
 from ser_rt.manifest import MANIFEST_FILE, sha256_of
 from ser_rt.runtime.backends.graphs import MOST_AT_ONCE, Graph, Shape
-from ser_rt.runtime.backends.providers import onnxruntime
+from ser_rt.runtime.backends.ort import onnxruntime
 
 Options = dict[str, str]
 

@@ -14,7 +14,8 @@ from ser_rt.errors import (
     ProviderError,
 )
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.backends.providers import PROVIDERS, onnxruntime
+from ser_rt.runtime.backends.ort import onnxruntime
+from ser_rt.runtime.backends.providers import PROVIDERS
 from tests.conftest import make_wave
 from tests.support.tiny_bundle import LABELS, MANIFEST, build_tiny_bundle, tiny_model
 

@@ -12,7 +12,7 @@ import pytest
 from ser_rt.bundle import Bundle, write_bundle
 from ser_rt.errors import ProviderError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.parity import check
+from ser_rt.runtime.backends.parity import check
 from tests.conftest import make_wave
 from tests.support.tiny_bundle import MANIFEST, build_two_part_bundle
 

@@ -18,7 +18,15 @@ from ser_rt.runtime.backends import session, tensorrt
 from ser_rt.runtime.backends.diagnosis import trouble
 from ser_rt.runtime.backends.graphs import graphs_of
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.backends.providers import CPU, CUDA, PROVIDERS, TENSORRT, Workload, onnxruntime
+from ser_rt.runtime.backends.ort import onnxruntime
+from ser_rt.runtime.backends.providers import (
+    CPU,
+    CUDA,
+    PROVIDERS,
+    TENSORRT,
+    Provider,
+    Workload,
+)
 from tests.support.tiny_bundle import build_tiny_bundle, build_two_part_bundle
 
 
@@ -36,7 +44,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def options_of(name: str, bundle: Bundle, **how: bool) -> list[tuple[str, dict[str, str]]]:
-    execution = PROVIDERS[name](Workload(bundle, **how))[-1]
+    execution = PROVIDERS[name].executions(Workload(bundle, **how))[-1]
     return execution.providers(graphs_of(bundle, None)[0])
 
 
@@ -53,7 +61,7 @@ def test_cuda_searches_long_only_where_lengths_are_fixed(bundle: Bundle) -> None
 
 
 def test_cuda_captures_graphs_where_it_can(bundle: Bundle) -> None:
-    first, second = PROVIDERS["cuda"](Workload(bundle))
+    first, second = PROVIDERS["cuda"].executions(Workload(bundle))
     ((_, options),) = first.providers(graphs_of(bundle, None)[0])
     assert (first.captures, second.captures) == (True, False)
     assert options["enable_cuda_graph"] == "1"
@@ -79,7 +87,7 @@ def test_each_part_has_the_shapes_that_a_stream_asks_of_it(bundle: Bundle) -> No
         (1, 149, 512),
         (8, 149, 512),
     )
-    (execution,) = PROVIDERS["tensorrt"](Workload(bundle))
+    (execution,) = PROVIDERS["tensorrt"].executions(Workload(bundle))
     options = dict(execution.providers(encoder))[TENSORRT]
     assert options["trt_profile_opt_shapes"] == "features:1x149x512"
     assert options["trt_engine_cache_prefix"] == "encoder"
@@ -140,9 +148,9 @@ def test_an_attempt_that_fails_leaves_no_empty_cache(
 def test_shapes_that_were_not_compiled_for_are_refused(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (cpu,) = PROVIDERS["cpu"](Workload(Bundle.load(tiny_bundle)))
+    (cpu,) = PROVIDERS["cpu"].executions(Workload(Bundle.load(tiny_bundle)))
     limited = [type(cpu)(**{**vars(cpu), "limits_shapes": True})]
-    monkeypatch.setitem(PROVIDERS, "cpu", lambda _: limited)
+    monkeypatch.setitem(PROVIDERS, "cpu", Provider(lambda _: limited, "cpu"))
     classifier = OnnxClassifier(Bundle.load(tiny_bundle))
     assert classifier(np.zeros((8, 48_000), np.float32)).shape == (8, 6)
     for shape in ((1, 48_001), (9, 48_000), (1, 3999)):
