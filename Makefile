@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-lowest triton soak lint bench docs report compare baseline model compact compact-free tune corpus sample clean
+.PHONY: help demo test test-lowest triton soak lint bench report compare baseline model compact compact-free tune corpus sample clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -32,7 +32,7 @@ test-lowest: $(PY) ## run the tests with the oldest versions that pyproject.toml
 
 triton: $(VENV)/triton ## install a Triton server, for its test
 
-soak: $(VENV)/.dev ## stream an hour in compressed time, and fifteen minutes in real time
+soak: $(VENV)/.dev ## stream for an hour in compressed time, and for fifteen minutes in real time
 	@$(PY) -m pytest -m slow tests/runtime/test_soak.py
 
 lint: $(VENV)/.dev ## ruff and mypy
@@ -46,6 +46,8 @@ lint: $(VENV)/.dev ## ruff and mypy
 bench: $(VENV)/.dev ## run the benchmarks (on an idle machine)
 	@$(PY) -m pytest $(SUITES)
 
+# There is a folder of that name.
+.PHONY: docs
 docs: $(VENV)/.dev ## write the API reference into build/api
 	@$(PY) docs/api.py build/api
 	@echo build/api/index.html

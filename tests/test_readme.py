@@ -14,9 +14,9 @@ import pytest
 import soundfile
 
 import ser_rt
+from ser_rt import testing
 from ser_rt.bundle import built_in_bundles, sample_path
 from tests.support.source_tree import ROOT
-from tests.support.tiny_bundle import build_tiny_bundle
 from tests.test_packaging import PROJECT
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def test_the_event_shown_is_an_event(tmp_path: Path) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     found = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     shown = [json.loads(line) for block in found for line in block.splitlines()]
-    model = build_tiny_bundle(tmp_path / "tiny")
+    model = testing.tiny_bundle(tmp_path / "tiny")
     real = next(ser_rt.stream(sample_path(), model=model)).to_dict()
     for event in shown:
         assert list(event) == list(real)

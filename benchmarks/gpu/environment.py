@@ -1,4 +1,4 @@
-"""What a GPU machine is, and what its GPU can do at most."""
+"""Description of a GPU machine, and the peak rates of its GPU."""
 
 from __future__ import annotations
 

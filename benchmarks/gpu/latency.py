@@ -1,4 +1,4 @@
-"""What a hop costs at batch 1: ser-rt's streams and PyTorch's ways, in turns in one process."""
+"""Cost of a hop at batch 1: ser-rt's streams and PyTorch's modes, interleaved in one process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ser_rt.runtime.backends.providers import PROVIDERS, Provider, cuda
 
 if TYPE_CHECKING:
     from ser_rt.benchmarks.gpu.steps import Context
-    from ser_rt.benchmarks.measure.worker import Runner, Step
+    from ser_rt.benchmarks.measure.steps import Runner, Step
     from ser_rt.classifier import FloatArray
 
 Make = Callable[[], "Runner"]

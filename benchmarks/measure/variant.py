@@ -13,7 +13,7 @@ RATE_HZ = 16_000
 
 @dataclass(frozen=True)
 class Variant:
-    """What a worker loads and runs.
+    """One model and the way to run it.
 
     Attributes:
         runner: A name in `runners.RUNNERS`.

@@ -21,7 +21,7 @@ GEMMS = {
 
 
 def gemm_variants(threads: Iterable[int]) -> list[Variant]:
-    """Return what measures the machine's rates, in the run whose results it judges."""
+    """Return the variants that measure the machine's rates, in the same run as the others."""
     return [
         Variant(name, precision=precision, threads=count, label=f"{name}, {count} threads")
         for count in threads
@@ -66,7 +66,7 @@ def floor(
 
 
 def put_distances(rows: Iterable[dict[str, Any]], floors: dict[str, Any]) -> None:
-    """Say on each row of a hop how many times the int8 floor with reuse it costs."""
+    """Add to each row of a hop its cost as a multiple of the int8 floor with reuse."""
     for row in rows:
         of_threads = floors.get("ms", {}).get(str(row["variant"]["threads"]), {})
         least = of_threads.get("int8 hop with reuse")

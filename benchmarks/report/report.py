@@ -22,7 +22,7 @@ REGION = re.compile(r"(<!-- speed:begin -->\n).*(<!-- speed:end -->)", re.DOTALL
 def write_reports(
     flags: argparse.Namespace, documents: Sequence[dict[str, Any]], report: Callable[[str], None]
 ) -> None:
-    """Write what was asked for; without any of it, print the tables.
+    """Write the requested reports; without any, print the tables.
 
     Raises:
         DataError: the page has no place for the tables, or a README's is not among the results.
@@ -74,7 +74,7 @@ def _accuracy(documents: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def stamp_of(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of a document that says where and when."""
+    """Return the part of a document that has machine and date."""
     found: dict[str, Any] = document["machine_info"]["ser_rt"] if is_suite(document) else document
     return found
 

@@ -15,7 +15,7 @@ import numpy as np
 from ser_rt.audio.chunk import SILENCE
 from ser_rt.audio.sources.file import FileSource
 from ser_rt.constants import SAMPLE_RATE
-from ser_rt.errors import AudioDecodeError, MissingDependencyError
+from ser_rt.errors import AudioDecodeError, requires
 from ser_rt.files.names import printable
 
 if TYPE_CHECKING:
@@ -98,11 +98,8 @@ def check_speech(samples: FloatArray, path: str | Path, sample_rate: int = SAMPL
 
 def trim_silence(samples: FloatArray, sample_rate: int, depth_db: float = 40.0) -> FloatArray:
     """Cut from both ends what is `depth_db` below the loudest 20 ms; silence comes back whole."""
-    try:
+    with requires("librosa", "train"):
         from librosa.effects import trim
-    except ImportError as error:
-        msg = "trimming silence needs librosa: pip install 'ser-rt[train]', or trim=False"
-        raise MissingDependencyError(msg) from error
     width = max(1, round(_TRIM_WINDOW_S * sample_rate))
     trimmed, _ = trim(samples, top_db=depth_db, frame_length=width, hop_length=width)
     return np.asarray(trimmed, np.float32)
@@ -114,11 +111,8 @@ def reduce_noise(samples: FloatArray, strength: float = 1.5, floor: float = 0.1)
     Boll: Suppression of acoustic noise in speech using spectral subtraction, IEEE Trans. ASSP
     27(2), 1979. A band is never turned down below `floor`, which keeps musical noise away.
     """
-    try:
+    with requires("scipy", "train"):
         from scipy.signal import istft, stft
-    except ImportError as error:
-        msg = "noise reduction needs scipy: pip install 'ser-rt[train]'"
-        raise MissingDependencyError(msg) from error
     if len(samples) < _GATE_WINDOW:
         return samples
     _, _, spectrum = stft(samples, nperseg=_GATE_WINDOW)

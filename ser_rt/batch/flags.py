@@ -16,8 +16,8 @@ examples:
 
 OUT gets windows/ and files/, both Parquet, and summary.json; docs/batch.md has the columns. A run
 that was stopped or killed goes on where it was when it is started again. A file that cannot be
-heard is a row with an error. The exit code is 0; 1 if the run failed, or no file at all could be
-heard; 2 if the command makes no sense; 130 after Ctrl-C, 143 after SIGTERM,
+decoded is a row with an error. The exit code is 0; 1 if the run failed, or no file at all could be
+decoded; 2 for a wrong command line; 130 after Ctrl-C, 143 after SIGTERM,
 129 after SIGHUP.
 """
 
@@ -26,12 +26,12 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of ``ser-batch``."""
     parser = argparse.ArgumentParser(
         prog="ser-batch",
-        description="Hear emotion in a corpus of recordings, into Parquet.",
+        description="Classify emotion in a corpus of recordings, into Parquet.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    add = parser.add_argument_group("what to hear, and where to write").add_argument
+    add = parser.add_argument_group("inputs and output").add_argument
     add(
         "inputs",
         nargs="+",
@@ -46,14 +46,14 @@ def make_parser() -> argparse.ArgumentParser:
         help="folder to write, or to go on with",
     )
     add("--overwrite", action="store_true", help="discard what --out holds and begin again")
-    add("--retry-errors", action="store_true", help="hear again what had an error")
+    add("--retry-errors", action="store_true", help="classify files with errors again")
     add("--max-duration", type=float, metavar="S", help="longer files are errors from there on")
     add(
         "--stall-timeout",
         type=float,
         default=300.0,
         metavar="S",
-        help="a file that stands still for so long is given up (%(default)g)",
+        help="seconds without progress after which a file is given up (%(default)g)",
     )
     add = parser.add_argument_group("where to run").add_argument
     add("--engine", choices=tuple(ENGINES), default="local", help="(%(default)s)")

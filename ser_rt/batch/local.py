@@ -1,4 +1,4 @@
-"""The engine that needs nothing: a process for each core of this machine, or one for its GPU."""
+"""The engine for this machine: a process for each core, or one for its GPU."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ser_rt.batch.worker import PREFETCH, WorkerProcess
 from ser_rt.runtime.backends.providers import PROVIDERS
 
 
-def hear_all(
+def classify_all(
     items: Sequence[Item], job: BatchConfig, labels: tuple[str, ...], resources: Resources
 ) -> Generator[FileResult, None, None]:
-    """Yield what is heard in each file, as it comes; closing the generator ends the processes."""
+    """Yield the result of each file, as files are finished; closing it ends the processes."""
     waiting = deque(item.path for item in items)
     workers: list[WorkerProcess] = []
     try:
@@ -37,9 +37,9 @@ def hear_all(
             wait([worker.next for worker in busy], return_when=FIRST_COMPLETED)
             for worker in busy:
                 if worker.next.done():
-                    heard = worker.take()
-                    if heard is not None:
-                        yield heard
+                    result = worker.take()
+                    if result is not None:
+                        yield result
     finally:
         for worker in workers:
             worker.kill()

@@ -15,6 +15,7 @@ import pytest
 from websockets.sync.client import connect
 
 import ser_rt
+from ser_rt import testing
 from ser_rt.audio.chunk import AudioChunk, AudioSource
 from ser_rt.client import AsyncClient, Client
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
@@ -22,7 +23,6 @@ from ser_rt.runtime.event import EmotionEvent
 from tests.cluster.conftest import Cluster
 from tests.conftest import RATE, make_wave
 from tests.server.conftest import CONFIG, pcm, receive, rest
-from tests.support.tiny_bundle import build_tiny_bundle
 from tests.support.waiting import wait_until
 
 # Ray's own, from inside its packages.
@@ -168,7 +168,7 @@ def test_an_update_to_another_model_drops_no_stream(
     cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     before = {process.pid for process in cluster.replicas("Listener")}
-    newer = build_tiny_bundle(tmp_path_factory.mktemp("newer") / "tiny", version="2.0")
+    newer = testing.tiny_bundle(tmp_path_factory.mktemp("newer") / "tiny", version="2.0")
 
     def meanwhile(heard: Streams) -> None:
         each_has(heard, 3)

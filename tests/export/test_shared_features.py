@@ -22,7 +22,7 @@ def bundle(request: pytest.FixtureRequest, wav2vec2: Path, export_once: Export) 
     return Bundle.load(export_once(wav2vec2, precision=request.param))
 
 
-def hear(classifier: OnnxClassifier, hop_s: float) -> list[Posterior]:
+def classify(classifier: OnnxClassifier, hop_s: float) -> list[Posterior]:
     wave = make_wave(6.1)
     wave[int(2.2 * 16_000) : int(2.9 * 16_000)] = 0
     recognizer = WindowedRecognizer(classifier, StreamSettings(window_s=2.0, hop_s=hop_s))
@@ -33,13 +33,13 @@ def hear(classifier: OnnxClassifier, hop_s: float) -> list[Posterior]:
 
 
 @pytest.mark.parametrize("hop_s", [0.5, 0.33])
-def test_a_stream_that_shares_features_hears_what_whole_windows_say(
+def test_a_stream_that_shares_features_agrees_with_whole_windows(
     bundle: Bundle, hop_s: float
 ) -> None:
     parts, whole = OnnxClassifier(bundle), OnnxClassifier(bundle, reuse=False)
     assert parts.feature_reuse is not None
     shared, plain = (
-        np.array([p.probabilities for p in hear(model, hop_s)]) for model in (parts, whole)
+        np.array([p.probabilities for p in classify(model, hop_s)]) for model in (parts, whole)
     )
     assert np.ptp(plain, axis=0).max() > 0.01
     limit = 1e-4 if bundle.precision == "fp32" else 0.05

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ser_rt.errors import MissingDependencyError
+from ser_rt.errors import requires
 
 
 def onnxruntime() -> Any:
-    """Return the module onnxruntime.
+    """Return the module `onnxruntime`.
 
     Raises:
         MissingDependencyError: It is not installed, or does not load.
     """
-    try:
+    with requires("onnxruntime", "cpu", "gpu"):
         import onnxruntime as module
-    except ImportError as error:
-        msg = f"onnxruntime does not load ({error}): pip install 'ser-rt[cpu]' or 'ser-rt[gpu]'"
-        raise MissingDependencyError(msg) from error
     return module

@@ -107,7 +107,7 @@ def check(
         bundle.name,
         bundle.version,
         bundle.precision,
-        len(bundle.manifest["files"]),
+        len(bundle.files),
         len(audio),
         tuple(rows),
     )

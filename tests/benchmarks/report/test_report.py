@@ -92,15 +92,15 @@ def test_one_page_holds_tables_and_plots_and_needs_nothing_beside_it(tmp_path: P
 
 
 def test_accuracy_is_drawn_over_latency_where_both_are_known(tmp_path: Path) -> None:
-    heard: dict[str, Any] = {
+    compared: dict[str, Any] = {
         "variant": {"model": "mine", "label": "mine"},
         "status": "ok",
         "problem": "",
     }
-    heard |= {"agreement": {"labels": 0.99, "with": "other", "windows": 3}, "uar": 0.5}
+    compared |= {"agreement": {"labels": 0.99, "with": "other", "windows": 3}, "uar": 0.5}
     results = [
         write(tmp_path / "a.json", document("latency", [row("ser-rt mine", 10.0)])),
-        write(tmp_path / "b.json", document("agreement", [heard], clips=3)),
+        write(tmp_path / "b.json", document("agreement", [compared], clips=3)),
     ]
     assert main(["report", *results, "--html", str(tmp_path / "page.html")]) == 0
     assert "<h2>Accuracy against latency</h2>" in (tmp_path / "page.html").read_text()
@@ -121,16 +121,16 @@ def test_only_what_is_between_the_marks_of_a_page_is_rewritten(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "word"),
     [("{}", "is no result"), ("[1]", "is no result"), ("{", "cannot read")],
 )
 def test_what_is_no_result_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, said: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, word: str
 ) -> None:
     path = tmp_path / "x.json"
     path.write_text(content)
     assert main(["report", str(path)]) == 1
-    assert said in capsys.readouterr().err
+    assert word in capsys.readouterr().err
 
 
 def test_a_page_without_marks_is_refused(

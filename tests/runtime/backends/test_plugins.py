@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ser_rt import testing
 from ser_rt.bundle import Bundle
 from ser_rt.errors import ProviderError
 from ser_rt.runtime.backends import plugins, tensorrt
@@ -19,7 +20,6 @@ from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.backends.ort import onnxruntime
 from ser_rt.runtime.backends.plugins import RTX, WEBGPU, Plugin, devices, named
 from ser_rt.runtime.backends.providers import PROVIDERS, Provider, Workload
-from tests.support.tiny_bundle import build_tiny_bundle
 
 FAKE = Plugin("fake", "fake_plugin", "FakeExecutionProvider", "it needs a fake card")
 
@@ -135,7 +135,7 @@ def test_the_real_package_finds_a_device_or_says_why(plugin: Plugin, tiny_bundle
 
 @pytest.mark.parametrize("name", ["tensorrt-rtx", "webgpu"])
 def test_int8_is_refused(tmp_path: Path, name: str) -> None:
-    int8 = Bundle.load(build_tiny_bundle(tmp_path / "int8", precision="int8"))
+    int8 = Bundle.load(testing.tiny_bundle(tmp_path / "int8", precision="int8"))
     with pytest.raises(ProviderError, match=f"--precision fp16 for {name}"):
         OnnxClassifier(int8, name)
 

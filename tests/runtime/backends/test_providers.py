@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ser_rt import testing
 from ser_rt.bundle import Bundle
 from ser_rt.errors import AudioInputError, OutputError, ProviderError
 from ser_rt.manifest import FeatureReuse
@@ -27,7 +28,7 @@ from ser_rt.runtime.backends.providers import (
     Provider,
     Workload,
 )
-from tests.support.tiny_bundle import build_tiny_bundle, build_two_part_bundle
+from tests.support.two_part_bundle import build_two_part_bundle
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_each_part_has_the_shapes_that_a_stream_asks_of_it(bundle: Bundle) -> No
 
 
 def test_fp16_is_told_to_tensorrt(tmp_path: Path) -> None:
-    half = Bundle.load(build_tiny_bundle(tmp_path / "half", precision="fp16"))
+    half = Bundle.load(testing.tiny_bundle(tmp_path / "half", precision="fp16"))
     options = dict(options_of("tensorrt", half))[TENSORRT]
     assert options["trt_fp16_enable"] == options["trt_layer_norm_fp32_fallback"] == "1"
 
@@ -104,7 +105,7 @@ def test_an_engine_is_kept_for_one_machine_and_one_network(
 ) -> None:
     here = tensorrt.cache_folder(bundle)
     assert here == tensorrt.cache_folder(bundle)
-    other = Bundle.load(build_tiny_bundle(tmp_path / "other", version="2.0"))
+    other = Bundle.load(testing.tiny_bundle(tmp_path / "other", version="2.0"))
     folders = {here, tensorrt.cache_folder(other)}
     monkeypatch.setattr(tensorrt, "tensorrt_version", lambda: "101400")
     folders.add(tensorrt.cache_folder(bundle))
@@ -160,7 +161,7 @@ def test_shapes_that_were_not_compiled_for_are_refused(
 
 @pytest.mark.parametrize("name", ["cuda", "tensorrt"])
 def test_int8_is_for_the_cpu(tmp_path: Path, name: str) -> None:
-    int8 = Bundle.load(build_tiny_bundle(tmp_path / "int8", precision="int8"))
+    int8 = Bundle.load(testing.tiny_bundle(tmp_path / "int8", precision="int8"))
     with pytest.raises(ProviderError, match=f"--precision fp16 for {name}"):
         OnnxClassifier(int8, name)
     assert OnnxClassifier(int8, "auto").provider == "cpu"

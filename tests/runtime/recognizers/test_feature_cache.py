@@ -22,7 +22,7 @@ from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
 from ser_rt.runtime.recognizers.windower import Window
 from ser_rt.runtime.settings import StreamSettings
 from tests.conftest import RATE, Wave, make_wave
-from tests.support.tiny_bundle import RECEPTIVE_FIELD, STRIDE
+from tests.support.two_part_bundle import RECEPTIVE_FIELD, STRIDE
 
 REUSE = FeatureReuse(Path("frontend"), Path("encoder"), RECEPTIVE_FIELD, STRIDE, 1)
 

@@ -14,8 +14,8 @@ from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.sinks.live_ui import LiveUi
 from ser_rt.runtime.sinks.text import display_width
 from ser_rt.runtime.statistics import StreamStatistics
+from ser_rt.testing import FakeClassifier
 from tests.conftest import RATE, make_wave
-from tests.runtime.recognizers.test_windowed import FakeClassifier
 
 LABELS = ("Neutral", "Angry", "Joy")
 
