@@ -222,7 +222,10 @@ def _report(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--markdown", type=new_file, metavar="FILE", help="write Markdown tables")
     parser.add_argument(
-        "--readme", type=Path, metavar="FILE", help="put short tables between a page's speed marks"
+        "--page", type=Path, metavar="FILE", help="put short tables between a page's speed marks"
+    )
+    parser.add_argument(
+        "--readme", type=Path, metavar="FILE", help="put one small table there instead"
     )
 
 

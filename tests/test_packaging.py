@@ -33,6 +33,7 @@ UNIMPORTED = {
     "mypy": "make lint",
     "onnxruntime-ep-nv-tensorrt-rtx-cu13": "--provider tensorrt-rtx loads it by its name",
     "onnxruntime-ep-webgpu": "--provider webgpu loads it by its name",
+    "pdoc": "make docs",
     "pytest-timeout": "timeout, in pyproject.toml",
     "pytest-xdist": "make test",
     "ruff": "make lint",

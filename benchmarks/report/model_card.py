@@ -53,7 +53,7 @@ def details(bundle: Bundle) -> str:
     lines = [
         f"{size}; weights: {bundle.licence['weights']}.",
         "",
-        f"| heard as | {' | '.join(DATASETS.get(key, key) for key in columns)} |",
+        f"| input | {' | '.join(DATASETS.get(key, key) for key in columns)} |",
         f"| --- |{' ---: |' * len(columns)}",
     ]
     for name, uar in conditions.items():
@@ -70,7 +70,7 @@ def details(bundle: Bundle) -> str:
             continue
         lines += [
             "",
-            f"{DATASETS.get(key, key)}: rows are true, columns heard.",
+            f"{DATASETS.get(key, key)}: rows are true labels, columns predicted ones.",
             "",
             f"| | {' | '.join(labels)} |",
             f"| --- |{' ---: |' * len(labels)}",

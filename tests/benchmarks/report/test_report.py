@@ -54,8 +54,18 @@ def test_a_benchmark_without_a_figure_has_no_row() -> None:
     assert noted({"extra_info": {}, "stats": {"median": 1.0}}) is None
 
 
-def test_the_readme_has_a_place_for_the_tables() -> None:
-    assert REGION.search((ROOT / "README.md").read_text(encoding="utf-8"))
+def test_pages_have_a_place_for_the_tables() -> None:
+    for name in ("README.md", "docs/benchmarks.md"):
+        assert REGION.search((ROOT / name).read_text(encoding="utf-8")), name
+
+
+def test_the_readme_gives_the_figures_of_the_results(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_bytes((ROOT / "README.md").read_bytes())
+    results = map(str, sorted((ROOT / "benchmarks/results").glob("*-peers-*.json")))
+    assert main(["report", *results, "--readme", str(page)]) == 0
+    assert page.read_bytes() == (ROOT / "README.md").read_bytes()
+    assert main(["report", write(tmp_path / "c.json", suite()), "--readme", str(page)]) == 1
 
 
 def test_one_page_holds_tables_and_plots_and_needs_nothing_beside_it(tmp_path: Path) -> None:
@@ -101,7 +111,7 @@ def test_only_what_is_between_the_marks_of_a_page_is_rewritten(tmp_path: Path) -
     page.write_text("a\n<!-- speed:begin -->\nold\n<!-- speed:end -->\nb\n")
     peers = document("peers", [row("ser-rt mine", 10.0, cold_start_s=1.5)])
     results = [write(tmp_path / "c.json", suite()), write(tmp_path / "d.json", peers)]
-    assert main(["report", *results, "--readme", str(page)]) == 0
+    assert main(["report", *results, "--page", str(page)]) == 0
     text = page.read_text()
     assert text.startswith("a\n<!-- speed:begin -->\n**This runtime**")
     assert "| ser-rt mine | 10 | 10 |" in text
@@ -128,6 +138,6 @@ def test_a_page_without_marks_is_refused(
 ) -> None:
     page = tmp_path / "page.md"
     page.write_text("nothing")
-    assert main(["report", write(tmp_path / "c.json", suite()), "--readme", str(page)]) == 1
+    assert main(["report", write(tmp_path / "c.json", suite()), "--page", str(page)]) == 1
     assert "speed:begin" in capsys.readouterr().err
     assert page.read_text() == "nothing"
