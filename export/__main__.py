@@ -10,13 +10,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser_rt.cli.arguments import new_folder, positive_int
+from ser_rt.cli.arguments import Parser, new_folder, positive_int
 from ser_rt.cli.process import run_command
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="ser-export",
         description=__doc__,
         epilog="exit codes: 0 written, 1 an error or a failed gate (nothing is written), "
@@ -71,7 +71,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help="onnxruntime (the default, with TensorRT on GPUs) or python (on the processor)",
     )
     parser.add_argument("--name", help="of the model (default: the bundle folder's)")
-    parser.add_argument("--model_version", default="1.0.0")
+    parser.add_argument("--model-version", default="1.0.0")
     parser.add_argument("--temperature", type=float, help="instead of the checkpoint's")
     parser.add_argument(
         "--evaluation", type=Path, metavar="JSON", help="figures of ser-evaluate for the manifest"

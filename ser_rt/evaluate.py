@@ -1,6 +1,6 @@
 """How well a model does on labelled clips, and how far its figures can be trusted.
 
-`python -m ser_rt.evaluate --model_path RUN_OR_BUNDLE --manifest clips.csv --split val`
+`python -m ser_rt.evaluate --model-path RUN_OR_BUNDLE --manifest clips.csv --split val`
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ser_rt.audio.processing import read_speech
-from ser_rt.cli.arguments import new_folder, positive_int
+from ser_rt.cli.arguments import Parser, new_folder, positive_int
 from ser_rt.cli.process import run_command, tell
 from ser_rt.config import model_config
 from ser_rt.constants import EMOTIONS
@@ -245,23 +245,21 @@ def _clips(options: argparse.Namespace, labels: Sequence[str]) -> tuple[list[Cli
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="ser-evaluate", description="How well a model does on labelled clips."
-    )
+    parser = Parser(prog="ser-evaluate", description="How well a model does on labelled clips.")
     parser.add_argument(
-        "--model_path", help="bundle, training run or checkpoint; default: built in"
+        "--model-path", help="bundle, training run or checkpoint; default: built in"
     )
     clips = parser.add_mutually_exclusive_group(required=True)
-    clips.add_argument("--data_dir", help="a folder that holds one folder for each emotion")
+    clips.add_argument("--data-dir", help="a folder that holds one folder for each emotion")
     clips.add_argument("--manifest", help="a CSV with file_path, emotion and perhaps speaker, ...")
     parser.add_argument("--split", help="only the manifest's clips of this split, such as val")
     parser.add_argument(
-        "--output_dir", type=new_folder, default="./evaluation_results", help="default: %(default)s"
+        "--output-dir", type=new_folder, default="./evaluation_results", help="default: %(default)s"
     )
-    parser.add_argument("--batch_size", type=positive_int, default=DEFAULT_BATCH_SIZE)
+    parser.add_argument("--batch-size", type=positive_int, default=DEFAULT_BATCH_SIZE)
     parser.add_argument("--provider", choices=tuple(PROVIDERS), default="cpu", help=PROVIDER_HELP)
     parser.add_argument(
-        "--no_stress", action="store_true", help="skip windows and robustness: ten times quicker"
+        "--no-stress", action="store_true", help="skip windows and robustness: ten times quicker"
     )
     options = parser.parse_args(argv)
     if options.split and not options.manifest:
