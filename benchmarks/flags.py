@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ser_rt.benchmarks.measure.variant import RATE_HZ
-from ser_rt.cli.arguments import new_file, positive_int
+from ser_rt.cli.arguments import Parser, new_file, positive_int
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.backends.providers import PROVIDERS
 
@@ -51,7 +51,7 @@ def whole(text: str) -> int:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="ser-bench", description=__doc__.replace("\n", " "))
+    parser = Parser(prog="ser-bench", description=__doc__.replace("\n", " "))
     parser.description = "Measure the cost of streams here, how many fit, and other libraries."
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _latency(commands.add_parser("latency", help="cost of a hop and of a window"))

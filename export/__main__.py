@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from ser_rt.cli.arguments import new_folder, positive_int
+from ser_rt.cli.arguments import Parser, new_folder, positive_int
 from ser_rt.cli.process import run_command
 from ser_rt.export.settings import ExportSettings
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line; the names and defaults are those of `ExportSettings`."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="ser-export",
         description=__doc__,
         epilog="exit codes: 0 written, 1 an error or a failed gate (nothing is written), "
@@ -75,7 +75,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help="onnxruntime (with TensorRT on GPUs) or python (on the CPU), default: %(default)s",
     )
     parser.add_argument("--name", help="of the model (default: the bundle folder's)")
-    parser.add_argument("--model_version", dest="version", help="default: %(default)s")
+    parser.add_argument("--model-version", dest="version", help="default: %(default)s")
     parser.add_argument("--temperature", type=float, help="instead of the checkpoint's")
     parser.add_argument(
         "--evaluation", type=Path, metavar="JSON", help="scores of ser-evaluate for the manifest"

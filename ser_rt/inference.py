@@ -1,6 +1,6 @@
 """`EmotionInference` and `ser-predict`: emotions of audio files, one, a list, or a folder.
 
-`python -m ser_rt.inference --model_path RUN_OR_BUNDLE --audio_path FILE`
+`python -m ser_rt.inference --model-path RUN_OR_BUNDLE --audio-path FILE`
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from ser_rt.audio.discovery import find_audio
 from ser_rt.audio.processing import SHORTEST_S
-from ser_rt.cli.arguments import new_file
+from ser_rt.cli.arguments import Parser, new_file
 from ser_rt.cli.process import run_command, tell
 from ser_rt.config import model_config
 from ser_rt.errors import ConfigError, DataError
@@ -182,18 +182,18 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="ser-predict", description="Emotions of audio files.")
+    parser = Parser(prog="ser-predict", description="Emotions of audio files.")
     add_model_flags(parser)
     audio = parser.add_mutually_exclusive_group(required=True)
-    audio.add_argument("--audio_path", help="one file: wav, mp3, m4a, flac, ogg, ...")
+    audio.add_argument("--audio-path", help="one file: wav, mp3, m4a, flac, ogg, ...")
     audio.add_argument("--directory", help="every audio file under this folder")
     parser.add_argument(
-        "--output_path",
+        "--output-path",
         type=new_file,
         metavar="FILE",
         help="write the JSON here instead of standard output (-)",
     )
-    parser.add_argument("--no_probabilities", action="store_true", help="only the best emotion")
+    parser.add_argument("--no-probabilities", action="store_true", help="only the best emotion")
     return parser.parse_args(argv)
 
 

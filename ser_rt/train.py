@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ser_rt import config
-from ser_rt.cli.arguments import new_folder
+from ser_rt.cli.arguments import Parser, new_folder
 from ser_rt.cli.process import run_command, tell
 from ser_rt.errors import ConfigError
 from ser_rt.files.names import printable
@@ -40,20 +40,20 @@ def _settings() -> dict[str, tuple[type, str]]:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="ser-train", description=__doc__)
+    parser = Parser(prog="ser-train", description=__doc__)
     data = parser.add_mutually_exclusive_group(required=True)
-    data.add_argument("--data_dir", type=Path, help="folder with one folder for each emotion")
+    data.add_argument("--data-dir", type=Path, help="folder with one folder for each emotion")
     data.add_argument("--manifest", type=Path, help="CSV with file_path, emotion and more columns")
     parser.add_argument("--split", help="train only on this split of the manifest")
-    parser.add_argument("--val_split", help="validate on this split of the manifest")
-    parser.add_argument("--licence_class", help="use only clips of this licence class")
+    parser.add_argument("--val-split", help="validate on this split of the manifest")
+    parser.add_argument("--licence-class", help="use only clips of this licence class")
     parser.add_argument(
-        "--hold_out", nargs="+", default=[], metavar="SPEAKER", help="validate on these speakers"
+        "--hold-out", nargs="+", default=[], metavar="SPEAKER", help="validate on these speakers"
     )
     parser.add_argument(
         "--preset", choices=PRESETS, help="settings to start from; default: those of ser_rt.config"
     )
-    parser.add_argument("--output_dir", type=new_folder, help="run folder (default: ./results)")
+    parser.add_argument("--output-dir", type=new_folder, help="run folder (default: ./results)")
     parser.add_argument("--resume", action="store_true", help="resume the run in output_dir")
     settings = parser.add_argument_group("settings, instead of the preset's")
     for name, (kind, help_) in _settings().items():
@@ -64,12 +64,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
             how |= {"nargs": "+", "metavar": "NAME"}
         else:
             how |= {"type": kind, "metavar": kind.__name__.upper()}
-        settings.add_argument(f"--{name}", **how)
+        settings.add_argument(f"--{name.replace('_', '-')}", **how)
     args = parser.parse_args(argv)
     if (args.split or args.val_split) and not args.manifest:
-        parser.error("--split and --val_split need --manifest")
+        parser.error("--split and --val-split need --manifest")
     if args.val_split and args.hold_out:
-        parser.error("--val_split and --hold_out both choose the clips to validate on: give one")
+        parser.error("--val-split and --hold-out both choose the clips to validate on: give one")
     return args
 
 
@@ -105,7 +105,7 @@ def find_clips(args: argparse.Namespace, labels: Sequence[str]) -> tuple[list[Cl
         clips = [clip for clip in clips if clip.licence_class == args.licence_class]
         held = [clip for clip in held if clip.licence_class == args.licence_class]
     if unknown := set(args.hold_out) - {clip.speaker for clip in clips}:
-        msg = f"--hold_out names speakers that are not in the data: {sorted(unknown)}"
+        msg = f"--hold-out names speakers that are not in the data: {sorted(unknown)}"
         raise ConfigError(msg)
     held += [clip for clip in clips if clip.speaker in args.hold_out]
     chosen = {clip.path for clip in held}

@@ -21,7 +21,7 @@ from typing import Any
 
 from ser_rt.benchmarks.gpu.steps import SCALES, STEPS, Context
 from ser_rt.benchmarks.report import results
-from ser_rt.cli.arguments import positive_int
+from ser_rt.cli.arguments import Parser, positive_int
 from ser_rt.cli.process import run_command
 from ser_rt.errors import ConfigError
 from ser_rt.files.writing import write_json
@@ -32,9 +32,7 @@ LEAST_S = 5.0
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.gpu.session", description=__doc__.splitlines()[0]
-    )
+    parser = Parser(prog="python -m benchmarks.gpu.session", description=__doc__.splitlines()[0])
     parser.set_defaults(command="gpu-session")
     add = parser.add_argument
     add("--steps", nargs="+", choices=list(STEPS), default=list(STEPS), help="only these")

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ser_rt.benchmarks.measure.machine import stamp
-from ser_rt.cli.arguments import positive_int
+from ser_rt.cli.arguments import Parser, positive_int
 from ser_rt.cli.process import run_command
 from ser_rt.errors import DataError
 from ser_rt.files.writing import write_json
@@ -167,9 +167,7 @@ def run(flags: argparse.Namespace) -> int:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.measure.compare", description=__doc__
-    )
+    parser = Parser(prog="python -m benchmarks.measure.compare", description=__doc__)
     parser.add_argument("--save", action="store_true", help="write the baseline instead")
     parser.add_argument("--baseline", type=Path, default=BASELINE, help="default: %(default)s")
     parser.add_argument("--suite", type=Path, default=SUITE, help="default: %(default)s")

@@ -6,6 +6,7 @@ import argparse
 
 import ser_rt
 from ser_rt.batch.engines import ENGINES
+from ser_rt.cli.arguments import Parser
 from ser_rt.runtime.flags import add_model_flags, add_stream_flags
 
 _EPILOG = """\
@@ -24,7 +25,7 @@ decoded; 2 for a wrong command line; 130 after Ctrl-C, 143 after SIGTERM,
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of ``ser-batch``."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="ser-batch",
         description="Classify emotion in a corpus of recordings, into Parquet.",
         epilog=_EPILOG,

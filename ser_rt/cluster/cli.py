@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 import ser_rt
+from ser_rt.cli.arguments import Parser
 from ser_rt.cli.process import run_command, tell
 from ser_rt.cli.signals import terminable
 from ser_rt.cluster.settings import ClusterSettings, known_arguments
@@ -42,7 +43,7 @@ def make_parser() -> argparse.ArgumentParser:
         f"  {name}={'' if field.default in (None, ()) else field.default}"
         for name, field in known_arguments().items()
     ]
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="ser-cluster",
         description="Recognize emotion in many streams at once, on many machines.",
         epilog=_EPILOG.format(arguments="\n".join(shown)),

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ser_rt.cli.arguments import positive_int
+from ser_rt.cli.arguments import Parser, positive_int
 from ser_rt.cli.process import run_command, tell
 from ser_rt.errors import SerError
 from ser_rt.files.writing import write_json
@@ -27,7 +27,7 @@ makes no sense.
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of ``ser-check``."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="ser-check",
         description="Check that a bundle is whole and answers the same on every provider.",
         epilog=_EPILOG,

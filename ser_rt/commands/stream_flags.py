@@ -6,7 +6,7 @@ import argparse
 
 import ser_rt
 from ser_rt.checks import whole_number
-from ser_rt.cli.arguments import new_file
+from ser_rt.cli.arguments import Parser, new_file
 from ser_rt.constants import PCM_ENCODINGS, SAMPLE_RATE
 from ser_rt.runtime.flags import add_model_flags, add_stream_flags
 from ser_rt.runtime.sinks import SINKS
@@ -30,7 +30,7 @@ model or device failed; 2 if the command makes no sense; 130 after Ctrl-C, 143 a
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of ``ser-stream``."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="ser-stream",
         usage=_USAGE,
         description="Recognize emotion in speech as it streams.",

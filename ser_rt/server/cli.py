@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import ser_rt
 from ser_rt.checks import add_flags, from_flags
+from ser_rt.cli.arguments import Parser
 from ser_rt.cli.process import run_command
 from ser_rt.errors import ConfigError, OutputError, requires
 from ser_rt.runtime.flags import add_model_flags
@@ -39,7 +40,7 @@ and the exit code is 0; 1 if model, device or network failed; 2 for a wrong comm
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of ``ser-serve``."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="ser-serve",
         description="Recognize emotion in many streams at once, over WebSocket and HTTP.",
         epilog=_EPILOG,

@@ -80,8 +80,8 @@ def test_a_signal_writes_the_caption_that_is_open(
 import sys
 from ser_rt.commands import stream as cli
 written = cli.StreamStatistics.add
-def add(ledger, event):
-    written(ledger, event)
+def add(statistics, event):
+    written(statistics, event)
     if event.end == 3:
         open({str(told)!r}, "w").close()
 cli.StreamStatistics.add = add
