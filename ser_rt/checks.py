@@ -13,7 +13,9 @@ from ser_rt.errors import ConfigError
 
 T = TypeVar("T")
 Check = tuple[Callable[[Any], bool], str]
-"""A condition, and how it is worded after "must be"."""
+"""A condition, and its words after "must be"."""
+
+_INFINITY = float("inf")
 
 
 def whole(value: object) -> int | None:
@@ -51,12 +53,22 @@ def whole_number(text: str) -> int:
 
 def at_least(least: float) -> Check:
     """Return the check of a finite number that may not be below another."""
-    return lambda value: least <= value < float("inf"), f"{least:g} or more"
+    return lambda value: _is_number(value) and least <= value < _INFINITY, f"{least:g} or more"
 
 
 def above(bound: float) -> Check:
     """Return the check of a finite number that must be above another."""
-    return lambda value: bound < value < float("inf"), f"above {bound:g}"
+    return lambda value: _is_number(value) and bound < value < _INFINITY, f"above {bound:g}"
+
+
+def within(least: float, most: float) -> Check:
+    """Return the check of a number between two others, or equal to one of them."""
+    words = f"within {least:g} and {most:g}"
+    return lambda value: _is_number(value) and least <= value <= most, words
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def one_of(choices: Iterable[str]) -> Check:
@@ -192,8 +204,7 @@ def _kind(hint: Any) -> tuple[Any, bool]:
 
 
 def _number(value: object) -> float | None:
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    return float(value) if is_number else None  # type: ignore[arg-type]
+    return float(value) if _is_number(value) else None  # type: ignore[arg-type]
 
 
 def _names(value: object) -> tuple[str, ...] | None:

@@ -135,6 +135,7 @@ def test_settings_come_from_text_and_from_values() -> None:
         ({"count": "1.5"}, "count must be a whole number, not '1.5'"),
         ({"count": True}, "count must be a whole number, not True"),
         ({"count": 0}, "count must be 1 or more, not 0"),
+        ({"count": -1}, "count must be 1 or more, not -1"),
         ({"wait_s": "nan"}, "wait_s must be above 0, not nan"),
         ({"wait_s": float("inf")}, "wait_s must be above 0, not inf"),
         ({"is_on": 1}, "is_on must be true or false, not 1"),

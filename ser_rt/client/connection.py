@@ -89,11 +89,8 @@ class AsyncClient:
                 for.
         """
         self._url, self._token, self._reconnect = url, token, reconnect
-        self._encoding, self._timing, self._settings = (
-            encoding,
-            timing,
-            StreamSettings.of(**settings),
-        )
+        self._encoding, self._timing = encoding, timing
+        self._settings = StreamSettings.of(**settings)
 
     async def ready(self) -> Ready:
         """Connect, and return what the server reports of itself.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ser_rt
-from ser_rt.checks import add_flags, from_flags
+from ser_rt.checks import add_flags, from_flags, require, within
 from ser_rt.cli.arguments import Parser
 from ser_rt.cli.process import run_command
 from ser_rt.errors import ConfigError, OutputError, requires
@@ -174,9 +174,7 @@ def _check(flags: argparse.Namespace) -> None:
         raise ConfigError(msg)
     if flags.tls_cert:
         _check_certificate(flags.tls_cert, flags.tls_key)
-    if not 0 <= flags.port <= 65_535:
-        msg = f"--port must be within 0 and 65535, not {flags.port}"
-        raise ConfigError(msg)
+    require("--port", flags.port, within(0, 65_535))
     _check_addresses(flags)
 
 

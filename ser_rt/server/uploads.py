@@ -164,7 +164,10 @@ def _config(settings: Sequence[tuple[str, str]]) -> StreamConfig:
         kind = types[name]["type"]
         message[name] = _value(text, kind if isinstance(kind, str) else kind[0])
     check(message, "config", "bad_request")
-    return StreamConfig.of(message)
+    try:
+        return StreamConfig.of(message)
+    except ConfigError as error:  # NaN, which no schema refuses
+        raise ProtocolError(str(error), "bad_request") from error
 
 
 def _value(text: str, kind: str) -> object:

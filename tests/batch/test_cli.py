@@ -125,7 +125,7 @@ def test_other_settings_are_refused(run: Run, corpus: Path, tmp_path: Path) -> N
         (["--threads", -1], 2, "--threads must be above 0"),
         (["--max-duration", "nan"], 2, "--max-duration must be above 0"),
         (["--stall-timeout", 0], 2, "--stall-timeout must be above 0"),
-        (["--commit-every", -1], 2, "--commit-every must be 0 s or more"),
+        (["--commit-every", -1], 2, "--commit-every must be 0 or more"),
         (["--address", "host:1"], 2, "--address needs --engine ray"),
         (["--hop", 7], 2, "hop of 7 s is longer than the window"),
         (["--out", "s3://bucket/out"], 2, "is a URL"),
