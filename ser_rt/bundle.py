@@ -3,7 +3,7 @@
 A bundle named ``compact``:
 
     compact/
-      manifest.json          what the model is, and the sha256 and size of every other file
+      manifest.json          the model's description, and the sha256 and size of every other file
       model.onnx             waveforms in, probabilities out
       config.json ...        whatever else export adds
 """
@@ -29,7 +29,7 @@ _HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle(Manifest):
-    """A verified bundle: every file in its folder is there and is what the manifest says."""
+    """A verified bundle: its folder holds every file of the manifest, with size and hash."""
 
     folder: Path
 
@@ -50,7 +50,7 @@ class Bundle(Manifest):
         Raises:
             BundleNotFoundError: There is no bundle, or one of its files is missing.
             BundleInvalidError: The format is unknown, a key is missing or of the wrong type, a
-                file is not what the manifest says, or a listed file lies outside the folder.
+                file differs from the manifest, or a listed file lies outside the folder.
         """
         folder = Path(path)
         if trouble := _trouble_of_name(folder):
