@@ -19,7 +19,7 @@ Convert = Callable[[Path, Sequence[FloatArray]], onnx.ModelProto]
 
 
 class Tolerances(NamedTuple):
-    """How far a graph may be from its network, which PyTorch runs in float32."""
+    """Largest differences between a graph and its network, which PyTorch runs in float32."""
 
     logit: float
     """Largest difference of a logit."""

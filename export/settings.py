@@ -17,7 +17,7 @@ GATES = ("strict", "report")
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """How to export; a bad value raises `ConfigError` at once.
+    """Settings of an export; a bad value raises `ConfigError` at once.
 
     Attributes:
         precision: a name in `PRECISIONS`.

@@ -3,7 +3,7 @@
 A bundle named ``compact``:
 
     compact/
-      manifest.json          facts of the model, and the sha256 and size of every other file
+      manifest.json          the model's description, and the sha256 and size of every other file
       model.onnx             waveforms in, probabilities out
       config.json ...        further files of the export
 """
@@ -30,7 +30,7 @@ _HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle(Manifest):
-    """A verified bundle: every file in its folder is there and is what the manifest says."""
+    """A verified bundle: its folder holds every file of the manifest, with size and hash."""
 
     folder: Path
 

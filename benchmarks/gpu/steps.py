@@ -21,7 +21,7 @@ BUILT_IN = ("compact", "compact-free")
 
 @dataclass(frozen=True)
 class Scale:
-    """How much a session does.
+    """Size of a session.
 
     Attributes:
         encoder: Shape of the network; empty is that of `training_memory.XLSR_LARGE`.
@@ -148,7 +148,7 @@ def make_network(context: Context) -> dict[str, Any]:
 
 
 def export(context: Context, precision: str) -> dict[str, Any]:
-    """Export the network at a precision; gates report only, as random weights tell little."""
+    """Export the network at a precision; gates report only, as the weights are random."""
     out = context.bundle(precision)
     command = [sys.executable, "-m", "ser_rt.export", str(context.checkpoint), "--out", str(out)]
     command += ["--precision", precision, "--gates", "report", "--name", f"network-{precision}"]

@@ -1,4 +1,4 @@
-"""How many live streams a GPU holds."""
+"""The number of live streams that a GPU holds."""
 
 from __future__ import annotations
 

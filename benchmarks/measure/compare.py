@@ -32,7 +32,7 @@ SUITE = HERE / "suites" / "test_hot_paths_bench.py"
 BASELINE = HERE / "baselines" / "hot-paths.json"
 BLOCKS = 10
 MARGIN, OTHER_MACHINE_MARGIN = 0.15, 0.60
-"""How much slower, beyond noise, counts: on the baseline's processor, and on any other."""
+"""Least slowdown beyond noise that counts: on the baseline's processor, and on any other."""
 
 Ratios = Mapping[str, Sequence[float]]
 

@@ -1,4 +1,4 @@
-"""Which peers there are, and what of a network each of them runs."""
+"""The peers: other libraries, and the form of the network that each of them runs."""
 
 from __future__ import annotations
 

@@ -87,5 +87,5 @@ def test_load(
     shares: list[float] = []
     played = speech if what == "speech" else None
     benchmark.pedantic(lambda: shares.append(stream(pulse, played)[1]), rounds=1)
-    figure = Figure(f"microphone, listening to {what}", "% of a core", target)
+    figure = Figure(f"microphone, streaming {what}", "% of a core", target)
     note(benchmark, replace(figure, value=100 * shares[0]))

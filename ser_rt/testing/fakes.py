@@ -38,13 +38,12 @@ class FakeClassifier:
         sample_rate: int = SAMPLE_RATE,
     ) -> None:
         self.labels, self.sample_rate = tuple(labels), sample_rate
-        if not callable(answer):
-            even = [1 / len(self.labels)] * len(self.labels)
-            answer = np.array(even if answer is None else answer, np.float32)
-        self._answer = answer
+        even = [1 / len(self.labels)] * len(self.labels)
+        self._function = answer if callable(answer) else None
+        self._row = np.array(even if answer is None or callable(answer) else answer, np.float32)
 
     def __call__(self, waveforms: FloatArray) -> FloatArray:
         """Return probabilities ``[batch, labels]`` for waveforms ``[batch, samples]``."""
-        if callable(self._answer):
-            return self._answer(waveforms)
-        return np.full((len(waveforms), len(self.labels)), self._answer)
+        if self._function is not None:
+            return self._function(waveforms)
+        return np.full((len(waveforms), len(self.labels)), self._row)
