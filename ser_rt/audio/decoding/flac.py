@@ -26,12 +26,20 @@ _SIZE_BYTES, _RATE_BYTES = {6: 1, 7: 2}, {12: 1, 13: 2, 14: 2}
 """Bytes behind the number, by the codes of the block's size and the rate."""
 
 
+def _crc(byte: int) -> int:
+    for _ in range(8):
+        byte = (byte << 1 ^ 0x107) if byte & 0x80 else byte << 1
+    return byte
+
+
+_CRC = bytes(_crc(byte) for byte in range(256))
+"""CRC-8 of each byte."""
+
+
 def _is_intact(frame: bytes, at: int) -> bool:
     """Return whether the CRC-8 of a frame's header is right; ``at`` is behind its number."""
     end = at + _SIZE_BYTES.get(frame[2] >> 4, 0) + _RATE_BYTES.get(frame[2] & 15, 0)
     crc = 0
     for byte in frame[:end]:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x107) if crc & 0x80 else crc << 1
+        crc = _CRC[crc ^ byte]
     return end < len(frame) and crc == frame[end]

@@ -20,6 +20,9 @@ _RESET_S = 0.5
 _ABSURD_S = 12 * 3600.0
 """Time stamps that go on by more than this begin anew as well."""
 
+_LONG_S, _CONFIRMED_S = 60.0, 1.0
+"""A jump over more than the first needs the second of audio to be believed."""
+
 MOST_WARNINGS = 20
 
 
@@ -43,7 +46,8 @@ class Timeline:
         self._count = self._rate = self._channels = 0
         self._start_s, self._warnings = origin_s, list[SourceWarning]()
         self._is_begun = False
-        self._doubted: tuple[Frames, int, float] | None = None
+        self._doubted: list[tuple[Frames, int]] = []
+        self._doubted_s = self._doubted_end_s = 0.0
 
     def warn(self, code: str, message: str) -> Iterator[Block]:
         """Attach a warning to the next block; yield the block before it."""
@@ -58,27 +62,47 @@ class Timeline:
         """Yield the blocks that float32 ``[frames, channels]`` complete.
 
         ``stamp_s`` is the time of the first frame as the container has it, None if it has none.
-        One that jumps is believed when the next one goes on from there: a single one is damaged.
+        A jump is believed when the next frame goes on from there, a long one when a second of
+        audio does: the stamp may be damaged.
         """
-        if self._doubted is not None:
+        if self._doubted:
+            goes_on = stamp_s is not None and abs(stamp_s - self._doubted_end_s) <= JITTER_S
+            if goes_on and self._is_doubtful:
+                self._doubt(samples, rate)
+                return
             yield from self._settle(stamp_s)
         if stamp_s is not None:
             late_s = stamp_s + self._shift_s - self.end_s
             if self._is_begun and not -_RESET_S <= late_s <= FILL_S:
-                self._doubted = (samples, rate, stamp_s)
+                self._doubted_s = self._doubted_end_s = stamp_s
+                self._doubt(samples, rate)
                 return
             yield from self._place(stamp_s + self._shift_s, rate, samples.shape[1])
         yield from self._append(samples, rate)
 
+    def _doubt(self, samples: Frames, rate: int) -> None:
+        self._doubted.append((samples, rate))
+        self._doubted_end_s += len(samples) / rate
+
+    @property
+    def _is_doubtful(self) -> bool:
+        """Whether time has jumped far, and too few frames confirm it."""
+        jump_s = self._doubted_s + self._shift_s - self.end_s
+        return jump_s > _LONG_S and self._doubted_end_s - self._doubted_s < _CONFIRMED_S
+
     def _settle(self, next_s: float | None = None) -> Iterator[Block]:
-        """Add the frame whose time was doubted, at its time unless the next one contradicts it."""
-        if self._doubted is None:
+        """Add the frames whose time was doubted, at their time unless the next one denies it."""
+        if not self._doubted:
             return
-        (samples, rate, stamp_s), self._doubted = self._doubted, None
-        usual_s = self.end_s + len(samples) / rate
-        if next_s is None or abs(next_s + self._shift_s - usual_s) > JITTER_S:
-            yield from self._place(stamp_s + self._shift_s, rate, samples.shape[1])
-        yield from self._append(samples, rate)
+        usual_s = self.end_s + self._doubted_end_s - self._doubted_s
+        is_denied = next_s is not None and abs(next_s + self._shift_s - usual_s) <= JITTER_S
+        is_denied |= self._is_doubtful
+        frames, self._doubted = self._doubted, []
+        if not is_denied:
+            samples, rate = frames[0]
+            yield from self._place(self._doubted_s + self._shift_s, rate, samples.shape[1])
+        for samples, rate in frames:
+            yield from self._append(samples, rate)
 
     def _append(self, samples: Frames, rate: int) -> Iterator[Block]:
         self._is_begun = True

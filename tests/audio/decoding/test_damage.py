@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ser_rt.audio.decoding.frames import filtered
+from ser_rt.audio.decoding.timeline import Timeline
 from tests.support.decoding import FRAME_S, Decoded, Drops, decode_file, decode_pipe
 from tests.support.recordings import SECONDS, written
 
@@ -147,3 +148,24 @@ def test_a_filter_gives_frames_without_waiting_for_the_next() -> None:
     frames = filtered(stream, data[:16])
     assert frames is not None
     assert len(frames.read(4_096)) == 6 + 13 * 7
+
+
+@pytest.mark.parametrize(
+    ("jump_s", "confirmed_s", "end_s"),
+    [
+        (5.0, 0.2, 7.2),
+        (5_000.0, 0.6, 2.6),
+        (5_000.0, 1.5, 5_003.5),
+        (5_000.0, 0.0, 2.0),
+    ],
+)
+def test_a_long_jump_of_time_needs_a_second_of_audio(
+    jump_s: float, confirmed_s: float, end_s: float
+) -> None:
+    line, frame = Timeline(0.1), np.zeros((1_600, 1), np.float32)
+    stamps = [n / 10 for n in range(20)]
+    stamps += [2.0 + jump_s + n / 10 for n in range(round(10 * confirmed_s))]
+    blocks = [block for stamp_s in stamps for block in line.add(frame, 16_000, stamp_s)]
+    blocks += line.flush()
+    assert line.end_s == pytest.approx(end_s)
+    assert sum(len(block.samples) for block in blocks) == len(stamps) * 1_600
