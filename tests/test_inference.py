@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_rt import inference
+from ser_rt import inference, testing
 from ser_rt.config import model_config
 from ser_rt.errors import BundleNotFoundError, ConfigError, DataError
 from ser_rt.evaluation import files
 from ser_rt.inference import EmotionInference, create_inference_engine
+from ser_rt.testing import LABELS
 from tests.support.source_tree import ROOT
-from tests.support.tiny_bundle import LABELS, build_tiny_bundle
 from tests.support.tones import RATE, PitchClassifier, write_tone
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_tiny_bundle(tmp_path_factory.mktemp("bundle") / "tiny")
+    return testing.tiny_bundle(tmp_path_factory.mktemp("bundle") / "tiny")
 
 
 @pytest.fixture

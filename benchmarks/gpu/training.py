@@ -1,4 +1,4 @@
-"""What training takes on a GPU: speed and memory of a step, and the recommended recipe."""
+"""Training on a GPU: speed and memory of a step, and the recommended recipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ser-batch``: hear a corpus of recordings into Parquet."""
+"""``ser-batch``: classifies a corpus of recordings into Parquet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ser_rt.batch.flags import make_parser
 from ser_rt.cli.arguments import new_folder
 from ser_rt.cli.process import run_command
-from ser_rt.errors import ConfigError, MissingDependencyError
+from ser_rt.errors import ConfigError, requires
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,11 +38,8 @@ def _work(argv: Sequence[str] | None) -> int:
     if not flags.commit_every >= 0:
         msg = f"--commit-every must be 0 s or more, not {flags.commit_every:g}"
         raise ConfigError(msg)
-    try:
+    with requires("ser-batch", "batch"):
         from ser_rt.batch.run import run_batch
-    except ModuleNotFoundError as error:
-        msg = f"ser-batch needs {error.name}: pip install 'ser-rt[batch]'"
-        raise MissingDependencyError(msg) from error
     return run_batch(flags)
 
 

@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 
 from ser_rt.config import ModelConfig
 from ser_rt.errors import AudioInputError, CheckpointError, ConfigError
-from ser_rt.manifest import sha256_of
+from ser_rt.files.hashing import sha256_of
+from ser_rt.files.writing import sync, write_text
 from ser_rt.networks.model import EmotionModel
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def save_checkpoint(
     (folder / CONFIG).unlink(missing_ok=True)
     state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     save_file(state, folder / WEIGHTS)
+    sync(folder / WEIGHTS)
     config = {
         "kind": _KIND,
         "head": "trained",
@@ -47,9 +49,7 @@ def save_checkpoint(
         "training": training,
     }
     text = json.dumps(config, indent=2, ensure_ascii=False, sort_keys=True)
-    partial = folder / f"{CONFIG}.part"
-    partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-    partial.replace(folder / CONFIG)
+    write_text(folder / CONFIG, text + "\n")
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from accelerate import PartialState
 from transformers import TrainerCallback
 
 from ser_rt.errors import TrainingError
+from ser_rt.files.hashing import sha256_of
 from ser_rt.files.writing import write_json
-from ser_rt.manifest import sha256_of
 from ser_rt.training.run_folder import SEAL, checkpoints_of
 
 _KEPT = 2

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from ser_rt.config import TrainingConfig
-from ser_rt.errors import ConfigError, MissingDependencyError
+from ser_rt.errors import ConfigError, requires
 from ser_rt.networks.model import EmotionModel
 
 if TYPE_CHECKING:
@@ -86,11 +86,8 @@ def merge_adapters(model: EmotionModel) -> None:
 
 def _adapt(encoder: Wav2Vec2, rank: int) -> None:
     """Hu et al.: LoRA, low-rank adaptation of large language models, ICLR 2022."""
-    try:
+    with requires("peft", "train"):
         from peft import LoraConfig, inject_adapter_in_model
-    except ImportError as error:
-        msg = "lora_rank needs peft: pip install 'ser-rt[train]'"
-        raise MissingDependencyError(msg) from error
     adapted = _ADAPTED_IN.get(encoder.network.config.model_type, _ADAPTED)
     lora = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=adapted)
     inject_adapter_in_model(lora, encoder.network)

@@ -11,9 +11,9 @@ from ser_rt.audio.sources import portaudio
 from ser_rt.commands.stream import main
 from ser_rt.constants import EMOTIONS
 from ser_rt.runtime.backends.providers import PROVIDERS
+from ser_rt.testing import LABELS
 from tests.conftest import Run, make_wave
 from tests.support.fake_driver import BUILT_IN, HEADSET
-from tests.support.tiny_bundle import LABELS
 
 Writer = Callable[..., Path]
 COMMAND = [sys.executable, "-m", "ser_rt.commands.stream"]

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_rt import evaluate
+from ser_rt import evaluate, testing
 from ser_rt.errors import DataError
 from ser_rt.evaluate import ModelEvaluator
 from ser_rt.evaluation.robustness import CONDITIONS
-from tests.support.tiny_bundle import build_tiny_bundle
 from tests.support.tones import PITCH_HZ, RATE, PitchClassifier, write_tone
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def found(evaluator: ModelEvaluator) -> Evaluation:
 def test_readme_block(corpus: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     paths, emotions, _ = clips(corpus)
-    evaluator = ModelEvaluator(str(build_tiny_bundle(tmp_path / "results")))
+    evaluator = ModelEvaluator(str(testing.tiny_bundle(tmp_path / "results")))
     results = evaluator.evaluate_dataset([str(p) for p in paths], emotions)
     assert results.overall.clips == len(paths)
     assert len(evaluator.plot_confusion_matrix().axes) == 1
@@ -252,7 +251,7 @@ def test_command_on_a_folder(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("matplotlib")
-    bundle = build_tiny_bundle(tmp_path / "tiny")
+    bundle = testing.tiny_bundle(tmp_path / "tiny")
     folder = tmp_path / "data"
     folder.mkdir()
     (folder / "Joy").symlink_to(corpus / "Joy")
@@ -268,7 +267,7 @@ def test_command_on_a_folder(
 def test_command_fails_in_one_line(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bundle = str(build_tiny_bundle(tmp_path / "tiny"))
+    bundle = str(testing.tiny_bundle(tmp_path / "tiny"))
     (tmp_path / "shy").mkdir()
     (tmp_path / "shy" / "Shy").symlink_to(corpus / "Shy")
     for line in (

@@ -52,7 +52,7 @@ def test_the_folder_tells_how_the_run_came_about(tmp_path: Path, clips: list[Cli
     assert all(len(values) == 2 for values in history.values())
     plot_training_history(history, save_path=tmp_path / "history.png")
     assert (tmp_path / "history.png").stat().st_size > 1000
-    assert not list(tmp_path.rglob("*.part"))
+    assert not list(tmp_path.rglob("*.partial"))
 
 
 def damage(checkpoint: Path, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Puts decoded frames into blocks, each at its time."""
+"""`Timeline`: decoded frames put into blocks, each at its time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ JITTER_S = 0.05
 """Time stamps are rounded, and clocks differ: less than this is no gap."""
 
 FILL_S = 0.5
-"""Shorter gaps are silence: a lost packet, or a codec that sends nothing while nobody speaks."""
+"""Shorter gaps are silence: a lost packet, or a codec that sends nothing in pauses of speech."""
 
 _RESET_S = 0.5
 """Time stamps that go back by more than this begin anew."""
@@ -28,17 +28,17 @@ class Timeline:
 
     Attributes:
         end_s: Time behind the last frame.
-        heard_s: Seconds of audio in it, gaps left out.
+        decoded_s: Seconds of audio in it, gaps left out.
     """
 
     def __init__(self, block_s: float, origin_s: float = 0.0, *, has_pauses: bool = False) -> None:
         """Make blocks of at most ``block_s`` seconds; time stamps count from ``origin_s``.
 
-        With ``has_pauses``, a codec that sends nothing while nobody speaks, short gaps are usual.
+        With ``has_pauses``, a codec that sends nothing in pauses of speech, short gaps are usual.
         """
-        self._has_pauses, self._told = has_pauses, 0
+        self._has_pauses, self._warned = has_pauses, 0
         self._block_s, self._shift_s = block_s, origin_s
-        self.end_s, self.heard_s = origin_s, 0.0
+        self.end_s, self.decoded_s = origin_s, 0.0
         self._held: list[Frames] = []
         self._count = self._rate = self._channels = 0
         self._start_s, self._warnings = origin_s, list[SourceWarning]()
@@ -46,12 +46,12 @@ class Timeline:
         self._doubted: tuple[Frames, int, float] | None = None
 
     def warn(self, code: str, message: str) -> Iterator[Block]:
-        """Attach a warning to what follows; yield what was before it."""
+        """Attach a warning to the next block; yield the block before it."""
         yield from self.flush()
-        self._told += 1
-        if self._told == MOST_WARNINGS:
-            message += "; more of its faults are not told"
-        if self._told <= MOST_WARNINGS:
+        self._warned += 1
+        if self._warned == MOST_WARNINGS:
+            message += "; more of its faults are not reported"
+        if self._warned <= MOST_WARNINGS:
             self._warnings.append(SourceWarning(code, message))
 
     def add(self, samples: Frames, rate: int, stamp_s: float | None = None) -> Iterator[Block]:
@@ -71,7 +71,7 @@ class Timeline:
         yield from self._append(samples, rate)
 
     def _settle(self, next_s: float | None = None) -> Iterator[Block]:
-        """Add the frame whose time was doubted, at its time unless the next one denies it."""
+        """Add the frame whose time was doubted, at its time unless the next one contradicts it."""
         if self._doubted is None:
             return
         (samples, rate, stamp_s), self._doubted = self._doubted, None
@@ -88,7 +88,7 @@ class Timeline:
         self._held.append(samples)
         self._count += len(samples)
         self.end_s += len(samples) / rate
-        self.heard_s += len(samples) / rate
+        self.decoded_s += len(samples) / rate
         size = max(1, round(self._block_s * rate))
         if self._count >= size:
             joined = np.concatenate(self._held) if len(self._held) > 1 else samples
@@ -99,14 +99,14 @@ class Timeline:
             self._count -= whole
 
     def silence(self, seconds: float) -> Iterator[Block]:
-        """Yield the blocks that some silence completes: what could not be decoded."""
+        """Yield the blocks that some silence, in place of lost sound, completes."""
         if self._rate:
             lost = np.zeros((round(seconds * self._rate), self._channels), np.float32)
             yield from self._settle()
             yield from self._append(lost, self._rate)
 
     def flush(self, *, with_warnings: bool = True) -> Iterator[Block]:
-        """Yield what is held."""
+        """Yield the samples that are held."""
         yield from self._settle()
         if self._held or (self._warnings and with_warnings):
             samples = np.concatenate(self._held) if self._held else np.zeros((0, 1), np.float32)

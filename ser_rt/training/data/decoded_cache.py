@@ -8,7 +8,6 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -22,6 +21,7 @@ from ser_rt.audio.processing import read_audio
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import AudioError, DataError, OutputError
 from ser_rt.files.names import printable
+from ser_rt.files.writing import replacing
 
 if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray
@@ -191,8 +191,6 @@ def _decode_in_threads(
 
 def _decode_all(paths: Sequence[Path], data: Path) -> _Index:
     ends, digests, faults, end = [], [], [], 0
-    partial = data.with_suffix(f".{os.getpid()}.part")
-    listing = data.with_suffix(f".{os.getpid()}.json.part")
     console = Console(stderr=True)
     progress = track(
         _decode_in_threads(paths),
@@ -204,7 +202,7 @@ def _decode_all(paths: Sequence[Path], data: Path) -> _Index:
     )
     try:
         data.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        with replacing(data) as file:
             for decoded in progress:
                 content = b"" if isinstance(decoded, Fault) else decoded.tobytes()
                 if isinstance(decoded, Fault):
@@ -213,19 +211,14 @@ def _decode_all(paths: Sequence[Path], data: Path) -> _Index:
                 end += len(content) // 2
                 ends.append(end)
                 digests.append(hashlib.sha256(content).hexdigest()[:16])
-        # The index comes first and the samples by a rename: a cache whose samples exist is whole.
-        index = _Index(ends, digests, faults)
-        listing.write_text(json.dumps(index._asdict()), encoding="utf-8")
-        listing.replace(data.with_suffix(".json"))
-        partial.replace(data)
+            # The index comes first: a cache whose samples exist is whole.
+            index = _Index(ends, digests, faults)
+            with replacing(data.with_suffix(".json")) as listing:
+                listing.write(json.dumps(index._asdict()).encode())
     except OSError as error:
         msg = (
             f"cannot keep decoded audio in {data.parent}: {error.strerror} after {end * 2e-6:.0f} "
             "MB; free space (an hour takes 115 MB), or let SER_RT_CACHE name another folder"
         )
         raise OutputError(msg) from error
-    finally:
-        for rest in (partial, listing):
-            with suppress(OSError):
-                rest.unlink()
     return index

@@ -176,7 +176,7 @@ def test_a_full_disk_is_named_and_nothing_half_written_stays(
 
     def fill(path: Path, mode: str = "r", *args: object, **how: object) -> object:
         file = real(path, mode, *args, **how)  # type: ignore[call-overload]
-        return Full(file) if path.suffix == ".part" else file
+        return Full(file) if path.suffix == ".partial" else file
 
     paths = [clip.path for clip in clips]
     with monkeypatch.context() as patched:
