@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
-from functools import cache
 from numbers import Real
 from typing import Any, Self, get_origin, get_type_hints
 
@@ -35,7 +34,6 @@ def _setting(default: Any, help_: str, check: _Check | None = None) -> Any:
     return field(default=default, metadata=metadata)
 
 
-@cache
 def setting_types(settings: type) -> dict[str, type]:
     """Return the type of every field of a settings class: `tuple` for ``tuple[str, ...]``."""
     return {name: get_origin(hint) or hint for name, hint in get_type_hints(settings).items()}

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import TrainerCallback
 
+_Tensors = tuple[Tensor, ...] | list[Tensor]
+
 AVERAGE = "average.safetensors"
 """File of the averaged weights in a checkpoint."""
 
@@ -58,7 +60,7 @@ class WeightAverage(TrainerCallback):
         current = self._average.module.state_dict()
         model.load_state_dict(load_file(Path(checkpoint) / AVERAGE) if checkpoint else current)
 
-    def _blend(self, averages: list[Tensor], values: list[Tensor], count: Tensor) -> None:
+    def _blend(self, averages: _Tensors, values: _Tensors, count: Tensor | int) -> None:
         step = int(count)
         get_ema_multi_avg_fn(min(self._decay, (1 + step) / (10 + step)))(averages, values, count)
 

@@ -43,18 +43,12 @@ class TrainingProgress(TrainerCallback):
         if self._training is not None:
             self.bar.update(self._training, completed=state.global_step)
 
-    def on_prediction_step(
-        self,
-        args: Any,  # noqa: ARG002 (transformers' signature)
-        state: Any,
-        control: Any,  # noqa: ARG002
-        eval_dataloader: Any,
-        **_: Any,
-    ) -> None:
+    def on_prediction_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Count a validated batch."""
         if state.is_world_process_zero:
             if self._validation is None:
-                self._validation = self.bar.add_task("validation", total=len(eval_dataloader))
+                total = len(kwargs["eval_dataloader"])
+                self._validation = self.bar.add_task("validation", total=total)
             self.bar.advance(self._validation)
 
     def on_evaluate(self, *_: Any, **__: Any) -> None:
@@ -63,17 +57,12 @@ class TrainingProgress(TrainerCallback):
             self.bar.remove_task(self._validation)
             self._validation = None
 
-    def on_log(
-        self,
-        args: Any,  # noqa: ARG002 (transformers' signature)
-        state: Any,
-        control: Any,  # noqa: ARG002
-        logs: Any = None,
-        **_: Any,
-    ) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Print the metrics above the bar."""
         metrics = "  ".join(
-            f"{_SHOWN[name]} {value:.3f}" for name, value in (logs or {}).items() if name in _SHOWN
+            f"{_SHOWN[name]} {value:.3f}"
+            for name, value in kwargs["logs"].items()
+            if name in _SHOWN
         )
         if metrics and state.is_world_process_zero:
             self.bar.console.print(f"epoch {state.epoch:.0f}  {metrics}", soft_wrap=True)
