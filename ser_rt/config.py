@@ -83,7 +83,7 @@ class ModelConfig(_Settings):
     architecture: str = _setting("wav2vec2", "name in ser_rt.model.ARCHITECTURES")
     model_name: str = _setting(
         "kresnik/wav2vec2-large-xlsr-korean",
-        "Wav2Vec2, HuBERT or WavLM checkpoint to start from: a name on the hub, or a folder",
+        "Wav2Vec2, HuBERT, WavLM or Whisper checkpoint: a name on the hub, or a folder",
     )
     emotion_labels: tuple[str, ...] = _setting(
         tuple(EMOTIONS),
@@ -98,6 +98,7 @@ class ModelConfig(_Settings):
     pooling: str = _setting(
         "mean", "of frames: mean, or attentive (mean and deviation)", _one_of("mean", "attentive")
     )
+    projection: int = _setting(0, "hidden units between pooling and head; 0 is none", _NOT_NEGATIVE)
     weighted_layers: bool = _setting(False, "pool a learned weighted sum of all layers")
     num_layers: int = _setting(0, "keep the first so many layers; 0 is all", _NOT_NEGATIVE)
     mask_time_prob: float = _setting(0.05, "share of frames that SpecAugment blanks", _SHARE)
@@ -105,6 +106,15 @@ class ModelConfig(_Settings):
         "auto",
         "of the level: window by window, none, or as the checkpoint says",
         _one_of("auto", "window", "none"),
+    )
+    streaming: bool = _setting(
+        False, "train with random chunk-wise masks and positions, without look-ahead (whisper)"
+    )
+    chunk_frames: int = _setting(
+        0, "frames of 20 ms that attend to each other when classifying; 0 is all", _NOT_NEGATIVE
+    )
+    left_frames: int = _setting(
+        100, "frames before a chunk that its frames attend to as well", _NOT_NEGATIVE
     )
     encoder_config: dict[str, Any] = _setting(  # noqa: RUF009 (it is a dataclass field)
         {}, "the encoder's own config.json; empty takes that of model_name"
@@ -132,6 +142,9 @@ class TrainingConfig(_Settings):
     focal_gamma: float = _setting(2.0, "how little the focal loss minds easy clips", _NOT_NEGATIVE)
     logit_tau: float = _setting(1.0, "how far logits are adjusted by class shares", _NOT_NEGATIVE)
     freeze_feature_encoder: bool = _setting(True, "leave the convolutions as they are")
+    encoder_learning_rate: float = _setting(
+        0.0, "of the pretrained top layer; 0 is learning_rate, as of what is new", _NOT_NEGATIVE
+    )
     layer_decay: float = _setting(
         1.0,
         "learning rate of a layer, of that of the layer above",

@@ -23,7 +23,7 @@ from ser_rt.training.checkpointing import Checkpoints, LossSoFar
 from ser_rt.training.data.dataset import Example, collate
 from ser_rt.training.data.sampler import BalancedSampler
 from ser_rt.training.ema import WeightAverage
-from ser_rt.training.fine_tuning import parameter_groups
+from ser_rt.training.fine_tuning import has_own_rates, parameter_groups
 from ser_rt.training.losses import Loss
 
 
@@ -90,7 +90,7 @@ class EmotionTrainer(transformers.Trainer):
 
     def create_optimizer(self) -> torch.optim.Optimizer:
         """Make the optimizer; where lower layers are to learn slower, with a rate for each."""
-        if self.optimizer is None and self._settings.layer_decay < 1:
+        if self.optimizer is None and has_own_rates(self._settings):
             kind, how = self.get_optimizer_cls_and_kwargs(self.args)
             decayed = self.get_decay_parameter_names(self.network)
             self.optimizer = kind(parameter_groups(self.network, self._settings, decayed), **how)
