@@ -183,6 +183,11 @@ class DataConfig(_Settings):
     """How to read and vary the clips."""
 
     data_augmentation: bool = _setting(True, "vary voice, colour, room, noise and level")
+    channel_share: float = _setting(
+        0.0, "share of the windows that pass a telephone line or a codec", _SHARE
+    )
+    noise_dir: str = _setting("", "folder with recorded noise to mix in")
+    rooms_dir: str = _setting("", "folder with impulse responses of rooms")
     apply_noise_reduction: bool = _setting(False, "clean half of the training windows of noise")
     min_crop_s: float = _setting(1.0, "shortest training window", _POSITIVE)
     max_crop_s: float = _setting(4.0, "longest training window", _POSITIVE)

@@ -25,6 +25,7 @@ from ser_rt.networks.checkpoint import save_checkpoint
 from ser_rt.networks.model import EmotionModel, create_model
 from ser_rt.training import run_folder
 from ser_rt.training.arguments import arguments, join_processes, refuse_contradictions
+from ser_rt.training.data.augmentation import Augmenter
 from ser_rt.training.data.corpus import Clip, hold_out_speakers
 from ser_rt.training.data.dataset import Example, SpeechEmotionDataset, label_of
 from ser_rt.training.data.sampler import BalancedSampler
@@ -186,6 +187,7 @@ class SpeechEmotionTrainer:
             max_duration_s=self.model_config.max_duration,
             audio=part.audio,
             clean=is_training and self.data_config.apply_noise_reduction,
+            augmenter=Augmenter.from_settings(self.data_config) if is_training else None,
         )
 
     @staticmethod

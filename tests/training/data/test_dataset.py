@@ -89,7 +89,7 @@ def test_windows_of_short_clips_are_repeated_or_set_into_silence() -> None:
     wave = make_wave(0.5)
     kinds = set()
     for seed in range(40):
-        window = draw_window(wave, Draw(0, seed, 40_000), vary=False)
+        window = draw_window(wave, Draw(0, seed, 40_000), vary=None)
         assert window.shape == (40_000,)
         start = int(np.flatnonzero(window)[0])
         assert np.array_equal(window[start : start + wave.size], wave)
