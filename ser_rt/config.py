@@ -189,10 +189,18 @@ class DataConfig(_Settings):
     noise_dir: str = _setting("", "folder with recorded noise to mix in")
     rooms_dir: str = _setting("", "folder with impulse responses of rooms")
     apply_noise_reduction: bool = _setting(False, "clean half of the training windows of noise")
+    trim_silence: bool = _setting(
+        False, "cut silence from both ends of a clip before a window is drawn"
+    )
     min_crop_s: float = _setting(1.0, "shortest training window", _POSITIVE)
     max_crop_s: float = _setting(4.0, "longest training window", _POSITIVE)
     val_share: float = _setting(0.2, "share of the speakers to validate on", _SHARE)
     num_workers: int = _setting(1, "processes that make windows", _NOT_NEGATIVE)
+    same_labels: tuple[str, ...] = _setting(
+        (),
+        "labels that stand for an emotion, each as LABEL=EMOTION or DATASET/LABEL=EMOTION",
+        (lambda v: all(len(pair.split("=")) == 2 for pair in v), "pairs like Calm=Neutral"),
+    )
     skip_bad: bool = _setting(False, "leave unfit clips out instead of stopping")
     allow_leaks: tuple[str, ...] = _setting(
         (),

@@ -85,14 +85,21 @@ def configure(args: argparse.Namespace) -> Preset:
     return preset
 
 
-def find_clips(args: argparse.Namespace, labels: Sequence[str]) -> tuple[list[Clip], list[Clip]]:
+def find_clips(
+    args: argparse.Namespace, labels: Sequence[str], same_labels: Sequence[str] = ()
+) -> tuple[list[Clip], list[Clip]]:
     """Find the clips to train on, and those that were chosen to validate on (or none)."""
-    from ser_rt.training.data.corpus import load_directory, read_manifest, refuse_absent_split
+    from ser_rt.training.data.corpus import (
+        load_directory,
+        read_manifest,
+        refuse_absent_split,
+        relabel,
+    )
 
     if args.data_dir:
         return load_directory(args.data_dir, labels), []
     # Every label, so that a misspelt one is found and not quietly left out.
-    rows = read_manifest(args.manifest, labels)
+    rows = relabel(read_manifest(args.manifest, labels), same_labels)
     for split in filter(None, (args.split, args.val_split)):
         refuse_absent_split(rows, split, args.manifest)
     clips = [clip for clip in rows if args.split in (None, clip.split)]
@@ -123,7 +130,7 @@ def _train(args: argparse.Namespace) -> int:
     model, training, data = configure(args)
     first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
     setup_logging("INFO" if first else "ERROR")
-    clips, held = find_clips(args, model.emotion_labels)
+    clips, held = find_clips(args, model.emotion_labels, data.same_labels)
     from ser_rt.trainer import create_trainer
 
     try:

@@ -187,6 +187,7 @@ class SpeechEmotionTrainer:
             max_duration_s=self.model_config.max_duration,
             audio=part.audio,
             clean=is_training and self.data_config.apply_noise_reduction,
+            trim=is_training and self.data_config.trim_silence,
             augmenter=Augmenter.from_settings(self.data_config) if is_training else None,
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from ser_rt.audio.processing import trim_silence
 from ser_rt.config import model_config
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import DataError
@@ -40,6 +41,7 @@ class SpeechEmotionDataset(Dataset[Example]):
         max_duration_s: how much of a clip's start is heard.
         audio: the decoded clips, where they are at hand.
         clean: reduce noise in every other window.
+        trim: cut silence from both ends before a window is drawn.
         augmenter: how windows are varied.
     """
 
@@ -54,6 +56,7 @@ class SpeechEmotionDataset(Dataset[Example]):
         max_duration_s: float | None = None,
         audio: AudioCache | None = None,
         clean: bool = False,
+        trim: bool = False,
         augmenter: Augmenter | None = None,
     ) -> None:
         names = tuple(emotion_labels or model_config.emotion_labels)
@@ -67,7 +70,7 @@ class SpeechEmotionDataset(Dataset[Example]):
             raise DataError(msg)
         self.labels = _targets(labels, names)
         self.is_training = is_training
-        self._clean = clean
+        self._clean, self._trim = clean, trim
         self._augmenter = augmenter or Augmenter()
         self._max_samples = round((max_duration_s or 3600.0) * SAMPLE_RATE)
         self._clips = audio or AudioCache([Path(path) for path in data_paths])
@@ -81,6 +84,8 @@ class SpeechEmotionDataset(Dataset[Example]):
         index = item.clip if isinstance(item, Draw) else item
         samples = self._clips[index][: self._max_samples]
         if isinstance(item, Draw):
+            if self._trim:
+                samples = trim_silence(samples, SAMPLE_RATE)
             vary = self._augmenter if self.is_training else None
             samples = draw_window(samples, item, vary=vary, clean=self._clean)
         return {

@@ -97,6 +97,16 @@ def test_windows_of_short_clips_are_repeated_or_set_into_silence() -> None:
     assert kinds == {"repeated", "set"}
 
 
+def test_silence_at_both_ends_is_left_out_of_windows(tmp_path: Path) -> None:
+    silence = np.zeros(24_000, np.float32)
+    samples = np.concatenate([silence, make_wave(1.0), silence])
+    soundfile.write(tmp_path / "a.wav", samples, 16_000)
+    dataset = SpeechEmotionDataset([tmp_path / "a.wav"], ["Joy"], trim=True)
+    windows = [dataset[Draw(0, seed, 14_000)]["input_values"] for seed in range(20)]
+    assert all(window.abs().max() > 0.1 for window in windows)
+    assert dataset[0]["input_values"].shape == samples.shape
+
+
 def sampler(balance: float, batch_size: int = 8) -> BalancedSampler:
     groups = [("big", 0)] * 90 + [("small", 1)] * 10
     return BalancedSampler(
