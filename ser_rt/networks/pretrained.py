@@ -26,7 +26,7 @@ from ser_rt.networks.whisper import SHAPE, Whisper, check_config
 class _WhisperCheckpoint(WhisperPreTrainedModel):
     """The encoder's part of a checkpoint, with or without the decoder's beside it."""
 
-    _keys_to_ignore_on_load_unexpected = ["decoder", "proj_out", "projector", "classifier"]  # noqa: RUF012
+    _keys_to_ignore_on_load_unexpected = ["decoder", "proj_out", "projector", "classifier"]  # type: ignore[assignment]  # noqa: RUF012
 
     def __init__(self, config: WhisperConfig) -> None:
         super().__init__(config)
