@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-lowest triton soak lint bench report compare baseline model compact compact-free tune corpus sample clean
+.PHONY: help demo test test-lowest triton soak lint bench report compare baseline model compact compact-free base tune corpus sample clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -74,16 +74,20 @@ compact_data :=
 compact_temperature := 1.0
 compact-free_data := --licence_class permissive
 compact-free_temperature := 2.5
+BASE ?= openai/whisper-base
+base_data = --model_name "$(BASE)" --noise_dir "$(CORPUS)/noise" --same_labels indian-emospeech/Calm=Neutral
+base_temperature := 1.0
+base_precision := --precision int8
 TUNE_SPEAKERS := emodb_09 emodb_11 emotiontts_emf emotiontts_nec emotiontts_nem nemo_EB0 nemo_TP0
 
 model: corpus compact compact-free ## train the built-in models again: make model CORPUS=folder
 	$(PY) -m benchmarks.report.model_card
 
-compact compact-free: corpus $(VENV)/.dev
+compact compact-free base: corpus $(VENV)/.dev
 	$(TRAIN) --preset $@ $($@_data) --output_dir runs/$@
-	$(EXPORT) --out runs/$@-bundle --temperature 1.0
+	$(EXPORT) $($@_precision) --out runs/$@-bundle --temperature 1.0
 	$(EVALUATE) --model_path runs/$@-bundle --output_dir runs/$@-evaluation
-	$(EXPORT) --out ser_rt/bundles/$@ --temperature $($@_temperature) --evaluation runs/$@-evaluation/evaluation.json
+	$(EXPORT) $($@_precision) --out ser_rt/bundles/$@ --temperature $($@_temperature) --evaluation runs/$@-evaluation/evaluation.json
 
 tune: corpus $(VENV)/.dev ## train on fewer speakers, to choose settings: make tune CORPUS=folder
 	$(TRAIN) --preset compact --hold_out $(TUNE_SPEAKERS) --output_dir runs/tune

@@ -7,13 +7,16 @@ from torch import nn
 from torch.nn.utils import parametrize
 from transformers.models.hubert.modeling_hubert import HubertAttention
 from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Attention
+from transformers.models.whisper.modeling_whisper import WhisperAttention
+
+_Attention = Wav2Vec2Attention | HubertAttention | WhisperAttention
 
 
 def fold(network: nn.Module) -> None:
     """Fold weights and attention in place; the network's outputs stay the same."""
     for module in network.modules():
         _fold_parametrizations(module)
-        if isinstance(module, Wav2Vec2Attention | HubertAttention):
+        if isinstance(module, _Attention):
             _fold_attention(module)
 
 
@@ -24,7 +27,7 @@ def _fold_parametrizations(module: nn.Module) -> None:
 
 
 @torch.no_grad()
-def _fold_attention(attention: Wav2Vec2Attention | HubertAttention) -> None:
+def _fold_attention(attention: _Attention) -> None:
     """Leave out three passes over queries, keys and values.
 
     Queries can be made at the scale of the scores. A bias of the keys adds the same to all scores

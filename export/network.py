@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
-from torch import nn
 
 from ser_rt.errors import CheckpointError, ConfigError
 from ser_rt.networks.checkpoint import CONFIG, WEIGHTS, load_model, read_config
@@ -46,11 +44,7 @@ def keep_layers(model: EmotionModel, layers: int) -> int:
         what = f"{had} layers: give 1 to {had}" if had else "no layers to leave out"
         msg = f"cannot keep {layers} layers: {model.settings.architecture} has {what}"
         raise ConfigError(msg)
-    encoder.network.encoder.layers = encoder.network.encoder.layers[:layers]
-    encoder.network.config.num_hidden_layers = encoder.num_layers = layers
-    if encoder.layer_weights is not None:
-        with torch.no_grad():
-            encoder.layer_weights = nn.Parameter(encoder.layer_weights[: layers + 1].clone())
+    encoder.keep_layers(layers)
     return int(had)
 
 

@@ -46,7 +46,7 @@ def frames_of(model: EmotionModel) -> Frames | None:
     config = getattr(getattr(encoder, "network", None), "config", None)
     if encoder.input_normalization != "none" or config is None:
         return None
-    if config.feat_extract_norm != "layer":
+    if getattr(config, "feat_extract_norm", None) != "layer":
         return None
     field, stride = 1, 1
     for kernel, step in zip(config.conv_kernel, config.conv_stride, strict=True):

@@ -86,7 +86,7 @@ class ModelConfig(_Settings):
     architecture: str = _setting("wav2vec2", "name in ser_rt.model.ARCHITECTURES")
     model_name: str = _setting(
         "kresnik/wav2vec2-large-xlsr-korean",
-        "Wav2Vec2, HuBERT or WavLM checkpoint to start from: a name on the hub, or a folder",
+        "Wav2Vec2, HuBERT, WavLM or Whisper checkpoint: a name on the hub, or a folder",
     )
     emotion_labels: tuple[str, ...] = _setting(
         tuple(EMOTIONS),
@@ -103,6 +103,7 @@ class ModelConfig(_Settings):
     pooling: str = _setting(
         "mean", "of frames: mean, or attentive (mean and deviation)", _one_of("mean", "attentive")
     )
+    projection: int = _setting(0, "hidden units between pooling and head; 0 is none", _NOT_NEGATIVE)
     weighted_layers: bool = _setting(False, "pool a learned weighted sum of all layers")
     num_layers: int = _setting(
         0, "number of layers to keep, from the first; 0 keeps all", _NOT_NEGATIVE
@@ -112,6 +113,15 @@ class ModelConfig(_Settings):
         "auto",
         "of the level: per window, none, or auto (as the checkpoint was trained)",
         _one_of("auto", "window", "none"),
+    )
+    streaming: bool = _setting(
+        False, "train with random chunk-wise masks and positions, without look-ahead (whisper)"
+    )
+    chunk_frames: int = _setting(
+        0, "frames of 20 ms that attend to each other when classifying; 0 is all", _NOT_NEGATIVE
+    )
+    left_frames: int = _setting(
+        100, "frames before a chunk that its frames attend to as well", _NOT_NEGATIVE
     )
     encoder_config: dict[str, Any] = _setting(  # noqa: RUF009 (it is a dataclass field)
         {}, "the encoder's config.json; empty takes that of model_name"
@@ -143,6 +153,9 @@ class TrainingConfig(_Settings):
         1.0, "strength of logit adjustment by class frequency", _NOT_NEGATIVE
     )
     freeze_feature_encoder: bool = _setting(True, "do not train the convolutions")
+    encoder_learning_rate: float = _setting(
+        0.0, "learning rate of the pretrained top layer; 0 is learning_rate", _NOT_NEGATIVE
+    )
     layer_decay: float = _setting(
         1.0,
         "learning rate of a layer relative to the layer above",
@@ -189,11 +202,24 @@ class DataConfig(_Settings):
     """Reading, splitting and augmentation of the clips."""
 
     data_augmentation: bool = _setting(True, "augment voice, colour, room, noise and level")
+    channel_share: float = _setting(
+        0.0, "share of the windows that pass a telephone line or a codec", _SHARE
+    )
+    noise_dir: str = _setting("", "folder with recorded noise to mix in")
+    rooms_dir: str = _setting("", "folder with impulse responses of rooms")
     apply_noise_reduction: bool = _setting(False, "reduce noise in half of the training windows")
+    trim_silence: bool = _setting(
+        False, "cut silence from both ends of a clip before a window is drawn"
+    )
     min_crop_s: float = _setting(1.0, "shortest training window", _POSITIVE)
     max_crop_s: float = _setting(4.0, "longest training window", _POSITIVE)
     val_share: float = _setting(0.2, "share of the speakers to validate on", _SHARE)
     num_workers: int = _setting(1, "worker processes that load windows", _NOT_NEGATIVE)
+    same_labels: tuple[str, ...] = _setting(
+        (),
+        "labels that stand for an emotion, each as LABEL=EMOTION or DATASET/LABEL=EMOTION",
+        (lambda v: all(len(pair.split("=")) == 2 for pair in v), "pairs like Calm=Neutral"),
+    )
     skip_bad: bool = _setting(False, "skip unfit clips instead of stopping")
     allow_leaks: tuple[str, ...] = _setting(
         (),

@@ -89,14 +89,21 @@ def configure(args: argparse.Namespace) -> Preset:
     return preset
 
 
-def find_clips(args: argparse.Namespace, labels: Sequence[str]) -> tuple[list[Clip], list[Clip]]:
+def find_clips(
+    args: argparse.Namespace, labels: Sequence[str], same_labels: Sequence[str] = ()
+) -> tuple[list[Clip], list[Clip]]:
     """Return the clips to train on, and those chosen to validate on (or none)."""
-    from ser_rt.training.data.corpus import load_directory, read_manifest, refuse_absent_split
+    from ser_rt.training.data.corpus import (
+        load_directory,
+        read_manifest,
+        refuse_absent_split,
+        relabel,
+    )
 
     if args.data_dir:
         return load_directory(args.data_dir, labels), []
     # All labels, so that a misspelt one raises and is not silently left out.
-    rows = read_manifest(args.manifest, labels)
+    rows = relabel(read_manifest(args.manifest, labels), same_labels)
     for split in filter(None, (args.split, args.val_split)):
         refuse_absent_split(rows, split, args.manifest)
     clips = [clip for clip in rows if args.split in (None, clip.split)]
@@ -127,7 +134,7 @@ def _train(args: argparse.Namespace) -> int:
     model, training, data = configure(args)
     first = os.environ.get("RANK", "0") == "0"  # among the processes that torchrun started
     setup_logging("INFO" if first else "ERROR")
-    clips, held = find_clips(args, model.emotion_labels)
+    clips, held = find_clips(args, model.emotion_labels, data.same_labels)
     from ser_rt.trainer import create_trainer
 
     try:

@@ -25,6 +25,7 @@ from ser_rt.training.arguments import (
     refuse_contradictions,
     training_arguments,
 )
+from ser_rt.training.data.augmentation import Augmenter
 from ser_rt.training.data.corpus import Clip
 from ser_rt.training.data.dataset import SpeechEmotionDataset, label_of
 from ser_rt.training.data.prepare import Prepared, prepare
@@ -162,6 +163,8 @@ class SpeechEmotionTrainer:
             max_duration_s=self.model_config.max_duration,
             audio=part.audio,
             clean=is_training and self.data_config.apply_noise_reduction,
+            trim=is_training and self.data_config.trim_silence,
+            augmenter=Augmenter.from_settings(self.data_config) if is_training else None,
         )
 
 

@@ -55,3 +55,9 @@ def test_settings_survive_a_dict() -> None:
     assert config.learning_rate == 1.0
     labels = ModelConfig.from_dict({"emotion_labels": ["Joy", "Sad"]}).emotion_labels
     assert labels == ("Joy", "Sad")
+
+
+def test_same_labels_are_pairs() -> None:
+    assert DataConfig(same_labels=("Calm=Neutral",)).same_labels == ("Calm=Neutral",)
+    with pytest.raises(ConfigError, match="pairs like Calm=Neutral"):
+        DataConfig(same_labels=("Calm",))

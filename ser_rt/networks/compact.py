@@ -101,13 +101,15 @@ def shift(features: Tensor, most: int = 3) -> Tensor:
     return features.gather(1, source.unsqueeze(2).expand_as(features))
 
 
-def mask(features: Tensor) -> Tensor:
+def mask(features: Tensor, *, longest_gap: float = 1 / 8) -> Tensor:
     """Blank two random bands of frequency and two of time of each clip (training only).
+
+    A band of time takes up to `longest_gap` of the frames.
 
     Park et al.: SpecAugment, INTERSPEECH 2019.
     """
     batch, bands, frames = features.shape
-    for dim, size, widest in ((1, bands, bands // 6), (2, frames, frames // 8)):
+    for dim, size, widest in ((1, bands, bands // 6), (2, frames, int(frames * longest_gap))):
         for _ in range(2):
             width = torch.randint(0, max(2, widest), (batch, 1))
             start = (torch.rand(batch, 1) * (size - width)).long()

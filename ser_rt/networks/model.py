@@ -13,6 +13,7 @@ from ser_rt.networks.compact import Compact
 
 if TYPE_CHECKING:
     from ser_rt.networks.wav2vec2 import Wav2Vec2
+    from ser_rt.networks.whisper import Whisper
 
 
 class EmotionOutput(TypedDict):
@@ -42,9 +43,16 @@ def _wav2vec2(settings: ModelConfig) -> Encoder:
     return Wav2Vec2(settings)
 
 
+def _whisper(settings: ModelConfig) -> Encoder:
+    from ser_rt.networks.whisper import Whisper
+
+    return Whisper(settings)
+
+
 ARCHITECTURES: dict[str, Callable[[ModelConfig], Encoder]] = {
     "compact": lambda _: Compact(),
     "wav2vec2": _wav2vec2,
+    "whisper": _whisper,
 }
 """Encoders (each also an `nn.Module`) by name."""
 
@@ -62,6 +70,9 @@ class EmotionModel(nn.Module):
         super().__init__()
         if config.architecture not in ARCHITECTURES:
             msg = f"unknown architecture {config.architecture!r}; known: {', '.join(ARCHITECTURES)}"
+            raise ConfigError(msg)
+        if config.architecture != "whisper" and (config.streaming or config.chunk_frames):
+            msg = f"streaming is for the architecture whisper, not for {config.architecture}"
             raise ConfigError(msg)
         self.settings = config
         self.encoder = ARCHITECTURES[config.architecture](config)
@@ -81,7 +92,7 @@ def create_model(config: ModelConfig) -> EmotionModel:
         CheckpointError: `config.model_name` is no checkpoint that can be read.
         ConfigError: no such architecture.
     """
-    if config.architecture != "wav2vec2" or config.encoder_config:
+    if config.architecture == "compact" or config.encoder_config:
         return EmotionModel(config)
     from ser_rt.networks.pretrained import describe_base, load_base
 
@@ -90,5 +101,5 @@ def create_model(config: ModelConfig) -> EmotionModel:
     except ConfigError as error:
         msg = f"{config.model_name}: {error}"
         raise ConfigError(msg) from error
-    load_base(cast("Wav2Vec2", model.encoder), config.model_name)
+    load_base(cast("Wav2Vec2 | Whisper", model.encoder), config.model_name)
     return model

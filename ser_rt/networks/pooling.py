@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -36,3 +38,16 @@ class AttentiveStatisticsPooling(nn.Module):
         mean = (features * weights).sum(dim=2)
         variance = (features.square() * weights).sum(dim=2) - mean.square()
         return torch.cat([mean, variance.clamp(min=1e-5).sqrt()], dim=1)
+
+
+POOLINGS: dict[str, Callable[[int], MeanPooling | AttentiveStatisticsPooling]] = {
+    "mean": lambda _: MeanPooling(),
+    "attentive": AttentiveStatisticsPooling,
+}
+
+
+def make_projection(pooled: int, units: int) -> tuple[nn.Module, int]:
+    """Return a hidden layer that follows the pooling, or nothing for 0 units; and its size."""
+    if not units:
+        return nn.Identity(), pooled
+    return nn.Sequential(nn.Linear(pooled, units), nn.GELU()), units

@@ -8,7 +8,6 @@ and so no attention mask.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -26,7 +25,7 @@ from transformers import (
 
 from ser_rt.config import ModelConfig
 from ser_rt.errors import ConfigError
-from ser_rt.networks.pooling import AttentiveStatisticsPooling, MeanPooling
+from ser_rt.networks.pooling import POOLINGS, make_projection
 
 
 class Family(NamedTuple):
@@ -42,11 +41,6 @@ FAMILIES: dict[str, Family] = {
     "wavlm": Family(WavLMConfig, WavLMModel),
 }
 """Networks by the `model_type` in their config.json."""
-
-POOLINGS: dict[str, Callable[[int], MeanPooling | AttentiveStatisticsPooling]] = {
-    "mean": lambda _: MeanPooling(),
-    "attentive": AttentiveStatisticsPooling,
-}
 
 _QUIETEST_VARIANCE = 1e-7
 
@@ -69,7 +63,6 @@ class Wav2Vec2(nn.Module):
     """
 
     network: PreTrainedModel
-    embedding_size: int
 
     def __init__(self, settings: ModelConfig) -> None:
         super().__init__()
@@ -85,7 +78,8 @@ class Wav2Vec2(nn.Module):
         )
         frame_size = config.output_hidden_size if has_adapter(config) else config.hidden_size
         self.pooling = POOLINGS[settings.pooling](frame_size)
-        self.embedding_size = int(frame_size) * self.pooling.growth
+        pooled = int(frame_size) * self.pooling.growth
+        self.projection, self.embedding_size = make_projection(pooled, settings.projection)
         self._mask_share = settings.mask_time_prob
 
     def forward(self, waveforms: Tensor) -> Tensor:
@@ -102,7 +96,7 @@ class Wav2Vec2(nn.Module):
         if self.layer_weights is not None:
             shares = self.layer_weights.softmax(dim=0)
             frames = sum(shares[i] * layer for i, layer in enumerate(outputs.hidden_states))
-        embedding: Tensor = self.pooling(frames.transpose(1, 2))
+        embedding: Tensor = self.projection(self.pooling(frames.transpose(1, 2)))
         return embedding
 
     def _blank(self, waveforms: Tensor) -> Tensor:
@@ -131,6 +125,23 @@ class Wav2Vec2(nn.Module):
             return int(found[1]) + 1
         below = ("network.feature_", "network.encoder.pos_conv", "network.masked_spec")
         return 0 if parameter.startswith(below) else self.num_layers + 1
+
+    @property
+    def adapted(self) -> tuple[str, ...]:
+        """Linear maps that LoRA adapts."""
+        dense = ("intermediate_dense", "output_dense")
+        # WavLM's attention takes the weights out of its projections, past any adapter around them.
+        if self.network.config.model_type == "wavlm":
+            return dense
+        return ("q_proj", "k_proj", "v_proj", "out_proj", *dense)
+
+    def keep_layers(self, count: int) -> None:
+        """Leave out the transformer layers after the first `count`."""
+        inner: Any = self.network
+        inner.encoder.layers = inner.encoder.layers[:count]
+        inner.config.num_hidden_layers = self.num_layers = count
+        if self.layer_weights is not None:
+            self.layer_weights = nn.Parameter(self.layer_weights[: count + 1].detach().clone())
 
 
 def has_adapter(config: PretrainedConfig) -> bool:

@@ -11,10 +11,7 @@ from ser_rt.networks.model import EmotionModel
 
 if TYPE_CHECKING:
     from ser_rt.networks.wav2vec2 import Wav2Vec2
-
-_ADAPTED = ["q_proj", "k_proj", "v_proj", "out_proj", "intermediate_dense", "output_dense"]
-# WavLM's attention takes the weights out of its projections, past any adapter around them.
-_ADAPTED_IN = {"wavlm": ["intermediate_dense", "output_dense"]}
+    from ser_rt.networks.whisper import Whisper
 
 
 def prepare_network(model: EmotionModel, settings: TrainingConfig) -> None:
@@ -24,14 +21,16 @@ def prepare_network(model: EmotionModel, settings: TrainingConfig) -> None:
         ConfigError: a setting has no meaning for this network.
         MissingDependencyError: LoRA is configured and peft is not installed.
     """
-    if model.settings.architecture != "wav2vec2":
+    if model.settings.architecture == "compact":
         asked = {
             "lora_rank": settings.lora_rank > 0,
+            "encoder_learning_rate": settings.encoder_learning_rate > 0,
             "layer_decay": settings.layer_decay < 1,
             "gradient_checkpointing": settings.gradient_checkpointing,
         }
         if given := [name for name, value in asked.items() if value]:
-            msg = f"{', '.join(given)} is for the architecture wav2vec2 only: leave it out"
+            names = ", ".join(given)
+            msg = f"{names} is for the architectures wav2vec2 and whisper only: leave it out"
             raise ConfigError(msg)
         return
     encoder = _encoder(model)
@@ -43,12 +42,18 @@ def prepare_network(model: EmotionModel, settings: TrainingConfig) -> None:
         encoder.network.gradient_checkpointing_enable({"use_reentrant": False})
 
 
+def has_own_rates(settings: TrainingConfig) -> bool:
+    """Return whether some layers learn at another rate than the head."""
+    return settings.layer_decay < 1 or settings.encoder_learning_rate > 0
+
+
 def parameter_groups(
     model: EmotionModel, settings: TrainingConfig, decayed: Collection[str]
 ) -> list[dict[str, Any]]:
     """Return the trained parameters grouped by depth, each group with its learning rate.
 
-    A layer learns at `layer_decay` times the rate of the layer above it; the head at the full one.
+    A layer learns at `layer_decay` times the rate of the layer above it; the head, and what else
+    is new, at the full one. The top layer may have a rate of its own.
     Howard, Ruder: Universal language model fine-tuning, ACL 2018.
 
     Args:
@@ -58,6 +63,7 @@ def parameter_groups(
     """
     encoder = _encoder(model)
     top = encoder.num_layers + 1
+    below = settings.encoder_learning_rate or settings.learning_rate * settings.layer_decay
     groups: dict[tuple[int, bool], list[Any]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -67,7 +73,9 @@ def parameter_groups(
     return [
         {
             "params": parameters,
-            "lr": settings.learning_rate * settings.layer_decay ** (top - depth),
+            "lr": below * settings.layer_decay ** (top - 1 - depth)
+            if depth < top
+            else settings.learning_rate,
             "weight_decay": settings.weight_decay if decays else 0.0,
         }
         for (depth, decays), parameters in sorted(groups.items(), key=lambda item: item[0])
@@ -84,14 +92,13 @@ def merge_adapters(model: EmotionModel) -> None:
                 setattr(module, name, layer.get_base_layer())
 
 
-def _adapt(encoder: Wav2Vec2, rank: int) -> None:
+def _adapt(encoder: Wav2Vec2 | Whisper, rank: int) -> None:
     """Hu et al.: LoRA, low-rank adaptation of large language models, ICLR 2022."""
     with requires("peft", "train"):
         from peft import LoraConfig, inject_adapter_in_model
-    adapted = _ADAPTED_IN.get(encoder.network.config.model_type, _ADAPTED)
-    lora = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=adapted)
+    lora = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=list(encoder.adapted))
     inject_adapter_in_model(lora, encoder.network)
 
 
-def _encoder(model: EmotionModel) -> Wav2Vec2:
+def _encoder(model: EmotionModel) -> Wav2Vec2 | Whisper:
     return model.encoder  # type: ignore[return-value]  # an encoder is a module too

@@ -24,7 +24,7 @@ from ser_rt.training.checkpointing import Checkpoints, LossSoFar
 from ser_rt.training.data.dataset import Example, collate
 from ser_rt.training.data.sampler import BalancedSampler
 from ser_rt.training.ema import WeightAverage
-from ser_rt.training.fine_tuning import parameter_groups
+from ser_rt.training.fine_tuning import has_own_rates, parameter_groups
 from ser_rt.training.losses import Loss
 from ser_rt.training.metrics import logits_of
 from ser_rt.training.progress import TrainingProgress
@@ -97,8 +97,8 @@ class EmotionTrainer(transformers.Trainer):
         return prepared
 
     def create_optimizer(self) -> torch.optim.Optimizer:
-        """Return the optimizer; with `layer_decay`, every layer has its own learning rate."""
-        if self.optimizer is None and self._settings.layer_decay < 1:
+        """Return the optimizer; where layers have rates of their own, with one for each."""
+        if self.optimizer is None and has_own_rates(self._settings):
             kind, how = self.get_optimizer_cls_and_kwargs(self.args)
             decayed = self.get_decay_parameter_names(self.network)
             self.optimizer = kind(parameter_groups(self.network, self._settings, decayed), **how)

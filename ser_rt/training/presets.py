@@ -85,6 +85,35 @@ PRESETS["wav2vec2-small"] = Preset(
 )
 
 
+PRESETS["base"] = Preset(
+    ModelConfig(
+        architecture="whisper",
+        model_name="openai/whisper-base",
+        emotion_labels=("Neutral", "Angry", "Joy", "Sad", "Surprise", "Fear"),
+        pooling="attentive",
+        projection=256,
+        weighted_layers=True,
+        mask_time_prob=0.125,
+        streaming=True,
+        chunk_frames=25,
+        left_frames=100,
+    ),
+    TrainingConfig(
+        learning_rate=1e-3,
+        encoder_learning_rate=6e-5,
+        layer_decay=0.8,
+        batch_size=16,
+        gradient_accumulation_steps=1,
+        warmup_steps=100,
+        num_epochs=5,
+        label_smoothing=0.1,
+        balance=0.6,
+    ),
+    DataConfig(channel_share=0.3, trim_silence=True, min_crop_s=1.0, max_crop_s=3.6, val_share=0.0),
+)
+"""Whisper's base encoder, fine-tuned whole with chunk-wise masks, for windows and for streams."""
+
+
 def copy_preset(name: str) -> Preset:
     """Return a copy of a preset's settings, which may be changed."""
     preset = PRESETS[name]

@@ -127,7 +127,7 @@ UNFIT: dict[str, tuple[Callable[[Path], object], str]] = {
     **{
         kind: (config(model_type=kind), f"is a checkpoint of {kind}: give one of wav2vec2, hubert")
         for kind in (
-            *("data2vec-audio", "unispeech", "unispeech-sat", "wav2vec2-bert", "whisper", "sew"),
+            *("data2vec-audio", "unispeech", "unispeech-sat", "wav2vec2-bert", "sew"),
             *("gpt2", "speech-encoder-decoder", "seamless_m4t"),
         )
     },

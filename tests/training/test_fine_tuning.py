@@ -165,7 +165,7 @@ def test_settings_that_cannot_be_are_refused(
     with pytest.raises(CheckpointError, match="cannot load"):
         create_trainer(nowhere, training(tmp_path / "run"), DATA).train(clips)
     assert not (tmp_path / "run").exists()
-    with pytest.raises(ConfigError, match="lora_rank, layer_decay is for the architecture wav2"):
+    with pytest.raises(ConfigError, match="lora_rank, layer_decay is for the architectures wav2"):
         prepare_network(EmotionModel(COMPACT), TrainingConfig(lora_rank=1, layer_decay=0.5))
 
 

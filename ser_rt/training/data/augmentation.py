@@ -6,13 +6,17 @@ gives the same clip. Time-stretching is left out: it changes how emotional speec
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import soxr
 
+from ser_rt.config import DataConfig
 from ser_rt.constants import SAMPLE_RATE
+from ser_rt.training.data.backgrounds import Noises, Rooms
+from ser_rt.training.data.channels import Change, clip, pass_channel
 
 if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray
@@ -67,7 +71,7 @@ def change_gain(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
     return samples * np.float32(10 ** (rng.uniform(-15, 10) / 20))
 
 
-AUGMENTATIONS: dict[str, tuple[float, Callable[[FloatArray, np.random.Generator], FloatArray]]] = {
+AUGMENTATIONS: dict[str, tuple[float, Change]] = {
     "resample": (0.8, resample),
     "equalize": (0.5, equalize),
     "reverberate": (0.3, reverberate),
@@ -86,15 +90,58 @@ def _fast_size(count: int) -> int:
     return 1 << (count - 1).bit_length()
 
 
+@dataclass(frozen=True)
+class Augmenter:
+    """Varies clips ``[samples]``; their length may change by 8 %.
+
+    Attributes:
+        channels: share of the clips that pass a telephone line or a codec; half as many are
+            clipped.
+        noises: recordings to mix in, instead of synthetic noise for every other noisy clip.
+        rooms: impulse responses, instead of synthetic tails.
+    """
+
+    channels: float = 0.0
+    noises: Noises | None = None
+    rooms: Rooms | None = None
+
+    @classmethod
+    def from_settings(cls, settings: DataConfig) -> Self:
+        """Read the folders that the settings name.
+
+        Raises:
+            AudioError: an impulse response cannot be read.
+            DataError: there is no such folder, or it holds no audio.
+        """
+        noises = Noises(Path(settings.noise_dir)) if settings.noise_dir else None
+        rooms = Rooms(Path(settings.rooms_dir)) if settings.rooms_dir else None
+        return cls(settings.channel_share, noises, rooms)
+
+    def __call__(self, samples: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Vary a clip."""
+        if samples.size < SAMPLE_RATE // 10:
+            return samples
+        for name, (probability, change) in AUGMENTATIONS.items():
+            if rng.random() < probability:
+                samples = self._recorded(name, change, rng)(samples, rng)
+        if self.channels and rng.random() < self.channels / 2:
+            samples = clip(samples, rng)
+        if self.channels and rng.random() < self.channels:
+            samples = pass_channel(samples, rng)
+        return samples
+
+    def _recorded(self, name: str, synthetic: Change, rng: np.random.Generator) -> Change:
+        if name == "reverberate" and self.rooms is not None:
+            return self.rooms
+        if name == "add_noise" and self.noises is not None and rng.random() < 0.5:
+            return self.noises
+        return synthetic
+
+
 def augment(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Vary a clip ``[samples]``; its length may change by 8 %.
+    """Vary a clip ``[samples]`` without channels and recordings; its length may change by 8 %.
 
     >>> augment(np.ones(16000, np.float32), np.random.default_rng(0)).dtype
     dtype('float32')
     """
-    if samples.size < SAMPLE_RATE // 10:
-        return samples
-    for probability, change in AUGMENTATIONS.values():
-        if rng.random() < probability:
-            samples = change(samples, rng)
-    return samples
+    return Augmenter()(samples, rng)

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +101,20 @@ def read_manifest(path: str | Path, labels: Sequence[str] = ()) -> list[Clip]:
         clips.append(Clip(path=Path(finder.find(str(path.parent / name))), **values))
     _refuse_duplicates(clips, path)
     return clips
+
+
+def relabel(clips: Iterable[Clip], same_labels: Iterable[str]) -> list[Clip]:
+    """Give clips the emotion that their label stands for, everywhere or in one dataset.
+
+    >>> relabel([Clip(Path("a.wav"), "Calm", dataset="mine")], ["mine/Calm=Neutral"])[0].emotion
+    'Neutral'
+    """
+    meaning = dict(pair.split("=") for pair in same_labels)
+    return [
+        replace(clip, emotion=meaning.get(f"{clip.dataset}/{general}", general))
+        for clip in clips
+        for general in [meaning.get(clip.emotion, clip.emotion)]
+    ]
 
 
 def load_manifest(

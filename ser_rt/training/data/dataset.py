@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from ser_rt.audio.processing import trim_silence
 from ser_rt.config import model_config
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import DataError
+from ser_rt.training.data.augmentation import Augmenter
 from ser_rt.training.data.corpus import Clip, label_id
 from ser_rt.training.data.decoded_cache import AudioCache
 from ser_rt.training.data.sampler import Draw, draw_window
@@ -39,6 +41,8 @@ class SpeechEmotionDataset(Dataset[Example]):
         max_duration_s: how much of a clip is used, from its start.
         audio: the decoded clips; None decodes them.
         clean: reduce noise in every other window.
+        trim: cut silence from both ends before a window is drawn.
+        augmenter: how windows are varied.
     """
 
     def __init__(
@@ -52,6 +56,8 @@ class SpeechEmotionDataset(Dataset[Example]):
         max_duration_s: float | None = None,
         audio: AudioCache | None = None,
         clean: bool = False,
+        trim: bool = False,
+        augmenter: Augmenter | None = None,
     ) -> None:
         names = tuple(emotion_labels or model_config.emotion_labels)
         if len(data_paths) != len(labels) or not labels:
@@ -64,7 +70,8 @@ class SpeechEmotionDataset(Dataset[Example]):
             raise DataError(msg)
         self.labels = _targets(labels, names)
         self.is_training = is_training
-        self._clean = clean
+        self._clean, self._trim = clean, trim
+        self._augmenter = augmenter or Augmenter()
         self._max_samples = round((max_duration_s or 3600.0) * SAMPLE_RATE)
         self._clips = audio or AudioCache([Path(path) for path in data_paths])
 
@@ -77,7 +84,10 @@ class SpeechEmotionDataset(Dataset[Example]):
         index = item.clip if isinstance(item, Draw) else item
         samples = self._clips[index][: self._max_samples]
         if isinstance(item, Draw):
-            samples = draw_window(samples, item, vary=self.is_training, clean=self._clean)
+            if self._trim:
+                samples = trim_silence(samples, SAMPLE_RATE)
+            vary = self._augmenter if self.is_training else None
+            samples = draw_window(samples, item, vary=vary, clean=self._clean)
         return {
             "input_values": torch.from_numpy(np.ascontiguousarray(samples)),
             "labels": self.labels[index],

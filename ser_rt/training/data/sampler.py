@@ -17,7 +17,7 @@ from torch.utils.data import Sampler
 
 from ser_rt.audio.processing import reduce_noise
 from ser_rt.constants import SAMPLE_RATE
-from ser_rt.training.data.augmentation import augment
+from ser_rt.training.data.augmentation import Augmenter
 
 if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray
@@ -33,8 +33,10 @@ class Draw(NamedTuple):
     samples: int
 
 
-def draw_window(samples: FloatArray, draw: Draw, *, vary: bool, clean: bool = False) -> FloatArray:
-    """Make one training window ``[draw.samples]`` of a clip.
+def draw_window(
+    samples: FloatArray, draw: Draw, *, vary: Augmenter | None, clean: bool = False
+) -> FloatArray:
+    """Make one training window ``[draw.samples]`` of a clip; without an augmenter it is not varied.
 
     With `clean`, noise is reduced in every other window, as some microphones do.
     """
@@ -47,7 +49,7 @@ def draw_window(samples: FloatArray, draw: Draw, *, vary: bool, clean: bool = Fa
     if clean and draw.seed % 2:
         samples = reduce_noise(samples)
     if vary:
-        samples = augment(samples, rng)
+        samples = vary(samples, rng)
     samples = samples[: draw.samples]
     missing = draw.samples - samples.size
     if missing and rng.random() < 0.5:

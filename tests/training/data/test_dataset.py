@@ -89,12 +89,22 @@ def test_windows_of_short_clips_are_repeated_or_set_into_silence() -> None:
     wave = make_wave(0.5)
     kinds = set()
     for seed in range(40):
-        window = draw_window(wave, Draw(0, seed, 40_000), vary=False)
+        window = draw_window(wave, Draw(0, seed, 40_000), vary=None)
         assert window.shape == (40_000,)
         start = int(np.flatnonzero(window)[0])
         assert np.array_equal(window[start : start + wave.size], wave)
         kinds.add("repeated" if np.array_equal(window, np.resize(wave, 40_000)) else "set")
     assert kinds == {"repeated", "set"}
+
+
+def test_silence_at_both_ends_is_left_out_of_windows(tmp_path: Path) -> None:
+    silence = np.zeros(24_000, np.float32)
+    samples = np.concatenate([silence, make_wave(1.0), silence])
+    soundfile.write(tmp_path / "a.wav", samples, 16_000)
+    dataset = SpeechEmotionDataset([tmp_path / "a.wav"], ["Joy"], trim=True)
+    windows = [dataset[Draw(0, seed, 14_000)]["input_values"] for seed in range(20)]
+    assert all(window.abs().max() > 0.1 for window in windows)
+    assert dataset[0]["input_values"].shape == samples.shape
 
 
 def sampler(balance: float, batch_size: int = 8) -> BalancedSampler:

@@ -1,0 +1,57 @@
+"""Chunk-wise attention: masks that let a whole window be computed as a stream with caches would.
+
+A stream arrives in chunks. A frame attends to every frame of its own chunk, and to a fixed number
+of frames before the first one of that chunk, which a stream has in its cache of keys and values.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+CHUNKS = (5, 10, 25, 50, 0)
+"""Frames in a chunk that training draws from; 0 is the whole window."""
+LEFT = (50, 150)
+"""Least and most frames to the left of a chunk that training draws from."""
+_MASKED = -1e4  # its exponential is 0, also in half precision
+
+
+class Context(NamedTuple):
+    """What a frame attends to."""
+
+    chunk: int = 0
+    """Frames in a chunk; 0 is the whole window, and then `left` has no meaning."""
+    left: int = 0
+    """Frames before the chunk."""
+
+
+def draw_context() -> Context:
+    """Draw the context of a training batch from torch's generator."""
+    chunk = CHUNKS[int(torch.randint(len(CHUNKS), ()))]
+    return Context(chunk, int(torch.randint(LEFT[0], LEFT[1] + 1, ())))
+
+
+def attention_mask(frames: Tensor, context: Context) -> Tensor | None:
+    """Return what is added to attention's scores, ``[1, 1, frames, frames]``; None masks nothing.
+
+    Args:
+        frames: numbers of the frames, ``0 ... count - 1``.
+        context: what each of them attends to.
+    """
+    if not context.chunk:
+        return None
+    start = (frames // context.chunk * context.chunk).unsqueeze(1)
+    hidden = (frames < start - context.left) | (frames >= start + context.chunk)
+    return (hidden.float() * _MASKED)[None, None]
+
+
+def draw_positions(batch: int, frames: Tensor, table: int) -> Tensor:
+    """Draw where in a table of positions each clip of a training batch starts; it wraps around.
+
+    Returns:
+        Rows of the table, ``[batch, frames]``.
+    """
+    starts = torch.randint(table, (batch, 1)).to(frames.device)
+    return (starts + frames) % table
