@@ -1,4 +1,4 @@
-"""Steadier probabilities over time."""
+"""`Smoother`, exponential smoothing of probabilities over time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from ser_rt.runtime.recognizers.windowed import Posterior
 class Smoother:
     """Exponential smoothing with a half-life in seconds, whatever the hop.
 
-    What was heard ``t`` seconds ago keeps the weight ``0.5 ** (t / half_life_s)``. It forgets
-    everything at a window without speech, and where a window does not touch the one before: what
-    follows is another utterance.
+    A result of ``t`` seconds ago keeps the weight ``0.5 ** (t / half_life_s)``. A window without
+    speech, or one that does not touch the one before, starts anew: another utterance follows.
     """
 
     def __init__(self, half_life_s: float = HALF_LIFE_S) -> None:

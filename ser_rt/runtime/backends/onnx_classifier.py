@@ -1,4 +1,4 @@
-"""A bundle's network, run by onnxruntime, or by what else a provider names."""
+"""`OnnxClassifier`, the network of a bundle, run by onnxruntime or OpenVINO."""
 
 from __future__ import annotations
 
@@ -199,8 +199,7 @@ class OnnxClassifier:
         columns = self._sessions[-1].outputs["probabilities"][-1]
         if isinstance(columns, int) and columns != len(self._labels):
             msg = (
-                f"{graphs[-1].path} tells {columns} emotions apart, its manifest names "
-                f"{len(self._labels)}"
+                f"{graphs[-1].path} has {columns} emotions, its manifest names {len(self._labels)}"
             )
             raise BundleInvalidError(msg)
 
