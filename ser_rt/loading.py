@@ -1,4 +1,4 @@
-"""`open_model`: a classifier from a bundle or a checkpoint."""
+"""A classifier from a folder, whichever side of the house made it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def open_model(model: str | Path | None = None, provider: str = "cpu") -> Emotio
     Raises:
         BundleError: there is no such model, or it is a bundle that cannot be used.
         CheckpointError: the folder is no bundle, and no checkpoint with a trained head either.
-        ConfigError: only bundles run on that provider.
+        ConfigError: a checkpoint shall run where only bundles can.
         ProviderError: the provider did not come up.
     """
     if model is not None and Path(model).is_dir() and not Path(model, MANIFEST_FILE).is_file():

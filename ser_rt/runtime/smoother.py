@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ser_rt.checks import at_least, require
 from ser_rt.classifier import FloatArray
 from ser_rt.constants import HALF_LIFE_S
-from ser_rt.errors import ConfigError
 from ser_rt.runtime.recognizers.windowed import Posterior
 
 
@@ -19,9 +19,7 @@ class Smoother:
 
     def __init__(self, half_life_s: float = HALF_LIFE_S) -> None:
         """Set the half-life in seconds; 0 turns smoothing off."""
-        if not 0 <= half_life_s < float("inf"):
-            msg = f"half_life must be 0 s or more, not {half_life_s!r}"
-            raise ConfigError(msg)
+        require("half_life_s", half_life_s, at_least(0))
         self._half_life_s = half_life_s
         self._state: FloatArray | None = None
         self._end_s = 0.0

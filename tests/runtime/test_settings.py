@@ -47,6 +47,8 @@ def test_flags_without_values_are_the_defaults() -> None:
     assert stream_settings(flags) == StreamSettings(vad=VadSettings())
     assert stream_flags(flags)["half_life"] == DEFAULTS.half_life_s
     assert DEFAULTS.to_message() == {}
+    left_out: Any = {"hop_s": None, "half_life_s": None}
+    assert StreamSettings.of(**left_out) == DEFAULTS
 
 
 def test_keywords_are_the_fields() -> None:

@@ -199,7 +199,8 @@ class OnnxClassifier:
         columns = self._sessions[-1].outputs["probabilities"][-1]
         if isinstance(columns, int) and columns != len(self._labels):
             msg = (
-                f"{graphs[-1].path} has {columns} emotions, its manifest names {len(self._labels)}"
+                f"{graphs[-1].path} tells {columns} emotions apart, its manifest names "
+                f"{len(self._labels)}"
             )
             raise BundleInvalidError(msg)
 

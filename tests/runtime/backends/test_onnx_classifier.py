@@ -102,5 +102,5 @@ def test_a_graph_of_another_shape_is_refused(tmp_path: Path) -> None:
     folder = build_tiny_bundle(tmp_path / "tiny")
     five = {"labels": MANIFEST["labels"][:5]}
     write_bundle(folder, {"model.onnx": tiny_model(6)}, MANIFEST | five)
-    with pytest.raises(BundleInvalidError, match="6 emotions, its manifest names 5"):
+    with pytest.raises(BundleInvalidError, match="tells 6 emotions apart, its manifest names 5"):
         OnnxClassifier(Bundle.load(folder))
