@@ -1,4 +1,4 @@
-"""What every emotion classifier offers, whatever runs it."""
+"""`EmotionClassifier`, the interface of every model, and what some add to it."""
 
 from typing import Protocol, runtime_checkable
 
@@ -33,7 +33,7 @@ class EmotionClassifier(Protocol):
 
 @runtime_checkable
 class WindowDefaults(Protocol):
-    """What a classifier may add: the windows that its network was made for, in seconds."""
+    """Addition to a classifier: the windows in seconds that its network was trained for."""
 
     @property
     def window_s(self) -> float:
@@ -53,7 +53,7 @@ class WindowDefaults(Protocol):
 
 @runtime_checkable
 class FeatureClassifier(EmotionClassifier, Protocol):
-    """What a classifier may add: features computed once, and shared by windows that overlap.
+    """Addition to a classifier: features computed once, and shared by windows that overlap.
 
     ``classifier(waveforms)`` equals ``classify_features(features(waveforms))``.
     """

@@ -27,7 +27,7 @@ SAMPLE_RATE = 16_000
 WINDOW_S = 3.0
 HOP_S = 0.5
 MIN_WINDOW_S = 1.0
-"""Used where a classifier does not say what its network was made for."""
+"""Windows in seconds of a classifier that has no `WindowDefaults`."""
 
 SHORTEST_INPUT_S = 0.25
 """Shorter audio is padded with zeros: convolutional networks fail on less than their reach."""

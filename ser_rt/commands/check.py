@@ -1,4 +1,4 @@
-"""``ser-check``: is a bundle whole, does it run here, and does it answer the same everywhere."""
+"""``ser-check``: verifies a bundle and compares its results on every provider."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EPILOG = """\
 example:
   ser-check my-bundle --provider cpu --provider cuda --json
 
-Verifies the sha256 of every file, opens the bundle on each provider, and compares its answers with
+Verifies the sha256 of every file, opens the bundle on each provider, and compares its results with
 those of its whole graph on the CPU. The exit code is 0; 1 if anything failed; 2 if the command
 makes no sense.
 """
@@ -29,7 +29,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of ``ser-check``."""
     parser = Parser(
         prog="ser-check",
-        description="Check that a bundle is whole and answers the same on every provider.",
+        description="Check that a bundle is whole and has the same results on every provider.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -86,8 +86,8 @@ def _print(report: Report) -> None:
     from rich.table import Table
 
     title = (
-        f"{report.bundle} {report.version}, {report.precision}: {report.files} files are as the "
-        f"manifest says; {report.windows} windows"
+        f"{report.bundle} {report.version}, {report.precision}: {report.files} files match the "
+        f"manifest; {report.windows} windows"
     )
     print(title)
     table = Table(box=SIMPLE, collapse_padding=True, pad_edge=False)

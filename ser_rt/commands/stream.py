@@ -140,9 +140,9 @@ def _list_providers(flags: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _announce(flags: argparse.Namespace, name: str, what: str) -> None:
+def _announce(flags: argparse.Namespace, name: str, model: str) -> None:
     if not flags.quiet:
-        tell(f"{name}: {what}" + (", Ctrl-C ends" if flags.mic else ""))
+        tell(f"{name}: {model}" + (", Ctrl-C ends" if flags.mic else ""))
 
 
 if __name__ == "__main__":

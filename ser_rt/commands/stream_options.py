@@ -37,12 +37,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if flags.config is not None:
         of_file = _flags_of_file(parser, Path(flags.config))
         flags = parser.parse_args([*of_file, *argv])
-    listens = bool(flags.files) + flags.mic + flags.list_devices + flags.list_providers
-    if listens == 0:
+    inputs = bool(flags.files) + flags.mic + flags.list_devices + flags.list_providers
+    if inputs == 0:
         parser.print_usage(sys.stderr)
-        msg = "name a FILE, or - for standard input, or --mic; --help says more"
+        msg = "name a FILE, or - for standard input, or --mic; see --help"
         raise ConfigError(msg)
-    if listens > 1:
+    if inputs > 1:
         msg = "give files, --mic, --list-devices or --list-providers, not several of them"
         raise ConfigError(msg)
     if "-" in flags.files and len(flags.files) > 1:
@@ -63,7 +63,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _given(parser: argparse.ArgumentParser, argv: Sequence[str]) -> set[str]:
-    """Return what a command line sets, be it to the default."""
+    """Return the flags that a command line sets, be it to the default."""
     actions = parser._actions  # noqa: SLF001 (argparse has no public list)
     unset = argparse.Namespace(**{action.dest: None for action in actions})
     return {
@@ -78,7 +78,7 @@ def _flag(dest: str) -> str:
 
 
 def _check_listing(parser: argparse.ArgumentParser, argv: Sequence[str], flag: str) -> None:
-    """Refuse what a list has no use for; a file of flags may hold it."""
+    """Refuse flags that do nothing for a list; a file of flags may hold them."""
     idle = sorted(_given(parser, argv) - _OF_LISTING)
     if idle:
         msg = f"{flag} only lists: {_flag(idle[0])} does nothing there"
@@ -92,7 +92,7 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
     one = len(flags.files) < 2
     if flags.list_devices or flags.list_providers:
         return
-    for is_met, dest, what in (
+    for is_met, dest, why in (
         (flags.mic, "device", "needs --mic"),
         (not flags.mic or flags.channel != "all", "channel", "all needs a FILE, a URL or -"),
         (not flags.mic, "track", "needs a FILE, a URL or -; a microphone has no tracks"),
@@ -114,7 +114,7 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
         (one or flags.format != "srt", "format", "srt has one timeline: give one input"),
     ):
         if dest in given and not is_met:
-            msg = f"{_flag(dest)} {what}"
+            msg = f"{_flag(dest)} {why}"
             raise ConfigError(msg)
 
 
@@ -133,17 +133,17 @@ def _check_values(flags: argparse.Namespace) -> None:
 
 
 def _check_paths(flags: argparse.Namespace) -> None:
-    """Refuse outputs that would overwrite what is listened to, or each other."""
+    """Refuse outputs that would overwrite an input, or each other."""
     if flags.save_input is not None and not _is_file(flags.save_input):
         msg = f"--save-input {flags.save_input} is no file: FLAC is completed at its end; name one"
         raise ConfigError(msg)
     for flag, path in (("--output", flags.output), ("--save-input", flags.save_input)):
         if _is_file(path) and _is_one_of(path, flags.files):
-            msg = f"{flag} {printable(path)} is a file to listen to; it would be overwritten"
+            msg = f"{flag} {printable(path)} is an input; it would be overwritten"
             raise ConfigError(msg)
     if flags.output is not None and flags.save_input is not None:
-        output, heard = flags.output, flags.save_input
-        if output.resolve() == heard.resolve() or _is_one_of(heard, [output]):
+        output, recording = flags.output, flags.save_input
+        if output.resolve() == recording.resolve() or _is_one_of(recording, [output]):
             msg = f"--output and --save-input are both {printable(output)}; name two files"
             raise ConfigError(msg)
 

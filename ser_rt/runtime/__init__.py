@@ -1,1 +1,1 @@
-"""The runtime: a bundle listens, and says what it hears. It never loads torch."""
+"""The runtime: streams of audio in, emotion events out. It never loads torch."""

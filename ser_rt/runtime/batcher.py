@@ -20,6 +20,7 @@ from typing import Self
 
 import numpy as np
 
+from ser_rt.checks import at_least, require
 from ser_rt.classifier import EmotionClassifier, FeatureClassifier, FloatArray
 from ser_rt.errors import ConfigError, InferenceError, SerError
 from ser_rt.manifest import FeatureReuse
@@ -91,14 +92,9 @@ class Batcher:
         Raises:
             ConfigError: A number is out of range.
         """
-        for name, value, least in (
-            ("max_batch", max_batch, 1),
-            ("max_wait", max_wait_s, 0),
-            ("workers", workers, 1),
-        ):
-            if not least <= value < float("inf"):
-                msg = f"{name} must be {least} or more, not {value!r}"
-                raise ConfigError(msg)
+        require("max_batch", max_batch, at_least(1))
+        require("max_wait_s", max_wait_s, at_least(0))
+        require("workers", workers, at_least(1))
         self.classifier = classifier
         self._max_batch, self._max_wait_s = max_batch, max_wait_s
         self._observe, self._clock = observe, clock

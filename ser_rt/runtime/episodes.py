@@ -1,4 +1,4 @@
-"""Stretches of one emotion: onset, peak, offset."""
+"""`EpisodeTracker`, which joins results to stretches of one emotion."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ser_rt.runtime.event import EmotionEvent
 class EpisodeTracker:
     """Joins results of the same emotion into episodes.
 
-    A result speaks for the time since the one before it, or, as the first or after a gap, for its
-    whole window. An episode is known when it ends: at the first result of another kind.
+    A result covers the time since the one before it, or, as the first or after a gap, its whole
+    window. An episode is returned when it ends: at the first result of another kind.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What a user gets."""
+"""`EmotionEvent`, one result of a stream, and its JSON form."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def korean_name(emotion: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EmotionEvent:
-    """One thing heard, or one thing to know about the listening.
+    """A result of a window, an episode, or a warning.
 
     Attributes:
         type: ``emotion``; ``no_speech`` for a window not worth classifying; ``episode`` for a
@@ -38,11 +38,11 @@ class EmotionEvent:
         speech: Probability of speech, in [0, 1], as the mean over the window.
         partial: Whether the window was shorter than a full one.
         latency_ms: ``total``, from the last sample's capture to this event, and its parts.
-        code: What a warning is about, such as ``overflow``.
-        message: What a warning says.
+        code: Kind of a warning, such as ``overflow``.
+        message: Text of a warning.
         peak: Where an episode was clearest, in seconds of audio.
-        source: What was listened to, where there is more than one.
-        channel: Which channel of it, from 1, where each is heard by itself.
+        source: Name of the input, where there is more than one.
+        channel: Channel of it, from 1, where each is classified by itself.
     """
 
     type: EventType
@@ -71,11 +71,11 @@ class EmotionEvent:
         return sorted(self.probabilities.items(), key=lambda item: -item[1])[:count]
 
     def to_dict(self, *, timing: bool = True, top_k: int | None = None) -> dict[str, Any]:
-        """Return what applies to this type of event.
+        """Return the fields of this type of event.
 
         Args:
-            timing: Whether to give latencies; without them, what never varies.
-            top_k: How many probabilities to give, the likeliest first; None for all in order.
+            timing: Whether to include latencies; without, the same audio gives the same fields.
+            top_k: How many probabilities to include, the likeliest first; None for all in order.
         """
         event: dict[str, Any] = {"type": self.type, "seq": self.seq}
         if self.source is not None:
@@ -103,7 +103,7 @@ class EmotionEvent:
 
 
 def latency_ms(total_s: float, spent_s: Mapping[str, float]) -> dict[str, float]:
-    """Return a latency and its parts in ms; ``other`` is what the parts do not explain.
+    """Return a latency and its parts in ms; ``other`` is the rest.
 
     The parts add up to the total: it is their sum. ``other`` includes waiting for windows of the
     same chunk that came first.

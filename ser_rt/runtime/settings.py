@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict, Unpack
 
+from ser_rt.checks import at_least, require, within
 from ser_rt.constants import (
     GATE_THRESHOLD,
     HALF_LIFE_S,
@@ -27,17 +27,6 @@ from ser_rt.errors import ConfigError
 if TYPE_CHECKING:
     from ser_rt.audio.converter import Channel
     from ser_rt.runtime.vad.base import Vad
-
-
-def _check_number(name: str, value: object, *, most: float | None = None) -> None:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        msg = f"{name} must be a number, not {value!r}"
-        raise ConfigError(msg)
-    number, highest = float(value), float("inf") if most is None else most
-    if not 0 <= number <= highest or number == float("inf"):
-        bounds = "0 or more" if most is None else f"within 0 and {most:g}"
-        msg = f"{name} must be {bounds}, not {value!r}"
-        raise ConfigError(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +49,8 @@ class HysteresisSettings:
     def __post_init__(self) -> None:
         """Refuse values out of range."""
         for name in ("enter", "leave", "unsure"):
-            _check_number(name, getattr(self, name), most=1.0)
-        _check_number("hold_s", self.hold_s)
+            require(name, getattr(self, name), within(0, 1))
+        require("hold_s", self.hold_s, at_least(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +71,10 @@ class VadSettings:
 
     def __post_init__(self) -> None:
         """Refuse values out of range."""
-        _check_number("vad threshold", self.threshold, most=1.0)
-        _check_number("vad neg_threshold", self.ends_below, most=self.threshold)
-        _check_number("vad min_silence_s", self.min_silence_s, most=60.0)
-        _check_number("vad speech_pad_s", self.speech_pad_s, most=60.0)
+        require("vad threshold", self.threshold, within(0, 1))
+        require("vad neg_threshold", self.ends_below, within(0, self.threshold))
+        require("vad min_silence_s", self.min_silence_s, within(0, 60))
+        require("vad speech_pad_s", self.speech_pad_s, within(0, 60))
 
     @property
     def ends_below(self) -> float:
@@ -157,14 +146,13 @@ class StreamSettings:
     def __post_init__(self) -> None:
         """Refuse values that are no numbers, or out of range."""
         for name in ("window_s", "hop_s", "min_window_s"):
-            if getattr(self, name) is not None:
-                _check_number(name, getattr(self, name), most=3600.0)
-        _check_number("half_life_s", self.half_life_s)
-        _check_number("gate_threshold", self.gate_threshold, most=1.0)
+            require(name, getattr(self, name), within(0, 3600))
+        require("half_life_s", self.half_life_s, at_least(0))
+        require("gate_threshold", self.gate_threshold, within(0, 1))
 
     @classmethod
     def of(cls, channel: Channel = None, **keywords: Unpack[StreamKeywords]) -> Self:
-        """Return the settings that keyword arguments give.
+        """Return the settings that keyword arguments give; one that is None is left out.
 
         Raises:
             ConfigError: A value is no number, or out of range.
@@ -177,9 +165,8 @@ class StreamSettings:
             if name not in known:
                 msg = f"no setting {key!r}; there are {', '.join(known)}"
                 raise TypeError(msg)
-            if key != name and value is None:
-                continue
-            values[name] = value
+            if value is not None:
+                values[name] = value
         if isinstance(values.get("hysteresis"), Mapping):
             values["hysteresis"] = HysteresisSettings(**values["hysteresis"])
         return cls(**values, channel=channel)

@@ -1,28 +1,25 @@
-"""Steadier probabilities over time."""
+"""`Smoother`, exponential smoothing of probabilities over time."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ser_rt.checks import at_least, require
 from ser_rt.classifier import FloatArray
 from ser_rt.constants import HALF_LIFE_S
-from ser_rt.errors import ConfigError
 from ser_rt.runtime.recognizers.windowed import Posterior
 
 
 class Smoother:
     """Exponential smoothing with a half-life in seconds, whatever the hop.
 
-    What was heard ``t`` seconds ago keeps the weight ``0.5 ** (t / half_life_s)``. It forgets
-    everything at a window without speech, and where a window does not touch the one before: what
-    follows is another utterance.
+    A result of ``t`` seconds ago keeps the weight ``0.5 ** (t / half_life_s)``. A window without
+    speech, or one that does not touch the one before, starts anew: another utterance follows.
     """
 
     def __init__(self, half_life_s: float = HALF_LIFE_S) -> None:
         """Set the half-life in seconds; 0 turns smoothing off."""
-        if not 0 <= half_life_s < float("inf"):
-            msg = f"half_life must be 0 s or more, not {half_life_s!r}"
-            raise ConfigError(msg)
+        require("half_life_s", half_life_s, at_least(0))
         self._half_life_s = half_life_s
         self._state: FloatArray | None = None
         self._end_s = 0.0

@@ -128,7 +128,7 @@ class CudaGraphs:
 
 
 def _filled_up(values: FloatArray) -> FloatArray:
-    """Add rows of zeros up to a size of `BATCHES`: no row of an answer hears another."""
+    """Add rows of zeros up to a size of `BATCHES`: no row of a result depends on another."""
     count = len(values)
     missing = next((size for size in BATCHES if size >= count), count) - count
     if not missing:

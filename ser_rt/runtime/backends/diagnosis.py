@@ -1,7 +1,7 @@
-"""Why a provider did not come up, and what to do: onnxruntime itself only logs that it fell back.
+"""Diagnosis of a provider that did not come up; onnxruntime itself only logs that it fell back.
 
-What was found out with onnxruntime-gpu 1.31 on a machine without a GPU: it lists CUDA and TensorRT,
-opens a session, and runs on the CPU.
+onnxruntime-gpu 1.31 on a machine without a GPU lists CUDA and TensorRT, opens a session, and runs
+on the CPU.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ Load = Callable[[str], Any]
 
 
 def trouble(ort: Any, provider: str, otherwise: str, load: Load = ctypes.CDLL) -> str:
-    """Say why onnxruntime does not run on a provider, and what to do.
+    """Return why onnxruntime does not run on a provider, and what to do.
 
     Args:
         ort: The module onnxruntime.
         provider: Its name of the provider: ``CUDAExecutionProvider``.
-        otherwise: What to say if package, driver, GPU and libraries are as they should be.
+        otherwise: The reason if package, driver, GPU and libraries are as they should be.
         load: Opens a dynamic library, or raises OSError.
     """
     if provider not in ort.get_available_providers():
@@ -76,7 +76,7 @@ def _no_gpu(load: Load) -> str | None:
 
 
 def _missing_library(folder: Path, provider: str, load: Load) -> str | None:
-    """Open the provider's own library: the system says what it lacks."""
+    """Open the provider's own library: the system reports what it lacks."""
     short = provider.removesuffix("ExecutionProvider").lower()
     try:
         for part in ("shared", short):

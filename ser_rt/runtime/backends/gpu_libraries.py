@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 _NAMES = ("cudart", "nvrtc", "cublasLt", "cublas", "curand", "cufft", "cudnn")
-"""Each after what it needs."""
+"""Each after those that it needs."""
 
 _FILES = "{}64_*.dll" if sys.platform == "win32" else "lib{}.so.*"
 
@@ -25,7 +25,7 @@ def preload(ort: Any, load: Callable[[str], Any] = ctypes.CDLL) -> None:
     if hasattr(ort, "preload_dlls"):
         ort.preload_dlls()
     for path in packaged_libraries(Path(ort.__file__).parent.parent):
-        with suppress(OSError):  # `provider_trouble` says what is missing
+        with suppress(OSError):  # `diagnosis` reports what is missing
             load(str(path))
 
 

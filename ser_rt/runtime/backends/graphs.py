@@ -1,4 +1,4 @@
-"""The graphs of a bundle, and the shapes that a stream asks of them."""
+"""Graphs of a bundle, and the shapes that a stream runs them with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INPUT = "input_values"
 FEATURES = "features"
 OUTPUTS = ("probabilities", "logits", "embedding")
 MOST_AT_ONCE = 8
-"""Largest batch that a provider is told to expect."""
+"""Largest batch that providers are prepared for."""
 
 Shape = tuple[int, ...]
 
@@ -47,7 +47,7 @@ class OpenGraph(Protocol):
 
     @property
     def nodes(self) -> dict[str, int]:
-        """Number of nodes by what runs them."""
+        """Number of nodes by the provider that runs them."""
         ...
 
     def run(self, names: list[str], values: FloatArray) -> list[FloatArray]:

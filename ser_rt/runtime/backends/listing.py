@@ -1,4 +1,4 @@
-"""Which providers come up on this machine, on what, and what is missing for the others."""
+"""List of the providers that come up on this machine, and what is missing for the others."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Listed(NamedTuple):
     provider: str
     ok: bool
     device: str
-    """What it runs on; empty where it did not come up."""
+    """Name of the device; empty where it did not come up."""
     problem: str
-    """Why not, and what to do."""
+    """Why it did not come up, and what to do."""
 
 
 def list_providers() -> list[Listed]:

@@ -1,4 +1,4 @@
-"""A bundle's network, run by onnxruntime, or by what else a provider names."""
+"""`OnnxClassifier`, the network of a bundle, run by onnxruntime or OpenVINO."""
 
 from __future__ import annotations
 

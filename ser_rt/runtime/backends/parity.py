@@ -1,4 +1,4 @@
-"""Whether a bundle gives the same answers in every form, on every provider that is here."""
+"""Comparison of a bundle's results in every form, on every provider of this machine."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Row:
     Attributes:
         provider: Name in `PROVIDERS`.
         form: `WHOLE`, or `PARTS`: windows share features, as in a stream.
-        ok: False where it was asked for and is not there, or does not answer as it should.
+        ok: False where it is wanted and is not there, or its results are off.
         problem: What is wrong; where it is ok, why it was left out.
         nodes: Number of graph nodes that each of onnxruntime's providers runs.
         cold_ms: From opening to the first answer.
@@ -60,7 +60,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """What came out for a bundle."""
+    """Result of comparing a bundle."""
 
     bundle: str
     version: str
@@ -88,7 +88,7 @@ def check(
     """Run the bundled sample through every form of a bundle, and compare.
 
     Args:
-        bundle: Loaded, and so verified to be what its manifest says.
+        bundle: Loaded, and so verified against its manifest.
         providers: Names in `PROVIDERS` that must come up; none for those that do.
         threads: As of `OnnxClassifier`.
         windows: Number of windows of the sample to compare.
@@ -114,7 +114,7 @@ def check(
 
 
 def _others(bundle: Bundle, providers: Sequence[str]) -> list[tuple[str, str]]:
-    """Return what is compared with the whole graph on the CPU, as provider and form."""
+    """Return provider and form of all that is compared with the whole graph on the CPU."""
     names = providers or SINGLE_PROVIDERS
     form = WHOLE if bundle.feature_reuse is None else PARTS
     return [(name, form) for name in names if (name, form) != ("cpu", WHOLE)]
@@ -163,7 +163,7 @@ def _run(
 
 def _judged(row: Row, answers: FloatArray, reference: FloatArray, limit: float) -> Row:
     if not np.isfinite(answers).all():
-        return replace(row, ok=False, problem="it answers with what is no finite number")
+        return replace(row, ok=False, problem="its results are not finite")
     difference = float(np.abs(answers - reference).max())
     agreement = float((answers.argmax(axis=1) == reference.argmax(axis=1)).mean())
     row = replace(row, max_difference=difference, label_agreement=agreement)

@@ -22,13 +22,13 @@ _OLDEST = (1, 24)
 
 @dataclass(frozen=True)
 class Plugin:
-    """A package that brings an execution provider.
+    """A package that holds an execution provider.
 
     Attributes:
-        extra: What installs it: ``ser-rt[cpu,EXTRA]``.
-        module: What is imported; it says where its library is.
+        extra: Name of the extra that installs it: ``ser-rt[cpu,EXTRA]``.
+        module: Python module, which knows the path of its library.
         ep_name: onnxruntime's name of the provider.
-        needs: What to do where it finds no device.
+        needs: Advice where it finds no device.
         is_tried_first: Whether a process of its own tries it before ours does: where the graphics
             driver is not whole, it ends the process.
     """
@@ -94,7 +94,7 @@ def devices(ort: Any, plugin: Plugin) -> list[Any]:
 
 @cache
 def _trouble(plugin: Plugin) -> str:
-    """Add two numbers with a plugin in a process of its own; say what went wrong."""
+    """Add two numbers with a plugin in a process of its own; return what went wrong, or ""."""
     command = [sys.executable, "-c", _TRIAL, plugin.module, plugin.ep_name, _SUM]
     try:
         done = subprocess.run(
@@ -104,12 +104,12 @@ def _trouble(plugin: Plugin) -> str:
         return str(error)[:300]
     if not done.returncode:
         return ""
-    said = " ".join(done.stderr.split())[-300:]
-    return said or f"its process ended with {done.returncode}"
+    printed = " ".join(done.stderr.split())[-300:]
+    return printed or f"its process ended with {done.returncode}"
 
 
 def _register(ort: Any, plugin: Plugin) -> None:
-    """Make onnxruntime know a plugin; a second time changes nothing."""
+    """Register a plugin with onnxruntime; a second time changes nothing."""
     install = f"pip install 'ser-rt[cpu,{plugin.extra}]'"
     if tuple(map(int, ort.__version__.split(".")[:2])) < _OLDEST:
         msg = f"onnxruntime {ort.__version__} takes no plugins: pip install -U onnxruntime"
@@ -135,9 +135,9 @@ def _lacks_driver(cause: str) -> bool:
 
 
 def named(device: Any) -> str:
-    """Return the name of a device, as its driver tells it, else its maker and number."""
-    told = {}
+    """Return the name of a device, as its driver reports it, else its maker and number."""
+    metadata = {}
     with suppress(AttributeError):
-        told = dict(device.device.metadata)
+        metadata = dict(device.device.metadata)
     fallback = f"{device.device.vendor or 'unknown'} {device.device.device_id:#06x}"
-    return str(told.get("Description") or told.get("name") or fallback)
+    return str(metadata.get("Description") or metadata.get("name") or fallback)

@@ -1,4 +1,4 @@
-"""One ONNX graph, opened by onnxruntime on the provider that was asked for and on no other."""
+"""One ONNX graph, opened by onnxruntime on the wanted provider and on no other."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _check_shape(graph: Graph, shape: tuple[int, ...]) -> None:
 def _open(graph: Graph, execution: Execution, threads: int) -> Any:
     ort = onnxruntime()
     wanted, cause = execution.name, None
-    problem = f"onnxruntime {ort.__version__} ran it elsewhere, and did not say why"
+    problem = f"onnxruntime {ort.__version__} ran it elsewhere, without a reason"
     if execution.plugin is not None:
         places = devices(ort, execution.plugin)
     elif wanted not in ort.get_available_providers():
@@ -116,8 +116,8 @@ def _open(graph: Graph, execution: Execution, threads: int) -> Any:
     else:
         if wanted in session.get_providers():
             return session
-    for _, told in chosen:
-        discard_empty_cache(told)
+    for _, provider_options in chosen:
+        discard_empty_cache(provider_options)
     why = problem if execution.plugin else trouble(ort, wanted, problem)
     msg = f"{wanted} did not come up: {why}"
     raise ProviderError(msg) from cause

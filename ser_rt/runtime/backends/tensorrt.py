@@ -1,4 +1,4 @@
-"""What TensorRT is told: the shapes to compile for, and where to keep what it compiled.
+"""Options of TensorRT: the shapes to compile for, and the folder that keeps compiled engines.
 
 An engine fits one GPU, driver and TensorRT, one network, the parts that onnxruntime made of it, and
 the shapes it was compiled for: the folder is named after them all.
@@ -30,8 +30,8 @@ _CACHE, _RTX_CACHE = "trt_engine_cache_path", "nv_runtime_cache_path"
 def tensorrt_options(bundle: Bundle, graph: Graph) -> Options:
     """Return the options of onnxruntime's TensorRT provider for one graph of a bundle.
 
-    One narrow profile: from the shortest to the full window, best at what a stream asks most. A
-    wide one can make a transformer twice as slow.
+    One narrow profile: from the shortest to the full window, best at the shape that a stream uses
+    most. A wide one can make a transformer twice as slow.
 
     Raises:
         OutputError: The cache folder cannot be made.
@@ -108,11 +108,11 @@ def cache_folder(bundle: Bundle) -> Path:
 
 @cache
 def gpu_and_driver() -> tuple[str, str]:
-    """Return name of the first GPU and version of its driver, as ``nvidia-smi`` tells them."""
+    """Return name of the first GPU and version of its driver, as ``nvidia-smi`` prints them."""
     query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     with suppress(OSError, subprocess.SubprocessError, ValueError, IndexError):
-        told = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
-        name, driver = told.stdout.splitlines()[0].rsplit(",", 1)
+        done = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
+        name, driver = done.stdout.splitlines()[0].rsplit(",", 1)
         return name.strip(), driver.strip()
     return _UNKNOWN, _UNKNOWN
 

@@ -14,7 +14,7 @@ CALM_WINDOWS = 6
 
 MAX_STRIDE = 120
 _NEW = 0.3
-"""Weight of the newest window in the running mean of what a window costs."""
+"""Weight of the newest window in the running mean of the cost."""
 
 
 class LoadShedder:
@@ -25,7 +25,7 @@ class LoadShedder:
     """
 
     def __init__(self, hop_s: float) -> None:
-        """Set the hop in seconds that was asked for."""
+        """Set the wanted hop in seconds."""
         self._hop_s = hop_s
         self._stride = 1
         self._cost_s = 0.0

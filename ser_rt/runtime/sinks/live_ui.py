@@ -1,6 +1,6 @@
-"""A display that moves: what is heard now, how it changed in the last minute, and how well it runs.
+"""`LiveUi`, a display of the current emotion, the last minute, level and latency.
 
-The only module that loads rich, and it is loaded only where the display is wanted.
+It needs rich, so it is imported only where a display is wanted.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _WORDS = {
 
 
 class LiveUi:
-    """A `Sink` that draws what it is given, at most `FRAMES_PER_SECOND` times a second."""
+    """A `Sink` that draws, at most `FRAMES_PER_SECOND` times a second."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class LiveUi:
         )
 
     def __enter__(self) -> Self:
-        """Start to draw."""
+        """Start drawing."""
         self._live.start()
         return self
 
@@ -104,7 +104,7 @@ class LiveUi:
     def meter(self, engine: StreamEngine) -> Callable[[AudioChunk], None]:
         """Return a function that takes the audio of an engine, to show how loud it is."""
         self._engine = engine
-        return self._hear
+        return self._measure
 
     def write(self, event: EmotionEvent) -> None:
         """Take an event."""
@@ -121,14 +121,14 @@ class LiveUi:
         self._strip.append((event.emotion or "", event.confidence or 0.0))
 
     def finish(self, summary: Summary) -> None:
-        """Stop to draw, and say what it came to."""
+        """Stop drawing, and print the summary."""
         self.__exit__()
         lines = TextLines(self._labels, lang=self._lang, color=False)
         for line in lines.summary(summary, stats=self._stats):
             self._console.print(line, markup=False)
 
     def picture(self) -> Group:
-        """Return what there is to see now."""
+        """Return the current picture."""
         width = min(self._console.width, 100)
         return Group(
             self._signal(width),
@@ -147,7 +147,7 @@ class LiveUi:
         elif code in FAULTS.values():
             self._fault = None
 
-    def _hear(self, chunk: AudioChunk) -> None:
+    def _measure(self, chunk: AudioChunk) -> None:
         if len(chunk.samples):
             square = float(np.dot(chunk.samples, chunk.samples)) / len(chunk.samples)
             level = max(FLOOR_DBFS, 10 * math.log10(square + 1e-12))

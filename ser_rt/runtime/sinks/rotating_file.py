@@ -1,4 +1,4 @@
-"""An output file that makes room for itself."""
+"""`RotatingFile`, an output file of limited size."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class RotatingFile(io.TextIOBase):
             return self._file.write(text)
 
     def flush(self) -> None:
-        """Hand over to the system what was written."""
+        """Flush to the system."""
         if not self._file.closed:
             with self._translated():
                 self._file.flush()

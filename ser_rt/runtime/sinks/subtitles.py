@@ -1,4 +1,4 @@
-"""Formats of who felt what when: subtitles, and the RTTM of diarisation tools."""
+"""Sinks of segments: SRT subtitles, and the RTTM of diarisation tools."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SegmentSink:
         self._write(tracker.update(event))
 
     def finish(self, summary: Summary) -> None:  # noqa: ARG002 (neither format has a place for it)
-        """Write what has not ended."""
+        """Write the episodes that have not ended."""
         self._end()
 
     def _end(self) -> None:

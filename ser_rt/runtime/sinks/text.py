@@ -1,4 +1,4 @@
-"""Events and summaries as lines that people read."""
+"""`TextLines`, events and summaries as lines for people."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class TextLines:
         color: bool,
         top_k: int | None = None,
     ) -> None:
-        """Set the names to leave room for, the leading language, and what to show."""
+        """Set the names to leave room for, the leading language, and the columns."""
         self._words, self._lang = _WORDS[lang], lang
         self._timing, self._color, self._top_k = timing, color, top_k
         names = [names_of(label, lang) for label in labels] or [("", "")]
