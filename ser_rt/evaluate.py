@@ -1,6 +1,6 @@
 """`ModelEvaluator` and `ser-evaluate`: metrics of a model on labelled clips.
 
-`python -m ser_rt.evaluate --model_path RUN_OR_BUNDLE --manifest clips.csv --split val`
+`python -m ser_rt.evaluate --model-path RUN_OR_BUNDLE --manifest clips.csv --split val`
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ser_rt.cli.arguments import new_folder
+from ser_rt.cli.arguments import Parser, new_folder
 from ser_rt.cli.process import run_command, tell
 from ser_rt.config import model_config
 from ser_rt.constants import EMOTIONS
@@ -34,7 +34,7 @@ from ser_rt.evaluation.scores import (
 )
 from ser_rt.files.names import printable
 from ser_rt.files.writing import write_bytes
-from ser_rt.loading import add_model_flags, open_model
+from ser_rt.loading import add_classifier_flags, open_model
 from ser_rt.training.data.corpus import label_id, load_directory, read_manifest, refuse_absent_split
 
 if TYPE_CHECKING:
@@ -248,19 +248,17 @@ def _clips(options: argparse.Namespace, labels: Sequence[str]) -> tuple[list[Cli
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="ser-evaluate", description="Metrics of a model on labelled clips."
-    )
-    add_model_flags(parser)
+    parser = Parser(prog="ser-evaluate", description="Metrics of a model on labelled clips.")
+    add_classifier_flags(parser)
     clips = parser.add_mutually_exclusive_group(required=True)
-    clips.add_argument("--data_dir", help="a folder that holds one folder for each emotion")
+    clips.add_argument("--data-dir", help="a folder that holds one folder for each emotion")
     clips.add_argument("--manifest", help="a CSV with file_path, emotion and perhaps speaker, ...")
     parser.add_argument("--split", help="only the manifest's clips of this split, such as val")
     parser.add_argument(
-        "--output_dir", type=new_folder, default="./evaluation_results", help="default: %(default)s"
+        "--output-dir", type=new_folder, default="./evaluation_results", help="default: %(default)s"
     )
     parser.add_argument(
-        "--no_stress", action="store_true", help="skip windows and robustness: ten times faster"
+        "--no-stress", action="store_true", help="skip windows and robustness: ten times faster"
     )
     options = parser.parse_args(argv)
     if options.split and not options.manifest:

@@ -1,6 +1,6 @@
 """`EmotionInference` and `ser-predict`: emotions of audio files, one, a list, or a folder.
 
-`python -m ser_rt.inference --model_path RUN_OR_BUNDLE --audio_path FILE`
+`python -m ser_rt.inference --model-path RUN_OR_BUNDLE --audio-path FILE`
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from ser_rt.audio.discovery import find_audio
 from ser_rt.audio.processing import SHORTEST_S
-from ser_rt.cli.arguments import new_file
+from ser_rt.cli.arguments import Parser, new_file
 from ser_rt.cli.process import run_command, tell
 from ser_rt.config import model_config
 from ser_rt.errors import ConfigError, DataError
@@ -23,7 +23,7 @@ from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE
 from ser_rt.evaluation.files import ClassifiedFile, classify_files
 from ser_rt.files.names import printable
 from ser_rt.files.writing import write_json
-from ser_rt.loading import add_model_flags, open_model
+from ser_rt.loading import add_classifier_flags, open_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -171,7 +171,7 @@ def _predict(options: argparse.Namespace) -> int:
     failed = [r for r in results if r["status"] != "success"]
     if options.no_probabilities:
         for result in results:
-            del result["probabilities"]  # type: ignore[misc]  # --no_probabilities
+            del result["probabilities"]  # type: ignore[misc]  # --no-probabilities
     for result in results:
         result["audio_path"] = printable(result["audio_path"])
         result["status"] = printable(result["status"])
@@ -182,18 +182,18 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="ser-predict", description="Emotions of audio files.")
-    add_model_flags(parser)
+    parser = Parser(prog="ser-predict", description="Emotions of audio files.")
+    add_classifier_flags(parser)
     audio = parser.add_mutually_exclusive_group(required=True)
-    audio.add_argument("--audio_path", help="one file: wav, mp3, m4a, flac, ogg, ...")
+    audio.add_argument("--audio-path", help="one file: wav, mp3, m4a, flac, ogg, ...")
     audio.add_argument("--directory", help="every audio file under this folder")
     parser.add_argument(
-        "--output_path",
+        "--output-path",
         type=new_file,
         metavar="FILE",
         help="write the JSON here instead of standard output (-)",
     )
-    parser.add_argument("--no_probabilities", action="store_true", help="only the best emotion")
+    parser.add_argument("--no-probabilities", action="store_true", help="only the best emotion")
     return parser.parse_args(argv)
 
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from ser_rt.classifier import EmotionClassifier
 
 
-def add_model_flags(parser: ArgumentParser) -> None:
+def add_classifier_flags(parser: ArgumentParser) -> None:
     """Add the flags of commands that classify files: model, provider and batch size."""
     add = parser.add_argument
-    add("--model_path", help="bundle, training run or checkpoint; default: built in")
+    add("--model-path", help="bundle, training run or checkpoint; default: built in")
     add(
         "--provider",
         choices=tuple(PROVIDERS),
@@ -28,7 +28,7 @@ def add_model_flags(parser: ArgumentParser) -> None:
         help="where a bundle runs, default: %(default)s; a checkpoint runs on the cpu",
     )
     add(
-        "--batch_size",
+        "--batch-size",
         type=positive_int,
         default=DEFAULT_BATCH_SIZE,
         help="most windows in one call of the model, default: %(default)s",

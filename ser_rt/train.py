@@ -9,10 +9,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ser_rt import config
-from ser_rt.cli.arguments import new_folder
+from ser_rt.checks import add_flags
+from ser_rt.cli.arguments import Parser, new_folder
 from ser_rt.cli.process import run_command, tell
 from ser_rt.errors import ConfigError
 from ser_rt.files.names import printable
@@ -27,49 +28,31 @@ logger = logging.getLogger(__name__)
 _NO_FLAGS = {"output_dir", "sample_rate", "encoder_config"}
 
 
-def _settings() -> dict[str, tuple[type, str]]:
-    """Return type and help of every setting that is also a flag."""
-    owners = (config.ModelConfig, config.TrainingConfig, config.DataConfig)
-    return {
-        f.name: (config.setting_types(owner)[f.name], f.metadata["help"])
-        for owner in owners
-        for f in fields(owner)
-        if f.name not in _NO_FLAGS
-    }
-
-
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="ser-train", description=__doc__)
+    parser = Parser(prog="ser-train", description=__doc__)
     data = parser.add_mutually_exclusive_group(required=True)
-    data.add_argument("--data_dir", type=Path, help="folder with one folder for each emotion")
+    data.add_argument("--data-dir", type=Path, help="folder with one folder for each emotion")
     data.add_argument("--manifest", type=Path, help="CSV with file_path, emotion and more columns")
     parser.add_argument("--split", help="train only on this split of the manifest")
-    parser.add_argument("--val_split", help="validate on this split of the manifest")
-    parser.add_argument("--licence_class", help="use only clips of this licence class")
+    parser.add_argument("--val-split", help="validate on this split of the manifest")
+    parser.add_argument("--licence-class", help="use only clips of this licence class")
     parser.add_argument(
-        "--hold_out", nargs="+", default=[], metavar="SPEAKER", help="validate on these speakers"
+        "--hold-out", nargs="+", default=[], metavar="SPEAKER", help="validate on these speakers"
     )
     parser.add_argument(
         "--preset", choices=PRESETS, help="settings to start from; default: those of ser_rt.config"
     )
-    parser.add_argument("--output_dir", type=new_folder, help="run folder (default: ./results)")
+    parser.add_argument("--output-dir", type=new_folder, help="run folder (default: ./results)")
     parser.add_argument("--resume", action="store_true", help="resume the run in output_dir")
     settings = parser.add_argument_group("settings, instead of the preset's")
-    for name, (kind, help_) in _settings().items():
-        how: dict[str, Any] = {"help": help_, "default": None}
-        if kind is bool:
-            how["action"] = argparse.BooleanOptionalAction
-        elif kind is tuple:
-            how |= {"nargs": "+", "metavar": "NAME"}
-        else:
-            how |= {"type": kind, "metavar": kind.__name__.upper()}
-        settings.add_argument(f"--{name}", **how)
+    for owner in (config.ModelConfig, config.TrainingConfig, config.DataConfig):
+        add_flags(settings.add_argument, owner, leave_out=_NO_FLAGS, with_defaults=False)
     args = parser.parse_args(argv)
     if (args.split or args.val_split) and not args.manifest:
-        parser.error("--split and --val_split need --manifest")
+        parser.error("--split and --val-split need --manifest")
     if args.val_split and args.hold_out:
-        parser.error("--val_split and --hold_out both choose the clips to validate on: give one")
+        parser.error("--val-split and --hold-out both choose the clips to validate on: give one")
     return args
 
 
@@ -82,10 +65,10 @@ def configure(args: argparse.Namespace) -> Preset:
         preset = copy_preset(args.preset)
     if args.output_dir is not None:
         preset.training.output_dir = str(args.output_dir)
-    for name in _settings():
-        if (value := getattr(args, name)) is not None:
-            owner = next(part for part in preset if hasattr(part, name))
-            setattr(owner, name, value)
+    for part in preset:
+        for name in (each.name for each in fields(part) if each.name not in _NO_FLAGS):
+            if (value := getattr(args, name)) is not None:
+                setattr(part, name, value)
     return preset
 
 
@@ -105,7 +88,7 @@ def find_clips(args: argparse.Namespace, labels: Sequence[str]) -> tuple[list[Cl
         clips = [clip for clip in clips if clip.licence_class == args.licence_class]
         held = [clip for clip in held if clip.licence_class == args.licence_class]
     if unknown := set(args.hold_out) - {clip.speaker for clip in clips}:
-        msg = f"--hold_out names speakers that are not in the data: {sorted(unknown)}"
+        msg = f"--hold-out names speakers that are not in the data: {sorted(unknown)}"
         raise ConfigError(msg)
     held += [clip for clip in clips if clip.speaker in args.hold_out]
     chosen = {clip.path for clip in held}

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ser_rt.audio.discovery import find_audio
-from ser_rt.cli.arguments import new_file
+from ser_rt.cli.arguments import Parser, new_file
 from ser_rt.cli.process import run_command, tell
 from ser_rt.constants import EMOTIONS
 from ser_rt.errors import DataError
@@ -157,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="ser_rt.training.data.aihub", description=__doc__)
+    parser = Parser(prog="ser_rt.training.data.aihub", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder of the unpacked archives")
     parser.add_argument(
         "--out", type=new_file, required=True, metavar="CSV", help="manifest to write, or -"
