@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import Field, field, fields
 from numbers import Integral, Real
@@ -92,7 +93,10 @@ def require(name: str, value: object, check: Check) -> None:
 
 def setting(default: Any, help_: str, check: Check | None = None) -> Any:
     """Return a dataclass field with a help text and a check."""
-    return field(default=default, metadata={"help": help_, "check": check})
+    metadata = {"help": help_, "check": check}
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 def check_settings(settings: Any) -> None:
@@ -218,6 +222,13 @@ def _text(text: str) -> str:
     return text
 
 
+def _table(text: str) -> dict[str, object]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError  # noqa: TRY004 (text of another kind)
+    return found
+
+
 _METAVARS = {int: "N", float: "X", str: "NAME"}
 _KINDS: dict[Any, tuple[str, Callable[[str], object], Callable[[object], object]]] = {
     str: ("text", _text, lambda value: value if isinstance(value, str) else None),
@@ -233,5 +244,6 @@ _KINDS: dict[Any, tuple[str, Callable[[str], object], Callable[[object], object]
         lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
         _names,
     ),
+    dict: ("a table", _table, lambda value: value if isinstance(value, dict) else None),
 }
 """Of each type: its words, how text is parsed, and how other values are read (None if unfit)."""

@@ -34,7 +34,7 @@ from ser_rt.evaluation.scores import (
 )
 from ser_rt.files.names import printable
 from ser_rt.files.writing import write_bytes
-from ser_rt.loading import add_model_flags, open_model
+from ser_rt.loading import add_classifier_flags, open_model
 from ser_rt.training.data.corpus import label_id, load_directory, read_manifest, refuse_absent_split
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def _clips(options: argparse.Namespace, labels: Sequence[str]) -> tuple[list[Cli
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="ser-evaluate", description="Metrics of a model on labelled clips.")
-    add_model_flags(parser)
+    add_classifier_flags(parser)
     clips = parser.add_mutually_exclusive_group(required=True)
     clips.add_argument("--data-dir", help="a folder that holds one folder for each emotion")
     clips.add_argument("--manifest", help="a CSV with file_path, emotion and perhaps speaker, ...")

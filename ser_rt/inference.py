@@ -23,7 +23,7 @@ from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE
 from ser_rt.evaluation.files import ClassifiedFile, classify_files
 from ser_rt.files.names import printable
 from ser_rt.files.writing import write_json
-from ser_rt.loading import add_model_flags, open_model
+from ser_rt.loading import add_classifier_flags, open_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -171,7 +171,7 @@ def _predict(options: argparse.Namespace) -> int:
     failed = [r for r in results if r["status"] != "success"]
     if options.no_probabilities:
         for result in results:
-            del result["probabilities"]  # type: ignore[misc]  # --no_probabilities
+            del result["probabilities"]  # type: ignore[misc]  # --no-probabilities
     for result in results:
         result["audio_path"] = printable(result["audio_path"])
         result["status"] = printable(result["status"])
@@ -183,7 +183,7 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="ser-predict", description="Emotions of audio files.")
-    add_model_flags(parser)
+    add_classifier_flags(parser)
     audio = parser.add_mutually_exclusive_group(required=True)
     audio.add_argument("--audio-path", help="one file: wav, mp3, m4a, flac, ogg, ...")
     audio.add_argument("--directory", help="every audio file under this folder")

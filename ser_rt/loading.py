@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ser_rt.classifier import EmotionClassifier
 
 
-def add_model_flags(parser: ArgumentParser) -> None:
+def add_classifier_flags(parser: ArgumentParser) -> None:
     """Add the flags of commands that classify files: model, provider and batch size."""
     add = parser.add_argument
     add("--model-path", help="bundle, training run or checkpoint; default: built in")

@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ser_rt import config
+from ser_rt.checks import add_flags
 from ser_rt.cli.arguments import Parser, new_folder
 from ser_rt.cli.process import run_command, tell
 from ser_rt.errors import ConfigError
@@ -25,17 +26,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _NO_FLAGS = {"output_dir", "sample_rate", "encoder_config"}
-
-
-def _settings() -> dict[str, tuple[type, str]]:
-    """Return type and help of every setting that is also a flag."""
-    owners = (config.ModelConfig, config.TrainingConfig, config.DataConfig)
-    return {
-        f.name: (config.setting_types(owner)[f.name], f.metadata["help"])
-        for owner in owners
-        for f in fields(owner)
-        if f.name not in _NO_FLAGS
-    }
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -56,15 +46,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--output-dir", type=new_folder, help="run folder (default: ./results)")
     parser.add_argument("--resume", action="store_true", help="resume the run in output_dir")
     settings = parser.add_argument_group("settings, instead of the preset's")
-    for name, (kind, help_) in _settings().items():
-        how: dict[str, Any] = {"help": help_, "default": None}
-        if kind is bool:
-            how["action"] = argparse.BooleanOptionalAction
-        elif kind is tuple:
-            how |= {"nargs": "+", "metavar": "NAME"}
-        else:
-            how |= {"type": kind, "metavar": kind.__name__.upper()}
-        settings.add_argument(f"--{name.replace('_', '-')}", **how)
+    for owner in (config.ModelConfig, config.TrainingConfig, config.DataConfig):
+        add_flags(settings.add_argument, owner, leave_out=_NO_FLAGS, with_defaults=False)
     args = parser.parse_args(argv)
     if (args.split or args.val_split) and not args.manifest:
         parser.error("--split and --val-split need --manifest")
@@ -82,10 +65,10 @@ def configure(args: argparse.Namespace) -> Preset:
         preset = copy_preset(args.preset)
     if args.output_dir is not None:
         preset.training.output_dir = str(args.output_dir)
-    for name in _settings():
-        if (value := getattr(args, name)) is not None:
-            owner = next(part for part in preset if hasattr(part, name))
-            setattr(owner, name, value)
+    for part in preset:
+        for name in (each.name for each in fields(part) if each.name not in _NO_FLAGS):
+            if (value := getattr(args, name)) is not None:
+                setattr(part, name, value)
     return preset
 
 

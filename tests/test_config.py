@@ -21,17 +21,17 @@ def test_the_fifteen_emotions_and_the_recommended_settings() -> None:
 @pytest.mark.parametrize(
     ("settings", "name", "value", "says"),
     [
-        (TrainingConfig, "learning_rate", 0, "greater than 0, not 0.0"),
-        (TrainingConfig, "learning_rate", float("nan"), "greater than 0, not nan"),
+        (TrainingConfig, "learning_rate", 0, "learning_rate.*not 0.0"),
+        (TrainingConfig, "learning_rate", float("nan"), "learning_rate.*not nan"),
         (TrainingConfig, "learningrate", 1.0, "no setting 'learningrate'; it has output_dir"),
-        (TrainingConfig, "batch_size", 2.5, "must be int, not 2.5"),
-        (TrainingConfig, "batch_size", True, "must be int, not True"),
-        (TrainingConfig, "fp16", 1, "must be bool, not 1"),
+        (TrainingConfig, "batch_size", 2.5, "batch_size.*not 2.5"),
+        (TrainingConfig, "batch_size", True, "batch_size.*not True"),
+        (TrainingConfig, "fp16", 1, "fp16.*not 1"),
         (TrainingConfig, "label_smoothing", 1.0, "below 1, not 1.0"),
         (ModelConfig, "emotion_labels", ("Joy",), "two or more distinct labels"),
-        (ModelConfig, "emotion_labels", "Joy", "must be tuple"),
+        (ModelConfig, "emotion_labels", "Joy", "emotion_labels.*not 'Joy'"),
         (ModelConfig, "sample_rate", 8000, "must be 16000 Hz"),
-        (DataConfig, "max_crop_s", "4", "must be float, not '4'"),
+        (DataConfig, "max_crop_s", "4", "max_crop_s.*not '4'"),
     ],
 )
 def test_a_bad_setting_raises_at_the_assignment(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ser_rt.errors import DataError, MissingDependencyError
+from ser_rt.errors import DataError, requires
 
 LabelIds = npt.NDArray[np.integer[Any]]
 """``[clips]`` of any integer type."""
@@ -217,12 +217,9 @@ def fit_temperature(true: LabelIds, logits: FloatRows) -> float:
 
     Log-probabilities will do for logits. Guo et al., ICML 2017, section 4.2.
     """
-    try:
+    with requires("scipy", "train"):
         from scipy.optimize import minimize_scalar
         from scipy.special import log_softmax
-    except ImportError as error:
-        msg = "fitting a temperature needs scipy: pip install 'ser-rt[train]'"
-        raise MissingDependencyError(msg) from error
     true, logits = _checked(true, logits)
     clips = np.arange(len(true))
 

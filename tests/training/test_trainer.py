@@ -146,7 +146,7 @@ def test_the_command_trains_and_says_what_is_wrong(
     run = ["--preset", "compact", "--manifest", str(manifest), "--num_workers", "0"]
     run += ["--output_dir", str(tmp_path / "run"), "--num_epochs", "1", "--batch_size", "8"]
     assert main([*run, "--hold_out", "s3"]) == 1
-    assert "--emotion_labels" in capsys.readouterr().err
+    assert "--emotion-labels" in capsys.readouterr().err
     run += ["--emotion_labels", "Neutral", "Angry", "Sad", "--no-data_augmentation"]
     assert main([*run, "--hold_out", "s3"]) == 0
     assert "train_loss" in json.loads((tmp_path / "run/history.json").read_text())
@@ -157,4 +157,4 @@ def test_the_command_trains_and_says_what_is_wrong(
     assert main([*run[:3], str(tmp_path / "none.csv"), *run[4:]]) == 1
     assert "cannot read manifest" in capsys.readouterr().err
     assert main([*run, "--learning_rate", "-1"]) == 2
-    assert "learning_rate must be greater than 0" in capsys.readouterr().err
+    assert "learning_rate must be above 0" in capsys.readouterr().err

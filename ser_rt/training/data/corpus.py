@@ -261,8 +261,8 @@ def hold_out_speakers(
         if len(speakers) < 2:
             msg = (
                 f"dataset {dataset!r} has the one speaker {speakers[0]!r}, so none can be held "
-                "out: give a split column (--split, --val_split), or validate on nothing "
-                "(--val_share 0)"
+                "out: give a split column (--split, --val-split), or validate on nothing "
+                "(--val-share 0)"
             )
             raise DataError(msg)
         count = min(len(speakers) - 1, max(1, round(share * len(speakers))))

@@ -65,7 +65,7 @@ def decode_clips(
     undecoded = {fault.path for fault in audio.faults}
     fit = [i for i, clip in enumerate(labelled) if printable(clip.path) not in undecoded]
     if faults and (not skip_bad or not fit):
-        msg = f"{table}\nfix or remove them, or leave them out with --skip_bad (skip_bad)"
+        msg = f"{table}\nfix or remove them, or leave them out with --skip-bad (skip_bad)"
         raise DataError(msg)
     if faults:
         logger.warning("skipping: %s", table)
@@ -79,7 +79,7 @@ def refuse_empty_classes(clips: Iterable[Clip], labels: Sequence[str]) -> None:
         rest = " ".join(label for label in labels if label in found)
         msg = (
             f"no clip of {', '.join(empty)} to train on: add some, or train on the emotions that "
-            f"have clips with --emotion_labels {rest} (model_config.emotion_labels)"
+            f"have clips with --emotion-labels {rest} (model_config.emotion_labels)"
         )
         raise DataError(msg)
 
@@ -119,6 +119,6 @@ def refuse_leaks(leaks: dict[str, list[str]], allowed: Sequence[str]) -> None:
         kinds = " ".join(kind for kind in report if kind not in allowed)
         msg = (
             "\n".join(refused)
-            + f"\nkeep them on one side of the split, or pass --allow_leaks {kinds} (allow_leaks)"
+            + f"\nkeep them on one side of the split, or pass --allow-leaks {kinds} (allow_leaks)"
         )
         raise DataError(msg)

@@ -84,7 +84,7 @@ def test_every_fault_is_a_row_of_a_table(bad: list[Clip]) -> None:
         "none.wav",
         "(0.10 s, under 0.2 s)",
         "(Hapy is none of Neutral, Angry, Joy)",
-        "leave them out with --skip_bad",
+        "leave them out with --skip-bad",
     ):
         assert row in table
 
@@ -115,7 +115,7 @@ def test_an_emotion_without_clips_names_those_that_have_some(
 ) -> None:
     refuse_empty_classes(clips, LABELS)
     joyless = [clip for clip in clips if clip.emotion != "Joy"]
-    with pytest.raises(DataError, match=r"Joy.*--emotion_labels Neutral Ang"):
+    with pytest.raises(DataError, match=r"Joy.*--emotion-labels Neutral Ang"):
         train(tmp_path / "run", joyless)
 
 
@@ -143,7 +143,7 @@ def test_shared_speakers_sentences_and_audio_are_leaks(
         "sentences": ["a 3"],
         "audio": [f"{copy} = {clips[0].path}"],
     }
-    with pytest.raises(DataError, match="--allow_leaks speakers audio"):
+    with pytest.raises(DataError, match="--allow-leaks speakers audio"):
         refuse_leaks(leaks, ["sentences"])
     assert "allowed leak: 1 sentences are in training and validation: a 3" in caplog.text
     refuse_leaks(leaks, ["speakers", "sentences", "audio"])
