@@ -109,9 +109,7 @@ PRESETS["base"] = Preset(
         label_smoothing=0.1,
         balance=0.6,
     ),
-    DataConfig(
-        channel_share=0.3, trim_silence=True, min_crop_s=1.0, max_crop_s=3.6, val_share=0.0
-    ),
+    DataConfig(channel_share=0.3, trim_silence=True, min_crop_s=1.0, max_crop_s=3.6, val_share=0.0),
 )
 """Whisper's base encoder, fine-tuned whole with chunk-wise masks, for windows and for streams."""
 
