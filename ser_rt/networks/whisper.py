@@ -67,7 +67,7 @@ class Layers(WhisperEncoder):
             positions = draw_positions(len(frames), count, len(table))
         else:
             positions = count % len(table)
-        hidden = frames + table[positions]
+        hidden = frames + table[positions].to(frames.dtype)  # an exported table may be narrower
         attended = attention_mask(count, context)
         states = [frames]
         for layer in self.layers:
