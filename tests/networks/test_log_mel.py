@@ -18,7 +18,7 @@ def test_it_equals_the_feature_extractor(bands: int, samples: int) -> None:
     wave = read_audio(sample_path(), 16_000)[8_000 : 8_000 + samples]
     extractor = WhisperFeatureExtractor(feature_size=bands)
     expected = extractor(
-        wave, sampling_rate=16_000, padding=False, truncation=False, return_tensors="pt"
+        wave, sampling_rate=16_000, padding="do_not_pad", truncation=False, return_tensors="pt"
     )
     found = WhisperLogMel(bands)(torch.from_numpy(wave)[None])
     assert found.shape == (1, bands, samples // 160)
