@@ -44,6 +44,12 @@ _NO_HEAD_MASK: dict[str, Any] = (
 )
 
 
+def run_layer(layer: nn.Module, frames: Tensor, attended: Tensor | None) -> Tensor:
+    """Run one layer of any version of transformers, with a mask that is added to its scores."""
+    given = layer(frames, attention_mask=attended, **_NO_HEAD_MASK)
+    return given if isinstance(given, Tensor) else given[0]
+
+
 class Layers(WhisperEncoder):
     """Whisper's convolutions and layers: log-mel of any length to the frames of every layer."""
 
@@ -71,8 +77,7 @@ class Layers(WhisperEncoder):
         attended = attention_mask(count, context)
         states = [frames]
         for layer in self.layers:
-            given = layer(hidden, attention_mask=attended, **_NO_HEAD_MASK)
-            hidden = given if isinstance(given, Tensor) else given[0]
+            hidden = run_layer(layer, hidden, attended)
             states.append(hidden)
         states[-1] = self.layer_norm(hidden)
         return states

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -19,8 +20,12 @@ from ser_rt.networks.streaming import (
     draw_context,
     draw_positions,
 )
-from ser_rt.networks.whisper import STRIDE, Layers, Whisper
+from ser_rt.networks.whisper import STRIDE, Layers, Whisper, run_layer
 from tests.support.small_whisper import ENCODER
+
+SETTINGS = ModelConfig(
+    architecture="whisper", model_name="", streaming=True, encoder_config=ENCODER
+)
 
 
 @pytest.fixture(autouse=True)
@@ -30,15 +35,7 @@ def _one_thread() -> None:
 
 def whisper(chunk: int, left: int, layers: int = 0) -> Whisper:
     torch.manual_seed(3)
-    settings = ModelConfig(
-        architecture="whisper",
-        model_name="",
-        num_layers=layers,
-        streaming=True,
-        chunk_frames=chunk,
-        left_frames=left,
-        encoder_config=ENCODER,
-    )
+    settings = replace(SETTINGS, num_layers=layers, chunk_frames=chunk, left_frames=left)
     return cast("Whisper", EmotionModel(settings).eval().encoder)
 
 
@@ -88,6 +85,19 @@ def test_no_chunk_depends_on_what_comes_after_it(frames: int) -> None:
         assert torch.allclose(part, whole[:, : chunks * frames], atol=1e-5)
 
 
+def test_streaming_is_the_original_front_end_on_delayed_audio() -> None:
+    stream = whisper(0, 0)
+    whole = cast("Whisper", EmotionModel(replace(SETTINGS, streaming=False)).eval().encoder)
+    whole.load_state_dict(stream.state_dict())
+    wave = noise(1.0)
+    delayed = nn.functional.pad(wave, (200, 0))[:, : wave.shape[1]]
+    with torch.no_grad():
+        found = stream.network(stream.features(wave), stream.context)[0]
+        expected = whole.network(whole.features(delayed), whole.context)[0]
+    assert found.shape == expected.shape
+    assert torch.allclose(found[:, 2:-2], expected[:, 2:-2], atol=1e-5)
+
+
 def test_a_layer_depends_on_the_frames_left_of_a_chunk_and_no_earlier() -> None:
     encoder = whisper(chunk=5, left=10, layers=1)
     wave = noise(1.2)
@@ -132,8 +142,7 @@ class Cached:
             # What is left of the chunk is only attended to: its own results are not used again.
             both = torch.cat([self.past[number], hidden], dim=1)
             self.past[number] = both[:, -left:]
-            given = layer(both, attention_mask=None, layer_head_mask=None)
-            hidden = given[0][:, -hidden.shape[1] :]
+            hidden = run_layer(layer, both, None)[:, -hidden.shape[1] :]
         return cast("Tensor", inner.layer_norm(hidden))
 
 
