@@ -1,4 +1,4 @@
-# make help says what there is.  make PYTHON=/path/to/python3.12 demo picks the interpreter.
+# make help lists the targets.  make PYTHON=/path/to/python3.12 demo picks the interpreter.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -16,10 +16,10 @@ TYPED := .mypy_cache/installed
 PYTHON ?=
 CORPUS ?=
 
-help: ## what there is
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.runtime ## hear the bundled sample with the bundled model
+demo: $(VENV)/.runtime ## stream the bundled sample through the bundled model
 	@$(VENV)/bin/ser-stream ser_rt/samples/demo.flac --stats
 
 test: $(VENV)/.dev ## run the tests
@@ -32,7 +32,7 @@ test-lowest: $(PY) ## run the tests with the oldest versions that pyproject.toml
 
 triton: $(VENV)/triton ## install a Triton server, for its test
 
-soak: $(VENV)/.dev ## listen for an hour in compressed time, and for fifteen minutes in real time
+soak: $(VENV)/.dev ## stream for an hour in compressed time, and for fifteen minutes in real time
 	@$(PY) -m pytest -m slow tests/runtime/test_soak.py
 
 lint: $(VENV)/.dev ## ruff and mypy
@@ -46,10 +46,16 @@ lint: $(VENV)/.dev ## ruff and mypy
 bench: $(VENV)/.dev ## run the benchmarks (on an idle machine)
 	@$(PY) -m pytest $(SUITES)
 
-report: $(VENV)/.dev ## run the benchmarks; write the README's speed tables and an HTML page
+# There is a folder of that name.
+.PHONY: docs
+docs: $(VENV)/.dev ## write the API reference into build/api
+	@$(PY) docs/api.py build/api
+	@echo build/api/index.html
+
+report: $(VENV)/.dev ## run the benchmarks; write the speed tables of README and docs, and an HTML page
 	@mkdir -p .benchmarks
 	@$(PY) -m pytest $(SUITES) -q --benchmark-json=.benchmarks/suites.json >&2
-	@$(PY) -m benchmarks report .benchmarks/suites.json $(wildcard benchmarks/results/*-peers-*.json) --readme README.md
+	@$(PY) -m benchmarks report .benchmarks/suites.json $(PEERS) --page docs/benchmarks.md --readme README.md
 	@$(PY) -m benchmarks report .benchmarks/suites.json $(wildcard benchmarks/results/*.json) --html .benchmarks/report.html
 
 compare: $(VENV)/.dev ## fail if a hot path has become slower than its baseline
@@ -58,6 +64,7 @@ compare: $(VENV)/.dev ## fail if a hot path has become slower than its baseline
 baseline: $(VENV)/.dev ## measure the baseline of the hot paths again (on an idle machine)
 	@$(PY) -m benchmarks.measure.compare --save
 
+PEERS = $(wildcard benchmarks/results/*-peers-*.json)
 SUITES := benchmarks/suites --benchmark-enable --benchmark-only
 
 TRAIN = $(PY) -m ser_rt.train --manifest "$(CORPUS)/manifest.csv" --split train --skip_bad --resume

@@ -1,1 +1,1 @@
-"""Measures what a hop costs, how many streams fit, and how others do (`ser_rt.benchmarks`)."""
+"""Benchmarks: the cost of a hop, the number of streams a machine holds, and other libraries."""

@@ -1,4 +1,4 @@
-"""`ser-bench`: measures what streams cost here, how many fit, and how other libraries do."""
+"""`ser-bench`: measures the cost of streams on this machine, how many fit, and other libraries."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING
 
 from ser_rt.benchmarks.flags import check, parse_args
 from ser_rt.cli.process import run_command, tell
-from ser_rt.errors import MissingDependencyError
+from ser_rt.errors import requires
 
 if TYPE_CHECKING:
     import argparse
 
 
 def _command(name: str) -> Callable[[argparse.Namespace, Callable[[str], None]], int]:
-    try:
+    with requires("ser-bench", "bench"):
         from ser_rt.benchmarks import commands
-    except ImportError as error:
-        msg = f"ser-bench needs {error.name}: pip install 'ser-rt[bench]'"
-        raise MissingDependencyError(msg) from error
     return commands.COMMANDS[name]
 
 

@@ -1,4 +1,4 @@
-"""What each command of ``ser-bench`` does."""
+"""The commands of ``ser-bench``: one function each, one entry each in `COMMANDS`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RUNNERS = {"hop": "ser-rt", "window": "ser-rt model"}
 
 
 def latency(flags: argparse.Namespace, report: Report) -> int:
-    """Measure what a hop, or a window, costs."""
+    """Measure the cost of a hop, or of a window."""
     variants = [
         variant
         for part in flags.part
@@ -39,7 +39,7 @@ def latency(flags: argparse.Namespace, report: Report) -> int:
 
 
 def throughput(flags: argparse.Namespace, report: Report) -> int:
-    """Measure windows a second in batches, and seconds of a file's audio a second."""
+    """Measure windows per second in batches, and seconds of a file's audio per second."""
     found = []
     for size in flags.batch:
         found += of_bundles(flags, "ser-rt batch", flags.provider, batch=size)
@@ -72,18 +72,18 @@ def gpu(flags: argparse.Namespace, report: Report) -> int:
 
 
 def streams(flags: argparse.Namespace, report: Report) -> int:
-    """Simulate live streams by the real clock."""
+    """Simulate live streams in real time."""
     variants = of_bundles(flags, "ser-rt streams", flags.provider)
     return finish(flags, [simulate(flags, variants, report)])
 
 
 def agreement(flags: argparse.Namespace, report: Report) -> int:
-    """Compare what models hear."""
+    """Compare the probabilities of models."""
     return finish(flags, [compare(flags, report)])
 
 
 def fleet(flags: argparse.Namespace, _: Report) -> int:
-    """Print what fleets of so many streams need."""
+    """Print the cores, memory and network that numbers of streams need."""
     measured = FleetMeasurement(
         flags.per_core, flags.process_mb, flags.stream_mb, flags.upload, flags.download
     )
@@ -93,7 +93,7 @@ def fleet(flags: argparse.Namespace, _: Report) -> int:
 
 
 def report_on(flags: argparse.Namespace, report: Report) -> int:
-    """Lay results out."""
+    """Write results as tables or a page."""
     write_reports(flags, results.read(flags.results), report)
     return 0
 
@@ -111,7 +111,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Report], int]] = {
 
 
 def finish(flags: argparse.Namespace, documents: list[dict[str, Any]]) -> int:
-    """Print and write results; 1 when nothing at all could be measured."""
+    """Print and write results; 1 when nothing could be measured."""
     if str(flags.json) != STANDARD_OUTPUT:
         print(*map(printed, documents), sep="\n\n")
     results.write(documents, flags.json)

@@ -1,4 +1,4 @@
-"""The flags of ``ser-bench``, and what is wrong with them."""
+"""The flags of ``ser-bench``, and their checks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ser_rt.benchmarks.measure.variant import RATE_HZ
-from ser_rt.cli.arguments import new_file, positive_int
+from ser_rt.cli.arguments import Parser, new_file, positive_int
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.backends.providers import PROVIDERS
 
@@ -24,7 +24,7 @@ THROUGH = {
 
 
 def _number(fits: Callable[[float], bool], words: str) -> Callable[[str], float]:
-    """Return what reads a number for `argparse`."""
+    """Return a reader of numbers for `argparse`."""
 
     def read(text: str) -> float:
         with suppress(ValueError):
@@ -51,16 +51,16 @@ def whole(text: str) -> int:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="ser-bench", description=__doc__.replace("\n", " "))
-    parser.description = "Measure what streams cost here, how many fit, and how others do."
+    parser = Parser(prog="ser-bench", description=__doc__.replace("\n", " "))
+    parser.description = "Measure the cost of streams here, how many fit, and other libraries."
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _latency(commands.add_parser("latency", help="cost of a hop and of a window"))
-    _throughput(commands.add_parser("throughput", help="windows a second, files × real time"))
+    _throughput(commands.add_parser("throughput", help="windows per second, files × real time"))
     _streams(commands.add_parser("streams", help="live streams at once, and how many fit"))
-    _peers(commands.add_parser("peers", help="the same network run by other libraries"))
-    _gpu(commands.add_parser("gpu", help="everything on this machine's NVIDIA GPU, in one go"))
-    _fleet(commands.add_parser("fleet", help="what many streams need, from what one core does"))
-    _agreement(commands.add_parser("agreement", help="whether bundles hear the same"))
+    _peers(commands.add_parser("peers", help="the same network in other libraries"))
+    _gpu(commands.add_parser("gpu", help="everything on this machine's NVIDIA GPU, in one run"))
+    _fleet(commands.add_parser("fleet", help="what many streams need, from the load of one core"))
+    _agreement(commands.add_parser("agreement", help="whether bundles return the same emotions"))
     _report(commands.add_parser("report", help="results as one HTML page and Markdown tables"))
     return parser.parse_args(argv)
 
@@ -113,7 +113,7 @@ def _streams(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rounds", type=positive_int, default=1, help="times each is simulated")
     parser.add_argument(
-        "--find-max-streams", action="store_true", help="search for the most that keep to --p95"
+        "--find-max-streams", action="store_true", help="search for the largest number within --p95"
     )
     _cores(parser)
     _output(parser)
@@ -125,18 +125,18 @@ def _simulation(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=whole,
         default=[0],
-        help="most windows in a call of ser-rt's batcher; 0 is without it: calls go as they come",
+        help="most windows in a call of ser-rt's batcher; 0: no batcher, one call per window",
     )
     parser.add_argument(
-        "--workers", type=whole, default=0, help="threads that call the model; 0 is one a core"
+        "--workers", type=whole, default=0, help="threads that call the model; 0: one per core"
     )
     parser.add_argument("--seconds", type=seconds, default=10.0, help="length of a simulation")
     parser.add_argument(
-        "--p95", type=float, default=100.0, metavar="MS", help="latency that users accept, in ms"
+        "--p95", type=float, default=100.0, metavar="MS", help="acceptable latency in ms"
     )
     parser.add_argument("--lost", type=share, default=0.0, help="share of windows that may be lost")
     parser.add_argument(
-        "--limit", type=positive_int, default=4096, help="most streams to try in a search"
+        "--limit", type=positive_int, default=4096, help="most streams that a search tries"
     )
 
 
@@ -179,21 +179,23 @@ def _fleet(parser: argparse.ArgumentParser) -> None:
         type=amount,
         default=32.0,
         metavar="KB_S",
-        help="a client sends, in kB/s (%(default)s: 16-bit PCM at 16 kHz)",
+        help="from a client, in kB/s (%(default)s: 16-bit PCM at 16 kHz)",
     )
     add(
         "--download",
         type=amount,
         default=1.0,
         metavar="KB_S",
-        help="a client is sent, in kB/s (%(default)s)",
+        help="to a client, in kB/s (%(default)s)",
     )
     add("--price", type=amount, help="of a core hour, in any currency")
 
 
 def _agreement(parser: argparse.ArgumentParser) -> None:
     _bundles(parser, "to compare, with the first or with --reference")
-    parser.add_argument("--reference", metavar="MODEL", help="bundle or training run to be right")
+    parser.add_argument(
+        "--reference", metavar="MODEL", help="bundle or training run to compare with"
+    )
     parser.add_argument(
         "--data", type=Path, metavar="CSV", help="manifest of clips (default: the bundled sample)"
     )
@@ -220,7 +222,10 @@ def _report(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--markdown", type=new_file, metavar="FILE", help="write Markdown tables")
     parser.add_argument(
-        "--readme", type=Path, metavar="FILE", help="put short tables between a page's speed marks"
+        "--page", type=Path, metavar="FILE", help="put short tables between a page's speed marks"
+    )
+    parser.add_argument(
+        "--readme", type=Path, metavar="FILE", help="put one small table there instead"
     )
 
 

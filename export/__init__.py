@@ -1,1 +1,1 @@
-"""Freezes a trained network into a bundle, and proves that the two are equal."""
+"""Export of a trained network into a bundle, compared with the network before it is written."""

@@ -1,4 +1,4 @@
-"""What of an evaluation goes into a bundle's manifest: figures, without clips and paths."""
+"""The scores of an evaluation for a bundle's manifest, without clips and paths."""
 
 from __future__ import annotations
 

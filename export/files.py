@@ -1,4 +1,4 @@
-"""Graphs on disk: small ones in one file, large ones with their weights beside them."""
+"""Graphs on disk: small ones in one file, large ones with external weights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SMALL_TENSOR_BYTES = 1024
 def save_graph(model: onnx.ModelProto, folder: Path, *, external: bool = False) -> Path:
     """Write a graph, and its weights beside it if they are large or `external`; `model` is spent.
 
-    Only its weights are written with what they are: no traces of the machine that made it.
+    Metadata of the exporter is left out, as it has paths of the machine that made the graph.
     """
     path = folder / MODEL_FILE
     weights = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
@@ -57,7 +57,7 @@ def save_structure(model: onnx.ModelProto, path: Path) -> Path:
 
 
 def check(path: Path) -> None:
-    """Let onnx's checker look at a graph, with shapes; graphs above 2 GB too.
+    """Run onnx's checker and shape inference on a graph, which may be above 2 GB.
 
     Raises:
         ExportError: the graph is not valid.
@@ -70,10 +70,10 @@ def check(path: Path) -> None:
 
 
 def open_session(graph: Path | bytes) -> onnxruntime.InferenceSession:
-    """Load a graph on the CPU, from a file or from what would be in it.
+    """Load a graph on the CPU, from a file or from the bytes of one.
 
     Raises:
-        ExportError: onnxruntime does not take it.
+        ExportError: onnxruntime cannot load it.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -88,14 +88,14 @@ def open_session(graph: Path | bytes) -> onnxruntime.InferenceSession:
 
 
 def float_tensors(model: onnx.ModelProto, kind: int = TensorProto.FLOAT) -> set[str]:
-    """Names of a graph's computed values of an element type."""
+    """Return the names of a graph's computed values of an element type."""
     computed = {name for node in model.graph.node for name in node.output}
     known = (*model.graph.value_info, *model.graph.output)
     return {v.name for v in known if v.type.tensor_type.elem_type == kind} & computed
 
 
 def _without_origin(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Drop what the exporter notes of each node: stack traces with this machine's paths."""
+    """Drop the exporter's notes on each node: stack traces with this machine's paths."""
     nameless = onnx_ir.from_proto(model)
     ClearMetadataAndDocStringPass()(nameless)
     return onnx_ir.to_proto(nameless)

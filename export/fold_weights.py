@@ -1,4 +1,4 @@
-"""What a network need not compute: sums and weights that can be made once, before it is traced."""
+"""Folding of weights: sums and products that can be computed once, before a network is traced."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Attention = Wav2Vec2Attention | HubertAttention | WhisperAttention
 
 
 def fold(network: nn.Module) -> None:
-    """Fold weights and attention in place; the network's answers stay."""
+    """Fold weights and attention in place; the network's outputs stay the same."""
     for module in network.modules():
         _fold_parametrizations(module)
         if isinstance(module, _Attention):
@@ -25,7 +25,7 @@ def fold(network: nn.Module) -> None:
 
 
 def _fold_parametrizations(module: nn.Module) -> None:
-    """Make weights of what they are computed from: large ones the exporter would not fold."""
+    """Replace computed weights by their values: the exporter does not fold large ones."""
     for name in list(getattr(module, "parametrizations", {})):
         parametrize.remove_parametrizations(module, name, leave_parametrized=True)
 
@@ -35,8 +35,8 @@ def _fold_attention(attention: _Attention) -> None:
     """Leave out three passes over queries, keys and values.
 
     Queries can be made at the scale of the scores. A bias of the keys adds the same to all scores
-    of a query, which softmax does not hear; a bias of the values comes out as it is, because the
-    shares that mix them add up to one, and so it is one of the output's.
+    of a query, which leaves softmax unchanged. A bias of the values passes through unchanged, as
+    the attention weights add up to one, and so it becomes part of the output's bias.
     """
     queries, keys = attention.q_proj, attention.k_proj
     values, out = attention.v_proj, attention.out_proj

@@ -13,18 +13,15 @@ import onnx_ir
 import torch
 from torch import Tensor, nn
 
-from ser_rt.errors import ConfigError, ExportError
+from ser_rt.errors import ExportError
 from ser_rt.export.fold_weights import fold
-from ser_rt.export.operators import SINCE, assert_kept
+from ser_rt.export.operators import assert_kept
+from ser_rt.export.opsets import OPSET, check_opset
 from ser_rt.networks.model import EmotionModel
-
-OPSET = 20
-OPSETS = range(18, 24)
-"""Opsets that the exporter writes and onnxruntime reads."""
 
 OUTPUTS = ("logits", "probabilities", "embedding")
 FEATURES = "features"
-"""Name of what the convolutions hear, in a graph that has them: where it can be cut in two."""
+"""Name of the convolutions' output, in a graph that has them: the point where it can be split."""
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _PROJECTION = "feature_projection"
@@ -32,7 +29,7 @@ _NOISY = ("torch.onnx", "onnxscript", "onnx_ir")
 
 
 class Served(nn.Module):
-    """What is exported: the network with its temperature and softmax.
+    """The exported module: the network with its temperature and softmax.
 
     The logits are divided by the temperature, so that their softmax is the probabilities.
     """
@@ -46,24 +43,6 @@ class Served(nn.Module):
         outputs = self.model(input_values)
         logits = outputs["logits"] / self.temperature
         return logits, logits.softmax(dim=1), outputs["embedding"]
-
-
-def check_opset(opset: int) -> None:
-    """Refuse an opset that has no LayerNormalization, or that cannot be written.
-
-    Raises:
-        ConfigError: it is one of them.
-    """
-    if opset in OPSETS:
-        return
-    why = f"there are {OPSETS[0]} to {OPSETS[-1]}"
-    if opset < SINCE["LayerNormalization"]:
-        why = (
-            f"LayerNormalization came with {SINCE['LayerNormalization']}, and in parts it "
-            f"overflows in half precision; take {OPSETS[0]} or more"
-        )
-    msg = f"no opset {opset}: {why}"
-    raise ConfigError(msg)
 
 
 def to_onnx(network: Served, sample_rate: int, opset: int = OPSET) -> onnx.ModelProto:
@@ -105,14 +84,14 @@ def to_onnx(network: Served, sample_rate: int, opset: int = OPSET) -> onnx.Model
 
 
 def scope_of(node: onnx_ir.Node) -> str:
-    """Module of the network that a node came from, such as ``model.encoder.pooling``."""
+    """Return the module of the network that a node came from, such as ``model.encoder.pooling``."""
     scopes = node.metadata_props.get(_SCOPES, "")
     return str(literal_eval(scopes)[-2]) if scopes.count(",") else ""
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's own deprecations and notes to itself."""
+    """Silence the exporter's own deprecations and notes."""
     loggers = [logging.getLogger(name) for name in _NOISY]
     before = [logger.level for logger in loggers]
     with warnings.catch_warnings():
@@ -130,7 +109,7 @@ def _name_values(graph: onnx_ir.Graph) -> None:
     """Name the features, and rename inner values called as an output is (torch's embedding op)."""
     outputs = set(map(id, graph.outputs))
     projection: set[int] = set()
-    heard: dict[int, onnx_ir.Value] = {}
+    features: dict[int, onnx_ir.Value] = {}
     for node in graph:
         for value in node.outputs:
             if value.name in {*OUTPUTS, FEATURES} and id(value) not in outputs:
@@ -139,15 +118,15 @@ def _name_values(graph: onnx_ir.Graph) -> None:
             projection |= set(map(id, node.outputs))
             for given in node.inputs:
                 if given is not None and given.producer() and id(given) not in projection:
-                    heard[id(given)] = given
-    if len(heard) == 1:
-        next(iter(heard.values())).name = FEATURES
+                    features[id(given)] = given
+    if len(features) == 1:
+        next(iter(features.values())).name = FEATURES
 
 
 def _check_form(model: onnx.ModelProto, opset: int) -> None:
     found = next(entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"})
     if found != opset:
-        msg = f"the exporter wrote opset {found} where {opset} was asked for: take {found}"
+        msg = f"the exporter wrote opset {found} instead of {opset}: export with --opset {found}"
         raise ExportError(msg)
     axes = [axis.dim_param for axis in model.graph.input[0].type.tensor_type.shape.dim]
     if not all(axes):

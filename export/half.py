@@ -1,7 +1,7 @@
-"""A float32 graph in half precision, without what half precision cannot carry.
+"""Conversion of a float32 graph to half precision, except where that overflows or loses digits.
 
-onnxruntime's own converter rounds values to half precision between two ops that it was told to
-leave in float32, and writes an invalid graph where two of them share an input.
+onnxruntime's own converter rounds values to half precision between two ops that are kept in
+float32, and writes an invalid graph where two of them share an input.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _KEPT_ALONE = {"", "model", "model.encoder"}
 """Modules whose own ops stay: level of the input, weights of layers, temperature, softmax."""
 
 HEADROOM = 4.0
-"""Speech elsewhere may be this much larger than the speech heard here, and nothing overflows."""
+"""Factor by which other speech may exceed the largest values seen here before one overflows."""
 
 _FLOATS = {ir.DataType.FLOAT, ir.DataType.FLOAT16}
 
@@ -60,8 +60,8 @@ def to_half(source: Path, batches: Sequence[FloatArray]) -> onnx.ModelProto:
     magnitudes = largest_magnitudes(source, tensors, batches)
     loud = {name for name, most in magnitudes.items() if not most * HEADROOM <= HALF_MAX}
     model = ir.load(source)
-    heard = _follow_audio(model.graph)
-    halved = [node for node in model.graph if _fits(node, heard, loud)]
+    signal = _follow_audio(model.graph)
+    halved = [node for node in model.graph if _fits(node, signal, loud)]
     for node in halved:
         for value in node.outputs:
             value.dtype = ir.DataType.FLOAT16
@@ -81,9 +81,9 @@ def to_half(source: Path, batches: Sequence[FloatArray]) -> onnx.ModelProto:
 
 
 def _follow_audio(graph: ir.Graph) -> set[ir.Value]:
-    """Find what is computed from audio, and not from sizes and positions alone.
+    """Return the values computed from audio, and not from sizes and positions alone.
 
-    Positions are whole numbers, which half precision does not tell apart above 2048.
+    Positions are whole numbers, which half precision cannot distinguish above 2048.
     """
     found = set(graph.inputs)
     for node in graph:
@@ -92,14 +92,14 @@ def _follow_audio(graph: ir.Graph) -> set[ir.Value]:
     return found
 
 
-def _fits(node: ir.Node, heard: set[ir.Value], loud: set[str]) -> bool:
+def _fits(node: ir.Node, signal: set[ir.Value], loud: set[str]) -> bool:
     scope = scope_of(node)
     return (
         node.op_type in HALF_OPS
         and scope not in _KEPT_ALONE
         and not scope.startswith(KEPT_MODULES)
         and all(value.dtype == ir.DataType.FLOAT for value in node.outputs)
-        and all(value in heard and value.name not in loud for value in node.outputs)
+        and all(value in signal and value.name not in loud for value in node.outputs)
         and not any(value.is_graph_output() for value in node.outputs)
         and not any(_too_large(value) for value in node.inputs)
     )

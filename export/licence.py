@@ -1,4 +1,4 @@
-"""What the licence of the weights must be, by what they were trained on."""
+"""The licence of the weights, derived from the corpora that they were trained on."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ CORPORA = {
     "nemo": "nEMO (CC BY-NC-SA 4.0): Christop, nEMO: Dataset of Emotional Speech in Polish, 2024",
     "emotiontts": "emotiontts open DB (CC BY-NC-SA, research only): SELVAS AI, KAIST",
 }
-"""Attributions of the corpora that we know."""
+"""Attributions of known corpora."""
 
 
 def licence_of(training: dict[str, Any]) -> dict[str, Any]:
     """Derive the licence of the weights from a checkpoint's description of its training.
 
     Clips of the class ``nc`` make the weights non-commercial; clips of the class ``permissive``
-    alone leave them free; for anything else the person who trained must say.
+    alone leave them free; for anything else the person who trained them must decide.
     """
     clips = training.get("train", {})
     classes = set(clips.get("licence_classes", ()))

@@ -1,4 +1,4 @@
-"""The network to export: read from its checkpoint, and cut down to its first layers if asked."""
+"""Loading of the network to export, optionally reduced to its first layers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read_network(checkpoint: Path) -> tuple[EmotionModel, dict[str, Any]]:
 
 
 def keep_layers(model: EmotionModel, layers: int) -> int:
-    """Leave out all transformer layers of a network after the first `layers`, in place.
+    """Remove all transformer layers of a network after the first `layers`, in place.
 
     Returns:
         How many there were.
@@ -59,6 +59,6 @@ def _check_labels(checkpoint: Path, config: dict[str, Any]) -> None:
     if len(labels) != rows:
         msg = (
             f"{checkpoint / CONFIG} names {len(labels)} emotions ({', '.join(labels)}), but the "
-            f"head tells {rows} apart: restore the label map that it was trained with"
+            f"head has {rows} outputs: restore the label map that it was trained with"
         )
         raise CheckpointError(msg)

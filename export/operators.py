@@ -1,6 +1,6 @@
-"""LayerNormalization and GELU must come through export whole: in parts they overflow or are slow.
+"""Check that LayerNormalization and GELU are single ops: in parts they overflow or are slow.
 
-What the network computes is counted while it runs in PyTorch, what the graph computes by its ops.
+The network's are counted while it runs in PyTorch, the graph's by its nodes.
 """
 
 from __future__ import annotations
@@ -14,12 +14,10 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ser_rt.errors import ExportError
+from ser_rt.export.opsets import SINCE
 
 KERNELS = {"aten::native_layer_norm": "LayerNormalization", "aten::gelu": "Gelu"}
-"""What PyTorch runs, and the op of ONNX that it must become."""
-
-SINCE = {"LayerNormalization": 17, "Gelu": 20}
-"""First opset that has an op. onnxruntime does not put together what the exporter took apart."""
+"""Kernels of PyTorch, and the op of ONNX that each must become."""
 
 
 class _Counter(TorchDispatchMode):
@@ -46,7 +44,7 @@ def computed(network: nn.Module, waveforms: Tensor) -> Counter[str]:
 
 
 def assert_kept(model: onnx.ModelProto, network: nn.Module, waveforms: Tensor) -> None:
-    """Compare what a graph computes with what its network does.
+    """Compare the ops of a graph with those of its network.
 
     Raises:
         ExportError: an op of `KERNELS` was taken apart or lost.

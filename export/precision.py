@@ -1,4 +1,4 @@
-"""The precisions: what makes a graph of each, and how far it may be from the network."""
+"""The precisions: conversions of the graph, and the largest difference allowed for each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import onnx
 
 from ser_rt.classifier import FloatArray
-from ser_rt.errors import ExportError
+from ser_rt.errors import ConfigError
 from ser_rt.export.half import to_half
 from ser_rt.export.quantization import to_int8, to_int8_dynamic
 
@@ -19,16 +19,16 @@ Convert = Callable[[Path, Sequence[FloatArray]], onnx.ModelProto]
 
 
 class Tolerances(NamedTuple):
-    """How far a graph may be from its network, which PyTorch runs in float32."""
+    """Largest differences between a graph and its network, which PyTorch runs in float32."""
 
     logit: float
     """Largest difference of a logit."""
     probability: float
     """Largest difference of a probability."""
     embedding: float
-    """Root mean square of the embedding's error, of that of what tells windows apart in it.
+    """RMS error of the embedding, relative to its spread over windows.
 
-    It judges a network whose answers are all alike, too.
+    It catches errors of a network whose probabilities hardly vary, too.
     """
     agreement: float
     """Least share of the decided windows with the same label; one in a small number may change."""
@@ -41,7 +41,7 @@ class Tolerances(NamedTuple):
 
 
 class Precision(NamedTuple):
-    """Forms to try, best first; the first that passes its gates is taken."""
+    """Forms to try, best first; the first that passes its gates is kept."""
 
     forms: Mapping[str, Convert]
     limits: Tolerances
@@ -62,9 +62,9 @@ def int8_static(source: Path, speech: Sequence[FloatArray]) -> onnx.ModelProto:
     return to_int8(onnx.load(source), speech)
 
 
-def int8_spared(source: Path, speech: Sequence[FloatArray], *, share: float) -> onnx.ModelProto:
-    """Quantize as `int8_static`, but for this share of the products: those that suffer most."""
-    return to_int8(onnx.load(source), speech, spared=share)
+def int8_mixed(source: Path, speech: Sequence[FloatArray], *, share: float) -> onnx.ModelProto:
+    """Quantize as `int8_static`, but for this share of the products: the most sensitive ones."""
+    return to_int8(onnx.load(source), speech, float_share=share)
 
 
 def int8_dynamic(source: Path, _: Sequence[FloatArray]) -> onnx.ModelProto:
@@ -72,7 +72,7 @@ def int8_dynamic(source: Path, _: Sequence[FloatArray]) -> onnx.ModelProto:
     return to_int8_dynamic(onnx.load(source))
 
 
-SPARED = (0.05, 0.2)
+FLOAT_SHARES = (0.05, 0.2)
 """Shares of the products to try in float32; with more, the dynamic form is as fast."""
 
 PRECISIONS: dict[str, Precision] = {
@@ -104,8 +104,8 @@ PRECISIONS: dict[str, Precision] = {
         {
             "static": int8_static,
             **{
-                f"static, {share:.0%} in float": partial(int8_spared, share=share)
-                for share in SPARED
+                f"static, {share:.0%} in float": partial(int8_mixed, share=share)
+                for share in FLOAT_SHARES
             },
             "dynamic": int8_dynamic,
         },
@@ -120,16 +120,16 @@ PRECISIONS: dict[str, Precision] = {
         ),
     ),
 }
-"""All precisions by name; docs/decisions.md has what trained networks measured of these limits."""
+"""All precisions by name; the measurements behind the limits are in docs/decisions.md."""
 
 
 def precision_of(name: str) -> Precision:
     """Look a precision up.
 
     Raises:
-        ExportError: there is none of this name.
+        ConfigError: there is none of this name.
     """
     if name not in PRECISIONS:
         msg = f"no precision {name!r}; there are {', '.join(PRECISIONS)}"
-        raise ExportError(msg)
+        raise ConfigError(msg)
     return PRECISIONS[name]

@@ -1,4 +1,4 @@
-"""Says how an export gets on: one line a stage, and a bar on a terminal."""
+"""Progress of an export: one line a stage, and a bar on a terminal."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ class Stages:
         self._since = time.perf_counter()
 
     def begin(self, what: str) -> None:
-        """Say what comes now."""
+        """Announce the stage that starts now."""
         self._began(what)
         self._since = time.perf_counter()
 
     def warn(self, what: str) -> None:
-        """Report what the user should know, and the stage goes on."""
+        """Report a warning; the stage goes on."""
         self._report(f"warning: {what}")
 
     def done(self, what: str) -> None:
-        """Report what was done, the seconds it took and the most memory held so far."""
+        """Report what was done, its duration and the peak memory so far."""
         seconds = time.perf_counter() - self._since
         self._report(f"{seconds:7.1f} s {peak_memory_mb():7,.0f} MB  {what}")
 
 
 def peak_memory_mb() -> float:
-    """Most megabytes that this process has held so far; 0 where the system does not say."""
+    """Return the peak memory of this process in MB; 0 where the system has no figure."""
     try:
         import resource
     except ImportError:

@@ -29,7 +29,7 @@ from onnxscript import optimizer
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import ExportError
 from ser_rt.export.files import open_session
-from ser_rt.export.sensitivity import most_hurt
+from ser_rt.export.sensitivity import most_sensitive
 
 QUANTIZED_OPS = ("MatMul", "Conv")
 
@@ -37,11 +37,11 @@ LEVELLING = (
     *("LayerNormalization", "InstanceNormalization", "GroupNormalization", "BatchNormalization"),
     *("Gelu", "Erf", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "HardSwish", "Softmax", "Shape"),
 )
-"""What comes out of these is no longer the signal, and its range is one that 256 steps can hold."""
+"""Ops whose output is no longer the signal: its range fits into 256 steps."""
 
 
 def to_int8(
-    model: onnx.ModelProto, calibration: Sequence[FloatArray], *, spared: float = 0.0
+    model: onnx.ModelProto, calibration: Sequence[FloatArray], *, float_share: float = 0.0
 ) -> onnx.ModelProto:
     """Quantize weights and the activations that meet them, statically: u8s8, QDQ, per channel.
 
@@ -49,7 +49,7 @@ def to_int8(
         model: float32 graph with one input; it is not changed.
         calibration: inputs of the graph, each a batch, from which the ranges of activations are
             read: some seconds of real speech, or the features of such.
-        spared: share of the products that stays in float32, those that int8 hurts most.
+        float_share: share of the products that stays in float32, the most sensitive ones.
 
     Raises:
         ExportError: there is nothing to calibrate with.
@@ -60,13 +60,13 @@ def to_int8(
     with _prepared(model) as path:
         ranges = _ranges(path, calibration)
         quantized = _quantize(path, ranges)
-        if spared:
-            hurt = most_hurt(path, quantized, calibration[0], spared)
-            quantized = _quantize(path, ranges, hurt)
+        if float_share:
+            sensitive = most_sensitive(path, quantized, calibration[0], float_share)
+            quantized = _quantize(path, ranges, sensitive)
     return quantized
 
 
-def _quantize(path: Path, ranges: TensorsData, spared: Sequence[str] = ()) -> onnx.ModelProto:
+def _quantize(path: Path, ranges: TensorsData, kept: Sequence[str] = ()) -> onnx.ModelProto:
     float_model = load_model_with_shape_infer(path)
     left = _products_of_activations(float_model) + _before_levelling(float_model)
     quantizer = QDQQuantizer(
@@ -77,7 +77,7 @@ def _quantize(path: Path, ranges: TensorsData, spared: Sequence[str] = ()) -> on
         activation_qType=QuantType.QUInt8,
         tensors_range=ranges,
         nodes_to_quantize=[],
-        nodes_to_exclude=[*left, *spared],
+        nodes_to_exclude=[*left, *kept],
         op_types_to_quantize=list(QUANTIZED_OPS),
         extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},
     )
@@ -85,7 +85,7 @@ def _quantize(path: Path, ranges: TensorsData, spared: Sequence[str] = ()) -> on
 
 
 def to_int8_dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Quantize weights of MatMul; activations are quantized by what they are, window by window.
+    """Quantize weights of MatMul; activations are quantized by the range of each window.
 
     It needs no data, and is slower than `to_int8`.
     """
@@ -118,7 +118,7 @@ def _done(quantizer: QDQQuantizer | ONNXQuantizer) -> onnx.ModelProto:
 
 @cache
 def adds_in_16_bits() -> bool:
-    """Tell whether products of uint8 and int8 can overflow here, as on x86 without VNNI."""
+    """Return whether products of uint8 and int8 can overflow here, as on x86 without VNNI."""
     most, weights = np.full((1, 4), 255, np.uint8), np.full((4, 1), 127, np.int8)
     product = helper.make_node("MatMulInteger", ["activations", "weights"], ["sum"])
     given = helper.make_tensor_value_info("activations", TensorProto.UINT8, most.shape)
@@ -131,7 +131,7 @@ def adds_in_16_bits() -> bool:
 
 
 class _Reader(CalibrationDataReader):
-    """Gives one batch to a calibrator."""
+    """Yields one batch to a calibrator."""
 
     def __init__(self, name: str, batch: FloatArray) -> None:
         self._batches = iter([{name: batch.astype(np.float32, copy=False)}])
@@ -141,7 +141,7 @@ class _Reader(CalibrationDataReader):
 
 
 def _ranges(path: Path, calibration: Sequence[FloatArray]) -> TensorsData:
-    """Smallest and largest value of each activation over all batches, read one by one."""
+    """Return the range of each activation over all batches, which are read one by one."""
     calibrator = create_calibrator(
         path,
         list(QUANTIZED_OPS),
@@ -155,7 +155,7 @@ def _ranges(path: Path, calibration: Sequence[FloatArray]) -> TensorsData:
 
 
 def _products_of_activations(model: onnx.ModelProto) -> list[str]:
-    """Names of MatMul nodes without weights: attention's."""
+    """Return the names of MatMul nodes without weights: attention's."""
     weights = {tensor.name for tensor in model.graph.initializer}
     return [
         node.name
@@ -165,7 +165,7 @@ def _products_of_activations(model: onnx.ModelProto) -> list[str]:
 
 
 def _before_levelling(model: onnx.ModelProto) -> list[str]:
-    """Names of the products that the signal meets before any normalisation or activation."""
+    """Return the names of the products before any normalisation or activation of the signal."""
     raw, names = {model.graph.input[0].name}, []
     for node in model.graph.node:
         if node.op_type in LEVELLING or raw.isdisjoint(node.input):
@@ -178,9 +178,9 @@ def _before_levelling(model: onnx.ModelProto) -> list[str]:
 
 @contextmanager
 def _prepared(model: onnx.ModelProto) -> Iterator[Path]:
-    """Save a model for a while, with what depends on weights only computed.
+    """Save a model to a temporary folder, with constant expressions folded.
 
-    Weights lie beside it, so no size is too large.
+    Its weights are external, so no size is too large.
     """
     with tempfile.TemporaryDirectory(prefix="ser-int8-") as folder:
         path = Path(folder) / "float.onnx"

@@ -1,4 +1,4 @@
-"""How large the values inside a graph become on speech."""
+"""The largest magnitudes of the values inside a graph on speech."""
 
 from __future__ import annotations
 

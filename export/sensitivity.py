@@ -1,7 +1,7 @@
-"""Which products int8 hurts most: they may stay in float32 where the gates ask for it.
+"""Layer sensitivity: the products with the largest int8 error, candidates to stay in float32.
 
-Each quantized product gets a twin with its float weights, in the same graph and fed with the same
-values before they are rounded: so an error is its own, and not that of the products before it.
+Each quantized product runs beside its float32 copy, in the same graph and on the same inputs before
+rounding: so an error is its own, and not that of the products before it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray
 
 _LEAST_CHANGE = 0.1
-"""Of an output's size: one that hardly changes is not what suffers."""
+"""Least spread to divide an error by, relative to the output's size."""
 
-_TWIN = "twin_of_"
+_COPY = "float_"
 
 
 class _Pair(NamedTuple):
-    """One product: its names for the output of its float twin, and for its own."""
+    """One product: the names of its float32 copy's output and of its own."""
 
     node: str
     right: str
@@ -35,14 +35,14 @@ class _Pair(NamedTuple):
     """Axis of time in both."""
 
 
-def most_hurt(
+def most_sensitive(
     source: Path, quantized: onnx.ModelProto, batch: FloatArray, share: float
 ) -> list[str]:
-    """Name the products with the largest error: this share of them, and one at least.
+    """Return the names of the products with the largest error: a share of them, at least one.
 
     Args:
         source: the float32 graph.
-        quantized: the graph that was made of it, with the same node names.
+        quantized: the int8 graph, with the same node names.
         batch: an input of both.
         share: 0 to 1.
     """
@@ -52,15 +52,15 @@ def most_hurt(
 
 
 def product_losses(source: Path, quantized: onnx.ModelProto, batch: FloatArray) -> dict[str, float]:
-    """Return the error of each quantized product, in parts of what changes in its output.
+    """Return the squared error of each quantized product, relative to its variance over frames.
 
-    What is the same in every frame tells little, and would hide an error that drowns the rest.
+    A constant part of the output carries no information, and would hide an error in the rest.
     """
     both = onnx.ModelProto()
     both.CopyFrom(quantized)
-    pairs = _add_twins(onnx.load(source), both.graph)
-    path = source.with_name("twins.onnx")
-    onnx.save_model(both, path, save_as_external_data=True, location="twins.data")
+    pairs = _add_copies(onnx.load(source), both.graph)
+    path = source.with_name("copies.onnx")
+    onnx.save_model(both, path, save_as_external_data=True, location="copies.data")
     names = [name for pair in pairs for name in (pair.right, pair.got)]
     found = open_session(path).run(names, {both.graph.input[0].name: batch})
     return {
@@ -75,8 +75,8 @@ def _loss(right: FloatArray, got: FloatArray, frames: int) -> float:
     return float(np.square(right - got).mean() / max(change, least, 1e-20))
 
 
-def _add_twins(model: onnx.ModelProto, graph: onnx.GraphProto) -> list[_Pair]:
-    """Add twins of a float model's products to its int8 graph, as outputs beside them."""
+def _add_copies(model: onnx.ModelProto, graph: onnx.GraphProto) -> list[_Pair]:
+    """Add copies of a float model's products to its int8 graph, and make both outputs."""
     floats = {node.name: node for node in model.graph.node}
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     made_by = {name: node for node in graph.node for name in node.output}
@@ -87,21 +87,21 @@ def _add_twins(model: onnx.ModelProto, graph: onnx.GraphProto) -> list[_Pair]:
         sources = [made_by.get(name) for name in node.input[:2]]
         if not all(one is not None and one.op_type == "DequantizeLinear" for one in sources):
             continue
-        twin = onnx.NodeProto()
-        twin.CopyFrom(floats[node.name])
-        needed.update(twin.input[1:])
+        copy = onnx.NodeProto()
+        copy.CopyFrom(floats[node.name])
+        needed.update(copy.input[1:])
         fed = made_by[made_by[node.input[0]].input[0]].input[0]
-        twin.input[:] = [fed, *(f"{_TWIN}{name}" for name in twin.input[1:])]
-        twin.name = twin.output[0] = f"{_TWIN}{node.name}"
-        graph.node.append(twin)
+        copy.input[:] = [fed, *(f"{_COPY}{name}" for name in copy.input[1:])]
+        copy.name = copy.output[0] = f"{_COPY}{node.name}"
+        graph.node.append(copy)
         got = node.output[0]
         if got in rounded:
             got = restored[rounded[got].output[0]].output[0]
-        pairs.append(_Pair(node.name, twin.name, got, -2 if node.op_type == "MatMul" else -1))
+        pairs.append(_Pair(node.name, copy.name, got, -2 if node.op_type == "MatMul" else -1))
     for name in sorted(needed):
         weight = graph.initializer.add()
         weight.CopyFrom(weights[name])
-        weight.name = f"{_TWIN}{name}"
+        weight.name = f"{_COPY}{name}"
     known = {value.name for value in graph.output}
     for name in dict.fromkeys(n for pair in pairs for n in (pair.right, pair.got)):
         if name not in known:

@@ -1,4 +1,4 @@
-"""The speech that an export is judged on, and that int8 reads its ranges from."""
+"""The speech of an export: probes for its gates, and windows that int8 is calibrated with."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _MINUTES_S = 60.0
 
 @dataclass(frozen=True)
 class Probe:
-    """Waveforms ``[batch, samples]`` that network and graph both hear."""
+    """Waveforms ``[batch, samples]`` that network and graph both classify."""
 
     name: str
     waveforms: FloatArray
     label: int | None = None
-    """What is heard, where it is known: then the batch is one clip."""
+    """Number of the emotion where it is known: then the batch is one clip."""
 
 
 @dataclass(frozen=True)
 class ReferenceSpeech:
-    """What gates hear, and what int8 calibrates with: other clips, where there are some."""
+    """Probes for the gates, and calibration windows of other clips, where there are some."""
 
     source: str
     clips: int
@@ -46,7 +46,7 @@ class ReferenceSpeech:
     calibration: tuple[FloatArray, ...]
 
     def labelled(self) -> ReferenceSpeech:
-        """Only what has a label."""
+        """Return the speech without the probes that have no label."""
         known = tuple(probe for probe in self.probes if probe.label is not None)
         return replace(self, probes=known)
 
@@ -60,8 +60,8 @@ def gather_speech(
         manifest: CSV as `load_manifest` reads it; None is the bundled sample.
         labels: of the network; clips of other emotions are left out.
         sample_rate: of the network, in Hz.
-        window_s: length that the network will hear.
-        most: clips to judge on at most, spread over the emotions.
+        window_s: default window of the bundle.
+        most: largest number of clips for the gates, spread over the emotions.
 
     Raises:
         DataError: the manifest is no such CSV, or has no clip of these labels.
@@ -76,11 +76,11 @@ def gather_speech(
         return ReferenceSpeech("bundled sample", 0, lengths, calibration[:CALIBRATION_WINDOWS])
     clips = _spread(load_manifest(manifest, labels))
     chosen = clips[:most]
-    probes, heard, seconds = [], [], 0.0
+    probes, decoded, seconds = [], [], 0.0
     for clip in chosen:
         samples = read_speech(clip.path, sample_rate)
         if seconds < _MINUTES_S:
-            heard.append(samples)
+            decoded.append(samples)
             seconds += len(samples) / sample_rate
         middle = _at_least(crop(samples, window), round(_SHORTEST_S * sample_rate))
         probes.append(Probe(clip.path.name, middle[None], labels.index(clip.emotion)))
@@ -89,12 +89,12 @@ def gather_speech(
         _at_least(crop(read_speech(clip.path, sample_rate), window), window)[None]
         for clip in others
     )
-    lengths = tuple(_lengths(np.concatenate(heard), sample_rate, window_s))
+    lengths = tuple(_lengths(np.concatenate(decoded), sample_rate, window_s))
     return ReferenceSpeech(manifest.name, len(chosen), (*probes, *lengths), calibration)
 
 
 def extremes(sample_rate: int) -> Iterator[Probe]:
-    """Audio that is no speech, and on which a graph must still give numbers."""
+    """Yield audio that is no speech, for which a graph must still return finite numbers."""
     time = np.arange(sample_rate, dtype=np.float32) / sample_rate
     yield Probe("digital silence", np.zeros((1, sample_rate), np.float32))
     yield Probe("clipped sound", np.sign(np.sin(2 * np.pi * 220 * time))[None])
@@ -102,7 +102,7 @@ def extremes(sample_rate: int) -> Iterator[Probe]:
 
 
 def _spread(clips: Sequence[Clip]) -> list[Clip]:
-    """Draw clips in an order in which every emotion has its turn."""
+    """Return clips in a random order that alternates between the emotions."""
     rng = np.random.default_rng(0)
     by_emotion: dict[str, list[Clip]] = defaultdict(list)
     for index in rng.permutation(len(clips)):
@@ -112,7 +112,7 @@ def _spread(clips: Sequence[Clip]) -> list[Clip]:
 
 
 def _lengths(audio: FloatArray, sample_rate: int, window_s: float) -> Iterator[Probe]:
-    """Cut speech into several lengths, alone and in batches."""
+    """Yield speech of several lengths, alone and in batches."""
     rng = np.random.default_rng(0)
     longer_s = min(2 * window_s + 0.1, max(window_s, _LONGEST_S))
     for length_s in sorted({*_LENGTHS_S, window_s, longer_s}):

@@ -1,4 +1,4 @@
-"""The whole graph cut in two where the convolutions end, so that windows can share features.
+"""Splits a graph in two where the convolutions end, so that windows can share features.
 
 The halves are the whole graph's own nodes and weights, at any precision. Their edges are float32.
 """
@@ -13,6 +13,7 @@ from onnx_ir.convenience import extract
 
 from ser_rt.errors import ExportError
 from ser_rt.export.graph import FEATURES
+from ser_rt.manifest import FeatureReuse
 from ser_rt.networks.model import EmotionModel
 
 FRONTEND_FILE, ENCODER_FILE = "frontend.onnx", "encoder.onnx"
@@ -20,26 +21,26 @@ _WAVEFORMS = "input_values"
 
 
 class Frames(NamedTuple):
-    """What one frame of features hears: this many samples, each frame `stride` after the last."""
+    """Position of the frames of features: each covers `receptive_field` samples, `stride` apart."""
 
     receptive_field: int
     stride: int
     channels: int
 
     def samples(self, frames: int) -> int:
-        """How many samples a number of frames covers."""
+        """Return the number of samples that a number of frames covers."""
         return (frames - 1) * self.stride + self.receptive_field
 
-    def manifest(self) -> dict[str, Any]:
-        """What a bundle's manifest says of it."""
-        return {"frontend": FRONTEND_FILE, "encoder": ENCODER_FILE, **self._asdict()}
+    def reuse(self) -> FeatureReuse:
+        """Return the entry of a bundle's manifest."""
+        return FeatureReuse(Path(FRONTEND_FILE), Path(ENCODER_FILE), *self)
 
 
 def frames_of(model: EmotionModel) -> Frames | None:
-    """Describe a network's frames; None if they change with the window around them.
+    """Return the position of a network's frames; None if they depend on the window around them.
 
-    They do where the level is taken out window by window, and where a convolution is normalised
-    over time (group norm).
+    They do where each window's level is normalised, and where a convolution is normalised over time
+    (group norm).
     """
     encoder: Any = model.encoder
     config = getattr(getattr(encoder, "network", None), "config", None)
@@ -57,7 +58,7 @@ def write_pair(whole: Path, frames: Frames) -> tuple[Path, Path]:
     """Write the front end and the encoder of a graph beside it; they share its weights' file.
 
     Raises:
-        ExportError: the graph has no place to cut, or the encoder needs more than the features.
+        ExportError: the graph cannot be split, or the encoder needs more than the features.
     """
     front, back = ir.load(whole), ir.load(whole)
     try:
@@ -67,7 +68,7 @@ def write_pair(whole: Path, frames: Frames) -> tuple[Path, Path]:
             ENCODER_FILE: _extract(back, [_entry(back.graph, frames)], list(back.graph.outputs)),
         }
     except (ValueError, RuntimeError) as error:
-        msg = f"the graph cannot be cut at its features: {str(error).splitlines()[0]}"
+        msg = f"the graph cannot be split at its features: {str(error).splitlines()[0]}"
         raise ExportError(msg) from error
     for name, half in halves.items():
         ir.save(half, whole.with_name(name))
@@ -81,7 +82,7 @@ def _extract(model: ir.Model, inputs: list[ir.Value], outputs: list[ir.Value]) -
 
 
 def _edge(graph: ir.Graph) -> ir.Value:
-    """The features as float32, with their name."""
+    """Return the features as float32, with their name."""
     features = _features(graph)
     if features.dtype != ir.DataType.FLOAT16:
         return features
@@ -89,7 +90,7 @@ def _edge(graph: ir.Graph) -> ir.Value:
 
 
 def _entry(graph: ir.Graph, frames: Frames) -> ir.Value:
-    """The features where the encoder takes them; sizes of the audio are computed from theirs."""
+    """Return the encoder's input; sizes of the audio are computed from its own."""
     features = _features(graph)
     entry = features
     if features.dtype == ir.DataType.FLOAT16:
@@ -121,7 +122,7 @@ def _as_float(graph: ir.Graph, features: ir.Value) -> ir.Value:
 
 
 def _replace_sizes(graph: ir.Graph, entry: ir.Value, frames: Frames) -> None:
-    """Let what asks for the audio's size ask for that of the features."""
+    """Compute the audio's size from that of the features, wherever the encoder uses it."""
     for node in list(graph):
         if node.op_type != "Shape" or not node.inputs[0] or node.inputs[0].name != _WAVEFORMS:
             continue
@@ -131,7 +132,7 @@ def _replace_sizes(graph: ir.Graph, entry: ir.Value, frames: Frames) -> None:
             node.replace_input_with(0, entry)
             continue
         if (start, end) != (1, 2):
-            msg = f"{node.name} asks for sizes {start} to {end} of the audio at once"
+            msg = f"{node.name} takes sizes {start} to {end} of the audio at once"
             raise ValueError(msg)
         size = _insert(graph, entry, "Shape", [entry], start=1, end=2)
         for op, number in (("Sub", 1), ("Mul", frames.stride), ("Add", frames.receptive_field)):

@@ -33,7 +33,7 @@ def push_triton(bundle: Bundle, repository: Path, backend: str = "onnxruntime") 
     """Add a bundle's graph to a model repository, as a new version of the model of its name.
 
     Args:
-        bundle: what to serve.
+        bundle: the model to serve.
         repository: folder of Triton models, made if it is not there.
         backend: of Triton, a name in `BACKENDS`. All versions of a model have the last one's.
 
@@ -72,7 +72,7 @@ def push_triton(bundle: Bundle, repository: Path, backend: str = "onnxruntime") 
 
 
 def triton_config(bundle: Bundle, name: str, backend: str) -> str:
-    """Write what Triton must know of a bundle's graph, as text of its protobuf."""
+    """Return Triton's configuration of a bundle's graph, in protobuf's text format."""
     outputs = read_structure(bundle.model_path).graph.output
     columns = {out.name: out.type.tensor_type.shape.dim[-1].dim_value for out in outputs}
     shown = ",".join(
@@ -100,9 +100,9 @@ def check_backend(name: str) -> None:
 
 
 def _on_onnxruntime(bundle: Bundle) -> list[str]:
-    """Give a GPU one instance, with TensorRT where that can run the graph.
+    """Return the settings of one instance on a GPU, with TensorRT; int8 runs on the CPU.
 
-    It cannot for int8, whose operators are made for CPUs.
+    TensorRT lacks the operators of int8 graphs.
     """
     where = [_ON_CPU]
     if bundle.precision != "int8":
@@ -119,11 +119,11 @@ BACKENDS: dict[str, Callable[[Bundle], list[str]]] = {
     "onnxruntime": _on_onnxruntime,
     "python": _on_python,
 }
-"""What runs a graph in Triton: python is for servers that came without the other."""
+"""Triton's backends for a graph; python is for servers that lack onnxruntime."""
 
 
 def _batching(preferred: tuple[int, ...]) -> str:
-    """Let requests wait a little for each other."""
+    """Return the setting that batches requests which arrive within a few milliseconds."""
     sizes = ", ".join(map(str, preferred))
     wait = f"max_queue_delay_microseconds: {_QUEUE_DELAY_US}"
     return f"dynamic_batching {{ preferred_batch_size: [ {sizes} ] {wait} }}"
@@ -141,7 +141,7 @@ def _tensorrt(precision: str) -> str:
 
 
 def _warm_up(samples: int) -> str:
-    """Let a window of silence pass before the first request does."""
+    """Return the setting that runs a window of silence before the first request."""
     shape = f"data_type: TYPE_FP32 dims: [ {samples} ] zero_data: true"
     waveforms = f'inputs {{ key: "input_values" value: {{ {shape} }} }}'
     return f'model_warmup [ {{ name: "window" batch_size: 1 {waveforms} }} ]'

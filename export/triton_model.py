@@ -1,4 +1,4 @@
-"""What Triton's python backend runs: a bundle's graph, with onnxruntime on the processor.
+"""Model of Triton's python backend: runs a bundle's graph with onnxruntime on the CPU.
 
 `triton.push_triton` copies this file beside the graph: it stands alone, without ser-rt.
 """
@@ -17,20 +17,20 @@ _INPUT = "input_values"
 
 
 class TritonPythonModel:
-    """Its name and its methods are those that the python backend looks for."""
+    """The class that the python backend looks for by name."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """Load the graph of this version."""
         graph = Path(args["model_repository"]) / args["model_version"] / "model.onnx"
         options = onnxruntime.SessionOptions()
-        # Between requests its threads leave the cores to others.
+        # Idle threads leave the cores to other processes.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
             graph, options, providers=["CPUExecutionProvider"]
         )
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """Answer requests in one call; Triton brings only those of equal length together."""
+        """Run requests as one batch; Triton batches only those of equal length."""
         names = sorted({name for request in requests for name in request.requested_output_names()})
         waveforms = [
             triton.get_input_tensor_by_name(request, _INPUT).as_numpy() for request in requests

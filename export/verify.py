@@ -1,4 +1,4 @@
-"""The gates: an exported graph must say what its network says, or no bundle is written."""
+"""The gates: a bundle is written only if its graph agrees with its network on real speech."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ DECIDED = 0.02
 """Least lead of the network's label, in probability, on a window whose label must not change."""
 
 _LEAST_SPREAD = 0.1
-"""Of an embedding's size: a network that tells nothing apart has less, and is judged by this."""
+"""Least spread to divide an embedding's error by, relative to the embedding's size."""
 
 _NAMED = 3
 _ROUNDING = 1e-9
 
 
 class ModelOutputs(NamedTuple):
-    """What is heard in a probe, each ``[batch, ...]``."""
+    """Outputs for a probe, each ``[batch, ...]``."""
 
     logits: FloatArray
     probabilities: FloatArray
@@ -41,7 +41,7 @@ class ModelOutputs(NamedTuple):
 
 @dataclass
 class GateResult:
-    """What was measured of a graph, and what of it is past its limit."""
+    """Measured differences between a graph and its network, and those past their limits."""
 
     measured: dict[str, Any] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
@@ -49,21 +49,26 @@ class GateResult:
     """Whether an output is not finite: such a graph is never written."""
 
     def summary(self) -> str:
-        """Tell how near it is, or what failed."""
+        """Return in one line how close the graph is, or what failed."""
         if self.failures:
             return "FAILED: " + "; ".join(self.failures)
         gap, same = self.measured["max_logit_difference"], self.measured["label_agreement"]
         return f"logits within {gap:.1e}, {same:.1%} of the labels the same"
 
+    def to_dict(self, limits: Tolerances) -> dict[str, Any]:
+        """Return the entry of a bundle's manifest."""
+        passed = {"passed": not self.failures, "failures": self.failures}
+        return passed | self.measured | {"limits": limits._asdict()}
+
     def limit(self, name: str, most: float, where: str = "") -> None:
-        """Note a failure if a measure is past its limit."""
+        """Add a failure if a measure is past its limit."""
         if not self.measured[name] <= most:
             at = f" ({where})" if where else ""
             self.failures.append(f"{name} is {self.measured[name]:.2e}, more than {most:.0e}{at}")
 
 
 def reference(network: Served, speech: ReferenceSpeech) -> list[ModelOutputs]:
-    """Let PyTorch hear every probe."""
+    """Return the network's outputs for every probe."""
     with torch.inference_mode():
         return [
             ModelOutputs(*(out.numpy() for out in network(torch.from_numpy(probe.waveforms))))
@@ -83,19 +88,19 @@ def verify(
 
     Args:
         graph: the graph on disk.
-        speech: what it hears.
-        expected: what the network heard, from `reference`.
-        limits: past which the verdict holds a failure.
+        speech: the probes.
+        expected: the network's outputs for them, from `reference`.
+        limits: a measure past its limit is a failure.
         labels: names of the columns.
         sample_rate: in Hz.
     """
-    verdict = GateResult()
+    result = GateResult()
     session = open_session(graph)
     found = [_run(session, probe.waveforms) for probe in speech.probes]
-    _check_finite(verdict, session, speech, found, sample_rate)
-    if verdict.fatal:
-        return verdict
-    measured, probes = verdict.measured, speech.probes
+    _check_finite(result, session, speech, found, sample_rate)
+    if result.fatal:
+        return result
+    measured, probes = result.measured, speech.probes
     measured["speech"], measured["clips"] = speech.source, speech.clips
     measured["windows"] = sum(len(outputs.logits) for outputs in expected)
     for key, name, most in (
@@ -108,17 +113,17 @@ def verify(
         worst = int(np.argmax([gap.max() for gap in gaps]))
         measured[name] = float(gaps[worst].max())
         column = int(gaps[worst].max(axis=0).argmax())
-        verdict.limit(name, most, f"{labels[column]} in {probes[worst].name}")
+        result.limit(name, most, f"{labels[column]} in {probes[worst].name}")
     measured["embedding_error"] = _embedding_error(expected, found)
-    verdict.limit("embedding_error", limits.embedding)
-    _compare_labels(verdict, probes, expected, found, limits, labels)
-    _compare_batches(verdict, session, probes, found, limits)
-    _compare_uar(verdict, speech, expected, found, limits, len(labels))
-    return verdict
+    result.limit("embedding_error", limits.embedding)
+    _compare_labels(result, probes, expected, found, limits, labels)
+    _compare_batches(result, session, probes, found, limits)
+    _compare_uar(result, speech, expected, found, limits, len(labels))
+    return result
 
 
-def verify_ranges(verdict: GateResult, source: Path, graph: Path, speech: ReferenceSpeech) -> None:
-    """Measure what meets half precision, and add it to a verdict.
+def verify_ranges(result: GateResult, source: Path, graph: Path, speech: ReferenceSpeech) -> None:
+    """Measure the values that are stored in half precision, and add them to a result.
 
     A CPU computes half precision in float32 and so hides overflow: magnitudes are read from the
     float32 graph, whose values have the same names. A LayerNormalization squares its input; it
@@ -130,15 +135,15 @@ def verify_ranges(verdict: GateResult, source: Path, graph: Path, speech: Refere
     batches = [probe.waveforms for probe in speech.probes]
     magnitudes = largest_magnitudes(source, narrow | set(norms), batches)
     loud = {name: magnitudes[name] for name in norms if magnitudes[name] > SQUARE_OVERFLOWS}
-    verdict.measured["layer_norm_inputs"] = {
+    result.measured["layer_norm_inputs"] = {
         "count": len(norms),
         "largest": max((magnitudes[name] for name in norms), default=0.0),
         "square_overflows": loud,
     }
     over = overflowing(magnitudes, narrow)
-    verdict.measured["half_precision_overflows"] = over
+    result.measured["half_precision_overflows"] = over
     for name, most in list(over.items())[:_NAMED]:
-        verdict.failures.append(f"{name} reaches {most:.3g}, more than half precision holds")
+        result.failures.append(f"{name} reaches {most:.3g}, more than half precision holds")
 
 
 def _run(session: InferenceSession, waveforms: FloatArray) -> ModelOutputs:
@@ -146,19 +151,19 @@ def _run(session: InferenceSession, waveforms: FloatArray) -> ModelOutputs:
 
 
 def _check_finite(
-    verdict: GateResult,
+    result: GateResult,
     session: InferenceSession,
     speech: ReferenceSpeech,
     found: Sequence[ModelOutputs],
     sample_rate: int,
 ) -> None:
-    heard = list(zip(speech.probes, found, strict=True))
-    heard += [(probe, _run(session, probe.waveforms)) for probe in extremes(sample_rate)]
-    for probe, outputs in heard:
+    checked = list(zip(speech.probes, found, strict=True))
+    checked += [(probe, _run(session, probe.waveforms)) for probe in extremes(sample_rate)]
+    for probe, outputs in checked:
         for name, values in zip(ModelOutputs._fields, outputs, strict=True):
             if not np.isfinite(values).all():
-                verdict.failures.append(f"{name} is not finite for {probe.name}")
-                verdict.fatal = True
+                result.failures.append(f"{name} is not finite for {probe.name}")
+                result.fatal = True
 
 
 def _embedding_error(expected: Sequence[ModelOutputs], found: Sequence[ModelOutputs]) -> float:
@@ -170,7 +175,7 @@ def _embedding_error(expected: Sequence[ModelOutputs], found: Sequence[ModelOutp
 
 
 def _compare_labels(
-    verdict: GateResult,
+    result: GateResult,
     probes: Sequence[Probe],
     expected: Sequence[ModelOutputs],
     found: Sequence[ModelOutputs],
@@ -186,19 +191,19 @@ def _compare_labels(
             decided.append(lead > DECIDED)
             if was != became and lead > DECIDED:
                 changes.append(f"{labels[was]} became {labels[became]} in {probe.name}")
-    judged = [equal for equal, clear in zip(same, decided, strict=True) if clear]
-    verdict.measured["label_agreement"] = float(np.mean(same))
-    verdict.measured["decided_windows"] = len(judged)
-    verdict.measured["decided_agreement"] = float(np.mean(judged)) if judged else None
-    # One of the sample's twenty windows is no measure of one in a hundred.
-    allowed = max(1.0, (1 - limits.agreement) * len(judged)) if limits.agreement < 1 else 0.0
+    clear_cases = [equal for equal, clear in zip(same, decided, strict=True) if clear]
+    result.measured["label_agreement"] = float(np.mean(same))
+    result.measured["decided_windows"] = len(clear_cases)
+    result.measured["decided_agreement"] = float(np.mean(clear_cases)) if clear_cases else None
+    # The sample's twenty windows cannot measure one change in a hundred.
+    allowed = max(1.0, (1 - limits.agreement) * len(clear_cases)) if limits.agreement < 1 else 0.0
     if len(changes) > allowed:
-        share = f"labels agree on {np.mean(judged):.1%} of the decided windows"
-        verdict.failures.append(f"{share}, less than {limits.agreement:.0%}: {_some(changes)}")
+        share = f"labels agree on {np.mean(clear_cases):.1%} of the decided windows"
+        result.failures.append(f"{share}, less than {limits.agreement:.0%}: {_some(changes)}")
 
 
 def _compare_batches(
-    verdict: GateResult,
+    result: GateResult,
     session: InferenceSession,
     probes: Sequence[Probe],
     found: Sequence[ModelOutputs],
@@ -212,22 +217,22 @@ def _compare_batches(
         gap = float(np.abs(np.stack(alone) - outputs.probabilities).max())
         if gap >= worst:
             worst, where = gap, probe.name
-    verdict.measured["max_batch_difference"] = worst
-    verdict.limit("max_batch_difference", limits.batch, where)
+    result.measured["max_batch_difference"] = worst
+    result.limit("max_batch_difference", limits.batch, where)
 
 
 def uar_of(speech: ReferenceSpeech, outputs: Sequence[ModelOutputs], classes: int) -> float | None:
-    """Unweighted average recall on the labelled probes; None if there are none."""
+    """Return the unweighted average recall on the labelled probes; None if there are none."""
     known = [i for i, probe in enumerate(speech.probes) if probe.label is not None]
     if not known:
         return None
     true = np.array([speech.probes[i].label for i in known])
-    said = np.array([outputs[i].logits[0].argmax() for i in known])
-    return unweighted_average_recall(true, said, classes)
+    predicted = np.array([outputs[i].logits[0].argmax() for i in known])
+    return unweighted_average_recall(true, predicted, classes)
 
 
 def _compare_uar(
-    verdict: GateResult,
+    result: GateResult,
     speech: ReferenceSpeech,
     expected: Sequence[ModelOutputs],
     found: Sequence[ModelOutputs],
@@ -237,11 +242,11 @@ def _compare_uar(
     network, graph = (uar_of(speech, outputs, classes) for outputs in (expected, found))
     if network is None or graph is None:
         return
-    verdict.measured |= {"uar_network": network, "uar_graph": graph, "uar_loss": network - graph}
+    result.measured |= {"uar_network": network, "uar_graph": graph, "uar_loss": network - graph}
     labels = [probe.label for probe in speech.probes if probe.label is not None]
     _, counts = np.unique(labels, return_counts=True)
     one_clip = 1.0 / (len(counts) * counts.min())
-    verdict.limit("uar_loss", (max(limits.uar, one_clip) if limits.uar else 0.0) + _ROUNDING)
+    result.limit("uar_loss", (max(limits.uar, one_clip) if limits.uar else 0.0) + _ROUNDING)
 
 
 def _some(items: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""The gate of a graph that was cut in two: features made in pieces must serve as well."""
+"""The gate of a split graph: features computed in pieces must give the same probabilities."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FRAMES_A_PIECE = 25
 
 
 def verify_pair(
-    verdict: GateResult,
+    result: GateResult,
     whole: Path,
     pair: tuple[Path, Path],
     frames: Frames,
@@ -27,7 +27,7 @@ def verify_pair(
 ) -> None:
     """Compare the whole graph with its parts, the features computed in pieces of half a second.
 
-    What is measured, and any failure, is added to a verdict.
+    The measures, and any failure, are added to a result.
     """
     session, (frontend, encoder) = open_session(whole), (open_session(path) for path in pair)
     worst, where, feature_gap = 0.0, "", 0.0
@@ -44,13 +44,13 @@ def verify_pair(
         gap = float(np.abs(got - right).max())
         if gap >= worst:
             worst, where = gap, probe.name
-    verdict.measured["max_feature_difference"] = feature_gap
-    verdict.measured["max_pair_difference"] = worst
-    verdict.limit("max_pair_difference", limits.pair, where)
+    result.measured["max_feature_difference"] = feature_gap
+    result.measured["max_pair_difference"] = worst
+    result.limit("max_pair_difference", limits.pair, where)
 
 
 def _pieces(waveforms: FloatArray, count: int, frames: Frames) -> list[FloatArray]:
-    """Cut the samples of every 25 frames out of waveforms that give `count` of them."""
+    """Return the samples of every 25 frames of waveforms that give `count` of them."""
     starts = range(0, count, _FRAMES_A_PIECE)
     sizes = [min(_FRAMES_A_PIECE, count - start) for start in starts]
     return [

@@ -3,68 +3,51 @@
 A bundle named ``compact``:
 
     compact/
-      manifest.json          what the model is, and the sha256 and size of every other file
+      manifest.json          the model's description, and the sha256 and size of every other file
       model.onnx             waveforms in, probabilities out
-      config.json ...        whatever else export adds
+      config.json ...        further files of the export
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ser_rt.errors import BundleInvalidError, BundleNotFoundError, OutputError, SerError
+from ser_rt.files.hashing import sha256_of
 from ser_rt.files.names import printable
-from ser_rt.manifest import (
-    FORMAT,
-    MANIFEST_FILE,
-    MODEL_FILE,
-    TYPES,
-    FeatureReuse,
-    Label,
-    describe_file,
-    path_inside,
-    read_feature_reuse,
-    read_labels,
-    read_manifest,
-    verify_files,
-)
+from ser_rt.files.writing import replacing_folder
+from ser_rt.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, path_inside, verify_files
 
 DEFAULT_BUNDLE = "compact"
 _HERE = Path(__file__).resolve().parent
 
 
-@dataclass(frozen=True)
-class Bundle:
-    """A verified bundle: every file is there and is what the manifest says."""
+@dataclass(frozen=True, kw_only=True)
+class Bundle(Manifest):
+    """A verified bundle: its folder holds every file of the manifest, with size and hash."""
 
     folder: Path
-    name: str
-    version: str
-    architecture: str
-    parameters: int
-    labels: tuple[Label, ...]
-    sample_rate: int
-    precision: str
-    input_normalization: str
-    window_s: float
-    hop_s: float
-    min_window_s: float
-    temperature: float
-    feature_reuse: FeatureReuse | None
-    manifest: Mapping[str, Any]
 
     @property
     def model_path(self) -> Path:
         """The ONNX graph."""
         return self.folder / MODEL_FILE
+
+    @property
+    def sha256(self) -> str:
+        """The sha256 of the manifest, which holds that of every other file."""
+        return sha256_of(self.folder / MANIFEST_FILE)
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """The JSON object in `manifest.json`; its keys are attributes of the bundle, too."""
+        return self.to_dict()
 
     @classmethod
     def load(cls, path: str | Path) -> Bundle:
@@ -73,23 +56,14 @@ class Bundle:
         Raises:
             BundleNotFoundError: There is no bundle, or one of its files is missing.
             BundleInvalidError: The format is unknown, a key is missing or of the wrong type, a
-                file is not what the manifest says, or a listed file lies outside the folder.
+                file differs from the manifest, or a listed file lies outside the folder.
         """
         folder = Path(path)
         if trouble := _trouble_of_name(folder):
             raise BundleInvalidError(trouble)
-        manifest = read_manifest(folder)
-        verify_files(folder, manifest["files"])
-        found = {field.name: manifest[field.name] for field in fields(cls) if field.name in TYPES}
-        return cls(
-            **found
-            | {
-                "folder": folder,
-                "labels": read_labels(folder, manifest),
-                "feature_reuse": read_feature_reuse(folder, manifest),
-                "manifest": manifest,
-            }
-        )
+        manifest = Manifest.read(folder)
+        verify_files(folder, manifest.files)
+        return cls(folder=folder, **vars(manifest))
 
 
 def built_in_bundles() -> dict[str, Path]:
@@ -120,19 +94,17 @@ def sample_path() -> Path:
     return _HERE / "samples" / "demo.flac"
 
 
-def write_bundle(
-    folder: str | Path, files: Mapping[str, bytes | Path], manifest: Mapping[str, Any]
-) -> Path:
+def write_bundle(folder: str | Path, files: Mapping[str, bytes | Path], manifest: Manifest) -> Path:
     """Write a bundle so that ``folder`` is either complete and verified, or untouched.
 
     Args:
         folder: Where to write; a bundle that is already there is replaced.
         files: Content, or the file to copy, by name inside the folder.
-        manifest: Everything but ``format`` and ``files``, which are filled in.
+        manifest: Description of the model; its ``files`` are filled in.
 
     Raises:
-        BundleInvalidError: The result would not load.
-        OutputError: ``folder`` holds something that is no bundle, or cannot be written.
+        BundleInvalidError: The new bundle does not load.
+        OutputError: ``folder`` holds something that is not a bundle, or cannot be written.
     """
     with new_bundle(folder) as fresh:
         for name, content in files.items():
@@ -142,28 +114,25 @@ def write_bundle(
                 shutil.copyfile(content, path)
             else:
                 path.write_bytes(content)
-        seal(fresh, manifest)
+        manifest.write(fresh)
     return Path(folder)
 
 
 def _trouble_of_name(folder: Path) -> str | None:
     if os.name == "nt" or str(folder).encode("utf-8", "replace") == os.fsencode(folder):
         return None
-    return f"bundle {printable(folder)} has a name that is no UTF-8, which ONNX needs: rename it"
+    return f"bundle {printable(folder)} has a name that is not UTF-8, which ONNX needs: rename it"
 
 
 @contextmanager
 def new_bundle(folder: str | Path) -> Iterator[Path]:
-    """Give an empty folder to write a bundle into and `seal`, and put it in place at the end.
+    """Yield an empty folder for a bundle and its manifest; it replaces ``folder`` at the end.
 
-    Whatever is raised inside leaves ``folder`` as it was.
-
-    Yields:
-        A folder on the same disk.
+    An exception inside leaves ``folder`` as it was.
 
     Raises:
-        BundleInvalidError: What was written would not load.
-        OutputError: ``folder`` holds something that is no bundle, or cannot be written.
+        BundleInvalidError: The new bundle does not load.
+        OutputError: ``folder`` holds something that is not a bundle, or cannot be written.
     """
     folder = Path(folder)
     if trouble := _trouble_of_name(folder):
@@ -172,45 +141,14 @@ def new_bundle(folder: str | Path) -> Iterator[Path]:
         if folder.exists() and not (folder / MANIFEST_FILE).is_file() and _is_occupied(folder):
             msg = f"{folder} holds files that are no bundle; choose another folder"
             raise OutputError(msg)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f".{folder.name[:40]}.", dir=folder.parent
-        ) as temporary:
-            fresh = Path(temporary) / "new"
-            fresh.mkdir()
+        with replacing_folder(folder) as fresh:
             yield fresh
             Bundle.load(fresh)
-            _replace(folder, fresh, Path(temporary) / "old")
     except OSError as error:
         if isinstance(error, SerError):
             raise
         msg = f"bundle {folder} cannot be written: {error}"
         raise OutputError(msg) from error
-
-
-def seal(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write the manifest of a folder whose other files are all there.
-
-    Args:
-        folder: Of the bundle.
-        manifest: Everything but ``format`` and ``files``, which are filled in.
-    """
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    entries = {path.relative_to(folder).as_posix(): describe_file(path) for path in paths}
-    whole = {"format": FORMAT, **manifest, "files": entries}
-    text = json.dumps(whole, ensure_ascii=False, indent=2)
-    (folder / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
-
-
-def _replace(folder: Path, fresh: Path, old: Path) -> None:
-    if folder.exists():
-        folder.rename(old)
-    try:
-        fresh.rename(folder)
-    except OSError:
-        if old.exists():
-            old.rename(folder)
-        raise
 
 
 def _is_occupied(folder: Path) -> bool:

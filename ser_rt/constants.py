@@ -36,18 +36,18 @@ HALF_LIFE_S = 0.7
 """Half-life of smoothing: a change of emotion is half through after this."""
 
 GATE_THRESHOLD = 0.1
-"""Share of a window that must hold speech for the model to be asked."""
+"""Share of a window that must be speech for it to be classified."""
 
 VAD_THRESHOLD = 0.5
 """Probability at which speech starts."""
 
-VAD_NEGATIVE_MARGIN = 0.15
+VAD_NEG_MARGIN = 0.15
 """Speech ends this far below the probability at which it starts."""
 
 VAD_MIN_SILENCE_S = 0.25
 """Pauses shorter than this belong to speech."""
 
-VAD_PRE_ROLL_S = 0.1
+VAD_SPEECH_PAD_S = 0.1
 """Time before the start of speech that belongs to it: breath, an unvoiced consonant."""
 
 PCM_ENCODINGS = {"s16le": 2, "f32le": 4, "s24le": 3, "s32le": 4, "u8": 1, "mulaw": 1, "alaw": 1}

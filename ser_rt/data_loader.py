@@ -1,4 +1,4 @@
-"""Finds labelled clips as the original module did; the dataset is in `training.data.dataset`."""
+"""Loaders of labelled clips, as in the original module; the dataset is in `training.data`."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ __all__ = [
 
 
 def load_dataset_from_directory(data_dir: str | Path) -> tuple[list[str], list[str]]:
-    """Find clips in one folder for each emotion; returns paths and emotions."""
+    """Return paths and emotions of clips in one folder for each emotion."""
     return _columns(load_directory(data_dir, model_config.emotion_labels))
 
 
 def load_dataset_from_csv(csv_path: str | Path) -> tuple[list[str], list[str]]:
-    """Read clips from a CSV with `file_path` and `emotion`; returns paths and emotions."""
+    """Return paths and emotions of a CSV with `file_path` and `emotion`."""
     return _columns(load_manifest(csv_path, model_config.emotion_labels))
 
 
 def prepare_sample_data(
     data_dir: str | Path = "./data/emotions", takes: int = 4
 ) -> tuple[list[str], list[str]]:
-    """Find the clips in a folder, writing synthetic ones first where there is no such folder.
+    """Return the clips in a folder; if there is no such folder, write synthetic ones first.
 
-    They try the tools and teach nothing. Name the folder of your recordings instead: it is left
-    as it is.
+    Synthetic clips are good for trying the tools, not for training. An existing folder is left as
+    it is.
 
     Raises:
         DataError: the folder is there and holds no clips of these emotions.

@@ -27,6 +27,11 @@ Each also inherits the builtin that a caller would catch. A message says what wa
 which value, and what to do.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class SerError(Exception):
     """Base of every error that ser-rt raises on purpose."""
@@ -113,4 +118,25 @@ class GateError(ExportError):
 
 
 class MissingDependencyError(SerError, ImportError):
-    """An optional dependency is not installed; the message names the extra that brings it."""
+    """An optional dependency is not installed; the message names what to install."""
+
+
+@contextmanager
+def requires(name: str, *extras: str) -> Iterator[None]:
+    """Translate a failed import of an optional dependency.
+
+    Args:
+        name: The dependency, or what needs it, as the message names it.
+        extras: Extras of ser-rt, any of which has it; without one, ``name`` is a package.
+
+    Raises:
+        MissingDependencyError: An import inside failed; it names what to install.
+    """
+    try:
+        yield
+    except MissingDependencyError:
+        raise
+    except ImportError as error:
+        what = " or ".join(f"'ser-rt[{extra}]'" for extra in extras) or name
+        msg = f"{name} does not load ({error}): pip install {what}"
+        raise MissingDependencyError(msg) from error

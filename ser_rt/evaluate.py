@@ -1,6 +1,6 @@
-"""How well a model does on labelled clips, and how far its figures can be trusted.
+"""`ModelEvaluator` and `ser-evaluate`: metrics of a model on labelled clips.
 
-`python -m ser_rt.evaluate --model_path RUN_OR_BUNDLE --manifest clips.csv --split val`
+`python -m ser_rt.evaluate --model-path RUN_OR_BUNDLE --manifest clips.csv --split val`
 """
 
 from __future__ import annotations
@@ -8,18 +8,19 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ser_rt.audio.processing import read_speech
-from ser_rt.cli.arguments import new_folder, positive_int
+from ser_rt.cli.arguments import Parser, new_folder
 from ser_rt.cli.process import run_command, tell
 from ser_rt.config import model_config
 from ser_rt.constants import EMOTIONS
-from ser_rt.errors import AudioError, DataError
+from ser_rt.errors import DataError
 from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE, classify
+from ser_rt.evaluation.files import classify_files
 from ser_rt.evaluation.plots import class_figure, confusion_figure, png
 from ser_rt.evaluation.report import to_text, write_report
 from ser_rt.evaluation.robustness import RobustnessTest
@@ -33,8 +34,7 @@ from ser_rt.evaluation.scores import (
 )
 from ser_rt.files.names import printable
 from ser_rt.files.writing import write_bytes
-from ser_rt.loading import PROVIDER_HELP, open_model
-from ser_rt.runtime.backends.providers import PROVIDERS
+from ser_rt.loading import add_model_flags, open_model
 from ser_rt.training.data.corpus import label_id, load_directory, read_manifest, refuse_absent_split
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from ser_rt.training.data.corpus import Clip
 
 GROUP_COLUMNS = ("dataset", "speaker", "language", "gender")
-_CHUNK = 64
+_TESTED_TOGETHER = 64
 
 
 class ModelEvaluator:
@@ -55,9 +55,9 @@ class ModelEvaluator:
     Args:
         model: a bundle, a training run or checkpoint folder, the name of a built-in bundle, None
             for the built-in default, or any `EmotionClassifier`.
-        batch_size: how many windows the model hears in one call at most.
-        max_duration: longest stretch in seconds that it hears at once; longer clips get the mean
-            of their windows. None takes `model_config.max_duration`.
+        batch_size: largest number of windows in one call of the model.
+        max_duration: longest window in seconds; longer clips get the mean of their windows. None
+            takes `model_config.max_duration`.
     """
 
     def __init__(
@@ -95,16 +95,17 @@ class ModelEvaluator:
         stress: bool = False,
         left_out: Mapping[str, int] | None = None,
     ) -> Evaluation:
-        """Hear every clip whole and compare with its label.
+        """Classify every clip whole and compare with its label.
 
-        Clips that cannot be read are listed in `failed` and are in no figure.
+        Clips that cannot be read are listed in `failed` and are in no metric.
 
         Args:
             audio_paths: files ``[clips]``.
             true_labels: the emotion of each, as a name or as an id of the model.
-            groups: what else is known of each, by column: `speaker` and `dataset` (which the
-                intervals need), `language`, `gender`, or any other; unknown values are "".
-            stress: also hear 3 s and 1 s windows, and noise, telephone, codec, level, clipping.
+            groups: more columns of each clip: `speaker` and `dataset` (which the intervals need),
+                `language`, `gender`, or any other; unknown values are "".
+            stress: also classify 3 s and 1 s windows, and clips with noise, telephone, codec, level
+                and clipping.
             left_out: clips per emotion that the caller left out, for the report.
 
         Raises:
@@ -118,7 +119,7 @@ class ModelEvaluator:
                 raise DataError(msg)
         ids = np.array([label_id(label, labels) for label in true_labels], np.int64)
         stressed = RobustnessTest(self._classify, self.classifier.sample_rate) if stress else None
-        rows, failed = self._hear(audio_paths, stressed)
+        rows, failed = self._classify_files(audio_paths, stressed)
         true, table = ids[list(rows)], np.stack(list(rows.values()))
         known = {name: [values[i] for i in rows] for name, values in groups.items()}
         speakers, datasets = known.get("speaker"), known.get("dataset")
@@ -150,31 +151,33 @@ class ModelEvaluator:
         return _draw(class_figure(self.evaluation.overall.classes), save_path)
 
     def generate_evaluation_report(self, save_path: str | Path | None = None) -> str:
-        """Return the figures as text; write them to `save_path` if it is given."""
+        """Return the metrics as text; write them to `save_path` if it is given."""
         text = to_text(self.evaluation)
         if save_path is not None:
             write_bytes(save_path, text.encode())
         return text
 
-    def _hear(
+    def _classify_files(
         self, paths: Sequence[str | Path], stressed: RobustnessTest | None
     ) -> tuple[dict[int, FloatArray], dict[str, str]]:
+        """Return probabilities by the place of the clip, and the reasons of failures by path."""
         rows: dict[int, FloatArray] = {}
         failed: dict[str, str] = {}
-        for first in range(0, len(paths), _CHUNK):
+        results = enumerate(
+            classify_files(self.classifier, paths, self._max_duration, self._batch_size)
+        )
+        while together := list(islice(results, _TESTED_TOGETHER)):
             clips: dict[int, FloatArray] = {}
-            for place in range(first, min(first + _CHUNK, len(paths))):
-                try:
-                    clips[place] = read_speech(paths[place], self.classifier.sample_rate)
-                except AudioError as error:
-                    failed[printable(paths[place])] = printable(str(error))
-            table = self._classify(list(clips.values()))
-            rows.update(zip(clips, table, strict=True))
-            if stressed:
-                stressed.hear(clips, table)
+            for place, file in together:
+                if file.error is not None or file.probabilities is None:
+                    failed[printable(file.path)] = printable(str(file.error))
+                else:
+                    clips[place], rows[place] = file.samples, file.probabilities
+            if stressed and clips:
+                stressed.add(clips, rows)
         if not rows:
             reason = next(iter(failed.values()), "the list is empty")
-            msg = f"none of {len(paths)} clips can be heard: {reason}"
+            msg = f"none of {len(paths)} clips can be classified: {reason}"
             raise DataError(msg)
         return rows, failed
 
@@ -200,7 +203,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     classifier = open_model(options.model_path, options.provider)
     clips, left_out = _clips(options, classifier.labels)
-    found = ModelEvaluator(classifier, batch_size=options.batch_size).evaluate_dataset(
+    evaluation = ModelEvaluator(classifier, batch_size=options.batch_size).evaluate_dataset(
         [clip.path for clip in clips],
         [clip.emotion for clip in clips],
         {column: [getattr(clip, column) for clip in clips] for column in GROUP_COLUMNS},
@@ -208,17 +211,17 @@ def _evaluate(options: argparse.Namespace) -> int:
         left_out=Counter(row.emotion for row in left_out if not row.other_split),
     )
     other_splits = Counter(row.split for row in left_out if row.other_split)
-    found = replace(found, other_splits=dict(other_splits), left_out_clips=left_out)
+    evaluation = replace(evaluation, other_splits=dict(other_splits), left_out_clips=left_out)
     where = printable(options.manifest or options.data_dir)
     title = f"{printable(options.model_path or 'built-in model')} on {where} {options.split or ''}"
-    written = write_report(found, options.output_dir, title.strip())
-    print(to_text(found), end="")
+    written = write_report(evaluation, options.output_dir, title.strip())
+    print(to_text(evaluation), end="")
     tell(f"ser-evaluate: wrote {', '.join(map(printable, written))}")
     return 0
 
 
 def _clips(options: argparse.Namespace, labels: Sequence[str]) -> tuple[list[Clip], list[LeftOut]]:
-    """Return the clips to evaluate on, and all others that there are."""
+    """Return the clips to evaluate on, and all others."""
     where = options.manifest or options.data_dir
     if options.data_dir:
         clips = load_directory(options.data_dir, tuple(dict.fromkeys((*labels, *EMOTIONS))))
@@ -245,23 +248,17 @@ def _clips(options: argparse.Namespace, labels: Sequence[str]) -> tuple[list[Cli
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="ser-evaluate", description="How well a model does on labelled clips."
-    )
-    parser.add_argument(
-        "--model_path", help="bundle, training run or checkpoint; default: built in"
-    )
+    parser = Parser(prog="ser-evaluate", description="Metrics of a model on labelled clips.")
+    add_model_flags(parser)
     clips = parser.add_mutually_exclusive_group(required=True)
-    clips.add_argument("--data_dir", help="a folder that holds one folder for each emotion")
+    clips.add_argument("--data-dir", help="a folder that holds one folder for each emotion")
     clips.add_argument("--manifest", help="a CSV with file_path, emotion and perhaps speaker, ...")
     parser.add_argument("--split", help="only the manifest's clips of this split, such as val")
     parser.add_argument(
-        "--output_dir", type=new_folder, default="./evaluation_results", help="default: %(default)s"
+        "--output-dir", type=new_folder, default="./evaluation_results", help="default: %(default)s"
     )
-    parser.add_argument("--batch_size", type=positive_int, default=DEFAULT_BATCH_SIZE)
-    parser.add_argument("--provider", choices=tuple(PROVIDERS), default="cpu", help=PROVIDER_HELP)
     parser.add_argument(
-        "--no_stress", action="store_true", help="skip windows and robustness: ten times quicker"
+        "--no-stress", action="store_true", help="skip windows and robustness: ten times faster"
     )
     options = parser.parse_args(argv)
     if options.split and not options.manifest:

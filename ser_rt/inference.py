@@ -1,6 +1,6 @@
-"""Emotions of audio files: one, a list, or a folder.
+"""`EmotionInference` and `ser-predict`: emotions of audio files, one, a list, or a folder.
 
-`python -m ser_rt.inference --model_path RUN_OR_BUNDLE --audio_path FILE`
+`python -m ser_rt.inference --model-path RUN_OR_BUNDLE --audio-path FILE`
 """
 
 from __future__ import annotations
@@ -14,35 +14,27 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 
 from ser_rt.audio.discovery import find_audio
-from ser_rt.audio.processing import SHORTEST_S, check_speech, read_so_far
-from ser_rt.cli.arguments import new_file, positive_int
+from ser_rt.audio.processing import SHORTEST_S
+from ser_rt.cli.arguments import Parser, new_file
 from ser_rt.cli.process import run_command, tell
 from ser_rt.config import model_config
-from ser_rt.errors import (
-    AudioDecodeError,
-    AudioError,
-    ConfigError,
-    DataError,
-)
-from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE, classify
+from ser_rt.errors import ConfigError, DataError
+from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE
+from ser_rt.evaluation.files import ClassifiedFile, classify_files
 from ser_rt.files.names import printable
 from ser_rt.files.writing import write_json
-from ser_rt.loading import PROVIDER_HELP, open_model
-from ser_rt.runtime.backends.providers import PROVIDERS
+from ser_rt.loading import add_model_flags, open_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ser_rt.classifier import EmotionClassifier, FloatArray
+    from ser_rt.classifier import EmotionClassifier
 
 logger = logging.getLogger(__name__)
 
-# Decoded audio waiting for its batch is held to this many seconds (38 MB).
-_POOL_S = 600.0
-
 
 class Prediction(TypedDict):
-    """What is heard in one file. `status` is "success", or "error: " and the reason."""
+    """Emotion of one file. `status` is "success", or "error: " and the reason."""
 
     audio_path: str
     predicted_emotion: str | None
@@ -52,7 +44,7 @@ class Prediction(TypedDict):
 
 
 class Distribution(TypedDict):
-    """What is heard in many files; failed ones are left out, and a mean of none is None."""
+    """Emotions of many files; failed ones are left out, and a mean of none is None."""
 
     total_samples: int
     emotion_counts: dict[str, int]
@@ -66,15 +58,14 @@ class Distribution(TypedDict):
 class EmotionInference:
     """Predicts emotions of audio files with one classifier.
 
-    A file that breaks off has the emotion of what was heard, and a `status` that says where.
-
-    A file gets the same probabilities alone and in a batch. One longer than `max_duration` is
-    heard in equal windows, and their probabilities are averaged: all of it counts.
+    A file that breaks off has the emotion of its readable part, and a `status` that says where it
+    ends. A file gets the same probabilities alone and in a batch. One longer than `max_duration`
+    is cut into equal windows, and their probabilities are averaged: all of it counts.
 
     Args:
-        classifier: what turns samples into probabilities.
-        max_duration: longest stretch in seconds that the classifier hears at once.
-        batch_size: how many windows the classifier hears in one call at most.
+        classifier: turns samples into probabilities.
+        max_duration: longest window in seconds.
+        batch_size: largest number of windows in one call of the classifier.
     """
 
     def __init__(
@@ -83,7 +74,7 @@ class EmotionInference:
         max_duration: float = 10.0,
         batch_size: int = DEFAULT_BATCH_SIZE,
     ) -> None:
-        """Refuse a duration or batch size that can hear nothing."""
+        """Refuse a duration or batch size that leaves nothing to classify."""
         if max_duration < SHORTEST_S or batch_size < 1:
             msg = (
                 f"max_duration must be {SHORTEST_S} s or more, not {max_duration}; "
@@ -95,38 +86,18 @@ class EmotionInference:
         self._batch_size = batch_size
 
     def predict_single(self, audio_path: str | Path) -> Prediction:
-        """Predict one file; one that cannot be read gets a `status` that says why."""
+        """Predict one file; one that cannot be read has the reason in its `status`."""
         return self.predict_batch([audio_path])[0]
 
     def predict_batch(self, audio_paths: Sequence[str | Path]) -> list[Prediction]:
         """Predict many files, in their order; a bad one does not stop the others."""
-        results: dict[int, Prediction] = {}
-        problems: dict[int, AudioDecodeError] = {}
-        waiting: dict[int, FloatArray] = {}
-        waiting_s = 0.0
-        for place, path in enumerate(audio_paths):
-            try:
-                samples, problem = read_so_far(path, self.classifier.sample_rate)
-                if problem is not None:
-                    problems[place] = problem
-                check_speech(samples, path, self.classifier.sample_rate)
-            except AudioError as error:
-                results[place] = _failure(path, problems.get(place) or error)
-                continue
-            waiting[place] = samples
-            waiting_s += len(waiting[place]) / self.classifier.sample_rate
-            if waiting_s >= _POOL_S:
-                results |= self._classify(waiting, audio_paths)
-                waiting, waiting_s = {}, 0.0
-        results |= self._classify(waiting, audio_paths)
-        for place, found in problems.items():
-            results[place]["status"] = f"error: {found}"
-        return [results[place] for place in range(len(audio_paths))]
+        files = classify_files(self.classifier, audio_paths, self._max_duration, self._batch_size)
+        return [_prediction(file, self.classifier.labels) for file in files]
 
     def predict_directory(self, directory: str | Path) -> list[Prediction]:
         """Predict every audio file under a folder, subfolders too, in the order of their paths.
 
-        What is hidden, no audio, or cannot be read is logged once.
+        Hidden, unreadable and other files are logged once.
 
         Raises:
             DataError: there is no such folder, or it cannot be read.
@@ -141,49 +112,28 @@ class EmotionInference:
 
     def analyze_emotions_distribution(self, results: Sequence[Prediction]) -> Distribution:
         """Count the emotions of the predictions that succeeded; percentages are 0 to 100."""
-        heard = [r for r in results if r["predicted_emotion"] is not None]
-        counts = Counter(str(r["predicted_emotion"]) for r in heard)
-        confidence = np.array([r["confidence"] for r in heard])
+        found = [r for r in results if r["predicted_emotion"] is not None]
+        counts = Counter(str(r["predicted_emotion"]) for r in found)
+        confidence = np.array([r["confidence"] for r in found])
         return {
-            "total_samples": len(heard),
+            "total_samples": len(found),
             "emotion_counts": dict(counts.most_common()),
-            "emotion_percentages": {e: 100 * n / len(heard) for e, n in counts.most_common()},
-            "average_confidence": float(confidence.mean()) if heard else None,
-            "std_confidence": float(confidence.std()) if heard else None,
-            "min_confidence": float(confidence.min()) if heard else None,
-            "max_confidence": float(confidence.max()) if heard else None,
-        }
-
-    def _classify(
-        self, waiting: dict[int, FloatArray], paths: Sequence[str | Path]
-    ) -> dict[int, Prediction]:
-        table = classify(
-            self.classifier, list(waiting.values()), self._max_duration, self._batch_size
-        )
-        return {
-            place: self._prediction(paths[place], row)
-            for place, row in zip(waiting, table, strict=True)
-        }
-
-    def _prediction(self, path: str | Path, row: FloatArray) -> Prediction:
-        labels = self.classifier.labels
-        best = int(row.argmax())
-        return {
-            "audio_path": str(path),
-            "predicted_emotion": labels[best],
-            "confidence": float(row[best]),
-            "probabilities": dict(zip(labels, row.tolist(), strict=True)),
-            "status": "success",
+            "emotion_percentages": {e: 100 * n / len(found) for e, n in counts.most_common()},
+            "average_confidence": float(confidence.mean()) if found else None,
+            "std_confidence": float(confidence.std()) if found else None,
+            "min_confidence": float(confidence.min()) if found else None,
+            "max_confidence": float(confidence.max()) if found else None,
         }
 
 
-def _failure(path: str | Path, error: AudioError) -> Prediction:
+def _prediction(file: ClassifiedFile, labels: Sequence[str]) -> Prediction:
+    row = [] if file.probabilities is None else file.probabilities.tolist()
     return {
-        "audio_path": str(path),
-        "predicted_emotion": None,
-        "confidence": 0.0,
-        "probabilities": {},
-        "status": f"error: {error}",
+        "audio_path": str(file.path),
+        "predicted_emotion": labels[row.index(max(row))] if row else None,
+        "confidence": max(row, default=0.0),
+        "probabilities": dict(zip(labels, row, strict=False)),
+        "status": "success" if file.error is None else f"error: {file.error}",
     }
 
 
@@ -221,7 +171,7 @@ def _predict(options: argparse.Namespace) -> int:
     failed = [r for r in results if r["status"] != "success"]
     if options.no_probabilities:
         for result in results:
-            del result["probabilities"]  # type: ignore[misc]  # the user asked for none
+            del result["probabilities"]  # type: ignore[misc]  # --no_probabilities
     for result in results:
         result["audio_path"] = printable(result["audio_path"])
         result["status"] = printable(result["status"])
@@ -232,24 +182,18 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="ser-predict", description="Emotions of audio files.")
-    parser.add_argument(
-        "--model_path", help="bundle, training run or checkpoint; default: built in"
-    )
+    parser = Parser(prog="ser-predict", description="Emotions of audio files.")
+    add_model_flags(parser)
     audio = parser.add_mutually_exclusive_group(required=True)
-    audio.add_argument("--audio_path", help="one file: wav, mp3, m4a, flac, ogg, ...")
+    audio.add_argument("--audio-path", help="one file: wav, mp3, m4a, flac, ogg, ...")
     audio.add_argument("--directory", help="every audio file under this folder")
     parser.add_argument(
-        "--output_path",
+        "--output-path",
         type=new_file,
         metavar="FILE",
         help="write the JSON here instead of standard output (-)",
     )
-    parser.add_argument("--no_probabilities", action="store_true", help="only the best emotion")
-    parser.add_argument(
-        "--batch_size", type=positive_int, default=DEFAULT_BATCH_SIZE, help="default: %(default)s"
-    )
-    parser.add_argument("--provider", choices=tuple(PROVIDERS), default="cpu", help=PROVIDER_HELP)
+    parser.add_argument("--no-probabilities", action="store_true", help="only the best emotion")
     return parser.parse_args(argv)
 
 

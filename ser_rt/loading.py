@@ -1,19 +1,38 @@
-"""A classifier from a folder, whichever side of the house made it."""
+"""`open_model`: a classifier from a bundle or a checkpoint, and the flags that choose it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ser_rt.cli.arguments import positive_int
 from ser_rt.errors import ConfigError
+from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE
 from ser_rt.manifest import MANIFEST_FILE
+from ser_rt.runtime.backends.providers import PROVIDERS
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
     from ser_rt.classifier import EmotionClassifier
 
 
-PROVIDER_HELP = "where a bundle runs, default: %(default)s; a checkpoint runs on the cpu"
-"""Help of a command's `--provider`."""
+def add_model_flags(parser: ArgumentParser) -> None:
+    """Add the flags of commands that classify files: model, provider and batch size."""
+    add = parser.add_argument
+    add("--model-path", help="bundle, training run or checkpoint; default: built in")
+    add(
+        "--provider",
+        choices=tuple(PROVIDERS),
+        default="cpu",
+        help="where a bundle runs, default: %(default)s; a checkpoint runs on the cpu",
+    )
+    add(
+        "--batch-size",
+        type=positive_int,
+        default=DEFAULT_BATCH_SIZE,
+        help="most windows in one call of the model, default: %(default)s",
+    )
 
 
 def open_model(model: str | Path | None = None, provider: str = "cpu") -> EmotionClassifier:
@@ -26,8 +45,8 @@ def open_model(model: str | Path | None = None, provider: str = "cpu") -> Emotio
     Raises:
         BundleError: there is no such model, or it is a bundle that cannot be used.
         CheckpointError: the folder is no bundle, and no checkpoint with a trained head either.
-        ConfigError: a checkpoint shall run where only bundles can.
-        ProviderError: the provider did not come up.
+        ConfigError: the provider runs bundles only, and the model is a checkpoint.
+        ProviderError: the provider does not start.
     """
     if model is not None and Path(model).is_dir() and not Path(model, MANIFEST_FILE).is_file():
         if provider not in {"cpu", "auto"}:

@@ -1,44 +1,21 @@
-"""What a bundle's `manifest.json` must say, and whether its files are what it says."""
+"""`Manifest`, the contents of a bundle's `manifest.json`, and the checks of the files it lists."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NoReturn, get_type_hints
 
 from ser_rt.errors import BundleInvalidError, BundleNotFoundError
+from ser_rt.files.hashing import sha256_of
 
 FORMAT = 1
 """Version of the manifest that this code writes and reads."""
 
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
-
-TYPES: dict[str, type | tuple[type, ...]] = {
-    "format": int,
-    "name": str,
-    "version": str,
-    "architecture": str,
-    "parameters": int,
-    "labels": list,
-    "sample_rate": int,
-    "precision": str,
-    "input_normalization": str,
-    "window_s": (int, float),
-    "hop_s": (int, float),
-    "min_window_s": (int, float),
-    "temperature": (int, float),
-    "files": dict,
-    "gates": dict,
-    "evaluation": dict,
-    "training": dict,
-    "licence": dict,
-    "tools": dict,
-}
-"""The keys that every manifest has."""
 
 _HOUR_S = 3600
 _RANGES = {
@@ -49,7 +26,7 @@ _RANGES = {
     "min_window_s": (1e-3, _HOUR_S),
     "temperature": (1e-6, 1e6),
 }
-"""Least and most that makes sense: a stream's memory follows from some of them."""
+"""Smallest and largest sensible values: a stream's memory follows from some of them."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +40,7 @@ class Label:
 
 @dataclass(frozen=True)
 class FeatureReuse:
-    """The graph cut in two, for features that are computed once and shared by windows.
+    """The graph split in two, for features that are computed once and shared by windows.
 
     Frame k of the features covers the samples from ``stride * k`` up to, and without,
     ``stride * k + receptive_field``.
@@ -72,19 +49,109 @@ class FeatureReuse:
     frontend: Path
     """Graph from waveforms `input_values` to `features` ``[batch, frames, channels]``."""
     encoder: Path
-    """Graph from `features` to what the whole graph gives."""
+    """Graph from `features` to the outputs of the whole graph."""
     receptive_field: int
     stride: int
     channels: int
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read and check the manifest in a bundle's folder, and not the files that it names.
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Description of a model: its labels, windows and origin, and the hashes of its files.
 
-    Raises:
-        BundleNotFoundError: there is none.
-        BundleInvalidError: it is no manifest, or a key is missing or has a bad value.
+    The fields are the keys of `manifest.json`, in their order there.
+
+    Attributes:
+        temperature: divisor of the logits, already in the graph.
+        training: what the weights were trained on and how, from the checkpoint.
+        licence: of the weights, and the corpora to attribute.
+        layers: transformer layers kept of how many, where some were left out.
+        warnings: what the exporter warned of.
+        form: variant of the precision that passed the gates.
+        window_s: default length of a window.
+        hop_s: default distance between the starts of two windows.
+        min_window_s: shortest window that gives a first, partial result.
+        feature_reuse: the two parts of the graph, named as the files beside `manifest.json`; None
+            if windows cannot share features.
+        gates: measured differences between graph and network, and their limits.
+        evaluation: scores on labelled speech, from ser-evaluate.
+        tools: versions of the libraries that made the bundle.
+        files: size and SHA-256 of every other file, by name; `write` fills them in.
     """
+
+    name: str
+    version: str
+    architecture: str
+    parameters: int
+    labels: tuple[Label, ...]
+    sample_rate: int
+    input_normalization: str
+    temperature: float
+    training: Mapping[str, Any]
+    licence: Mapping[str, Any]
+    layers: Mapping[str, Any] | None = None
+    warnings: Sequence[str] | None = None
+    precision: str
+    form: str | None = None
+    opset: int | None = None
+    window_s: float
+    hop_s: float
+    min_window_s: float
+    feature_reuse: FeatureReuse | None = None
+    gates: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
+    tools: Mapping[str, Any]
+    files: Mapping[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def read(folder: Path) -> Manifest:
+        """Read and check the manifest in a bundle's folder, but not the files that it lists.
+
+        Raises:
+            BundleNotFoundError: there is none.
+            BundleInvalidError: it is no manifest, or a key is missing or has a bad value.
+        """
+        entries = _read_json(folder)
+        _check_keys(folder, entries)
+        known = {key.name: entries[key.name] for key in fields(Manifest) if key.name in entries}
+        known["labels"] = _read_labels(folder, entries["labels"])
+        known["feature_reuse"] = _read_feature_reuse(folder, entries)
+        return Manifest(**known)
+
+    def write(self, folder: Path) -> None:
+        """Write `manifest.json` into a folder that already holds all other files."""
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        files = {path.relative_to(folder).as_posix(): describe_file(path) for path in paths}
+        text = json.dumps(self.to_dict() | {"files": files}, ensure_ascii=False, indent=2)
+        (folder / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the manifest's JSON object, without the optional keys that have no value."""
+        values = {key.name: getattr(self, key.name) for key in fields(Manifest)}
+        entries = {k: v for k, v in values.items() if v is not None or k == "feature_reuse"}
+        entries["labels"] = [asdict(label) for label in self.labels]
+        if reuse := self.feature_reuse:
+            names = {"frontend": reuse.frontend.name, "encoder": reuse.encoder.name}
+            entries["feature_reuse"] = asdict(reuse) | names
+        return {"format": FORMAT} | entries
+
+
+_JSON_TYPES: dict[Any, type | tuple[type, ...]] = {
+    int: int,
+    str: str,
+    float: (int, float),
+    tuple[Label, ...]: list,
+    Mapping[str, Any]: dict,
+}
+_REQUIRED = {
+    key.name: _JSON_TYPES[get_type_hints(Manifest)[key.name]]
+    for key in fields(Manifest)
+    if key.default is MISSING
+}
+"""The keys that every manifest has, besides `format`."""
+
+
+def _read_json(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST_FILE
     try:
         manifest = json.loads(path.read_bytes())
@@ -95,46 +162,37 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         msg = f"{path} cannot be read as JSON ({error}); export the bundle again"
         raise BundleInvalidError(msg) from error
     if not isinstance(manifest, dict):
-        raise _invalid(folder, "its manifest is not a JSON object")
-    _check_keys(folder, manifest)
+        _refuse(folder, "its manifest is not a JSON object")
     return manifest
 
 
-def read_labels(folder: Path, manifest: Mapping[str, Any]) -> tuple[Label, ...]:
-    """Return a manifest's labels.
-
-    Raises:
-        BundleInvalidError: they are not two or more distinct names with ids from 0 in order.
-    """
+def _read_labels(folder: Path, entries: Sequence[Any]) -> tuple[Label, ...]:
+    """Return the labels: two or more distinct names with ids from 0 in order."""
     try:
-        labels = tuple(Label(int(e["id"]), str(e["en"]), str(e["ko"])) for e in manifest["labels"])
-    except (TypeError, KeyError, ValueError) as error:
-        raise _invalid(folder, "each label needs id, en and ko") from error
+        labels = tuple(Label(int(e["id"]), str(e["en"]), str(e["ko"])) for e in entries)
+    except (TypeError, KeyError, ValueError):
+        _refuse(folder, "each label needs id, en and ko")
     names = {label.en for label in labels}
     if [x.id for x in labels] != list(range(len(labels))) or not 1 < len(labels) == len(names):
-        raise _invalid(folder, "labels must be two or more distinct names with ids from 0 in order")
+        _refuse(folder, "labels must be two or more distinct names with ids from 0 in order")
     return labels
 
 
-def read_feature_reuse(folder: Path, manifest: Mapping[str, Any]) -> FeatureReuse | None:
-    """Return how a manifest's model reuses features; None if it cannot.
-
-    Raises:
-        BundleInvalidError: a graph is not among the bundle's files, or a number is not positive.
-    """
+def _read_feature_reuse(folder: Path, manifest: Mapping[str, Any]) -> FeatureReuse | None:
+    """Return the two parts of the graph, which must be among the bundle's files."""
     entry = manifest.get("feature_reuse")
     if entry is None:
         return None
     if not isinstance(entry, dict):
-        raise _invalid(folder, f"'feature_reuse' in its manifest is {entry!r}")
+        _refuse(folder, f"'feature_reuse' in its manifest is {entry!r}")
     for key in ("frontend", "encoder"):
         name = entry.get(key)
         if not isinstance(name, str) or name not in manifest["files"]:
-            raise _invalid(folder, f"{key!r} of its feature_reuse is {name!r}, no file of it")
+            _refuse(folder, f"{key!r} of its feature_reuse is {name!r}, no file of it")
     for key in ("receptive_field", "stride", "channels"):
         number = entry.get(key)
         if type(number) is not int or number < 1:
-            raise _invalid(folder, f"{key!r} of its feature_reuse is {number!r}, not 1 or more")
+            _refuse(folder, f"{key!r} of its feature_reuse is {number!r}, not 1 or more")
     return FeatureReuse(
         frontend=folder / entry["frontend"],
         encoder=folder / entry["encoder"],
@@ -170,32 +228,32 @@ def path_inside(folder: Path, name: str) -> Path:
     unsafe = bool(set("\\:\0") & set(name)) or name.startswith("/") or ".." in parts or not parts
     path = folder.joinpath(*parts)
     if unsafe or path.resolve() != folder.resolve().joinpath(*parts):
-        raise _invalid(folder, f"file name {name!r} leads out of the folder", "do not use it")
+        _refuse(folder, f"file name {name!r} leads out of the folder", "do not use it")
     return path
 
 
 def _check_keys(folder: Path, manifest: dict[str, Any]) -> None:
     if manifest.get("format") != FORMAT:
-        raise _invalid(
+        _refuse(
             folder,
             f"format {manifest.get('format')!r} is unknown, this ser-rt reads {FORMAT}",
             "install the ser-rt that wrote it, or export it again",
         )
-    for key, expected in TYPES.items():
+    for key, expected in _REQUIRED.items():
         if key not in manifest:
-            raise _invalid(folder, f"its manifest has no {key!r}")
+            _refuse(folder, f"its manifest has no {key!r}")
         if not isinstance(manifest[key], expected) or isinstance(manifest[key], bool):
-            raise _invalid(folder, f"{key!r} in its manifest is {manifest[key]!r}")
+            _refuse(folder, f"{key!r} in its manifest is {manifest[key]!r}")
     for key, (least, most) in _RANGES.items():
         if not least <= manifest[key] <= most:
             what = (
                 f"{key!r} in its manifest is {manifest[key]!r}, not within {least:g} and {most:g}"
             )
-            raise _invalid(folder, what)
+            _refuse(folder, what)
     if max(manifest["hop_s"], manifest["min_window_s"]) > manifest["window_s"]:
-        raise _invalid(folder, "its hop_s or min_window_s is longer than its window_s")
+        _refuse(folder, "its hop_s or min_window_s is longer than its window_s")
     if MODEL_FILE not in manifest["files"]:
-        raise _invalid(folder, f"its manifest does not list {MODEL_FILE}")
+        _refuse(folder, f"its manifest does not list {MODEL_FILE}")
 
 
 def _verify_file(folder: Path, name: str, entry: object) -> None:
@@ -204,24 +262,19 @@ def _verify_file(folder: Path, name: str, entry: object) -> None:
         is_file = path.is_file()
     except BundleInvalidError:
         raise
-    except (OSError, ValueError) as error:
-        raise _invalid(folder, f"no file can have the name {name[:80]!r}") from error
+    except (OSError, ValueError):
+        _refuse(folder, f"no file can have the name {name[:80]!r}")
     if not isinstance(entry, dict) or not {"sha256", "bytes"} <= entry.keys():
-        raise _invalid(folder, f"its manifest gives no sha256 and bytes of {name}")
+        _refuse(folder, f"its manifest gives no sha256 and bytes of {name}")
     if not is_file:
         msg = f"bundle {folder} lacks its file {name}; copy or export it again"
         raise BundleNotFoundError(msg)
     if path.stat().st_size != entry["bytes"]:
-        raise _invalid(folder, f"{name} has {path.stat().st_size} bytes, not {entry['bytes']}")
+        _refuse(folder, f"{name} has {path.stat().st_size} bytes, not {entry['bytes']}")
     if sha256_of(path) != entry["sha256"]:
-        raise _invalid(folder, f"{name} is not the file its manifest names (sha256 differs)")
+        _refuse(folder, f"{name} is not the file its manifest names (sha256 differs)")
 
 
-def sha256_of(path: Path) -> str:
-    """Hash a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _invalid(folder: Path, what: str, do: str = "copy or export it again") -> BundleInvalidError:
-    return BundleInvalidError(f"bundle {folder} is invalid: {what}; {do}")
+def _refuse(folder: Path, what: str, do: str = "copy or export it again") -> NoReturn:
+    msg = f"bundle {folder} is invalid: {what}; {do}"
+    raise BundleInvalidError(msg)

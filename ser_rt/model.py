@@ -1,4 +1,4 @@
-"""The network, where the original module has it; the code is in `ser_rt.networks.model`."""
+"""`EmotionModel` at the place of the original module; the code is in `networks.model`."""
 
 from ser_rt.networks.model import EmotionModel, EmotionOutput, create_model
 

@@ -34,8 +34,8 @@ class AudioPreprocessor:
         normalize: scale the largest sample to 1.
         trim: cut silence from both ends (needs librosa).
         apply_noise_reduction: subtract steady noise (needs scipy).
-        pad: fill shorter clips with zeros up to `max_duration`. Networks here take any length and
-            hear padding as silence, so it is off.
+        pad: fill shorter clips with zeros up to `max_duration`. Networks here take any length, and
+            padding would count as silence, so it is off.
         seed: where augmentation starts; None differs from run to run.
     """
 

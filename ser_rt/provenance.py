@@ -1,4 +1,4 @@
-"""Says how a run came about: settings, clips, versions and the state of the source."""
+"""Provenance of a result: versions of packages and the commit of the source."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Versions of Python and of those packages that are installed."""
+    """Return the versions of Python and of those packages that are installed."""
     found = {"python": platform.python_version()}
     for package in packages:
         try:
@@ -21,12 +21,12 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def training_versions() -> dict[str, str]:
-    """Versions of what training depends on."""
+    """Return the versions of the packages that training depends on."""
     return versions(("ser-rt", "torch", "transformers", "accelerate", "peft", "numpy", "soxr"))
 
 
 def git_state() -> str:
-    """Commit of the source, with ``-dirty`` where files differ from it; empty outside git."""
+    """Return the commit of the source, with ``-dirty`` if files differ; empty outside git."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -7,12 +7,12 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import Field, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ser_rt import config
-from ser_rt.cli.arguments import new_folder
+from ser_rt.cli.arguments import Parser, new_folder
 from ser_rt.cli.process import run_command, tell
 from ser_rt.errors import ConfigError
 from ser_rt.files.names import printable
@@ -24,53 +24,57 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_KINDS: dict[str, Any] = {"int": int, "float": float, "str": str}
 _NO_FLAGS = {"output_dir", "sample_rate", "encoder_config"}
 
 
-def _settings() -> dict[str, Field[Any]]:
-    """Every setting that is also a flag."""
+def _settings() -> dict[str, tuple[type, str]]:
+    """Return type and help of every setting that is also a flag."""
     owners = (config.ModelConfig, config.TrainingConfig, config.DataConfig)
-    return {f.name: f for owner in owners for f in fields(owner) if f.name not in _NO_FLAGS}
+    return {
+        f.name: (config.setting_types(owner)[f.name], f.metadata["help"])
+        for owner in owners
+        for f in fields(owner)
+        if f.name not in _NO_FLAGS
+    }
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="ser-train", description=__doc__)
+    parser = Parser(prog="ser-train", description=__doc__)
     data = parser.add_mutually_exclusive_group(required=True)
-    data.add_argument("--data_dir", type=Path, help="folder with one folder for each emotion")
+    data.add_argument("--data-dir", type=Path, help="folder with one folder for each emotion")
     data.add_argument("--manifest", type=Path, help="CSV with file_path, emotion and more columns")
-    parser.add_argument("--split", help="train on this split of the manifest only")
-    parser.add_argument("--val_split", help="validate on this split of the manifest")
-    parser.add_argument("--licence_class", help="take clips of this licence class only")
+    parser.add_argument("--split", help="train only on this split of the manifest")
+    parser.add_argument("--val-split", help="validate on this split of the manifest")
+    parser.add_argument("--licence-class", help="use only clips of this licence class")
     parser.add_argument(
-        "--hold_out", nargs="+", default=[], metavar="SPEAKER", help="validate on these speakers"
+        "--hold-out", nargs="+", default=[], metavar="SPEAKER", help="validate on these speakers"
     )
     parser.add_argument(
         "--preset", choices=PRESETS, help="settings to start from; default: those of ser_rt.config"
     )
-    parser.add_argument("--output_dir", type=new_folder, help="run folder (default: ./results)")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in output_dir")
+    parser.add_argument("--output-dir", type=new_folder, help="run folder (default: ./results)")
+    parser.add_argument("--resume", action="store_true", help="resume the run in output_dir")
     settings = parser.add_argument_group("settings, instead of the preset's")
-    for name, setting in _settings().items():
-        how: dict[str, Any] = {"help": setting.metadata["help"], "default": None}
-        if str(setting.type) == "bool":
+    for name, (kind, help_) in _settings().items():
+        how: dict[str, Any] = {"help": help_, "default": None}
+        if kind is bool:
             how["action"] = argparse.BooleanOptionalAction
-        elif str(setting.type).startswith("tuple"):
+        elif kind is tuple:
             how |= {"nargs": "+", "metavar": "NAME"}
         else:
-            how |= {"type": _KINDS[str(setting.type)], "metavar": str(setting.type).upper()}
-        settings.add_argument(f"--{name}", **how)
+            how |= {"type": kind, "metavar": kind.__name__.upper()}
+        settings.add_argument(f"--{name.replace('_', '-')}", **how)
     args = parser.parse_args(argv)
     if (args.split or args.val_split) and not args.manifest:
-        parser.error("--split and --val_split need --manifest")
+        parser.error("--split and --val-split need --manifest")
     if args.val_split and args.hold_out:
-        parser.error("--val_split and --hold_out both choose what to validate on: give one")
+        parser.error("--val-split and --hold-out both choose the clips to validate on: give one")
     return args
 
 
 def configure(args: argparse.Namespace) -> Preset:
-    """Take the preset, or the settings of `ser_rt.config`, and overrule them with the flags."""
+    """Return the settings of the preset, or of `ser_rt.config`, overridden by the flags."""
     if args.preset is None:
         own = (config.model_config, config.training_config, config.data_config)
         preset = Preset(replace(own[0]), replace(own[1]), replace(own[2]))
@@ -88,7 +92,7 @@ def configure(args: argparse.Namespace) -> Preset:
 def find_clips(
     args: argparse.Namespace, labels: Sequence[str], same_labels: Sequence[str] = ()
 ) -> tuple[list[Clip], list[Clip]]:
-    """Find the clips to train on, and those that were chosen to validate on (or none)."""
+    """Return the clips to train on, and those chosen to validate on (or none)."""
     from ser_rt.training.data.corpus import (
         load_directory,
         read_manifest,
@@ -98,7 +102,7 @@ def find_clips(
 
     if args.data_dir:
         return load_directory(args.data_dir, labels), []
-    # Every label, so that a misspelt one is found and not quietly left out.
+    # All labels, so that a misspelt one raises and is not silently left out.
     rows = relabel(read_manifest(args.manifest, labels), same_labels)
     for split in filter(None, (args.split, args.val_split)):
         refuse_absent_split(rows, split, args.manifest)
@@ -108,7 +112,7 @@ def find_clips(
         clips = [clip for clip in clips if clip.licence_class == args.licence_class]
         held = [clip for clip in held if clip.licence_class == args.licence_class]
     if unknown := set(args.hold_out) - {clip.speaker for clip in clips}:
-        msg = f"--hold_out names speakers that are not in the data: {sorted(unknown)}"
+        msg = f"--hold-out names speakers that are not in the data: {sorted(unknown)}"
         raise ConfigError(msg)
     held += [clip for clip in clips if clip.speaker in args.hold_out]
     chosen = {clip.path for clip in held}
@@ -120,15 +124,15 @@ def find_clips(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; 0 when trained, 1 on an error, 2 on a wrong command line."""
-    # A signal must end one of several processes also while it waits for the others.
+    """Run the command; return 0 when trained, 1 on an error, 2 on a wrong command line."""
+    # One of several processes must end on a signal even while it waits for the others.
     is_alone = os.environ.get("WORLD_SIZE", "1") == "1"
     return run_command("ser-train", lambda: _train(parse_args(argv)), is_terminable=is_alone)
 
 
 def _train(args: argparse.Namespace) -> int:
     model, training, data = configure(args)
-    first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
+    first = os.environ.get("RANK", "0") == "0"  # among the processes that torchrun started
     setup_logging("INFO" if first else "ERROR")
     clips, held = find_clips(args, model.emotion_labels, data.same_labels)
     from ser_rt.trainer import create_trainer
@@ -136,7 +140,7 @@ def _train(args: argparse.Namespace) -> int:
     try:
         create_trainer(model, training, data).train(clips, held or None, resume=args.resume)
     except KeyboardInterrupt:
-        tell("ser-train: stopped; go on with --resume")
+        tell("ser-train: stopped; continue with --resume")
         raise
     if first:
         tell(f"trained: {printable(training.output_dir)}")

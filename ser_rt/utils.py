@@ -1,4 +1,4 @@
-"""Small things that several commands share: logging, JSON files, the plot of a training."""
+"""`setup_logging` and `plot_training_history`, as in the original module."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""What many tests need: a tiny model, audio that varies, and files of it."""
+"""Fixtures of many tests: a tiny model, audio that varies, and files of it."""
 
+import logging
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +11,11 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
+from ser_rt import testing
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.stream import load
 from tests.support.programs import refuse_others
-from tests.support.tiny_bundle import build_tiny_bundle, build_two_part_bundle
+from tests.support.two_part_bundle import build_two_part_bundle
 
 RATE = 16_000
 Wave = npt.NDArray[np.float32]
@@ -22,7 +24,7 @@ Writer = Callable[..., Path]
 
 
 def pytest_configure() -> None:
-    """Let tests, and what they start, hear signals that a shell or ``nohup`` made them deaf to."""
+    """Restore the signals that a shell or ``nohup`` ignores, for tests and their processes."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
@@ -40,7 +42,7 @@ def make_wave(seconds: float, rate: int = RATE, seed: int = 0) -> Wave:
 
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_tiny_bundle(tmp_path_factory.mktemp("models") / "tiny")
+    return testing.tiny_bundle(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +57,7 @@ def two_part_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def write_audio(tmp_path: Path) -> Callable[..., Path]:
-    """Write a wave to a file of a format that its name tells."""
+    """Write a wave to a file of a format that its name gives."""
 
     def write(name: str, wave: npt.NDArray[Any], rate: int = RATE, **settings: Any) -> Path:
         path = tmp_path / name
@@ -71,6 +73,9 @@ def small_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     monkeypatch.setenv("SER_RT_CACHE", str(tmp_path / "cache"))
+    # What a command sets up ends with its test.
+    monkeypatch.setattr(logging.getLogger("ser_rt"), "handlers", [])
+    monkeypatch.setattr(logging.getLogger("ser_rt"), "propagate", True)
     torch.set_num_threads(1)
 
 
@@ -88,7 +93,7 @@ def run(tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     from ser_rt.commands.stream import main
 
     def run_main(*flags: object, model: Path = tiny_bundle) -> tuple[int, list[str], list[str]]:
-        # The waves here are noise: their level tells them from silence, no voice does.
+        # The waves here are noise: it is their level that differs from silence, not a voice.
         code = main([str(flag) for flag in ("--model", model, "--no-vad", *flags)])
         out, err = capsys.readouterr()
         return code, out.splitlines(), err.splitlines()

@@ -19,11 +19,11 @@ from ser_rt import evaluate, inference
 from ser_rt.batch import cli as batch
 from ser_rt.commands import stream
 from ser_rt.files.names import printable
+from ser_rt.testing import LABELS
 from ser_rt.trainer import create_trainer
 from ser_rt.training.data.corpus import load_directory, load_manifest
 from tests.conftest import make_wave
 from tests.support.small_training import COMPACT, DATA, training
-from tests.support.tiny_bundle import LABELS
 
 NAMES = (
     "good.wav",

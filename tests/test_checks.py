@@ -1,8 +1,10 @@
-"""Whole numbers, as callers, libraries and files give them."""
+"""Whole numbers of callers, libraries and files, and settings as dataclasses."""
 
 from __future__ import annotations
 
+import argparse
 import io
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -13,7 +15,19 @@ import pytest
 from ser_rt.audio.sources.arrays import ArraySource
 from ser_rt.audio.sources.microphone import MicrophoneSource
 from ser_rt.audio.sources.pcm import PcmSource
-from ser_rt.checks import whole, whole_number
+from ser_rt.checks import (
+    above,
+    add_flags,
+    at_least,
+    check_settings,
+    from_flags,
+    from_mapping,
+    one_of,
+    setting,
+    typed,
+    whole,
+    whole_number,
+)
 from ser_rt.config import ModelConfig, TrainingConfig
 from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.preprocessing import AudioPreprocessor
@@ -80,3 +94,73 @@ def test_flags_and_queries_may_write_it_with_a_point() -> None:
     for text in ("44100.5", "nan", "inf", "", "x", "0x10"):
         with pytest.raises(ValueError, match=r"."):
             whole_number(text)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of every type."""
+
+    name: str | None = setting(None, "a name")
+    kind: str = setting("a", "a kind", one_of(("a", "b")))
+    count: int = setting(1, "a count", at_least(1))
+    wait_s: float = setting(0.5, "a time", above(0))
+    is_on: bool = setting(default=False, help_="a switch")
+    hosts: tuple[str, ...] = setting((), "hosts")
+
+    def __post_init__(self) -> None:
+        """Check all."""
+        check_settings(self)
+
+
+def test_settings_come_from_text_and_from_values() -> None:
+    text = {"name": "x", "count": "2", "wait_s": "1", "is_on": "True", "hosts": "a, b"}
+    values = {"name": "x", "count": 2.0, "wait_s": 1, "is_on": True, "hosts": ["a", "b"]}
+    found = from_mapping(Settings, text)
+    assert (
+        found
+        == from_mapping(Settings, values)
+        == Settings(name="x", count=2, wait_s=1.0, is_on=True, hosts=("a", "b"))
+    )
+    assert type(from_mapping(Settings, values).count) is int
+    assert from_mapping(Settings, {"name": None}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"naem": "x"}, "'naem'"),
+        ({"name": 3}, "name must be text, not 3"),
+        ({"kind": None}, "kind must be text, not None"),
+        ({"kind": "c"}, "kind must be one of a, b, not 'c'"),
+        ({"count": "1.5"}, "count must be a whole number, not '1.5'"),
+        ({"count": True}, "count must be a whole number, not True"),
+        ({"count": 0}, "count must be 1 or more, not 0"),
+        ({"count": -1}, "count must be 1 or more, not -1"),
+        ({"wait_s": "nan"}, "wait_s must be above 0, not nan"),
+        ({"wait_s": float("inf")}, "wait_s must be above 0, not inf"),
+        ({"is_on": 1}, "is_on must be true or false, not 1"),
+        ({"hosts": [1]}, "hosts must be names"),
+    ],
+)
+def test_unfit_settings_are_refused(values: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        from_mapping(Settings, values)
+    assert words in str(refusal.value)
+
+
+def test_typed_takes_no_text_for_a_number() -> None:
+    assert typed("count", int, 2.0) == 2
+    with pytest.raises(ConfigError, match="count must be a whole number, not '2'"):
+        typed("count", int, "2")
+
+
+def test_settings_are_flags() -> None:
+    parser = argparse.ArgumentParser()
+    add_flags(parser.add_argument, Settings)
+    assert from_flags(Settings, parser.parse_args([])) == Settings()
+    flags = parser.parse_args(["--wait-s", "2", "--is-on", "--hosts", "a", "b"])
+    assert from_flags(Settings, flags) == Settings(wait_s=2.0, is_on=True, hosts=("a", "b"))
+    assert "a time (0.5)" in " ".join(parser.format_help().split())
+    unset = argparse.ArgumentParser()
+    add_flags(unset.add_argument, Settings, leave_out={"name"}, with_defaults=False)
+    assert set(vars(unset.parse_args([])).values()) == {None}

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_rt import inference
+from ser_rt import inference, testing
 from ser_rt.config import model_config
 from ser_rt.errors import BundleNotFoundError, ConfigError, DataError
+from ser_rt.evaluation import files
 from ser_rt.inference import EmotionInference, create_inference_engine
+from ser_rt.testing import LABELS
 from tests.support.source_tree import ROOT
-from tests.support.tiny_bundle import LABELS, build_tiny_bundle
 from tests.support.tones import RATE, PitchClassifier, write_tone
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_tiny_bundle(tmp_path_factory.mktemp("bundle") / "tiny")
+    return testing.tiny_bundle(tmp_path_factory.mktemp("bundle") / "tiny")
 
 
 @pytest.fixture
@@ -62,11 +63,11 @@ def test_readme_single_block(bundle: Path, folder: Path) -> None:
 
 
 def test_readme_batch_block(folder: Path) -> None:
-    heard = engine()
-    results = heard.predict_batch([str(folder / name) for name in ("a.wav", "b.FLAC", "c.mp3")])
+    predictor = engine()
+    results = predictor.predict_batch([str(folder / name) for name in ("a.wav", "b.FLAC", "c.mp3")])
     assert [r["predicted_emotion"] for r in results] == ["Joy", "Angry", "Neutral"]
 
-    results = heard.predict_directory(str(folder))
+    results = predictor.predict_directory(str(folder))
     assert [r["audio_path"].removeprefix(str(folder)) for r in results] == [
         "/a.wav",
         "/b.FLAC",
@@ -74,7 +75,7 @@ def test_readme_batch_block(folder: Path) -> None:
         "/d.ogg",
         "/more/e.wav",
     ]
-    distribution = heard.analyze_emotions_distribution(results)
+    distribution = predictor.analyze_emotions_distribution(results)
     assert list(distribution) == [
         "total_samples",
         "emotion_counts",
@@ -102,10 +103,10 @@ def test_a_batch_gives_what_one_by_one_gives_in_fewer_calls(bundle: Path, tmp_pa
         write_tone(tmp_path / f"{i}.wav", name, length, peak=0.1 + 0.1 * i)
         for i, (name, length) in enumerate(zip(names, seconds, strict=True))
     ]
-    for heard in (create_inference_engine(bundle, batch_size=2), engine()):
-        together = heard.predict_batch(paths)
+    for predictor in (create_inference_engine(bundle, batch_size=2), engine()):
+        together = predictor.predict_batch(paths)
         for path, result in zip(paths, together, strict=True):
-            alone = heard.predict_single(path)
+            alone = predictor.predict_single(path)
             assert alone["predicted_emotion"] == result["predicted_emotion"]
             assert alone["probabilities"] == pytest.approx(result["probabilities"], abs=1e-6)
     classifier = PitchClassifier()
@@ -116,7 +117,7 @@ def test_a_batch_gives_what_one_by_one_gives_in_fewer_calls(bundle: Path, tmp_pa
 
 def test_decoded_audio_does_not_pile_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = engine().predict_directory(folder)
-    monkeypatch.setattr(inference, "_POOL_S", 1.5)
+    monkeypatch.setattr(files, "_POOL_S", 1.5)
     assert engine().predict_directory(folder) == before
 
 
@@ -124,8 +125,8 @@ def test_bad_files_become_results(folder: Path) -> None:
     (folder / "bad.wav").write_bytes(b"RIFF no more")
     soundfile.write(folder / "silent.wav", np.zeros(RATE), RATE)
     paths = [folder / name for name in ("bad.wav", "a.wav", "none.wav", "silent.wav")]
-    heard = engine()
-    results = heard.predict_batch(paths)
+    predictor = engine()
+    results = predictor.predict_batch(paths)
     assert [r["status"].split(":")[0] for r in results] == ["error", "success", "error", "error"]
     for result, path in zip(results, paths, strict=True):
         assert result["audio_path"] == str(path)
@@ -133,18 +134,18 @@ def test_bad_files_become_results(folder: Path) -> None:
     assert results[0]["predicted_emotion"] is None
     assert results[0]["confidence"] == 0.0
     assert results[0]["probabilities"] == {}
-    assert heard.analyze_emotions_distribution(results)["total_samples"] == 1
+    assert predictor.analyze_emotions_distribution(results)["total_samples"] == 1
 
 
-def test_nothing_heard_is_a_distribution_too(tmp_path: Path) -> None:
-    heard = engine()
-    assert heard.predict_batch([]) == []
-    assert heard.predict_directory(tmp_path) == []
-    distribution = heard.analyze_emotions_distribution([])
+def test_no_predictions_are_a_distribution_too(tmp_path: Path) -> None:
+    predictor = engine()
+    assert predictor.predict_batch([]) == []
+    assert predictor.predict_directory(tmp_path) == []
+    distribution = predictor.analyze_emotions_distribution([])
     assert distribution["total_samples"] == 0
     assert distribution["average_confidence"] is None
     with pytest.raises(DataError, match="nowhere"):
-        heard.predict_directory(tmp_path / "nowhere")
+        predictor.predict_directory(tmp_path / "nowhere")
 
 
 def test_max_duration_comes_from_the_settings(

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from ser_rt import testing
 from ser_rt.errors import BundleInvalidError, BundleNotFoundError, CheckpointError, ConfigError
 from ser_rt.inference import create_inference_engine
 from ser_rt.loading import open_model
 from ser_rt.manifest import MANIFEST_FILE
-from tests.support.tiny_bundle import LABELS, build_tiny_bundle
+from ser_rt.testing import LABELS
 from tests.support.tones import RATE, write_tone
 
 if TYPE_CHECKING:
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def test_a_bundle(tmp_path: Path) -> None:
-    classifier = open_model(build_tiny_bundle(tmp_path / "tiny"))
+    classifier = open_model(testing.tiny_bundle(tmp_path / "tiny"))
     assert classifier.labels == LABELS
     assert classifier.sample_rate == RATE
 
 
 def test_a_corrupt_bundle_is_refused(tmp_path: Path) -> None:
-    folder = build_tiny_bundle(tmp_path / "tiny")
+    folder = testing.tiny_bundle(tmp_path / "tiny")
     (folder / "model.onnx").write_bytes(b"something else")
     with pytest.raises(BundleInvalidError):
         open_model(folder)

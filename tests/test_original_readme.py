@@ -61,12 +61,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def start_over() -> None:
-    """Take back what earlier code set, and make windows short."""
+    """Take back what earlier code set, and make windows and training short."""
     for setting, kind in zip(SETTINGS, map(type, SETTINGS), strict=True):
         for field in fields(kind):
             setattr(setting, field.name, getattr(kind(), field.name))
     config.data_config.max_crop_s = 1.2
     config.data_config.num_workers = 0
+    config.training_config.num_epochs = 2
 
 
 def run(code: str, where: str, names: Names) -> None:

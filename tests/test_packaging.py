@@ -1,4 +1,4 @@
-"""What pip installs is what the folders hold."""
+"""The installed packages are the folders, and the declared dependencies the imported ones."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ UNIMPORTED = {
     "mypy": "make lint",
     "onnxruntime-ep-nv-tensorrt-rtx-cu13": "--provider tensorrt-rtx loads it by its name",
     "onnxruntime-ep-webgpu": "--provider webgpu loads it by its name",
+    "pdoc": "make docs",
     "pytest-timeout": "timeout, in pyproject.toml",
     "pytest-xdist": "make test",
     "ruff": "make lint",
@@ -94,7 +95,7 @@ def test_every_dependency_is_imported() -> None:
     for_tests = [name for name in extras.pop("dev") if not name.startswith("ser-rt")]
     unused = names([*PROJECT["dependencies"], *chain(*extras.values())]) - product
     unused |= names(for_tests) - tests - product
-    assert unused - {"ser-rt"} == UNIMPORTED.keys(), "drop it, or say in UNIMPORTED who uses it"
+    assert unused - {"ser-rt"} == UNIMPORTED.keys(), "drop it, or name its user in UNIMPORTED"
 
 
 def imported(*folders: str) -> set[str]:

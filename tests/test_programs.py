@@ -26,7 +26,7 @@ MODULES = {
     if path.suffix == ".py"
 }
 CI, MAKEFILE = ((ROOT / name).read_text(encoding="utf-8") for name in (".ci/run", "Makefile"))
-POSIX = {"awk", "echo", "mkdir", "rm", "test", "touch"}
+POSIX = {"awk", "cd", "echo", "ln", "mkdir", "rm", "test", "touch"}
 """Commands of the Makefile that every system has; `make test-lowest` wants uv besides."""
 
 
@@ -54,7 +54,7 @@ def calls(tree: ast.AST) -> Iterator[ast.Call]:
 
 
 def programs(node: ast.expr, tree: ast.Module) -> set[str]:
-    """Return what a command may begin with, as far as the module says; "?" if it does not."""
+    """Return the programs that a command may begin with; "?" where the module does not show it."""
     match node:
         case ast.Constant(value=str(text)):
             return {Path(text.split()[0]).name}
@@ -128,7 +128,7 @@ def test_every_program_is_everywhere_or_what_needs_it_is_skipped(module: str) ->
     tree = MODULES[module]
     for line, name in started(tree):
         where = f"{module}:{line}"
-        assert name != "?", f"{where} does not say what it starts: begin the command with a name"
+        assert name != "?", f"{where} does not show what it starts: begin the command with a name"
         if name not in {PYTHON, *EVERYWHERE, *MADE}:
             assert name in PACKAGES, f"{where} starts {name}: name it in tests/support/programs.py"
             assert name in guarded(tree), f"{where} starts {name}: skip without it, by `needs`"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ser_rt
+from ser_rt import testing
 
 PUBLIC = [
     "AudioChunk",
@@ -25,6 +26,7 @@ PUBLIC = [
 
 def test_public_names_are_frozen() -> None:
     assert sorted(ser_rt.__all__) == PUBLIC
+    assert sorted(testing.__all__) == ["FakeClassifier", "LABELS", "tiny_bundle"]
 
 
 def test_public_names_exist() -> None:

@@ -1,4 +1,4 @@
-"""What PyInstaller takes along: every file of the package, and every module loaded by name."""
+"""PyInstaller bundles every file of the package, and every module that is loaded by name."""
 
 from __future__ import annotations
 
@@ -86,9 +86,9 @@ def test_whoever_loads_by_name_has_a_hook() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_an_application_listens_without_python(tmp_path: Path) -> None:
+def test_an_application_runs_without_python(tmp_path: Path) -> None:
     pytest.importorskip("PyInstaller", reason="needs PyInstaller: pip install pyinstaller")
-    (tmp_path / "listen.py").write_text(APP, encoding="utf-8")
+    (tmp_path / "app.py").write_text(APP, encoding="utf-8")
     # It does not see packages that are installed for editing.
     command = [sys.executable, "-m", "PyInstaller", "--log-level=ERROR", "--paths", str(ROOT)]
     # What the tests' environment has, and one for an application has not.
@@ -96,9 +96,9 @@ def test_an_application_listens_without_python(tmp_path: Path) -> None:
         command += ["--exclude-module", module]
     for module in ("sklearn", "sympy", "numba", "librosa", "tensorflow", "onnx"):
         command += ["--exclude-module", module]
-    subprocess.run([*command, "listen.py"], check=True, cwd=tmp_path)
+    subprocess.run([*command, "app.py"], check=True, cwd=tmp_path)
     frozen = subprocess.run(
-        ["env", "-i", tmp_path / "dist/listen/listen"], check=False, capture_output=True, cwd="/"
+        ["env", "-i", tmp_path / "dist/app/app"], check=False, capture_output=True, cwd="/"
     )
     assert frozen.returncode == 0, frozen.stderr.decode()
     events, loaded = frozen.stdout.decode().splitlines()

@@ -1,4 +1,4 @@
-"""Code in the README and the docs is run; what is not run says why, in a comment before it."""
+"""Code of the README and the docs runs here, or has the reason why not in a comment before it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ import pytest
 import soundfile
 
 import ser_rt
+from ser_rt import testing
 from ser_rt.bundle import built_in_bundles, sample_path
 from tests.support.source_tree import ROOT
-from tests.support.tiny_bundle import build_tiny_bundle
 from tests.test_packaging import PROJECT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(
     r"(<!-- not run: [^\n]+ -->\n)?^```(python|bash)\n(.*?)^```", re.DOTALL | re.MULTILINE
 )
@@ -39,8 +40,10 @@ class Block(NamedTuple):
 
 def blocks(language: str) -> list[Block]:
     found = []
-    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
-        if path.name == "README.ko.md":  # test_original_readme.py has what it needs
+    for path in PAGES:
+        if path.name == "README.ko.md":  # runs in test_original_readme.py
+            continue
+        if (path.name, language) == ("embedding.md", "python"):  # runs in runtime/test_embedding.py
             continue
         text = path.read_text(encoding="utf-8")
         for match in FENCE.finditer(text):
@@ -68,7 +71,7 @@ def speech(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def batch_result() -> None:
-    """Hear speech.wav, listed with its speaker, into the folder `result`."""
+    """Classify speech.wav, listed with its speaker, into the folder `result`."""
     pytest.importorskip("pyarrow", reason="needs the batch extra")
     from ser_rt.batch.cli import main
 
@@ -94,11 +97,16 @@ def test_python_block_runs(block: Block) -> None:
         exec(compile(code, block.where, "exec"), a_reader_has)  # noqa: S102
 
 
-def help_of(module: str, capsys: pytest.CaptureFixture[str], *command: str) -> str:
+def flags_of(module: str, capsys: pytest.CaptureFixture[str], *command: str) -> set[str]:
     with pytest.raises(SystemExit) as stop:
         importlib.import_module(module).main([*command, "--help"])
     assert stop.value.code == 0
-    return capsys.readouterr().out
+    return set(map(hyphens, re.findall(r"--?[\w-]+", capsys.readouterr().out)))
+
+
+def hyphens(flag: str) -> str:
+    """Write a flag as the docs do; commands take it with underscores as well."""
+    return flag[:2] + flag[2:].replace("_", "-")
 
 
 @pytest.mark.parametrize("line", COMMANDS)
@@ -106,18 +114,19 @@ def test_command_exists_with_its_flags(line: str, capsys: pytest.CaptureFixture[
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for part in line.split("|"):
         words = shlex.split(part, comments=True)
-        flags = {word.partition("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)}
+        flags = {
+            hyphens(word.partition("=")[0]) for word in words if re.match(r"--?[a-zA-Z]", word)
+        }
         if words[0] == "make":
             assert f"\n{words[1]}:" in makefile
         elif words[:2] == ["pip", "install"]:
             extras = re.findall(r"[a-z]+", "".join(re.findall(r"\[(.+?)\]", part)))
             assert set(extras) <= set(PROJECT["optional-dependencies"])
         elif words[:2] == ["python", "-m"]:
-            assert flags - {"-m"} <= set(re.findall(r"--?[\w-]+", help_of(words[2], capsys)))
+            assert flags - {"-m"} <= flags_of(words[2], capsys)
         elif words[0] in PROJECT["scripts"]:
             command = words[1:2] if words[0] == "ser-bench" else []
-            known = help_of(PROJECT["scripts"][words[0]].split(":")[0], capsys, *command)
-            assert flags <= set(re.findall(r"--?[\w-]+", known))
+            assert flags <= flags_of(PROJECT["scripts"][words[0]].split(":")[0], capsys, *command)
         else:
             assert words[0] in TOOLS, f"teach {__name__} what {words[0]} is"
             tests = words[1:] if words[0] == "pytest" else []
@@ -137,7 +146,7 @@ def test_the_event_shown_is_an_event(tmp_path: Path) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     found = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     shown = [json.loads(line) for block in found for line in block.splitlines()]
-    model = build_tiny_bundle(tmp_path / "tiny")
+    model = testing.tiny_bundle(tmp_path / "tiny")
     real = next(ser_rt.stream(sample_path(), model=model)).to_dict()
     for event in shown:
         assert list(event) == list(real)
@@ -148,7 +157,26 @@ def test_the_event_shown_is_an_event(tmp_path: Path) -> None:
         assert total == pytest.approx(sum(parts))
 
 
-def test_links_lead_somewhere() -> None:
-    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8")):
-            assert (path.parent / target).exists(), f"{path.name} links to {target}"
+def anchors(path: Path) -> list[str]:
+    """Return the anchors of a page's headings, as forges make them."""
+    text = re.sub(
+        r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for name, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+        target = page.parent / name if name else page
+        assert target.exists(), f"{page.name} links to {name}"
+        assert not anchor or anchor in anchors(target), f"{page.name} links to {name}#{anchor}"
+
+
+def test_the_index_of_decisions_names_them_all() -> None:
+    path = ROOT / "docs" / "decisions.md"
+    text = path.read_text(encoding="utf-8")
+    named = re.findall(r"^  - \[(.+)\]\(#.+\)$", text, re.MULTILINE)
+    assert named == re.findall(r"^### (.+)$", text, re.MULTILINE)

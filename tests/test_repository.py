@@ -1,4 +1,4 @@
-"""What no file here may say, and what the sample is."""
+"""Words that no file may have, names that are used once, and the sample."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.support.source_tree import ROOT, files
+from tests.support.source_tree import ROOT, files, modules
 
 # With a bar in them, or this file would find itself.
 _BARRED = (
@@ -32,10 +32,19 @@ def test_no_file_names_a_registry_or_a_machine(words: str) -> None:
         assert words.encode() not in path.read_bytes(), path.relative_to(ROOT)
 
 
+def test_a_public_class_has_a_name_of_its_own() -> None:
+    homes: dict[str, list[str]] = {}
+    for module, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(module)
+    assert {name: found for name, found in homes.items() if len(found) > 1} == {}
+
+
 PACED = {
     "tests/runtime/test_soak.py": "fifteen minutes of a recording come in fifteen minutes",
     "tests/server/test_load.py": "people speak no faster than they do",
-    "tests/support/waiting.py": "looks again and again, where nothing tells",
+    "tests/support/waiting.py": "polls, where no event announces a condition",
 }
 """Where time may pass."""
 

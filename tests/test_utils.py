@@ -35,9 +35,9 @@ def quiet_again() -> Iterator[None]:
 def test_readme_logging_block(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "logs" / "ser_debug.log"
     logger = utils.setup_logging(log_level="DEBUG", log_file=path)
-    logging.getLogger("ser_rt.inference").debug("감정 heard")
-    assert "감정 heard" in path.read_text(encoding="utf-8")
-    assert "감정 heard" in capsys.readouterr().err
+    logging.getLogger("ser_rt.inference").debug("감정 found")
+    assert "감정 found" in path.read_text(encoding="utf-8")
+    assert "감정 found" in capsys.readouterr().err
     assert logger is utils.setup_logging("warning")
     assert len(logger.handlers) == 1
     logger.info("too quiet")
@@ -98,9 +98,9 @@ def test_what_is_no_file_stays_what_it_is(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     with ThreadPoolExecutor() as pool:
-        heard = pool.submit(fifo.read_bytes)
+        received = pool.submit(fifo.read_bytes)
         writing.write_bytes(fifo, b"2")
-        assert heard.result(10) == b"2"
+        assert received.result(10) == b"2"
     assert fifo.is_fifo()
     writing.write_bytes(os.devnull, b"3")
     assert Path(os.devnull).is_char_device()

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 import ser_rt
-from tests.support.source_tree import ROOT, files
+from tests.support.source_tree import ROOT, files, modules
 from tests.test_packaging import PROJECT
 
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "ser_rt", "export", "benchmarks")
@@ -43,8 +43,8 @@ def test_it_holds_every_module_and_every_file_beside_them(wheel: Path) -> None:
     wanted = {str(path.relative_to(ROOT)) for path in files("ser_rt")}
     # These make the sample; a user has it.
     wanted -= {name for name in wanted if name.startswith("ser_rt/samples/") and "." in name[-3:]}
-    for folder in ("export", "benchmarks"):
-        wanted |= {f"ser_rt/{folder}/{path.name}" for path in (ROOT / folder).glob("*.py")}
+    outside = modules("export", "benchmarks").values()
+    wanted |= {f"ser_rt/{path.relative_to(ROOT)}" for path in outside}
     assert wanted <= held
     licences = {name.partition("dist-info/licenses/")[2] for name in held}
     assert {"LICENSE", "ser_rt/runtime/vad/LICENSE"} <= licences
@@ -54,9 +54,9 @@ def needed(extra: str) -> set[NormalizedName]:
     """Return what the project with an extra needs, and what that needs."""
     found, waiting = set[NormalizedName](), [f"ser-rt[{extra}]"]
     while waiting:
-        asked = Requirement(waiting.pop())
-        for need in map(Requirement, distribution(asked.name).requires or ()):
-            where = [{"extra": name} for name in asked.extras or {""}]
+        wanted = Requirement(waiting.pop())
+        for need in map(Requirement, distribution(wanted.name).requires or ()):
+            where = [{"extra": name} for name in wanted.extras or {""}]
             if need.marker is None or any(map(need.marker.evaluate, where)):
                 if canonicalize_name(need.name) not in found:
                     waiting.append(str(need).partition(";")[0])
@@ -91,15 +91,15 @@ def run(python: Path, folder: Path, *arguments: str | Path) -> str:
 def test_it_streams_the_sample_with_nothing_but_what_it_declares(
     python: Path, tmp_path: Path
 ) -> None:
-    told = "import ser_rt; print(ser_rt.__version__, ser_rt.__file__, ser_rt.sample_path())"
-    version, where, sample = run(python, tmp_path, "-c", told).split()
+    code = "import ser_rt; print(ser_rt.__version__, ser_rt.__file__, ser_rt.sample_path())"
+    version, where, sample = run(python, tmp_path, "-c", code).split()
     assert version == ser_rt.__version__
     assert Path(where).is_relative_to(python.parents[1])
     assert Path(sample).is_relative_to(python.parents[1])
     stream = python.with_name("ser-stream")
-    heard = run(python, tmp_path, stream, sample, "--format", "jsonl").splitlines()
+    lines = run(python, tmp_path, stream, sample, "--format", "jsonl").splitlines()
     here = [event.type for event in ser_rt.stream(sample)]
-    assert [json.loads(line)["type"] for line in heard] == [*here, "summary"]
+    assert [json.loads(line)["type"] for line in lines] == [*here, "summary"]
     assert {"emotion", "no_speech"} <= set(here)
 
 

@@ -1,4 +1,4 @@
-"""What a GPU machine is, and what its GPU can do at most."""
+"""Description of a GPU machine, and the peak rates of its GPU."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def environment(context: Context) -> dict[str, Any]:
 
     from ser_rt.runtime.backends.diagnosis import trouble
     from ser_rt.runtime.backends.gpu_libraries import preload
-    from ser_rt.runtime.backends.providers import CUDA, TENSORRT, onnxruntime
+    from ser_rt.runtime.backends.ort import onnxruntime
+    from ser_rt.runtime.backends.providers import CUDA, TENSORRT
 
     ort = onnxruntime()
     with contextlib.redirect_stdout(sys.stderr):

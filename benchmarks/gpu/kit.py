@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ser_rt.errors import ConfigError, OutputError
-from ser_rt.manifest import sha256_of
+from ser_rt.files.hashing import sha256_of
 from ser_rt.provenance import git_state
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -42,8 +42,10 @@ tar xzf "$here/{SOURCE}" -C "$into"
 if [ -e "$here/{PACKAGES}.000" ]; then
     cat "$here/{PACKAGES}".* | tar xJ -C "$into/packages"
 fi
+# Nothing is installed there: these two folders belong into the package.
+ln -sfn ../export ../benchmarks "$into/ser_rt/"
 commit=$(cat "$here/{COMMIT}")
-echo "cd $into && PYTHONPATH=packages python3 -m benchmarks.gpu.session --commit $commit"
+echo "cd $into && PYTHONPATH=packages python3 -m ser_rt.benchmarks.gpu.session --commit $commit"
 """
 
 

@@ -1,4 +1,4 @@
-"""What a hop costs at batch 1: ser-rt's streams and PyTorch's ways, in turns in one process."""
+"""Cost of a hop at batch 1: ser-rt's streams and PyTorch's modes, interleaved in one process."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ser_rt.benchmarks.measure.variant import RATE_HZ, Variant
 from ser_rt.benchmarks.report.summary import spread
 from ser_rt.bundle import Bundle, built_in_bundles, sample_path
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.backends.providers import PROVIDERS, cuda
+from ser_rt.runtime.backends.providers import PROVIDERS, Provider, cuda
 
 if TYPE_CHECKING:
     from ser_rt.benchmarks.gpu.steps import Context
-    from ser_rt.benchmarks.measure.worker import Runner, Step
+    from ser_rt.benchmarks.measure.steps import Runner, Step
     from ser_rt.classifier import FloatArray
 
 Make = Callable[[], "Runner"]
@@ -92,7 +92,7 @@ def _ours(context: Context, audio: FloatArray) -> dict[str, Make]:
 
 def _stream(bundle: Bundle, provider: str, audio: FloatArray, *, reuse: bool) -> Make:
     def make() -> Runner:
-        PROVIDERS[PLAIN] = lambda load: cuda(load)[-1:]
+        PROVIDERS[PLAIN] = Provider(lambda load: cuda(load)[-1:], "gpu")
         classifier = OnnxClassifier(bundle, provider, 1, reuse=reuse, fixed_lengths=True)
         return StreamRunner(Variant("ser-rt"), audio, classifier)
 

@@ -1,19 +1,19 @@
-"""How near a GPU's answers are to the CPU's, and how many windows a second it classifies."""
+"""Agreement of a GPU's outputs with the CPU's, and windows per second in batches."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ser_rt.audio.processing import read_speech
-from ser_rt.benchmarks.gpu.steps import EXPORT, PRECISIONS
+from ser_rt.benchmarks.gpu.steps import PRECISIONS
 from ser_rt.benchmarks.measure.variant import RATE_HZ
 from ser_rt.benchmarks.report.summary import spread
 from ser_rt.bundle import Bundle, built_in_bundles, sample_path
+from ser_rt.export.speech import extremes
 from ser_rt.runtime.backends.graphs import OUTPUTS, frames_of, hop_block
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 
@@ -36,7 +36,7 @@ def precision(context: Context) -> dict[str, Any]:
     """Compare the network's outputs on the device with fp32 on the CPU."""
     speech = windows(context.scale.probes)
     reference = _outputs(OnnxClassifier(Bundle.load(context.bundle("fp32"))), speech)
-    extremes = list(import_module(f"{EXPORT}.speech").extremes(RATE_HZ))
+    no_speech = list(extremes(RATE_HZ))
     rows = []
     for name in PRECISIONS:
         bundle = Bundle.load(context.bundle(name))
@@ -62,7 +62,7 @@ def precision(context: Context) -> dict[str, Any]:
                     ),
                     "not_finite": [
                         probe.name
-                        for probe in extremes
+                        for probe in no_speech
                         if not np.isfinite(classifier.outputs(probe.waveforms, "logits")[0]).all()
                     ],
                 }
@@ -71,9 +71,9 @@ def precision(context: Context) -> dict[str, Any]:
 
 
 def _outputs(classifier: OnnxClassifier, speech: FloatArray) -> dict[str, FloatArray]:
-    """Return outputs by name, of windows heard one by one."""
-    heard = [classifier.outputs(window[np.newaxis], *OUTPUTS) for window in speech]
-    stacked = (np.concatenate(column) for column in zip(*heard, strict=True))
+    """Return outputs by name, of windows classified one by one."""
+    found = [classifier.outputs(window[np.newaxis], *OUTPUTS) for window in speech]
+    stacked = (np.concatenate(column) for column in zip(*found, strict=True))
     return dict(zip(OUTPUTS, stacked, strict=True))
 
 

@@ -1,7 +1,7 @@
 """A quarter of an hour on a GPU: `python -m benchmarks.gpu.session`.
 
-Everything that must be seen on a GPU, in order of worth: whether answers are those of the CPU, what
-a hop costs, how many streams fit, how others do, what training takes. Each step has a process and a
+Everything that must be seen on a GPU, most important first: agreement with the CPU, cost of a hop,
+number of streams, other libraries, training. Each step has a process and a
 time limit of its own and writes its result at once, so a failure costs itself alone, and a session
 that was cut off goes on where it was. `--pack` writes what a machine without a network needs.
 """
@@ -21,7 +21,7 @@ from typing import Any
 
 from ser_rt.benchmarks.gpu.steps import SCALES, STEPS, Context
 from ser_rt.benchmarks.report import results
-from ser_rt.cli.arguments import positive_int
+from ser_rt.cli.arguments import Parser, positive_int
 from ser_rt.cli.process import run_command
 from ser_rt.errors import ConfigError
 from ser_rt.files.writing import write_json
@@ -32,7 +32,7 @@ LEAST_S = 5.0
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="gpu_session", description=__doc__.splitlines()[0])
+    parser = Parser(prog="python -m benchmarks.gpu.session", description=__doc__.splitlines()[0])
     parser.set_defaults(command="gpu-session")
     add = parser.add_argument
     add("--steps", nargs="+", choices=list(STEPS), default=list(STEPS), help="only these")
@@ -63,8 +63,8 @@ def run_session(flags: argparse.Namespace) -> int:
             continue
         outcome = _run_step(flags, context, name, limit_s)
         write_json(outcome, context.result_path(name))
-        said = outcome["problem"] or "ok"
-        print(f"{name}: {said} ({outcome['took_s']:.1f} s)", file=sys.stderr, flush=True)
+        how = outcome["problem"] or "ok"
+        print(f"{name}: {how} ({outcome['took_s']:.1f} s)", file=sys.stderr, flush=True)
     found = document(flags, context)
     write_json(found, flags.json or context.work / "RESULT.json")
     return 0 if all(found["steps"].get(name, {}).get("ok") for name in flags.steps) else 1
@@ -107,7 +107,7 @@ def _run_step(
     log = context.work / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     context.result_path(name).parent.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", f"{__package__}.gpu_session", "--step", name]
+    command = [sys.executable, "-m", "ser_rt.benchmarks.gpu.session", "--step", name]
     command += ["--work", str(context.work), "--device", flags.device, "--scale", flags.scale]
     began = time.perf_counter()
     problem, found = "", {}
@@ -165,7 +165,7 @@ def _run(flags: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 when all was done, 1 on an error, 2 on a wrong command line."""
-    return run_command("gpu_session", lambda: _run(parse_args(argv)))
+    return run_command("benchmarks.gpu.session", lambda: _run(parse_args(argv)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a session on a GPU does: one function a step, one entry each in `STEPS`."""
+"""The steps of a session on a GPU: one function each, one entry each in `STEPS`."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ser_rt.benchmarks.lazy import resolve
 from ser_rt.bundle import built_in_bundles
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-EXPORT = "export" if __package__ == "benchmarks" else "ser_rt.export"
 PRECISIONS = ("fp32", "fp16")
 BUILT_IN = ("compact", "compact-free")
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How much a session does.
+    """Size of a session.
 
     Attributes:
         encoder: Shape of the network; empty is that of `training_memory.XLSR_LARGE`.
@@ -112,8 +112,7 @@ class Context:
 
     def environment(self) -> dict[str, str]:
         """Return the environment of a step: caches stay in the session's folder."""
-        root = str(ROOT) if __package__ == "benchmarks" else ""
-        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         return os.environ | {
             "PYTHONPATH": path,
             "SER_RT_CACHE": str(self.work / "audio"),
@@ -149,9 +148,9 @@ def make_network(context: Context) -> dict[str, Any]:
 
 
 def export(context: Context, precision: str) -> dict[str, Any]:
-    """Export the network at a precision; gates report, as random weights answer nearly alike."""
+    """Export the network at a precision; gates report only, as the weights are random."""
     out = context.bundle(precision)
-    command = [sys.executable, "-m", EXPORT, str(context.checkpoint), "--out", str(out)]
+    command = [sys.executable, "-m", "ser_rt.export", str(context.checkpoint), "--out", str(out)]
     command += ["--precision", precision, "--gates", "report", "--name", f"network-{precision}"]
     subprocess.run(command, check=True, stdout=sys.stderr)
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
@@ -162,7 +161,7 @@ def check_bundles(context: Context, provider: str) -> dict[str, Any]:
     """Run ser-check of every bundle on a provider."""
     from ser_rt.bundle import Bundle
     from ser_rt.errors import SerError
-    from ser_rt.runtime.parity import check
+    from ser_rt.runtime.backends.parity import check
 
     folders = {name: built_in_bundles()[name] for name in BUILT_IN}
     folders |= {f"network-{precision}": context.bundle(precision) for precision in PRECISIONS}
@@ -196,37 +195,34 @@ def run_tests(_: Context) -> dict[str, Any]:
     command += ["-p", "no:cacheprovider", "--override-ini", "filterwarnings=default"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     print(done.stdout, done.stderr, file=sys.stderr)
-    said = " ".join(done.stdout.strip().splitlines()[-1:])
+    last = " ".join(done.stdout.strip().splitlines()[-1:])
     failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return {"ok": not done.returncode, "problem": said if done.returncode else "", "said": said} | {
-        "failed": failed
-    }
+    problem = last if done.returncode else ""
+    return {"ok": not problem, "problem": problem, "said": last, "failed": failed}
 
 
-def _lazy(module: str, function: str) -> Callable[[Context], dict[str, Any]]:
+def _step(target: str) -> Callable[[Context], dict[str, Any]]:
     def do(context: Context) -> dict[str, Any]:
-        from importlib import import_module
-
-        found: dict[str, Any] = getattr(import_module(f".{module}", __package__), function)(context)
+        found: dict[str, Any] = resolve(target)(context)
         return found
 
     return do
 
 
 STEPS = {
-    "environment": GpuStep(_lazy("gpu_environment", "environment"), 60),
+    "environment": GpuStep(_step("gpu.environment:environment"), 60),
     "network": GpuStep(make_network, 90),
     "export-fp32": GpuStep(lambda context: export(context, "fp32"), 300),
     "export-fp16": GpuStep(lambda context: export(context, "fp16"), 300),
     "check": GpuStep(lambda context: check_bundles(context, context.device), 150),
-    "precision": GpuStep(_lazy("gpu_measure", "precision"), 90),
+    "precision": GpuStep(_step("gpu.measure:precision"), 90),
     "tests": GpuStep(run_tests, 90),
-    "batches": GpuStep(_lazy("gpu_measure", "batches"), 120),
-    "streams": GpuStep(_lazy("gpu_streams", "streams"), 180),
-    "compile": GpuStep(_lazy("gpu_latency", "compile_peers"), 240),
-    "latency": GpuStep(_lazy("gpu_latency", "latency"), 180),
-    "training": GpuStep(_lazy("gpu_training", "matrix"), 150),
-    "recipe": GpuStep(_lazy("gpu_training", "recipe"), 150),
+    "batches": GpuStep(_step("gpu.measure:batches"), 120),
+    "streams": GpuStep(_step("gpu.streams:streams"), 180),
+    "compile": GpuStep(_step("gpu.latency:compile_peers"), 240),
+    "latency": GpuStep(_step("gpu.latency:latency"), 180),
+    "training": GpuStep(_step("gpu.training:matrix"), 150),
+    "recipe": GpuStep(_step("gpu.training:recipe"), 150),
     "tensorrt": GpuStep(lambda context: check_others(context, "tensorrt"), 60),
     "tensorrt-rtx": GpuStep(lambda context: check_others(context, "tensorrt-rtx"), 150),
     "webgpu": GpuStep(lambda context: check_others(context, "webgpu"), 90),

@@ -1,4 +1,4 @@
-"""How many live streams a GPU holds."""
+"""The number of live streams that a GPU holds."""
 
 from __future__ import annotations
 
@@ -65,6 +65,6 @@ def _simulated(runner: StreamsRunner, count: int, seconds: float) -> dict[str, A
     share = round(lost / max(1, lost + len(latencies)), 5)
     row = {"windows": len(latencies), "lost_share": share, "keeps_up": False}
     if latencies:
-        told = spread(latencies)
-        row |= {"latency_ms": told, "keeps_up": told["p95"] <= P95_MS and share <= LOST}
+        latency = spread(latencies)
+        row |= {"latency_ms": latency, "keeps_up": latency["p95"] <= P95_MS and share <= LOST}
     return row

@@ -44,7 +44,7 @@ def _latency(step: Row) -> Table:
 
 
 def _difference(row: Row) -> str:
-    """Write how far answers are off; JSON has null for what is no number."""
+    """Format a difference; JSON has null where it is not a number."""
     if "max_difference" not in row:
         return ""
     return "no number" if row["max_difference"] is None else f"{row['max_difference']:.0e}"
@@ -127,13 +127,13 @@ def _training(step: Row) -> Table:
 def _failures(steps: dict[str, Row]) -> Table:
     rows = [(name, step["problem"]) for name, step in steps.items() if step.get("problem")]
     for name, step in steps.items():
-        told = {
+        problems = {
             f"{name}, {report['bundle']}": row["problem"]
             for report in (step.get("cold") or step.get("reports") or [])
             for row in report["rows"]
             if not row["ok"]
         }
-        rows += told.items()
+        rows += problems.items()
     return Table("Did not come up", ("", "reason"), rows)
 
 

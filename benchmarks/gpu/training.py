@@ -1,4 +1,4 @@
-"""What training takes on a GPU: speed and memory of a step, and the recommended recipe."""
+"""Training on a GPU: speed and memory of a step, and the recommended recipe."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ser_rt.benchmarks.measure.training_memory import FULL_SIZE
 from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
 from ser_rt.constants import EMOTIONS, SAMPLE_RATE
 from ser_rt.networks.model import EmotionModel
-from ser_rt.training.fine_tuning import prepare
+from ser_rt.training.fine_tuning import prepare_network
 
 if TYPE_CHECKING:
     from ser_rt.benchmarks.gpu.steps import Context
@@ -56,7 +56,7 @@ def _trained(
     model = EmotionModel(network_settings(context)).train().to(device)
     waveforms = 0.1 * torch.randn(size, round(seconds * SAMPLE_RATE), device=device)
     labels = torch.arange(size, device=device) % len(EMOTIONS)
-    prepare(model, TrainingConfig(gradient_checkpointing=saves))
+    prepare_network(model, TrainingConfig(gradient_checkpointing=saves))
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=3e-5)
     scaler = torch.amp.GradScaler(device, enabled=precision == "fp16")

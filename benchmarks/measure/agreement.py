@@ -1,4 +1,4 @@
-"""`ser-bench agreement`: whether models name the same emotions, and how sure they are of it."""
+"""`ser-bench agreement`: whether models name the same emotions, with how similar probabilities."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class StreamOutput(NamedTuple):
-    """What a model said of clips: probabilities ``[windows, labels]``, and each window's clip."""
+    """Outputs of a model: probabilities ``[windows, labels]``, and each window's clip."""
 
     labels: tuple[str, ...]
     probabilities: np.ndarray[Any, Any]
@@ -40,8 +40,8 @@ def compare(flags: argparse.Namespace, report: Callable[[str], None]) -> dict[st
         raise ConfigError(msg)
     clips = _clips(flags)
     report(f"{len(clips)} clips")
-    reference, *others = [(name, _hear(name, clips, flags, report)) for name in names]
-    found = [_row(name, heard, *reference, clips) for name, heard in [reference, *others]]
+    reference, *others = [(name, _classify(name, clips, flags, report)) for name in names]
+    found = [_row(name, outputs, *reference, clips) for name, outputs in [reference, *others]]
     return results.document(flags, clips=len(clips), rows=found)
 
 
@@ -53,10 +53,10 @@ def _clips(flags: argparse.Namespace) -> list[Clip]:
     return [clips[i] for i in picked]
 
 
-def _hear(
+def _classify(
     name: str, clips: Sequence[Clip], flags: argparse.Namespace, report: Callable[[str], None]
 ) -> StreamOutput:
-    report(f"hearing with {name}")
+    report(f"classifying with {name}")
     classifier = _open(name, flags)
     how = _through_stream if flags.through == "stream" else _through_model
     found: list[FloatArray] = []
@@ -108,7 +108,7 @@ def _through_stream(
 
 
 def _row(
-    name: str, heard: StreamOutput, other: str, reference: StreamOutput, clips: Sequence[Clip]
+    name: str, outputs: StreamOutput, other: str, reference: StreamOutput, clips: Sequence[Clip]
 ) -> dict[str, Any]:
     folder = Path(name)
     is_bundle = not folder.is_dir() or (folder / MANIFEST_FILE).is_file()
@@ -116,22 +116,22 @@ def _row(
     label = f"{bundle.name} {bundle.precision}" if bundle else f"{folder.name} PyTorch"
     variant = {"model": name, "label": label, "precision": bundle.precision if bundle else "fp32"}
     row: dict[str, Any] = {"variant": variant, "status": "ok", "problem": ""}
-    if heard.labels != reference.labels or heard.clip.shape != reference.clip.shape:
-        problem = f"its labels {heard.labels} or windows are not those of {other}"
+    if outputs.labels != reference.labels or outputs.clip.shape != reference.clip.shape:
+        problem = f"its labels {outputs.labels} or windows are not those of {other}"
         return row | {"status": "failed", "problem": problem}
-    row["agreement"] = differences(heard.probabilities, reference.probabilities)
+    row["agreement"] = differences(outputs.probabilities, reference.probabilities)
     row["agreement"]["with"] = Path(other).name
-    gaps = np.abs(heard.probabilities - reference.probabilities).max(axis=1)
+    gaps = np.abs(outputs.probabilities - reference.probabilities).max(axis=1)
     row["agreement"]["p99_difference"] = round(float(np.percentile(gaps, 99)), 6)
-    scored = _scored(heard, clips)
+    scored = _scored(outputs, clips)
     return row | ({"uar": round(scored, 4)} if scored is not None else {})
 
 
-def _scored(heard: StreamOutput, clips: Sequence[Clip]) -> float | None:
+def _scored(outputs: StreamOutput, clips: Sequence[Clip]) -> float | None:
     """Return the unweighted average recall over clips whose emotion the model knows."""
-    known = [(i, clip) for i, clip in enumerate(clips) if clip.emotion in heard.labels]
+    known = [(i, clip) for i, clip in enumerate(clips) if clip.emotion in outputs.labels]
     if not known:
         return None
-    true = np.array([heard.labels.index(clip.emotion) for _, clip in known])
-    means = [heard.probabilities[heard.clip == i].mean(axis=0) for i, _ in known]
-    return unweighted_average_recall(true, np.array(means).argmax(axis=1), len(heard.labels))
+    true = np.array([outputs.labels.index(clip.emotion) for _, clip in known])
+    means = [outputs.probabilities[outputs.clip == i].mean(axis=0) for i, _ in known]
+    return unweighted_average_recall(true, np.array(means).argmax(axis=1), len(outputs.labels))

@@ -1,4 +1,4 @@
-"""How many streams a machine holds: doubling, then bisection, then a longer run to confirm."""
+"""Search for the streams a machine holds: doubling, bisection, a longer run to confirm."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ STEP_BACK = 0.05
 
 @dataclass(frozen=True)
 class Capacity:
-    """The most streams that passed, and the least that did not."""
+    """The largest number of streams that passed, and the smallest that did not."""
 
     streams: int
     failed_at: int | None
 
 
 def search(passes: Callable[[int], bool], confirms: Callable[[int], bool], limit: int) -> Capacity:
-    """Find the most streams that pass.
+    """Return the largest number of streams that pass.
 
     Args:
         passes: Tries a number of streams.
-        confirms: Tries it for longer; the last word.
+        confirms: Tries it for longer; its result counts.
         limit: Most to try.
     """
     good, bad = 0, None

@@ -1,9 +1,9 @@
-"""Fails where a hot path has become slower: `make compare`.
+"""`make compare`: compares hot paths with their baseline, and fails where one is slower.
 
-A time is divided by that of a calibration which runs before each round of it, so a busy or a slower
-machine changes little. A run is cut into blocks; their ratios show how far the figure strays by
-itself. A hot path is slower only if its quicker blocks are slower than the baseline's slower ones,
-by more than a margin, and in a second run too.
+A time is divided by that of a calibration, which runs before each round of it, so that a busy or a
+slower machine changes little. A run is split into blocks; the spread of their ratios is the noise.
+A hot path is slower only if its faster blocks are slower than the baseline's slower ones, by more
+than a margin, and in a second run too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ser_rt.benchmarks.measure.machine import stamp
-from ser_rt.cli.arguments import positive_int
+from ser_rt.cli.arguments import Parser, positive_int
 from ser_rt.cli.process import run_command
 from ser_rt.errors import DataError
 from ser_rt.files.writing import write_json
@@ -32,14 +32,14 @@ SUITE = HERE / "suites" / "test_hot_paths_bench.py"
 BASELINE = HERE / "baselines" / "hot-paths.json"
 BLOCKS = 10
 MARGIN, OTHER_MACHINE_MARGIN = 0.15, 0.60
-"""How much slower, beyond noise, counts: on the baseline's processor, and on any other."""
+"""Least slowdown beyond noise that counts: on the baseline's processor, and on any other."""
 
 Ratios = Mapping[str, Sequence[float]]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How one hot path does against its baseline.
+    """One hot path compared with its baseline.
 
     Attributes:
         name: Of the benchmark.
@@ -54,7 +54,7 @@ class Comparison:
     noise: float
 
 
-def judge(now: Ratios, before: Ratios, margin: float) -> list[Comparison]:
+def compare_ratios(now: Ratios, before: Ratios, margin: float) -> list[Comparison]:
     """Compare the blocks' ratios of each benchmark."""
     found = []
     for name, ratios in now.items():
@@ -128,30 +128,30 @@ def compare(suite: Path, baseline: Path, tries: int) -> int:
     here = results["machine_info"]["ser_rt"]["machine"]["cpu"]
     same = here == before["measured"]["machine"]["cpu"]
     margin = MARGIN if same else OTHER_MACHINE_MARGIN
-    verdicts = {v.name: v for v in judge(ratios_of(results), before["ratios"], margin)}
+    found = {v.name: v for v in compare_ratios(ratios_of(results), before["ratios"], margin)}
     for _ in range(tries - 1):
-        slower = [name for name, verdict in verdicts.items() if verdict.is_slower]
+        slower = [name for name, comparison in found.items() if comparison.is_slower]
         if not slower:
             break
-        again = judge(ratios_of(measure(suite, slower)), before["ratios"], margin)
-        verdicts |= {verdict.name: verdict for verdict in again}
+        again = compare_ratios(ratios_of(measure(suite, slower)), before["ratios"], margin)
+        found |= {comparison.name: comparison for comparison in again}
     where = "the baseline's processor" if same else "another processor than the baseline's"
-    print(text_table(_table(list(verdicts.values()), margin, where)))
-    gone = sorted(before["ratios"].keys() - verdicts.keys())
+    print(text_table(_table(list(found.values()), margin, where)))
+    gone = sorted(before["ratios"].keys() - found.keys())
     if gone:
         print(f"no longer measured: {', '.join(gone)}")
-    return int(any(verdict.is_slower for verdict in verdicts.values()))
+    return int(any(comparison.is_slower for comparison in found.values()))
 
 
-def _table(verdicts: Sequence[Comparison], margin: float, where: str) -> Table:
+def _table(found: Sequence[Comparison], margin: float, where: str) -> Table:
     rows = [
         (
-            verdict.name,
-            "new" if verdict.change is None else f"{verdict.change:.2f}",
-            f"{verdict.noise:.2f}",
-            "slower" if verdict.is_slower else "",
+            comparison.name,
+            "new" if comparison.change is None else f"{comparison.change:.2f}",
+            f"{comparison.noise:.2f}",
+            "slower" if comparison.is_slower else "",
         )
-        for verdict in verdicts
+        for comparison in found
     ]
     note = f"Measured on {where}: {margin:.0%} beyond the noise of both runs counts as slower."
     return Table("Hot paths", ("", "times the baseline", "noise", ""), rows, note)
@@ -167,9 +167,7 @@ def run(flags: argparse.Namespace) -> int:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.measure.compare", description=__doc__
-    )
+    parser = Parser(prog="python -m benchmarks.measure.compare", description=__doc__)
     parser.add_argument("--save", action="store_true", help="write the baseline instead")
     parser.add_argument("--baseline", type=Path, default=BASELINE, help="default: %(default)s")
     parser.add_argument("--suite", type=Path, default=SUITE, help="default: %(default)s")

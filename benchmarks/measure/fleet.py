@@ -14,7 +14,7 @@ HOURS = 730
 
 @dataclass(frozen=True)
 class FleetMeasurement:
-    """What was measured on one machine.
+    """Measurements of one machine.
 
     Attributes:
         streams_per_core: That keep to the latency on one core, all of it.
@@ -33,7 +33,7 @@ class FleetMeasurement:
 
 @dataclass(frozen=True)
 class Need:
-    """What a number of streams needs.
+    """Cores, memory and network of a number of streams.
 
     Attributes:
         streams: How many.

@@ -1,4 +1,4 @@
-"""What a process took: energy where the processor counts it, and memory."""
+"""Meters of a process: energy where the processor counts it, and peak memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def counters() -> list[Path]:
 
 
 def energy_source() -> str:
-    """Say what measures energy here, or why nothing does."""
+    """Return what measures energy here, or why nothing does."""
     if counters():
         return "RAPL, whole processor packages"
     if list(POWERCAP.glob("intel-rapl:*")):

@@ -1,10 +1,9 @@
-"""What a worker can run: one function a way, one entry each in `RUNNERS`."""
+"""Runners of a worker: ser-rt and its peers, one entry each in `RUNNERS`."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ser_rt.audio.chunk import AudioChunk
+from ser_rt.benchmarks.lazy import resolve
+from ser_rt.benchmarks.measure.steps import Runner, Step
 from ser_rt.benchmarks.measure.variant import RATE_HZ, Variant
-from ser_rt.benchmarks.measure.worker import Runner, Step
 from ser_rt.errors import ConfigError
-from ser_rt.runtime.settings import make_engine
+from ser_rt.runtime.engine import make_engine
+from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.stream import load, stream
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def looped(audio: FloatArray, start: int, length: int) -> FloatArray:
-    """Cut samples out of audio that is repeated for ever."""
+    """Return samples of audio that is repeated for ever."""
     return np.take(audio, np.arange(start, start + length), mode="wrap")
 
 
@@ -34,13 +35,13 @@ def load_model(variant: Variant) -> EmotionClassifier:
     """Load a bundle for benchmarks, whose audio has one rate."""
     classifier = load(variant.model, variant.device, variant.threads)
     if classifier.sample_rate != RATE_HZ:
-        msg = f"{variant.model} hears {classifier.sample_rate} Hz, benchmarks have {RATE_HZ} Hz"
+        msg = f"{variant.model} takes {classifier.sample_rate} Hz, benchmarks have {RATE_HZ} Hz"
         raise ConfigError(msg)
     return classifier
 
 
 class WindowRunner:
-    """Gives whole windows to a function, as one who has no stream does."""
+    """Calls a function with whole windows, as a program without a stream does."""
 
     def __init__(self, predict: Predict, variant: Variant, audio: FloatArray) -> None:
         self._predict, self._audio = predict, audio
@@ -68,8 +69,7 @@ class StreamRunner:
         self, variant: Variant, audio: FloatArray, classifier: EmotionClassifier | None = None
     ) -> None:
         classifier = classifier or load_model(variant)
-        self._engine = make_engine(
-            classifier,
+        settings = StreamSettings(
             window_s=variant.window_s,
             hop_s=variant.hop_s,
             min_window_s=variant.window_s,
@@ -78,6 +78,7 @@ class StreamRunner:
             vad=False,
             gate_threshold=0.0,
         )
+        self._engine = make_engine(classifier, settings)
         self._labels = classifier.labels
         self._chunks = endless(audio, round(variant.chunk_s * RATE_HZ))
 
@@ -146,19 +147,16 @@ def _model(variant: Variant, audio: FloatArray) -> Runner:
     return WindowRunner(lambda window: classifier(window[np.newaxis])[0], variant, audio)
 
 
-def _peer(module: str, function: str) -> Callable[[Variant, FloatArray], Runner]:
+def _peer(target: str) -> Callable[[Variant, FloatArray], Runner]:
     def make(variant: Variant, audio: FloatArray) -> Runner:
-        peer = getattr(import_module(f".{module}", __package__), function)
-        return WindowRunner(peer(variant), variant, audio)
+        return WindowRunner(resolve(target)(variant), variant, audio)
 
     return make
 
 
-def _other(module: str, name: str, **settings: Any) -> Callable[[Variant, FloatArray], Runner]:
+def _other(target: str, **settings: Any) -> Callable[[Variant, FloatArray], Runner]:
     def make(variant: Variant, audio: FloatArray) -> Runner:
-        runner: Runner = getattr(import_module(f".{module}", __package__), name)(
-            variant, audio, **settings
-        )
+        runner: Runner = resolve(target)(variant, audio, **settings)
         return runner
 
     return make
@@ -169,28 +167,28 @@ RUNNERS: dict[str, Callable[[Variant, FloatArray], Runner]] = {
     "ser-rt model": _model,
     "ser-rt batch": BatchRunner,
     "ser-rt file": FileRunner,
-    "ser-rt streams": _other("simulate", "StreamsRunner"),
-    "transformers pipeline": _peer("torch_peers", "pipeline"),
-    "PyTorch eager": _peer("torch_peers", "eager"),
-    "PyTorch bf16": _peer("torch_peers", "bfloat16"),
-    "PyTorch fp16": _peer("torch_peers", "float16"),
-    "torch.compile": _peer("torch_peers", "compiled"),
-    "torch.compile bf16": _peer("torch_peers", "compiled_bfloat16"),
-    "CUDA graphs": _peer("torch_peers", "cuda_graph"),
-    "CUDA graphs fp16": _peer("torch_peers", "cuda_graph_float16"),
-    "onnxruntime": _peer("onnx_peers", "plain_onnxruntime"),
-    "audonnx": _peer("onnx_peers", "audonnx_model"),
-    "optimum": _peer("onnx_peers", "optimum_model"),
-    "OpenVINO": _peer("openvino_peer", "default_precision"),
-    "OpenVINO fp32": _peer("openvino_peer", "float32"),
-    "OpenVINO bf16": _peer("openvino_peer", "bfloat16"),
-    "GEMM fp32 onnxruntime": _other("gemm", "OnnxGemm", precision="fp32"),
-    "GEMM int8 onnxruntime": _other("gemm", "OnnxGemm", precision="int8"),
-    "GEMM fp32 PyTorch": _other("gemm", "TorchGemm", precision="fp32"),
-    "GEMM int8 PyTorch": _other("gemm", "TorchGemm", precision="int8"),
-    "GEMM bf16 PyTorch": _other("gemm", "TorchGemm", precision="bf16"),
+    "ser-rt streams": _other("measure.simulate:StreamsRunner"),
+    "transformers pipeline": _peer("peers.torch_peers:pipeline"),
+    "PyTorch eager": _peer("peers.torch_peers:eager"),
+    "PyTorch bf16": _peer("peers.torch_peers:bfloat16"),
+    "PyTorch fp16": _peer("peers.torch_peers:float16"),
+    "torch.compile": _peer("peers.torch_peers:compiled"),
+    "torch.compile bf16": _peer("peers.torch_peers:compiled_bfloat16"),
+    "CUDA graphs": _peer("peers.torch_peers:cuda_graph"),
+    "CUDA graphs fp16": _peer("peers.torch_peers:cuda_graph_float16"),
+    "onnxruntime": _peer("peers.onnx_peers:plain_onnxruntime"),
+    "audonnx": _peer("peers.onnx_peers:audonnx_model"),
+    "optimum": _peer("peers.onnx_peers:optimum_model"),
+    "OpenVINO": _peer("peers.openvino_peer:default_precision"),
+    "OpenVINO fp32": _peer("peers.openvino_peer:float32"),
+    "OpenVINO bf16": _peer("peers.openvino_peer:bfloat16"),
+    "GEMM fp32 onnxruntime": _other("peers.gemm:OnnxGemm", precision="fp32"),
+    "GEMM int8 onnxruntime": _other("peers.gemm:OnnxGemm", precision="int8"),
+    "GEMM fp32 PyTorch": _other("peers.gemm:TorchGemm", precision="fp32"),
+    "GEMM int8 PyTorch": _other("peers.gemm:TorchGemm", precision="int8"),
+    "GEMM bf16 PyTorch": _other("peers.gemm:TorchGemm", precision="bf16"),
 }
-"""Each makes a runner of a variant and audio float32 ``[samples]`` at 16 kHz."""
+"""Factories of runners, from a variant and audio float32 ``[samples]`` at 16 kHz."""
 
 
 def make_runner(variant: Variant, audio_path: str | Path) -> Runner:

@@ -1,7 +1,7 @@
-"""Gives workers their turns: one at a time, in a new random order each round.
+"""Interleaves workers: one at a time, in a new random order each round.
 
-What disturbs a machine for a while then disturbs all variants alike, and a ratio of two taken
-within each round hardly sees it.
+A disturbance of the machine then affects all variants alike, and hardly a ratio of two within a
+round.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ ROOM = 3.0
 
 
 class WorkerFailedError(Exception):
-    """A worker died, or said that its variant cannot run."""
+    """A worker died, or reported that its variant cannot run."""
 
 
 @dataclass
 class Measurement:
-    """What came of one variant.
+    """Measurements of one variant.
 
     Attributes:
         variant: What was run.
-        rounds: Timed steps, as a worker gives them, by round.
+        rounds: Timed steps of a worker, by round.
         cold_starts_s: Seconds from the start of a process to its first result.
-        peak_bytes: Most memory it ever had resident.
-        problem: Why it did not run, or stopped.
+        peak_bytes: Peak resident memory.
+        problem: Reason that it did not run, or stopped.
     """
 
     variant: Variant
@@ -56,7 +56,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Plan:
-    """How to measure.
+    """Settings of a measurement.
 
     Attributes:
         rounds: Turns that each variant gets.
@@ -64,7 +64,7 @@ class Plan:
         warmup: Rounds before those that count.
         cold_starts: Processes to start for the cold start; the last stays.
         cores: Cores that workers are kept on; 0 for all.
-        timeout_s: Longest wait for an answer.
+        timeout_s: Longest wait for a response.
         seed: Of the order of turns.
         order: Given to each step, where a runner takes settings.
     """
@@ -98,11 +98,11 @@ class VariantProcess:
             stderr=self._errors,
             text=True,
         )
-        self._answers: queue.Queue[str] = queue.Queue()
+        self._responses: queue.Queue[str] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         try:
-            self.ready = self._answer()
+            self.ready = self._response()
         except BaseException:
             self.close()
             raise
@@ -111,33 +111,33 @@ class VariantProcess:
         """Run some steps; nothing else runs meanwhile."""
         if self._process.stdin is None:
             raise WorkerFailedError
-        with suppress(OSError):  # it has died; the answer says of what
+        with suppress(OSError):  # it has died; the response has the reason
             self._process.stdin.write(json.dumps({"steps": steps, "order": order}) + "\n")
             self._process.stdin.flush()
-        return self._answer()
+        return self._response()
 
-    def _answer(self) -> dict[str, Any]:
+    def _response(self) -> dict[str, Any]:
         try:
-            line = self._answers.get(timeout=self._timeout_s)
+            line = self._responses.get(timeout=self._timeout_s)
         except queue.Empty:
-            msg = f"no answer within {self._timeout_s:g} s"
+            msg = f"no response within {self._timeout_s:g} s"
             raise WorkerFailedError(msg) from None
         if not line:
             self._errors.seek(0)
             last = self._errors.read().decode(errors="replace").strip().splitlines()[-1:]
             msg = f"its process ended with {self._process.wait()}: {' '.join(last) or 'no word'}"
             raise WorkerFailedError(msg)
-        answer: dict[str, Any] = json.loads(line)
-        if "failed" in answer:
-            raise WorkerFailedError(answer["failed"])
-        return answer
+        response: dict[str, Any] = json.loads(line)
+        if "failed" in response:
+            raise WorkerFailedError(response["failed"])
+        return response
 
     def _read(self) -> None:
         if self._process.stdout is not None:
             with self._process.stdout as pipe:
                 for line in pipe:
-                    self._answers.put(line)
-        self._answers.put("")
+                    self._responses.put(line)
+        self._responses.put("")
 
     def close(self) -> None:
         """End the process."""
@@ -167,7 +167,7 @@ def interleave(
     plan: Plan,
     report: Callable[[str], None] = lambda _: None,
 ) -> tuple[list[Measurement], float]:
-    """Measure all variants in turns; return what came of each, and how busy others were.
+    """Measure all variants interleaved; return the measurements and the load of other processes.
 
     The second value is the number of cores that other processes kept busy meanwhile.
     """
@@ -200,7 +200,7 @@ def interleave(
 
 
 class Watchdog:
-    """Tells how much processor time went elsewhere."""
+    """Measures the processor time of other processes."""
 
     def __init__(self) -> None:
         self.ours_s = 0.0
@@ -240,14 +240,14 @@ def _turn(
 ) -> float | None:
     """Give a turn; return the processor time it took, or None when the worker failed."""
     try:
-        answer = worker.turn(1 + plan.steps, plan.order)
+        response = worker.turn(1 + plan.steps, plan.order)
     except WorkerFailedError as error:
         measured.problem = str(error)
         return None
-    measured.peak_bytes = max(measured.peak_bytes, answer["peak_bytes"])
+    measured.peak_bytes = max(measured.peak_bytes, response["peak_bytes"])
     if is_timed:
-        measured.rounds.append(answer["steps"][1:])
-    return float(sum(step["cpu_s"] for step in answer["steps"]))
+        measured.rounds.append(response["steps"][1:])
+    return float(sum(step["cpu_s"] for step in response["steps"]))
 
 
 def _no_room(model: str) -> str:

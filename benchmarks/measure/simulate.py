@@ -1,4 +1,4 @@
-"""Live streams over one model, by the real clock: chunks come when a microphone would give them."""
+"""Live streams over one model in real time: chunks arrive when a microphone would deliver them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import numpy as np
 
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.benchmarks.measure.runners import load_model, looped
+from ser_rt.benchmarks.measure.steps import Step
 from ser_rt.benchmarks.measure.variant import RATE_HZ, Variant
-from ser_rt.benchmarks.measure.worker import Step
 from ser_rt.errors import SerError
 from ser_rt.runtime.batcher import Batcher
-from ser_rt.runtime.settings import make_engine
+from ser_rt.runtime.engine import make_engine
+from ser_rt.runtime.settings import StreamSettings
 
 if TYPE_CHECKING:
     from ser_rt.classifier import EmotionClassifier, FloatArray
@@ -33,7 +34,7 @@ LEAD_S = 0.2
 
 @dataclass
 class Simulated:
-    """One stream: its engine, when its chunks come, and how late its events were."""
+    """One stream: its engine, the arrival of its chunks, and the latency of its events."""
 
     engine: Engine
     first_due: float
@@ -44,7 +45,7 @@ class Simulated:
 
 
 class StreamsRunner:
-    """Runs so many streams for so long; the work is windows that had their result."""
+    """Runs a number of streams for a time; the work is the number of windows with a result."""
 
     def __init__(
         self, variant: Variant, audio: FloatArray, classifier: EmotionClassifier | None = None
@@ -86,8 +87,7 @@ class StreamsRunner:
     def _begin(self, model: EmotionClassifier, first_due: float) -> Simulated:
         """Make a stream whose window is full a hop from now, so that nothing is classified yet."""
         variant = self._variant
-        engine = make_engine(
-            model,
+        settings = StreamSettings(
             window_s=variant.window_s,
             hop_s=variant.hop_s,
             min_window_s=variant.window_s,
@@ -95,6 +95,7 @@ class StreamsRunner:
             vad=False,
             gate_threshold=0.0,
         )
+        engine = make_engine(model, settings)
         before = round((variant.window_s - variant.hop_s) * RATE_HZ)
         if before:
             history = looped(self._audio, 0, before)

@@ -47,7 +47,7 @@ def simulate(
 
 
 class Simulator:
-    """One variant's worker, told how many streams to run."""
+    """One variant's worker, which runs any number of streams."""
 
     def __init__(
         self,
@@ -73,8 +73,8 @@ class Simulator:
     def row(self, streams: int, max_batch: int, length: float = 1.0) -> dict[str, Any]:
         """Simulate; return a row."""
         seconds = length * self.flags.seconds
-        answer = self._worker.turn(1, self._order(streams, seconds, max_batch))
-        step = answer["steps"][0]
+        response = self._worker.turn(1, self._order(streams, seconds, max_batch))
+        step = response["steps"][0]
         self.cpu_s += step["cpu_s"]
         latencies = step["extra"]["latencies_ms"]
         lost = step["extra"]["lost_windows"]
@@ -90,7 +90,7 @@ class Simulator:
             "lost_windows": lost,
             "lost_share": round(lost / max(1, lost + len(latencies)), 5),
             "cpu_share": round(step["cpu_s"] / step["wall_s"], 3),
-            "peak_memory_mb": round(answer["peak_bytes"] / 1e6, 1),
+            "peak_memory_mb": round(response["peak_bytes"] / 1e6, 1),
         }
         if latencies:
             row["latency_ms"] = spread(latencies)
@@ -135,6 +135,6 @@ def _most(simulator: Simulator, max_batch: int) -> list[dict[str, Any]]:
         return simulator.keeps_up(row)
 
     capacity = search(passes, partial(passes, length=CONFIRM), simulator.flags.limit)
-    answer = {"streams": capacity.streams, "failed_at": capacity.failed_at}
-    answer |= {"p95_ms": simulator.flags.p95, "lost_share": simulator.flags.lost}
-    return [tried[key] | {"found_max": answer} for key in sorted(tried)]
+    found = {"streams": capacity.streams, "failed_at": capacity.failed_at}
+    found |= {"p95_ms": simulator.flags.p95, "lost_share": simulator.flags.lost}
+    return [tried[key] | {"found_max": found} for key in sorted(tried)]

@@ -16,7 +16,7 @@ from torch import Tensor
 from ser_rt.config import ModelConfig, TrainingConfig
 from ser_rt.constants import EMOTIONS
 from ser_rt.networks.model import EmotionModel
-from ser_rt.training.fine_tuning import prepare
+from ser_rt.training.fine_tuning import prepare_network
 
 XLSR_LARGE: dict[str, Any] = {
     "model_type": "wav2vec2",
@@ -45,7 +45,7 @@ def parameters(settings: ModelConfig = FULL_SIZE) -> tuple[int, int]:
     """Parameters of the network, and those of them that are trained."""
     with torch.device("meta"):
         model = EmotionModel(settings)
-        prepare(model, TrainingConfig())
+        prepare_network(model, TrainingConfig())
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
     return sum(size for size, _ in sizes), sum(size for size, trained in sizes if trained)
 
@@ -54,7 +54,7 @@ def kept_bytes(layers: int, batch: int, seconds: float) -> int:
     """Bytes that autograd keeps for the backward pass, in float32, without checkpointing."""
     with torch.device("meta"):
         model = EmotionModel(replace(FULL_SIZE, num_layers=layers, mask_time_prob=0.0)).train()
-        prepare(model, TrainingConfig())
+        prepare_network(model, TrainingConfig())
         waveforms = torch.empty(batch, round(seconds * 16_000))
     own = {parameter.untyped_storage()._cdata for parameter in model.parameters()}  # noqa: SLF001 (a meta tensor has no address)
     kept: dict[int, int] = {}

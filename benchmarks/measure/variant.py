@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from ser_rt.runtime.backends.providers import PROVIDERS
+
 RATE_HZ = 16_000
-ON_PROCESSOR = ("cpu", "openvino")
-"""Devices that are the processor, and so can be compared."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What a worker loads and runs.
+    """One model and the way to run it.
 
     Attributes:
         runner: A name in `runners.RUNNERS`.
@@ -40,6 +40,11 @@ class Variant:
     batch: int = 1
     label: str = ""
     unfit: str = ""
+
+    @property
+    def is_on_cpu(self) -> bool:
+        """Whether it runs on the processor, and so can be compared with others that do."""
+        return PROVIDERS[self.device].device == "cpu"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields for JSON."""

@@ -1,4 +1,4 @@
-"""Which variants the flags ask for."""
+"""The variants that the flags select."""
 
 from __future__ import annotations
 

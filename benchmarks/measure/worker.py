@@ -1,7 +1,7 @@
-"""A process that holds one variant's model and runs it when told: `python -m ....worker JSON`.
+"""A process that holds one variant's model and runs it on request: `python -m ....worker JSON`.
 
-Each variant has a process of its own, so that neither threads nor memory of one touch another.
-It reads one JSON object a line from standard input, and answers with one on standard output.
+Each variant has a process of its own, so that their threads and memory are apart.
+It reads one JSON object a line from standard input, and writes one to standard output for each.
 """
 
 from __future__ import annotations
@@ -11,42 +11,15 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ser_rt.benchmarks.measure.meters import energy_j, peak_memory_bytes
 
 if TYPE_CHECKING:
-    from ser_rt.benchmarks.measure.variant import Variant
+    from ser_rt.benchmarks.measure.steps import Runner
 
 REST_S = 0.5
 """Longest wait for a model's threads to stop spinning before another's turn."""
-
-
-class Step(NamedTuple):
-    """What one step did.
-
-    Attributes:
-        cost_s: Seconds that all its work took.
-        latency_s: Seconds from the last samples to the result.
-        probabilities: Of the window it classified, by the model's order of labels.
-        work: How much was done, in the runner's own unit: windows, seconds of audio, operations.
-        extra: What else it found.
-    """
-
-    cost_s: float
-    latency_s: float
-    probabilities: list[float] | None = None
-    work: float = 1.0
-    extra: dict[str, Any] | None = None
-
-
-class Runner(Protocol):
-    """Runs one variant, step by step; each step moves on by one hop."""
-
-    @property
-    def step(self) -> Callable[..., Step]:
-        """Do the next step; some runners take settings."""
-        ...
 
 
 def measured(runner: Runner, order: dict[str, Any]) -> dict[str, Any]:
@@ -75,39 +48,38 @@ def pin(cores: int) -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-cores:])
 
 
-def work(order: dict[str, Any], answer: Any) -> None:
-    """Load the variant, say so, and take turns until standard input ends."""
-    pin(order["cores"])
+def work(order: dict[str, Any], respond: Callable[[dict[str, Any]], None]) -> None:
+    """Load the variant, report that, and run a turn for each line of standard input."""
+    pin(order["cores"])  # before numpy counts the cores
     from ser_rt.benchmarks.measure.runners import make_runner
     from ser_rt.benchmarks.measure.variant import Variant
 
-    variant: Variant = Variant(**order["variant"])
-    runner = make_runner(variant, order["audio"])
+    runner = make_runner(Variant(**order["variant"]), order["audio"])
     runner.step(**order["first"])
     cold_start_s = time.monotonic() - order["spawned_at"]
     rest()
-    answer({"cold_start_s": cold_start_s, "peak_bytes": peak_memory_bytes()})
+    respond({"cold_start_s": cold_start_s, "peak_bytes": peak_memory_bytes()})
     for line in sys.stdin:
         turn = json.loads(line)
         steps = [measured(runner, turn["order"]) for _ in range(turn["steps"])]
         rest()
-        answer({"steps": steps, "peak_bytes": peak_memory_bytes()})
+        respond({"steps": steps, "peak_bytes": peak_memory_bytes()})
 
 
 def main() -> int:
     """Run the worker; a failure is one JSON object too."""
-    # Libraries print what they like; the answers have a channel of their own.
+    # Libraries may print to standard output; the responses have a channel of their own.
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
-    def answer(value: dict[str, Any]) -> None:
+    def respond(value: dict[str, Any]) -> None:
         channel.write(json.dumps(value) + "\n")
         channel.flush()
 
     try:
-        work(json.loads(sys.argv[1]), answer)
+        work(json.loads(sys.argv[1]), respond)
     except Exception as error:  # noqa: BLE001 (whatever a library raises becomes a row of the table)
-        answer({"failed": f"{type(error).__name__}: {' '.join(str(error).split())[:400]}"})
+        respond({"failed": f"{type(error).__name__}: {' '.join(str(error).split())[:400]}"})
         return 1
     return 0
 

@@ -34,7 +34,7 @@ _DEFAULTS: dict[str, Any] = {
     "num_conv_pos_embeddings": 128,
     "num_conv_pos_embedding_groups": 16,
 }
-"""What transformers takes where a config.json is silent."""
+"""Defaults of transformers where a config.json has no value."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ser_rt.benchmarks.measure.worker import Step
-from ser_rt.runtime.backends.providers import onnxruntime
+from ser_rt.benchmarks.measure.steps import Step
+from ser_rt.runtime.backends.ort import onnxruntime
 
 if TYPE_CHECKING:
     from ser_rt.benchmarks.measure.variant import Variant

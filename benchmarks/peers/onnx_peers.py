@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.manifest import MODEL_FILE
-from ser_rt.runtime.backends.providers import onnxruntime
+from ser_rt.runtime.backends.ort import onnxruntime
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Which peers there are, and what of a network each of them runs."""
+"""The peers: other libraries, and the form of the network that each of them runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Peer:
         package: What it imports.
         needs: What it runs: the training ``run``, or bundles of these precisions; none is any.
         devices: Where it runs; for bundles these are execution providers.
-        precision: Of its arithmetic, where the bundle does not say.
+        precision: Of its arithmetic, where the bundle has no entry.
     """
 
     runner: str
@@ -64,7 +64,7 @@ Chosen = tuple[Peer, Path | str, str, str, str]
 def chosen(
     names: Sequence[str], run: Path, bundles: Sequence[Bundle], device: str
 ) -> Iterator[Chosen]:
-    """Yield what to run on a device; what cannot be run says why.
+    """Yield the peers for a device; those that cannot run have the reason.
 
     Args:
         names: Only these peers; none is all.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ser_rt.benchmarks.measure.scheduler import Measurement
-from ser_rt.benchmarks.measure.variant import ON_PROCESSOR, Variant
+from ser_rt.benchmarks.measure.variant import Variant
 from ser_rt.benchmarks.peers.flops import Operations
 
 GEMMS = {
@@ -21,7 +21,7 @@ GEMMS = {
 
 
 def gemm_variants(threads: Iterable[int]) -> list[Variant]:
-    """Return what measures the machine's rates, in the run whose results it judges."""
+    """Return the variants that measure the machine's rates, in the same run as the others."""
     return [
         Variant(name, precision=precision, threads=count, label=f"{name}, {count} threads")
         for count in threads
@@ -66,9 +66,9 @@ def floor(
 
 
 def put_distances(rows: Iterable[dict[str, Any]], floors: dict[str, Any]) -> None:
-    """Say on each row of a hop how many times the int8 floor with reuse it costs."""
+    """Add to each row of a hop its cost as a multiple of the int8 floor with reuse."""
     for row in rows:
         of_threads = floors.get("ms", {}).get(str(row["variant"]["threads"]), {})
         least = of_threads.get("int8 hop with reuse")
-        if row["status"] == "ok" and least and row["variant"]["device"] in ON_PROCESSOR:
+        if row["status"] == "ok" and least and Variant(**row["variant"]).is_on_cpu:
             row["floor_distance"] = round(row["cost_ms"]["p50"] / least, 3)

@@ -1,7 +1,7 @@
 """PyTorch's ways: eager, compiled, in half precision, as CUDA graphs, and transformers' pipeline.
 
 All run in `torch.inference_mode` with scaled-dot-product attention, transformers' own default, and
-answer with probabilities on the CPU, so a GPU's copies count.
+return probabilities on the CPU, so a GPU's copies count.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def cuda_graph_float16(variant: Variant) -> Predict:
 
 
 def pipeline(variant: Variant) -> Predict:
-    """Ask transformers' audio-classification pipeline, window by window.
+    """Return transformers' audio-classification pipeline, called window by window.
 
     The network becomes a transformers model with labels and a feature extractor, as it would be
     on a hub; the pipeline does the rest.

@@ -45,15 +45,15 @@ def scores(bundles: dict[str, Bundle]) -> str:
 
 def details(bundle: Bundle) -> str:
     """Return a model's tables: scores, windows, robustness, calibration, confusion."""
-    evaluation = bundle.manifest["evaluation"]
+    evaluation = bundle.evaluation
     conditions = evaluation["windows"] | evaluation["robustness"]
     columns = [key for key in _datasets(evaluation["scores"]) if key in conditions["whole"]]
     megabytes = bundle.model_path.stat().st_size / 1e6
     size = f"{bundle.parameters / 1e6:.2f} M parameters, {megabytes:.1f} MB, {bundle.precision}"
     lines = [
-        f"{size}; weights: {bundle.manifest['licence']['weights']}.",
+        f"{size}; weights: {bundle.licence['weights']}.",
         "",
-        f"| heard as | {' | '.join(DATASETS.get(key, key) for key in columns)} |",
+        f"| input | {' | '.join(DATASETS.get(key, key) for key in columns)} |",
         f"| --- |{' ---: |' * len(columns)}",
     ]
     for name, uar in conditions.items():
@@ -70,7 +70,7 @@ def details(bundle: Bundle) -> str:
             continue
         lines += [
             "",
-            f"{DATASETS.get(key, key)}: rows are true, columns heard.",
+            f"{DATASETS.get(key, key)}: rows are true labels, columns predicted ones.",
             "",
             f"| | {' | '.join(labels)} |",
             f"| --- |{' ---: |' * len(labels)}",
@@ -94,7 +94,7 @@ def write(path: Path, region: str, text: str) -> None:
 
 
 def _scores(bundle: Bundle) -> dict[str, Any]:
-    found: dict[str, Any] = bundle.manifest["evaluation"]["scores"]
+    found: dict[str, Any] = bundle.evaluation["scores"]
     return found
 
 

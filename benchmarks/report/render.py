@@ -145,7 +145,7 @@ def printed(document: dict[str, Any]) -> str:
 
 
 def _worth_showing(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
-    """Leave out columns that say nothing of any row."""
+    """Leave out columns that are empty in every row."""
     return [c for c in columns if any(c[1](row) != "-" for row in rows if row["status"] == "ok")]
 
 
@@ -153,20 +153,22 @@ def _note(document: dict[str, Any], command: str) -> str:
     if command == "agreement":
         right = _first(document, "agreement", "with")
         return f"{document['clips']} clips; each row against {right}."
-    said = [f"Other processes kept {document['others_busy_cores']:.2f} cores busy meanwhile."]
+    notes = [f"Other processes kept {document['others_busy_cores']:.2f} cores busy meanwhile."]
     if command == "streams":
-        return " ".join([*_capacities(document), *said])
+        return " ".join([*_capacities(document), *notes])
     if command == "throughput":
-        return said[0]
+        return notes[0]
     settings = document["settings"]
     turns = f"{settings['rounds']} rounds of {settings['steps']} steps, in random order."
     compared = {row["ratio"]["to"] for row in document["rows"] if "ratio" in row}
     than = compared.pop() if len(compared) == 1 else "the first of the same threads, window and hop"
-    said += [turns, f"Times faster than {than}, within each round."]
+    notes += [turns, f"Times faster than {than}, within each round."]
     for ours, best in document.get("best_peer", {}).items():
-        said.append(f"{ours}: {_with_range(best)} times as fast as the best other, {best['peer']}.")
+        notes.append(
+            f"{ours}: {_with_range(best)} times as fast as the best other, {best['peer']}."
+        )
     energy = document["machine"]["energy"]
-    return " ".join([*said, f"Energy {energy}."])
+    return " ".join([*notes, f"Energy {energy}."])
 
 
 def _threads(settings: dict[str, Any]) -> str:

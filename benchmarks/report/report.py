@@ -1,4 +1,4 @@
-"""`ser-bench report`: results as one HTML page with plots, as Markdown, and in the README."""
+"""`ser-bench report`: results as an HTML page with plots, as Markdown, and in the docs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_rt.benchmarks.measure.machine import line
+from ser_rt.benchmarks.report.brief import brief
 from ser_rt.benchmarks.report.render import tables
 from ser_rt.benchmarks.report.results import is_suite
 from ser_rt.errors import DataError
@@ -21,10 +22,10 @@ REGION = re.compile(r"(<!-- speed:begin -->\n).*(<!-- speed:end -->)", re.DOTALL
 def write_reports(
     flags: argparse.Namespace, documents: Sequence[dict[str, Any]], report: Callable[[str], None]
 ) -> None:
-    """Write what was asked for; without any of it, print the tables.
+    """Write the requested reports; without any, print the tables.
 
     Raises:
-        DataError: the page has no place for the tables.
+        DataError: the page has no place for the tables, or a README's is not among the results.
         OutputError: a file cannot be written.
     """
     if flags.html:
@@ -33,10 +34,13 @@ def write_reports(
     if flags.markdown:
         write_bytes(flags.markdown, markdown(documents).encode())
         report(f"wrote {flags.markdown}")
+    if flags.page:
+        put_between_marks(flags.page, markdown(documents, is_short=True))
+        report(f"wrote {flags.page}")
     if flags.readme:
-        put_between_marks(flags.readme, markdown(documents, is_short=True))
+        put_between_marks(flags.readme, markdown_table(brief(documents)) + "\n")
         report(f"wrote {flags.readme}")
-    if not (flags.html or flags.markdown or flags.readme):
+    if not (flags.html or flags.markdown or flags.page or flags.readme):
         laid = [text_table(table) for document in documents for table in tables(document)]
         print(*laid, sep="\n\n")
 
@@ -70,7 +74,7 @@ def _accuracy(documents: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def stamp_of(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of a document that says where and when."""
+    """Return the part of a document that has machine and date."""
     found: dict[str, Any] = document["machine_info"]["ser_rt"] if is_suite(document) else document
     return found
 

@@ -1,4 +1,4 @@
-"""Results as JSON documents: docs/benchmarks.md says what is in them."""
+"""Results as JSON documents, which docs/benchmarks.md describes."""
 
 from __future__ import annotations
 

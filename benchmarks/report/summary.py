@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ser_rt.benchmarks.measure.scheduler import Measurement
-from ser_rt.benchmarks.measure.variant import ON_PROCESSOR, Variant
+from ser_rt.benchmarks.measure.variant import Variant
 
 SCHEMA = "ser-bench 1"
 
@@ -55,7 +55,7 @@ def ratio(one: Measurement, other: Measurement) -> dict[str, float]:
 def group_of(variant: Variant) -> tuple[Any, ...]:
     """Return what two variants must share to be compared."""
     return (
-        variant.device in ON_PROCESSOR,
+        variant.is_on_cpu,
         variant.threads,
         variant.window_s,
         variant.hop_s,

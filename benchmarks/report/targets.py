@@ -1,4 +1,4 @@
-"""What a benchmark measures, in the words and units of the report."""
+"""Figures of the benchmarks, in the words and units of the report, and their targets."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def compute() -> None:
 
 
 CALIBRATIONS: dict[str, Callable[[], None]] = {"interpret": interpret, "compute": compute}
-"""What a hot path's time is divided by; it runs before each of its rounds."""
+"""Calibrations: the divisor of a hot path's time, measured before each of its rounds."""
 
 
 @pytest.fixture

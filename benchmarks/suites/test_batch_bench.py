@@ -1,4 +1,4 @@
-"""What a pool of processes, and Ray, make of the cores: speeds without the time to start.
+"""Speed of a pool of processes, and of Ray, without the time to start.
 
 pytest benchmarks/suites/test_batch_bench.py --benchmark-enable --benchmark-only -s   # 3 minutes
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 CLIPS, CLIP_S, ROUNDS = 150, 6.0, 3
 AT_ONCE_S = 0.01
-"""What comes so close together was heard before the first of it came."""
+"""Results that arrive this close together were computed before the first arrived."""
 
 WORKERS = sorted({1, cores()})
 FLOORS = {"local": 90, "ray": 80}
@@ -67,8 +67,8 @@ def speed(found: Iterable[FileResult]) -> float:
     Workers that begin later than the first are not excused.
     """
     came = [
-        (time.perf_counter(), float(heard.file["duration_s"]), float(heard.file["elapsed_s"]))
-        for heard in found
+        (time.perf_counter(), float(result.file["duration_s"]), float(result.file["elapsed_s"]))
+        for result in found
     ]
     began = last = came[0][0]
     for at, _, elapsed_s in came:
@@ -78,10 +78,10 @@ def speed(found: Iterable[FileResult]) -> float:
     return sum(duration_s for _, duration_s, _ in came) / (came[-1][0] - began)
 
 
-def hear_alone(items: list[Item], job: BatchConfig) -> Generator[FileResult, None, None]:
-    hearer = FileClassifier(job)
+def classify_alone(items: list[Item], job: BatchConfig) -> Generator[FileResult, None, None]:
+    classifier = FileClassifier(job)
     for item in items:
-        yield hearer.hear(item.path)
+        yield classifier.classify(item.path)
 
 
 @pytest.fixture(scope="module")
@@ -98,13 +98,13 @@ def speeds(items: list[Item]) -> Iterator[Speeds]:
     found: Speeds = {turn: [] for turn in turns}
     for _ in range(ROUNDS):
         for engine, workers in turns:
-            heard = (
-                hear_alone(items, job)
+            results = (
+                classify_alone(items, job)
                 if engine == "alone"
                 else find_engine(engine)(items, job, labels, Resources(workers))
             )
-            with closing(heard):
-                found[engine, workers].append(speed(heard))
+            with closing(results):
+                found[engine, workers].append(speed(results))
     yield found
     rows = [
         (engine, str(workers), *(f"{value:.0f}" for value in values), f"{median(values):.0f}")

@@ -1,4 +1,4 @@
-"""Decoding a recording to what the model hears, beside libsndfile alone with the same resampler."""
+"""Decoding a recording to the model's input, beside libsndfile alone with the same resampler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the engine adds to a model, and what the built-in model costs, on one core."""
+"""Cost of the engine around a model, and of the built-in model, on one core."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import soundfile
 import ser_rt
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.benchmarks.report.targets import Figure, note
-from ser_rt.runtime.settings import make_engine
+from ser_rt.runtime.engine import make_engine
+from ser_rt.runtime.settings import StreamSettings
+from ser_rt.testing import FakeClassifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,17 +25,6 @@ if TYPE_CHECKING:
 
 RATE_HZ = 16_000
 CHUNK = RATE_HZ // 10
-
-
-class FreeClassifier:
-    """An `EmotionClassifier` that costs nothing."""
-
-    labels = ("Neutral", "Angry", "Joy", "Sad", "Fear", "Surprise")
-    sample_rate = RATE_HZ
-
-    def __call__(self, waveforms: FloatArray) -> FloatArray:
-        """Answer the same, whatever it hears."""
-        return np.full((len(waveforms), len(self.labels)), 1 / len(self.labels), np.float32)
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +52,7 @@ def test_engine_overhead(benchmark: BenchmarkFixture, sample: FloatArray) -> Non
     chunks = [AudioChunk(sample[i : i + CHUNK], start=i, captured_at=0.0) for i in starts]
 
     def stream_all() -> int:
-        engine = make_engine(FreeClassifier(), gate_threshold=0.0)
+        engine = make_engine(FakeClassifier(), StreamSettings(gate_threshold=0.0))
         return sum(len(event.to_json()) for event in engine.run(chunks))
 
     assert benchmark(stream_all) > 0

@@ -1,4 +1,4 @@
-"""What runs for every chunk or window, each against a calibration: `make compare` watches these."""
+"""Hot paths, which run for every chunk or window, against a calibration: for `make compare`."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ from ser_rt.audio.chunk import AudioChunk, ChunkMaker
 from ser_rt.classifier import FloatArray
 from ser_rt.manifest import FeatureReuse
 from ser_rt.runtime.batcher import Batcher
+from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.recognizers.feature_cache import FeatureCache
 from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
 from ser_rt.runtime.recognizers.windower import Windower
-from ser_rt.runtime.settings import make_engine
+from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.smoother import Smoother
-from ser_rt.runtime.vad.silero import SileroVad
+from ser_rt.runtime.vad.base import FrameVad
+from ser_rt.runtime.vad.silero import SileroDetector
+from ser_rt.testing import LABELS, FakeClassifier
 
 RATE_HZ = 16_000
 CHUNK, WINDOW, HOP = RATE_HZ // 10, 3 * RATE_HZ, RATE_HZ // 2
-LABELS = ("Neutral", "Angry", "Joy", "Sad", "Fear", "Surprise")
 
 # Processor time: other processes take less part in it than in time on the wall.
 pytestmark = pytest.mark.benchmark(timer=time.process_time)
@@ -35,20 +37,15 @@ pytestmark = pytest.mark.benchmark(timer=time.process_time)
 Hot = Callable[[Callable[[], object], str], None]
 
 
-class FreeClassifier:
-    """An `EmotionClassifier`, and a `FeatureClassifier`, that costs nothing."""
+class FakeFeatures(FakeClassifier):
+    """A `FeatureClassifier`, too."""
 
-    labels = LABELS
-    sample_rate = RATE_HZ
     feature_reuse = None
-
-    def __call__(self, waveforms: FloatArray) -> FloatArray:
-        return np.full((len(waveforms), len(LABELS)), 1 / len(LABELS), np.float32)
 
     def features(self, waveforms: FloatArray) -> FloatArray:
         return np.zeros((len(waveforms), (waveforms.shape[1] - 400) // 320 + 1, 512), np.float32)
 
-    classify_features = __call__
+    classify_features = FakeClassifier.__call__
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +87,7 @@ def test_smoother(hot: Hot) -> None:
 
 def test_recognizer(hot: Hot, chunks: list[AudioChunk]) -> None:
     def recognise() -> None:
-        recognizer = WindowedRecognizer(FreeClassifier())
+        recognizer = WindowedRecognizer(FakeClassifier())
         for chunk in chunks:
             recognizer.feed(chunk)
 
@@ -99,7 +96,8 @@ def test_recognizer(hot: Hot, chunks: list[AudioChunk]) -> None:
 
 def test_engine(hot: Hot, chunks: list[AudioChunk]) -> None:
     def run() -> int:
-        return len(list(make_engine(FreeClassifier(), vad=False, gate_threshold=0.0).run(chunks)))
+        settings = StreamSettings(vad=False, gate_threshold=0.0)
+        return len(list(make_engine(FakeClassifier(), settings).run(chunks)))
 
     assert run() > 50
     hot(run, "interpret")
@@ -111,7 +109,7 @@ def test_feature_windows(hot: Hot, sample: FloatArray) -> None:
     windows = list(windower.feed(sample, 0))
 
     def cut() -> None:
-        ring = FeatureCache(FreeClassifier(), reuse)
+        ring = FeatureCache(FakeFeatures(), reuse)
         for window in windows:
             ring(window)
 
@@ -132,26 +130,26 @@ def test_resampler(hot: Hot, sample: FloatArray) -> None:
 def test_speech_gate(hot: Hot, sample: FloatArray) -> None:
     speech = sample[:WINDOW]
 
-    def hear() -> float:
-        gate = SileroVad()
-        gate.feed(speech, 0)
-        return gate.heard(0, len(speech)).probability
+    def detect() -> float:
+        vad = FrameVad(SileroDetector())
+        vad.feed(speech, 0)
+        return vad.speech(0, len(speech)).probability
 
-    assert hear() > 0
-    hot(hear, "compute")
+    assert detect() > 0
+    hot(detect, "compute")
 
 
 def test_batcher(hot: Hot, sample: FloatArray) -> None:
     window = sample[:HOP]
-    with Batcher(FreeClassifier(), max_batch=8) as batcher:
+    with Batcher(FakeClassifier(), max_batch=8) as batcher:
         turns = [batcher.open() for _ in range(64)]
 
-        def ask_all() -> None:
-            answers = [turn.offer(window, is_final=True) for turn in turns]
-            for answer in answers:
-                answer.result()
+        def classify_all() -> None:
+            results = [turn.offer(window, is_final=True) for turn in turns]
+            for result in results:
+                result.result()
 
-        hot(ask_all, "interpret")
+        hot(classify_all, "interpret")
 
 
 def test_event_as_json(hot: Hot) -> None:

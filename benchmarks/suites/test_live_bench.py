@@ -1,4 +1,4 @@
-"""What a person at a microphone waits for, and what listening costs: on a virtual microphone.
+"""Latency and load of a stream from a microphone: a virtual one.
 
 pytest benchmarks/test_live_bench.py --benchmark-only --benchmark-enable    # three minutes
 """
@@ -24,7 +24,7 @@ import ser_rt
 from ser_rt.benchmarks.report.targets import Figure, note
 from tests.support.pulse_server import Pulse, why_not
 
-LISTEN_S = 40.0
+STREAM_S = 40.0
 pytestmark = [
     pytest.mark.skipif(why_not() is not None, reason=f"no virtual microphone: {why_not()}"),
     pytest.mark.timeout(300),
@@ -37,8 +37,8 @@ def pulse(tmp_path: Path) -> Iterator[Pulse]:
         yield daemon
 
 
-def listen(pulse: Pulse, speech: Path | None, *flags: str) -> tuple[dict[str, Any], float]:
-    """Listen for a while; return the summary, and the share of one core that it took."""
+def stream(pulse: Pulse, speech: Path | None, *flags: str) -> tuple[dict[str, Any], float]:
+    """Stream for a while; return the summary and the share of one core."""
     command = [sys.executable, "-m", "ser_rt.commands.stream", "--mic", "--device", "pulse", "-q"]
     process = subprocess.Popen(
         [*command, "--format", "jsonl", *flags],
@@ -48,11 +48,11 @@ def listen(pulse: Pulse, speech: Path | None, *flags: str) -> tuple[dict[str, An
         text=True,
     )
     assert process.stdout
-    process.stdout.readline()  # it listens
+    process.stdout.readline()  # it has started
     watched = psutil.Process(process.pid)
     before, started = sum(watched.cpu_times()[:2]), time.monotonic()
     if speech is None:
-        time.sleep(LISTEN_S)
+        time.sleep(STREAM_S)
     else:
         pulse.play(speech)
     share = (sum(watched.cpu_times()[:2]) - before) / (time.monotonic() - started)
@@ -74,7 +74,7 @@ def speech(tmp_path: Path) -> Path:
 def test_latency(benchmark: BenchmarkFixture, pulse: Pulse, speech: Path, rate: int) -> None:
     found: list[dict[str, Any]] = []
     flag = f"--rate={rate}"
-    benchmark.pedantic(lambda: found.append(listen(pulse, speech, flag)[0]), rounds=1)
+    benchmark.pedantic(lambda: found.append(stream(pulse, speech, flag)[0]), rounds=1)
     assert found[0]["dropped_samples"] == found[0]["skipped_windows"] == 0
     what = f"microphone at {rate // 1000} kHz, last sample to event, 95th percentile"
     note(benchmark, Figure(what, "ms", 60, value=found[0]["latency_ms"]["total"]["p95"]))
@@ -86,6 +86,6 @@ def test_load(
 ) -> None:
     shares: list[float] = []
     played = speech if what == "speech" else None
-    benchmark.pedantic(lambda: shares.append(listen(pulse, played)[1]), rounds=1)
-    figure = Figure(f"microphone, listening to {what}", "% of a core", target)
+    benchmark.pedantic(lambda: shares.append(stream(pulse, played)[1]), rounds=1)
+    figure = Figure(f"microphone, streaming {what}", "% of a core", target)
     note(benchmark, replace(figure, value=100 * shares[0]))

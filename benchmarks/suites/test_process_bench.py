@@ -1,4 +1,4 @@
-"""What a person waits for, and what the process takes: measured from outside."""
+"""Start-up time and memory of the process, measured from outside."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def test_help(benchmark: BenchmarkFixture) -> None:
     commands = [entry.name for entry in distribution("ser-rt").entry_points]
     took_s: dict[str, list[float]] = {name: [] for name in commands}
 
-    def ask_all() -> None:
+    def request_all() -> None:
         for name in commands:
             began = time.perf_counter()
             subprocess.run([folder / name, "--help"], check=True, stdout=subprocess.DEVNULL)
             took_s[name].append(time.perf_counter() - began)
 
-    benchmark.pedantic(ask_all, rounds=7, warmup_rounds=1)
+    benchmark.pedantic(request_all, rounds=7, warmup_rounds=1)
     slowest_ms, name = max((1e3 * statistics.median(times), name) for name, times in took_s.items())
     note(benchmark, Figure(f"the slowest `--help`, `{name}`", "ms", 300, value=slowest_ms))
 

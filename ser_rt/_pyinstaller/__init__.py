@@ -1,7 +1,7 @@
-"""What PyInstaller must be told: files that are no modules, and modules that are loaded by name.
+"""Hooks of PyInstaller: files that are no modules, and modules that are loaded by name.
 
 It finds this folder by the entry point `pyinstaller40`. A hook is run where an application uses the
-module that it is named after, so that one which only listens takes neither Ray nor a server along.
+module that it is named after, so that one which only streams bundles neither Ray nor a server.
 """
 
 from __future__ import annotations

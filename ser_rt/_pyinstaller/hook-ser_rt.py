@@ -1,4 +1,4 @@
-"""The bundled models, samples, schemas and pages, and what `ser_rt` loads when it is asked for."""
+"""The bundled models, samples, schemas and pages, and the names that `ser_rt` loads lazily."""
 
 from PyInstaller.utils.hooks import collect_data_files
 

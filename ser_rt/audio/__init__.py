@@ -1,1 +1,1 @@
-"""Decoding: bytes and a hint in, samples at their true times out, and what was missing in words."""
+"""Audio: sources and decoders that turn any input into `AudioChunk`s at the model's rate."""

@@ -1,4 +1,4 @@
-"""What every decoder gives: blocks of samples, each with its rate and its place in time."""
+"""`Block`, the output of every decoder: samples with their rate and place in time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Samples = npt.NDArray[Any]
 
 
 class SourceWarning(NamedTuple):
-    """Something a user should know about the audio: ``overflow``, ``damaged``, ``gap``, ..."""
+    """A fault of the audio that a user should know of: ``overflow``, ``damaged``, ``gap``, ..."""
 
     code: str
     message: str
@@ -25,9 +25,9 @@ class Block(NamedTuple):
     Attributes:
         samples: ``[frames, channels]``, float32 in [-1, 1] (raw PCM also int16); may be empty.
         sample_rate: In Hz; it may change from one block to the next, and so may the channels.
-        start_s: Time of the first frame, by the container's time stamps where it has any. What
-            follows later than the block before it has ended, follows a gap.
-        warnings: What is wrong before or in this block.
+        start_s: Time of the first frame, by the container's time stamps where it has any. If it is
+            later than the end of the block before, there is a gap between them.
+        warnings: Faults before or in this block.
     """
 
     samples: Samples
@@ -54,7 +54,7 @@ class Decoder(Protocol):
         """Yield blocks of at most ``block_s`` seconds to the end.
 
         Raises:
-            AudioDecodeError: After the last block, if something is missing; the message says what.
+            AudioDecodeError: After the last block, if something is missing; the message names it.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""From a decoder's blocks, whose rate, channels and times may change, to chunks for the engine."""
+"""`BlockConverter`: decoded blocks, whose rate and channels may change, to `AudioChunk`s."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Literal
 import numpy as np
 
 from ser_rt.audio.block import Block, Samples
-from ser_rt.audio.chunk import MAX_PEAK, AudioChunk, ChunkMaker
+from ser_rt.audio.chunk import AudioChunk, ChunkMaker
+from ser_rt.audio.samples import MAX_PEAK
 from ser_rt.errors import AudioInputError
 
 ALL_CHANNELS: Literal["all"] = "all"
 Channel = int | Literal["all"] | None
-"""Which channel to hear: a number from 1, ``"all"`` for each by itself, None for their mean."""
+"""Which channel to use: a number from 1, ``"all"`` for each by itself, None for their mean."""
 
 _CONTIGUOUS_S = 0.01
 _MOST_BAD = 0.1
@@ -36,8 +37,8 @@ class BlockConverter:
     ) -> None:
         """Convert to a rate in Hz; sample ``start`` is where the blocks' time is 0.
 
-        With ``repairs``, as for what a decoder was misled to by damage, a few samples that are no
-        audio become silence, and a warning says so.
+        With ``repairs``, a few samples that are out of range, as decoders give of damaged
+        recordings, become silence with a warning.
 
         Raises:
             AudioInputError: The channel is no number from 1, and not ``"all"``.
@@ -85,7 +86,7 @@ class BlockConverter:
         self._next_s = block.start_s + len(block.samples) / block.sample_rate
 
     def _repaired(self, block: Block) -> tuple[Samples, str] | None:
-        """Return samples without what is no audio, and what was wrong; None if all of it is."""
+        """Return samples with bad ones silenced, and the fault; None if it cannot be repaired."""
         bad = ~(np.abs(block.samples) <= MAX_PEAK)  # NaN is not less than anything
         was_never_scaled = bad.mean() > _MOST_BAD and np.isfinite(block.samples).all()
         if not self._repairs or not bad.any() or was_never_scaled:
@@ -96,7 +97,7 @@ class BlockConverter:
         return np.where(bad, np.float32(0), block.samples), message
 
     def flush(self, captured_at: float | None = None) -> Iterator[AudioChunk]:
-        """Yield what resamplers still hold."""
+        """Yield the samples that resamplers still hold."""
         for maker in self._makers:
             yield self._noted(maker.flush(captured_at))
         self._makers = []

@@ -1,4 +1,4 @@
-"""Finds the recordings in a folder, and says what else is there."""
+"""Recordings in a folder, and a report of the other files in it."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _COMPANIONS = frozenset(
         *(".png", ".jpg", ".jpeg", ".svg"),
     }
 )
-"""What lies beside recordings and surely is none; other kinds are told."""
+"""Files that lie beside recordings and surely are none; other kinds are reported."""
 
 HIDDEN, SYSTEM, NO_FILE = "hidden", "of a system", "neither file nor folder"
 OTHER = "of other kinds"
 
 
 def kind_of_clutter(name: str) -> str | None:
-    """Return what kind of thing a name in a folder is that nobody put there; None for others.
+    """Return the kind of a name that systems leave in folders; None for others.
 
     >>> kind_of_clutter("._1.wav"), kind_of_clutter("Thumbs.db"), kind_of_clutter("1.wav")
     ('hidden', 'of a system', None)
@@ -55,7 +55,7 @@ def kind_of_clutter(name: str) -> str | None:
 
 @dataclass
 class FoundFiles:
-    """What a folder holds, in the order of the paths.
+    """Contents of a folder, in the order of the paths.
 
     Attributes:
         folder: Which.
@@ -79,8 +79,8 @@ class FoundFiles:
         return self.passed_over + Counter({OTHER: len(self.others)})
 
     def remarks(self) -> list[str]:
-        """Say what may have been meant as audio and was not taken, and what cannot be read."""
-        said = [
+        """Report files that may have been meant as audio but were left out, or cannot be read."""
+        kinds_left_out = [
             f"{count} {kind} (such as {printable(self._examples[kind])})"
             for kind, count in self.passed_over.items()
         ]
@@ -91,9 +91,9 @@ class FoundFiles:
         if kinds:
             shown = ", ".join(f"{count} {printable(kind)}" for kind, count in kinds.most_common(5))
             shown += ", ..." if len(kinds) > 5 else ""
-            said.append(f"{kinds.total()} {OTHER} ({shown})")
+            kinds_left_out.append(f"{kinds.total()} {OTHER} ({shown})")
         where = printable(self.folder)
-        remarks = [f"{where}: passed over {', '.join(said)}"] if said else []
+        remarks = [f"{where}: passed over {', '.join(kinds_left_out)}"] if kinds_left_out else []
         remarks += [
             f"{where}: the folder {printable(path)} cannot be read: {why}"
             for path, why in self.unreadable.items()
@@ -101,7 +101,7 @@ class FoundFiles:
         return remarks
 
     def take(self, entry: os.DirEntry[str]) -> None:
-        """Sort a file in, or pass over what is no data."""
+        """Sort a file in, or pass over it if it is no data."""
         if kind := kind_of_clutter(entry.name) or (None if _may_be_read(entry) else NO_FILE):
             self.passed_over[kind] += 1
             self._examples.setdefault(kind, entry.name)
@@ -165,7 +165,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _may_be_read(entry: os.DirEntry[str]) -> bool:
-    """Return whether it is a file, or a link to none, which shall be told; a pipe would wait."""
+    """Return whether it is a file, or a broken link, which is reported; a pipe would wait."""
     try:
         return entry.is_file() or not os.path.exists(entry.path)  # noqa: PTH110 (as above)
     except OSError:

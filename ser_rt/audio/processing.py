@@ -15,7 +15,7 @@ import numpy as np
 from ser_rt.audio.chunk import SILENCE
 from ser_rt.audio.sources.file import FileSource
 from ser_rt.constants import SAMPLE_RATE
-from ser_rt.errors import AudioDecodeError, MissingDependencyError
+from ser_rt.errors import AudioDecodeError, requires
 from ser_rt.files.names import printable
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 SHORTEST_S = 0.1
-"""Seconds of audio below which nothing is worth hearing."""
+"""Shortest audio in seconds that is worth classifying."""
 
 
 _SILENCE_PEAK = 1e-4
@@ -55,26 +55,26 @@ def read_so_far(
 ) -> tuple[FloatArray, AudioDecodeError | None]:
     """Decode as much of a file as there is: its samples, and why they are not all, if so.
 
-    What is damaged in between is silence, and logged.
+    Damaged stretches are silence, and logged.
 
     Raises:
         AudioNotFoundError: there is no such file.
         AudioDecodeError: it is not audio at all.
     """
-    heard, problem = [SILENCE], None
+    decoded, problem = [SILENCE], None
     with FileSource(path, sample_rate) as source:
         try:
             for chunk in source:
-                heard.append(chunk.samples)
+                decoded.append(chunk.samples)
                 for warning in chunk.warnings:
                     logger.warning("%s: %s", printable(path), warning.message)
         except AudioDecodeError as error:
             problem = error
-    return np.concatenate(heard), problem
+    return np.concatenate(decoded), problem
 
 
 def read_speech(path: str | Path, sample_rate: int = SAMPLE_RATE) -> FloatArray:
-    """Do the same as `read_audio`, and refuse what is too short or too quiet to hold speech.
+    """Return the samples of `read_audio`; refuse those too short or quiet to hold speech.
 
     Raises:
         AudioNotFoundError: there is no such file.
@@ -86,39 +86,33 @@ def read_speech(path: str | Path, sample_rate: int = SAMPLE_RATE) -> FloatArray:
 
 
 def check_speech(samples: FloatArray, path: str | Path, sample_rate: int = SAMPLE_RATE) -> None:
-    """Raise `AudioDecodeError` for what is too short or too quiet to hold speech."""
+    """Raise `AudioDecodeError` for samples too short or too quiet to hold speech."""
     if len(samples) < SHORTEST_S * sample_rate:
         seconds = len(samples) / sample_rate
         msg = f"{printable(path)} lasts {seconds:.3f} s: give {SHORTEST_S} s or more"
         raise AudioDecodeError(msg)
     if np.abs(samples).max() < _SILENCE_PEAK:
-        msg = f"{printable(path)} is silent: nobody speaks in it"
+        msg = f"{printable(path)} is silent: there is no speech in it"
         raise AudioDecodeError(msg)
 
 
 def trim_silence(samples: FloatArray, sample_rate: int, depth_db: float = 40.0) -> FloatArray:
-    """Cut from both ends what is `depth_db` below the loudest 20 ms; silence comes back whole."""
-    try:
+    """Cut ends that are `depth_db` below the loudest 20 ms; return pure silence as it is."""
+    with requires("librosa", "train"):
         from librosa.effects import trim
-    except ImportError as error:
-        msg = "trimming silence needs librosa: pip install 'ser-rt[train]', or trim=False"
-        raise MissingDependencyError(msg) from error
     width = max(1, round(_TRIM_WINDOW_S * sample_rate))
     trimmed, _ = trim(samples, top_db=depth_db, frame_length=width, hop_length=width)
     return np.asarray(trimmed, np.float32)
 
 
 def reduce_noise(samples: FloatArray, strength: float = 1.5, floor: float = 0.1) -> FloatArray:
-    """Subtract steady noise: in every band, what is there in the quietest tenth of the frames.
+    """Subtract steady noise: in every band, the level of the quietest tenth of the frames.
 
     Boll: Suppression of acoustic noise in speech using spectral subtraction, IEEE Trans. ASSP
     27(2), 1979. A band is never turned down below `floor`, which keeps musical noise away.
     """
-    try:
+    with requires("scipy", "train"):
         from scipy.signal import istft, stft
-    except ImportError as error:
-        msg = "noise reduction needs scipy: pip install 'ser-rt[train]'"
-        raise MissingDependencyError(msg) from error
     if len(samples) < _GATE_WINDOW:
         return samples
     _, _, spectrum = stft(samples, nperseg=_GATE_WINDOW)

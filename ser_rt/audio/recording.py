@@ -50,7 +50,7 @@ class Tee(AudioSource):
 
 
 class Recorder:
-    """Writes what the engine hears to a FLAC file, gaps as silence, so that times agree."""
+    """Writes the engine's input to a FLAC file, gaps as silence, so that times agree."""
 
     def __init__(self, path: Path, sample_rate: int) -> None:
         """Open the file for writing.
@@ -61,7 +61,7 @@ class Recorder:
         self._path, self._sample_rate = path, sample_rate
         self._next_sample: int | None = None
         try:
-            path.open("wb").close()  # says why it cannot, which libsndfile does not
+            path.open("wb").close()  # its error has a reason, which libsndfile's has not
             self._file = soundfile.SoundFile(
                 encodable(path), "w", sample_rate, channels=1, format="FLAC", subtype="PCM_16"
             )

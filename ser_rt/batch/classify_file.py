@@ -1,8 +1,7 @@
-"""Hears one file: what every engine does, in whatever process."""
+"""`FileClassifier`: classifies one file, in the worker processes of every engine."""
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,8 +11,6 @@ from ser_rt.audio.chunk import AudioChunk
 from ser_rt.audio.sources import make_source
 from ser_rt.batch.remote import FetchError, fetched
 from ser_rt.batch.tables import WindowRows
-from ser_rt.bundle import Bundle
-from ser_rt.commands.build import engine_of
 from ser_rt.errors import (
     AudioDecodeError,
     AudioError,
@@ -26,7 +23,8 @@ from ser_rt.errors import (
     ProviderError,
 )
 from ser_rt.files.names import printable
-from ser_rt.manifest import MANIFEST_FILE, sha256_of
+from ser_rt.runtime.channels import ChunkEngine, make_engines
+from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.stream import load
 
 ERROR_CODES = {
@@ -36,42 +34,44 @@ ERROR_CODES = {
     "damaged": "broken after its beginning; the windows before that are there",
     "too_long": "longer than --max-duration; the windows before that are there",
     "bad_samples": "samples that no model has an answer for, such as not scaled to [-1, 1]",
-    "not_fetched": "a URL that did not come",
-    "worker_died": "the process that heard it died or stood still, twice",
-    "failed": "anything else; the message says what",
+    "not_fetched": "a URL that could not be fetched",
+    "worker_died": "the process that decoded it died or hung, twice",
+    "failed": "anything else; see the message",
 }
-"""What can be wrong with a file."""
+"""Error codes of files."""
 
 
 @dataclass(frozen=True)
 class BatchConfig:
-    """How to hear, the same for every file and in every process.
+    """Model and settings of a run, the same for every file and in every process.
 
     Attributes:
         model: Folder of the bundle.
-        model_sha256: Of the bundle, as `model_hash` gives it.
+        model_sha256: Of the bundle.
         provider: Where the model runs.
         threads: Threads of one call.
-        flags: The flags of ``ser-stream`` that say how to hear, and their values.
-        max_duration_s: Where a file is broken off; None for never.
-        stall_s: Seconds after which a process that comes no further is ended.
+        settings: Of the stream of each file.
+        track: Audio track of files that have several; None for the first.
+        max_duration_s: Length at which a file is broken off; None for never.
+        stall_s: Seconds without progress after which a process is ended.
     """
 
     model: str
     model_sha256: str
     provider: str
     threads: int
-    flags: tuple[tuple[str, Any], ...]
+    settings: StreamSettings
+    track: int | None = None
     max_duration_s: float | None = None
     stall_s: float = 300.0
 
 
 class FileResult(NamedTuple):
-    """What was heard in a file.
+    """The result of a file.
 
     Attributes:
-        path: As it was asked for.
-        file: A row of ``files/``, without what a table of files said about it.
+        path: As the input named it.
+        file: A row of ``files/``, without the columns of a table of files.
         windows: Rows of ``windows/`` as an Arrow IPC stream.
     """
 
@@ -85,7 +85,7 @@ class _TooLongError(AudioError):
 
 
 class FileClassifier:
-    """A model and how to hear with it."""
+    """A model, and the settings of its streams."""
 
     def __init__(self, job: BatchConfig, on_progress: Callable[[], None] = lambda: None) -> None:
         """Load the model; ``on_progress`` is called as decoding begins and as it goes on.
@@ -96,28 +96,27 @@ class FileClassifier:
             ConfigError: A setting is out of range.
         """
         self._job, self._on_progress = job, on_progress
-        self._flags = argparse.Namespace(**dict(job.flags))
         self._classifier = load(job.model, job.provider, job.threads)
-        if model_hash(self._classifier.bundle) != job.model_sha256:
+        if self._classifier.bundle.sha256 != job.model_sha256:
             msg = f"the bundle {job.model} here is another than where the run was started; copy it"
             raise BundleInvalidError(msg)
-        engine_of(self._flags, self._classifier, None)  # refuses settings before any file is heard
+        self._engine()  # refuses settings before any file is decoded
 
     @property
     def provider(self) -> str:
         """Where the model runs."""
         return self._classifier.provider
 
-    def hear(self, path: str) -> FileResult:
-        """Hear a file; what is wrong with it is in the row.
+    def classify(self, path: str) -> FileResult:
+        """Return the result of a file; a fault of the file is an error in its row.
 
         Raises:
-            SerError: What is wrong has nothing to do with the file.
+            SerError: The fault is not the file's.
         """
         started, name = time.perf_counter(), printable(path)
         labels = self._classifier.labels
         windows = WindowRows(name, labels)
-        engine = engine_of(self._flags, self._classifier, None)
+        engine = self._engine()
         code = message = local = None
         try:
             with fetched(path) as local:
@@ -126,14 +125,14 @@ class FileClassifier:
                     "file",
                     local,
                     self._classifier.sample_rate,
-                    track=self._flags.track,
-                    channel=self._flags.channel,
+                    track=self._job.track,
+                    channel=self._job.settings.channel,
                 )
                 with source:
                     for event in engine.run(self._limited(source)):
                         windows.add(event)
         except AudioError as error:
-            code, message = _code(error, engine.heard_s), str(error)
+            code, message = _code(error, engine.processed_s), str(error)
         except (BundleError, ConfigError, MissingDependencyError, ProviderError):
             raise
         except Exception as error:  # noqa: BLE001 (a bad file is a row, not an end)
@@ -141,7 +140,7 @@ class FileClassifier:
         if message is not None and local is not None:
             message = printable(" ".join(message.replace(local, name).split()))
         elapsed_s = time.perf_counter() - started
-        file = error_row(name, code, message, engine.heard_s, elapsed_s)
+        file = error_row(name, code, message, engine.processed_s, elapsed_s)
         file |= {"windows": windows.count, "speech_windows": windows.speech_count}
         if windows.count:
             file["speech_share"] = windows.speech_count / windows.count
@@ -151,6 +150,9 @@ class FileClassifier:
             file |= {"emotion": likeliest, "confidence": means[likeliest]}
             file |= {f"p_{label}": mean for label, mean in means.items()}
         return FileResult(path, file, windows.packed())
+
+    def _engine(self) -> ChunkEngine:
+        return make_engines(self._classifier, self._job.settings)
 
     def _limited(self, source: Iterable[AudioChunk]) -> Iterator[AudioChunk]:
         limit_s = self._job.max_duration_s
@@ -163,8 +165,8 @@ class FileClassifier:
             yield chunk
 
 
-def unheard(path: str, labels: Iterable[str], code: str, message: str) -> FileResult:
-    """Return what there is of a file of which nothing was heard."""
+def failed_result(path: str, labels: Iterable[str], code: str, message: str) -> FileResult:
+    """Return the result of a file that could not be decoded: one error row, no windows."""
     name = printable(path)
     return FileResult(
         path, error_row(name, code, message), WindowRows(name, tuple(labels)).packed()
@@ -190,12 +192,7 @@ def error_row(
     }
 
 
-def model_hash(bundle: Bundle) -> str:
-    """Return the sha256 of a bundle's manifest, which holds that of every other file."""
-    return sha256_of(bundle.folder / MANIFEST_FILE)
-
-
-def _code(error: AudioError, heard_s: float) -> str:
+def _code(error: AudioError, processed_s: float) -> str:
     if isinstance(error, AudioNotFoundError):
         return "missing"
     if isinstance(error, FetchError):
@@ -206,4 +203,4 @@ def _code(error: AudioError, heard_s: float) -> str:
         return "empty"
     if not isinstance(error, AudioDecodeError):
         return "bad_samples"
-    return "damaged" if heard_s > 0 else "unreadable"
+    return "damaged" if processed_s > 0 else "unreadable"

@@ -1,4 +1,4 @@
-"""``ser-batch``: hear a corpus of recordings into Parquet."""
+"""``ser-batch``: classifies a corpus of recordings into Parquet."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from argparse import ArgumentTypeError
 from collections.abc import Sequence
 
 from ser_rt.batch.flags import make_parser
+from ser_rt.checks import above, at_least, require
 from ser_rt.cli.arguments import new_folder
 from ser_rt.cli.process import run_command
-from ser_rt.errors import ConfigError, MissingDependencyError
+from ser_rt.errors import ConfigError, requires
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,18 +32,10 @@ def _work(argv: Sequence[str] | None) -> int:
         msg = "--address needs --engine ray"
         raise ConfigError(msg)
     for name in ("workers", "threads", "max_duration", "stall_timeout"):
-        value = getattr(flags, name)
-        if value is not None and not value > 0:
-            msg = f"--{name.replace('_', '-')} must be above 0, not {value:g}"
-            raise ConfigError(msg)
-    if not flags.commit_every >= 0:
-        msg = f"--commit-every must be 0 s or more, not {flags.commit_every:g}"
-        raise ConfigError(msg)
-    try:
+        require(f"--{name.replace('_', '-')}", getattr(flags, name), above(0))
+    require("--commit-every", flags.commit_every, at_least(0))
+    with requires("ser-batch", "batch"):
         from ser_rt.batch.run import run_batch
-    except ModuleNotFoundError as error:
-        msg = f"ser-batch needs {error.name}: pip install 'ser-rt[batch]'"
-        raise MissingDependencyError(msg) from error
     return run_batch(flags)
 
 

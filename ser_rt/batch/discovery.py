@@ -1,4 +1,4 @@
-"""What there is to hear: files, folders, globs, tables of files, and the same by URL."""
+"""Discovery of inputs: files, folders, globs, tables of files, and the same by URL."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ser_rt.files.names import NameFinder, printable
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One recording to hear.
+    """One recording to classify.
 
     Attributes:
         path: Absolute path, or URL.
         size: Bytes; None where it is not known.
-        extra: What a table of files says about it beside its path, one value a column.
+        extra: Its other values in a table of files, one for each column.
     """
 
     path: str
@@ -33,10 +33,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Everything to hear, each file once, the longest first as far as sizes are known.
+    """All recordings to classify, each once, the largest first as far as sizes are known.
 
     Attributes:
-        items: What to hear.
+        items: The recordings.
         columns: Names of the values in each item's ``extra``.
         duplicates: How many more times files were named.
         passed_over: How much in folders and globs is no audio, by kind.
@@ -61,8 +61,8 @@ def find_inputs(inputs: Sequence[str]) -> Corpus:
         DataError: An input does not exist, holds no audio, or is no table of files.
         MissingDependencyError: A URL's protocol needs a package.
     """
-    looked = _Looked()
-    groups = [group for name in inputs for group in _expand(local_path(name), looked)]
+    skipped = _Skipped()
+    groups = [group for name in inputs for group in _expand(local_path(name), skipped)]
     columns = tuple(dict.fromkeys(column for names, _ in groups for column in names))
     found: dict[str, Item] = {}
     named = 0
@@ -72,39 +72,39 @@ def find_inputs(inputs: Sequence[str]) -> Corpus:
             named += 1
             extra = tuple(None if at is None else item.extra[at] for at in places)
             found.setdefault(item.path, replace(item, extra=extra))
-    # The last file to be heard should be a short one: nothing else runs beside it.
+    # The last file should be a short one: nothing else runs beside it.
     longest_first = sorted(found.values(), key=lambda item: -(item.size or 0))
     return Corpus(
         tuple(longest_first),
         columns,
         named - len(found),
-        dict(looked.passed_over),
-        tuple(looked.remarks),
+        dict(skipped.passed_over),
+        tuple(skipped.remarks),
     )
 
 
 @dataclass
-class _Looked:
-    """What was seen beside audio."""
+class _Skipped:
+    """Files that are not audio, and remarks on them."""
 
     passed_over: Counter[str] = field(default_factory=Counter)
     remarks: list[str] = field(default_factory=list)
 
 
-def _expand(name: str, looked: _Looked) -> Iterator[tuple[tuple[str, ...], list[Item]]]:
+def _expand(name: str, skipped: _Skipped) -> Iterator[tuple[tuple[str, ...], list[Item]]]:
     """Yield groups of items with the columns that they share."""
     if is_remote(name):
         if suffix_of(name) in LISTINGS and not glob.has_magic(name):
             yield _listed(name)
         else:
-            yield (), [Item(url, size) for url, size in _found_at(name, looked)]
+            yield (), [Item(url, size) for url, size in _found_at(name, skipped)]
         return
     if not os.path.exists(name) and not glob.has_magic(name):  # noqa: PTH110 (a name may be too long)
         name = NameFinder().find(name)
     if os.path.isdir(name or os.curdir):  # noqa: PTH112 (as above)
         found = find_audio(name or os.curdir)
-        looked.passed_over.update(found.counts())
-        looked.remarks += found.remarks()
+        skipped.passed_over.update(found.counts())
+        skipped.remarks += found.remarks()
         if not found.audio:
             msg = f"folder {printable(name)} holds no audio ({', '.join(AUDIO_SUFFIXES)})"
             raise DataError("; ".join([msg, *found.remarks()]))
@@ -112,7 +112,7 @@ def _expand(name: str, looked: _Looked) -> Iterator[tuple[tuple[str, ...], list[
     elif os.path.exists(name):  # noqa: PTH110 (as above)
         yield from [_listed(name)] if suffix_of(name) in LISTINGS else [((), [_local(name)])]
     elif glob.has_magic(name):
-        files = _matches(name, looked)
+        files = _matches(name, skipped)
         if not files:
             msg = f"no file matches {printable(name)}"
             raise DataError(msg)
@@ -123,7 +123,7 @@ def _expand(name: str, looked: _Looked) -> Iterator[tuple[tuple[str, ...], list[
         raise DataError(msg)
 
 
-def _matches(pattern: str, looked: _Looked) -> list[str]:
+def _matches(pattern: str, skipped: _Skipped) -> list[str]:
     """Return the files that a glob matches; what systems left counts if the pattern names it."""
     named = set(Path(pattern).parts)
     files = []
@@ -132,19 +132,19 @@ def _matches(pattern: str, looked: _Looked) -> list[str]:
             continue
         strange = [part for part in Path(match).parts if part not in named]
         if kind := next(filter(None, map(kind_of_clutter, strange)), None):
-            looked.passed_over[kind] += 1
+            skipped.passed_over[kind] += 1
         else:
             files.append(match)
     return files
 
 
-def _found_at(url: str, looked: _Looked) -> list[tuple[str, int | None]]:
+def _found_at(url: str, skipped: _Skipped) -> list[tuple[str, int | None]]:
     passed_over: Counter[str] = Counter()
     found = list(find_remote(url, passed_over))
-    looked.passed_over.update(passed_over)
+    skipped.passed_over.update(passed_over)
     if passed_over:
-        said = ", ".join(f"{count} {kind}" for kind, count in passed_over.items())
-        looked.remarks.append(f"{url}: passed over {said}")
+        counts = ", ".join(f"{count} {kind}" for kind, count in passed_over.items())
+        skipped.remarks.append(f"{url}: passed over {counts}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Where a batch runs: one module an engine, one entry each in `ENGINES`."""
+"""Engines of a batch: one module each, one entry each in `ENGINES`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ if TYPE_CHECKING:
     from ser_rt.batch.classify_file import BatchConfig, FileResult
     from ser_rt.batch.discovery import Item
 
-ENGINES = {"local": "ser_rt.batch.local:hear_all", "ray": "ser_rt.batch.on_ray:hear_all"}
-"""A generator of what is heard, in any order; loaded when it is used."""
-
-GPU_PROVIDERS = frozenset({"cuda", "tensorrt"})
-"""Where one worker has a device to itself; elsewhere it has a core."""
+ENGINES = {"local": "ser_rt.batch.local:classify_all", "ray": "ser_rt.batch.on_ray:classify_all"}
+"""Generator functions of results, in any order; imported when used."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What to run on.
+    """The resources of a run.
 
     Attributes:
         workers: How many processes or actors; None for what there is.

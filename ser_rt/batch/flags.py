@@ -1,17 +1,13 @@
-"""The flags of ``ser-batch``; how to hear has those of ``ser-stream``."""
+"""Flags of ``ser-batch``; those of a stream are shared with ``ser-stream``."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 import ser_rt
 from ser_rt.batch.engines import ENGINES
-from ser_rt.commands.stream_flags import make_parser as make_stream_parser
-
-_OF_STREAMS = {"episodes", "server", "token_file"}
-_NOT_HEARD = {"model", "provider", "threads"}
-_HEARING = ("how to hear", "how to be steady", "how steady to be, and the delay that it adds")
+from ser_rt.cli.arguments import Parser
+from ser_rt.runtime.flags import add_model_flags, add_stream_flags
 
 _EPILOG = """\
 examples:
@@ -21,22 +17,22 @@ examples:
 
 OUT gets windows/ and files/, both Parquet, and summary.json; docs/batch.md has the columns. A run
 that was stopped or killed goes on where it was when it is started again. A file that cannot be
-heard is a row with an error. The exit code is 0; 1 if the run failed, or no file at all could be
-heard; 2 if the command makes no sense; 130 after Ctrl-C, 143 after SIGTERM,
+decoded is a row with an error. The exit code is 0; 1 if the run failed, or no file at all could be
+decoded; 2 for a wrong command line; 130 after Ctrl-C, 143 after SIGTERM,
 129 after SIGHUP.
 """
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of ``ser-batch``."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="ser-batch",
-        description="Hear emotion in a corpus of recordings, into Parquet.",
+        description="Classify emotion in a corpus of recordings, into Parquet.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    add = parser.add_argument_group("what to hear, and where to write").add_argument
+    add = parser.add_argument_group("inputs and output").add_argument
     add(
         "inputs",
         nargs="+",
@@ -51,14 +47,14 @@ def make_parser() -> argparse.ArgumentParser:
         help="folder to write, or to go on with",
     )
     add("--overwrite", action="store_true", help="discard what --out holds and begin again")
-    add("--retry-errors", action="store_true", help="hear again what had an error")
+    add("--retry-errors", action="store_true", help="classify files with errors again")
     add("--max-duration", type=float, metavar="S", help="longer files are errors from there on")
     add(
         "--stall-timeout",
         type=float,
         default=300.0,
         metavar="S",
-        help="a file that stands still for so long is given up (%(default)g)",
+        help="seconds without progress after which a file is given up (%(default)g)",
     )
     add = parser.add_argument_group("where to run").add_argument
     add("--engine", choices=tuple(ENGINES), default="local", help="(%(default)s)")
@@ -71,40 +67,9 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="S",
         help="seconds of work that a kill can lose at most (%(default)s)",
     )
-    _add_hearing(parser)
+    add_model_flags(parser.add_argument_group("model"), threads="threads of one worker (1)")
+    add_stream_flags(parser)
     add = parser.add_argument_group("other").add_argument
     add("--quiet", "-q", action="store_true", help="no progress and no summary on standard error")
     add("--version", action="version", version=f"ser-batch {ser_rt.__version__}")
     return parser
-
-
-def hearing_flags(flags: argparse.Namespace) -> dict[str, Any]:
-    """Return every flag of ``ser-stream`` with its value here, be it the default."""
-    return vars(make_stream_parser().parse_args([])) | {
-        dest: getattr(flags, dest) for dest in _hearing_actions()
-    }
-
-
-def hearing_settings(flags: argparse.Namespace) -> dict[str, Any]:
-    """Return the flags that decide what is heard, and their values."""
-    return {dest: getattr(flags, dest) for dest in _hearing_actions() if dest not in _NOT_HEARD}
-
-
-def _add_hearing(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("how to hear, as with ser-stream")
-    for dest, action in _hearing_actions().items():
-        if dest == "threads":
-            group.add_argument("--threads", type=int, metavar="N", help="of one worker (1)")
-        else:
-            group._add_action(action)  # noqa: SLF001 (what argparse does with parents)
-
-
-def _hearing_actions() -> dict[str, argparse.Action]:
-    groups = make_stream_parser()._action_groups  # noqa: SLF001 (argparse has no public list)
-    return {
-        action.dest: action
-        for group in groups
-        if group.title in _HEARING
-        for action in group._group_actions  # noqa: SLF001 (as above)
-        if action.dest not in _OF_STREAMS
-    }

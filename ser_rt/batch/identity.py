@@ -1,4 +1,4 @@
-"""What must be equal for two rows to stand in one table."""
+"""`Identity`: model and settings stamped on every Parquet file; different ones are never mixed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Identity:
         model_sha256: Of the bundle.
         precision: Of the bundle.
         labels: Its emotions.
-        settings: How it was listened; by the names of the flags, times in seconds.
-        columns: What tables of files said beside the path.
+        settings: Settings of the streams, by the names of the flags, times in seconds.
+        columns: Columns of tables of files beside the path.
         format: Version of the columns.
     """
 
@@ -36,12 +36,12 @@ class Identity:
     format: int = FORMAT
 
     def to_json(self) -> bytes:
-        """Return it as it is written."""
+        """Return the identity as JSON."""
         return json.dumps(asdict(self), ensure_ascii=False).encode("utf-8", "backslashreplace")
 
     @classmethod
     def from_json(cls, text: bytes) -> Self | None:
-        """Return what was written; None if it is of another format."""
+        """Return the identity of its JSON; None if that is of another format."""
         values = json.loads(text)
         if values.get("format") != FORMAT:
             return None
@@ -50,7 +50,7 @@ class Identity:
 
 
 def difference(found: Identity | None, wanted: Identity) -> str:
-    """Say what was found where something else was wanted, for a message."""
+    """Return how a found identity differs from the wanted one, for a message."""
     if found is None:
         return "another version of ser-rt"
     if found.model_sha256 != wanted.model_sha256:

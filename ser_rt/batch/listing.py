@@ -10,10 +10,7 @@ from typing import IO, Any
 from ser_rt.batch.remote import beside, is_remote, local_path, open_remote
 from ser_rt.errors import DataError, SerError
 from ser_rt.files.names import NameFinder, printable
-from ser_rt.files.text import decode, parse_csv, pick_column
-
-PATH_COLUMNS = ("file_path", "file")
-"""Where the path is; the first that a table has."""
+from ser_rt.files.text import PATH_COLUMNS, decode, parse_csv, pick_column
 
 Row = tuple[str, tuple[str | None, ...]]
 _Numbered = tuple[int, dict[str, Any]]

@@ -1,4 +1,4 @@
-"""The engine that needs nothing: a process for each core of this machine, or one for its GPU."""
+"""The engine for this machine: a process for each core, or one for its GPU."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from concurrent.futures import FIRST_COMPLETED, wait
 
 from ser_rt.batch.classify_file import BatchConfig, FileResult
 from ser_rt.batch.discovery import Item
-from ser_rt.batch.engines import GPU_PROVIDERS, Resources
+from ser_rt.batch.engines import Resources
 from ser_rt.batch.worker import PREFETCH, WorkerProcess
+from ser_rt.runtime.backends.providers import PROVIDERS
 
 
-def hear_all(
+def classify_all(
     items: Sequence[Item], job: BatchConfig, labels: tuple[str, ...], resources: Resources
 ) -> Generator[FileResult, None, None]:
-    """Yield what is heard in each file, as it comes; closing the generator ends the processes."""
+    """Yield the result of each file, as files are finished; closing it ends the processes."""
     waiting = deque(item.path for item in items)
     workers: list[WorkerProcess] = []
     try:
         workers.append(WorkerProcess(job, labels))
         provider = workers[0].provider() if job.provider == "auto" else job.provider
-        wanted = resources.workers or (1 if provider in GPU_PROVIDERS else cores())
+        wanted = resources.workers or (1 if PROVIDERS[provider].device == "gpu" else cores())
         workers += [WorkerProcess(job, labels) for _ in range(1, min(wanted, len(items)))]
         while True:
             for _ in range(PREFETCH):
@@ -36,9 +37,9 @@ def hear_all(
             wait([worker.next for worker in busy], return_when=FIRST_COMPLETED)
             for worker in busy:
                 if worker.next.done():
-                    heard = worker.take()
-                    if heard is not None:
-                        yield heard
+                    result = worker.take()
+                    if result is not None:
+                        yield result
     finally:
         for worker in workers:
             worker.kill()

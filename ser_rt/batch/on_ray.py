@@ -1,7 +1,7 @@
 """The engine for many machines: Ray Data with a pool of actors, one for each core or GPU.
 
-The machines need ser-rt, the bundle at the same path, and files that all of them can reach. What
-is heard comes back to the process that asked, and that alone writes.
+The machines need ser-rt, the bundle at the same path, and files that all of them can reach. Results
+return to the process that started the run, and that alone writes.
 """
 
 from __future__ import annotations
@@ -9,48 +9,38 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
-import subprocess
-import sys
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Generator, Sequence
 
 import pyarrow as pa
 
 from ser_rt import errors
 from ser_rt.batch.classify_file import BatchConfig, FileResult
 from ser_rt.batch.discovery import Item
-from ser_rt.batch.engines import GPU_PROVIDERS, Resources
+from ser_rt.batch.engines import Resources
 from ser_rt.batch.worker import PREFETCH, WorkerProcess
 from ser_rt.cli.signals import terminable
-from ser_rt.errors import ClusterError, ConfigError, MissingDependencyError, SerError
-
-OBJECT_STORE_BYTES = 200_000_000
-"""Shared memory of a Ray started here: paths go in and rows come out, never audio."""
-
-ANSWER_S = 5.0
-"""A cluster's address must take a connection within this."""
-
-STATUS_S = 30.0
-"""And say within this what it is."""
+from ser_rt.cluster.ray_session import ray_session
+from ser_rt.errors import ClusterError, SerError
+from ser_rt.runtime.backends.providers import PROVIDERS
 
 _BLOCK_BYTES, _BLOCK_FILES, _BLOCKS_PER_ACTOR = 8_000_000, 32, 4
 _UNKNOWN_BYTES = 1_000_000
 
 
-def hear_all(
+def classify_all(
     items: Sequence[Item], job: BatchConfig, labels: tuple[str, ...], resources: Resources
 ) -> Generator[FileResult, None, None]:
-    """Yield what is heard in each file, as it comes.
+    """Yield the result of each file, as files are finished.
 
     Raises:
         ClusterError: There is no Ray at the address, or the cluster has nothing to run on.
         MissingDependencyError: Ray is not installed.
     """
-    ray = _import_ray()
-    with connected(ray, resources), terminable():
-        unit = "GPU" if job.provider in GPU_PROVIDERS else "CPU"
+    with ray_session(resources.address, resources.workers) as ray, terminable():
+        import ray.data
+
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        unit = "GPU" if PROVIDERS[job.provider].device == "gpu" else "CPU"
         size = resources.workers or int(ray.cluster_resources().get(unit, 0))
         if size < 1:
             msg = f"the Ray cluster has no {unit} to run {job.provider} on"
@@ -83,7 +73,7 @@ def hear_all(
 
 
 class BatchActor:
-    """An actor: it has a process that hears, so that a file that kills one leaves the actor."""
+    """An actor with a worker process, so that a file that crashes the process leaves the actor."""
 
     def __init__(self, job: BatchConfig, labels: tuple[str, ...]) -> None:
         """Start the process."""
@@ -97,14 +87,14 @@ class BatchActor:
             while waiting and self._worker.load < PREFETCH:
                 self._worker.give(waiting.pop())
             try:
-                heard = self._worker.take()
+                result = self._worker.take()
             except SerError as error:
                 # Ray would wrap it; and it has nothing to do with the file.
                 failure = {"file": str(error), "failure": type(error).__name__}
                 return pa.Table.from_pylist([failure], _ROWS)
-            if heard is not None:
-                packed = {"path": _carried(heard.path), "file": json.dumps(heard.file)}
-                rows.append(heard._asdict() | packed)
+            if result is not None:
+                packed = {"path": _carried(result.path), "file": json.dumps(result.file)}
+                rows.append(result._asdict() | packed)
         return pa.Table.from_pylist(rows, _ROWS)
 
 
@@ -144,71 +134,3 @@ def _carried(path: str) -> str:
 
 def _uncarried(text: str) -> str:
     return os.fsdecode(bytes.fromhex(text[1:])) if text.startswith("\0") else text
-
-
-@contextmanager
-def connected(ray: Any, resources: Resources) -> Iterator[None]:
-    """Be connected to a cluster, one started here if there is no address."""
-    if ray.is_initialized():
-        yield
-        return
-    settings: dict[str, Any] = {
-        "log_to_driver": False,
-        "logging_level": logging.ERROR,
-    }
-    address = resources.address or os.environ.get("RAY_ADDRESS")
-    if address is None:
-        settings |= {
-            "address": "local",
-            "include_dashboard": False,
-            "num_cpus": resources.workers,
-            "object_store_memory": OBJECT_STORE_BYTES,
-        }
-    else:
-        _probe(address)
-        settings["address"] = address
-    try:
-        ray.init(**settings)
-    except Exception as error:  # Ray raises that too, when a machine is too busy to start it
-        ray.shutdown()
-        where = "on this machine" if address is None else f"at {address}"
-        msg = f"Ray does not come up {where}: {' '.join(str(error).split())[:300]}"
-        raise ClusterError(msg) from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _probe(address: str) -> None:
-    """Refuse an address that does not answer as Ray does: `ray.init` would wait for minutes."""
-    if address != "auto":
-        host, _, port = address.rpartition(":")
-        if not host or not port.isdecimal():
-            msg = f"--address must be HOST:PORT of the cluster's head, or auto, not {address}"
-            raise ConfigError(msg)
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), ANSWER_S).close()
-        except (OSError, OverflowError) as error:
-            msg = f"no Ray cluster answers at {address} ({error}); is it the head's address?"
-            raise ClusterError(msg) from error
-    command = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address]
-    try:
-        subprocess.run(command, check=True, capture_output=True, timeout=STATUS_S)
-    except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
-        msg = (
-            f"what answers at {address} is no Ray cluster of this version ({type(error).__name__})"
-        )
-        raise ClusterError(msg) from error
-
-
-def _import_ray() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        msg = f"--engine ray needs Ray ({error}): pip install 'ser-rt[cluster]'"
-        raise MissingDependencyError(msg) from error
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    return ray

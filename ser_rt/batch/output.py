@@ -1,15 +1,14 @@
-"""The folder that a batch writes: pairs of Parquet files, each pair whole or not there.
+"""`Output`: the folder that a batch writes, pairs of Parquet files, each pair whole or absent.
 
     OUT/windows/part-000001.parquet    one row a window
     OUT/files/part-000001.parquet      one row a file; written last, it makes the pair count
     OUT/summary.json
 
-What is done is what ``files/`` holds. There is no other record that could disagree with it.
+The files that are done are those in ``files/``; there is no other record that could disagree.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,15 +24,16 @@ from ser_rt.batch.identity import Identity, difference
 from ser_rt.batch.tables import MANIFEST_PREFIX, files_schema, unpacked, windows_schema
 from ser_rt.errors import OutputError
 from ser_rt.files.names import printable
+from ser_rt.files.writing import replacing
 
 _KEY = b"ser_rt"
 _REPLACES = b"ser_rt_replaces"
 _ROWS, _FILES = 200_000, 2_000
-"""A pair is written when it holds so many windows or files, however little time has passed."""
+"""A pair is written at the latest when it holds so many windows or files."""
 
 
 class Output:
-    """A folder that holds what was heard. One process at a time writes to it.
+    """A folder of results. One process at a time writes to it.
 
     Raises:
         OutputError: Another process writes to it, it cannot be written or read, it holds
@@ -48,7 +48,7 @@ class Output:
         commit_every_s: float = 30.0,
         overwrite: bool = False,
     ) -> None:
-        """Name the folder, and what makes its rows comparable."""
+        """Name the folder, and the identity that all its rows share."""
         self.folder, self._identity = Path(folder), identity
         self._commit_every_s, self._overwrite = commit_every_s, overwrite
         self._windows, self._files = self.folder / "windows", self.folder / "files"
@@ -64,7 +64,7 @@ class Output:
         self.done: set[str] = set()
 
     def __enter__(self) -> Self:
-        """Lock the folder, clear away what a killed run left behind, and see what is done."""
+        """Lock the folder, remove the remains of a killed run, and read which files are done."""
         try:
             self._refuse_foreign()
             self._windows.mkdir(parents=True, exist_ok=True)
@@ -84,21 +84,21 @@ class Output:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Write what was heard since the last pair, and unlock the folder."""
+        """Write the results since the last pair, and unlock the folder."""
         try:
             self.commit()
         finally:
             self._lock.release()
 
-    def add(self, heard: FileResult, extra: Sequence[str | None] = ()) -> None:
-        """Take what was heard in a file, and what its table of files says about it."""
-        row = dict(heard.file)
+    def add(self, result: FileResult, extra: Sequence[str | None] = ()) -> None:
+        """Add the result of a file, and its values in a table of files."""
+        row = dict(result.file)
         if row["path"] in self.done:
             return
         self.done.add(row["path"])
         names = (MANIFEST_PREFIX + column for column in self._identity.columns)
         row |= dict(zip(names, extra, strict=True))
-        table = unpacked(heard.windows)
+        table = unpacked(result.windows)
         self._rows.append(row)
         self._tables.append(table)
         self._count += len(table)
@@ -107,7 +107,7 @@ class Output:
             self.commit()
 
     def commit(self) -> None:
-        """Write what was heard since the last pair.
+        """Write the results since the last pair.
 
         Raises:
             OutputError: It cannot be written; then none of it counts.
@@ -126,7 +126,7 @@ class Output:
         self._committed_at = time.monotonic()
 
     def forget_errors(self) -> int:
-        """Forget the files that have an error, so that they are heard again; return their number.
+        """Remove the rows of files with an error, to classify them again; return their number.
 
         A pair that holds some is replaced by one without; killed in between, `_recover` goes on.
         """
@@ -186,9 +186,11 @@ class Output:
             raise OutputError(msg)
 
     def _refuse_foreign(self) -> None:
-        ours = {"windows", "files", "summary.json", ".lock", ".summary.json.partial"}
+        ours = {"windows", "files", "summary.json", ".lock"}
         if self.folder.is_dir():
-            foreign = sorted({path.name for path in self.folder.iterdir()} - ours)
+            # A run that was killed may have left a part of its summary.
+            names = (path.name for path in self.folder.iterdir())
+            foreign = sorted({n for n in names if not n.startswith(".summary.json.")} - ours)
             for folder in (self._windows, self._files):
                 if folder.is_dir():
                     found = (path for path in folder.iterdir() if "part-" not in path.name)
@@ -239,20 +241,5 @@ def _metadata(path: Path) -> dict[bytes, bytes]:
 
 
 def _put(table: pa.Table, path: Path) -> None:
-    """Write a file whole or not at all, even if the power fails."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            pq.write_table(table, file, compression="zstd", row_group_size=65_536)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    if hasattr(os, "O_DIRECTORY"):
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    with replacing(path) as file:
+        pq.write_table(table, file, compression="zstd", row_group_size=65_536)

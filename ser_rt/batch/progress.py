@@ -1,4 +1,4 @@
-"""How far a batch is: a bar on a terminal, a line now and then in a log."""
+"""Progress of a batch: a bar on a terminal, a line every half a minute elsewhere."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LINE_EVERY_S = 30.0
 
 
 class Meter:
-    """Counts what was heard, how fast, and how much is left."""
+    """Counts of finished files, and from them speed and remaining time."""
 
     def __init__(
         self, files: int, size: float, clock: Callable[[], float] = time.monotonic
@@ -37,7 +37,7 @@ class Meter:
         self.done_size = self.audio_s = 0.0
 
     def add(self, audio_s: float, size: float, spent_s: float, *, is_error: bool) -> None:
-        """Count a file; the clock starts with the first, for loading a model is no hearing."""
+        """Count a finished file; timing starts with the first, so that loading is left out."""
         if self._began is None:
             self._began = self._clock() - spent_s
         self.done += 1
@@ -47,17 +47,17 @@ class Meter:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the first file was heard."""
+        """Seconds since the first file was begun."""
         return 0.0 if self._began is None else self._clock() - self._began
 
     @property
     def speed(self) -> float:
-        """Seconds of audio for each second."""
+        """Seconds of audio processed in a second."""
         return self.audio_s / self.elapsed_s if self.elapsed_s else 0.0
 
     @property
     def left_s(self) -> float | None:
-        """Seconds that the rest will take, by its bytes; None before that is known."""
+        """Estimated remaining seconds, by bytes; None as long as unknown."""
         if not self.done_size or not self.elapsed_s:
             return None
         return self.elapsed_s * (self.size - self.done_size) / self.done_size
@@ -70,14 +70,14 @@ class Meter:
         return f"{self.done} of {self.files} files{errors}, {speed}"
 
 
-class Shown:
-    """A meter that is shown on standard error."""
+class ProgressDisplay:
+    """A meter on standard error."""
 
     def __init__(self, meter: Meter, *, quiet: bool) -> None:
-        """Choose how: a bar on a terminal, lines elsewhere, nothing if ``quiet``."""
+        """Use a bar on a terminal, lines elsewhere, nothing if ``quiet``."""
         self.meter, self._quiet = meter, quiet
         self._bar: Progress | None = None
-        self._said_at = time.monotonic()
+        self._reported_at = time.monotonic()
         if not quiet and sys.stderr.isatty():
             self._bar = Progress(
                 TextColumn("ser-batch"),
@@ -90,7 +90,7 @@ class Shown:
             )
 
     def __enter__(self) -> Self:
-        """Show it."""
+        """Start the bar."""
         if self._bar is not None:
             self._bar.start()
             self._task = self._bar.add_task("", total=self.meter.files, speed="")
@@ -102,7 +102,7 @@ class Shown:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the terminal as it was."""
+        """Stop the bar."""
         if self._bar is not None:
             self._bar.stop()
 
@@ -114,12 +114,12 @@ class Shown:
             errors = f" {meter.errors} errors" if meter.errors else ""
             speed = f"{meter.speed:.0f} × real time{errors}"
             self._bar.update(self._task, completed=meter.done, speed=speed)
-        elif not self._quiet and time.monotonic() - self._said_at >= LINE_EVERY_S:
-            self._said_at = time.monotonic()
-            say(str(meter))
+        elif not self._quiet and time.monotonic() - self._reported_at >= LINE_EVERY_S:
+            self._reported_at = time.monotonic()
+            report(str(meter))
 
 
-def say(text: str) -> None:
+def report(text: str) -> None:
     """Write a line to standard error."""
     tell(f"ser-batch: {text}")
 

@@ -19,7 +19,7 @@ _LOCAL = "file://"
 
 
 class FetchError(AudioError, OSError):
-    """A remote file did not come."""
+    """A remote file could not be fetched."""
 
 
 def is_remote(name: str) -> bool:
@@ -45,7 +45,7 @@ def beside(listing: str, path: str) -> str:
 def find_remote(url: str, passed_over: Counter[str]) -> Iterator[tuple[str, int | None]]:
     """Yield URL and size in bytes of each file that a URL names: a file, a folder or a glob.
 
-    In a folder, what is no audio is counted in ``passed_over``, by kind.
+    Files of a folder that are not audio are counted in ``passed_over``, by kind.
 
     Raises:
         DataError: There is none, or the store does not answer.
@@ -92,11 +92,11 @@ def open_remote(url: str) -> IO[bytes]:
 
 @contextmanager
 def fetched(path: str) -> Iterator[str]:
-    """Give a path that decoders take; a remote file is a temporary copy.
+    """Yield a path that decoders can open; for a remote file, that of a temporary copy.
 
     Raises:
         AudioNotFoundError: There is no such remote file.
-        FetchError: It did not come.
+        FetchError: It could not be fetched.
     """
     if not is_remote(path):
         yield path
@@ -115,7 +115,7 @@ def _fetch(url: str, copy: str) -> None:
         msg = f"there is no {url}"
         raise AudioNotFoundError(msg) from error
     except Exception as error:  # each store has its own
-        msg = f"{url} did not come: {_one_line(error)}"
+        msg = f"{url} could not be fetched: {_one_line(error)}"
         raise FetchError(msg) from error
 
 
@@ -134,7 +134,7 @@ def _open(url: str) -> tuple[Any, str]:
 
 
 def _kind(name: str, folder: str) -> str | None:
-    """Return what kind of thing a file in a folder is, if it is no audio."""
+    """Return the kind of a file that is not audio, else None."""
     parts = name.removeprefix(folder).split("/")
     if clutter := next(filter(None, map(kind_of_clutter, parts)), None):
         return clutter

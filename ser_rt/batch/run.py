@@ -1,4 +1,4 @@
-"""One run: find out what is missing, hear it, write it."""
+"""`run_batch`: one run, which classifies the files that the output lacks."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-from ser_rt.batch.classify_file import BatchConfig, model_hash
+from ser_rt.batch.classify_file import BatchConfig
 from ser_rt.batch.discovery import Corpus, Item, find_inputs
 from ser_rt.batch.engines import Resources, find_engine
-from ser_rt.batch.flags import hearing_flags, hearing_settings
 from ser_rt.batch.identity import Identity
 from ser_rt.batch.output import Output
-from ser_rt.batch.progress import Meter, Shown, say
+from ser_rt.batch.progress import Meter, ProgressDisplay, report
 from ser_rt.batch.summary import summarize
 from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.cli.process import EXIT_FAILED, EXIT_OK, code_of
 from ser_rt.files.names import printable
 from ser_rt.files.writing import write_json
+from ser_rt.runtime.flags import stream_flags, stream_settings
 
 
 def run_batch(flags: argparse.Namespace) -> int:
-    """Hear what the flags name and is not in the output yet; return the exit code."""
+    """Classify the inputs that are not in the output yet; return the exit code."""
     bundle = Bundle.load(find_bundle(flags.model))
     corpus = find_inputs(flags.inputs)
     identity = identity_of(flags, bundle, corpus)
@@ -35,7 +35,7 @@ def run_batch(flags: argparse.Namespace) -> int:
         shown = _shown(flags, corpus, output)
         try:
             with shown:
-                _hear(flags, bundle, corpus, output, shown)
+                _classify(flags, bundle, corpus, output, shown)
         except KeyboardInterrupt as interrupt:
             code = code_of(interrupt)
         output.commit()
@@ -44,23 +44,20 @@ def run_batch(flags: argparse.Namespace) -> int:
         summary = summarize(output.folder, identity, missing=missing, run=run)
         write_json(summary, output.folder / "summary.json")
     if not flags.quiet:
-        _say(summary, shown.meter)
-    heard_none = sum(summary["errors"].values()) == summary["files"]
-    return EXIT_FAILED if code == EXIT_OK and heard_none else code
+        _report(summary, shown.meter)
+    all_failed = sum(summary["errors"].values()) == summary["files"]
+    return EXIT_FAILED if code == EXIT_OK and all_failed else code
 
 
 def identity_of(flags: argparse.Namespace, bundle: Bundle, corpus: Corpus) -> Identity:
-    """Return what decides the rows: the model, how it listens, and the manifest's columns."""
-    settings = hearing_settings(flags) | {"max_duration": flags.max_duration}
-    if settings["window"] is None:
-        settings["window"] = bundle.window_s
-    for name, made_for in (("hop", bundle.hop_s), ("min_window", bundle.min_window_s)):
-        if settings[name] is None:
-            settings[name] = min(made_for, settings["window"])
+    """Return the model, settings and columns that decide the rows."""
+    window_s, hop_s, min_window_s = stream_settings(flags).windows_for(bundle)
+    windows = {"window": window_s, "hop": hop_s, "min_window": min_window_s}
+    settings = stream_flags(flags) | windows | {"max_duration": flags.max_duration}
     return Identity(
         model=bundle.name,
         version=bundle.version,
-        model_sha256=model_hash(bundle),
+        model_sha256=bundle.sha256,
         precision=bundle.precision,
         labels=tuple(label.en for label in bundle.labels),
         settings=settings,
@@ -69,20 +66,25 @@ def identity_of(flags: argparse.Namespace, bundle: Bundle, corpus: Corpus) -> Id
 
 
 def job_of(flags: argparse.Namespace, bundle: Bundle) -> BatchConfig:
-    """Return how to hear, for whatever process does it."""
+    """Return the model and settings for worker processes."""
     return BatchConfig(
         model=str(bundle.folder.resolve()),
-        model_sha256=model_hash(bundle),
+        model_sha256=bundle.sha256,
         provider=flags.provider,
         threads=flags.threads or 1,
-        flags=tuple((k, v) for k, v in hearing_flags(flags).items() if k != "files"),
+        settings=stream_settings(flags),
+        track=flags.track,
         max_duration_s=flags.max_duration,
         stall_s=flags.stall_timeout,
     )
 
 
-def _hear(
-    flags: argparse.Namespace, bundle: Bundle, corpus: Corpus, output: Output, shown: Shown
+def _classify(
+    flags: argparse.Namespace,
+    bundle: Bundle,
+    corpus: Corpus,
+    output: Output,
+    shown: ProgressDisplay,
 ) -> None:
     by_path = {item.path: item for item in _todo(corpus, output)}
     if not by_path:
@@ -91,14 +93,14 @@ def _hear(
     resources = Resources(flags.workers, flags.address)
     engine = find_engine(flags.engine)
     with closing(engine(list(by_path.values()), job_of(flags, bundle), labels, resources)) as found:
-        for heard in found:
-            item = by_path[heard.path]
-            output.add(heard, item.extra)
+        for result in found:
+            item = by_path[result.path]
+            output.add(result, item.extra)
             shown.add(
-                heard.file["duration_s"],
+                result.file["duration_s"],
                 size_of(item),
-                heard.file["elapsed_s"],
-                is_error=heard.file["error_code"] is not None,
+                result.file["elapsed_s"],
+                is_error=result.file["error_code"] is not None,
             )
 
 
@@ -106,21 +108,21 @@ def _todo(corpus: Corpus, output: Output) -> list[Item]:
     return [item for item in corpus.items if printable(item.path) not in output.done]
 
 
-def _shown(flags: argparse.Namespace, corpus: Corpus, output: Output) -> Shown:
+def _shown(flags: argparse.Namespace, corpus: Corpus, output: Output) -> ProgressDisplay:
     todo = _todo(corpus, output)
     size = sum(map(_sizes(corpus), todo))
     if not flags.quiet:
         done = len(corpus.items) - len(todo)
-        already = f", {done} of them heard before" if done else ""
+        already = f", {done} of them done before" if done else ""
         twice = f" ({corpus.duplicates} named twice)" if corpus.duplicates else ""
-        say(f"{len(corpus.items)} files{twice}{already}")
+        report(f"{len(corpus.items)} files{twice}{already}")
         for remark in corpus.remarks:
-            say(remark)
-    return Shown(Meter(len(todo), size), quiet=flags.quiet)
+            report(remark)
+    return ProgressDisplay(Meter(len(todo), size), quiet=flags.quiet)
 
 
 def _sizes(corpus: Corpus) -> Callable[[Item], float]:
-    """Return what gives the bytes of an item; those of a mean one where they are not known."""
+    """Return a function from an item to its size in bytes; the mean size where unknown."""
     known = [item.size for item in corpus.items if item.size is not None]
     mean = sum(known) / len(known) if known else 1.0
     return lambda item: mean if item.size is None else item.size
@@ -140,16 +142,18 @@ def _describe(flags: argparse.Namespace, corpus: Corpus, meter: Meter) -> dict[s
     }
 
 
-def _say(summary: dict[str, Any], meter: Meter) -> None:
-    lines = [f"{meter.done} files heard, {meter.audio_s / 3600:.2f} h in {meter.elapsed_s:.1f} s"]
+def _report(summary: dict[str, Any], meter: Meter) -> None:
+    lines = [
+        f"{meter.done} files classified, {meter.audio_s / 3600:.2f} h in {meter.elapsed_s:.1f} s"
+    ]
     if not meter.files:
-        lines = ["nothing is left to hear"]
+        lines = ["nothing is left to classify"]
     if meter.speed:
         lines[0] += f" ({meter.speed:.0f} × real time)"
     if summary["errors"]:
         errors = ", ".join(f"{count} {code}" for code, count in summary["errors"].items())
-        lines.append(f"errors: {errors} (files/ says which)")
+        lines.append(f"errors: {errors} (see files/)")
     if summary["files_missing"]:
         lines.append(f"{summary['files_missing']} files are left; run again to go on")
     for line in lines:
-        say(line)
+        report(line)

@@ -1,4 +1,4 @@
-"""What is in an output: counted from its Parquet files, so that it can say nothing else."""
+"""Summary of an output, counted from its Parquet files, so that it cannot disagree with them."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def summarize(
 
     Args:
         folder: The output.
-        identity: What it was made with.
+        identity: Model and settings of the output.
         missing: How many of this run's files are not in it yet.
-        run: What is known of this run alone.
+        run: Facts of this run alone.
     """
     files = rows = speech_rows = 0
     audio_s = work_s = 0.0

@@ -1,4 +1,4 @@
-"""The columns that a batch writes: a promise to those who read them (docs/batch.md)."""
+"""Schemas of the Parquet files that a batch writes (docs/batch.md): a stable interface."""
 
 from __future__ import annotations
 

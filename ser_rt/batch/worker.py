@@ -1,4 +1,4 @@
-"""A process that hears one file after the other, and may die of one."""
+"""`WorkerProcess`: a process that classifies one file after the other, and may crash on one."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from ser_rt.batch.classify_file import BatchConfig, FileClassifier, FileResult, unheard
+from ser_rt.batch.classify_file import BatchConfig, FileClassifier, FileResult, failed_result
 from ser_rt.errors import ProviderError
 
 MOST_DEATHS = 8
-"""So many files in a row do not kill a process each: something else does."""
+"""After so many crashes in a row, the files are not at fault."""
 
 PREFETCH = 2
-"""Files given to a process at once: the next one waits there, so that it never idles."""
+"""Files given to a process at once; the next one waits there, so that it never idles."""
 
 _OF_TERMINALS = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
-"""Signals that a terminal sends to every process it has."""
+"""Signals that a terminal sends to all of its processes."""
 
 _MEMORY = "is there memory for so many --workers?"
 
@@ -35,7 +35,7 @@ _MEMORY = "is there memory for so many --workers?"
 class WorkerProcess:
     """A child process with a model, and the files that it was given.
 
-    A file that kills its process is given to a fresh one; if it kills that too, it is at fault.
+    A file that crashes its process is given to a new one; if it crashes that too, it is at fault.
     """
 
     def __init__(self, job: BatchConfig, labels: tuple[str, ...]) -> None:
@@ -48,7 +48,7 @@ class WorkerProcess:
 
     @property
     def load(self) -> int:
-        """How many files it was given and not asked for yet."""
+        """Number of files that it was given and whose results have not been taken."""
         return len(self._given)
 
     @property
@@ -69,29 +69,29 @@ class WorkerProcess:
             raise ProviderError(msg) from error
 
     def give(self, path: str) -> None:
-        """Give it a file to hear."""
+        """Give it a file to classify."""
         try:
-            future = self._pool.submit(_hear, self._job, path)
+            future = self._pool.submit(_classify, self._job, path)
         except BrokenProcessPool as error:
-            # It died since; what it was given before will say so first.
+            # It has died; `take` finds that out with the files before this one.
             future = Future()
             future.set_exception(error)
         self._given.append((path, future))
 
     def take(self) -> FileResult | None:
-        """Return what was heard in the first of its files; None if it has to be heard again.
+        """Return the result of the first of its files; None if the file is given to a new process.
 
         Raises:
-            SerError: The model does not load, or every process dies.
+            SerError: The model does not load, or every process crashes.
         """
         path, future = self._given[0]
         try:
-            heard = future.result()
+            result = future.result()
         except BrokenProcessPool:
             return self._bury(path)
         self._given.popleft()
         self._suspect, self._deaths = None, 0
-        return heard
+        return result
 
     def kill(self) -> None:
         """End the process at once."""
@@ -112,7 +112,7 @@ class WorkerProcess:
         self.kill()
         again = [name for name, _ in self._given]
         self._given.clear()
-        heard = None
+        result = None
         if self._suspect == path:
             self._deaths += 1
             if self._deaths == MOST_DEATHS:
@@ -120,22 +120,20 @@ class WorkerProcess:
                     f"{MOST_DEATHS} files in a row killed their process, the last {path}; {_MEMORY}"
                 )
                 raise ProviderError(msg)
-            message = (
-                "the process that heard this file died or stood still, and so did the next one"
-            )
-            heard = unheard(path, self._labels, "worker_died", message)
+            message = "the process that decoded this file died or hung, and so did the next one"
+            result = failed_result(path, self._labels, "worker_died", message)
             again = again[1:]
-        self._suspect = path if heard is None else None
+        self._suspect = path if result is None else None
         self._start()
         for name in again:
             self.give(name)
-        return heard
+        return result
 
 
 class _Watchdog:
-    """Ends this process if it stands still: a decoder may wait for ever.
+    """Ends this process if it makes no progress: a decoder may hang.
 
-    faulthandler's timer waits for nothing that the decoder could hold.
+    faulthandler's timer needs no lock that the decoder could hold.
     """
 
     def __init__(self, limit_s: float) -> None:
@@ -143,38 +141,38 @@ class _Watchdog:
         self._nowhere = Path(os.devnull).open("w")  # noqa: SIM115 (as long as this process)
 
     def feed(self) -> None:
-        """Begin to wait anew. Cheap enough for every chunk."""
+        """Restart the timer. Cheap enough for every chunk."""
         now = time.monotonic()
         if now - self._fed_at > self._limit_s / 20:
             self._fed_at = now
             faulthandler.dump_traceback_later(self._limit_s, exit=True, file=self._nowhere)
 
     def rest(self) -> None:
-        """Wait for nothing."""
+        """Stop the timer."""
         self._fed_at = -math.inf
         faulthandler.cancel_dump_traceback_later()
 
 
 @cache
-def _hearer(job: BatchConfig) -> tuple[FileClassifier, _Watchdog]:
+def _classifier(job: BatchConfig) -> tuple[FileClassifier, _Watchdog]:
     watchdog = _Watchdog(job.stall_s)
     return FileClassifier(job, watchdog.feed), watchdog
 
 
 def _open(job: BatchConfig) -> str:
-    return _hearer(job)[0].provider
+    return _classifier(job)[0].provider
 
 
-def _hear(job: BatchConfig, path: str) -> FileResult:
-    hearer, watchdog = _hearer(job)
+def _classify(job: BatchConfig, path: str) -> FileResult:
+    classifier, watchdog = _classifier(job)
     try:
-        return hearer.hear(path)
+        return classifier.classify(path)
     finally:
         watchdog.rest()
 
 
 def _prepare() -> None:
-    """Leave what a terminal sends to the parent, and do not outlive it."""
+    """Ignore the signals of a terminal, which the parent handles, and do not outlive the parent."""
     for number in _OF_TERMINALS:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -190,7 +188,7 @@ def _prepare() -> None:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Start processes that a terminal does not end, also while they load; the parent it does."""
+    """Block a terminal's signals while child processes start; the parent gets them afterwards."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -1,1 +1,1 @@
-"""How every command begins and ends: arguments, streams, signals, exit codes."""
+"""The frame of every command: argument types, standard streams, signals, exit codes."""

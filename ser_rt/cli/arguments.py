@@ -1,11 +1,44 @@
-"""Types of command-line arguments, for `argparse`."""
+"""`Parser` of command lines, and types of their arguments."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ser_rt.files.outputs import STANDARD_OUTPUT
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose flags may be written with underscores instead of hyphens."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse a command line."""
+        return super().parse_known_args(with_hyphens(args), namespace)
+
+    def parse_known_intermixed_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse a command line whose positional arguments may stand between its flags."""
+        return super().parse_known_intermixed_args(with_hyphens(args), namespace)
+
+
+def with_hyphens(args: Sequence[str] | None) -> list[str]:
+    """Return a command line (None: of this process) with hyphens in the names of its flags.
+
+    >>> with_hyphens(["--data_dir=my_data", "--", "--a_file"])
+    ['--data-dir=my_data', '--', '--a_file']
+    """
+    args = list(sys.argv[1:] if args is None else args)
+    end = args.index("--") if "--" in args else len(args)
+    return [_with_hyphens(arg) for arg in args[:end]] + args[end:]
+
+
+def _with_hyphens(arg: str) -> str:
+    if not arg.startswith("--"):
+        return arg
+    flag, equals, value = arg.partition("=")
+    return flag.replace("_", "-") + equals + value
 
 
 def positive_int(text: str) -> int:

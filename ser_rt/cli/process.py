@@ -1,4 +1,4 @@
-"""How every command begins and ends: its streams, its signals, its exit code."""
+"""`run_command`: runs a command with its standard streams, signals and exit code."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
 def run_command(name: str, work: Callable[[], int], *, is_terminable: bool = True) -> int:
-    """Do a command's work, from its command line on, and return its exit code.
+    """Run a command, from the parsing of its arguments on, and return its exit code.
 
-    A user's mistake is one line, no traceback; so is a system's failure, such as a full disk.
+    A user's mistake, or a failure of the system such as a full disk, is one line without traceback.
 
     Args:
-        name: what the user calls it.
-        work: all that it does; returns an exit code.
-        is_terminable: whether SIGTERM and SIGHUP end it as Ctrl-C does, with what it has.
+        name: Of the command, for messages.
+        work: The command; returns an exit code.
+        is_terminable: Whether SIGTERM and SIGHUP end it as Ctrl-C does, with partial results.
 
     Returns:
-        What ``work`` returns, 0 too if the reader of a pipe has enough, 1 if it fails, 2 if it was
-        asked for wrongly, `code_of` an interrupt.
+        The code of ``work``; 0 too if the reader of a pipe has gone, 1 for a failure, 2 for a wrong
+        command line, `code_of` an interrupt.
 
     Raises:
-        SystemExit: as `argparse` does after ``--help`` and for a wrong flag.
+        SystemExit: As `argparse` does after ``--help`` and for a wrong flag.
     """
     with standard_streams():
         try:
@@ -39,7 +39,7 @@ def run_command(name: str, work: Callable[[], int], *, is_terminable: bool = Tru
             tell(f"{name}: {error}")
             return EXIT_USAGE if isinstance(error, ConfigError) else EXIT_FAILED
         except OSError as error:
-            if error.errno is None:  # no system said so: a fault of the program
+            if error.errno is None:  # not raised by the system: a bug
                 raise
             where = "" if error.filename is None else f"{error.filename}: "
             tell(f"{name}: {where}{error.strerror}")

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP as Ctrl-C: a run that is told to end still writes what it has."""
+"""Handlers that treat SIGTERM and SIGHUP as Ctrl-C, so that a run still writes its results."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from types import FrameType
 
 ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""Signals that end a program: by another one, and by a terminal that is gone."""
+"""Signals that end a program: from another program, and from a terminal that closes."""
 
 
 class Terminated(KeyboardInterrupt):
-    """One of the signals of `ENDING` came."""
+    """One of the signals of `ENDING` arrived."""
 
     def __init__(self, number: int = signal.SIGTERM) -> None:
         """Note which."""
@@ -28,9 +28,9 @@ def is_ignored(number: int) -> bool:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Raise `Terminated` at the first signal and pass over the next, in the main thread alone.
+    """Raise `Terminated` at the first signal and ignore later ones, in the main thread alone.
 
-    A signal that is ignored stays so.
+    A signal that was ignored before stays ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -52,19 +52,19 @@ def terminable() -> Iterator[None]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Do something whole: a signal that ends the program, or Ctrl-C, is heard of afterwards."""
+    """Defer Ctrl-C and signals that end the program to the end of the block."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[tuple[int, FrameType | None]] = []
+    arrived: list[tuple[int, FrameType | None]] = []
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDING)}
     caught = {number: handler for number, handler in handlers.items() if callable(handler)}
     for number in caught:
-        signal.signal(number, lambda *signalled: came.append(signalled))
+        signal.signal(number, lambda *signalled: arrived.append(signalled))
     try:
         yield
     finally:
         for number, handler in caught.items():
             signal.signal(number, handler)
-    for number, frame in came[:1]:
+    for number, frame in arrived[:1]:
         caught[number](number, frame)

@@ -1,7 +1,7 @@
-"""Standard streams that a command can write to, whatever they are.
+"""Standard streams that a command can write to, whatever they are connected to.
 
-Python has None for what was closed before it started, as by ``>&-``, a daemon or pythonw.exe. What
-is open may know few letters, lead to a full disk, or to a reader that has gone.
+Python has None for a stream that was closed before the start (``>&-``, daemons, pythonw.exe).
+An open one may have an encoding of few letters, a full disk behind it, or a reader that has gone.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import Any, TextIO
 from ser_rt.errors import OutputError
 
 _UNKNOWN = "backslashreplace"
-"""What becomes of letters that an output does not know."""
+"""Error handler for letters that the encoding of an output lacks."""
 
 
 class ReaderGone(BaseException):
-    """Who read standard output has enough, as ``head`` does. No error, and nobody's to handle."""
+    """The reader of standard output has gone, as ``head`` does. Not an error; not to be handled."""
 
 
 class Closed(io.TextIOWrapper):
-    """Stands for an output that was closed: takes everything, keeps nothing."""
+    """The place of an output that was closed: accepts and discards everything."""
 
     def __init__(self) -> None:
         """Write to nowhere."""
@@ -36,11 +36,11 @@ class Closed(io.TextIOWrapper):
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """Have standard output and standard error that text of any kind can be printed to.
+    """Replace standard output and standard error by streams that accept any text.
 
-    Text is UTF-8, and on a terminal what that shows; other letters are escaped. Where standard
-    output fails, writing raises `ReaderGone` or `OutputError`, once. Standard error never fails:
-    what nobody can be told is no reason to stop.
+    Text is UTF-8, on a terminal in its encoding; other letters are escaped. When standard output
+    fails, writing raises `ReaderGone` or `OutputError`, once. Standard error never fails: a lost
+    message is no reason to stop.
     """
     before = sys.stdout, sys.stderr
     _fill_descriptors()
@@ -55,7 +55,7 @@ def standard_streams() -> Iterator[None]:
 
 
 def finish() -> None:
-    """Write what standard output still holds; raise what it failed with, be it heard of or not."""
+    """Flush standard output; raise the error that it failed with, if it did."""
     sys.stdout.flush()
     output = _output()
     if output is not None and output.is_vital and output.failure is not None:
@@ -63,7 +63,7 @@ def finish() -> None:
 
 
 def forgive() -> None:
-    """Let standard output fail as standard error may: a program that is ended says what it can."""
+    """Let standard output fail silently: a program that is being ended prints what it can."""
     output = _output()
     if output is not None:
         output.is_vital = False
@@ -80,7 +80,7 @@ def _nowhere() -> int:
 
 
 def _fill_descriptors() -> None:
-    """Keep a file that is opened next from being what C libraries take for a standard stream."""
+    """Open missing descriptors 0 to 2, so that C libraries do not take another file for them."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -115,7 +115,7 @@ def _open(stream: TextIO | None, *, is_vital: bool) -> TextIO:
 
 
 class _Output(io.RawIOBase):
-    """An output whose first failure is told, if it is vital; after that it takes everything."""
+    """An output that raises its first failure, if it is vital, and then discards everything."""
 
     def __init__(self, raw: io.RawIOBase, *, is_vital: bool) -> None:
         self._raw, self.is_vital = raw, is_vital

@@ -1,4 +1,4 @@
-"""The client for programs without asyncio: the other one, in a thread."""
+"""`Client`: the client for programs without asyncio, which runs `AsyncClient` in a thread."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ MAX_EVENTS = 64
 
 
 class Client:
-    """Sends audio to a server and yields the events that it hears; see `AsyncClient`.
+    """Sends audio to a server and yields events; see `AsyncClient`.
 
     Example:
-        >>> for event in Client(url).stream("speech.wav"):  # doctest: +SKIP
-        ...     print(event.end, event.emotion)
+        >>> sorted({event.type for event in Client(url).stream("speech.wav")})
+        ['emotion']
     """
 
     def __init__(self, url: str, **settings: Unpack[ClientSettings]) -> None:
@@ -30,10 +30,10 @@ class Client:
         self._client = AsyncClient(url, **settings)
 
     def ready(self) -> Ready:
-        """Ask what the server is.
+        """Connect, and return what the server reports of itself.
 
         Raises:
-            ServerError: It is not there, or refuses.
+            ServerError: It does not answer, or refuses.
         """
         return asyncio.run(self._client.ready())
 
@@ -48,9 +48,9 @@ class Client:
         sample_rate: int | None = None,
         conversation: ClientProtocol | None = None,
     ) -> Generator[EmotionEvent, None, None]:
-        """Yield what the server hears; arguments and errors as of `AsyncClient.stream`."""
-        with EventIterator(self._client, audio, sample_rate, conversation) as listening:
-            yield from listening
+        """Yield the events of a stream; arguments and errors as of `AsyncClient.stream`."""
+        with EventIterator(self._client, audio, sample_rate, conversation) as events:
+            yield from events
 
 
 class EventIterator:
@@ -63,13 +63,13 @@ class EventIterator:
         sample_rate: int | None = None,
         conversation: ClientProtocol | None = None,
     ) -> None:
-        """Start to listen; arguments as of `AsyncClient.stream`."""
-        self._heard = client.stream(audio, sample_rate=sample_rate, conversation=conversation)
+        """Start the stream; arguments as of `AsyncClient.stream`."""
+        self._stream = client.stream(audio, sample_rate=sample_rate, conversation=conversation)
         self._events: queue.Queue[EmotionEvent | BaseException | None] = queue.Queue()
         self._room = threading.Semaphore(MAX_EVENTS)
         self._loop = asyncio.new_event_loop()
-        self._task = self._loop.create_task(self._listen())
-        self._thread = threading.Thread(target=self._work, name="ser-rt-client", daemon=True)
+        self._task = self._loop.create_task(self._collect())
+        self._thread = threading.Thread(target=self._run, name="ser-rt-client", daemon=True)
         self._thread.start()
 
     def __iter__(self) -> Iterator[EmotionEvent]:
@@ -82,13 +82,13 @@ class EventIterator:
         self._room.release()
         if isinstance(event, EmotionEvent):
             return event
-        self._events.put(None)  # nothing comes after the end, however often it is asked for
+        self._events.put(None)  # the end is final, however often `next` is called
         if event is not None:
             raise event
         raise StopIteration
 
     def close(self) -> None:
-        """End the stream, whatever is still to come."""
+        """End the stream early."""
         with suppress(RuntimeError):  # the loop is closed: it has ended by itself
             self._loop.call_soon_threadsafe(self._task.cancel)
         self._room.release()
@@ -102,17 +102,17 @@ class EventIterator:
         """End the stream."""
         self.close()
 
-    async def _listen(self) -> None:
+    async def _collect(self) -> None:
         try:
-            async for event in self._heard:
+            async for event in self._stream:
                 # A reader that is slow makes the server wait.
                 if not self._room.acquire(blocking=False):
                     await asyncio.to_thread(self._room.acquire)
                 self._events.put(event)
         finally:
-            await self._heard.aclose()
+            await self._stream.aclose()
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         end: BaseException | None = None
         try:
             self._loop.run_until_complete(self._task)

@@ -1,4 +1,4 @@
-"""The client for asyncio, over the websockets library."""
+"""`AsyncClient`: the client for asyncio, over the websockets library."""
 
 from __future__ import annotations
 
@@ -9,47 +9,45 @@ from contextlib import aclosing, suppress
 from typing import Unpack
 
 from ser_rt.audio.chunk import AudioChunk
+from ser_rt.audio.retry import backoff
 from ser_rt.client.conversation import ClientProtocol, Ready, read
 from ser_rt.client.pump import AsyncSourceReader
 from ser_rt.constants import SAMPLE_RATE
-from ser_rt.errors import ConfigError, MissingDependencyError, ServerError
+from ser_rt.errors import ConfigError, ServerError, requires
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.settings import StreamSettings
+from ser_rt.runtime.settings import StreamKeywords, StreamSettings
 from ser_rt.runtime.stream import Audio, as_source
 
-try:
+with requires("websockets", "client"):
     from websockets.asyncio.client import ClientConnection, connect
     from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
-except ImportError as error:
-    _msg = f"the client needs websockets ({error}): pip install 'ser-rt[client]'"
-    raise MissingDependencyError(_msg) from error
 
 OPEN_TIMEOUT_S = 10.0
-FIRST_RETRY_S, MAX_RETRY_S, RETRY_GROWTH = 0.25, 10.0, 2.0
+FIRST_RETRY_S, MAX_RETRY_S = 0.25, 10.0
 PING_TIMEOUT_S = 60.0
 """Pings wait behind audio that a busy server has not read yet."""
 
 KEEPALIVE_S = 15.0
-"""Servers end streams that are silent for long."""
+"""Interval of keepalive messages: servers end streams without messages."""
 
 PASSING = (429, 500, 502, 503, 504)
-"""Statuses of a server, or of a proxy before it, that may be well again later."""
+"""HTTP statuses of a server, or of a proxy before it, that are worth another try."""
 
 GAP_TIMEOUT_S = 1.0
-"""How long a new connection waits for live audio, to know where it goes on."""
+"""How long a new connection waits for live audio, to know where it resumes."""
 
 LASTING = (1002, 1003, 1007, 1009)
-"""Close codes of a server that would close the next connection as well."""
+"""Close codes after which the next connection would be closed as well."""
 
-Tell = Callable[[EmotionEvent], None]
+Emit = Callable[[EmotionEvent], None]
 
 
 class _LostError(ServerError):
-    """The server may be back later."""
+    """The connection is lost; another one may succeed."""
 
 
-class ClientSettings(StreamSettings, total=False):
-    """What `AsyncClient` takes beside the URL."""
+class ClientSettings(StreamKeywords, total=False):
+    """Keyword arguments of `AsyncClient`."""
 
     token: str | None
     reconnect: bool
@@ -58,11 +56,13 @@ class ClientSettings(StreamSettings, total=False):
 
 
 class AsyncClient:
-    """Sends audio to a server and yields the events that it hears.
+    """Sends audio to a server and yields events.
 
     Example:
-        >>> async for event in AsyncClient(url).stream("speech.wav"):  # doctest: +SKIP
-        ...     print(event.end, event.emotion)
+        >>> async def types():
+        ...     return {event.type async for event in AsyncClient(url).stream("speech.wav")}
+        >>> sorted(asyncio.run(types()))
+        ['emotion']
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class AsyncClient:
         reconnect: bool = True,
         encoding: str = "pcm_f32le",
         timing: bool = True,
-        **settings: Unpack[StreamSettings],
+        **settings: Unpack[StreamKeywords],
     ) -> None:
         """Name a server; nothing is sent yet.
 
@@ -81,7 +81,7 @@ class AsyncClient:
             url: Such as ``ws://127.0.0.1:8765/v1/stream``.
             token: One of its keys.
             reconnect: Whether to connect again when the connection is lost, for as long as it
-                takes. A recording goes on where it was, live audio with a gap; warnings say so
+                takes. A recording resumes where it was, live audio with a gap; warnings mark both
                 (``stream_lost``, ``stream_back``).
             encoding: ``pcm_f32le``, or ``pcm_s16le`` for half of the bytes.
             timing: Whether events have latencies: those of the server, and ``network``.
@@ -89,13 +89,14 @@ class AsyncClient:
                 for.
         """
         self._url, self._token, self._reconnect = url, token, reconnect
-        self._encoding, self._timing, self._settings = encoding, timing, settings
+        self._encoding, self._timing = encoding, timing
+        self._settings = StreamSettings.of(**settings)
 
     async def ready(self) -> Ready:
-        """Ask what the server is.
+        """Connect, and return what the server reports of itself.
 
         Raises:
-            ServerError: It is not there, or refuses.
+            ServerError: It does not answer, or refuses.
         """
         connection = await self._connected()
         try:
@@ -122,11 +123,11 @@ class AsyncClient:
         sample_rate: int | None = None,
         conversation: ClientProtocol | None = None,
     ) -> AsyncGenerator[EmotionEvent, None]:
-        """Yield what the server hears; audio and ``sample_rate`` as of `ser_rt.stream`.
+        """Yield the events of a stream; audio and ``sample_rate`` as of `ser_rt.stream`.
 
         Raises:
             ServerError: The server refuses, fails, or is lost and ``reconnect`` is off.
-            SerError: The audio breaks; first come the events of what was heard.
+            SerError: The source fails; the events of the audio before it come first.
         """
         talk = conversation or self.conversation()
         with as_source(audio, sample_rate, SAMPLE_RATE) as source:
@@ -142,7 +143,7 @@ class AsyncClient:
     async def _events(
         self, talk: ClientProtocol, pump: AsyncSourceReader
     ) -> AsyncGenerator[EmotionEvent, None]:
-        delay_s, is_first = FIRST_RETRY_S, True
+        waits, is_first = backoff(FIRST_RETRY_S, MAX_RETRY_S), True
         first = await pump.peek()
         talk.is_live = first is not None and first.is_live
         while True:
@@ -150,9 +151,9 @@ class AsyncClient:
             try:
                 connection = await self._connected()
                 is_first = False
-                async with aclosing(self._heard(talk, pump, connection)) as events:
+                async with aclosing(self._connection_events(talk, pump, connection)) as events:
                     async for event in events:
-                        delay_s = FIRST_RETRY_S
+                        waits = backoff(FIRST_RETRY_S, MAX_RETRY_S)
                         yield event
             except _LostError as error:
                 if is_first or not self._reconnect:
@@ -165,18 +166,17 @@ class AsyncClient:
                 raise ServerError(msg)
             for event in talk.lost(why):
                 yield event
-            await pump.wait(delay_s, discard=talk.is_live)
-            delay_s = min(MAX_RETRY_S, delay_s * RETRY_GROWTH)
+            await pump.wait(next(waits), discard=talk.is_live)
 
-    async def _heard(
+    async def _connection_events(
         self, talk: ClientProtocol, pump: AsyncSourceReader, connection: ClientConnection
     ) -> AsyncGenerator[EmotionEvent, None]:
         """Yield the events of one connection; it ends with the audio, or with the connection."""
         events: asyncio.Queue[EmotionEvent | None] = asyncio.Queue()
-        heard = asyncio.Event()
+        received = asyncio.Event()
         tasks = [
-            asyncio.create_task(self._send(talk, pump, connection, events.put_nowait, heard)),
-            asyncio.create_task(self._receive(talk, connection, events.put_nowait, heard)),
+            asyncio.create_task(self._send(talk, pump, connection, events.put_nowait, received)),
+            asyncio.create_task(self._receive(talk, connection, events.put_nowait, received)),
         ]
         tasks[1].add_done_callback(lambda _: events.put_nowait(None))
         try:
@@ -190,13 +190,17 @@ class AsyncClient:
             await connection.close()
 
     async def _receive(
-        self, talk: ClientProtocol, connection: ClientConnection, tell: Tell, heard: asyncio.Event
+        self,
+        talk: ClientProtocol,
+        connection: ClientConnection,
+        emit: Emit,
+        received: asyncio.Event,
     ) -> None:
         try:
             async for text in connection:
-                for event in talk.heard(str(text)):
-                    tell(event)
-                heard.set()
+                for event in talk.receive(str(text)):
+                    emit(event)
+                received.set()
         except ConnectionClosed as error:
             raise _closed(error) from error
 
@@ -205,25 +209,25 @@ class AsyncClient:
         talk: ClientProtocol,
         pump: AsyncSourceReader,
         connection: ClientConnection,
-        tell: Tell,
-        heard: asyncio.Event,
+        emit: Emit,
+        received: asyncio.Event,
     ) -> None:
-        with suppress(ConnectionClosed):  # what receives will say so
+        with suppress(ConnectionClosed):  # `_receive` raises it
             for message in talk.begin(await self._next_start(talk, pump)):
                 await connection.send(message)
             while (chunk := await self._next_chunk(pump, connection)) is not None:
                 pump.take()
                 for event in talk.warnings(chunk):
-                    tell(event)
+                    emit(event)
                 for message in talk.send(chunk):
                     await connection.send(message)
                 while not talk.has_room:
-                    heard.clear()
-                    await heard.wait()
+                    received.clear()
+                    await received.wait()
             await connection.send('{"type": "close"}')
 
     async def _next_start(self, talk: ClientProtocol, pump: AsyncSourceReader) -> int:
-        """Return where live audio goes on, so that what is missing is said rightly."""
+        """Return the sample at which live audio resumes, so that the gap is reported correctly."""
         chunk = None
         if talk.has_gap:
             with suppress(TimeoutError):
@@ -255,7 +259,7 @@ class AsyncClient:
         except InvalidStatus as error:
             raise _refused(error) from error
         except InvalidURI as error:
-            msg = f"{self._url!r} is no address such as ws://127.0.0.1:8765/v1/stream"
+            msg = f"{self._url!r} is not an address such as ws://127.0.0.1:8765/v1/stream"
             raise ConfigError(msg) from error
         except (InvalidHandshake, OSError, TimeoutError) as error:
             msg = f"no server at {self._url}: {str(error) or 'no answer'}"
@@ -263,11 +267,11 @@ class AsyncClient:
 
 
 def _refused(error: InvalidStatus) -> ServerError:
-    """Return what a server says instead of accepting a connection."""
+    """Return the error of a server that refuses a connection."""
     status, body = error.response.status_code, error.response.body or b""
     try:
-        said = json.loads(body)
-        message = f"{said['code']}: {said['message']}"
+        answer = json.loads(body)
+        message = f"{answer['code']}: {answer['message']}"
     except (ValueError, KeyError, TypeError):
         message = f"HTTP status {status}"
     kind = _LostError if status in PASSING else ServerError
@@ -275,7 +279,7 @@ def _refused(error: InvalidStatus) -> ServerError:
 
 
 def _closed(error: ConnectionClosed) -> ServerError:
-    """Return why a connection was closed."""
+    """Return the error of a connection that was closed."""
     if error.rcvd is None:
         return _LostError("the connection broke")
     kind = ServerError if error.rcvd.code in LASTING else _LostError

@@ -1,4 +1,4 @@
-"""What a client says and hears (docs/protocol.md), without any socket."""
+"""`ClientProtocol`: the client side of the stream protocol (docs/protocol.md), sans I/O."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, cast
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +15,7 @@ from ser_rt.audio.chunk import AudioChunk
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError, ServerError
 from ser_rt.runtime.event import EmotionEvent, latency_ms
-from ser_rt.runtime.hysteresis import HysteresisSettings
-from ser_rt.runtime.settings import StreamSettings, checked_settings
+from ser_rt.runtime.settings import DEFAULTS, StreamSettings
 
 Message = str | bytes
 
@@ -26,20 +25,20 @@ ENCODERS: dict[str, Callable[[AudioChunk], bytes]] = {
         np.clip(np.rint(chunk.samples * 32768.0), -32768, 32767).astype("<i2").tobytes()
     ),
 }
-"""How samples travel: exactly, or in half of the bytes."""
+"""Encodings of samples: exact, or half of the bytes."""
 
 MAX_AHEAD_S = 120.0
-"""A recording is sent so far ahead of its results: some networks have no other way to slow it."""
+"""How far a recording is sent ahead of its results; some networks slow it no other way."""
 
 MESSAGE_BYTES = 65_536
-"""Of one message of audio: servers take no longer ones than they like."""
+"""Size of one audio message; servers limit it."""
 
 _KEYS = {field.name for field in fields(EmotionEvent)}
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What a server says of itself when it listens.
+    """The server's description of itself, when it is ready for audio.
 
     Attributes:
         name: Name of its model.
@@ -47,7 +46,7 @@ class Ready:
         provider: Where the model runs: ``cpu``, ``cuda``, ...
         precision: ``fp32``, ``int8``, ...
         labels: English names of the emotions.
-        session: Names the connection, in the server's log too.
+        session: Id of the connection, also in the server's log.
         window_s: Length of a full window in seconds.
         hop_s: Time from one result to the next in seconds.
     """
@@ -73,7 +72,7 @@ def read(text: str) -> dict[str, Any]:
     """Return a message of a server.
 
     Raises:
-        ServerError: It is an error, or nothing that a server says.
+        ServerError: It is an ``error``, or no message of the protocol.
     """
     try:
         message: dict[str, Any] = json.loads(text)
@@ -88,20 +87,20 @@ def read(text: str) -> dict[str, Any]:
 
 
 class ClientProtocol:
-    """One stream, over as many connections as it takes.
+    """State of one stream, over as many connections as it takes.
 
-    It keeps the audio that no event has covered yet: after a lost connection a recording goes on
-    from there, and live audio from what is heard then, with a gap.
+    It keeps the audio that no event covers yet: after a lost connection a recording resumes there,
+    and live audio at the present, with a gap.
 
     Attributes:
-        is_live: Whether the audio comes whether or not anybody listens.
-        sent_samples: How many samples a source has given.
-        skipped_windows: Live windows that the server left out for want of time.
+        is_live: Whether the audio cannot wait, as that of a microphone.
+        sent_samples: How many samples of the source have been sent.
+        skipped_windows: Live windows that the server's load shedding left out.
     """
 
     def __init__(
         self,
-        settings: StreamSettings,
+        settings: StreamSettings = DEFAULTS,
         *,
         encoding: str = "pcm_f32le",
         timing: bool = True,
@@ -115,14 +114,11 @@ class ClientProtocol:
         if encoding not in ENCODERS:
             msg = f"no encoding {encoding!r}; there are {', '.join(ENCODERS)}"
             raise ConfigError(msg)
-        self._settings = dict(checked_settings(settings))
-        if self._settings.get("gate") is not None:
-            msg = "a gate cannot be sent to a server; use vad and gate_threshold"
-            raise ConfigError(msg)
+        self._settings = settings.to_message()
         self._encoding, self._timing, self._clock = encoding, timing, clock
-        self._unheard: deque[AudioChunk] = deque()
+        self._pending: deque[AudioChunk] = deque()
         self._captured: deque[tuple[int, AudioChunk]] = deque()
-        self._next_sample = self._heard_to = self._seq = self._unheard_samples = 0
+        self._next_sample = self._covered_to = self._seq = self._pending_samples = 0
         self._lost_at: float | None = None
         self.is_live = False
         self.sent_samples = 0
@@ -131,34 +127,34 @@ class ClientProtocol:
 
     @property
     def is_over(self) -> bool:
-        """Whether the server has said all that there is to say."""
+        """Whether the final summary has arrived."""
         return self._is_over
 
     @property
     def has_room(self) -> bool:
         """Whether more should be sent now."""
-        if self.is_live or not self._unheard:
+        if self.is_live or not self._pending:
             return True
-        # An event seldom ends where a chunk does: one is heard in parts.
-        heard = max(0, self._heard_to - self._unheard[0].start)
-        return self._unheard_samples - heard < MAX_AHEAD_S * SAMPLE_RATE
+        # An event seldom ends where a chunk does: one is covered in part.
+        covered = max(0, self._covered_to - self._pending[0].start)
+        return self._pending_samples - covered < MAX_AHEAD_S * SAMPLE_RATE
 
     @property
     def has_gap(self) -> bool:
-        """Whether live audio has passed unheard since the last connection."""
+        """Whether live audio was lost since the last connection."""
         return self.is_live and self._lost_at is not None
 
     def begin(self, next_sample: int = 0) -> Iterator[Message]:
-        """Yield what opens a connection, and the audio that the last one may not have heard.
+        """Yield the messages that open a connection: config, and audio that no event covers yet.
 
-        ``next_sample`` is where live audio goes on after a gap.
+        ``next_sample`` is where live audio resumes after a gap.
         """
         if self.is_live:
-            self._unheard.clear()
-        start = max(self._next_sample, next_sample) if self.is_live else self._heard_to
-        again = [_from(chunk, start) for chunk in self._unheard]
-        self._unheard.clear()
-        self._unheard_samples = 0
+            self._pending.clear()
+        start = max(self._next_sample, next_sample) if self.is_live else self._covered_to
+        again = [_from(chunk, start) for chunk in self._pending]
+        self._pending.clear()
+        self._pending_samples = 0
         self._captured.clear()
         self._next_sample = start
         yield json.dumps(self._config(start), ensure_ascii=False)
@@ -167,38 +163,38 @@ class ClientProtocol:
                 yield from self.send(chunk)
 
     def send(self, chunk: AudioChunk) -> Iterator[Message]:
-        """Yield what a chunk is sent as."""
+        """Yield the messages of a chunk."""
         if not len(chunk.samples):
             return
         lost = chunk.start - self._next_sample
         if lost > 0:
             yield json.dumps({"type": "gap", "seconds": lost / SAMPLE_RATE})
         self._next_sample = chunk.start + len(chunk.samples)
-        self._unheard.append(chunk)
-        self._unheard_samples += len(chunk.samples)
+        self._pending.append(chunk)
+        self._pending_samples += len(chunk.samples)
         self._captured.append((self._next_sample, chunk))
         data = ENCODERS[self._encoding](chunk)
         for start in range(0, len(data), MESSAGE_BYTES):
             yield data[start : start + MESSAGE_BYTES]
 
     def warnings(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
-        """Yield what a source has to say; note that its audio is on the way."""
+        """Yield the warnings of a chunk, and count its samples as sent."""
         self.sent_samples += len(chunk.samples)
         at_s = chunk.start / SAMPLE_RATE
         for code, message in chunk.warnings:
             yield self._warning(code, message, at_s)
 
     def lost(self, why: str) -> Iterator[EmotionEvent]:
-        """Note that the connection is lost."""
+        """Note that the connection is lost; yield a warning, the first time."""
         if self._lost_at is None:
             self._lost_at = self._clock()
             yield self._warning("stream_lost", f"the server is lost: {why}", self._end_s)
 
-    def heard(self, text: str) -> Iterator[EmotionEvent]:
-        """Yield what a message says.
+    def receive(self, text: str) -> Iterator[EmotionEvent]:
+        """Yield the events of a message of the server.
 
         Raises:
-            ServerError: It is an error, or nothing that a server says.
+            ServerError: It is an ``error``, or no message of the protocol.
         """
         message = read(text)
         kind = message["type"]
@@ -219,13 +215,10 @@ class ClientProtocol:
         at_s = self._end_s
         if self.is_live:
             at_s = self._next_sample / SAMPLE_RATE
-            message += "; what came meanwhile is not heard"
+            message += "; audio in between is lost"
         yield self._warning("stream_back", message, at_s)
 
     def _config(self, start: int) -> dict[str, Any]:
-        settings = {key: value for key, value in self._settings.items() if value is not None}
-        if isinstance(settings.get("steadiness"), HysteresisSettings):
-            settings["steadiness"] = asdict(cast("HysteresisSettings", settings["steadiness"]))
         return {
             "type": "config",
             "encoding": self._encoding,
@@ -233,16 +226,16 @@ class ClientProtocol:
             "live": self.is_live,
             "timing": self._timing,
             "start_s": start / SAMPLE_RATE,
-            **settings,
+            **self._settings,
         }
 
     def _noted(self, event: EmotionEvent) -> EmotionEvent:
         if event.type in {"warning", "episode"}:
             return event
         end = round(event.end * SAMPLE_RATE)
-        self._heard_to = max(self._heard_to, end)
-        while self._unheard and self._unheard[0].start + len(self._unheard[0].samples) <= end:
-            self._unheard_samples -= len(self._unheard.popleft().samples)
+        self._covered_to = max(self._covered_to, end)
+        while self._pending and self._pending[0].start + len(self._pending[0].samples) <= end:
+            self._pending_samples -= len(self._pending.popleft().samples)
         while len(self._captured) > 1 and self._captured[0][0] < end:
             self._captured.popleft()
         if not event.latency_ms or not self._captured:
@@ -266,11 +259,10 @@ class ClientProtocol:
 
     @property
     def _end_s(self) -> float:
-        return self._heard_to / SAMPLE_RATE
+        return self._covered_to / SAMPLE_RATE
 
     def _warning(self, code: str, message: str, at_s: float) -> EmotionEvent:
         seq = self._next_seq()
-        name = self._settings.get("name")
         return EmotionEvent(
             "warning",
             seq,
@@ -278,7 +270,7 @@ class ClientProtocol:
             at_s,
             code=code,
             message=message,
-            source=None if name is None else str(name),
+            source=self._settings.get("name"),
         )
 
     def _next_seq(self) -> int:
@@ -287,6 +279,6 @@ class ClientProtocol:
 
 
 def _from(chunk: AudioChunk, start: int) -> AudioChunk:
-    """Return what of a chunk lies at or behind a sample."""
+    """Return the part of a chunk from a sample on."""
     passed = max(0, start - chunk.start)
     return replace(chunk, samples=chunk.samples[passed:], start=chunk.start + passed)

@@ -1,10 +1,9 @@
-"""A server in the place of model and engine: what ``ser-stream --server`` listens with."""
+"""`RemoteEngine`: a server in the place of model and engine, for ``ser-stream --server``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Unpack
 
 from ser_rt.audio.chunk import AudioChunk, AudioSource
 from ser_rt.client import Client
@@ -24,10 +23,10 @@ class ServerModel:
     sample_rate = SAMPLE_RATE
 
     def __init__(self, url: str, token_file: str | None = None) -> None:
-        """Ask a server what it has.
+        """Connect once, for the labels and the description of the model.
 
         Raises:
-            ServerError: It is not there, or refuses.
+            ServerError: It does not answer, or refuses.
             ConfigError: The file of its key cannot be read.
         """
         self._url, self._token = url, None if token_file is None else _key(Path(token_file))
@@ -38,25 +37,24 @@ class ServerModel:
             f"{ready.provider}) at {url}"
         )
 
-    def engine(self, *, timing: bool, **settings: Unpack[StreamSettings]) -> RemoteEngine:
-        """Return what hears one stream."""
-        client = AsyncClient(self._url, token=self._token, timing=timing, **settings)
-        return RemoteEngine(client)
+    def engine(self, settings: StreamSettings, *, timing: bool) -> RemoteEngine:
+        """Return the engine of one stream."""
+        client = AsyncClient(self._url, token=self._token)
+        return RemoteEngine(client, ClientProtocol(settings, timing=timing))
 
 
 class RemoteEngine:
-    """An `Engine` whose work a server does."""
+    """A `StreamEngine` whose work a server does."""
 
-    def __init__(self, client: AsyncClient) -> None:
-        """Hear one stream with a client."""
-        self._client = client
-        self._talk: ClientProtocol = client.conversation()
+    def __init__(self, client: AsyncClient, conversation: ClientProtocol) -> None:
+        """Stand for one stream of a client."""
+        self._client, self._talk = client, conversation
         self._rest: Iterator[EmotionEvent] = iter(())
         self._source: _Endable | None = None
         self.speech_now = 0.0
 
     @property
-    def heard_s(self) -> float:
+    def processed_s(self) -> float:
         """Seconds of audio sent so far."""
         return self._talk.sent_samples / SAMPLE_RATE
 
@@ -66,10 +64,10 @@ class RemoteEngine:
         return self._talk.skipped_windows
 
     def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
-        """Yield the events of a whole source; if it breaks, first those of what was heard."""
+        """Yield the events of a whole source, also if it fails at some point."""
         self._source = _Endable(source)
-        listening = EventIterator(self._client, self._source, conversation=self._talk)
-        self._rest = iter(listening)
+        events = EventIterator(self._client, self._source, conversation=self._talk)
+        self._rest = iter(events)
         for event in self._rest:
             if event.speech is not None:
                 self.speech_now = event.speech
@@ -83,7 +81,7 @@ class RemoteEngine:
 
 
 class _Endable(AudioSource):
-    """Chunks that end when they are told to, as after an interrupt."""
+    """A source that can be ended early, as after an interrupt."""
 
     def __init__(self, chunks: Iterable[AudioChunk]) -> None:
         self._chunks, self._is_ended = chunks, False

@@ -1,4 +1,4 @@
-"""A source's chunks for asyncio: the source is iterated in a thread, since it may wait."""
+"""`AsyncSourceReader`: the chunks of a source for asyncio, read in a thread."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class AsyncSourceReader:
     """Takes chunks out of an open source, at most `MAX_CHUNKS` ahead.
 
     Attributes:
-        error: What ended the source before its time.
+        error: The exception that ended the source early.
     """
 
     def __init__(self, source: AudioSource) -> None:
@@ -40,7 +40,7 @@ class AsyncSourceReader:
         self._head.clear()
 
     async def wait(self, seconds: float, *, discard: bool) -> None:
-        """Let time pass, and live audio with it: nobody hears it later."""
+        """Wait; with ``discard`` drop the live audio that arrives meanwhile."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while discard and await self.peek() is not None:

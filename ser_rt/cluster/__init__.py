@@ -2,9 +2,9 @@
 
     serve run ser_rt.cluster:app model=compact max_listeners=8
 
-Listeners hold the WebSockets and all that their streams must remember; models hear windows for
-all of them, in batches. `app` is loaded when it is asked for, so that a command line can answer
-without Ray.
+Stream replicas hold the WebSockets and the state of their streams; model replicas classify windows
+for all of them, in batches. `app` is imported when it is used, so that the command line
+works without Ray.
 """
 
 from __future__ import annotations

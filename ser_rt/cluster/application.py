@@ -1,4 +1,4 @@
-"""The application: listeners in front, and models behind them."""
+"""The Serve application: stream replicas in front, model replicas behind them."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.cluster.model import Model
 from ser_rt.cluster.replica import WINDOWS_AT_ONCE, StreamReplica
 from ser_rt.cluster.settings import ClusterSettings
-from ser_rt.server.service import ON_CPU
+from ser_rt.runtime.backends.providers import PROVIDERS
 
 REQUESTS_BESIDES = 16
-"""Of a listener: those that ask for its health must have room beside its streams."""
+"""Requests of a stream replica beyond its streams, such as those for its health."""
 
 STREAMS_SHARE = 0.7
 STARTS = 3
-"""Of replicas that fail, before the application is said to."""
+"""Failed starts of replicas after which the application counts as failed."""
 
 WAIT_LOOP_S = 0.5
-"""A replica that is to end looks so often whether its last request has."""
+"""How often a replica that is to end checks whether its last request has ended."""
 
 END_S = 30.0
-"""For a replica to end, beyond the time that its streams have."""
+"""Time for a replica to end, beyond the time for its streams."""
 
 
 def app(args: Mapping[str, object]) -> Application:
-    """Return the application that arguments describe; see `ser_rt.cluster.settings`.
+    """Return the application of some arguments; see `ser_rt.cluster.settings`.
 
     Raises:
         BundleError: This machine has no such bundle.
@@ -37,10 +37,11 @@ def app(args: Mapping[str, object]) -> Application:
     """
     settings = ClusterSettings.of(args)
     Bundle.load(find_bundle(settings.model.model))
-    return listeners(settings, None if settings.listening.colocated else models(settings))
+    models = None if settings.replicas.colocated else model_replicas(settings)
+    return stream_replicas(settings, models)
 
 
-def listeners(settings: ClusterSettings, models: Application | None) -> Application:
+def stream_replicas(settings: ClusterSettings, models: Application | None) -> Application:
     """Return the deployment that holds streams."""
     scaling, limits = settings.scaling, settings.limits
     full = limits.max_streams
@@ -62,14 +63,14 @@ def listeners(settings: ClusterSettings, models: Application | None) -> Applicat
             graceful_shutdown_wait_loop_s=WAIT_LOOP_S,
             graceful_shutdown_timeout_s=limits.drain_s + END_S,
         )
-        .bind(settings.model, settings.listening, limits, workers, models)
+        .bind(settings.model, settings.replicas, limits, workers, models)
     )
 
 
-def models(settings: ClusterSettings) -> Application:
-    """Return the deployment that hears windows."""
+def model_replicas(settings: ClusterSettings) -> Application:
+    """Return the deployment that classifies windows."""
     scaling, batching = settings.scaling, settings.batching
-    batch = batching.max_batch or (1 if settings.model.provider in ON_CPU else 16)
+    batch = batching.max_batch or PROVIDERS[settings.model.provider].default_batch
     threads = settings.model.threads or max(1, int(scaling.model_cpus))
     return (
         cast("Deployment", Model)

@@ -11,14 +11,15 @@ from contextlib import suppress
 from typing import Any
 
 import ser_rt
+from ser_rt.cli.arguments import Parser
 from ser_rt.cli.process import run_command, tell
 from ser_rt.cli.signals import terminable
 from ser_rt.cluster.settings import ClusterSettings, known_arguments
-from ser_rt.errors import ClusterError, ConfigError, MissingDependencyError
+from ser_rt.errors import ClusterError, ConfigError, requires
 
 PORT = 8000
 ANSWER_S = 10.0
-"""For listeners to say that their streams have ended."""
+"""Time for stream replicas to report that their streams have ended."""
 
 _EPILOG = """\
 examples:
@@ -32,7 +33,7 @@ Arguments are key=value, as for `serve run ser_rt.cluster:app`; docs/cluster.md 
 Without --address, and without RAY_ADDRESS, Ray is started on this machine and runs until Ctrl-C,
 SIGTERM or SIGHUP; then streams get their last results. With one, the application is deployed there
 and stays (`serve status`, `serve shutdown`). The exit code is 0; 1 if Ray, model or device failed;
-2 if the command makes no sense.
+2 for a wrong command line.
 """
 
 
@@ -42,15 +43,15 @@ def make_parser() -> argparse.ArgumentParser:
         f"  {name}={'' if field.default in (None, ()) else field.default}"
         for name, field in known_arguments().items()
     ]
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="ser-cluster",
-        description="Hear emotion in many streams at once, on many machines.",
+        description="Recognize emotion in many streams at once, on many machines.",
         epilog=_EPILOG.format(arguments="\n".join(shown)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("arguments", nargs="*", metavar="key=value", help="what to serve, and how; see below")
+    add("arguments", nargs="*", metavar="key=value", help="settings; see below")
     add(
         "--address",
         metavar="HOST:PORT",
@@ -58,7 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add("--name", default="ser", help="of the application (%(default)s)")
     add("--route", default="/", metavar="PATH", help="where it is served (%(default)s)")
-    add("--host", default="127.0.0.1", help="where machines listen (%(default)s: for themselves)")
+    add("--host", default="127.0.0.1", help="address to listen at (%(default)s: this machine only)")
     add("--port", type=int, default=PORT, metavar="N", help="(%(default)s)")
     add("--insecure", action="store_true", help="listen beyond a machine without keys")
     add("--version", action="version", version=f"ser-cluster {ser_rt.__version__}")
@@ -81,26 +82,21 @@ def _work(flags: argparse.Namespace) -> int:
     if not flags.route.startswith("/"):
         msg = f"--route must begin with /, not {flags.route!r}"
         raise ConfigError(msg)
-    keys = settings.listening.api_key_file
+    keys = settings.replicas.api_key_file
     if not (is_loopback(flags.host) or keys or flags.insecure):
         msg = f"--host {flags.host} is open to others: give api_key_file=FILE, or --insecure"
         raise ConfigError(msg)
-    try:
-        import ray
+    with requires("ser-cluster", "cpu,cluster"):
         from ray import serve
 
-        from ser_rt.batch.engines import Resources
-        from ser_rt.batch.on_ray import connected
         from ser_rt.cluster.application import app
-    except ModuleNotFoundError as error:
-        msg = f"ser-cluster needs {error.name}: pip install 'ser-rt[cpu,cluster]'"
-        raise MissingDependencyError(msg) from error
+        from ser_rt.cluster.ray_session import ray_session
 
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     application = app(arguments)
     is_own = (flags.address or os.environ.get("RAY_ADDRESS")) is None
     cores = max(os.cpu_count() or 1, round(_least_cpus(settings) + 0.5))
-    with connected(ray, Resources(cores if is_own else None, flags.address)):
+    with ray_session(flags.address, cores if is_own else None) as ray:
         if is_own and _least_gpus(settings) > ray.cluster_resources().get("GPU", 0):
             msg = f"this machine has not the {_least_gpus(settings):g} GPUs that this needs"
             raise ClusterError(msg)
@@ -112,7 +108,7 @@ def _work(flags: argparse.Namespace) -> int:
                 if is_own:
                     _wait()
         except KeyboardInterrupt:
-            if not is_own:  # it is not known to be there
+            if not is_own:  # the state of the application is not known
                 raise
         finally:
             if is_own:
@@ -133,13 +129,13 @@ def _pairs(words: Sequence[str]) -> dict[str, object]:
 
 def _least_cpus(settings: ClusterSettings) -> float:
     scaling = settings.scaling
-    models = 0 if settings.listening.colocated else scaling.min_models
+    models = 0 if settings.replicas.colocated else scaling.min_models
     return scaling.min_listeners * scaling.listener_cpus + models * scaling.model_cpus
 
 
 def _least_gpus(settings: ClusterSettings) -> float:
     scaling = settings.scaling
-    replicas = scaling.min_listeners if settings.listening.colocated else scaling.min_models
+    replicas = scaling.min_listeners if settings.replicas.colocated else scaling.min_models
     return replicas * settings.model_gpus
 
 
@@ -147,17 +143,18 @@ def _deploy(serve: Any, application: Any, flags: argparse.Namespace) -> None:
     try:
         serve.start(http_options={"host": flags.host, "port": flags.port})
         serve.run(application, name=flags.name, route_prefix=flags.route)
-    except Exception as error:  # Ray's; the replica's own is in the status
-        why = _why(serve, flags.name) or str(error).strip().rpartition("\n")[2]  # below a traceback
+    except Exception as error:  # Ray's own; that of the replica is in the status
+        last_line = str(error).strip().rpartition("\n")[2]
+        why = _why(serve, flags.name) or last_line
         msg = f"the application does not come up: {why}"
         raise ClusterError(msg) from error
 
 
 def _why(serve: Any, name: str) -> str:
-    """Return what the replicas of an application said, as far as it is ours."""
+    """Return the error of a replica, if it is one of ser-rt."""
     try:
         application = serve.status().applications.get(name)
-    except Exception:  # noqa: BLE001 (nobody is there to ask; what failed before says why)
+    except Exception:  # noqa: BLE001 (Serve does not run; the error before this says why)
         return ""
     for deployment in () if application is None else application.deployments.values():
         for line in deployment.message.splitlines():
@@ -167,10 +164,10 @@ def _why(serve: Any, name: str) -> str:
 
 
 def _end(serve: Any, name: str, drain_s: float) -> None:
-    """End streams while there still are models for their last results, then the rest."""
-    with suppress(Exception):  # it may not have come up
+    """End the streams while models still run, for their last results; then the rest."""
+    with suppress(Exception):  # it may not be running
         serve.get_app_handle(name).broadcast("drain").results(timeout_s=drain_s + ANSWER_S)
-    with suppress(Exception):  # nor Serve
+    with suppress(Exception):  # nor may Serve
         serve.delete(name)
 
 

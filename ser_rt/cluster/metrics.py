@@ -1,4 +1,4 @@
-"""What a listener counts, for Ray's exporter: each process has its own, and Ray sums them up."""
+"""`ReplicaMetrics`: counters of a stream replica for Ray's exporter, which sums them up."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from ser_rt.server.model import ServedModel
 
 
 class ReplicaMetrics(Metrics):
-    """The server's own, and of these for Ray what tells whether a cluster keeps up."""
+    """The server's metrics, and for Ray those that show whether a cluster keeps up."""
 
     def __init__(self, model: ServedModel) -> None:
         """Start at zero; within a replica, whose name Ray adds."""
         super().__init__(model)
-        self._heard = Counter("ser_windows", "Windows, with and without speech", tag_keys=("type",))
+        self._results = Counter(
+            "ser_windows", "Windows, with and without speech", tag_keys=("type",)
+        )
         self._warned = Counter("ser_warnings", "Warnings to clients", tag_keys=("code",))
         self._delay = Histogram(
             "ser_latency_seconds",
@@ -33,5 +35,5 @@ class ReplicaMetrics(Metrics):
             if event.type == "warning":
                 self._warned.inc(tags={"code": str(event.code)})
             elif event.type != "episode":
-                self._heard.inc(tags={"type": event.type})
+                self._results.inc(tags={"type": event.type})
                 self._delay.observe(event.latency_ms["total"] / 1e3)

@@ -1,4 +1,4 @@
-"""A model that runs in other replicas, for the streams of this one."""
+"""`ModelHandle`: a classifier whose model runs in other replicas."""
 
 from __future__ import annotations
 
@@ -11,63 +11,62 @@ from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
-from ser_rt.batch.classify_file import model_hash
 from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.classifier import FloatArray
 from ser_rt.cluster.settings import ModelSettings
 from ser_rt.errors import ClusterError, InferenceError
 
 PATIENCE_S = 20.0
-"""A window waits so long for a replica that answers, while others die or are replaced."""
+"""How long a window is retried while replicas die or are replaced."""
 
 RETRY_S = 0.1
 SUPERSEDED_S = 2.0
-"""After an update there may be no replica of the model that streams were opened for."""
+"""How long a window is retried while all replicas have another model, as after an update."""
 
 
 class ModelHandle:
-    """Stands for the replicas of a deployment; asks from any thread, another one if one dies.
+    """A classifier over the replicas of a deployment, for any thread; retries when one dies.
 
     Attributes:
-        is_superseded: Whether all that answer hear with another model.
+        is_superseded: Whether all replicas that answer have another model.
     """
 
     def __init__(self, bundle: Bundle, provider: str, handle: DeploymentHandle[Any]) -> None:
-        """Stand for replicas that hear with a bundle; made where the event loop runs."""
+        """Call replicas that have a bundle; created in the thread of the event loop."""
         self.bundle, self.provider = bundle, provider
         self.labels = tuple(label.en for label in bundle.labels)
         self.sample_rate = bundle.sample_rate
         self.window_s, self.hop_s = bundle.window_s, bundle.hop_s
         self.min_window_s = bundle.min_window_s
-        self._hash, self._handle = model_hash(bundle), handle
+        self._hash, self._handle = bundle.sha256, handle
         self._loop = asyncio.get_running_loop()
         self.is_superseded = False
 
     @classmethod
     async def find(cls, settings: ModelSettings, handle: DeploymentHandle[Any]) -> Self:
-        """Return what stands for the replicas behind a handle, when there are some.
+        """Wait for the replicas behind a handle, and return a classifier over them.
 
         Raises:
-            BundleError: This machine has not their bundle.
-            ClusterError: They have another one under the same name.
+            BundleError: This machine lacks their bundle.
+            ClusterError: They have another one of the same name.
         """
         bundle = await asyncio.to_thread(lambda: Bundle.load(find_bundle(settings.model)))
-        wanted = model_hash(bundle)
+        wanted = bundle.sha256
         others = 0
         while others * RETRY_S < PATIENCE_S:
-            # Those of the version before are replaced first, however long the new ones load: Serve
-            # watches that. They may go while they are asked.
+            # Replicas of the version before are replaced first, however long the new ones load:
+            # Serve watches that. They may end during the call.
             with suppress(RayError, RayServeException):
                 provider, found, name = await handle.about.remote()
                 if found == wanted:
                     return cls(bundle, provider, handle)
                 others += name == settings.model
             await asyncio.sleep(RETRY_S)
-        msg = f"the models hear with another bundle than {bundle.folder} of this machine"
+        msg = f"the models have another bundle than {bundle.folder} of this machine"
         raise ClusterError(msg)
 
     async def look_again(self) -> None:
-        """Find out whether it is still superseded: an update may have been taken back."""
+        """Update `is_superseded`: an update may have been rolled back."""
         with suppress(RayError, RayServeException, TimeoutError):
             async with asyncio.timeout(RETRY_S * 10):
                 _, found, _ = await self._handle.about.remote()
@@ -80,15 +79,15 @@ class ModelHandle:
             ClusterError: No replica answers.
             InferenceError: The model failed.
         """
-        asked = [
-            asyncio.run_coroutine_threadsafe(self._ask(window), self._loop) for window in waveforms
+        calls = [
+            asyncio.run_coroutine_threadsafe(self._call(window), self._loop) for window in waveforms
         ]
-        return np.stack([answer.result() for answer in asked])
+        return np.stack([call.result() for call in calls])
 
     def warm_up(self) -> None:
-        """Do nothing: the replicas are warm when they are there."""
+        """Do nothing: replicas warm up before they take calls."""
 
-    async def _ask(self, window: FloatArray) -> FloatArray:
+    async def _call(self, window: FloatArray) -> FloatArray:
         why, others = "no answer", 0
         try:
             async with asyncio.timeout(PATIENCE_S):

@@ -1,4 +1,4 @@
-"""The deployment that holds the streams: the server's own sessions, behind Ray's proxy."""
+"""`StreamReplica`: the deployment that runs the server's sessions, behind Ray's proxy."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from ser_rt.server.protocol import ProtocolError
 from ser_rt.server.service import Service
 
 WINDOWS_AT_ONCE = 32
-"""Of one listener that may be on their way to models."""
+"""Windows of one stream replica that may be at models at once."""
 
 
 class StrictMessageQueue(MessageQueue):
-    """One that does not let a client wait: Ray's proxy would go on reading, without a bound."""
+    """A queue that refuses instead of waiting: Ray's proxy would read on, without a bound."""
 
     async def put(self, item: Item) -> None:
         """Add a message.
@@ -37,13 +37,13 @@ class StrictMessageQueue(MessageQueue):
             ProtocolError: Too much waits already.
         """
         if not self._has_room.is_set():
-            msg = f"over {self._max_bytes} bytes wait to be heard; send no faster than speech"
+            msg = f"over {self._max_bytes} bytes wait to be processed; send in real time"
             raise ProtocolError(msg, "too_fast")
         self._add(item)
 
 
 class ReplicaService(Service):
-    """A service whose clients cannot be slowed down, and which may be told to end by mistake."""
+    """A service whose clients cannot be slowed down, and whose shutdown may be revoked."""
 
     counters = ReplicaMetrics
 
@@ -59,58 +59,58 @@ class ReplicaService(Service):
         self._max_unheard_bytes = max_unheard_bytes
 
     def refusal(self) -> ProtocolError | None:
-        """Return why no other stream can be taken now, or None."""
+        """Return why no new stream can be taken now, or None."""
         if isinstance(self.model, ModelHandle) and self.model.is_superseded:
-            return ProtocolError("this listener is being replaced; try again", "shutting_down")
+            return ProtocolError("this replica is being replaced; try again", "shutting_down")
         return super().refusal()
 
-    def inbox(self) -> MessageQueue:
-        """Return what holds the messages of one more stream until they are heard."""
+    def message_queue(self) -> MessageQueue:
+        """Return the queue of the messages of a new stream."""
         return StrictMessageQueue(self._max_unheard_bytes)
 
     def resume(self) -> None:
-        """Take streams again, if it has shut down."""
+        """Take streams again, after a shutdown."""
         if self.state == "shutting_down":
             self.state = "ready"
 
 
-@serve.deployment
+@serve.deployment(name="Listener")  # as users' Serve configs and dashboards have it
 @serve.ingress()
 class StreamReplica:
-    """Holds WebSockets; each stream's state is here, and ends with its connection."""
+    """Holds WebSockets and the state of their streams, which ends with the connection."""
 
     def __init__(
         self,
         model: ModelSettings,
-        listening: ReplicaSettings,
+        settings: ReplicaSettings,
         limits: ServerLimits,
         workers: int,
         models: DeploymentHandle[Any] | None = None,
     ) -> None:
-        """Take what replicas are given; ``models`` is None where they run the model themselves."""
+        """Store the settings; ``models`` is None where replicas run the model themselves."""
         self._model, self._models = model, models
-        self._listening, self._limits, self._workers = listening, limits, workers
+        self._settings, self._limits, self._workers = settings, limits, workers
         self._is_ended = False
 
     async def __serve_build_asgi_app__(self) -> Starlette:
-        """Return the routes of ``ser-serve``, when the model is there and warm.
+        """Return the application of ``ser-serve``, once the model is warm.
 
         Raises:
-            SerError: There is none that works.
+            SerError: The model does not run.
         """
-        listening = self._listening
-        keys = read_keys(Path(listening.api_key_file)) if listening.api_key_file else []
+        settings = self._settings
+        keys = read_keys(Path(settings.api_key_file)) if settings.api_key_file else []
         self._service = await self._make_service()
         await self._service.start()
         if self._service.failure is not None:
             raise self._service.failure
-        self._pulse = Heartbeat()
+        self._heartbeat = Heartbeat()
         self._watching = asyncio.create_task(self._watch())
-        origins, hosts = listening.cors_origins, listening.allowed_hosts
+        origins, hosts = settings.cors_origins, settings.allowed_hosts
         return make_app(self._service, Guard(keys, origins), origins=origins, hosts=hosts)
 
     async def _make_service(self) -> ReplicaService:
-        model, most_bytes = self._model, self._listening.max_unheard_bytes
+        model, most_bytes = self._model, self._settings.max_unheard_bytes
         if self._models is None:
             own = await asyncio.to_thread(load, model.model, model.provider, model.threads or 1)
             return ReplicaService(own, self._limits, most_bytes, workers=self._workers)
@@ -124,8 +124,8 @@ class StreamReplica:
         )
 
     async def check_health(self) -> None:
-        """Note that Serve asks; a listener is well as long as its event loop turns."""
-        self._pulse.beat()
+        """Record a health check; a replica is healthy as long as its event loop runs."""
+        self._heartbeat.beat()
         if not self._is_ended:
             self._service.resume()
         model = self._service.model
@@ -133,14 +133,14 @@ class StreamReplica:
             await model.look_again()
 
     async def drain(self) -> None:
-        """Take no more streams, and end those that there are, while there still are models."""
+        """Refuse new streams and end the open ones, while the models still run."""
         self._is_ended = True
         await self._service.drain()
 
     async def _watch(self) -> None:
         replica = serve.get_replica_context()
         while True:
-            await self._pulse.until_the_end(
+            await self._heartbeat.until_shutdown(
                 lambda: is_stopping(replica.app_name, replica.deployment)
             )
             await self._service.drain()

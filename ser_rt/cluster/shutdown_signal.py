@@ -1,4 +1,7 @@
-"""When a replica is to end: Serve says nothing before it has waited in vain for its streams."""
+"""Detects that Ray Serve is about to stop this replica: its health checks stop arriving.
+
+Serve tells a replica nothing before it has waited, in vain, for the end of its streams.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +15,22 @@ from typing import Any
 from ray import serve
 
 SILENCE = 3.0
-"""Times the usual time between two questions."""
+"""Multiple of the usual interval of health checks after which they count as ended."""
 
 TICK_S, PAUSE_S = 0.2, 1.0
 
 
 class Heartbeat:
-    """Serve asks a replica again and again whether it is well, and no more once it is to end."""
+    """Times of the health checks that Serve makes until it stops a replica."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Wait to be asked."""
+        """Start without any health check."""
         self._clock = clock
         self._last: float | None = None
         self._between: deque[float] = deque(maxlen=8)
 
     def beat(self) -> None:
-        """Note that Serve asks."""
+        """Record a health check."""
         now = self._clock()
         if self._last is not None:
             self._between.append(now - self._last)
@@ -35,29 +38,29 @@ class Heartbeat:
 
     @property
     def is_silent(self) -> bool:
-        """Whether it has not asked for much longer than it used to."""
+        """Whether there was no health check for much longer than usual."""
         if self._last is None or len(self._between) < 2:
             return False
         return self._clock() - self._last > SILENCE * statistics.median(self._between)
 
-    async def until_the_end(self, is_stopping: Callable[[], Awaitable[bool]]) -> None:
-        """Return when Serve asks no more, and something else says too that it stops replicas."""
+    async def until_shutdown(self, is_stopping: Callable[[], Awaitable[bool]]) -> None:
+        """Return when health checks have ended and ``is_stopping`` confirms the shutdown."""
         while True:
             await asyncio.sleep(TICK_S)
             if not self.is_silent:
                 continue
             if await is_stopping() and self.is_silent:
                 return
-            await asyncio.sleep(PAUSE_S)  # who is too busy to ask shall not be asked all the time
+            await asyncio.sleep(PAUSE_S)  # Serve may be too busy for health checks
 
 
 async def is_stopping(app_name: str, deployment: str) -> bool:
-    """Return whether Serve is stopping replicas of a deployment; False if nobody can tell."""
+    """Return whether Serve is stopping replicas of a deployment; False if unknown."""
     try:
-        # As long as it takes: a thread that waits for a head that is away cannot be ended, and
-        # another one for each question would leave none for anything else.
+        # Without a timeout: a thread that waits for an unreachable head cannot be ended, and
+        # another one for each call would leave none for anything else.
         status = await asyncio.to_thread(serve.status)
-    except Exception:  # noqa: BLE001 (a head that is away is no reason to end streams)
+    except Exception:  # noqa: BLE001 (an unreachable head is no reason to end streams)
         return False
     if not status.proxies:  # nobody answered
         return False

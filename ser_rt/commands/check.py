@@ -6,14 +6,14 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ser_rt.cli.arguments import positive_int
+from ser_rt.cli.arguments import Parser, positive_int
 from ser_rt.cli.process import run_command, tell
 from ser_rt.errors import SerError
 from ser_rt.files.writing import write_json
-from ser_rt.runtime.backends.providers import PROVIDERS
+from ser_rt.runtime.backends.providers import SINGLE_PROVIDERS
 
 if TYPE_CHECKING:
-    from ser_rt.runtime.parity import Report, Row
+    from ser_rt.runtime.backends.parity import Report, Row
 
 _EPILOG = """\
 example:
@@ -27,7 +27,7 @@ makes no sense.
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of ``ser-check``."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="ser-check",
         description="Check that a bundle is whole and answers the same on every provider.",
         epilog=_EPILOG,
@@ -39,7 +39,7 @@ def make_parser() -> argparse.ArgumentParser:
     add(
         "--provider",
         action="append",
-        choices=[name for name in PROVIDERS if name != "auto"],
+        choices=SINGLE_PROVIDERS,
         help="must come up; may be given again (default: each that does)",
     )
     add("--threads", type=positive_int, metavar="N", help="threads of one model call")
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _check(flags: argparse.Namespace) -> int:
     from ser_rt.bundle import Bundle, find_bundle
-    from ser_rt.runtime.parity import check
+    from ser_rt.runtime.backends.parity import check
 
     try:
         bundle = Bundle.load(find_bundle(flags.bundle))

@@ -1,4 +1,4 @@
-"""``ser-stream``: listen to files, a pipe, a URL or a microphone, and say what is heard."""
+"""``ser-stream``: emotion events of files, a pipe, a URL or a microphone."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _work(argv: Sequence[str]) -> int:
 def _command(flags: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
     if flags.list_devices:
         return _list_devices
-    return _list_providers if flags.list_providers else _listen
+    return _list_providers if flags.list_providers else _stream
 
 
 def _check_standard_streams(flags: argparse.Namespace) -> None:
@@ -54,34 +54,38 @@ def _check_standard_streams(flags: argparse.Namespace) -> None:
         raise AudioInputError(msg)
 
 
-def _listen(flags: argparse.Namespace) -> int:
-    from ser_rt.commands.build import Outputs, about, engine_of, model_of, sources_of
+def _stream(flags: argparse.Namespace) -> int:
+    from ser_rt.commands import build
 
-    model = model_of(flags)
+    model = build.model_of(flags)
     try:
-        sources = list(sources_of(flags, model.sample_rate))
+        sources = list(build.sources_of(flags, model.sample_rate))
     except AudioInputError as error:
         raise ConfigError(str(error)) from error
-    ledger, code, interrupted = StreamStatistics(), EXIT_OK, False
+    statistics, code, interrupted = StreamStatistics(), EXIT_OK, False
     with ExitStack() as opened:
-        outputs = Outputs(flags, model, opened)
+        display = build.display_of(flags, model, opened)
+        sinks: list[Sink] = [] if display is None else [display]
+        if flags.output is not None or display is None:
+            sinks.append(build.file_sink(flags, model, opened))
         for name, source in sources:
-            engine = engine_of(flags, model, name if len(sources) > 1 else None)
+            engine = build.engine_of(flags, model, name if len(sources) > 1 else None)
             try:
                 with source:
-                    _say(flags, name, about(model))
-                    events = engine.run(outputs.heard_by(source, engine))
-                    _write(events, outputs.sinks, ledger)
+                    _announce(flags, name, build.about(model))
+                    audio = build.recorded(source, flags, model.sample_rate, opened)
+                    events = engine.run(build.metered(audio, engine, display))
+                    _write(events, sinks, statistics)
             except (AudioError, DeviceError, ServerError) as error:
                 code = EXIT_FAILED
                 tell(f"ser-stream: {error}")
             except KeyboardInterrupt as interrupt:
                 code, interrupted = code_of(interrupt), True
                 forgive()
-                _write(engine.flush(), outputs.sinks, ledger)
+                _write(engine.flush(), sinks, statistics)
             finally:
-                ledger.close(
-                    engine.heard_s,
+                statistics.close(
+                    engine.processed_s,
                     source.waited_s,
                     source.dropped_samples,
                     engine.skipped_windows,
@@ -89,15 +93,17 @@ def _listen(flags: argparse.Namespace) -> int:
                 )
             if interrupted:
                 break
-        for sink in outputs.sinks:
-            sink.finish(ledger.summary(interrupted=interrupted))
+        for sink in sinks:
+            sink.finish(statistics.summary(interrupted=interrupted))
     return code
 
 
-def _write(events: Iterable[EmotionEvent], sinks: Sequence[Sink], ledger: StreamStatistics) -> None:
+def _write(
+    events: Iterable[EmotionEvent], sinks: Sequence[Sink], statistics: StreamStatistics
+) -> None:
     for event in events:
         with uninterrupted():
-            ledger.add(event)
+            statistics.add(event)
             for sink in sinks:
                 sink.write(event)
 
@@ -129,12 +135,12 @@ def _list_providers(flags: argparse.Namespace) -> int:
         return EXIT_OK
     width = max(len(listed.provider) for listed in found)
     for listed in found:
-        mark, told = ("*", f"on {listed.device}") if listed.ok else ("-", listed.problem)
-        print(f"{mark} {listed.provider.ljust(width)}  {told}")
+        mark, text = ("*", f"on {listed.device}") if listed.ok else ("-", listed.problem)
+        print(f"{mark} {listed.provider.ljust(width)}  {text}")
     return EXIT_OK
 
 
-def _say(flags: argparse.Namespace, name: str, what: str) -> None:
+def _announce(flags: argparse.Namespace, name: str, what: str) -> None:
     if not flags.quiet:
         tell(f"{name}: {what}" + (", Ctrl-C ends" if flags.mic else ""))
 

@@ -1,4 +1,4 @@
-"""The flags of ``ser-stream``, from the command line and from a TOML file."""
+"""Flags of ``ser-stream`` from the command line and from a TOML file, checked together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many waveforms through one classifier, in as few calls as leave every result unchanged."""
+"""`classify`: waveforms of any lengths in few model calls, with the results of one by one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULT_BATCH_SIZE = 8
 
 
 def windows_of(samples: FloatArray, max_samples: int) -> list[FloatArray]:
-    """Cut into the fewest equal windows of at most `max_samples`; the remainder is under one each.
+    """Return the fewest equal windows of at most `max_samples`; fewer samples than windows remain.
 
     >>> [len(w) for w in windows_of(np.zeros(25, np.float32), 10)]
     [8, 8, 8]

@@ -1,4 +1,4 @@
-"""Figures of merit of a classifier, from label ids and probabilities.
+"""Metrics of a classifier, from label ids and probabilities.
 
 Label ids are integers ``[clips]`` in ``0 .. num_classes - 1``; probabilities are
 ``[clips, classes]``. A class that no clip has is left out of every mean over classes. A clip
@@ -14,19 +14,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ser_rt.errors import DataError
+from ser_rt.errors import DataError, MissingDependencyError
 
-IntArray = npt.NDArray[np.integer[Any]]
-FloatArray = npt.NDArray[np.floating[Any]]
-Measure = Callable[[IntArray, IntArray, int], float]
+LabelIds = npt.NDArray[np.integer[Any]]
+"""``[clips]`` of any integer type."""
+FloatRows = npt.NDArray[np.floating[Any]]
+"""``[clips, classes]`` of any float type."""
+Measure = Callable[[LabelIds, LabelIds, int], float]
 
-_GOLDEN = (5**0.5 - 1) / 2
 _TEMPERATURES = (0.02, 50.0)
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """How well one class is told from the others. `recall` is NaN for a class that no clip has."""
+    """Metrics of one class. `recall` is NaN for a class that no clip has."""
 
     precision: float
     recall: float
@@ -46,7 +47,7 @@ class ReliabilityBin:
 
 
 def confusion_matrix(
-    true: IntArray, predicted: IntArray, num_classes: int
+    true: LabelIds, predicted: LabelIds, num_classes: int
 ) -> npt.NDArray[np.int64]:
     """Count clips ``[true, predicted]``.
 
@@ -65,7 +66,7 @@ def confusion_matrix(
     return cells.reshape(num_classes, num_classes).astype(np.int64)
 
 
-def per_class(true: IntArray, predicted: IntArray, num_classes: int) -> list[ClassScore]:
+def per_class(true: LabelIds, predicted: LabelIds, num_classes: int) -> list[ClassScore]:
     """Precision (0 if never predicted), recall, F1 and support of every class."""
     matrix = confusion_matrix(true, predicted, num_classes)
     hits, support, chosen = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
@@ -80,7 +81,7 @@ def per_class(true: IntArray, predicted: IntArray, num_classes: int) -> list[Cla
     ]
 
 
-def unweighted_average_recall(true: IntArray, predicted: IntArray, num_classes: int) -> float:
+def unweighted_average_recall(true: LabelIds, predicted: LabelIds, num_classes: int) -> float:
     """Mean recall of the classes that occur (UAR), chance being one over their number.
 
     Schuller, Steidl, Batliner: The INTERSPEECH 2009 Emotion Challenge.
@@ -94,13 +95,13 @@ def unweighted_average_recall(true: IntArray, predicted: IntArray, num_classes: 
     return float((np.diag(matrix)[occurs] / support[occurs]).mean())
 
 
-def weighted_accuracy(true: IntArray, predicted: IntArray, num_classes: int) -> float:
+def weighted_accuracy(true: LabelIds, predicted: LabelIds, num_classes: int) -> float:
     """Share of clips that are right (WA): recall weighted by how frequent each class is."""
     matrix = confusion_matrix(true, predicted, num_classes)
     return float(np.trace(matrix) / matrix.sum())
 
 
-def macro_f1(true: IntArray, predicted: IntArray, num_classes: int) -> float:
+def macro_f1(true: LabelIds, predicted: LabelIds, num_classes: int) -> float:
     """Mean F1 of the classes that occur."""
     matrix = confusion_matrix(true, predicted, num_classes)
     support = matrix.sum(axis=1)
@@ -110,8 +111,8 @@ def macro_f1(true: IntArray, predicted: IntArray, num_classes: int) -> float:
 
 
 def bootstrap_interval(
-    true: IntArray,
-    predicted: IntArray,
+    true: LabelIds,
+    predicted: LabelIds,
     groups: npt.ArrayLike | None,
     num_classes: int,
     measure: Measure = unweighted_average_recall,
@@ -121,28 +122,28 @@ def bootstrap_interval(
     strata: npt.ArrayLike | None = None,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """Percentile interval of a measure when whole groups (speakers) are drawn again.
+    """Return the bootstrap interval of a measure, resampling whole groups (speakers).
 
-    Clips of one speaker are alike, so drawing clips makes an interval too narrow for unseen
-    speakers. With two or three speakers there are only a handful of different draws: report their
-    number beside the interval, and the interval over clips as what it is, a lower bound.
+    Clips of one speaker are alike, so an interval over clips is too narrow for unseen speakers.
+    With two or three speakers there are only a handful of different draws: report their number
+    beside the interval, and call the interval over clips a lower bound.
 
     Efron, Tibshirani: An Introduction to the Bootstrap, 1993, chapter 13.
 
     Args:
         true: label ids ``[clips]``.
         predicted: label ids ``[clips]``.
-        groups: who speaks in each clip ``[clips]``; None draws clips instead of speakers.
+        groups: speaker of each clip ``[clips]``; None draws clips instead of speakers.
         num_classes: number of classes.
         measure: for example `unweighted_average_recall` or `macro_f1`.
-        draws: how often to draw.
+        draws: number of draws.
         seed: seed of the draws.
         strata: groups are drawn within these, for example the dataset of each clip ``[clips]``.
         level: share of the draws that the interval covers.
     """
     true, predicted = np.asarray(true), np.asarray(predicted)
-    clips = np.arange(len(true))
-    owner = clips if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    everything = np.arange(len(true))
+    owner = everything if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     stratum = (
         np.zeros(len(true), int)
         if strata is None
@@ -152,16 +153,16 @@ def bootstrap_interval(
         sizes = f"{len(true)}, {len(predicted)}, {len(owner)} and {len(stratum)}"
         msg = f"{sizes} labels, predictions, groups and strata: give one of each per clip"
         raise DataError(msg)
-    houses: list[list[npt.NDArray[np.intp]]] = []
+    per_stratum: list[list[npt.NDArray[np.intp]]] = []
     for one in np.unique(stratum):
-        inside = clips[stratum == one]
+        inside = everything[stratum == one]
         ordered = inside[np.argsort(owner[inside], kind="stable")]
-        houses.append(np.split(ordered, np.flatnonzero(np.diff(owner[ordered])) + 1))
+        per_stratum.append(np.split(ordered, np.flatnonzero(np.diff(owner[ordered])) + 1))
     rng = np.random.default_rng(seed)
     values = np.empty(draws)
     for draw in range(draws):
         picked = np.concatenate(
-            [house[i] for house in houses for i in rng.integers(0, len(house), len(house))]
+            [clips[i] for clips in per_stratum for i in rng.integers(0, len(clips), len(clips))]
         )
         values[draw] = measure(true[picked], predicted[picked], num_classes)
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
@@ -169,9 +170,9 @@ def bootstrap_interval(
 
 
 def reliability_curve(
-    true: IntArray, probabilities: FloatArray, bins: int = 15
+    true: LabelIds, probabilities: FloatRows, bins: int = 15
 ) -> list[ReliabilityBin]:
-    """Confidence against accuracy, in `bins` equal widths of confidence; empty ones left out.
+    """Return accuracy against confidence in `bins` of equal width; empty bins are left out.
 
     Niculescu-Mizil, Caruana: Predicting good probabilities with supervised learning, ICML 2005.
     """
@@ -191,8 +192,8 @@ def reliability_curve(
     ]
 
 
-def expected_calibration_error(true: IntArray, probabilities: FloatArray, bins: int = 15) -> float:
-    """Mean distance between confidence and accuracy over the bins of `reliability_curve` (ECE).
+def expected_calibration_error(true: LabelIds, probabilities: FloatRows, bins: int = 15) -> float:
+    """Return the mean distance of confidence and accuracy over `reliability_curve` (ECE).
 
     Guo, Pleiss, Sun, Weinberger: On calibration of modern neural networks, ICML 2017, equation 3.
 
@@ -205,43 +206,36 @@ def expected_calibration_error(true: IntArray, probabilities: FloatArray, bins: 
     )
 
 
-def negative_log_likelihood(true: IntArray, probabilities: FloatArray) -> float:
+def negative_log_likelihood(true: LabelIds, probabilities: FloatRows) -> float:
     """Mean of -log of the true class's probability, in nats; a probability of 0 counts as 1e-12."""
     true, probabilities = _checked(true, probabilities)
     return float(-np.log(np.maximum(probabilities[np.arange(len(true)), true], 1e-12)).mean())
 
 
-def fit_temperature(true: IntArray, logits: FloatArray) -> float:
-    """Find the temperature by which to divide logits (or log-probabilities), by least loss.
+def fit_temperature(true: LabelIds, logits: FloatRows) -> float:
+    """Return the temperature, between 0.02 and 50, that minimises the loss of logits divided by it.
 
-    Guo et al., ICML 2017, section 4.2. The loss has one minimum in the temperature, so a golden
-    section search over its logarithm finds it; it is held between 0.02 and 50.
+    Log-probabilities will do for logits. Guo et al., ICML 2017, section 4.2.
     """
+    try:
+        from scipy.optimize import minimize_scalar
+        from scipy.special import log_softmax
+    except ImportError as error:
+        msg = "fitting a temperature needs scipy: pip install 'ser-rt[train]'"
+        raise MissingDependencyError(msg) from error
     true, logits = _checked(true, logits)
+    clips = np.arange(len(true))
 
     def loss(log_temperature: float) -> float:
-        scaled = logits / np.exp(log_temperature)
-        scaled = scaled - scaled.max(axis=1, keepdims=True)
-        right = scaled[np.arange(len(true)), true]
-        return float((np.log(np.exp(scaled).sum(axis=1)) - right).mean())
+        scaled = log_softmax(logits / np.exp(log_temperature), axis=1)
+        return float(-scaled[clips, true].mean())
 
-    low, high = (float(np.log(t)) for t in _TEMPERATURES)
-    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-    at_left, at_right = loss(left), loss(right)
-    while high - low > 1e-6:
-        if at_left <= at_right:
-            high, right, at_right = right, left, at_left
-            left = high - _GOLDEN * (high - low)
-            at_left = loss(left)
-        else:
-            low, left, at_left = left, right, at_right
-            right = low + _GOLDEN * (high - low)
-            at_right = loss(right)
-    return float(np.exp((low + high) / 2))
+    found = minimize_scalar(loss, bounds=np.log(_TEMPERATURES), options={"xatol": 1e-6})
+    return float(np.exp(found.x))
 
 
 def _checked(
-    true: IntArray, rows: FloatArray
+    true: LabelIds, rows: FloatRows
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     ids, table = np.asarray(true), np.asarray(rows, np.float64)
     if table.ndim != 2 or ids.shape != table.shape[:1] or ids.size == 0:

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation. Only drawing one imports matplotlib; none opens a window."""
+"""Plots of an evaluation; matplotlib is imported only when one is drawn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ser_rt.errors import MissingDependencyError
+from ser_rt.errors import requires
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 
 def new_figure(width_in: float, height_in: float) -> Figure:
     """Make an empty figure, sizes in inches, that belongs to no window and no global state."""
-    try:
+    with requires("matplotlib", "train"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        msg = "plots need matplotlib: pip install 'ser-rt[train]'"
-        raise MissingDependencyError(msg) from error
     return Figure(figsize=(width_in, height_in), layout="constrained")
 
 

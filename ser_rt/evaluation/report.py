@@ -1,4 +1,4 @@
-"""An evaluation as tables, as text, and as one HTML file that needs nothing beside it."""
+"""Reports of an evaluation: tables as text, and one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -100,9 +100,9 @@ _SCORES_NOTE = (
 )
 _WINDOWS_NOTE = (
     "UAR of single windows, side by side from the start of every clip; a rest shorter than the "
-    "window is left out, a clip shorter than it is heard whole."
+    "window is left out, a shorter clip is classified whole."
 )
-_ROBUSTNESS_NOTE = "UAR of whole clips, each changed as the first column says."
+_ROBUSTNESS_NOTE = "UAR of whole clips, under the condition in the first column."
 
 
 def _scores(title: str, scores: Mapping[str, Score]) -> Table:
@@ -159,11 +159,11 @@ def _conditions(title: str, values: Mapping[str, Mapping[str, float]], note: str
 
 def _left_out(evaluation: Evaluation) -> Table:
     unknown = [
-        (label, str(count), "not of the model" if label in EMOTIONS else "known to nobody")
+        (label, str(count), "not of the model" if label in EMOTIONS else "unknown")
         for label, count in evaluation.left_out.items()
     ]
     others = [
-        (f"split {split}" if split else "without a split", str(count), "not asked for")
+        (f"split {split}" if split else "without a split", str(count), "not selected")
         for split, count in evaluation.other_splits.items()
     ]
     note = "evaluation.json lists them by path." if evaluation.left_out_clips else ""

@@ -1,7 +1,7 @@
-"""Hears clips as a model will meet them: in short windows, in noise, through telephones and codecs.
+"""`RobustnessTest`: clips in short windows, in noise, through telephones and codecs.
 
 Conditions work on mono float32 ``[samples]`` at 16 kHz and keep the length. Noise follows from the
-place of the clip in the list, so that two evaluations hear the same.
+place of the clip in the list, so that every evaluation uses the same noise.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ser_rt.classifier import FloatArray
-    from ser_rt.evaluation.scores import IntArray
+    from ser_rt.evaluation.metrics import LabelIds
 
 Condition = Callable[["FloatArray", np.random.Generator], "FloatArray"]
 
@@ -80,17 +80,17 @@ CONDITIONS: dict[str, Condition] = {
     "gain -12 dB": lambda samples, _: gain(samples, -12),
     "clipping 5 %": lambda samples, _: clip(samples, 0.05),
 }
-"""What an evaluation tries besides the clip as it is."""
+"""Conditions of the robustness test, besides the clip as it is."""
 
 
 WINDOW_LENGTHS_S = (3.0, 1.0)
-"""Window lengths, in seconds, that an evaluation tries besides the whole clip."""
+"""Window lengths in seconds of the robustness test, besides the whole clip."""
 
 _WHOLE = "whole"
 
 
 class RobustnessTest:
-    """Collects what a model predicts for the same clips under other circumstances.
+    """Collects a model's predictions for the same clips in short windows and other conditions.
 
     Args:
         classify: waveforms of any lengths to probabilities ``[waveforms, labels]``.
@@ -100,14 +100,14 @@ class RobustnessTest:
     def __init__(
         self, classify: Callable[[Sequence[FloatArray]], FloatArray], sample_rate: int
     ) -> None:
-        """Start with nothing heard."""
+        """Start with no predictions."""
         self._classify = classify
         self._sample_rate = sample_rate
-        self._heard: dict[str, tuple[list[int], list[int]]] = {}
+        self._predictions: dict[str, tuple[list[int], list[int]]] = {}
 
-    def hear(self, clips: Mapping[int, FloatArray], whole: FloatArray) -> None:
-        """Hear clips, by their place in the list, whose whole probabilities are known already."""
-        self._note(_WHOLE, list(clips), whole)
+    def add(self, clips: Mapping[int, FloatArray], whole: Mapping[int, FloatArray]) -> None:
+        """Classify clips; samples and probabilities of the whole clip are by place in the list."""
+        self._note(_WHOLE, list(clips), np.stack([whole[place] for place in clips]))
         for length_s in WINDOW_LENGTHS_S:
             length = round(length_s * self._sample_rate)
             cut = {place: side_by_side(samples, length) for place, samples in clips.items()}
@@ -119,28 +119,28 @@ class RobustnessTest:
             self._note(name, list(clips), self._classify(changed))
 
     def windows(
-        self, true: IntArray, datasets: Sequence[str] | None
+        self, true: LabelIds, datasets: Sequence[str] | None
     ) -> dict[str, dict[str, float]]:
         """UAR of windows by length, over all and by dataset; `true` are ids of the whole list."""
         return self._uar((_WHOLE, *(f"{s:g} s" for s in WINDOW_LENGTHS_S)), true, datasets)
 
     def robustness(
-        self, true: IntArray, datasets: Sequence[str] | None
+        self, true: LabelIds, datasets: Sequence[str] | None
     ) -> dict[str, dict[str, float]]:
         """UAR of whole clips by condition, over all and by dataset."""
         return self._uar((_WHOLE, *CONDITIONS), true, datasets)
 
     def _note(self, name: str, owners: list[int], probabilities: FloatArray) -> None:
-        places, predicted = self._heard.setdefault(name, ([], []))
+        places, predicted = self._predictions.setdefault(name, ([], []))
         places += owners
         predicted += probabilities.argmax(axis=1).tolist()
 
     def _uar(
-        self, names: Sequence[str], true: IntArray, datasets: Sequence[str] | None
+        self, names: Sequence[str], true: LabelIds, datasets: Sequence[str] | None
     ) -> dict[str, dict[str, float]]:
         found = {}
         for name in names:
-            places, predicted = (np.array(part, np.int64) for part in self._heard[name])
+            places, predicted = (np.array(part, np.int64) for part in self._predictions[name])
             origin = None if datasets is None else [datasets[i] for i in places.tolist()]
             found[name] = uar_by_dataset(true[places], predicted, origin)
         return found

@@ -1,4 +1,4 @@
-"""The figures of an evaluation, from labels and probabilities; nothing here hears audio."""
+"""`Evaluation` and its scores, computed from labels and probabilities."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ser_rt.evaluation import metrics
+from ser_rt.evaluation.metrics import LabelIds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,16 +17,15 @@ if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray
 
 FEW_SPEAKERS = 5
-"""Below this many speakers an interval over speakers says little, and a report says so."""
+"""With fewer speakers an interval over them means little; reports mark it."""
 
 _LOG_FLOOR = 1e-12
 _MOST_FOLDS = 5
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Score:
-    """How well a set of clips is classified.
+    """Metrics of a set of clips.
 
     `interval_speakers` and `interval_clips` are 95 % bootstrap intervals of `uar`, from drawing
     speakers (within their dataset) and clips again. Clips of a speaker are alike: the second is
@@ -45,11 +45,11 @@ class Score:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far confidence can be believed, as it is and after temperature scaling.
+    """Calibration of the probabilities, as they are and after temperature scaling.
 
     `temperature` is fitted on all clips: divide logits by it. `ece_after` and `nll_after` come
-    from clips of folds whose temperature was fitted on the other folds, so that they hold for
-    clips that the temperature never saw. `folds_by` tells whether speakers were kept together.
+    are cross-fitted: the temperature of each fold was fitted on the other folds, so that they hold
+    for unseen clips. `folds_by` is "speaker" if speakers were kept together, else "clip".
     """
 
     ece: float
@@ -63,7 +63,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class ClipPrediction:
-    """What one clip is, and what was heard in it."""
+    """The true emotion of a clip, and its probabilities."""
 
     path: str
     true: str
@@ -77,7 +77,7 @@ class ClipPrediction:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A clip of the data that is in no figure: of another split, or of no emotion of the model."""
+    """A clip that is in no metric: of another split, or of an emotion that the model lacks."""
 
     path: str
     emotion: str
@@ -87,7 +87,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything that an evaluation found.
+    """Result of an evaluation.
 
     Every clip of the data is in `overall`, or in `failed` (by path), or counted in `left_out` (by
     emotion) or `other_splits` (by split). `left_out_clips` lists those of the last two.
@@ -115,15 +115,15 @@ class Evaluation:
 
 
 def score(
-    true: IntArray,
-    predicted: IntArray,
+    true: LabelIds,
+    predicted: LabelIds,
     labels: Sequence[str],
     speakers: Sequence[str] | None = None,
     datasets: Sequence[str] | None = None,
     *,
     intervals: bool = True,
 ) -> Score:
-    """Score label ids ``[clips]``; without `intervals` nothing is drawn again, which is quick."""
+    """Return the score of label ids ``[clips]``; without `intervals` it is much faster."""
     count = len(labels)
     known = 0 if speakers is None else len(set(speakers))
     over_speakers = over_clips = None
@@ -147,12 +147,12 @@ def score(
 
 
 def score_groups(
-    true: IntArray,
-    predicted: IntArray,
+    true: LabelIds,
+    predicted: LabelIds,
     labels: Sequence[str],
     groups: Mapping[str, Sequence[str]],
 ) -> dict[str, dict[str, Score]]:
-    """Score every value of every column; values that are empty are left out."""
+    """Return a score for every value of every column; empty values are left out."""
     speakers = groups.get("speaker")
     scores: dict[str, dict[str, Score]] = {}
     for column, values in groups.items():
@@ -170,9 +170,9 @@ def score_groups(
 
 
 def uar_by_dataset(
-    true: IntArray, predicted: IntArray, datasets: Sequence[str] | None
+    true: LabelIds, predicted: LabelIds, datasets: Sequence[str] | None
 ) -> dict[str, float]:
-    """UAR of all, and of every dataset."""
+    """Return the UAR of all clips, and of every dataset."""
     count = 1 + int(max(true.max(), predicted.max()))
     found = {"all": metrics.unweighted_average_recall(true, predicted, count)}
     table = np.array(datasets or [])
@@ -183,9 +183,9 @@ def uar_by_dataset(
 
 
 def calibrate(
-    true: IntArray, probabilities: FloatArray, speakers: Sequence[str] | None = None
+    true: LabelIds, probabilities: FloatArray, speakers: Sequence[str] | None = None
 ) -> Calibration:
-    """Measure calibration, and what a temperature would make of it.
+    """Return the calibration, with and without a fitted temperature.
 
     Guo et al. (ICML 2017) fit the temperature on held-out data; with one set of clips at hand,
     folds of it take turns, and speakers are never on both sides where they are known.
@@ -214,7 +214,7 @@ def calibrate(
 
 
 def temper(logits: npt.NDArray[np.float64], temperature: float) -> npt.NDArray[np.float64]:
-    """Divide logits ``[clips, labels]`` by a temperature and take the softmax."""
+    """Return the softmax of logits ``[clips, labels]`` divided by a temperature."""
     scaled = logits / temperature
     raised = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=1, keepdims=True), np.float64)

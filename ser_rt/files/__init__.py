@@ -1,1 +1,1 @@
-"""Reading and writing of files: atomic writes, names, tables of text."""
+"""Reading and writing of files: atomic writes, hashes, names, tables of text."""

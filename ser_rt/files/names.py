@@ -1,4 +1,4 @@
-"""Names of files: as people can read them, and as they are on the disk."""
+"""Names of files: printable forms, and a search for names in another Unicode form."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import unicodedata
 
 _UNSHOWABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029"  # control characters and ends of lines
-    "\u202a-\u202e\u2066-\u2069"  # what turns the order of the letters around it
-    "\ud800-\udfff]"  # bytes that are no UTF-8, as Python carries them
+    "\u202a-\u202e\u2066-\u2069"  # reversal of text direction
+    "\ud800-\udfff]"  # bytes that are not UTF-8, as Python represents them
 )
 
 
 def printable(name: str | os.PathLike[str]) -> str:
-    r"""Return a name as it is shown: control characters, and bytes that are no UTF-8, are escaped.
+    r"""Return a printable name: control characters, and bytes that are not UTF-8, are escaped.
 
     >>> printable(os.fsdecode(b"\xb0\xa8.wav")), printable("two\nlines.wav"), printable("감정.wav")
     ('\\udcb0\\udca8.wav', 'two\\nlines.wav', '감정.wav')
@@ -23,7 +23,7 @@ def printable(name: str | os.PathLike[str]) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """Return a text in which names may be, as it is shown: lines and tabs stay."""
+    """Return a text with names in printable form; line feeds and tabs stay."""
     return _UNSHOWABLE.sub(lambda found: found[0] if found[0] in "\n\t" else _escaped(found), text)
 
 
@@ -32,12 +32,12 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def encodable(path: str | os.PathLike[str]) -> str | bytes:
-    """Return a path for libraries that encode names themselves, and would stop at some of them."""
+    """Return a path for libraries that encode names themselves, and fail for some of them."""
     return os.fspath(path) if os.name == "nt" else os.fsencode(path)
 
 
 class NameFinder:
-    r"""Finds files that a table names in another way than the disk does.
+    r"""Finds files whose names differ between a table and the disk.
 
     A name may be composed differently (NFC, NFD: a Mac's and everybody else's), be escaped as
     `printable` does it, have spaces around it, or backslashes of Windows between its parts. One
@@ -45,11 +45,11 @@ class NameFinder:
     """
 
     def __init__(self) -> None:
-        """Know no folder yet: each is listed once, when a name in it is not found."""
+        """Start without listings: a folder is listed once, when a name in it is not found."""
         self._listings: dict[str, dict[str, list[str]]] = {}
 
     def find(self, path: str) -> str:
-        """Return the path of the file that is meant; where there is none, the path as it is."""
+        """Return the path of the matching file; without one, the path as it is."""
         if os.path.lexists(path):
             return path
         found = self._among(path)

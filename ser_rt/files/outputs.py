@@ -1,4 +1,4 @@
-"""Names of outputs on a command line: a file, a folder, ``-`` for standard output."""
+"""Outputs that a command line names: files, devices, ``-`` for standard output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _OF_A_PROCESS = re.compile(r"/dev/(stdin|stdout|stderr|fd/\d+)|/proc/.+/fd/\d+")
 def is_special(path: Path) -> bool:
     """Return whether a path is a pipe, a device, or an open file of a process.
 
-    It is written to as it is: another file in its place, or its end cut off, would be a loss.
+    It is appended to: it must not be replaced by another file or truncated.
     """
     if _OF_A_PROCESS.fullmatch(str(path)):
         return True

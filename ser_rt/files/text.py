@@ -11,6 +11,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
+PATH_COLUMNS = ("file_path", "file")
+"""Columns of a table of files that may hold the path; the first that there is counts."""
+
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -23,26 +26,26 @@ _ARCHIVE = b"PK\x03\x04"
 
 
 class CsvTable(NamedTuple):
-    """What a CSV holds."""
+    """Columns and rows of a CSV file."""
 
     columns: tuple[str, ...]
     rows: list[tuple[int, dict[str, str]]]
-    """Of each row its line, counted from 1, and its values by column; what lacks is empty."""
+    """Of each row its line, counted from 1, and its values by column; missing ones are empty."""
 
 
 def decode(content: bytes) -> str:
     """Decode UTF-8, with a byte order mark or without, or UTF-16 or UTF-32 with one.
 
     Raises:
-        ValueError: it is none of them (`UnicodeDecodeError`), or no text.
+        ValueError: it is none of them (`UnicodeDecodeError`), or not text.
     """
     if content.startswith(_ARCHIVE):
-        msg = "it is a workbook or an archive, no text: save it as 'CSV UTF-8'"
+        msg = "it is a workbook or an archive, not text: save it as 'CSV UTF-8'"
         raise ValueError(msg)
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     text = content.decode(encoding).lstrip("\ufeff")
     if "\0" in text:
-        msg = "it is no text, or UTF-16 without a byte order mark: save it as UTF-8"
+        msg = "it is not text, or UTF-16 without a byte order mark: save it as UTF-8"
         raise ValueError(msg)
     return text
 
@@ -71,9 +74,9 @@ def parse_csv(content: bytes) -> CsvTable:
     """
     text = _with_line_feeds(decode(content))
     first, _, rest = text.partition("\n")
-    told = _EXCEL_DELIMITER.fullmatch(first)
-    text, skipped = (rest, 1) if told else (text, 0)
-    delimiter = told[1] if told else _delimiter(text)
+    declared = _EXCEL_DELIMITER.fullmatch(first)
+    text, skipped = (rest, 1) if declared else (text, 0)
+    delimiter = declared[1] if declared else _delimiter(text)
     lines = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True, strict=True)
     columns: list[str] | None = None
     rows: list[tuple[int, dict[str, str]]] = []
@@ -94,6 +97,17 @@ def parse_csv(content: bytes) -> CsvTable:
         msg = f"line {skipped + lines.line_num}: {error}"
         raise ValueError(msg) from error
     return CsvTable(tuple(filter(None, columns or ())), rows)
+
+
+def format_csv(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
+    r"""Return a table with a header as UTF-8, commas between values, lines end with a line feed.
+
+    >>> format_csv(("file_path", "emotion"), [("a.wav", "Joy, mostly")])
+    b'file_path,emotion\na.wav,"Joy, mostly"\n'
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+    return text.getvalue().encode("utf-8", "backslashreplace")
 
 
 def pick_column(columns: Iterable[str], *names: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and JSON."""
+"""Atomic writes: files and folders that are replaced whole or not at all, and JSON."""
 
 from __future__ import annotations
 
@@ -6,49 +6,110 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from ser_rt.errors import OutputError
 from ser_rt.files.names import printable
 from ser_rt.files.outputs import STANDARD_OUTPUT, is_special
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Yield a new file, which replaces ``path`` at the end, and survives a power failure.
+
+    An exception inside, as from a full disk, leaves ``path`` as it was.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    # A name may have 255 bytes, and another process may write the same file.
+    partial = path.with_name(f".{path.name[:40]}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+    sync(path.parent)
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder, which replaces ``folder`` at the end.
+
+    An exception inside leaves ``folder`` as it was.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        prefix=f".{folder.name[:40]}.", dir=folder.parent
+    ) as temporary:
+        fresh, old = Path(temporary) / "new", Path(temporary) / "old"
+        fresh.mkdir()
+        yield fresh
+        for path in fresh.rglob("*"):
+            sync(path)
+        if folder.exists():
+            folder.rename(old)
+        try:
+            fresh.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
+        sync(folder.parent)
+
+
+def sync(path: Path) -> None:
+    """Flush a file or a folder to the disk; Windows has no call for folders."""
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def write_bytes(path: str | Path, content: bytes) -> Path:
     """Write a file whole or not at all, making its folder; ``-`` is standard output.
 
-    A link is followed. What is no file, such as a pipe or a device, is written to as it is.
+    A link is followed. A pipe or a device is written to directly.
 
     Raises:
-        OutputError: it cannot be written; what was there before is still there.
+        OutputError: It cannot be written; what was there before is still there.
     """
     if str(path) == STANDARD_OUTPUT:
         _print(content)
         return Path(path)
     target = Path(path)
-    if is_special(target):
-        try:
+    try:
+        if is_special(target):
             with target.open("ab") as file:
                 file.write(content)
-        except OSError as error:
-            raise _unwritten(target, error) from error
-        return target
-    target = Path(os.path.realpath(target)) if target.is_symlink() else target
-    partial = target.with_name(f".{target.name[:40]}.partial")  # a name may have 255 bytes
-    try:
+            return target
+        target = Path(os.path.realpath(target)) if target.is_symlink() else target
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(target)
+        with replacing(target) as file:
+            file.write(content)
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise _unwritten(target, error) from error
+        msg = f"cannot write {printable(target)}: {error.strerror}"
+        raise OutputError(msg) from error
     return target
 
 
-def _unwritten(target: Path, error: OSError) -> OutputError:
-    return OutputError(f"cannot write {printable(target)}: {error.strerror}")
+def write_text(path: str | Path, text: str) -> Path:
+    """Write text as UTF-8, as `write_bytes` does; lone surrogates are escaped."""
+    return write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def _print(content: bytes) -> None:
@@ -61,17 +122,17 @@ def _print(content: bytes) -> None:
 
 
 def write_json(value: object, path: str | Path | None = None) -> None:
-    """Write JSON to a file, or print it; NaN and infinity, which JSON has not, become null.
+    """Write JSON to a file, or print it; NaN and infinity, which JSON lacks, become null.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: It cannot be written.
     """
     path = STANDARD_OUTPUT if path is None else path
     encoding = "utf-8" if str(path) != STANDARD_OUTPUT else sys.stdout.encoding or "utf-8"
     plain = encoding.lower() not in {"utf-8", "utf8"}
     text = json.dumps(_finite(value), indent=2, ensure_ascii=plain, allow_nan=False)
     # Text of a caller may hold lone surrogates: JSON can carry them only escaped.
-    write_bytes(path, text.encode("utf-8", "backslashreplace") + b"\n")
+    write_text(path, text + "\n")
 
 
 def _finite(value: object) -> object:

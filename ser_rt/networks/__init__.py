@@ -1,1 +1,1 @@
-"""The networks that can be trained: one file each, one entry each in `ser_rt.model`."""
+"""Networks that can be trained: one file and one entry in `model.ARCHITECTURES` each."""

@@ -1,7 +1,7 @@
-"""What training leaves: a folder with `model.safetensors` and `config.json`.
+"""Checkpoints: folders with `model.safetensors` and `config.json`, the result of a training.
 
-`config.json` says that the head was trained; a folder that does not say so is never loaded, so
-that no random head is ever mistaken for a classifier.
+`config.json` records that the head was trained; a folder without that is never loaded, so that no
+random head is ever mistaken for a classifier.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 
 from ser_rt.config import ModelConfig
 from ser_rt.errors import AudioInputError, CheckpointError, ConfigError
-from ser_rt.manifest import sha256_of
+from ser_rt.files.hashing import sha256_of
+from ser_rt.files.writing import sync, write_text
 from ser_rt.networks.model import EmotionModel
 
 if TYPE_CHECKING:
@@ -30,14 +31,15 @@ _KIND = "ser-rt checkpoint"
 def save_checkpoint(
     model: EmotionModel, folder: Path, *, temperature: float, training: dict[str, Any]
 ) -> None:
-    """Write a trained network: its weights, and what it is and how it was trained.
+    """Write a trained network: its weights, its settings and how it was trained.
 
-    The config comes last: a folder with a config has its weights, and they are whole.
+    The config is written last: a folder with a config has complete weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)
     state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     save_file(state, folder / WEIGHTS)
+    sync(folder / WEIGHTS)
     config = {
         "kind": _KIND,
         "head": "trained",
@@ -47,13 +49,11 @@ def save_checkpoint(
         "training": training,
     }
     text = json.dumps(config, indent=2, ensure_ascii=False, sort_keys=True)
-    partial = folder / f"{CONFIG}.part"
-    partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-    partial.replace(folder / CONFIG)
+    write_text(folder / CONFIG, text + "\n")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Read and check a checkpoint's `config.json`.
+    """Return a checkpoint's `config.json` after checking it.
 
     Raises:
         CheckpointError: it is missing, not one of ours, or its head was never trained.
@@ -83,11 +83,11 @@ def load_model(folder: str | Path) -> tuple[EmotionModel, dict[str, Any]]:
     folder = Path(folder)
     config = read_config(folder)
     try:
-        expected = config.get("sha256", {}).get(WEIGHTS)  # not where an older version wrote it
+        expected = config.get("sha256", {}).get(WEIGHTS)  # older versions wrote none
         if expected and expected != sha256_of(folder / WEIGHTS):
             msg = (
                 f"cannot load the weights in {folder}: {WEIGHTS} has changed since ser-train wrote "
-                "it (sha256 differs); copy it again, or have it written again with --resume"
+                "it (sha256 differs); copy it again, or write it again with --resume"
             )
             raise CheckpointError(msg)
         model = EmotionModel(ModelConfig.from_dict(config["model"]))
@@ -128,6 +128,6 @@ class TorchClassifier:
 
 
 def load_classifier(folder: str | Path) -> TorchClassifier:
-    """Load a trained network as a classifier; see `load_model` for what is raised."""
+    """Load a trained network as a classifier; it raises as `load_model` does."""
     model, config = load_model(folder)
     return TorchClassifier(model, config["temperature"])

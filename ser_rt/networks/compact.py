@@ -1,4 +1,4 @@
-"""A small network for any CPU: log-mel, separable convolutions, attentive statistics pooling.
+"""`Compact`, a small network for any CPU: log-mel, separable convolutions, attentive pooling.
 
 Everything is inside the network, so that it is inside the exported graph: framing, the Fourier
 transform, mel filters, and a normalisation that follows each window, which makes it deaf to gain
@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ser_rt.constants import SAMPLE_RATE
 from ser_rt.networks.pooling import AttentiveStatisticsPooling
 
-SAMPLE_RATE = 16_000
 FRAME, HOP, FFT = 400, 160, 512
 BLOCK = math.gcd(FRAME, HOP)
 DYNAMIC_RANGE = 14.0  # natural log of power, about 61 dB

@@ -1,4 +1,4 @@
-"""The network that is trained and exported: an encoder, and a head that tells emotions apart."""
+"""`EmotionModel`, which is trained and exported: an encoder with a classification head."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class EmotionOutput(TypedDict):
-    """What a network says of a batch."""
+    """Outputs of a network for a batch."""
 
     logits: Tensor
     """``[batch, labels]``, before temperature and softmax."""
@@ -30,7 +30,7 @@ class Encoder(Protocol):
 
     embedding_size: int
     input_normalization: str
-    """"window" where the input's level and colour are taken out window by window, else "none"."""
+    """"window" if level and colour of the input are normalised per window, else "none"."""
 
     def __call__(self, waveforms: Tensor, /) -> Tensor:
         """Compute the embedding."""
@@ -61,10 +61,10 @@ class EmotionModel(nn.Module):
     """An encoder with a classification head. Waveforms come without padding, so without masks.
 
     Its weights are random: `create_model` starts from a trained encoder where there is one, and
-    `ser_rt.networks.checkpoint.load_model` brings back a network whose head was trained.
+    `ser_rt.networks.checkpoint.load_model` loads a network with a trained head.
     """
 
-    config = None  # transformers' Trainer asks every network for one
+    config = None  # transformers' Trainer reads it
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""From frames over time to one embedding of a window."""
+"""Pooling of frames over time into one embedding of a window."""
 
 from __future__ import annotations
 

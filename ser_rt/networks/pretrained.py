@@ -39,7 +39,7 @@ _UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
 
 
 def describe_base(settings: ModelConfig) -> ModelConfig:
-    """Take over what the checkpoint `model_name` says: its config, and its normalisation.
+    """Return the settings with the config and the normalisation of the checkpoint `model_name`.
 
     Raises:
         CheckpointError: there is no such checkpoint, or it is of another kind.
@@ -73,7 +73,7 @@ def describe_base(settings: ModelConfig) -> ModelConfig:
             raise CheckpointError(_no_base(name, error)) from error
         rate, normalizes = settings.sample_rate, config.feat_extract_norm == "layer"
     if rate != settings.sample_rate:
-        msg = f"{name} hears {rate!r} Hz: give one that hears {settings.sample_rate} Hz"
+        msg = f"{name} takes {rate!r} Hz: give one that takes {settings.sample_rate} Hz"
         raise CheckpointError(msg)
     general = PretrainedConfig().to_dict()
     own = {key: value for key, value in config.to_dict().items() if key not in general}

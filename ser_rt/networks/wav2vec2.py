@@ -1,4 +1,4 @@
-"""Any Wav2Vec2, HuBERT or WavLM network of transformers as an encoder of emotion.
+"""`Wav2Vec2`: any Wav2Vec2, HuBERT or WavLM network of transformers as an encoder.
 
 The encoder's own config is part of our settings, so that a trained network is built again without
 the checkpoint that it started from, and without a hub. Windows come whole: there is no padding,
@@ -59,7 +59,7 @@ def normalize_window(waveforms: Tensor) -> Tensor:
 class Wav2Vec2(nn.Module):
     """Waveforms ``[batch, samples]`` to an embedding ``[batch, embedding_size]``.
 
-    Built with random weights from `settings.encoder_config`; `base_checkpoint` has trained ones.
+    Built with random weights from `settings.encoder_config`; `pretrained` loads trained ones.
     """
 
     network: PreTrainedModel
@@ -120,7 +120,7 @@ class Wav2Vec2(nn.Module):
         convolutions._freeze_parameters()  # noqa: SLF001 (it also stops gradients of the input)
 
     def depth_of(self, parameter: str) -> int:
-        """How far up a parameter of this encoder stands: 0 is the input, `num_layers` the top."""
+        """Return the depth of a parameter: 0 is the input, `num_layers` the top layer."""
         if found := re.search(r"encoder\.layers\.(\d+)\.", parameter):
             return int(found[1]) + 1
         below = ("network.feature_", "network.encoder.pos_conv", "network.masked_spec")

@@ -1,4 +1,4 @@
-"""Streams for asyncio programs; apart, because loading asyncio takes a command line's time."""
+"""`astream`, for asyncio programs; apart, since importing asyncio would slow command lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Unpack
 from ser_rt.audio.chunk import AudioSource
 from ser_rt.audio.converter import Channel
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.settings import StreamSettings
+from ser_rt.runtime.settings import StreamKeywords
 from ser_rt.runtime.stream import (
     Audio,
     EmotionStream,
@@ -28,7 +28,7 @@ async def astream(
     sample_rate: float | None = None,
     model: Model = None,
     channel: Channel = None,
-    **settings: Unpack[StreamSettings],
+    **settings: Unpack[StreamKeywords],
 ) -> AsyncGenerator[EmotionEvent, None]:
     """Yield as `stream` does, with all reading and all inference in a worker thread.
 
@@ -49,9 +49,9 @@ async def astream(
             with suppress(ValueError):
                 events.close()
         return
-    listener = EmotionStream(classifier, given_rate(sample_rate), **settings)
+    session = EmotionStream(classifier, given_rate(sample_rate), **settings)
     async for samples in audio:
-        for event in await asyncio.to_thread(listener.push, samples):
+        for event in await asyncio.to_thread(session.push, samples):
             yield event
-    for event in await asyncio.to_thread(listener.flush):
+    for event in await asyncio.to_thread(session.flush):
         yield event

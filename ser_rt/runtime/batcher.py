@@ -1,10 +1,10 @@
-"""Many streams, one model: windows of many streams share its calls, and wait their turn fairly.
+"""`Batcher`: windows of many streams share the calls of one model, in fair turns.
 
     batcher = Batcher(model, max_batch=16)
     stream = open_stream(sample_rate=16_000, model=batcher.open(), live=True)
 
-What `open` returns is an `EmotionClassifier` of one stream. Its calls block until the answer is
-there, so each stream needs a thread while it asks; `BatchedClassifier.offer` does not wait.
+`Batcher.open` returns the `EmotionClassifier` of one stream. Its calls block until the result is
+there, so each stream needs a thread meanwhile; `BatchedClassifier.offer` does not wait.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from typing import Self
 
 import numpy as np
 
-from ser_rt.classifier import EmotionClassifier, FeatureClassifier, FloatArray, WindowDefaults
-from ser_rt.constants import HOP_S, MIN_WINDOW_S, WINDOW_S
+from ser_rt.classifier import EmotionClassifier, FeatureClassifier, FloatArray
 from ser_rt.errors import ConfigError, InferenceError, SerError
 from ser_rt.manifest import FeatureReuse
+from ser_rt.runtime.settings import DEFAULTS
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One call of the model, for those who measure.
+    """One call of the model, as it was measured.
 
     Attributes:
         size: How many windows shared it.
@@ -43,26 +43,26 @@ class Batch:
     inference_s: float
 
 
-Ask = Callable[[FloatArray], FloatArray]
+Call = Callable[[FloatArray], FloatArray]
 
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    ask: Ask
+    call: Call
     values: FloatArray
     since: float
     is_final: bool
-    answer: Future[FloatArray | None] = field(default_factory=Future)
+    result: Future[FloatArray | None] = field(default_factory=Future)
 
     def is_like(self, other: _Waiting) -> bool:
         """Return whether both can share a call."""
-        return self.ask == other.ask and self.values.shape == other.values.shape
+        return self.call == other.call and self.values.shape == other.values.shape
 
 
 class Batcher:
     """Merges the windows of many streams into calls of at most ``max_batch`` of equal length.
 
-    Nothing is padded, so a window's answer depends on no other. The stream that has waited longest
+    Nothing is padded, so a window's result depends on no other. The stream that has waited longest
     comes first, and no stream has a second window in a call while another's first one waits.
     """
 
@@ -76,16 +76,16 @@ class Batcher:
         observe: Callable[[Batch], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start to serve a model.
+        """Start the threads that call a model.
 
         Args:
             classifier: The model; it must take calls of ``workers`` threads at once.
             max_batch: Windows of one call. On a CPU more than one gains nothing: with 1 the
-                batcher only shares the model out fairly.
+                batcher only gives turns.
             max_wait_s: How long in seconds the first window of a call waits for others while the
                 model is idle. While it is busy they gather without waiting.
             workers: Calls at once.
-            observe: Told of each call, in the thread that made it.
+            observe: Called after each call of the model, in the thread that made it.
             clock: Monotonic time in seconds.
 
         Raises:
@@ -123,7 +123,7 @@ class Batcher:
         return BatchedClassifier(self)
 
     def close(self) -> None:
-        """Take no more windows, answer those that wait, and end the threads."""
+        """Take no more windows, classify those that wait, and end the threads."""
         with self._changed:
             self._is_open = False
             self._changed.notify_all()
@@ -139,31 +139,31 @@ class Batcher:
         self.close()
 
     def add(
-        self, turn: BatchedClassifier, ask: Ask, values: FloatArray, *, is_final: bool
+        self, stream: BatchedClassifier, call: Call, values: FloatArray, *, is_final: bool
     ) -> Future[FloatArray | None]:
-        """Queue what to ask the model of one window; see `BatchedClassifier.offer`."""
-        window = _Waiting(ask, values, self._clock(), is_final)
+        """Queue the input of one window; see `BatchedClassifier.offer`."""
+        window = _Waiting(call, values, self._clock(), is_final)
         with self._changed:
             if not self._is_open:
                 msg = "the batcher is closed; make another one"
                 raise InferenceError(msg)
-            queue = self._streams.setdefault(turn, deque())
+            queue = self._streams.setdefault(stream, deque())
             stale = next((old for old in queue if not old.is_final), None)
             if stale is not None:
                 queue.remove(stale)
-                if stale.answer.set_running_or_notify_cancel():
-                    stale.answer.set_result(None)
+                if stale.result.set_running_or_notify_cancel():
+                    stale.result.set_result(None)
                 window.since = stale.since  # a newer window keeps the place of the older one
             queue.append(window)
             self._changed.notify()
-        return window.answer
+        return window.result
 
     def _work(self) -> None:
         while batch := self._next_batch():
-            self._answer(batch)
+            self._run(batch)
 
     def _next_batch(self) -> list[_Waiting]:
-        """Wait for windows and take those of the next call; none when all is over."""
+        """Wait for windows and take those of the next call; none after the last."""
         with self._changed:
             while True:
                 if not self._streams:
@@ -189,51 +189,48 @@ class Batcher:
         took = True
         while took and len(batch) < self._max_batch:
             took = False
-            for turn in list(self._streams):
-                queue = self._streams[turn]
+            for stream in list(self._streams):
+                queue = self._streams[stream]
                 if len(batch) == self._max_batch or not queue[0].is_like(oldest):
                     continue
                 window = queue.popleft()
-                if window.answer.set_running_or_notify_cancel():
+                if window.result.set_running_or_notify_cancel():
                     batch.append(window)
                 took = True
-                self._streams.move_to_end(turn)
+                self._streams.move_to_end(stream)
                 if not queue:
-                    del self._streams[turn]
+                    del self._streams[stream]
         return batch
 
-    def _answer(self, batch: list[_Waiting]) -> None:
+    def _run(self, batch: list[_Waiting]) -> None:
         started = self._clock()
         try:
-            asked = batch[0].ask(np.stack([window.values for window in batch]))
-            answered = list(zip(batch, asked, strict=True))
+            results = batch[0].call(np.stack([window.values for window in batch]))
+            classified = list(zip(batch, results, strict=True))
         except Exception as error:  # noqa: BLE001 (whatever a model raises belongs to its streams)
             if len(batch) == 1:
-                batch[0].answer.set_exception(_as_ours(error))
+                batch[0].result.set_exception(_as_ours(error))
             else:
-                for window in batch:  # one of them is to blame; the others have their answers
-                    self._answer([window])
+                for window in batch:  # one of them is to blame; the others get their results
+                    self._run([window])
             return
         if self._observe is not None:
             waited_s = tuple(started - window.since for window in batch)
             try:
                 self._observe(Batch(len(batch), waited_s, self._clock() - started))
             except Exception:
-                logger.exception("what observes the batcher failed")
-        for window, answer in answered:
-            window.answer.set_result(answer)
+                logger.exception("the observer of the batcher failed")
+        for window, result in classified:
+            window.result.set_result(result)
 
 
 class BatchedClassifier:
-    """An `EmotionClassifier` of one stream, whose calls take their turn in a `Batcher`."""
+    """The `EmotionClassifier` of one stream, whose calls wait for their turn in a `Batcher`."""
 
     def __init__(self, batcher: Batcher) -> None:
-        """Stand for one stream; `Batcher.open` makes these."""
+        """Open a stream; `Batcher.open` does."""
         self._batcher, self._model = batcher, batcher.classifier
-        made_for = self._model if isinstance(self._model, WindowDefaults) else None
-        self.window_s = made_for.window_s if made_for else WINDOW_S
-        self.hop_s = made_for.hop_s if made_for else HOP_S
-        self.min_window_s = made_for.min_window_s if made_for else MIN_WINDOW_S
+        self.window_s, self.hop_s, self.min_window_s = DEFAULTS.windows_for(self._model)
         self._parts = self._model if isinstance(self._model, FeatureClassifier) else None
 
     @property
@@ -247,7 +244,7 @@ class BatchedClassifier:
         return self._model.sample_rate
 
     def __call__(self, waveforms: FloatArray) -> FloatArray:
-        """Classify float32 ``[batch, samples]`` into ``[batch, labels]``; each has its answer.
+        """Classify float32 ``[batch, samples]`` into ``[batch, labels]``.
 
         Raises:
             InferenceError: The model failed, or the batcher is closed.
@@ -274,17 +271,17 @@ class BatchedClassifier:
             raise ConfigError(msg)
         return self._parts
 
-    def _wait(self, ask: Ask, values: FloatArray) -> FloatArray:
-        asked = [self._batcher.add(self, ask, value, is_final=True) for value in values]
-        return np.stack([answer for future in asked if (answer := future.result()) is not None])
+    def _wait(self, call: Call, values: FloatArray) -> FloatArray:
+        futures = [self._batcher.add(self, call, value, is_final=True) for value in values]
+        return np.stack([found for future in futures if (found := future.result()) is not None])
 
     def offer(self, samples: FloatArray, *, is_final: bool = False) -> Future[FloatArray | None]:
         """Queue a window, float32 ``[samples]``, and do not wait.
 
         Args:
-            samples: The window; not to be changed before the answer is there.
-            is_final: Whether it must have an answer. Else a newer window of this stream takes its
-                place in the queue, and its answer is None.
+            samples: The window; not to be changed before the result is there.
+            is_final: Whether it must have a result. Else a newer window of this stream takes its
+                place in the queue, and its result is None.
 
         Returns:
             Probabilities ``[labels]``, None, or an `InferenceError`, later; it may be cancelled.

@@ -1,32 +1,36 @@
-"""Each channel of the audio heard by itself: one engine a channel, over one model."""
+"""`ChannelEngines`: one engine for each channel of the audio, over one model."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
 from ser_rt.audio.chunk import AudioChunk
+from ser_rt.audio.converter import ALL_CHANNELS
+from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, DeviceError
-from ser_rt.runtime.engine import StreamEngine
+from ser_rt.runtime.engine import StreamEngine, make_engine
 from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.settings import StreamSettings
 
 
 class ChunkEngine(StreamEngine, Protocol):
-    """What hears one stream, chunk by chunk: an `Engine`, or one for each channel."""
+    """Interface of an engine that is fed chunk by chunk: `Engine` or `ChannelEngines`."""
 
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
-        """Yield the events that a chunk brings."""
+        """Yield the events that a chunk completes."""
         ...
 
 
 class ChannelEngines:
-    """Events of all channels in one order, each with its channel."""
+    """Yields the events of all channels in one order, each with its channel."""
 
     def __init__(self, make: Callable[[], ChunkEngine]) -> None:
         """Make an engine for each channel when its first chunk comes.
 
-        The first is made at once, so that settings that contradict each other are refused here.
+        The first is made at once, so that settings which do not fit the model are refused here.
         """
         self._make, self._spare = make, [make()]
         self._engines: dict[int, ChunkEngine] = {}
@@ -39,16 +43,16 @@ class ChannelEngines:
 
     @property
     def skipped_windows(self) -> int:
-        """Number of live windows that were left out for want of time."""
+        """Number of live windows that were left out because the model was too slow."""
         return sum(engine.skipped_windows for engine in self._engines.values())
 
     @property
-    def heard_s(self) -> float:
-        """Seconds of audio heard so far; gaps are none, and channels are heard at once."""
-        return max((engine.heard_s for engine in self._engines.values()), default=0.0)
+    def processed_s(self) -> float:
+        """Seconds of audio processed so far, without gaps; channels run side by side."""
+        return max((engine.processed_s for engine in self._engines.values()), default=0.0)
 
     def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
-        """Yield the events of a whole source; if it breaks, first those of what was heard."""
+        """Yield the events of a whole source; if it breaks, first those of the audio before."""
         try:
             for chunk in source:
                 yield from self.feed(chunk)
@@ -58,14 +62,14 @@ class ChannelEngines:
         yield from self.flush()
 
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
-        """Yield the events that a chunk of one channel brings."""
+        """Yield the events that a chunk of one channel completes."""
         channel = chunk.channel or 1
         if channel not in self._engines:
             self._engines[channel] = self._spare.pop() if self._spare else self._make()
         yield from self._named(self._engines[channel].feed(chunk), channel)
 
     def flush(self) -> Iterator[EmotionEvent]:
-        """Yield the events that are still to come."""
+        """Yield the remaining events."""
         for channel, engine in sorted(self._engines.items()):
             yield from self._named(engine.flush(), channel)
 
@@ -73,3 +77,19 @@ class ChannelEngines:
         for event in events:
             yield replace(event, seq=self._seq, channel=channel)
             self._seq += 1
+
+
+def make_engines(
+    classifier: EmotionClassifier,
+    settings: StreamSettings,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> ChunkEngine:
+    """Return the engine of one stream, or one for each of its channels with ``"all"``.
+
+    Raises:
+        ConfigError: A setting does not fit the model.
+    """
+    if settings.channel == ALL_CHANNELS:
+        return ChannelEngines(lambda: make_engine(classifier, settings, clock=clock))
+    return make_engine(classifier, settings, clock=clock)

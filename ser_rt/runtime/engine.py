@@ -1,8 +1,6 @@
-"""The engine: one straight line from audio to emotion events.
+"""`Engine`, the state of one stream: one straight line from audio to emotion events.
 
-    source -> AudioChunk -> recognizer.feed -> Posterior -> smoother -> EmotionEvent
-
-All that a stream remembers is in one `Engine`, made for it.
+source -> AudioChunk -> recognizer.feed -> Posterior -> smoother -> EmotionEvent
 """
 
 from __future__ import annotations
@@ -15,16 +13,18 @@ from typing import Protocol
 from ser_rt.audio.block import SourceWarning
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.classifier import EmotionClassifier
-from ser_rt.errors import AudioError, DeviceError
+from ser_rt.errors import AudioError, ConfigError, DeviceError
 from ser_rt.runtime.episodes import EpisodeTracker
 from ser_rt.runtime.event import UNSURE, EmotionEvent, latency_ms
-from ser_rt.runtime.hysteresis import Hysteresis, HysteresisSettings
-from ser_rt.runtime.recognizers.windowed import Posterior, Recognizer
+from ser_rt.runtime.hysteresis import Hysteresis
+from ser_rt.runtime.recognizers.windowed import Posterior, Recognizer, WindowedRecognizer
+from ser_rt.runtime.settings import DEFAULTS, StreamSettings, VadSettings
 from ser_rt.runtime.smoother import Smoother
+from ser_rt.runtime.vad.base import FrameVad, LevelDetector, Vad
 
 
 class StreamEngine(Protocol):
-    """What hears one stream: an `Engine`, or what stands for one elsewhere."""
+    """Interface of an `Engine`, here or on a server."""
 
     @property
     def speech_now(self) -> float:
@@ -33,12 +33,12 @@ class StreamEngine(Protocol):
 
     @property
     def skipped_windows(self) -> int:
-        """Number of live windows that were left out for want of time."""
+        """Number of live windows that were left out because the model was too slow."""
         ...
 
     @property
-    def heard_s(self) -> float:
-        """Seconds of audio heard so far; gaps are none."""
+    def processed_s(self) -> float:
+        """Seconds of audio processed so far, without gaps."""
         ...
 
     def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
@@ -46,12 +46,12 @@ class StreamEngine(Protocol):
         ...
 
     def flush(self) -> Iterator[EmotionEvent]:
-        """Yield the events that are still to come after an interrupt."""
+        """Yield the remaining events, after an interrupt."""
         ...
 
 
 class Engine:
-    """The state of one stream, fed with chunks."""
+    """State of one stream, fed with chunks."""
 
     def __init__(
         self,
@@ -59,18 +59,16 @@ class Engine:
         recognizer: Recognizer,
         smoother: Smoother,
         *,
-        steadiness: HysteresisSettings | None = None,
-        episodes: bool = False,
-        name: str | None = None,
+        settings: StreamSettings = DEFAULTS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Join a recognizer and a smoother, both made for this stream alone."""
+        """Join a recognizer and a smoother, both made for this stream; `make_engine` does."""
         self._recognizer, self._smoother = recognizer, smoother
         self._labels, self._rate = classifier.labels, classifier.sample_rate
-        self._decider = Hysteresis(steadiness or HysteresisSettings())
-        self._episodes = EpisodeTracker() if episodes else None
-        self._name, self._clock = name, clock
-        self._seq = self._heard = 0
+        self._hysteresis = Hysteresis(settings.hysteresis)
+        self._episodes = EpisodeTracker() if settings.episodes else None
+        self._name, self._clock = settings.name, clock
+        self._seq = self._samples = 0
 
     @property
     def speech_now(self) -> float:
@@ -79,16 +77,16 @@ class Engine:
 
     @property
     def skipped_windows(self) -> int:
-        """Number of live windows that were left out for want of time."""
+        """Number of live windows that were left out because the model was too slow."""
         return self._recognizer.skipped_windows
 
     @property
-    def heard_s(self) -> float:
-        """Seconds of audio heard so far; gaps are none."""
-        return self._heard / self._rate
+    def processed_s(self) -> float:
+        """Seconds of audio processed so far, without gaps."""
+        return self._samples / self._rate
 
     def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
-        """Yield the events of a whole source; if it breaks, first those of what was heard."""
+        """Yield the events of a whole source; if it breaks, first those of the audio before."""
         try:
             for chunk in source:
                 yield from self.feed(chunk)
@@ -98,8 +96,8 @@ class Engine:
         yield from self.flush()
 
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
-        """Yield the events that a chunk brings."""
-        self._heard += len(chunk.samples)
+        """Yield the events that a chunk completes."""
+        self._samples += len(chunk.samples)
         at_s = chunk.start / self._rate
         for warning in chunk.warnings:
             yield self._warning(warning, at_s)
@@ -109,7 +107,7 @@ class Engine:
     def flush(self) -> Iterator[EmotionEvent]:
         """Yield the event of the last samples, if no window has covered them.
 
-        It needs no source, so it can follow an interrupt; a second call has nothing to add.
+        It needs no source, so it can follow an interrupt; a second call yields nothing.
         """
         for posterior in self._recognizer.flush():
             yield from self._events(posterior)
@@ -128,7 +126,7 @@ class Engine:
     def _event(self, posterior: Posterior) -> EmotionEvent:
         started = self._clock()
         smoothed = self._smoother.update(posterior)
-        held = self._decider.update(smoothed, posterior.end_s)
+        held = self._hysteresis.update(smoothed, posterior.end_s)
         probabilities: dict[str, float] = {}
         emotion = confidence = None
         if smoothed is not None:
@@ -170,3 +168,36 @@ class Engine:
     def _next_seq(self) -> int:
         self._seq += 1
         return self._seq - 1
+
+
+def make_engine(
+    classifier: EmotionClassifier,
+    settings: StreamSettings = DEFAULTS,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> Engine:
+    """Return the engine of one stream over a shared classifier.
+
+    ``clock`` is the one that chunks are captured by.
+
+    Raises:
+        ConfigError: A setting does not fit the model.
+    """
+    vad = _make_vad(settings, classifier.sample_rate)
+    recognizer = WindowedRecognizer(classifier, settings, vad=vad, clock=clock)
+    smoother = Smoother(settings.half_life_s)
+    return Engine(classifier, recognizer, smoother, settings=settings, clock=clock)
+
+
+def _make_vad(settings: StreamSettings, sample_rate: int) -> Vad:
+    vad = settings.vad
+    if not isinstance(vad, bool | VadSettings):
+        return vad
+    if vad is False or settings.gate_threshold == 0:
+        return FrameVad(LevelDetector(sample_rate))
+    from ser_rt.runtime.vad.silero import RATE_HZ, SileroDetector
+
+    if sample_rate != RATE_HZ:
+        msg = f"speech is detected at {RATE_HZ} Hz, the model takes {sample_rate} Hz: use vad=False"
+        raise ConfigError(msg)
+    return FrameVad(SileroDetector(VadSettings() if vad is True else vad))

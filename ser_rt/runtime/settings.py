@@ -1,156 +1,220 @@
-"""How a stream listens, and the engine that listens so."""
+"""Settings of a stream: one frozen, picklable `StreamSettings` for every way to open one.
+
+It is made once, from the flags of a command, from keyword arguments or from a message of the
+protocol, and is passed on as it is. The module is light: command lines import it.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from numbers import Real
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict, Unpack
 
-from ser_rt.audio.converter import ALL_CHANNELS, Channel
-from ser_rt.classifier import EmotionClassifier, WindowDefaults
-from ser_rt.constants import GATE_THRESHOLD, HALF_LIFE_S, HOP_S, MIN_WINDOW_S, WINDOW_S
+from ser_rt.constants import (
+    GATE_THRESHOLD,
+    HALF_LIFE_S,
+    HOP_S,
+    MIN_WINDOW_S,
+    VAD_MIN_SILENCE_S,
+    VAD_NEG_MARGIN,
+    VAD_SPEECH_PAD_S,
+    VAD_THRESHOLD,
+    WINDOW_S,
+)
 from ser_rt.errors import ConfigError
-from ser_rt.runtime.channels import ChannelEngines, ChunkEngine
-from ser_rt.runtime.engine import Engine
-from ser_rt.runtime.hysteresis import HysteresisSettings
-from ser_rt.runtime.recognizers.windowed import WindowedRecognizer
-from ser_rt.runtime.smoother import Smoother
-from ser_rt.runtime.vad.base import LevelVad, Vad
+
+if TYPE_CHECKING:
+    from ser_rt.audio.converter import Channel
+    from ser_rt.runtime.vad.base import Vad
 
 
-class StreamSettings(TypedDict, total=False):
-    """How to listen; what is left out, or None, is as the model was made for.
+def _check_number(name: str, value: object, *, most: float | None = None) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        msg = f"{name} must be a number, not {value!r}"
+        raise ConfigError(msg)
+    number, highest = float(value), float("inf") if most is None else most
+    if not 0 <= number <= highest or number == float("inf"):
+        bounds = "0 or more" if most is None else f"within 0 and {most:g}"
+        msg = f"{name} must be {bounds}, not {value!r}"
+        raise ConfigError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class HysteresisSettings:
+    """How long a named emotion is kept. By default the likeliest one is named at every result.
+
+    Attributes:
+        enter: Another emotion is named once its smoothed probability reaches this. A change
+            shows ``half_life_s * log2(1 / (1 - enter))`` seconds later for it.
+        leave: The named emotion is kept while its probability is at least this.
+        hold_s: A named emotion is kept for this long; it can delay a change by as much.
+        unsure: Nothing is named below this probability. It delays nothing.
+    """
+
+    enter: float = 0.0
+    leave: float = 1.0
+    hold_s: float = 0.0
+    unsure: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        for name in ("enter", "leave", "unsure"):
+            _check_number(name, getattr(self, name), most=1.0)
+        _check_number("hold_s", self.hold_s)
+
+
+@dataclass(frozen=True, slots=True)
+class VadSettings:
+    """Parameters of `SileroDetector`.
+
+    Attributes:
+        threshold: Probability at which speech starts.
+        neg_threshold: Probability below which it ends; None for 0.15 less.
+        min_silence_s: Shorter pauses belong to speech.
+        speech_pad_s: Time before the start of speech that belongs to it.
+    """
+
+    threshold: float = VAD_THRESHOLD
+    neg_threshold: float | None = None
+    min_silence_s: float = VAD_MIN_SILENCE_S
+    speech_pad_s: float = VAD_SPEECH_PAD_S
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range."""
+        _check_number("vad threshold", self.threshold, most=1.0)
+        _check_number("vad neg_threshold", self.ends_below, most=self.threshold)
+        _check_number("vad min_silence_s", self.min_silence_s, most=60.0)
+        _check_number("vad speech_pad_s", self.speech_pad_s, most=60.0)
+
+    @property
+    def ends_below(self) -> float:
+        """Probability below which speech ends."""
+        if self.neg_threshold is None:
+            return max(0.0, self.threshold - VAD_NEG_MARGIN)
+        return self.neg_threshold
+
+
+class Windows(NamedTuple):
+    """Lengths in seconds, as of `StreamSettings`."""
+
+    window_s: float
+    hop_s: float
+    min_window_s: float
+
+
+class StreamKeywords(TypedDict, total=False):
+    """Keyword arguments of `ser_rt.stream` and the like: the fields of `StreamSettings`."""
+
+    window_s: float | None
+    hop_s: float | None
+    min_window_s: float | None
+    half_life_s: float
+    hysteresis: HysteresisSettings | None
+    partial: bool
+    episodes: bool
+    vad: bool | VadSettings | Vad
+    gate_threshold: float
+    name: str | None
+    steadiness: HysteresisSettings | None
+    """Former name of ``hysteresis``."""
+    gate: Vad | None
+    """Former name of ``vad`` with a `Vad`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """Settings of one stream. Windows that are None are those that the model was trained for.
 
     Attributes:
         window_s: Length of a full window in seconds.
         hop_s: Time from one result to the next in seconds.
         min_window_s: Audio in seconds before the first, partial result.
         half_life_s: Half-life of the smoothing in seconds; 0 for none.
-        steadiness: How firmly an emotion is held before another is named.
-        partial: Whether to give results of windows that are not full yet.
-        episodes: Whether to give an event for each stretch of one emotion when it has ended.
-        vad: Whether a network tells speech from other sound; else the level does.
-        gate: Tells speech instead of both; one for each stream.
-        gate_threshold: Share of a window that must be speech; 0 classifies everything, and asks
-            no network about speech.
-        name: Put on each event as its ``source``.
+        hysteresis: How long a named emotion is kept.
+        partial: Whether to yield results of windows that are not full yet.
+        episodes: Whether to yield an event for each stretch of one emotion when it has ended.
+        vad: How speech is detected: True or `VadSettings` for the Silero network, False for the
+            level alone, or a `Vad` of your own, made for this stream.
+        gate_threshold: Share of a window that must be speech; 0 classifies every window, and runs
+            no network to detect speech.
+        name: The ``source`` of each event.
+        channel: Channel to classify, from 1; ``"all"`` for each by itself, None for their mean.
     """
 
-    window_s: float | None
-    hop_s: float | None
-    min_window_s: float | None
-    half_life_s: float
-    steadiness: HysteresisSettings
-    partial: bool
-    episodes: bool
-    vad: bool
-    gate: Vad | None
-    gate_threshold: float
-    name: str | None
+    window_s: float | None = None
+    hop_s: float | None = None
+    min_window_s: float | None = None
+    half_life_s: float = HALF_LIFE_S
+    hysteresis: HysteresisSettings = HysteresisSettings()
+    partial: bool = True
+    episodes: bool = False
+    vad: bool | VadSettings | Vad = True
+    gate_threshold: float = GATE_THRESHOLD
+    name: str | None = None
+    channel: Channel = None
 
+    def __post_init__(self) -> None:
+        """Refuse values that are no numbers, or out of range."""
+        for name in ("window_s", "hop_s", "min_window_s"):
+            if getattr(self, name) is not None:
+                _check_number(name, getattr(self, name), most=3600.0)
+        _check_number("half_life_s", self.half_life_s)
+        _check_number("gate_threshold", self.gate_threshold, most=1.0)
 
-_NUMBERS = ("window_s", "hop_s", "min_window_s", "half_life_s", "gate_threshold")
+    @classmethod
+    def of(cls, channel: Channel = None, **keywords: Unpack[StreamKeywords]) -> Self:
+        """Return the settings that keyword arguments give.
 
+        Raises:
+            ConfigError: A value is no number, or out of range.
+            TypeError: There is no such setting.
+        """
+        known = [field.name for field in fields(cls)]
+        values: dict[str, Any] = {}
+        for key, value in keywords.items():
+            name = _FORMER.get(key, key)
+            if name not in known:
+                msg = f"no setting {key!r}; there are {', '.join(known)}"
+                raise TypeError(msg)
+            if key != name and value is None:
+                continue
+            values[name] = value
+        if isinstance(values.get("hysteresis"), Mapping):
+            values["hysteresis"] = HysteresisSettings(**values["hysteresis"])
+        return cls(**values, channel=channel)
 
-def checked_settings(settings: StreamSettings) -> StreamSettings:
-    """Return settings as they are, if each exists and numbers are numbers.
+    def windows_for(self, model: object) -> Windows:
+        """Return the windows in seconds: those that a model was trained for where they are None."""
+        window_s = _first(self.window_s, getattr(model, "window_s", WINDOW_S))
+        return Windows(
+            window_s,
+            _first(self.hop_s, min(getattr(model, "hop_s", HOP_S), window_s)),
+            _first(self.min_window_s, min(getattr(model, "min_window_s", MIN_WINDOW_S), window_s)),
+        )
 
-    Raises:
-        ConfigError: A value that should be a number is none.
-        TypeError: There is no such setting.
-    """
-    known = StreamSettings.__annotations__
-    for name, value in settings.items():
-        if name not in known:
-            msg = f"no setting {name!r}; there are {', '.join(known)}"
-            raise TypeError(msg)
-        may_be_none = name in _NUMBERS[:3]
-        is_number = isinstance(value, Real) and not isinstance(value, bool)
-        if name in _NUMBERS and not is_number and not (value is None and may_be_none):
-            msg = f"{name} must be a number, not {value!r}"
+    def to_message(self) -> dict[str, Any]:
+        """Return what differs from the defaults, as the protocol's ``config`` names it.
+
+        Raises:
+            ConfigError: A server has no use for it: it detects speech by itself.
+        """
+        if not isinstance(self.vad, bool):
+            msg = "vad must be true or false where a server detects speech, not parameters"
             raise ConfigError(msg)
-    return settings
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        message = {key: value for key, value in values.items() if value != getattr(DEFAULTS, key)}
+        message.pop("channel", None)  # a client sends one channel
+        if "hysteresis" in message:
+            message["steadiness"] = asdict(message.pop("hysteresis"))
+        return message
 
 
-def make_engine(
-    classifier: EmotionClassifier,
-    *,
-    window_s: float | None = None,
-    hop_s: float | None = None,
-    min_window_s: float | None = None,
-    half_life_s: float = HALF_LIFE_S,
-    steadiness: HysteresisSettings | None = None,
-    partial: bool = True,
-    episodes: bool = False,
-    vad: bool = True,
-    gate: Vad | None = None,
-    gate_threshold: float = GATE_THRESHOLD,
-    name: str | None = None,
-    clock: Callable[[], float] = time.monotonic,
-) -> Engine:
-    """Make the engine of one stream over a shared classifier; see `StreamSettings`.
+_FORMER = {"steadiness": "hysteresis", "gate": "vad"}
+"""Former names of keyword arguments, the first of them also the protocol's."""
 
-    ``clock`` is the one that chunks were captured by.
-
-    Raises:
-        ConfigError: A setting is out of range.
-    """
-    made_for = classifier if isinstance(classifier, WindowDefaults) else None
-    if window_s is None:
-        window_s = made_for.window_s if made_for else WINDOW_S
-    if hop_s is None:
-        hop_s = min(made_for.hop_s if made_for else HOP_S, window_s)
-    if min_window_s is None:
-        min_window_s = min(made_for.min_window_s if made_for else MIN_WINDOW_S, window_s)
-    if gate is None:
-        gate = _gate(classifier.sample_rate, vad=vad and gate_threshold > 0)
-    recognizer = WindowedRecognizer(
-        classifier,
-        window_s=window_s,
-        hop_s=hop_s,
-        min_window_s=min_window_s,
-        gate=gate,
-        gate_threshold=gate_threshold,
-        partial=partial,
-        clock=clock,
-    )
-    return Engine(
-        classifier,
-        recognizer,
-        Smoother(half_life_s),
-        steadiness=steadiness,
-        episodes=episodes,
-        name=name,
-        clock=clock,
-    )
+DEFAULTS = StreamSettings()
 
 
-def make_engines(
-    classifier: EmotionClassifier,
-    channel: Channel = None,
-    *,
-    clock: Callable[[], float] = time.monotonic,
-    **settings: Unpack[StreamSettings],
-) -> ChunkEngine:
-    """Make the engine of one stream, or one for each channel with ``"all"``.
-
-    Raises:
-        ConfigError: A setting is out of range.
-    """
-
-    def make() -> Engine:
-        return make_engine(classifier, clock=clock, **settings)
-
-    return ChannelEngines(make) if channel == ALL_CHANNELS else make()
-
-
-def _gate(sample_rate: int, *, vad: bool) -> Vad:
-    if not vad:
-        return LevelVad(sample_rate)
-    from ser_rt.runtime.vad.silero import RATE_HZ, SileroVad
-
-    if sample_rate != RATE_HZ:
-        msg = f"speech is told apart at {RATE_HZ} Hz, the model hears {sample_rate} Hz: vad=False"
-        raise ConfigError(msg)
-    return SileroVad()
+def _first(wanted: float | None, otherwise: float) -> float:
+    return otherwise if wanted is None else wanted

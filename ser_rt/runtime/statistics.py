@@ -1,4 +1,4 @@
-"""What a run came to: how much was heard, how fast, how late."""
+"""`StreamStatistics`, which adds up the events of a run, and its `Summary`."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The end of a run.
+    """Totals of a run.
 
     Attributes:
         windows: How many windows were classified.
-        no_speech: How many were not, for want of speech.
+        no_speech: How many were not, because they hold no speech.
         warnings: How many warnings there were.
-        audio_s: Seconds of audio that were heard, whether or not a window covered them.
+        audio_s: Seconds of audio that were processed, whether or not a window covered them.
         elapsed_s: Seconds from start to end.
         real_time_factor: Seconds of work per second of audio; waiting for audio is no work.
-        compute_saved: Share of the windows that cost no inference, for want of speech.
+        compute_saved: Share of the windows that cost no inference, because they hold no speech.
         dropped_samples: Samples lost because they were not taken in time.
         skipped_windows: Live windows left out because the model was too slow.
         drift_ppm: How much faster the device's clock is than this machine's, in millionths; None
-            where there is no such clock, or it was heard too short.
+            where there is no such clock, or the stream was too short.
         latency_ms: p50, p95 and p99 of the total latency and of each of its parts.
         interrupted: Whether it was ended by the user.
     """
@@ -110,7 +110,7 @@ class StreamStatistics:
         self._started = clock()
         self._types: Counter[str] = Counter()
         self._latency: dict[str, Percentiles] = {}
-        self._heard_s = self._waited_s = 0.0
+        self._processed_s = self._waited_s = 0.0
         self._dropped_samples = self._skipped_windows = 0
         self._drift_ppm: float | None = None
 
@@ -122,23 +122,23 @@ class StreamStatistics:
 
     def close(
         self,
-        heard_s: float,
+        processed_s: float,
         waited_s: float,
         dropped_samples: int,
         skipped_windows: int = 0,
         drift_ppm: float | None = None,
     ) -> None:
-        """End a stream: count what it heard, waited for and lost, and what its engine left out."""
-        self._heard_s += heard_s
+        """End a stream: count the audio that it processed, waited for and lost."""
+        self._processed_s += processed_s
         self._waited_s += waited_s
         self._dropped_samples += dropped_samples
         self._skipped_windows += skipped_windows
         self._drift_ppm = self._drift_ppm if drift_ppm is None else drift_ppm
 
     def summary(self, *, interrupted: bool = False) -> Summary:
-        """Return what it all came to."""
+        """Return the totals of all streams so far."""
         elapsed_s = self._clock() - self._started
-        audio_s = self._heard_s
+        audio_s = self._processed_s
         windows, no_speech = self._types["emotion"], self._types["no_speech"]
         work_s = max(0.0, elapsed_s - self._waited_s)
         return Summary(

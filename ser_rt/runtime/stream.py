@@ -1,4 +1,4 @@
-"""Streams for programs: pulled, pushed or awaited.
+"""Streams for programs: `stream` pulls, `open_stream` is pushed to, `astream` is awaited.
 
 Three ways to the same events:
 
@@ -17,15 +17,18 @@ from typing import Any, Self, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from ser_rt.audio.chunk import AudioSource, ChunkMaker, checked_rate
+from ser_rt.audio.chunk import AudioSource, ChunkMaker
 from ser_rt.audio.converter import Channel
+from ser_rt.audio.samples import checked_rate
 from ser_rt.audio.sources import make_source
 from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioInputError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.channels import make_engines
+from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.settings import StreamSettings, checked_settings, make_engine, make_engines
+from ser_rt.runtime.settings import StreamKeywords, StreamSettings
 
 Samples = npt.NDArray[Any]
 Model = EmotionClassifier | str | Path | None
@@ -39,7 +42,7 @@ def load(
 
     Args:
         model: Folder of a bundle, or name of a built-in one; None for the default.
-        provider: Where to run it: ``cpu``, ``cuda``, ``tensorrt`` or ``auto``.
+        provider: Where to run it: ``cpu``, ``cuda`` or another name in `PROVIDERS`.
         threads: Threads of one call; see `OnnxClassifier`.
 
     Raises:
@@ -55,15 +58,15 @@ def stream(
     sample_rate: float | None = None,
     model: Model = None,
     channel: Channel = None,
-    **settings: Unpack[StreamSettings],
+    **settings: Unpack[StreamKeywords],
 ) -> Generator[EmotionEvent, None, None]:
-    """Yield what is heard in a recording, a source, or arrays.
+    """Yield the events of a recording, a source, or arrays.
 
     Args:
         audio: Path of a file; an `AudioSource`; or one array or an iterable of arrays
             ``[samples]`` or ``[samples, channels]``, float in [-1, 1] or int16.
-        channel: Which channel to hear, from 1; ``"all"`` hears each by itself, and events name
-            theirs; None for their mean. Not for an `AudioSource`, which has chosen.
+        channel: Channel to classify, from 1; ``"all"`` for each by itself, and events name theirs;
+            None for their mean. Not for an `AudioSource`, which has chosen.
         sample_rate: Rate of the arrays in Hz; not for the others.
         model: From `load`, to share it; or a folder or name to load for this stream alone.
         **settings: See `StreamSettings`.
@@ -78,7 +81,7 @@ def stream(
         ('emotion', 0.0, 1.0)
     """
     classifier = as_classifier(model)
-    engine = make_engines(classifier, channel, **checked_settings(settings))
+    engine = make_engines(classifier, StreamSettings.of(channel, **settings))
     with as_source(audio, sample_rate, classifier.sample_rate, channel) as source:
         yield from engine.run(source)
 
@@ -88,16 +91,16 @@ def open_stream(
     sample_rate: float,
     model: Model = None,
     live: bool = False,
-    **settings: Unpack[StreamSettings],
+    **settings: Unpack[StreamKeywords],
 ) -> EmotionStream:
     """Open a stream to push samples into; arguments as of `stream`.
 
-    With ``live``, results are left out where the model cannot keep up, and a warning says so;
+    With ``live``, windows are left out where the model cannot keep up, and a warning says so;
     without, every window has its result, however late.
 
     Example:
-        >>> with open_stream(sample_rate=16_000, model=model) as listener:
-        ...     events = listener.push(samples) + listener.flush()
+        >>> with open_stream(sample_rate=16_000, model=model) as session:
+        ...     events = session.push(samples) + session.flush()
         >>> events[-1].end == len(samples) / 16_000
         True
     """
@@ -113,15 +116,15 @@ class EmotionStream:
         sample_rate: float,
         *,
         live: bool = False,
-        **settings: Unpack[StreamSettings],
+        **settings: Unpack[StreamKeywords],
     ) -> None:
         """Open a stream of ``sample_rate`` Hz; see `open_stream`."""
-        self._engine = make_engine(classifier, **checked_settings(settings))
+        self._engine = make_engine(classifier, StreamSettings.of(**settings))
         self._maker = ChunkMaker(checked_rate(sample_rate), classifier.sample_rate, is_live=live)
         self._is_open = True
 
     def push(self, samples: Samples, captured_at: float | None = None) -> list[EmotionEvent]:
-        """Take samples, return the events they bring.
+        """Take samples, return the events that they complete.
 
         Args:
             samples: ``[samples]`` or ``[samples, channels]``, float in [-1, 1] or int16.
@@ -137,7 +140,7 @@ class EmotionStream:
         return list(self._engine.feed(self._maker.feed(samples, captured_at)))
 
     def flush(self) -> list[EmotionEvent]:
-        """End the stream, return the events of the samples that were not covered yet."""
+        """End the stream, return the events of the samples that no window has covered yet."""
         if not self._is_open:
             return []
         self._is_open = False

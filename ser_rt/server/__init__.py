@@ -1,1 +1,1 @@
-"""One process that hears many streams over one model: a WebSocket, HTTP and a page."""
+"""The server: many streams over one model, by WebSocket and HTTP, and a web page."""

@@ -1,4 +1,4 @@
-"""The routes: which address is answered by what."""
+"""The Starlette application: routes, middleware and error responses."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def make_app(
     """Return the application of a service.
 
     Args:
-        service: What it serves.
-        guard: Who may use it; everybody if None.
-        origins: Other sites whose pages may ask.
-        hosts: Names that it is asked by; ``*`` for any.
+        service: The model, limits and worker threads behind the routes.
+        guard: Checks keys and origins; None admits everybody.
+        origins: Origins of other sites whose pages may connect.
+        hosts: Host names that requests may carry; ``*`` for any.
     """
     routes = _Routes(service, guard or Guard(origins=origins))
     cors = Middleware(
@@ -92,7 +92,7 @@ class _Routes:
         starting = asyncio.create_task(self._service.start())
         yield
         await starting
-        # Its threads may wait for answers that come through this loop.
+        # Worker threads may wait for results that arrive through this loop.
         await asyncio.to_thread(self._service.close)
 
     def _guarded(self, answer: Answer) -> Answer:
@@ -120,7 +120,7 @@ class _Routes:
 
     def _refusal(self, error: ProtocolError) -> Response:
         self._service.metrics.refused.labels(error.code).inc()
-        return answer_of(error)
+        return error_response(error)
 
     async def classify(self, request: Request) -> Response:
         with self._service.upload_slot():
@@ -144,7 +144,7 @@ class _Routes:
             "window_s": bundle.window_s,
             "hop_s": bundle.hop_s,
             "min_window_s": bundle.min_window_s,
-            "licence": bundle.manifest["licence"],
+            "licence": bundle.licence,
         }
         return JSONResponse({"models": [about]})
 
@@ -158,7 +158,7 @@ class _Routes:
     async def readyz(self, _request: Request) -> Response:
         refusal = self._service.refusal()
         if refusal is not None:
-            return answer_of(refusal)
+            return error_response(refusal)
         streams, most = self._service.taken, self._service.limits.max_streams
         return JSONResponse({"status": "ready", "streams": streams, "max_streams": most})
 
@@ -172,8 +172,8 @@ class _Routes:
         return FileResponse(index)
 
 
-def answer_of(error: ProtocolError) -> Response:
-    """Return the answer to a request that a `ProtocolError` ended."""
+def error_response(error: ProtocolError) -> Response:
+    """Return the HTTP response of a `ProtocolError`."""
     status = STATUSES[error.code]
     headers = {503: {"Retry-After": "1"}, 401: {"WWW-Authenticate": "Bearer"}}.get(status)
     return JSONResponse(error.to_dict(), status, headers)
@@ -188,4 +188,4 @@ async def _http_error(_request: Request, error: Exception) -> Response:
 
 
 async def _fault(_request: Request, _error: Exception) -> Response:
-    return answer_of(ProtocolError("a fault of the server", "internal"))
+    return error_response(ProtocolError("a fault of the server", "internal"))

@@ -1,4 +1,4 @@
-"""From the bytes of a client to blocks: one class per encoding, one entry each in `INPUTS`."""
+"""Decoders from the bytes of a client to audio blocks, one for each encoding."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ from typing import Protocol
 from ser_rt.audio.block import Block
 from ser_rt.audio.sources.pcm import decoded
 from ser_rt.constants import PCM_ENCODINGS
-from ser_rt.server.container import ContainerInput
+from ser_rt.server.container import ContainerDecoder
 from ser_rt.server.protocol import StreamConfig
 
 PIECE_S = 0.5
-"""Audio is heard in pieces of at most this length, and other streams have their turn between."""
+"""Longest block; between blocks, other streams get their turn."""
 
 
-class AudioInput(Protocol):
-    """Decodes the bytes of one stream, however they are cut."""
+class AudioDecoder(Protocol):
+    """Decoder of one stream; where its bytes are cut does not matter."""
 
     def feed(self, data: bytes) -> Iterator[Block]:
-        """Yield blocks as far as bytes make whole samples."""
+        """Yield the blocks that the bytes complete."""
         ...
 
     def flush(self) -> Iterator[Block]:
-        """Yield what is left at the end."""
+        """Yield the rest of the audio at the end of the stream."""
         ...
 
     @property
     def trailing_bytes(self) -> int:
-        """Number of bytes left that are no whole sample."""
+        """Number of bytes at the end that are less than a sample."""
         ...
 
     def close(self) -> None:
-        """Give back what it holds."""
+        """Release threads and memory."""
         ...
 
 
-class PcmInput:
-    """Raw samples, channels interleaved."""
+class PcmDecoder:
+    """Decoder of raw samples, channels interleaved."""
 
     def __init__(self, config: StreamConfig) -> None:
-        """Take bytes that are as a config says."""
+        """Decode samples of a config's encoding, rate and channel count."""
         self._rate = config.sample_rate
         self._frame = 0
         self._encoding = config.encoding.removeprefix("pcm_")
@@ -51,7 +51,7 @@ class PcmInput:
 
     @property
     def trailing_bytes(self) -> int:
-        """Number of bytes left that are no whole sample."""
+        """Number of bytes at the end that are less than a sample."""
         return len(self._rest)
 
     def feed(self, data: bytes) -> Iterator[Block]:
@@ -66,27 +66,27 @@ class PcmInput:
             self._frame += len(samples)
 
     def skip(self, seconds: float) -> None:
-        """Go on behind a gap."""
+        """Advance the time of the next block past a gap."""
         self._frame += round(seconds * self._rate)
 
     def flush(self) -> Iterator[Block]:
-        """Yield nothing: every whole sample has been given."""
+        """Yield nothing: every whole sample has been yielded."""
         return iter(())
 
     def close(self) -> None:
-        """Hold nothing."""
+        """Do nothing: there is nothing to release."""
 
 
 LATENCY_S = 0.1
-"""Decoded audio waits at most until there is so much of it."""
+"""Longest block of a container; shorter blocks cost calls, longer ones latency."""
 
-INPUTS: dict[str, Callable[[StreamConfig], AudioInput]] = {
-    "pcm_s16le": PcmInput,
-    "pcm_f32le": PcmInput,
-    "pcm_mulaw": PcmInput,
-    "pcm_alaw": PcmInput,
-    "mulaw": PcmInput,
-    "alaw": PcmInput,
-    "opus": lambda _config: ContainerInput(LATENCY_S),
+DECODERS: dict[str, Callable[[StreamConfig], AudioDecoder]] = {
+    "pcm_s16le": PcmDecoder,
+    "pcm_f32le": PcmDecoder,
+    "pcm_mulaw": PcmDecoder,
+    "pcm_alaw": PcmDecoder,
+    "mulaw": PcmDecoder,
+    "alaw": PcmDecoder,
+    "opus": lambda _config: ContainerDecoder(LATENCY_S),
 }
-"""How to decode each encoding of the protocol; telephone services leave the ``pcm_`` out."""
+"""Decoder of each encoding of the protocol; telephone services omit the ``pcm_``."""

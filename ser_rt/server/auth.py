@@ -1,4 +1,4 @@
-"""Who may use the server: keys, and pages of which sites."""
+"""`Guard`: checks of API keys, and of the origin of web pages."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ SHORTEST_KEY = 16
 
 
 class Guard:
-    """Refuses connections without a right key, or from a page of another site."""
+    """Refuses connections without a valid key, or from a page of another site."""
 
     def __init__(self, keys: Sequence[str] = (), origins: Sequence[str] = ()) -> None:
-        """Take the keys, of which a client needs one if there are any, and other sites' origins."""
+        """Accept any of the keys, everybody if there are none; and pages of these other origins."""
         self._keys = [key.encode() for key in keys]
         self._origins = frozenset(origins)
 
     def check(self, connection: HTTPConnection) -> None:
-        """Raise a `ProtocolError` unless a connection is welcome."""
+        """Raise a `ProtocolError` unless a connection is allowed."""
         self.check_origin(connection)
         self.check_key(connection)
 
     def check_origin(self, connection: HTTPConnection) -> None:
-        """Raise a `ProtocolError` if a page of another site asks; programs have no origin."""
+        """Raise a `ProtocolError` for a page of another site; programs send no origin."""
         origin = connection.headers.get("origin")
         if origin is None or origin in self._origins:
             return
         host = connection.headers.get("host")
         if not host or origin not in {f"http://{host}", f"https://{host}"}:
-            msg = "pages of this origin are not welcome; see --cors-origin"
+            msg = "pages of this origin are not allowed; see --cors-origin"
             raise ProtocolError(msg, "forbidden_origin")
 
     def check_key(self, connection: HTTPConnection) -> None:
@@ -50,7 +50,7 @@ class Guard:
         if scheme.lower() != "bearer":
             given = connection.query_params.get("token", "")
         found = given.strip().encode("utf-8", "surrogateescape")
-        # Each is compared, so that the time tells nothing about any.
+        # All are compared, so that the time reveals nothing about any.
         if sum(hmac.compare_digest(key, found) for key in self._keys) == 0:
             msg = "a key is needed: the header Authorization: Bearer KEY, or ?token=KEY"
             raise ProtocolError(msg, "unauthorized")

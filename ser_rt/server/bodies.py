@@ -1,4 +1,4 @@
-"""The body of a request: the file in it, as it is or in a form, and what is none."""
+"""Bodies of uploads: the file, raw or in a multipart form; anything else is refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOW = "send the bytes of the file: curl --data-binary @FILE, or a form: curl -F 
 _HEAD_BYTES = 512
 _BASE64 = re.compile(rb"(data:[^,]*,)?\s*[A-Za-z0-9+/_\s-]{64,}=*\s*")
 _DROPPED = b"\0\r\n"
-"""What ``curl -d @FILE`` drops."""
+"""Bytes that ``curl -d @FILE`` drops."""
 _NEVER_WITHOUT = 4_096
 """Of so many bytes of audio some are those: that none is has a chance of 10^-21."""
 
@@ -61,15 +61,15 @@ def is_of_curl(request: Request) -> bool:
 
 @contextmanager
 def stored() -> Iterator[None]:
-    """Translate what the disk for files that are heard cannot do.
+    """Translate errors of the disk that holds uploads.
 
     Raises:
-        ProtocolError: It is full, or not there.
+        ProtocolError: It is full or missing.
     """
     try:
         yield
     except OSError as error:
-        logger.error("an upload cannot be stored: %s", error)  # noqa: TRY400 (no fault of ours)
+        logger.error("an upload cannot be stored: %s", error)  # noqa: TRY400 (not the server's fault)
         why = os.strerror(error.errno or errno.EIO)  # the whole names our folders
         msg = f"the server has no room for the file: {why}"
         raise ProtocolError(msg, "no_storage") from error

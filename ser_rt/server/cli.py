@@ -1,4 +1,4 @@
-"""``ser-serve``: hear many streams over one model, for anything that speaks WebSocket or HTTP."""
+"""``ser-serve``: serves many streams over one model, by WebSocket and HTTP."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import logging
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ser_rt
+from ser_rt.checks import add_flags, from_flags, require, within
+from ser_rt.cli.arguments import Parser
 from ser_rt.cli.process import run_command
-from ser_rt.errors import ConfigError, MissingDependencyError, OutputError
-from ser_rt.runtime.backends.providers import PROVIDERS
+from ser_rt.errors import ConfigError, OutputError, requires
+from ser_rt.runtime.flags import add_model_flags
 from ser_rt.server.limits import ServerLimits
 
 if TYPE_CHECKING:
@@ -33,23 +34,22 @@ example:
   ser-stream --mic --server ws://127.0.0.1:8765/v1/stream
 
 The page is at http://127.0.0.1:8765/. On SIGTERM, SIGHUP or Ctrl-C streams get their last results,
-and the exit code is 0; 1 if model, device or network failed; 2 if the command makes no sense.
+and the exit code is 0; 1 if model, device or network failed; 2 for a wrong command line.
 """
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of ``ser-serve``."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="ser-serve",
-        description="Hear emotion in many streams at once, over the network.",
+        description="Recognize emotion in many streams at once, over WebSocket and HTTP.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    add = parser.add_argument_group("the model").add_argument
-    add("--model", metavar="PATH", help="folder of a bundle, or name of a built-in one")
-    add("--provider", choices=tuple(PROVIDERS), default="cpu", help="(%(default)s)")
-    add("--threads", type=int, metavar="N", help="threads of one model call")
+    group = parser.add_argument_group("the model")
+    add_model_flags(group)
+    add = group.add_argument
     add("--workers", type=int, metavar="N", help="model calls at once (a core each on a CPU)")
     add("--max-batch", type=int, metavar="N", help="windows of one call (1 on a CPU, else 16)")
     add(
@@ -60,7 +60,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="how long a window waits for others to share a call with (%(default)s)",
     )
     _add_network(parser)
-    _add_limits(parser)
+    add_flags(parser.add_argument_group("limits").add_argument, ServerLimits)
     add = parser.add_argument_group("other").add_argument
     add("--log-level", choices=LEVELS, default="info", help="(%(default)s)")
     add("--version", action="version", version=f"ser-serve {ser_rt.__version__}")
@@ -79,15 +79,15 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ORIGIN",
-        help="another site whose pages may ask, such as https://app.example; repeatable",
+        help="another site whose pages may connect, such as https://app.example; repeatable",
     )
     add(
         "--allowed-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="a name that the server is asked by; repeatable (at a loopback address its own "
-        "names, else any)",
+        help="a host name of the server; repeatable (at a loopback address its own names, "
+        "else any)",
     )
     add("--insecure", action="store_true", help="listen beyond this machine without keys")
     add(
@@ -98,34 +98,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         help="a reverse proxy, or a network of them, whose X-Forwarded-Proto and X-Forwarded-For "
         "are believed; repeatable (this machine's)",
     )
-    add("--root-path", default="", metavar="/PATH", help="what a proxy takes off each address")
-
-
-def _add_limits(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("limits").add_argument
-    for field in fields(ServerLimits):
-        flag = "--" + field.name.replace("_", "-")
-        add(
-            flag,
-            type=int if field.type == "int" else float,
-            default=field.default,
-            metavar="N" if field.type == "int" else "S",
-            help=f"{_MEANINGS[field.name]} (%(default)s)",
-        )
-
-
-_MEANINGS = {
-    "max_streams": "streams and uploads at once",
-    "max_uploads": "of these, uploads",
-    "max_session_s": "seconds of a stream, and of its audio",
-    "max_message_bytes": "bytes of one message",
-    "idle_timeout_s": "seconds without a message",
-    "max_upload_bytes": "bytes of a file",
-    "max_audio_s": "seconds of a file's audio",
-    "upload_timeout_s": "seconds that an upload may take",
-    "send_buffer_bytes": "bytes that may wait for a client to read them",
-    "drain_s": "seconds for streams to end at shutdown",
-}
+    add("--root-path", default="", metavar="/PATH", help="path prefix that a proxy strips")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -142,7 +115,7 @@ def _serve(flags: argparse.Namespace) -> int:
     server = build(flags)
     try:
         asyncio.run(server.serve())
-    except SystemExit as stop:  # uvicorn's way to say that it could not listen
+    except SystemExit as stop:  # uvicorn exits so when it cannot bind the port
         msg = f"cannot listen at {flags.host} port {flags.port}; is something else there?"
         raise OutputError(msg) from stop
     if server.failure is not None:
@@ -156,19 +129,14 @@ def build(flags: argparse.Namespace) -> Server:
     Raises:
         SerError: It cannot be as described.
     """
-    limits = ServerLimits(
-        **{field.name: getattr(flags, field.name) for field in fields(ServerLimits)}
-    )
+    limits = from_flags(ServerLimits, flags)
     _check(flags)
-    try:
+    with requires("ser-serve", "server"):
         from ser_rt.runtime.stream import load
         from ser_rt.server.app import make_app
         from ser_rt.server.auth import Guard, read_keys
         from ser_rt.server.service import Service
         from ser_rt.server.transport import make_server
-    except ImportError as error:
-        msg = f"the server needs more: pip install 'ser-rt[server]' ({error})"
-        raise MissingDependencyError(msg) from error
     is_local = is_loopback(flags.host)
     keys = read_keys(Path(flags.api_key_file)) if flags.api_key_file else []
     if keys and not is_local and not flags.tls_cert:
@@ -206,9 +174,7 @@ def _check(flags: argparse.Namespace) -> None:
         raise ConfigError(msg)
     if flags.tls_cert:
         _check_certificate(flags.tls_cert, flags.tls_key)
-    if not 0 <= flags.port <= 65_535:
-        msg = f"--port must be within 0 and 65535, not {flags.port}"
-        raise ConfigError(msg)
+    require("--port", flags.port, within(0, 65_535))
     _check_addresses(flags)
 
 
@@ -241,7 +207,7 @@ def _check_certificate(cert: str, key: str) -> None:
             msg = f"no file {path}"
             raise ConfigError(msg)
     try:
-        # A key with a pass phrase would be asked for at a terminal that a server may not have.
+        # OpenSSL would prompt for a pass phrase at a terminal that a server may not have.
         ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, key, password="")
     except OSError as error:
         msg = f"--tls-cert {cert} and --tls-key {key} are no certificate and its key: {error}"
@@ -249,7 +215,7 @@ def _check_certificate(cert: str, key: str) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches what listens at an address."""
+    """Return whether only this machine reaches a server at an address."""
     if host == "localhost":
         return True
     try:

@@ -1,6 +1,7 @@
-"""What a browser's MediaRecorder writes, as it comes: a file that is not finished yet.
+"""`ContainerDecoder`: decodes a container file while it is still being written.
 
-Opus in WebM or Ogg, and AAC or Opus in fragments of MP4 (Safari); decoded by FFmpeg.
+Browsers' MediaRecorder writes Opus in WebM or Ogg, and AAC or Opus in fragmented MP4 (Safari).
+FFmpeg decodes them.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from ser_rt.audio.block import Block
-from ser_rt.audio.decoding.decoders import StreamDecoder
 from ser_rt.audio.decoding.formats import sniff
+from ser_rt.audio.decoding.stream_decoder import StreamDecoder
 from ser_rt.errors import AudioDecodeError
 
 FORMATS = ("Ogg", "Matroska or WebM", "MP4")
@@ -21,16 +22,17 @@ MAX_BLOCKS = 4
 _MARK_BYTES = 12
 
 
-class ContainerInput:
-    """Decodes in a thread of its own, since FFmpeg pulls; `feed` waits for it to have used all.
+class ContainerDecoder:
+    """Decodes in a thread of its own, since FFmpeg pulls its input.
 
-    So what comes out depends on the bytes alone, and not on the time.
+    `feed` waits until the decoder has consumed all bytes, so that blocks depend on the bytes alone
+    and not on timing.
     """
 
     trailing_bytes = 0
 
     def __init__(self, piece_s: float) -> None:
-        """Take bytes, give pieces of at most ``piece_s`` seconds."""
+        """Yield blocks of at most ``piece_s`` seconds."""
         self._piece_s = piece_s
         self._changed = threading.Condition()
         self._bytes = bytearray()
@@ -40,7 +42,7 @@ class ContainerInput:
         self._is_hungry = self._is_complete = self._is_over = self._is_closed = False
 
     def feed(self, data: bytes) -> Iterator[Block]:
-        """Yield pieces as far as the bytes go.
+        """Yield the blocks that the bytes complete.
 
         Raises:
             AudioDecodeError: They are no WebM, Ogg or MP4 with audio.
@@ -54,7 +56,7 @@ class ContainerInput:
         yield from self._decoded()
 
     def flush(self) -> Iterator[Block]:
-        """Yield what is left at the end."""
+        """Yield the rest of the audio at the end of the stream."""
         with self._changed:
             self._is_complete, self._is_hungry = True, False
             self._changed.notify_all()
@@ -69,7 +71,7 @@ class ContainerInput:
             self._changed.notify_all()
 
     def read(self, size: int) -> bytes:
-        """Wait for bytes, for FFmpeg; none at the end."""
+        """Return bytes to FFmpeg, waiting for some; none at the end."""
         with self._changed:
             while not self._bytes and not self._is_complete:
                 self._is_hungry = True
@@ -94,7 +96,7 @@ class ContainerInput:
                 for block in decoder.blocks(self._piece_s):
                     if not self._put(block):
                         return
-        except Exception as error:  # noqa: BLE001 (it is raised again where the bytes come from)
+        except Exception as error:  # noqa: BLE001 (raised again in the thread that feeds)
             self._error = error
         finally:
             with self._changed:
@@ -111,7 +113,7 @@ class ContainerInput:
             return not self._is_closed
 
     def _decoded(self) -> Iterator[Block]:
-        """Yield blocks until the decoder has used all bytes, or ended."""
+        """Yield blocks until the decoder has consumed all bytes, or has ended."""
         while self._thread is not None:
             with self._changed:
                 while not (self._blocks or self._is_hungry or self._is_over):

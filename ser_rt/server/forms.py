@@ -1,4 +1,4 @@
-"""A multipart form as clients send it: one file, and settings beside it, in any order."""
+"""`Form`: parser of a multipart form with one file and settings, in any order."""
 
 from __future__ import annotations
 

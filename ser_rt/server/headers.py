@@ -1,4 +1,4 @@
-"""Headers that keep a browser from doing what a page was not made for."""
+"""Security headers (CSP, referrer, permissions) on every response."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEADERS = {
 
 
 class SafeHeaders:
-    """Puts `HEADERS` on each answer over HTTP."""
+    """Middleware that adds `HEADERS` to each HTTP response."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap an application."""

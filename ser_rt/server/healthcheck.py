@@ -16,17 +16,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Return 0 if the server at a port answers, over HTTP or HTTPS, else 1."""
     arguments = sys.argv[1:] if argv is None else argv
     port = int(arguments[0]) if arguments else PORT
-    # It is this machine that is asked: its certificate is made out to another name.
+    # The request goes to this machine, whose certificate has another name.
     unverified = ssl.create_default_context()
     unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
-    # Nor does a proxy of its environment lead back to it.
-    asked = urllib.request.build_opener(
+    # A proxy of the environment would not lead back here.
+    opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=unverified)
     )
     for scheme in ("http", "https"):
         address = f"{scheme}://127.0.0.1:{port}/healthz"
         try:
-            with asked.open(address, timeout=TIMEOUT_S):
+            with opener.open(address, timeout=TIMEOUT_S):
                 return 0
         except OSError:
             continue

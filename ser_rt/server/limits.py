@@ -1,10 +1,10 @@
-"""How much one client may ask of the server; light enough for a command line to read."""
+"""Limits on what one client may use; light enough for a command line to read."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from ser_rt.errors import ConfigError
+from ser_rt.checks import above, check_settings, setting
 
 MAX_CONTROL_BYTES = 16_384
 """Of a text message: none of the protocol comes near it."""
@@ -12,39 +12,26 @@ MAX_CONTROL_BYTES = 16_384
 CONFIG_TIMEOUT_S = 10.0
 """For the first message, and for the header of a request."""
 
+_POSITIVE = above(0)
+
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """What is refused, ended or slowed down.
+    """Limits beyond which the server refuses, ends or slows a client down."""
 
-    Attributes:
-        max_streams: Connections and uploads at once.
-        max_uploads: Uploads at once.
-        max_session_s: Length of a connection, and of its audio.
-        max_message_bytes: Of one message of audio.
-        idle_timeout_s: Without a message of the client.
-        max_upload_bytes: Of a file.
-        max_audio_s: Of a decoded file.
-        upload_timeout_s: From the first to the last byte of a file.
-        send_buffer_bytes: That wait for a client to read them.
-        drain_s: For streams to end when the server shuts down.
-    """
-
-    max_streams: int = 64
-    max_uploads: int = 8
-    max_session_s: float = 14_400.0
-    max_message_bytes: int = 1 << 20
-    idle_timeout_s: float = 60.0
-    max_upload_bytes: int = 100_000_000
-    max_audio_s: float = 3_600.0
-    upload_timeout_s: float = 300.0
-    send_buffer_bytes: int = 1 << 20
-    drain_s: float = 10.0
+    max_streams: int = setting(64, "streams and uploads at once", _POSITIVE)
+    max_uploads: int = setting(8, "of these, uploads", _POSITIVE)
+    max_session_s: float = setting(14_400.0, "seconds of a stream, and of its audio", _POSITIVE)
+    max_message_bytes: int = setting(1 << 20, "bytes of one message", _POSITIVE)
+    idle_timeout_s: float = setting(60.0, "seconds without a message", _POSITIVE)
+    max_upload_bytes: int = setting(100_000_000, "bytes of a file", _POSITIVE)
+    max_audio_s: float = setting(3_600.0, "seconds of a file's audio", _POSITIVE)
+    upload_timeout_s: float = setting(300.0, "seconds that an upload may take", _POSITIVE)
+    send_buffer_bytes: int = setting(
+        1 << 20, "bytes that may wait for a client to read them", _POSITIVE
+    )
+    drain_s: float = setting(10.0, "seconds for streams to end at shutdown", _POSITIVE)
 
     def __post_init__(self) -> None:
-        """Refuse what limits nothing, or everything."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not 0 < value < float("inf"):
-                msg = f"{field.name} must be above 0, not {value!r}"
-                raise ConfigError(msg)
+        """Refuse a limit of zero, or of infinity."""
+        check_settings(self)

@@ -1,4 +1,4 @@
-"""What a client has sent and the server has not heard yet: bounded, so that a fast client waits."""
+"""`MessageQueue`: messages that wait to be processed, bounded so that a fast client waits."""
 
 from __future__ import annotations
 

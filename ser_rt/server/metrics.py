@@ -1,4 +1,4 @@
-"""What a server counts, for Prometheus."""
+"""`Metrics`: counters of a server, for Prometheus."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ class Metrics:
             "ser_refused", "Requests and streams refused, by error", ["code"], registry=registry
         )
         self.uploads = Counter("ser_uploads", "Files classified", registry=registry)
-        self.audio = Counter("ser_audio_seconds", "Seconds of audio heard", registry=registry)
+        self.audio = Counter("ser_audio_seconds", "Seconds of audio processed", registry=registry)
         self._windows = Counter(
             "ser_windows", "Windows, with and without speech", ["type"], registry=registry
         )
         self.dropped = Counter(
-            "ser_windows_dropped", "Live windows left out for want of time", registry=registry
+            "ser_windows_dropped", "Live windows left out by load shedding", registry=registry
         )
         self._warnings = Counter("ser_warnings", "Warnings to clients", ["code"], registry=registry)
         self._inference = Histogram(
@@ -79,12 +79,12 @@ class Metrics:
         )
 
     def watch(self, *, streams: Callable[[], int], waiting: Callable[[], int]) -> None:
-        """Ask for these numbers whenever somebody looks."""
+        """Read these two gauges from functions, at each scrape."""
         self._streams.set_function(streams)
         self._waiting.set_function(waiting)
 
     def close(self, code: int) -> None:
-        """Count the end of a stream; codes that clients make up are one."""
+        """Count the end of a stream; codes that clients invent count as one."""
         self._closed.labels(str(code) if 1000 <= code < 1016 else "other").inc()
 
     def observe(self, batch: Batch) -> None:
@@ -104,5 +104,5 @@ class Metrics:
                 self._latency.observe(event.latency_ms["total"] / 1e3)
 
     def text(self) -> tuple[bytes, str]:
-        """Return all numbers as Prometheus reads them, and the type of that text."""
+        """Return the exposition text and its content type."""
         return generate_latest(self._registry), CONTENT_TYPE

@@ -1,4 +1,4 @@
-"""What a server serves."""
+"""`ServedModel`: the interface that the server needs of a classifier."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from ser_rt.classifier import EmotionClassifier, WindowDefaults
 
 
 class ServedModel(EmotionClassifier, WindowDefaults, Protocol):
-    """An `OnnxClassifier`, or what stands for one that runs elsewhere."""
+    """An `OnnxClassifier`, or a stand-in for one that runs elsewhere."""
 
     @property
     def bundle(self) -> Bundle:
-        """What it is."""
+        """Its bundle."""
         ...
 
     @property
     def provider(self) -> str:
-        """Where it runs."""
+        """Execution provider that it runs on."""
         ...
 
     def warm_up(self) -> None:
-        """Make the first window no slower than others."""
+        """Run once, so that the first window is no slower than others."""
         ...

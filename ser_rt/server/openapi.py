@@ -1,4 +1,4 @@
-"""The description of the server for tools: OpenAPI 3.1, over the schemas of the protocol."""
+"""OpenAPI 3.1 document of the server, over the schemas of the protocol."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def description(root: str = "") -> dict[str, Any]:
         "paths": {
             "/v1/classify": {
                 "post": {
-                    "summary": "Hear a file",
+                    "summary": "Classify a file",
                     "operationId": "classify",
                     "parameters": [
                         {
@@ -64,19 +64,21 @@ def description(root: str = "") -> dict[str, Any]:
                             },
                         },
                     },
-                    "responses": _responses("What was heard", "classification"),
+                    "responses": _responses("The results of the file", "classification"),
                 }
             },
             "/v1/models": {
                 "get": {
-                    "summary": "What is served",
+                    "summary": "List the models",
                     "operationId": "models",
                     "responses": _responses("The models", "models"),
                 }
             },
-            "/healthz": _plain("healthz", "Whether the process lives", "application/json"),
-            "/readyz": _plain("readyz", "Whether a stream can be taken now", "application/json"),
-            "/metrics": _plain("metrics", "Numbers for Prometheus", "text/plain", is_open=False),
+            "/healthz": _plain("healthz", "Liveness: whether the process runs", "application/json"),
+            "/readyz": _plain(
+                "readyz", "Readiness: whether a new stream would be accepted", "application/json"
+            ),
+            "/metrics": _plain("metrics", "Metrics for Prometheus", "text/plain", is_open=False),
         },
     }
 

@@ -12,10 +12,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 from referencing import Registry, Resource
 
-from ser_rt.audio.converter import Channel
 from ser_rt.errors import SerError
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.hysteresis import HysteresisSettings
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.server.limits import MAX_CONTROL_BYTES, ServerLimits
 from ser_rt.server.model import ServedModel
@@ -36,7 +34,7 @@ CLOSE_CODES = {
     "model_failed": 1011,
     "internal": 1011,
 }
-"""How a stream is closed after an error."""
+"""Close code of a stream after each error."""
 
 STATUSES = {
     "bad_request": 400,
@@ -56,7 +54,7 @@ STATUSES = {
     "shutting_down": 503,
     "no_storage": 507,
 }
-"""How a request is answered with an error."""
+"""HTTP status of each error."""
 
 SETTINGS = (
     *("window_s", "hop_s", "min_window_s", "half_life_s", "partial", "episodes", "vad"),
@@ -66,29 +64,29 @@ SETTINGS = (
 
 
 class ProtocolError(SerError):
-    """A client did what the protocol does not allow, or the server cannot go on with it."""
+    """A client broke the protocol, or the server cannot go on with it."""
 
-    def __init__(self, message: str, code: str, heard: dict[str, Any] | None = None) -> None:
-        """Say what to do, and name the error by a code in `CLOSE_CODES` or `STATUSES`.
+    def __init__(self, message: str, code: str, partial: dict[str, Any] | None = None) -> None:
+        """Name the error by a code in `CLOSE_CODES` or `STATUSES`.
 
-        ``heard`` is what came before it, of a recording that breaks off.
+        ``partial`` holds the results before it, of a recording that breaks off.
         """
         super().__init__(message)
-        self.code, self._heard = code, heard
+        self.code, self._partial = code, partial
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the message that says so."""
+        """Return the ``error`` message."""
         error = {"type": "error", "code": self.code, "message": str(self), "fatal": True}
-        return error if self._heard is None else error | {"heard": self._heard}
+        return error if self._partial is None else error | {"heard": self._partial}
 
     def to_json(self) -> str:
-        """Return the message that says so, as text."""
+        """Return the ``error`` message as text."""
         return json.dumps(self.to_dict(), ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamConfig:
-    """What a client wants; see ``config`` in docs/protocol.md."""
+    """Settings of a client; see ``config`` in docs/protocol.md."""
 
     settings: StreamSettings
     encoding: str = "pcm_s16le"
@@ -99,15 +97,15 @@ class StreamConfig:
     top_k: int | None = None
     start_s: float = 0.0
     language: str = "en"
-    channel: Channel = None
     track: int | None = None
 
     @classmethod
     def of(cls, message: dict[str, Any]) -> StreamConfig:
         """Read a ``config`` message that has been checked."""
-        settings = {key: message[key] for key in SETTINGS if key in message}
-        if "steadiness" in message:
-            settings["steadiness"] = HysteresisSettings(**message["steadiness"])
+        settings = {key: message[key] for key in (*SETTINGS, "steadiness") if key in message}
+        channel = message.get("channel")
+        if isinstance(channel, float):
+            channel = int(channel)
         own = {key: message[key] for key in cls.__slots__ if key in message}
         # In JSON 2.0 is an integer as well.
         own |= {
@@ -115,9 +113,7 @@ class StreamConfig:
             for key in ("sample_rate", "channels", "top_k", "track")
             if key in own
         }
-        if isinstance(own.get("channel"), float):
-            own["channel"] = int(own["channel"])
-        return cls(settings=cast("StreamSettings", settings), **own)
+        return cls(settings=StreamSettings.of(channel, **settings), **own)
 
 
 @cache
@@ -128,14 +124,14 @@ def schema() -> dict[str, Any]:
 
 @cache
 def validator(name: str) -> Draft202012Validator:
-    """Return what checks messages of one definition of the schema."""
+    """Return the validator of one definition of the schema."""
     whole: Resource[Any] = Resource.from_contents(schema())
     registry: Registry[Any] = Registry().with_resource(schema()["$id"], whole)
     return Draft202012Validator({"$ref": f"{schema()['$id']}#/$defs/{name}"}, registry=registry)
 
 
 def check(value: Any, name: str, code: str) -> None:
-    """Raise a `ProtocolError` of a code if a value is not as a definition of the schema says."""
+    """Raise a `ProtocolError` of a code if a value breaks a definition of the schema."""
     found = best_match(validator(name).iter_errors(value))
     if found is not None:
         where = "".join(f"{part}: " for part in found.absolute_path)
@@ -184,8 +180,7 @@ def ready(
     session: str, model: ServedModel, config: StreamConfig, limits: ServerLimits
 ) -> dict[str, Any]:
     """Return the answer to ``config``."""
-    bundle, wanted = model.bundle, config.settings
-    window_s = wanted.get("window_s") or bundle.window_s
+    bundle = model.bundle
     return {
         "type": "ready",
         "protocol": VERSION,
@@ -195,9 +190,7 @@ def ready(
         "precision": bundle.precision,
         "labels": labels_of(model, config.language),
         "sample_rate": bundle.sample_rate,
-        "window_s": window_s,
-        "hop_s": wanted.get("hop_s") or min(bundle.hop_s, window_s),
-        "min_window_s": wanted.get("min_window_s") or min(bundle.min_window_s, window_s),
+        **config.settings.windows_for(bundle)._asdict(),
         "live": config.live,
         "start_s": config.start_s,
         "limits": {

@@ -1,4 +1,4 @@
-"""What all streams of a server share: the model, its turn-taking, worker threads and counters."""
+"""`Service`: the model, batcher, worker threads and counters that all streams share."""
 
 from __future__ import annotations
 
@@ -9,28 +9,23 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 
 from ser_rt.errors import ConfigError, InferenceError, SerError
 from ser_rt.runtime.backends.onnx_classifier import SMALL_MODEL_PARAMETERS
+from ser_rt.runtime.backends.providers import PROVIDERS
 from ser_rt.runtime.batcher import Batcher
+from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.settings import make_engine
 from ser_rt.server.limits import ServerLimits
 from ser_rt.server.message_queue import MessageQueue
 from ser_rt.server.metrics import Metrics
 from ser_rt.server.model import ServedModel
 from ser_rt.server.protocol import ProtocolError
 
-if TYPE_CHECKING:
-    from ser_rt.server.session import StreamSession
-
 logger = logging.getLogger(__name__)
-
-ON_CPU = ("cpu", "openvino")
-"""Providers for which a call with several windows takes as long as a call for each."""
 
 SLICE_S = 0.05
 """A worker thread serves one stream at most about this long before the next has its turn."""
@@ -39,11 +34,19 @@ T = TypeVar("T")
 State = Literal["not_ready", "ready", "shutting_down"]
 
 
+class Drainable(Protocol):
+    """A stream that can be ended early, such as a `StreamSession`."""
+
+    def drain(self) -> None:
+        """End as soon as the audio that has arrived is processed."""
+        ...
+
+
 class Service:
-    """One per process.
+    """The parts that all streams of one process share.
 
     Attributes:
-        counters: What makes its metrics.
+        counters: Makes the metrics.
     """
 
     counters: Callable[[ServedModel], Metrics] = Metrics
@@ -62,7 +65,7 @@ class Service:
 
         Args:
             model: From `load`.
-            limits: How much a client may ask.
+            limits: Limits of each client.
             max_batch: Windows that share a call of the model; None for 1 on a CPU, where more
                 gain nothing, and 16 elsewhere.
             max_wait_s: How long a window waits for others to share a call with.
@@ -72,12 +75,12 @@ class Service:
         """
         self.model, self.limits, self.clock = model, limits or ServerLimits(), clock
         self.metrics = self.counters(model)
-        on_cpu = model.provider in ON_CPU
+        provider = PROVIDERS[model.provider]
         if max_batch is None:
-            max_batch = 1 if on_cpu else 16
+            max_batch = provider.default_batch
         if workers is None:
             is_small = model.bundle.parameters < SMALL_MODEL_PARAMETERS
-            workers = (os.cpu_count() or 1) if on_cpu and is_small else 1
+            workers = (os.cpu_count() or 1) if provider.device == "cpu" and is_small else 1
         self.batcher = Batcher(
             model,
             max_batch=max_batch,
@@ -86,12 +89,12 @@ class Service:
             observe=self.metrics.observe,
             clock=clock,
         )
-        # A thread waits for the model's answer: enough of them must wait to fill its calls.
+        # A thread waits for the model's result: enough of them must wait to fill its calls.
         threads = min(self.limits.max_streams, workers * (max_batch + 1) + 1)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="ser-rt-stream")
         self.state: State = "not_ready"
         self.failure: SerError | None = None
-        self.sessions: set[StreamSession] = set()
+        self.sessions: set[Drainable] = set()
         self._starting = asyncio.Lock()
         self._is_closed = False
         self._taken = self._uploads = 0
@@ -105,7 +108,7 @@ class Service:
         return self._taken
 
     def refusal(self) -> ProtocolError | None:
-        """Return why no other stream can be taken now, or None."""
+        """Return why no new stream can be taken now, or None."""
         if self.state == "not_ready":
             return ProtocolError("the model is warming up; try again in a moment", "not_ready")
         if self.state == "shutting_down":
@@ -115,13 +118,13 @@ class Service:
             return ProtocolError(msg, "server_full")
         return None
 
-    def inbox(self) -> MessageQueue:
-        """Return what holds the messages of one more stream until they are heard."""
+    def message_queue(self) -> MessageQueue:
+        """Return the queue of the messages of a new stream."""
         return MessageQueue(self.limits.max_message_bytes)
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Hold one of the streams.
+        """Occupy one of the streams.
 
         Raises:
             ProtocolError: There is none.
@@ -140,7 +143,7 @@ class Service:
 
     @contextmanager
     def upload_slot(self) -> Iterator[None]:
-        """Hold one of the streams for an upload: few enough that their files fit on a disk.
+        """Occupy a stream for an upload; there are few, so that their files fit on a disk.
 
         Raises:
             ProtocolError: There is none.
@@ -156,10 +159,10 @@ class Service:
                 self._uploads -= 1
 
     async def in_thread(self, work: Callable[[], T]) -> T:
-        """Do some work in a worker thread.
+        """Run a function in a worker thread.
 
         Raises:
-            ProtocolError: There are no threads any more, or no model for them.
+            ProtocolError: The server is shutting down.
         """
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
@@ -172,10 +175,10 @@ class Service:
     async def in_slices(
         self, pieces: Iterator[list[EmotionEvent]]
     ) -> AsyncIterator[list[EmotionEvent]]:
-        """Do some work in slices of about `SLICE_S`; yield the events of each.
+        """Run an iterator in slices of about `SLICE_S`; yield the events of each.
 
         Raises:
-            SerError: As the work does, when the events before it have been yielded.
+            SerError: As the iterator does, after the events before it have been yielded.
         """
 
         def work() -> tuple[list[EmotionEvent], SerError | bool]:
@@ -201,7 +204,7 @@ class Service:
             raise end
 
     async def start(self) -> None:
-        """Warm the model up, once; `ready` after that, or with a `failure`."""
+        """Warm the model up, once; the state is `ready` after that, or there is a `failure`."""
         async with self._starting:
             if self.state != "not_ready" or self.failure is not None:
                 return
@@ -214,7 +217,7 @@ class Service:
                     self.state = "ready"
 
     async def drain(self) -> None:
-        """Take no more streams, and end those that there are; all is over when it returns."""
+        """Refuse new streams and end the open ones; wait for their end, at most `drain_s`."""
         self.state = "shutting_down"
         for session in list(self.sessions):
             session.drain()
@@ -225,16 +228,16 @@ class Service:
             logger.warning("%d streams and uploads did not end in time", self._taken)
 
     def close(self) -> None:
-        """End the threads: windows on their way have their answers, and no others are taken."""
+        """End the threads; windows in progress get their results."""
         self._is_closed = True
         self.batcher.close()
         self._pool.shutdown()
 
     def _warm_up(self) -> None:
         self.model.warm_up()
-        # Streams take another way to it, which has to work as well.
+        # Streams reach it through the batcher, which has to work as well.
         samples = round(self.model.window_s * self.model.sample_rate)
         turn = self.batcher.open()
         turn(np.zeros((1, samples), np.float32))
-        with suppress(ConfigError):  # speech cannot be told apart at this model's rate
+        with suppress(ConfigError):  # the speech gate does not work at this model's rate
             make_engine(turn)

@@ -1,4 +1,4 @@
-"""One connection of ``/v1/stream``."""
+"""`StreamSession`: one connection of ``/v1/stream``."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ logger = logging.getLogger(__name__)
 NORMAL, GOING_AWAY = 1000, 1001
 
 CUT_OFF = "ser_rt.cut_off"
-"""Where a transport says that it ended a client, and with which code."""
+"""Key of the scope under which a transport notes that it closed the connection, and the code."""
 
 
 class StreamSession:
-    """Reads what a client sends and lets it be heard; both at once, so that times are right."""
+    """Reads messages and processes them at the same time, so that arrival times are right."""
 
     def __init__(self, socket: WebSocket, service: Service) -> None:
         """Serve an accepted connection."""
         self._socket, self._service = socket, service
         self._limits = service.limits
-        self._inbox = service.inbox()
+        self._queue = service.message_queue()
         self._is_draining = asyncio.Event()
-        self._is_listening = False
+        self._is_streaming = False
         self.id = secrets.token_hex(8)
 
     def drain(self) -> None:
-        """End the stream as soon as what has come is heard: the server shuts down."""
+        """End the stream once the audio that has arrived is processed: the server shuts down."""
         self._is_draining.set()
-        if not self._is_listening:
+        if not self._is_streaming:
             self._goodbye = asyncio.ensure_future(self._close(GOING_AWAY))
 
     async def run(self) -> None:
@@ -88,7 +88,7 @@ class StreamSession:
 
     async def _stream(self) -> int:
         config = StreamConfig.of(await self._first_message())
-        hearing = ServerStream(
+        stream = ServerStream(
             self._service.batcher.open(),
             config,
             max_audio_s=self._limits.max_session_s,
@@ -96,9 +96,9 @@ class StreamSession:
         )
         try:
             await self._send(ready(self.id, self._service.model, config, self._limits))
-            return await self._listen(hearing, config)
+            return await self._process(stream, config)
         finally:
-            hearing.close()
+            stream.close()
 
     async def _first_message(self) -> dict[str, Any]:
         try:
@@ -116,11 +116,11 @@ class StreamSession:
             raise ProtocolError(msg, "config_expected")
         return message
 
-    async def _listen(self, hearing: ServerStream, config: StreamConfig) -> int:
-        """Hear until the end; return the code that it was closed with."""
-        self._is_listening = True
+    async def _process(self, stream: ServerStream, config: StreamConfig) -> int:
+        """Process messages until the end; return the close code."""
+        self._is_streaming = True
         reading = asyncio.create_task(self._read())
-        working = asyncio.create_task(self._work(hearing, config))
+        working = asyncio.create_task(self._work(stream, config))
         draining = asyncio.create_task(self._is_draining.wait())
         tasks: set[asyncio.Task[Any]] = {reading, working, draining}
         watched = tasks.copy()
@@ -132,20 +132,20 @@ class StreamSession:
                 if draining in done and reading in watched:
                     reading.cancel()
                     watched.remove(reading)
-                    self._inbox.end()
+                    self._queue.end()
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         is_cut_off = self._is_draining.is_set()
-        summary = hearing.summary(interrupted=is_cut_off)
+        summary = stream.summary(interrupted=is_cut_off)
         await self._socket.send_text(summary.to_json(timing=config.timing))
         code = GOING_AWAY if is_cut_off else NORMAL
         await self._socket.close(code)
         return code
 
     async def _read(self) -> None:
-        """Put what comes into the inbox, until `close`."""
+        """Put messages into the queue, until `close`."""
         item: Item
         while True:
             try:
@@ -161,37 +161,37 @@ class StreamSession:
                 item = AudioMessage(received, self._service.clock())
             else:
                 item = ControlMessage(read_message(received))
-            await self._inbox.put(item)
+            await self._queue.put(item)
             if isinstance(item, ControlMessage) and item.message["type"] == "close":
                 return
 
-    async def _work(self, hearing: ServerStream, config: StreamConfig) -> None:
-        """Hear what is in the inbox, until `close`."""
+    async def _work(self, stream: ServerStream, config: StreamConfig) -> None:
+        """Process the messages of the queue, until `close`."""
         while True:
-            items = await self._inbox.get()
+            items = await self._queue.get()
             if isinstance(items[0], ControlMessage):
-                if await self._obey(items[0].message, hearing, config):
+                if await self._control(items[0].message, stream, config):
                     return
             else:
                 audio = (item for item in items if isinstance(item, AudioMessage))
-                pieces = (events for item in audio for events in hearing.feed(*item))
-                await self._write(pieces, hearing, config)
+                pieces = (events for item in audio for events in stream.feed(*item))
+                await self._write(pieces, stream, config)
 
-    async def _obey(
-        self, message: dict[str, Any], hearing: ServerStream, config: StreamConfig
+    async def _control(
+        self, message: dict[str, Any], stream: ServerStream, config: StreamConfig
     ) -> bool:
-        """Do what a control message says; return whether it was the last one."""
+        """Carry out a control message; return whether it was the last one."""
         match message["type"]:
             case "close":
-                await self._write(hearing.finish(), hearing, config)
+                await self._write(stream.finish(), stream, config)
                 return True
             case "finalize":
-                await self._write(hearing.finalize(), hearing, config)
-                await self._send({"type": "finalized", "end": hearing.end_s})
+                await self._write(stream.finalize(), stream, config)
+                await self._send({"type": "finalized", "end": stream.end_s})
             case "gap":
-                await self._write(hearing.gap(message["seconds"]), hearing, config)
+                await self._write(stream.gap(message["seconds"]), stream, config)
             case "reset":
-                hearing.reset()
+                stream.reset()
                 await self._send(ready(self.id, self._service.model, config, self._limits))
             case "config":
                 msg = "there can be one config only; open another stream"
@@ -201,17 +201,17 @@ class StreamSession:
         return False
 
     async def _write(
-        self, pieces: Iterator[Events], hearing: ServerStream, config: StreamConfig
+        self, pieces: Iterator[Events], stream: ServerStream, config: StreamConfig
     ) -> None:
-        """Send events as they come out of the worker threads."""
-        before_s, skipped = hearing.total_s, hearing.skipped_windows
+        """Send events as the worker threads yield them."""
+        before_s, skipped = stream.total_s, stream.skipped_windows
         async for events in self._service.in_slices(pieces):
-            self._service.metrics.audio.inc(hearing.total_s - before_s)
-            self._service.metrics.dropped.inc(max(0, hearing.skipped_windows - skipped))
+            self._service.metrics.audio.inc(stream.total_s - before_s)
+            self._service.metrics.dropped.inc(max(0, stream.skipped_windows - skipped))
             self._service.metrics.count(events)
             for event in events:
                 await self._send(event_message(event, config))
-            before_s, skipped = hearing.total_s, hearing.skipped_windows
+            before_s, skipped = stream.total_s, stream.skipped_windows
 
     async def _received(self) -> bytes | str:
         received = await self._socket.receive()
@@ -224,8 +224,8 @@ class StreamSession:
         await self._socket.send_text(json.dumps(message, ensure_ascii=False))
 
     async def _fail(self, error: ProtocolError) -> int:
-        """Say why the stream ends, if the client can still hear it."""
-        if error.code == "shutting_down":  # the close code says all
+        """Send the error if the connection still stands, close, and return the close code."""
+        if error.code == "shutting_down":  # the close code is enough
             await self._close(GOING_AWAY)
             return GOING_AWAY
         code = CLOSE_CODES[error.code]
@@ -235,6 +235,6 @@ class StreamSession:
         return code
 
     async def _close(self, code: int, reason: str = "") -> None:
-        """Close, if it is not closed already."""
+        """Close the connection, if it is not closed already."""
         with suppress(WebSocketDisconnect, RuntimeError):
             await self._socket.close(code, reason)

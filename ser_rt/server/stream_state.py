@@ -1,4 +1,4 @@
-"""One client's stream, from bytes to events; it knows nothing of sockets."""
+"""`ServerStream`: one client's stream from bytes to events, without sockets."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ser_rt.audio.block import Block, SourceWarning
 from ser_rt.audio.converter import BlockConverter
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError
+from ser_rt.runtime.channels import make_engines
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.settings import make_engines
 from ser_rt.runtime.statistics import StreamStatistics, Summary
-from ser_rt.server.audio_decoders import INPUTS, PcmInput
+from ser_rt.server.audio_decoders import DECODERS, PcmDecoder
 from ser_rt.server.protocol import ProtocolError, StreamConfig
 
 Events = list[EmotionEvent]
 
 
 class ServerStream:
-    """All that the server remembers of one stream. One thread at a time."""
+    """Decoder, converter, engine and statistics of one stream; for one thread at a time."""
 
     def __init__(
         self,
@@ -30,120 +30,118 @@ class ServerStream:
         max_audio_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Listen with a classifier as a client wants.
+        """Set the stream up with the settings of a client.
 
         Raises:
             ConfigError: Its settings contradict each other.
         """
         self._classifier, self._config, self._clock = classifier, config, clock
         self._max_audio_s = max_audio_s
-        self._ledger = StreamStatistics(clock)
+        self._statistics = StreamStatistics(clock)
         self._closed_s, self._skipped = 0.0, 0
         self._begin()
 
     @property
     def total_s(self) -> float:
-        """Seconds of audio heard so far."""
-        return self._closed_s + self._engine.heard_s
+        """Seconds of audio processed so far."""
+        return self._closed_s + self._engine.processed_s
 
     @property
     def end_s(self) -> float:
-        """Where the audio heard so far ends."""
+        """End of the audio processed so far, in seconds."""
         return (
             self._converter.next_sample / self._classifier.sample_rate if self._has_audio else 0.0
         )
 
     @property
     def skipped_windows(self) -> int:
-        """Number of live windows that were left out for want of time."""
+        """Number of live windows that load shedding left out."""
         return self._skipped + self._engine.skipped_windows
 
     def feed(self, data: bytes, arrived_at: float) -> Iterator[Events]:
-        """Hear bytes that arrived at a time; yield the events of each piece of their audio.
+        """Yield the events of each block of the bytes; ``arrived_at`` is when they arrived.
 
         Raises:
             ProtocolError: There is too much audio.
-            AudioInputError: It is no audio.
+            AudioInputError: Samples are not audio.
         """
-        yield from self._hear(self._input.feed(data), arrived_at)
+        yield from self._process(self._decoder.feed(data), arrived_at)
 
     def finalize(self) -> Iterator[Events]:
         """Yield the results of all audio so far."""
-        yield self._noted(self._engine.flush())
+        yield self._counted(self._engine.flush())
 
     def finish(self) -> Iterator[Events]:
         """Yield the last results."""
         try:
-            yield from self._hear(self._input.flush(), self._clock())
+            yield from self._process(self._decoder.flush(), self._clock())
         except AudioError:
             yield from self._rest()
             raise
         yield from self._rest()
 
     def _rest(self) -> Iterator[Events]:
-        """Yield the results of what resamplers still hold."""
+        """Yield the results of the samples that the resampler still holds."""
         for chunk in self._converter.flush():
             warnings = chunk.warnings
-            if self._input.trailing_bytes:
-                message = f"the last {self._input.trailing_bytes} bytes are no whole sample"
+            if self._decoder.trailing_bytes:
+                message = f"the last {self._decoder.trailing_bytes} bytes are no whole sample"
                 warnings += (SourceWarning("trailing_bytes", message),)
-            yield self._noted(self._engine.feed(replace(chunk, warnings=warnings)))
+            yield self._counted(self._engine.feed(replace(chunk, warnings=warnings)))
         yield from self.finalize()
 
     def gap(self, seconds: float) -> Iterator[Events]:
-        """Leave out audio that was lost; yield the results of what was before it."""
-        if not isinstance(self._input, PcmInput):
+        """Yield the results of the audio before a gap, and advance past it."""
+        if not isinstance(self._decoder, PcmDecoder):
             msg = "opus has no gaps: reset, and begin a new file"
             raise ProtocolError(msg, "bad_message")
         for chunk in self._converter.flush():
-            yield self._noted(self._engine.feed(chunk))
-        self._input.skip(seconds)
+            yield self._counted(self._engine.feed(chunk))
+        self._decoder.skip(seconds)
 
     def reset(self) -> None:
-        """Forget all audio so far."""
-        self._ledger.close(self._engine.heard_s, 0.0, 0, self._engine.skipped_windows)
+        """Start anew, as if no audio had arrived."""
+        self._statistics.close(self._engine.processed_s, 0.0, 0, self._engine.skipped_windows)
         self._closed_s, self._skipped = self.total_s, self.skipped_windows
-        self._input.close()
+        self._decoder.close()
         self._begin()
 
     def summary(self, *, interrupted: bool) -> Summary:
-        """Return what it all came to; nothing may follow but `close`."""
+        """Return the summary of the stream; only `close` may follow."""
         engine = self._engine
-        self._ledger.close(engine.heard_s, 0.0, 0, engine.skipped_windows)
-        return self._ledger.summary(interrupted=interrupted)
+        self._statistics.close(engine.processed_s, 0.0, 0, engine.skipped_windows)
+        return self._statistics.summary(interrupted=interrupted)
 
     def close(self) -> None:
-        """Give back what it holds; callable from any thread."""
-        self._input.close()
+        """Release the decoder; callable from any thread."""
+        self._decoder.close()
 
     def _begin(self) -> None:
-        self._input = INPUTS[self._config.encoding](self._config)
+        self._decoder = DECODERS[self._config.encoding](self._config)
         config, to_hz = self._config, self._classifier.sample_rate
-        self._engine = make_engines(
-            self._classifier, config.channel, clock=self._clock, **config.settings
-        )
+        self._engine = make_engines(self._classifier, config.settings, clock=self._clock)
         self._converter = BlockConverter(
             to_hz,
-            channel=config.channel,
+            channel=config.settings.channel,
             is_live=config.live,
-            repairs=not isinstance(self._input, PcmInput),
+            repairs=not isinstance(self._decoder, PcmDecoder),
             start=round(config.start_s * to_hz),
             clock=self._clock,
         )
         self._has_audio = False
 
-    def _hear(self, blocks: Iterable[Block], arrived_at: float) -> Iterator[Events]:
+    def _process(self, blocks: Iterable[Block], arrived_at: float) -> Iterator[Events]:
         for block in blocks:
             self._has_audio = True
             waited_s = max(0.0, self._clock() - arrived_at)
             for chunk in self._converter.feed(block, arrived_at, waited_s):
-                yield self._noted(self._engine.feed(chunk))
+                yield self._counted(self._engine.feed(chunk))
             if self.total_s > self._max_audio_s:
                 msg = f"a stream may have {self._max_audio_s:g} s of audio; open another one"
                 raise ProtocolError(msg, "session_too_long")
 
-    def _noted(self, events: Iterable[EmotionEvent]) -> Events:
-        noted = list(events)
-        for event in noted:
-            self._ledger.add(event)
-        return noted
+    def _counted(self, events: Iterable[EmotionEvent]) -> Events:
+        counted = list(events)
+        for event in counted:
+            self._statistics.add(event)
+        return counted

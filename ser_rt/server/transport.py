@@ -1,4 +1,4 @@
-"""uvicorn with what a network needs besides: bounded clients, slow headers ended, a calm end."""
+"""uvicorn with bounded send buffers, a deadline for headers, and an orderly shutdown."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ HTTP_CONNECTIONS = 500
 
 
 class Http(H11Protocol):
-    """HTTP whose headers must come in time."""
+    """HTTP with a deadline for request headers."""
 
     _header_deadline: asyncio.TimerHandle | None = None
 
@@ -77,11 +77,11 @@ class Http(H11Protocol):
 
 
 class BoundedWebSocket(WebSocketsSansIOProtocol):
-    """A WebSocket that keeps only so much for a client that does not read, then ends it."""
+    """A WebSocket with a bounded send buffer: a client that does not read is disconnected."""
 
     limits: ServerLimits = ServerLimits()
-    _heard_at = 0.0
-    _is_deaf = False
+    _received_at = 0.0
+    _is_discarding = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set the bounds."""
@@ -92,19 +92,19 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         self.transport.set_write_buffer_limits(high=self.limits.send_buffer_bytes)
 
     def data_received(self, data: bytes) -> None:
-        """Note that the client lives."""
-        self._heard_at = self.loop.time()
-        if not self._is_deaf:
+        """Note when the client last sent something."""
+        self._received_at = self.loop.time()
+        if not self._is_discarding:
             super().data_received(data)
 
     def handle_parser_exception(self) -> None:
-        """Close, and read on without listening: TCP would lose the close frame with unread data."""
-        self._is_deaf = True
+        """Close, and read on but discard: TCP would lose the close frame with unread data."""
+        self._is_discarding = True
         code = 1006 if self.conn.close_sent is None else int(self.conn.close_sent.code)
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code})
         self.transport.write(b"".join(self.conn.data_to_send()))
         if self.transport.can_write_eof():
-            self.transport.write_eof()  # its echo would not be heard: it shall not wait
+            self.transport.write_eof()  # the client's close frame is discarded: do not wait for it
         self.close_sent = True
         self.stop_keepalive()
         if self.read_paused:
@@ -113,7 +113,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         self.close_timer = self.loop.call_later(GRACE_S, self.transport.abort)
 
     def pause_writing(self) -> None:
-        """End a client for which too much waits."""
+        """Close the connection of a client for which too much waits."""
         if not self.close_sent and self.handshake_complete and not self.transport.is_closing():
             self.conn.send_close(TOO_SLOW, "too_slow")
             self.transport.write(b"".join(self.conn.data_to_send()))
@@ -121,11 +121,11 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             self.scope["extensions"][CUT_OFF] = {"code": TOO_SLOW}
             self.queue.put_nowait({"type": "websocket.disconnect", "code": TOO_SLOW})
             self.stop_keepalive()
-        # Nothing waits for it to read on: what it has not taken by then, it never will.
+        # Nobody waits for the client: whatever it has not read by then is lost.
         self.loop.call_later(GRACE_S, self.transport.abort)
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send, or say that the client is gone: uvicorn takes it for a fault of the caller."""
+        """Send, or raise `ClientDisconnected`: uvicorn would take it for a fault of the caller."""
         if self.close_sent and self.handshake_complete and self.initial_response is None:
             raise ClientDisconnected
         await super().send(message)
@@ -135,8 +135,8 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             self.loop.call_later(LINGER_S, self.transport.abort)
 
     def keepalive_timeout(self) -> None:
-        """End a client that answers no pings, unless its audio is in their way."""
-        if self.read_paused or self._heard_at > self.ping_sent_at:
+        """Close the connection of a client that answers no pings, unless its audio delays them."""
+        if self.read_paused or self._received_at > self.ping_sent_at:
             self.pending_ping_payload = None
             self.schedule_ping()
             return
@@ -145,7 +145,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
 
 
 class Server(uvicorn.Server):
-    """A server that ends streams before it ends itself."""
+    """A uvicorn server that ends streams before it shuts down."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         """Run a configuration that serves a service."""
@@ -154,21 +154,21 @@ class Server(uvicorn.Server):
 
     @property
     def failure(self) -> SerError | None:
-        """Why the model does not work."""
+        """Why the model does not run, or None."""
         return self.service.failure
 
     @property
     def port(self) -> int:
-        """The port that it listens at."""
+        """The port that the server listens on."""
         port: int = self.servers[0].sockets[0].getsockname()[1]
         return port
 
     async def on_tick(self, counter: int) -> bool:
-        """Return whether to end: as uvicorn does, or because the model does not work."""
+        """Return whether to stop: as uvicorn does, or because the model does not run."""
         return await super().on_tick(counter) or self.failure is not None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Warm up, listen, and say where."""
+        """Start to listen, and log the address."""
         await super().startup(sockets)
         if self.started:
             scheme = "https" if self.config.is_ssl else "http"
@@ -176,7 +176,7 @@ class Server(uvicorn.Server):
             logger.info("listening at %s://%s:%d/", scheme, host, self.port)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop to accept, end the streams, then everything else."""
+        """Stop accepting connections, end the streams, then shut down."""
         for server in self.servers:
             server.close()
         await self.service.drain()
@@ -184,7 +184,7 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take signals as a wish to end well: uvicorn would raise them again at the end."""
+        """Handle signals as requests to shut down; uvicorn would raise them again at the end."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -1,4 +1,4 @@
-"""``POST /v1/classify``: a file that a client sends, heard as a stream would be."""
+"""``POST /v1/classify``: classifies an uploaded file as a stream of the same audio would be."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ser_rt.audio.sources.file import FileSource
 from ser_rt.checks import whole_number
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, ClusterError, ConfigError, InferenceError
-from ser_rt.runtime.settings import make_engines
+from ser_rt.runtime.channels import make_engines
 from ser_rt.server.bodies import HOW, is_of_curl, receive, stored
 from ser_rt.server.protocol import (
     SETTINGS,
@@ -30,11 +30,11 @@ from ser_rt.server.service import Service
 from ser_rt.server.stream_state import Events
 
 QUERY = (*(name for name in SETTINGS if name != "name"), "top_k", "channel", "track")
-"""What a request may set, as in ``config``: in its address, or in fields of its form."""
+"""Settings of ``config`` that a request may give, as query parameters or fields of its form."""
 
 
 async def classify(request: Request, service: Service) -> dict[str, Any]:
-    """Return what is heard in the file of a request; nothing is left of the file afterwards.
+    """Return the results of the file of a request; the file is deleted afterwards.
 
     Raises:
         ProtocolError: The file or a setting is unfit, there is too much of it, this machine has no
@@ -71,64 +71,66 @@ async def _classify(request: Request, service: Service) -> dict[str, Any]:
                 raise ProtocolError(msg, "upload_too_slow") from None
         if fields:
             config = _config([*query, *fields])
-        hearing = _FileHearing(service.batcher.open(), config, service.limits.max_audio_s)
+        stream = _FileStream(service.batcher.open(), config, service.limits.max_audio_s)
         events: Events = []
         try:
-            await _collect(hearing.events(path), events, request, service)
+            await _collect(stream.events(path), events, request, service)
         except AudioError as error:
-            # Its name is ours, and says nothing to the client.
+            # The path is the server's own, and means nothing to the client.
             msg = str(error).replace(str(path), "the file")
-            heard = _answer(events, hearing, config, service) if hearing.heard_s else None
-            raise ProtocolError(msg, "bad_audio", heard=heard) from error
+            partial = _answer(events, stream, config, service) if stream.processed_s else None
+            raise ProtocolError(msg, "bad_audio", partial=partial) from error
         except InferenceError as error:
             raise ProtocolError(str(error), "model_failed") from error
         except ClusterError as error:  # another replica may have what this one lacks
             raise ProtocolError(str(error), "not_ready") from error
-    return _answer(events, hearing, config, service)
+    return _answer(events, stream, config, service)
 
 
 def _answer(
-    events: Events, hearing: _FileHearing, config: StreamConfig, service: Service
+    events: Events, stream: _FileStream, config: StreamConfig, service: Service
 ) -> dict[str, Any]:
-    """Count a file, and return what was heard in it."""
+    """Count a file, and return its results."""
     service.metrics.uploads.inc()
-    service.metrics.audio.inc(hearing.heard_s)
+    service.metrics.audio.inc(stream.processed_s)
     bundle = service.model.bundle
     return {
         "model": {"name": bundle.name, "version": bundle.version},
         "provider": service.model.provider,
         "precision": bundle.precision,
-        "duration_s": round(hearing.heard_s, 6),
+        "duration_s": round(stream.processed_s, 6),
         "overall": _overall(events),
         "events": [event_message(event, config) for event in events],
     }
 
 
-class _FileHearing:
-    """Hears a file; for worker threads."""
+class _FileStream:
+    """Classifies one file; for worker threads."""
 
     def __init__(
         self, classifier: EmotionClassifier, config: StreamConfig, max_audio_s: float
     ) -> None:
         self._rate, self._config, self._max_audio_s = classifier.sample_rate, config, max_audio_s
         try:
-            self._engine = make_engines(classifier, config.channel, **config.settings)
+            self._engine = make_engines(classifier, config.settings)
         except ConfigError as error:
             raise ProtocolError(str(error), "bad_request") from error
 
     @property
-    def heard_s(self) -> float:
-        """Seconds of audio heard."""
-        return self._engine.heard_s
+    def processed_s(self) -> float:
+        """Seconds of audio processed."""
+        return self._engine.processed_s
 
     def events(self, path: Path) -> Iterator[Events]:
-        """Yield the events of each piece of a file; if it breaks, first those of what was heard."""
+        """Yield the events of each chunk; all of them also if the file breaks off."""
         config = self._config
         try:
-            with FileSource(path, self._rate, track=config.track, channel=config.channel) as source:
+            with FileSource(
+                path, self._rate, track=config.track, channel=config.settings.channel
+            ) as source:
                 for chunk in source:
                     yield list(self._engine.feed(chunk))
-                    if self.heard_s > self._max_audio_s:
+                    if self.processed_s > self._max_audio_s:
                         msg = f"a file may have {self._max_audio_s:g} s of audio"
                         raise ProtocolError(msg, "audio_too_long")
         except AudioError:
@@ -162,7 +164,10 @@ def _config(settings: Sequence[tuple[str, str]]) -> StreamConfig:
         kind = types[name]["type"]
         message[name] = _value(text, kind if isinstance(kind, str) else kind[0])
     check(message, "config", "bad_request")
-    return StreamConfig.of(message)
+    try:
+        return StreamConfig.of(message)
+    except ConfigError as error:  # NaN, which no schema refuses
+        raise ProtocolError(str(error), "bad_request") from error
 
 
 def _value(text: str, kind: str) -> object:
@@ -177,11 +182,12 @@ def _value(text: str, kind: str) -> object:
 
 def _overall(events: Events) -> dict[str, Any] | None:
     """Return the mean over the windows with speech, or None without any."""
-    heard = [event for event in events if event.type == "emotion"]
-    if not heard:
+    emotions = [event for event in events if event.type == "emotion"]
+    if not emotions:
         return None
-    labels = list(heard[0].probabilities)
-    means = np.mean([[event.probabilities[label] for label in labels] for event in heard], axis=0)
+    labels = list(emotions[0].probabilities)
+    rows = [[event.probabilities[label] for label in labels] for event in emotions]
+    means = np.mean(rows, axis=0)
     shares = {label: round(float(mean), 6) for label, mean in zip(labels, means, strict=True)}
     best = max(shares, key=lambda label: shares[label])
     return {"emotion": best, "confidence": shares[best], "probabilities": shares}

@@ -1,35 +1,38 @@
-"""Our settings in the words of transformers, and what they may not ask for."""
+"""Arguments of transformers' Trainer, and checks of settings against each other."""
 
 from __future__ import annotations
 
+import logging
 import os
+from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import torch
 import transformers
 from accelerate import PartialState
 
 from ser_rt.config import DataConfig, TrainingConfig
-from ser_rt.errors import ConfigError
+from ser_rt.errors import ConfigError, DataError
 from ser_rt.files.names import printable
 from ser_rt.training.losses import create_loss
 from ser_rt.training.trackers import refuse_missing
 
+logger = logging.getLogger(__name__)
+
 
 def refuse_contradictions(training: TrainingConfig) -> None:
-    """Raise an error for settings that cannot go together, or not on this machine."""
+    """Raise an error for settings that contradict each other or this machine."""
     if training.fp16 and training.bf16:
         msg = "fp16 and bf16 are both on: choose one"
         raise ConfigError(msg)
     if training.fp16 and not torch.cuda.is_available():
-        msg = "fp16 needs a GPU and there is none: leave it out, or take bf16"
+        msg = "fp16 needs a GPU and there is none: leave it out, or use bf16"
         raise ConfigError(msg)
     run = training.output_dir
     if run != printable(run):
         msg = (
-            f"output_dir {printable(run)} is no UTF-8, or holds control characters, and so no name "
-            "for checkpoints: choose another"
+            f"output_dir {printable(run)} is not UTF-8 or has control characters, so checkpoints "
+            "cannot be written into it: choose another"
         )
         raise ConfigError(msg)
     create_loss([1, 1], training)
@@ -37,8 +40,8 @@ def refuse_contradictions(training: TrainingConfig) -> None:
 
 
 def join_processes() -> PartialState:
-    """Join the processes that torchrun or accelerate started; alone, it is a group of one."""
-    # Others wait while one decodes the corpus.
+    """Join the processes that torchrun or accelerate started; without them, a group of one."""
+    # The others wait while one decodes the corpus.
     processes = PartialState(cpu=_on_cpu(), timeout=timedelta(hours=12))
     if processes.num_processes > 1 and processes.device.type == "cpu":
         # accelerate names it cpu:0, transformers loads the optimizer to it, torch does not know it.
@@ -48,17 +51,40 @@ def join_processes() -> PartialState:
     return processes
 
 
+def fit_batch_size(training: TrainingConfig, clips: int, processes: int) -> TrainingConfig:
+    """Return the settings, with a smaller batch where there are fewer clips than a batch holds.
+
+    Raises:
+        DataError: there are not even two clips for each process.
+    """
+    if clips >= training.batch_size * processes:
+        return training
+    batch_size = clips // processes
+    if batch_size < 2:  # batch normalisation needs two
+        msg = f"{clips} clips are too few to train on with {processes} processes: add clips"
+        raise DataError(msg)
+    of_each = f" for each of {processes} processes" if processes > 1 else ""
+    logger.warning(
+        "%d clips to train on are less than a batch of %d%s: batch_size is lowered to %d",
+        clips,
+        training.batch_size,
+        of_each,
+        batch_size,
+    )
+    return replace(training, batch_size=batch_size)
+
+
 def _on_cpu() -> bool:
-    asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() in {"1", "true", "yes"}
-    return asked or not torch.accelerator.is_available()
+    chosen = os.environ.get("ACCELERATE_USE_CPU", "").lower() in {"1", "true", "yes"}
+    return chosen or not torch.accelerator.is_available()
 
 
-def arguments(
-    t: TrainingConfig, d: DataConfig, run: Path, *, validate: bool
+def training_arguments(
+    t: TrainingConfig, d: DataConfig, *, validate: bool
 ) -> transformers.TrainingArguments:
-    """Say what transformers' Trainer shall do."""
+    """Return the arguments of transformers' Trainer."""
     return transformers.TrainingArguments(
-        output_dir=str(run),
+        output_dir=t.output_dir,
         num_train_epochs=t.num_epochs,
         per_device_train_batch_size=t.batch_size,
         per_device_eval_batch_size=1,  # whole clips differ in length, and nothing is padded
@@ -68,7 +94,7 @@ def arguments(
         lr_scheduler_type="cosine",
         weight_decay=t.weight_decay,
         max_grad_norm=2.0,
-        use_cpu=_on_cpu(),  # or it takes bf16 for the GPU's alone
+        use_cpu=_on_cpu(),  # otherwise it allows bf16 on a GPU alone
         fp16=t.fp16,
         bf16=t.bf16,
         eval_strategy="epoch" if validate else "no",

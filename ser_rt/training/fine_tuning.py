@@ -1,4 +1,4 @@
-"""How a trained encoder is changed gently: frozen parts, slow lower layers, adapters."""
+"""Fine-tuning of a pretrained encoder: frozen parts, slower lower layers, adapters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from ser_rt.config import TrainingConfig
-from ser_rt.errors import ConfigError, MissingDependencyError
+from ser_rt.errors import ConfigError, requires
 from ser_rt.networks.model import EmotionModel
 
 if TYPE_CHECKING:
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from ser_rt.networks.whisper import Whisper
 
 
-def prepare(model: EmotionModel, settings: TrainingConfig) -> None:
-    """Freeze, adapt and save memory as the settings say.
+def prepare_network(model: EmotionModel, settings: TrainingConfig) -> None:
+    """Freeze parts, add adapters and switch checkpointing on, as configured.
 
     Raises:
         ConfigError: a setting has no meaning for this network.
-        MissingDependencyError: LoRA is asked for and peft is not installed.
+        MissingDependencyError: LoRA is configured and peft is not installed.
     """
     if model.settings.architecture == "compact":
         asked = {
@@ -50,16 +50,16 @@ def has_own_rates(settings: TrainingConfig) -> bool:
 def parameter_groups(
     model: EmotionModel, settings: TrainingConfig, decayed: Collection[str]
 ) -> list[dict[str, Any]]:
-    """Group the trained parameters by their depth, each with its learning rate.
+    """Return the trained parameters grouped by depth, each group with its learning rate.
 
     A layer learns at `layer_decay` times the rate of the layer above it; the head, and what else
     is new, at the full one. The top layer may have a rate of its own.
     Howard, Ruder: Universal language model fine-tuning, ACL 2018.
 
     Args:
-        model: what is trained.
-        settings: gives learning rates and the decay of the weights.
-        decayed: names of the parameters whose weights decay.
+        model: the network to train.
+        settings: learning rates and weight decay.
+        decayed: names of the parameters with weight decay.
     """
     encoder = _encoder(model)
     top = encoder.num_layers + 1
@@ -83,7 +83,7 @@ def parameter_groups(
 
 
 def merge_adapters(model: EmotionModel) -> None:
-    """Work adapters into the weights that they adapt, so that nothing of peft is left."""
+    """Merge adapters into the weights that they adapt, so that no module of peft is left."""
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if hasattr(child, "get_base_layer"):
@@ -94,11 +94,8 @@ def merge_adapters(model: EmotionModel) -> None:
 
 def _adapt(encoder: Wav2Vec2 | Whisper, rank: int) -> None:
     """Hu et al.: LoRA, low-rank adaptation of large language models, ICLR 2022."""
-    try:
+    with requires("peft", "train"):
         from peft import LoraConfig, inject_adapter_in_model
-    except ImportError as error:
-        msg = "lora_rank needs peft: pip install 'ser-rt[train]'"
-        raise MissingDependencyError(msg) from error
     lora = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=list(encoder.adapted))
     inject_adapter_in_model(lora, encoder.network)
 

@@ -1,4 +1,4 @@
-"""What training minimises. Targets are label ids ``[batch]``, or shares ``[batch, labels]``."""
+"""`LOSSES` of training. Targets are label ids ``[batch]``, or shares ``[batch, labels]``."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def cross_entropy(counts: Tensor, settings: TrainingConfig) -> Loss:  # noqa: ARG001 (as the others)
-    """Every clip counts the same."""
+    """Return cross-entropy: every clip has the same weight."""
     return nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)
 
 
 def weighted(counts: Tensor, settings: TrainingConfig) -> Loss:
-    """Every emotion counts the same: a clip counts as much as its emotion is rare."""
+    """Return cross-entropy in which every emotion has the same weight, however rare."""
     weights = counts.sum() / (len(counts) * counts)
 
     def loss(logits: Tensor, targets: Tensor) -> Tensor:
@@ -32,7 +32,7 @@ def weighted(counts: Tensor, settings: TrainingConfig) -> Loss:
 
 
 def focal(counts: Tensor, settings: TrainingConfig) -> Loss:  # noqa: ARG001 (as the others)
-    """Clips that are classified well count less.
+    """Return the focal loss: clips that are classified well have less weight.
 
     Lin, Goyal, Girshick, He, Dollar: Focal loss for dense object detection, ICCV 2017.
     """
@@ -40,17 +40,17 @@ def focal(counts: Tensor, settings: TrainingConfig) -> Loss:  # noqa: ARG001 (as
     def loss(logits: Tensor, targets: Tensor) -> Tensor:
         shares = _as_shares(targets, logits.shape[1], settings.label_smoothing)
         log_probabilities = logits.log_softmax(dim=1)
-        doubt = (-log_probabilities.expm1()).clamp(min=1e-6)  # its power has a slope everywhere
+        doubt = (-log_probabilities.expm1()).clamp(min=1e-6)  # its power has a gradient everywhere
         return -(shares * doubt**settings.focal_gamma * log_probabilities).sum(dim=1).mean()
 
     return loss
 
 
 def logit_adjusted(counts: Tensor, settings: TrainingConfig) -> Loss:
-    """Cross-entropy of logits raised by the log of how common each emotion is.
+    """Return cross-entropy of logits raised by the log frequency of each emotion.
 
-    What the network then says is good for emotions that are equally likely, which is what the
-    unweighted average recall asks for. Menon et al.: Long-tail learning via logit adjustment,
+    The outputs are then right for emotions that are equally likely, which maximises the
+    unweighted average recall. Menon et al.: Long-tail learning via logit adjustment,
     ICLR 2021.
     """
     prior = settings.logit_tau * (counts / counts.sum()).log()
@@ -70,11 +70,11 @@ LOSSES: dict[str, Callable[[Tensor, TrainingConfig], Loss]] = {
     "focal": focal,
     "logit_adjusted": logit_adjusted,
 }
-"""Losses by name; each is made from the clips that every label has, and the settings."""
+"""Losses by name; each is made from the number of clips of every label, and the settings."""
 
 
 def create_loss(counts: Sequence[int], settings: TrainingConfig) -> Loss:
-    """Make the loss that `settings.loss` names, for labels with so many training clips each.
+    """Return the loss that `settings.loss` names; `counts` are the training clips of each label.
 
     Raises:
         ConfigError: there is no such loss.

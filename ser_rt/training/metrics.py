@@ -1,4 +1,4 @@
-"""What is measured after every epoch, and how it went."""
+"""Metrics of the validation clips after every epoch, and the history of a training."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import transformers
 from ser_rt.evaluation.metrics import macro_f1, unweighted_average_recall
 
 History = dict[str, list[float]]
-"""Figures by name, one value an epoch."""
+"""Metrics by name, one value per epoch."""
 
 
 def logits_of(predictions: Any) -> Any:
-    """Take the logits ``[clips, labels]`` out of what a network said of clips."""
+    """Return the logits ``[clips, labels]`` of a network's outputs."""
     return predictions[0] if isinstance(predictions, tuple) else predictions
 
 
 def measure(prediction: transformers.EvalPrediction) -> dict[str, float]:
-    """Score the validation clips."""
+    """Return accuracy, UAR and macro F1 of the validation clips."""
     logits = logits_of(prediction.predictions)
     true, predicted = np.asarray(prediction.label_ids), logits.argmax(axis=1)
     count = logits.shape[1]
@@ -31,7 +31,7 @@ def measure(prediction: transformers.EvalPrediction) -> dict[str, float]:
 
 
 def history_of(log: list[dict[str, float]]) -> History:
-    """Rearrange transformers' log: one list a figure, one value an epoch."""
+    """Return transformers' log as one list per metric, one value per epoch."""
     names = {
         "loss": "train_loss",
         "eval_loss": "val_loss",

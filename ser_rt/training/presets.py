@@ -1,4 +1,4 @@
-"""Settings that belong together, by name, for `ser-train --preset`."""
+"""`PRESETS`: settings that belong together, by name, for `ser-train --preset`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
 
 
 class Preset(NamedTuple):
-    """What to build, how to train it, and how to read the clips."""
+    """Settings of the model, the training and the data."""
 
     model: ModelConfig
     training: TrainingConfig
@@ -42,12 +42,12 @@ def _compact(*labels: str, epochs: int) -> Preset:
 PRESETS: dict[str, Preset] = {
     "wav2vec2": Preset(ModelConfig(), TrainingConfig(), DataConfig()),
     "compact": _compact("Neutral", "Angry", "Joy", "Sad", "Surprise", "Fear", epochs=60),
-    # A tenth of the clips: as many steps take more epochs. None of them is Surprise.
+    # A tenth of the clips: the same number of steps takes more epochs. None of them is Surprise.
     "compact-free": _compact("Neutral", "Angry", "Joy", "Sad", "Fear", epochs=300),
 }
 
 
-# Learns from random weights on two CPU cores: narrow where frames are many.
+# Trains from random weights on two CPU cores: narrow where there are many frames.
 _SMALL_ENCODER = {
     "model_type": "wav2vec2",
     "hidden_size": 256,
@@ -115,6 +115,6 @@ PRESETS["base"] = Preset(
 
 
 def copy_preset(name: str) -> Preset:
-    """Return a preset's settings, free to be changed."""
+    """Return a copy of a preset's settings, which may be changed."""
     preset = PRESETS[name]
     return Preset(replace(preset.model), replace(preset.training), replace(preset.data))

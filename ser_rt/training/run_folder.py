@@ -1,9 +1,7 @@
-"""The folder of a training run: what it was made from, and where it can be taken up again."""
+"""The run folder of a training: settings, clips, versions, and the checkpoint to resume from."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import logging
 import os
@@ -17,12 +15,15 @@ from safetensors import SafetensorError, safe_open
 
 from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
 from ser_rt.errors import TrainingError
+from ser_rt.files.hashing import sha256_of
 from ser_rt.files.names import printable
-from ser_rt.manifest import sha256_of
+from ser_rt.files.text import format_csv
+from ser_rt.files.writing import write_bytes, write_json
 from ser_rt.networks.checkpoint import WEIGHTS
 from ser_rt.provenance import git_state, training_versions
 from ser_rt.training.data.corpus import Clip
 from ser_rt.training.data.decoded_cache import Fault
+from ser_rt.training.data.prepare import Prepared
 from ser_rt.training.ema import AVERAGE
 
 RUN, SPLIT, SKIPPED, LABELS, HISTORY = (
@@ -33,28 +34,28 @@ RUN, SPLIT, SKIPPED, LABELS, HISTORY = (
     "history.json",
 )
 SEAL = "seal.json"
-"""File of a checkpoint with the hashes of its weights, and the loss of the epoch so far."""
+"""File of a checkpoint with the hashes of its weights and the loss of the epoch so far."""
 _MAY_CHANGE = {"output_dir", "num_workers", "report_to", "save_steps", "skip_bad", "allow_leaks"}
 
 logger = logging.getLogger(__name__)
 
 
 def open_run(run: Path, settings: Mapping[str, Any], *, resume: bool) -> str | None:
-    """Check that training may go on in a folder; return the checkpoint to go on from, if any.
+    """Return the checkpoint to resume from in a folder, if any; check that training may use it.
 
     Raises:
-        TrainingError: the folder is in use, or holds a run with other settings.
+        TrainingError: the folder holds other files, or a run with other settings.
     """
     if not run.is_dir() or not any(run.iterdir()):
         return None
     if not resume:
-        msg = f"{run} is not empty: go on with that run (--resume), or choose another output folder"
+        msg = f"{run} is not empty: resume that run (--resume), or choose another output folder"
         raise TrainingError(msg)
     if not (run / RUN).exists() and not checkpoints_of(run):
         msg = f"{run} holds no run that could be resumed: choose another output folder"
         raise TrainingError(msg)
     if (run / RUN).exists():
-        # A setting that is younger than the run had its default.
+        # A setting added since the run was started had its default.
         ours = settings_of(ModelConfig(), TrainingConfig(), DataConfig(), "", processes=1)
         before = ours | json.loads((run / RUN).read_bytes())["settings"]
         before, now = json.loads(json.dumps([before, settings]))
@@ -72,62 +73,38 @@ def open_run(run: Path, settings: Mapping[str, Any], *, resume: bool) -> str | N
 def settings_of(
     model: ModelConfig, training: TrainingConfig, data: DataConfig, clips: str, *, processes: int
 ) -> dict[str, Any]:
-    """All settings in one dict: what a resumed run must have again.
+    """Return all settings, a hash of the clips and the number of processes in one dict.
 
-    With them a hash of the clips, and how many processes share the work.
+    A resumed run must have the same ones.
     """
     more = {"clips": clips, "processes": processes}
     return {**model.to_dict(), **training.to_dict(), **data.to_dict(), **more}
 
 
-def describe(
-    run: Path,
-    settings: Mapping[str, Any],
-    split: Mapping[str, Sequence[Clip]],
-    faults: Sequence[Fault],
-) -> None:
+def describe(run: Path, settings: Mapping[str, Any], clips: Prepared) -> None:
     """Write settings, versions, the state of the source, the label map and the split."""
-    run.mkdir(parents=True, exist_ok=True)
-    labels = {label: i for i, label in enumerate(settings["emotion_labels"])}
     rows = [
         (printable(os.path.realpath(clip.path)), clip.emotion, clip.speaker, clip.dataset, name)
-        for name, clips in split.items()
-        for clip in clips
+        for name, part in (("train", clips.train), ("val", clips.validation))
+        for clip in part.clips
     ]
-    write_text(run / SPLIT, _csv(("file_path", "emotion", "speaker", "dataset", "split"), rows))
-    if faults:
-        write_text(run / SKIPPED, _csv(Fault._fields, faults))
-    write_text(run / LABELS, json.dumps(labels, indent=2) + "\n")
+    header = ("file_path", "emotion", "speaker", "dataset", "split")
+    write_bytes(run / SPLIT, format_csv(header, rows))
+    if clips.faults:
+        write_bytes(run / SKIPPED, format_csv(Fault._fields, clips.faults))
+    write_json({label: i for i, label in enumerate(settings["emotion_labels"])}, run / LABELS)
     about = {"settings": settings, "source": git_state(), "versions": training_versions()}
-    write_text(run / RUN, json.dumps(about, indent=2, ensure_ascii=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
+    write_json(about, run / RUN)
 
 
 def checkpoints_of(run: Path) -> list[Path]:
-    """Checkpoints of a run, oldest first."""
+    """Return the checkpoints of a run, oldest first."""
     found = [path for path in run.glob("checkpoint-*") if path.name[11:].isdecimal()]
     return sorted(found, key=lambda path: int(path.name[11:]))
 
 
 def _files_of(settings: Mapping[str, Any]) -> list[str]:
-    """List what a checkpoint must hold."""
+    """Return the names of the files that a checkpoint must have."""
     count = settings["processes"]
     random = [f"rng_state_{i}.pth" for i in range(count)] if count > 1 else ["rng_state.pth"]
     average = [AVERAGE] if settings["ema_decay"] else []
@@ -135,22 +112,22 @@ def _files_of(settings: Mapping[str, Any]) -> list[str]:
 
 
 def _last_whole_checkpoint(run: Path, files: Sequence[str]) -> str | None:
-    """Find the newest checkpoint that can be read; put those after it aside, by name."""
+    """Return the newest intact checkpoint; rename those after it to ``broken-...``."""
     for checkpoint in reversed(checkpoints_of(run)):
         fault = _fault_of(checkpoint, files)
         if not fault:
-            logger.info("going on from %s", checkpoint)
+            logger.info("resuming from %s", checkpoint)
             return str(checkpoint)
         aside = run / f"broken-{checkpoint.name}"
         while aside.exists():
             aside = aside.with_name(f"{aside.name}-again")
         checkpoint.rename(aside)
-        logger.warning("%s is broken (%s): put aside as %s", checkpoint, fault, aside.name)
+        logger.warning("%s is broken (%s): renamed to %s", checkpoint, fault, aside.name)
     return None
 
 
 def _fault_of(checkpoint: Path, files: Sequence[str]) -> str:
-    """What is wrong with a checkpoint; a kill while it was written leaves it incomplete."""
+    """Return the fault of a checkpoint, if any; a kill while writing leaves it incomplete."""
     seal = checkpoint / SEAL
     try:
         hashes = json.loads(seal.read_text(encoding="utf-8"))["sha256"] if seal.exists() else {}
@@ -175,30 +152,25 @@ def _fault_of(checkpoint: Path, files: Sequence[str]) -> str:
     return ""
 
 
-def describe_clips(clips: Sequence[Clip]) -> dict[str, Any]:
-    """Count clips, and name datasets, speakers and licence classes."""
+def describe_run(
+    training: TrainingConfig, data: DataConfig, clips: Prepared, steps: int
+) -> dict[str, Any]:
+    """Describe a training run for the checkpoint's config."""
+    return {
+        "settings": {**training.to_dict(), **data.to_dict()},
+        "steps": steps,
+        "train": _describe_clips(clips.train.clips),
+        "validation": _describe_clips(clips.validation.clips),
+        "source": git_state(),
+        "versions": training_versions(),
+    }
+
+
+def _describe_clips(clips: Sequence[Clip]) -> dict[str, Any]:
     return {
         "clips": len(clips),
         "datasets": dict(sorted(Counter(clip.dataset for clip in clips).items())),
         "emotions": dict(sorted(Counter(clip.emotion for clip in clips).items())),
         "speakers": sorted({clip.speaker for clip in clips if clip.speaker}),
         "licence_classes": sorted({c.licence_class for c in clips if c.licence_class}),
-    }
-
-
-def describe_run(
-    training: TrainingConfig,
-    data: DataConfig,
-    train: Sequence[Clip],
-    val: Sequence[Clip],
-    steps: int,
-) -> dict[str, Any]:
-    """Describe a training run for the checkpoint's config."""
-    return {
-        "settings": {**training.to_dict(), **data.to_dict()},
-        "steps": steps,
-        "train": describe_clips(train),
-        "validation": describe_clips(val),
-        "source": git_state(),
-        "versions": training_versions(),
     }

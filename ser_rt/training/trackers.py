@@ -1,4 +1,4 @@
-"""Where figures go while training: TensorBoard, MLflow, or Weights & Biases."""
+"""Experiment trackers: TensorBoard, MLflow and Weights & Biases."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ser_rt.errors import MissingDependencyError, TrainingError
 
 
 class Tracker(NamedTuple):
-    """What a tracker needs; without settings of its own it writes into the run folder."""
+    """Package and environment of a tracker; by default it writes into the run folder."""
 
     package: str
     settings: Callable[[Path], dict[str, str]]
-    """Environment variables that hold where the user has not set them."""
+    """Environment variables to set unless the user has set them."""
     hint: str = ""
 
 
 def _mlflow(run: Path) -> dict[str, str]:
     folder = (run / "mlruns").resolve().as_uri()
-    # A folder needs neither a server nor a database, but MLflow wants to be told.
+    # A folder needs neither a server nor a database, but MLflow refuses it by default.
     return {"MLFLOW_TRACKING_URI": folder, "MLFLOW_ALLOW_FILE_STORE": "true"}
 
 
@@ -36,7 +36,7 @@ TRACKERS: dict[str, Tracker] = {
     "mlflow": Tracker("mlflow-skinny", _mlflow, "check MLFLOW_TRACKING_URI"),
     "wandb": Tracker("wandb", _wandb, "run wandb login, or set WANDB_MODE=offline"),
 }
-"""Trackers by the name that `report_to` gives; transformers knows how to talk to each."""
+"""Trackers by the name in `report_to`; transformers has a callback for each."""
 
 
 def refuse_missing(report_to: str) -> None:
@@ -49,10 +49,10 @@ def refuse_missing(report_to: str) -> None:
 
 @contextmanager
 def tracked(report_to: str, run: Path) -> Iterator[None]:
-    """Have a tracker's settings hold for a while, and its errors named.
+    """Set a tracker's environment for a while, and translate its errors.
 
     Raises:
-        TrainingError: the tracker does not take the figures.
+        TrainingError: the tracker fails.
     """
     if report_to not in TRACKERS:
         yield
@@ -74,7 +74,7 @@ def tracked(report_to: str, run: Path) -> Iterator[None]:
 
 
 def _finish(report_to: str) -> None:
-    """End the tracker's run, or the next training of this process would write into it."""
+    """End the tracker's run; otherwise the next training of this process would write into it."""
     if report_to == "wandb":
         import wandb
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ser_rt.audio.chunk import ChunkMaker, mono
+from ser_rt.audio.chunk import ChunkMaker
+from ser_rt.audio.samples import mono
 from ser_rt.errors import AudioInputError
 from tests.conftest import make_wave
 
@@ -19,10 +20,10 @@ def convert(wave: np.ndarray, rate: int, sizes: list[int]) -> np.ndarray:
         if start >= len(wave):
             break
     chunks.append(maker.flush())
-    heard = 0
+    converted = 0
     for chunk in chunks:
-        assert chunk.start == heard
-        heard += len(chunk.samples)
+        assert chunk.start == converted
+        converted += len(chunk.samples)
     return np.concatenate([chunk.samples for chunk in chunks])
 
 
@@ -41,8 +42,8 @@ def test_chunking_never_changes_a_sample(rate: int, sizes: list[int]) -> None:
 def test_a_tone_survives_resampling() -> None:
     tone = np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000).astype(np.float32)
     expected = np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)
-    heard = convert(tone, 48_000, [479])
-    np.testing.assert_allclose(heard[500:-500], expected[500:-500], atol=1e-4)
+    converted = convert(tone, 48_000, [479])
+    np.testing.assert_allclose(converted[500:-500], expected[500:-500], atol=1e-4)
 
 
 def test_int16_is_scaled_and_channels_are_averaged() -> None:

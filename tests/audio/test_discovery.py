@@ -37,10 +37,10 @@ def test_clutter_is_passed_over_and_counted(tmp_path: Path) -> None:
     assert names(tmp_path, found.audio) == ["1.wav", "sub/2.MP3"]
     assert found.others == []
     assert found.counts() == {"hidden": 7, "of a system": len(CLUTTER) - 7}
-    (said,) = found.remarks()
-    assert said.startswith(f"{tmp_path}: passed over ")
-    assert "7 hidden (such as " in said
-    assert "\r" not in said
+    (remark,) = found.remarks()
+    assert remark.startswith(f"{tmp_path}: passed over ")
+    assert "7 hidden (such as " in remark
+    assert "\r" not in remark
 
 
 def test_other_kinds_are_counted_and_told_if_they_could_be_audio(tmp_path: Path) -> None:

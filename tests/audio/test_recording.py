@@ -14,13 +14,13 @@ from tests.conftest import RATE, make_wave
 def test_a_recording_is_what_was_heard_and_gaps_are_silence(tmp_path: Path) -> None:
     wave = (make_wave(1) * 32768).astype(np.int16)
     floats = (wave / 32768).astype(np.float32)
-    path = tmp_path / "heard.flac"
+    path = tmp_path / "saved.flac"
     with Recorder(path, RATE) as recorder:
         recorder(AudioChunk(floats, 5_000, 0.0))
         recorder(AudioChunk(floats, 5_000 + RATE + 800, 0.0))
-    heard = soundfile.read(path, dtype="int16")[0]
+    saved = soundfile.read(path, dtype="int16")[0]
     silence = np.zeros(800, np.int16)
-    np.testing.assert_array_equal(heard, np.concatenate([wave, silence, wave]))
+    np.testing.assert_array_equal(saved, np.concatenate([wave, silence, wave]))
 
 
 def test_a_long_gap_is_shortened(tmp_path: Path) -> None:

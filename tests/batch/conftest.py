@@ -48,7 +48,7 @@ def run(
     tiny_bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Run:
     """Run the command in this process, without any other; return exit code and lines of status."""
-    monkeypatch.setitem(ENGINES, "here", "tests.support.engines:hear_here")
+    monkeypatch.setitem(ENGINES, "here", "tests.support.engines:classify_here")
 
     def run_main(*flags: object, model: Path = tiny_bundle) -> tuple[int, list[str]]:
         always = ("--model", model, "--no-vad", "--engine", "here")

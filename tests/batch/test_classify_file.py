@@ -16,25 +16,25 @@ from ser_rt.batch.classify_file import ERROR_CODES, BatchConfig, FileClassifier
 from ser_rt.batch.tables import files_schema, unpacked, windows_schema
 from ser_rt.commands import stream as cli
 from ser_rt.errors import BundleInvalidError, ConfigError
+from ser_rt.testing import LABELS
 from tests.conftest import RATE, make_wave
-from tests.support.tiny_bundle import LABELS
 
 Writer = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
-def hearer(job: BatchConfig) -> FileClassifier:
+def classifier(job: BatchConfig) -> FileClassifier:
     return FileClassifier(job)
 
 
 def test_numbers_are_those_of_ser_stream(
-    hearer: FileClassifier, corpus: Path, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+    classifier: FileClassifier, corpus: Path, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = str(corpus / "6.wav")
     cli.main([path, "--model", str(tiny_bundle), "--no-vad", "--format", "jsonl", "--no-timing"])
     *events, summary = map(json.loads, capsys.readouterr().out.splitlines())
-    heard = hearer.hear(path)
-    rows = unpacked(heard.windows).to_pylist()
+    result = classifier.classify(path)
+    rows = unpacked(result.windows).to_pylist()
     assert {event["type"] for event in events} == {"emotion", "no_speech"}
     for number, (row, event) in enumerate(zip(rows, events, strict=True)):
         assert (row["path"], row["index"]) == (path, number)
@@ -49,24 +49,24 @@ def test_numbers_are_those_of_ser_stream(
         for label in LABELS:
             p = row[f"p_{label}"]
             assert (p if p is None else round(p, 6)) == event.get("probabilities", {}).get(label)
-    assert heard.file["duration_s"] == summary["audio_s"]
-    assert heard.file["windows"] == len(events)
+    assert result.file["duration_s"] == summary["audio_s"]
+    assert result.file["windows"] == len(events)
 
 
-def test_a_file_is_the_mean_of_its_windows(hearer: FileClassifier, corpus: Path) -> None:
-    heard = hearer.hear(str(corpus / "6.wav"))
-    rows = [row for row in unpacked(heard.windows).to_pylist() if row["emotion"] is not None]
+def test_a_file_is_the_mean_of_its_windows(classifier: FileClassifier, corpus: Path) -> None:
+    result = classifier.classify(str(corpus / "6.wav"))
+    rows = [row for row in unpacked(result.windows).to_pylist() if row["emotion"] is not None]
     means = {label: np.mean([row[f"p_{label}"] for row in rows]) for label in LABELS}
-    assert {label: heard.file[f"p_{label}"] for label in LABELS} == pytest.approx(means)
-    assert heard.file["emotion"] == max(means, key=lambda label: means[label])
-    assert heard.file["confidence"] == pytest.approx(max(means.values()))
-    assert heard.file["speech_windows"] == len(rows) < heard.file["windows"]
-    assert heard.file["speech_share"] == len(rows) / heard.file["windows"]
-    assert heard.file["error_code"] is None
+    assert {label: result.file[f"p_{label}"] for label in LABELS} == pytest.approx(means)
+    assert result.file["emotion"] == max(means, key=lambda label: means[label])
+    assert result.file["confidence"] == pytest.approx(max(means.values()))
+    assert result.file["speech_windows"] == len(rows) < result.file["windows"]
+    assert result.file["speech_share"] == len(rows) / result.file["windows"]
+    assert result.file["error_code"] is None
 
 
-def test_silence_is_no_error(hearer: FileClassifier, write_audio: Writer) -> None:
-    file = hearer.hear(str(write_audio("silent.wav", np.zeros(2 * RATE, np.float32)))).file
+def test_silence_is_no_error(classifier: FileClassifier, write_audio: Writer) -> None:
+    file = classifier.classify(str(write_audio("silent.wav", np.zeros(2 * RATE, np.float32)))).file
     assert file["error_code"] is None
     assert (file["duration_s"], file["windows"], file["speech_share"]) == (2, 3, 0)
     assert "emotion" not in file
@@ -117,26 +117,26 @@ def unscaled_samples(_: Path, write_audio: Writer) -> Path:
     ],
 )
 def test_what_is_wrong_is_in_the_row(
-    hearer: FileClassifier,
+    classifier: FileClassifier,
     tmp_path: Path,
     write_audio: Writer,
     code: str,
     make: Callable[[Path, Writer], Path],
 ) -> None:
     path = make(tmp_path, write_audio)
-    heard = hearer.hear(str(path))
-    assert heard.file["error_code"] == code
+    result = classifier.classify(str(path))
+    assert result.file["error_code"] == code
     assert code in ERROR_CODES
-    assert str(path) in heard.file["error"]
-    assert (heard.file["windows"] > 0) == (code == "damaged")
-    assert len(unpacked(heard.windows)) == heard.file["windows"]
+    assert str(path) in result.file["error"]
+    assert (result.file["windows"] > 0) == (code == "damaged")
+    assert len(unpacked(result.windows)) == result.file["windows"]
 
 
 def test_a_file_longer_than_allowed_is_heard_up_to_there(
     job: BatchConfig, write_audio: Writer
 ) -> None:
     path = write_audio("long.wav", make_wave(4))
-    file = FileClassifier(replace(job, max_duration_s=2.0)).hear(str(path)).file
+    file = FileClassifier(replace(job, max_duration_s=2.0)).classify(str(path)).file
     assert file["error_code"] == "too_long"
     assert (file["duration_s"], file["windows"]) == (2.0, 3)
 
@@ -148,25 +148,25 @@ def test_an_error_that_nobody_thought_of_is_in_the_row(
         msg = "out of\nsorts"
         raise RuntimeError(msg)
 
-    hearer = FileClassifier(job)
+    classifier = FileClassifier(job)
     monkeypatch.setattr("ser_rt.batch.classify_file.make_source", fail)
-    file = hearer.hear(str(corpus / "1.wav")).file
+    file = classifier.classify(str(corpus / "1.wav")).file
     assert (file["error_code"], file["error"]) == ("failed", "RuntimeError: out of sorts")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX only")
 def test_a_name_that_is_no_utf8_is_escaped(
-    hearer: FileClassifier, tmp_path: Path, corpus: Path
+    classifier: FileClassifier, tmp_path: Path, corpus: Path
 ) -> None:
     path = tmp_path / os.fsdecode(b"\xff.wav")
     try:
         path.write_bytes((corpus / "1.wav").read_bytes())
     except OSError:
         pytest.skip("this disk takes no such name")
-    heard = hearer.hear(str(path))
-    assert heard.path == str(path)
-    assert heard.file["path"] == f"{tmp_path}/\\udcff.wav"
-    assert unpacked(heard.windows)["path"][0].as_py() == heard.file["path"]
+    result = classifier.classify(str(path))
+    assert result.path == str(path)
+    assert result.file["path"] == f"{tmp_path}/\\udcff.wav"
+    assert unpacked(result.windows)["path"][0].as_py() == result.file["path"]
 
 
 def test_another_bundle_than_agreed_is_refused(job: BatchConfig) -> None:
@@ -175,9 +175,9 @@ def test_another_bundle_than_agreed_is_refused(job: BatchConfig) -> None:
 
 
 def test_bad_settings_are_refused_before_any_file(job: BatchConfig) -> None:
-    flags = tuple((dict(job.flags) | {"hop": 9.0, "window": 3.0}).items())
+    settings = replace(job.settings, hop_s=9.0, window_s=3.0)
     with pytest.raises(ConfigError, match="hop"):
-        FileClassifier(replace(job, flags=flags))
+        FileClassifier(replace(job, settings=settings))
 
 
 def test_the_columns_are_frozen() -> None:

@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow.compute as pc
 import pytest
 
+from ser_rt import testing
 from ser_rt.batch import progress
 from ser_rt.batch.cli import main
 from tests.batch.conftest import Run, files_of, windows_of
-from tests.support.tiny_bundle import build_tiny_bundle
 
 
 def summary_of(out: Path) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def test_a_folder_becomes_tables_and_a_summary(run: Run, corpus: Path, tmp_path:
     code, status = run(corpus, "--out", out)
     assert code == 0
     assert status[0] == "ser-batch: 7 files"
-    assert "7 files heard, 0.00 h in" in status[1]
+    assert "7 files classified, 0.00 h in" in status[1]
     files, windows = files_of(out), windows_of(out)
     summary = summary_of(out)
     assert summary["complete"]
@@ -48,19 +48,19 @@ def test_what_is_done_is_not_done_again(run: Run, corpus: Path, tmp_path: Path) 
     run(corpus / "1.wav", "--out", out)
     before = windows_of(out)
     code, status = run(corpus, "--out", out)
-    assert (code, status[0]) == (0, "ser-batch: 7 files, 1 of them heard before")
+    assert (code, status[0]) == (0, "ser-batch: 7 files, 1 of them done before")
     assert summary_of(out)["run"]["files"] == 6
     assert len(files_of(out)) == 7
     assert run(corpus, "--out", out) == (
         0,
-        ["ser-batch: 7 files, 7 of them heard before", "ser-batch: nothing is left to hear"],
+        ["ser-batch: 7 files, 7 of them done before", "ser-batch: nothing is left to classify"],
     )
     assert run(corpus, "--out", out, "--quiet") == (0, [])
     assert summary_of(out)["run"]["files"] == 0
     assert windows_of(out).filter(pc.field("path") == str(corpus / "1.wav")).equals(before)
 
 
-def test_a_table_with_missing_files_is_heard_and_tried_again_if_asked(
+def test_a_table_with_missing_files_is_classified_and_tried_again_if_asked(
     run: Run, corpus: Path, tmp_path: Path
 ) -> None:
     table, out = tmp_path / "clips.csv", tmp_path / "out"
@@ -68,7 +68,7 @@ def test_a_table_with_missing_files_is_heard_and_tried_again_if_asked(
     table.write_text(f"file_path,emotion\n{corpus}/1.wav,Joy\n{late},Sad\n{late},Sad\n")
     code, status = run(table, "--out", out)
     assert (code, status[0]) == (0, "ser-batch: 2 files (1 named twice)")
-    assert status[-1] == "ser-batch: errors: 1 missing (files/ says which)"
+    assert status[-1] == "ser-batch: errors: 1 missing (see files/)"
     found = files_of(out)
     assert found["1.wav"]["manifest_emotion"] == "Joy"
     assert found["late.wav"]["manifest_emotion"] == "Sad"
@@ -100,7 +100,7 @@ def test_a_limit_of_length_is_kept(run: Run, corpus: Path, tmp_path: Path) -> No
 
 
 def test_another_model_is_refused_unless_told(run: Run, corpus: Path, tmp_path: Path) -> None:
-    out, other = tmp_path / "out", build_tiny_bundle(tmp_path / "other", version="1.1")
+    out, other = tmp_path / "out", testing.tiny_bundle(tmp_path / "other", version="1.1")
     run(corpus, "--out", out)
     code, status = run(corpus, "--out", out, model=other)
     assert code == 1
@@ -125,7 +125,7 @@ def test_other_settings_are_refused(run: Run, corpus: Path, tmp_path: Path) -> N
         (["--threads", -1], 2, "--threads must be above 0"),
         (["--max-duration", "nan"], 2, "--max-duration must be above 0"),
         (["--stall-timeout", 0], 2, "--stall-timeout must be above 0"),
-        (["--commit-every", -1], 2, "--commit-every must be 0 s or more"),
+        (["--commit-every", -1], 2, "--commit-every must be 0 or more"),
         (["--address", "host:1"], 2, "--address needs --engine ray"),
         (["--hop", 7], 2, "hop of 7 s is longer than the window"),
         (["--out", "s3://bucket/out"], 2, "is a URL"),
@@ -160,7 +160,7 @@ def test_an_output_that_cannot_be_written_is_one_line(
     assert "cannot be written" in status[0]
 
 
-def test_an_interrupt_keeps_what_was_heard(
+def test_an_interrupt_keeps_the_results_so_far(
     run: Run, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add = progress.Meter.add

@@ -1,4 +1,4 @@
-"""Ray hears what a pool of processes hears."""
+"""The Ray engine has the results of a pool of processes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from ser_rt.batch import on_ray
 from ser_rt.batch.classify_file import BatchConfig
 from ser_rt.batch.discovery import Item
 from ser_rt.batch.engines import Resources
-from ser_rt.batch.on_ray import BatchActor, hear_all
+from ser_rt.batch.on_ray import BatchActor, classify_all
+from ser_rt.cluster import ray_session
 from ser_rt.errors import BundleInvalidError, ClusterError, ConfigError
+from ser_rt.testing import LABELS
 from tests.batch.conftest import Run, files_of, windows_of
 from tests.support.engines import Poison
-from tests.support.tiny_bundle import LABELS
 
 ray = pytest.importorskip("ray", reason="the extra cluster is not installed")
 
@@ -47,12 +48,12 @@ def cluster() -> Iterator[None]:
 def test_an_address_that_does_not_answer_is_refused_in_time(
     job: BatchConfig, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(on_ray, "STATUS_S", 2.0)
+    monkeypatch.setattr(ray_session, "STATUS_S", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         with socket.create_server(("127.0.0.1", 0)) as server:
             closed = server.getsockname()[1]
         where = address.format(closed=closed, mute=mute.getsockname()[1])
-        engine = hear_all([Item("/x.wav", 1)], job, LABELS, Resources(address=where))
+        engine = classify_all([Item("/x.wav", 1)], job, LABELS, Resources(address=where))
         with pytest.raises(ClusterError, match=where):
             next(engine)
 
@@ -64,7 +65,7 @@ def test_an_address_that_is_none_is_a_wrong_flag(
     code, status = run(corpus, "--out", tmp_path / "o", "--engine", "ray", "--address", address)
     assert (code, "--address must be HOST:PORT" in status[-1]) == (2, True)
     with pytest.raises(ConfigError):
-        on_ray._probe(address)
+        ray_session.probe(address)
 
 
 @pytest.mark.usefixtures("cluster")
@@ -85,7 +86,7 @@ def test_rows_are_those_of_the_local_engine(run: Run, corpus: Path, tmp_path: Pa
 def test_a_model_that_does_not_load_is_said_in_our_words(job: BatchConfig, corpus: Path) -> None:
     bad = replace(job, model_sha256="0" * 64)
     with pytest.raises(BundleInvalidError, match="is another than"):
-        list(hear_all([Item(str(corpus / "1.wav"), 1)], bad, LABELS, Resources()))
+        list(classify_all([Item(str(corpus / "1.wav"), 1)], bad, LABELS, Resources()))
 
 
 class _Block(dict[str, Any]):
@@ -97,22 +98,22 @@ class _Block(dict[str, Any]):
 
 
 def test_an_actor_says_what_has_nothing_to_do_with_a_file(job: BatchConfig) -> None:
-    listener = BatchActor(replace(job, model_sha256="0" * 64), LABELS)
+    actor = BatchActor(replace(job, model_sha256="0" * 64), LABELS)
     try:
-        (row,) = listener(pa.table({"path": ["/a.wav", "/b.wav"]})).to_pylist()
+        (row,) = actor(pa.table({"path": ["/a.wav", "/b.wav"]})).to_pylist()
     finally:
-        listener._worker.kill()
+        actor._worker.kill()
     assert row["failure"] == "BundleInvalidError"
     assert "is another than" in row["file"]
 
 
 def test_an_actor_survives_a_file_that_kills_its_process(job: BatchConfig, corpus: Path) -> None:
     good = [str(path) for path in sorted(corpus.iterdir())[:3]]
-    listener = BatchActor(job, LABELS)
+    actor = BatchActor(job, LABELS)
     try:
-        table = listener(_Block([good[0], Poison("/x/poison.wav"), *good[1:]]))
+        table = actor(_Block([good[0], Poison("/x/poison.wav"), *good[1:]]))
     finally:
-        listener._worker.kill()
+        actor._worker.kill()
     assert table["path"].to_pylist() == [good[0], "/x/poison.wav", *good[1:]]
     assert ["worker_died" in file for file in table["file"].to_pylist()] == [0, 1, 0, 0]
 

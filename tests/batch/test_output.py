@@ -9,33 +9,33 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from ser_rt.batch.classify_file import BatchConfig, FileClassifier, FileResult, unheard
+from ser_rt.batch.classify_file import BatchConfig, FileClassifier, FileResult, failed_result
 from ser_rt.batch.identity import Identity
 from ser_rt.batch.output import Output
 from ser_rt.errors import OutputError
+from ser_rt.testing import LABELS
 from tests.batch.conftest import files_of, windows_of
-from tests.support.tiny_bundle import LABELS
 
 IDENTITY = Identity("tiny", "1.0", "5" * 64, "fp32", LABELS, {"hop": 0.5})
 
 
 @pytest.fixture(scope="module")
-def heard(job: BatchConfig, corpus: Path) -> list[FileResult]:
-    hearer = FileClassifier(job)
-    good = [hearer.hear(str(path)) for path in sorted(corpus.iterdir())]
-    return [*good[:4], unheard("/x/bad.wav", LABELS, "missing", "gone"), *good[4:]]
+def results(job: BatchConfig, corpus: Path) -> list[FileResult]:
+    classifier = FileClassifier(job)
+    good = [classifier.classify(str(path)) for path in sorted(corpus.iterdir())]
+    return [*good[:4], failed_result("/x/bad.wav", LABELS, "missing", "gone"), *good[4:]]
 
 
-def write(folder: Path, heard: list[FileResult], commit_every_s: float = 0.0) -> None:
+def write(folder: Path, results: list[FileResult], commit_every_s: float = 0.0) -> None:
     with Output(folder, IDENTITY, commit_every_s=commit_every_s) as output:
-        for one in heard:
+        for one in results:
             if one.file["path"] not in output.done:
                 output.add(one)
 
 
 @pytest.fixture
-def whole(tmp_path: Path, heard: list[FileResult]) -> Path:
-    write(tmp_path / "whole", heard)
+def whole(tmp_path: Path, results: list[FileResult]) -> Path:
+    write(tmp_path / "whole", results)
     return tmp_path / "whole"
 
 
@@ -50,22 +50,22 @@ def check_equal(folder: Path, whole: Path) -> None:
 
 
 def test_files_are_written_together_and_as_time_passes(
-    tmp_path: Path, heard: list[FileResult]
+    tmp_path: Path, results: list[FileResult]
 ) -> None:
-    write(tmp_path / "one", heard, commit_every_s=1e9)
-    write(tmp_path / "each", heard)
+    write(tmp_path / "one", results, commit_every_s=1e9)
+    write(tmp_path / "each", results)
     assert len(parts(tmp_path / "one")) == 2
-    assert len(parts(tmp_path / "each")) == 2 * len(heard)
+    assert len(parts(tmp_path / "each")) == 2 * len(results)
     check_equal(tmp_path / "one", tmp_path / "each")
 
 
 @pytest.mark.parametrize("count", range(8))
 @pytest.mark.parametrize("step", ["windows begun", "windows written", "files begun"])
 def test_a_pair_that_was_not_finished_is_done_again(
-    tmp_path: Path, heard: list[FileResult], whole: Path, count: int, step: str
+    tmp_path: Path, results: list[FileResult], whole: Path, count: int, step: str
 ) -> None:
     out = tmp_path / "out"
-    write(out, heard[:count])
+    write(out, results[:count])
     source = whole / "windows/part-000008.parquet"
     if step == "windows begun":
         (out / "windows/.part-000008.parquet.partial").write_bytes(source.read_bytes()[:99])
@@ -73,28 +73,28 @@ def test_a_pair_that_was_not_finished_is_done_again(
         shutil.copy(source, out / "windows" / source.name)
     if step == "files begun":
         (out / "files/.part-000008.parquet.partial").write_bytes(b"PAR1")
-    write(out, heard)
+    write(out, results)
     check_equal(out, whole)
 
 
-def test_files_with_errors_are_heard_again_if_asked(
-    tmp_path: Path, heard: list[FileResult], whole: Path
+def test_files_with_errors_are_classified_again_if_asked(
+    tmp_path: Path, results: list[FileResult], whole: Path
 ) -> None:
     out = tmp_path / "out"
-    write(out, heard, commit_every_s=1e9)
+    write(out, results, commit_every_s=1e9)
     with Output(out, IDENTITY) as output:
         assert output.forget_errors() == 1
         assert "/x/bad.wav" not in output.done
         assert "bad.wav" not in files_of(out)
-        output.add(heard[4])
+        output.add(results[4])
     check_equal(out, whole)
 
 
 def test_a_kill_while_errors_are_forgotten_leaves_no_file_twice(
-    tmp_path: Path, heard: list[FileResult], whole: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, results: list[FileResult], whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    write(out, heard, commit_every_s=1e9)
+    write(out, results, commit_every_s=1e9)
 
     def die(*_: object) -> None:
         raise KeyboardInterrupt
@@ -104,31 +104,31 @@ def test_a_kill_while_errors_are_forgotten_leaves_no_file_twice(
         with pytest.raises(KeyboardInterrupt), Output(out, IDENTITY) as output:
             output.forget_errors()
     assert len(parts(out)) == 4
-    write(out, heard)
+    write(out, results)
     check_equal(out, whole)
 
 
-def test_a_file_that_comes_twice_counts_once(tmp_path: Path, heard: list[FileResult]) -> None:
+def test_a_file_that_comes_twice_counts_once(tmp_path: Path, results: list[FileResult]) -> None:
     with Output(tmp_path, IDENTITY) as output:
-        output.add(heard[0])
-        output.add(heard[0])
+        output.add(results[0])
+        output.add(results[0])
     assert len(files_of(tmp_path)) == 1
 
 
 def test_what_cannot_be_written_is_not_done(
-    tmp_path: Path, heard: list[FileResult], whole: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, results: list[FileResult], whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     with Output(tmp_path / "out", IDENTITY, commit_every_s=1e9) as output:
-        output.add(heard[0])
+        output.add(results[0])
         with monkeypatch.context() as patched:
             patched.setattr("pyarrow.parquet.write_table", fail)
             with pytest.raises(OutputError, match="No space left on device"):
                 output.commit()
         assert output.done == set()
-    write(tmp_path / "out", heard)
+    write(tmp_path / "out", results)
     check_equal(tmp_path / "out", whole)
 
 
@@ -141,7 +141,7 @@ def test_what_cannot_be_written_is_not_done(
     ],
 )
 def test_an_output_of_something_else_is_refused_unless_told(
-    whole: Path, heard: list[FileResult], change: dict[str, object], words: str
+    whole: Path, results: list[FileResult], change: dict[str, object], words: str
 ) -> None:
     other = replace(IDENTITY, **change)  # type: ignore[arg-type]
     with pytest.raises(OutputError, match=words), Output(whole, other):
@@ -149,9 +149,9 @@ def test_an_output_of_something_else_is_refused_unless_told(
     assert len(files_of(whole)) == 8
     with Output(whole, other, overwrite=True) as output:
         assert output.done == set()
-        output.add(heard[1], ["anna"] * len(other.columns))
+        output.add(results[1], ["anna"] * len(other.columns))
     assert list(files_of(whole)) == ["1.wav"]
-    assert len(windows_of(whole)) == heard[1].file["windows"]
+    assert len(windows_of(whole)) == results[1].file["windows"]
 
 
 def test_the_model_and_the_settings_are_in_every_file(whole: Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 from ser_rt.batch.classify_file import BatchConfig, FileResult
 from ser_rt.batch.discovery import Item
 from ser_rt.batch.engines import Resources
-from ser_rt.batch.local import hear_all as hear_locally
-from ser_rt.batch.on_ray import hear_all
-from tests.support.tiny_bundle import LABELS
+from ser_rt.batch.local import classify_all as classify_locally
+from ser_rt.batch.on_ray import classify_all
+from ser_rt.testing import LABELS
 
 ray = pytest.importorskip("ray", reason="the extra cluster is not installed")
 
@@ -21,8 +21,8 @@ ray = pytest.importorskip("ray", reason="the extra cluster is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
 
 
-def rows(heard: list[FileResult]) -> list[tuple[Any, ...]]:
-    return sorted((one.path, one.file | {"elapsed_s": None}, one.windows) for one in heard)
+def rows(result: list[FileResult]) -> list[tuple[Any, ...]]:
+    return sorted((one.path, one.file | {"elapsed_s": None}, one.windows) for one in result)
 
 
 @pytest.mark.slow
@@ -43,15 +43,15 @@ def test_a_machine_that_dies_takes_nothing_along(
     ray.init(address=machines.address, log_to_driver=False, logging_level="ERROR")
     try:
         machines.wait_for_nodes()
-        heard = []
-        with closing(hear_all(items, job, LABELS, Resources())) as engine:
+        result = []
+        with closing(classify_all(items, job, LABELS, Resources())) as engine:
             for one in engine:
-                heard.append(one)
-                if len(heard) == 10:
+                result.append(one)
+                if len(result) == 10:
                     assert not ray.available_resources().get("CPU"), "one machine is idle"
                     machines.remove_node(second, allow_graceful=False)
         assert sum(node["Alive"] for node in ray.nodes()) == 1
     finally:
         ray.shutdown()
         machines.shutdown()
-    assert rows(heard) == rows(list(hear_locally(items, job, LABELS, Resources(workers=1))))
+    assert rows(result) == rows(list(classify_locally(items, job, LABELS, Resources(workers=1))))

@@ -1,4 +1,4 @@
-"""Files elsewhere are found and heard as those here are."""
+"""Files elsewhere are found and classified as local ones are."""
 
 from __future__ import annotations
 
@@ -38,20 +38,22 @@ def test_folders_globs_and_tables_are_found_by_url(store: str) -> None:
     ]
 
 
-def test_what_is_heard_is_what_the_file_holds(store: str, corpus: Path, job: BatchConfig) -> None:
-    hearer = FileClassifier(job)
-    here, there = hearer.hear(str(corpus / "5.wav")), hearer.hear(f"{store}/5.wav")
+def test_a_remote_file_has_the_results_of_a_local_one(
+    store: str, corpus: Path, job: BatchConfig
+) -> None:
+    classifier = FileClassifier(job)
+    here, there = classifier.classify(str(corpus / "5.wav")), classifier.classify(f"{store}/5.wav")
     fixed = {"path": None, "elapsed_s": None}
     assert there.file | fixed == here.file | fixed
     assert there.file["windows"] > 0
-    missing = hearer.hear("memory://calls/9.wav").file
+    missing = classifier.classify("memory://calls/9.wav").file
     assert missing["error_code"] == "missing"
     assert missing["error"] == "there is no memory://calls/9.wav"
 
 
 def test_a_damaged_file_is_named_by_its_url(job: BatchConfig) -> None:
     fsspec.filesystem("memory").pipe("/bad.wav", b"RIFF nothing")
-    file = FileClassifier(job).hear("memory://bad.wav").file
+    file = FileClassifier(job).classify("memory://bad.wav").file
     assert file["error_code"] == "unreadable"
     assert file["error"].startswith("memory://bad.wav is not audio")
 
@@ -61,11 +63,11 @@ def test_an_archive_is_a_folder(tmp_path: Path, corpus: Path, job: BatchConfig) 
         archive.write(corpus / "1.wav", "calls/1.wav")
     (item,) = find_inputs([f"zip://calls::{tmp_path}/calls.zip"]).items
     assert item.size == (corpus / "1.wav").stat().st_size
-    assert FileClassifier(job).hear(item.path).file["duration_s"] == 1.2
+    assert FileClassifier(job).classify(item.path).file["duration_s"] == 1.2
 
 
 def test_a_store_that_fails_is_an_error_of_the_file(job: BatchConfig) -> None:
-    file = FileClassifier(job).hear("zip://a.wav::/nowhere.zip").file
+    file = FileClassifier(job).classify("zip://a.wav::/nowhere.zip").file
     assert file["error_code"] in ("missing", "not_fetched")
     assert "a.wav" in file["error"]
 

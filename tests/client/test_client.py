@@ -97,7 +97,7 @@ def test_warnings_of_the_source_are_events(running: Running) -> None:
     assert sorted(event.seq for event in events) == [0, 1, 2]
 
 
-def test_audio_that_breaks_raises_after_what_was_heard(running: Running, tmp_path: Path) -> None:
+def test_audio_that_breaks_raises_after_the_events_before(running: Running, tmp_path: Path) -> None:
     class Broken(AudioSource):
         def __iter__(self) -> Iterator[AudioChunk]:
             yield AudioChunk(make_wave(1), 0, 0.0)
@@ -130,7 +130,7 @@ def test_no_server_a_wrong_key_and_no_address(classifier: OnnxClassifier) -> Non
         assert len(list(client.stream(make_wave(1), sample_rate=RATE))) == 1
     with pytest.raises(ServerError, match="no server at"):
         list(Client(address, token=KEY).stream(make_wave(1), sample_rate=RATE))
-    with pytest.raises(ConfigError, match="no address"):
+    with pytest.raises(ConfigError, match="nonsense"):
         Client("nonsense").ready()
 
 
@@ -174,55 +174,55 @@ def test_a_full_server_refuses(classifier: OnnxClassifier) -> None:
 
 
 def test_a_recording_goes_on_when_the_server_is_back(classifier: OnnxClassifier) -> None:
-    heard: list[EmotionEvent] = []
+    seen: list[EmotionEvent] = []
     with serving(classifier) as running:
         port = running.port
         source = Stepped(make_wave(8))
         events = Client(running.ws, vad=False, half_life_s=0).stream(source)
         source.allow(3.2)
-        while not heard or heard[-1].end < 3.0:
-            heard.append(next(events))
+        while not seen or seen[-1].end < 3.0:
+            seen.append(next(events))
     source.allow(8)
-    while heard[-1].code != "stream_lost":
-        heard.append(next(events))
-    assert heard[-2].end == 3.2  # the last result before the server went
+    while seen[-1].code != "stream_lost":
+        seen.append(next(events))
+    assert seen[-2].end == 3.2  # the last result before the server went
     with serving(classifier, port=port):
-        heard += events
-    assert [event.code for event in heard if event.type == "warning"][:2] == [
+        seen += events
+    assert [event.code for event in seen if event.type == "warning"][:2] == [
         "stream_lost",
         "stream_back",
     ]
-    results = [event for event in heard if event.type == "emotion"]
+    results = [event for event in seen if event.type == "emotion"]
     assert results[-1].end == 8.0
-    assert [event.seq for event in heard] == list(range(len(heard)))
+    assert [event.seq for event in seen] == list(range(len(seen)))
     # No audio is left out: what follows the loss begins where the last event ended.
-    back = next(n for n, event in enumerate(heard) if event.code == "stream_back")
-    before = max(event.end for event in heard[:back] if event.type == "emotion")
-    after = next(event for event in heard[back:] if event.type == "emotion")
+    back = next(n for n, event in enumerate(seen) if event.code == "stream_back")
+    before = max(event.end for event in seen[:back] if event.type == "emotion")
+    after = next(event for event in seen[back:] if event.type == "emotion")
     assert after.start == before
 
 
 def test_live_audio_goes_on_with_a_gap_when_the_server_is_back(
     classifier: OnnxClassifier,
 ) -> None:
-    heard: list[EmotionEvent] = []
+    seen: list[EmotionEvent] = []
     with serving(classifier) as running:
         port = running.port
         source = PushSource(RATE)
         events = Client(running.ws, vad=False).stream(source)
         source.push(make_wave(1.1))
-        heard.append(next(events))
-    while not heard or heard[-1].code != "stream_lost":
-        heard.append(next(events))
+        seen.append(next(events))
+    while not seen or seen[-1].code != "stream_lost":
+        seen.append(next(events))
     source.push(make_wave(5))  # nobody hears these
     with serving(classifier, port=port):
-        while heard[-1].code != "stream_back":
-            heard.append(next(events))
+        while seen[-1].code != "stream_back":
+            seen.append(next(events))
         source.push(make_wave(2))
         source.end()
-        heard += events
-    back = next(event for event in heard if event.code == "stream_back")
-    later = heard[heard.index(back) + 1 :]
+        seen += events
+    back = next(event for event in seen if event.code == "stream_back")
+    later = seen[seen.index(back) + 1 :]
     assert [(round(e.end - e.start, 3), e.start >= 6.1) for e in later] == [
         (1.0, True),
         (1.5, True),
@@ -235,19 +235,19 @@ def test_a_killed_server_loses_no_audio_of_a_recording(tiny_bundle: Path) -> Non
     source.allow(3.2)
     with process("--model", str(tiny_bundle)) as (server, port):
         events = Client(f"ws://127.0.0.1:{port}/v1/stream", vad=False).stream(source)
-        heard = [next(events) for _ in range(5)]
+        seen = [next(events) for _ in range(5)]
         server.kill()
         server.wait()
         source.allow(6)
-        heard.append(next(events))
-    assert heard[-1].code == "stream_lost"
+        seen.append(next(events))
+    assert seen[-1].code == "stream_lost"
     with process("--model", str(tiny_bundle), f"--port={port}"):
-        heard += events
-    assert [event.code for event in heard if event.type == "warning"] == [
+        seen += events
+    assert [event.code for event in seen if event.type == "warning"] == [
         "stream_lost",
         "stream_back",
     ]
-    results = [(event.start, event.end) for event in heard if event.type == "emotion"]
+    results = [(event.start, event.end) for event in seen if event.type == "emotion"]
     assert results[4] == (0.0, 3.0)
     assert results[5] == (3.0, 4.0)
     assert results[-1][1] == 6.0

@@ -1,4 +1,4 @@
-"""How far ahead a recording is sent, and what is said of live audio that nobody heard."""
+"""The client protocol: how far ahead a recording is sent, and gaps of live audio."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def test_a_recording_waits_for_its_results_and_no_longer() -> None:
     def talk(socket: ServerConnection) -> None:
         socket.recv(60)
         sent_s = 0.0
-        for waits_at_s, heard_s in ((120, 3.0), (123, 60.0), (180, 200.0)):
+        for waits_at_s, covered_s in ((120, 3.0), (123, 60.0), (180, 200.0)):
             while sent_s < waits_at_s:
                 sent_s += len(socket.recv(60)) / 4 / RATE
             assert sent_s == waits_at_s
             with pytest.raises(TimeoutError):
                 socket.recv(0.3)
-            event = {"type": "no_speech", "seq": 0, "start": 0.0, "end": heard_s, "speech": 0.0}
+            event = {"type": "no_speech", "seq": 0, "start": 0.0, "end": covered_s, "speech": 0.0}
             socket.send(json.dumps(event))
         socket.send('{"type": "summary"}')
 
@@ -40,16 +40,16 @@ def test_a_recording_waits_for_its_results_and_no_longer() -> None:
 
 
 def test_a_chunk_that_is_longer_than_there_is_room_is_waited_for_in_parts() -> None:
-    talk = ClientProtocol({})
+    talk = ClientProtocol()
     list(talk.begin())
     list(talk.send(AudioChunk(np.zeros(130 * RATE + 1, np.float32), 0, 0.0)))
     had_room = talk.has_room
-    list(talk.heard('{"type": "no_speech", "seq": 0, "start": 127, "end": 130, "speech": 0}'))
+    list(talk.receive('{"type": "no_speech", "seq": 0, "start": 127, "end": 130, "speech": 0}'))
     assert (had_room, talk.has_room) == (False, True)
 
 
 def test_a_gap_ends_where_live_audio_goes_on() -> None:
-    talk = ClientProtocol({})
+    talk = ClientProtocol()
     talk.is_live = True
     list(talk.begin())
     list(talk.send(AudioChunk(make_wave(1), 0, 0.0, is_live=True)))
@@ -57,5 +57,5 @@ def test_a_gap_ends_where_live_audio_goes_on() -> None:
     (lost,) = talk.lost("it broke")
     assert (had_gap, talk.has_gap) == (False, True)
     (config,) = talk.begin(5 * RATE)
-    (back,) = talk.heard('{"type": "ready"}')
+    (back,) = talk.receive('{"type": "ready"}')
     assert (lost.start, back.start, json.loads(config)["start_s"]) == (0.0, 5.0, 5.0)

@@ -1,4 +1,4 @@
-"""``ser-stream --server``: the same command, the same lines, heard elsewhere."""
+"""``ser-stream --server``: the same command and the same lines, computed by a server."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_two_files_are_two_streams(
         (["--token-file=x"], 2, "--token-file needs --server"),
         (["--server=ws://x", "--provider=cpu"], 2, "--provider is the server's choice"),
         (["--server=ws://x", "--vad-threshold=0.4"], 2, "--vad-threshold is the server's choice"),
-        (["--server=nonsense"], 2, "no address such as"),
+        (["--server=nonsense"], 2, "not an address"),
         (["--server=ws://127.0.0.1:9/v1/stream"], 1, "no server at ws://127.0.0.1:9"),
         (["--server=ws://127.0.0.1:9", "--token-file=none"], 2, "--token-file none cannot be"),
     ],
@@ -110,6 +110,6 @@ def test_a_signal_ends_with_the_last_results(
     assert events[-1]["type"] == "summary"
     assert events[-1]["interrupted"] is True
     last = [first, *events][-2]
-    assert last["end"] == pytest.approx(events[-1]["audio_s"])  # all that was sent is heard
+    assert last["end"] == pytest.approx(events[-1]["audio_s"])  # all audio that was sent
     assert process.returncode == code
     assert "Traceback" not in err

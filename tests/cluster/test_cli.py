@@ -53,10 +53,10 @@ def test_an_address_that_does_not_answer_is_said_in_time(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     ray = pytest.importorskip("ray", reason="needs Ray: pip install 'ser-rt[cluster]'")
-    from ser_rt.batch import on_ray
+    from ser_rt.cluster import ray_session
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)  # whatever ran before
-    monkeypatch.setattr(on_ray, "STATUS_S", 2.0)
+    monkeypatch.setattr(ray_session, "STATUS_S", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         with socket.create_server(("127.0.0.1", 0)) as server:
             closed = server.getsockname()[1]

@@ -15,6 +15,7 @@ import pytest
 from websockets.sync.client import connect
 
 import ser_rt
+from ser_rt import testing
 from ser_rt.audio.chunk import AudioChunk, AudioSource
 from ser_rt.client import AsyncClient, Client
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
@@ -22,7 +23,6 @@ from ser_rt.runtime.event import EmotionEvent
 from tests.cluster.conftest import Cluster
 from tests.conftest import RATE, make_wave
 from tests.server.conftest import CONFIG, pcm, receive, rest
-from tests.support.tiny_bundle import build_tiny_bundle
 from tests.support.waiting import wait_until
 
 # Ray's own, from inside its packages.
@@ -104,12 +104,17 @@ def assert_whole(events: list[EmotionEvent], said_s: float) -> None:
             away.append([event.start])
         elif event.code == "stream_back":
             away[-1].append(event.start)
-    late = [event.start for event in events if event.code in ("degraded", "stale")]
+    late = [event.start for event in events if event.code == "stale"]
+    degraded = [event.start for event in events if event.code == "degraded"]
+    recovered = [event.start for event in events if event.code == "recovered"]
     for before, after in pairwise(windows(events)):
         assert after.end > before.end
         if after.start > before.end:
             was_away = any(lost <= before.end and after.start <= back for lost, back in away)
-            was_late = any(before.start <= at <= after.end for at in late)
+            was_late = any(before.start <= at <= after.end for at in late) or any(
+                at <= after.end and not any(at < back <= before.end for back in recovered)
+                for at in degraded
+            )
             assert was_away or was_late, f"{before.end} to {after.start} of {away} is missing"
 
 
@@ -163,7 +168,7 @@ def test_an_update_to_another_model_drops_no_stream(
     cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     before = {process.pid for process in cluster.replicas("Listener")}
-    newer = build_tiny_bundle(tmp_path_factory.mktemp("newer") / "tiny", version="2.0")
+    newer = testing.tiny_bundle(tmp_path_factory.mktemp("newer") / "tiny", version="2.0")
 
     def meanwhile(heard: Streams) -> None:
         each_has(heard, 3)

@@ -74,7 +74,7 @@ def test_serve_and_this_package_take_its_config(serve_config: Any) -> None:
     assert callable(import_attr(application.import_path))
     settings = ClusterSettings.of(application.args)
     assert settings.model.model in built_in_bundles()
-    assert settings.listening.api_key_file == "/keys/keys"
+    assert settings.replicas.api_key_file == "/keys/keys"
 
 
 def test_what_it_changes_in_place_is_of_a_deployment(serve_config: Any) -> None:

@@ -1,4 +1,4 @@
-"""The parts of a cluster without one: batches, inboxes, and who answers a window."""
+"""The parts of a cluster without one: batches, message queues, and retries of windows."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ pytest.importorskip("ray.serve", reason="needs Ray: pip install 'ser-rt[cluster]
 
 from ray.serve.exceptions import RayServeException
 
-from ser_rt.batch.classify_file import model_hash
 from ser_rt.cluster import remote
-from ser_rt.cluster.model import Model, answers
+from ser_rt.cluster.model import Model, classify_windows
 from ser_rt.cluster.remote import ModelHandle
 from ser_rt.cluster.replica import ReplicaService, StrictMessageQueue
 from ser_rt.cluster.settings import ModelSettings
@@ -58,7 +57,7 @@ def counted(classifier: OnnxClassifier) -> Counted:
 
 def test_windows_of_equal_length_share_a_call(counted: Counted, classifier: OnnxClassifier) -> None:
     windows = [make_wave(seconds, seed=n) for n, seconds in enumerate((1, 2, 1, 3, 2, 1))]
-    found = answers(counted, windows)  # type: ignore[arg-type]
+    found = classify_windows(counted, windows)  # type: ignore[arg-type]
     assert sorted(counted.calls) == [(1, 3 * RATE), (2, 2 * RATE), (3, RATE)]
     for answer, window in zip(found, windows, strict=True):
         np.testing.assert_allclose(answer, classifier(window[None])[0], atol=1e-6)  # type: ignore[arg-type]
@@ -66,7 +65,7 @@ def test_windows_of_equal_length_share_a_call(counted: Counted, classifier: Onnx
 
 def test_a_window_that_fails_takes_no_other_along(counted: Counted) -> None:
     windows = [make_wave(1), np.zeros(RATE, np.float32), make_wave(1, seed=1)]
-    first, second, third = answers(counted, windows)  # type: ignore[arg-type]
+    first, second, third = classify_windows(counted, windows)  # type: ignore[arg-type]
     assert second == "silence"
     assert isinstance(first, np.ndarray)
     assert isinstance(third, np.ndarray)
@@ -88,15 +87,15 @@ def test_a_model_that_fails_is_not_well(
         asyncio.run(replica.check_health())
 
 
-def test_a_full_inbox_lets_nobody_wait() -> None:
+def test_a_full_queue_lets_nobody_wait() -> None:
     async def fill() -> None:
-        inbox = StrictMessageQueue(1_000)
-        await inbox.put(AudioMessage(bytes(950), 0.0))
-        with pytest.raises(ProtocolError, match="over 1000 bytes wait to be heard") as error:
-            await inbox.put(AudioMessage(b"", 0.0))
+        messages = StrictMessageQueue(1_000)
+        await messages.put(AudioMessage(bytes(950), 0.0))
+        with pytest.raises(ProtocolError, match="over 1000 bytes wait") as error:
+            await messages.put(AudioMessage(b"", 0.0))
         assert error.value.code == "too_fast"
-        await inbox.get()
-        await inbox.put(AudioMessage(bytes(950), 0.0))
+        await messages.get()
+        await messages.put(AudioMessage(bytes(950), 0.0))
 
     asyncio.run(fill())
 
@@ -187,7 +186,7 @@ def test_an_end_waits_for_windows_that_are_on_their_way(
 
 
 def test_a_listener_waits_for_models_of_its_own_version(tiny_bundle: Path) -> None:
-    ours = model_hash(Bundle.load(tiny_bundle))
+    ours = Bundle.load(tiny_bundle).sha256
     before, gone = ("cpu", "another", "/bundles/old"), RayServeException("it is gone")
 
     async def find() -> ModelHandle:
@@ -214,7 +213,7 @@ def test_an_update_may_be_taken_back(tiny_bundle: Path) -> None:
         handle: Any = Replicas(
             RayServeException("it is gone"),
             ("cpu", "another", "/bundles/new"),
-            ("cpu", model_hash(bundle), str(tiny_bundle)),
+            ("cpu", bundle.sha256, str(tiny_bundle)),
         )
         model = ModelHandle(bundle, "cpu", handle)
         model.is_superseded = True

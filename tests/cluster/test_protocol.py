@@ -33,7 +33,7 @@ from tests.server.test_stream import (  # noqa: F401 (they are run here too)
     test_finalize_gives_what_is_there_and_goes_on,
     test_half_a_sample_at_the_end_is_a_warning,
     test_keepalive_is_answered_if_it_has_an_id,
-    test_ready_says_what_listens,
+    test_ready_describes_the_model,
     test_reset_starts_anew,
     test_settings_reach_the_engine,
     test_silence_is_no_speech,
@@ -168,12 +168,13 @@ def test_a_client_that_is_much_too_fast_is_ended(strict: str) -> None:
 def test_windows_of_several_listeners_share_a_call(tiny_bundle: Path) -> None:
     from ray import serve
 
-    from ser_rt.batch.classify_file import model_hash
-    from ser_rt.cluster.application import models
+    from ser_rt.cluster.application import model_replicas
 
     arguments = SMALL | {"model": str(tiny_bundle), "max_batch": 4, "max_wait_ms": 60_000}
-    handle = serve.run(models(ClusterSettings.of(arguments)), name="batched", route_prefix=None)
-    wanted = model_hash(Bundle.load(tiny_bundle))
+    handle = serve.run(
+        model_replicas(ClusterSettings.of(arguments)), name="batched", route_prefix=None
+    )
+    wanted = Bundle.load(tiny_bundle).sha256
     windows = [make_wave(1, seed=seed) for seed in range(4)]
     assert handle.classify.remote("another", windows[0]).result() is None
     asked = [handle.classify.remote(wanted, window) for window in windows[:3]]

@@ -28,8 +28,8 @@ def test_text_is_read_as_what_it_stands_for() -> None:
     found = ClusterSettings.of(words)
     assert found == ClusterSettings.of(values)
     assert found.model.threads == 2
-    assert found.listening.colocated is True
-    assert found.listening.cors_origins == ("https://a.example", "https://b.example")
+    assert found.replicas.colocated is True
+    assert found.replicas.cors_origins == ("https://a.example", "https://b.example")
     assert found.limits == ServerLimits(max_streams=10)
 
 
@@ -52,7 +52,7 @@ def test_a_model_takes_a_gpu_where_it_needs_one(provider: str, gpus: float) -> N
         ({"send_buffer_bytes": 1}, "no argument 'send_buffer_bytes'"),
         ({"model": 3}, "model must be text, not 3"),
         ({"model": ""}, "model must be text, not ''"),
-        ({"provider": "gpu"}, "no provider 'gpu'; there are cpu, cuda"),
+        ({"provider": "gpu"}, "provider must be one of cpu, cuda"),
         ({"provider": None}, "provider must be text, not None"),
         ({"threads": 0}, "threads must be 1 or more, not 0"),
         ({"threads": "1.5"}, "threads must be a whole number, not '1.5'"),

@@ -66,7 +66,7 @@ def test_silence_alone_is_no_end(
             now[0] = 20.0
         return says or len(asked) > 3
 
-    asyncio.run(asyncio.wait_for(pulse.until_the_end(is_stopping), 60))
+    asyncio.run(asyncio.wait_for(pulse.until_shutdown(is_stopping), 60))
     assert len(asked) == (1 if says else 4)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,15 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from ser_rt import testing
 from ser_rt.bundle import Bundle, write_bundle
 from ser_rt.commands.check import main
-from ser_rt.runtime.backends.providers import CPU, CUDA, onnxruntime
-from ser_rt.runtime.parity import PARTS, WHOLE, check
-from tests.support.tiny_bundle import (
-    LABELS,
-    MANIFEST,
-    TWO_PARTS,
-    build_tiny_bundle,
-    two_part_models,
-)
+from ser_rt.runtime.backends.ort import onnxruntime
+from ser_rt.runtime.backends.parity import PARTS, WHOLE, check
+from ser_rt.runtime.backends.providers import CPU, CUDA
+from ser_rt.testing import LABELS
+from ser_rt.testing.bundles import MANIFEST
+from tests.support.two_part_bundle import TWO_PARTS, two_part_models, write_two_parts
 
 
 @pytest.fixture
@@ -34,11 +33,6 @@ def on_cpu_only(monkeypatch: pytest.MonkeyPatch) -> None:
 def run(capsys: pytest.CaptureFixture[str], *flags: object) -> tuple[int, str, str]:
     code = main([str(flag) for flag in flags])
     return code, *capsys.readouterr()
-
-
-def write(folder: Path, frontend: bytes, encoder: bytes, whole: bytes, **changes: Any) -> Path:
-    files = {"model.onnx": whole, "frontend.onnx": frontend, "encoder.onnx": encoder}
-    return write_bundle(folder, files, MANIFEST | {"feature_reuse": TWO_PARTS} | changes)
 
 
 def changed(model: bytes, name: str, factor: float) -> bytes:
@@ -137,7 +131,7 @@ def test_another_provider_is_compared_with_the_cpu(
 
 
 def test_a_tampered_file_fails(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    folder = build_tiny_bundle(tmp_path / "tiny")
+    folder = testing.tiny_bundle(tmp_path / "tiny")
     content = bytearray((folder / "model.onnx").read_bytes())
     content[len(content) // 2] ^= 1
     (folder / "model.onnx").write_bytes(content)
@@ -160,7 +154,7 @@ def test_an_encoder_that_is_not_the_whole_graphs_fails(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     frontend, encoder, whole = two_part_models()
-    folder = write(tmp_path / "two", frontend, changed(encoder, "weights", 1.1), whole)
+    folder = write_two_parts(tmp_path / "two", frontend, changed(encoder, "weights", 1.1), whole)
     code, _, err = run(capsys, folder, "--provider", "cpu")
     assert code == 1
     assert "cpu, parts: a probability is" in err
@@ -168,10 +162,10 @@ def test_an_encoder_that_is_not_the_whole_graphs_fails(
 
 @pytest.mark.parametrize("entry", [{"receptive_field": 720}, {"stride": 160}])
 def test_frames_that_lie_elsewhere_than_the_manifest_says_fail(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, entry: dict[str, int]
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, entry: dict[str, Any]
 ) -> None:
-    reuse = TWO_PARTS | entry
-    folder = write(tmp_path / "two", *two_part_models(), feature_reuse=reuse)
+    reuse = replace(TWO_PARTS, **entry)
+    folder = write_two_parts(tmp_path / "two", *two_part_models(), feature_reuse=reuse)
     code, _, err = run(capsys, folder, "--provider", "cpu")
     assert code == 1
     assert "frames of features, not" in err
@@ -181,7 +175,9 @@ def test_answers_that_are_no_numbers_fail(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     frontend, encoder, whole = two_part_models(len(LABELS))
-    folder = write(tmp_path / "two", frontend, encoder, changed(whole, "weights", float("inf")))
+    folder = write_two_parts(
+        tmp_path / "two", frontend, encoder, changed(whole, "weights", float("inf"))
+    )
     code, _, err = run(capsys, folder)
     assert code == 1
     assert "no finite number" in err

@@ -78,13 +78,13 @@ def test_a_signal_writes_the_caption_that_is_open(
     flags = (pace, f"--format={kind}", "-o", captions)
     wrapped = f"""
 import sys
-from ser_rt.runtime import cli
-written = cli.Ledger.add
-def add(ledger, event):
-    written(ledger, event)
+from ser_rt.commands import stream as cli
+written = cli.StreamStatistics.add
+def add(statistics, event):
+    written(statistics, event)
     if event.end == 3:
         open({str(told)!r}, "w").close()
-cli.Ledger.add = add
+cli.StreamStatistics.add = add
 sys.exit(cli.main(sys.argv[1:]))
 """
     whole = command(tiny_bundle, tone, *flags)

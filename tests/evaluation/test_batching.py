@@ -41,7 +41,7 @@ def test_equal_lengths_share_a_call() -> None:
     assert sorted(classifier.calls) == [(1, 2 * RATE), (2, RATE)]
 
 
-def test_a_long_clip_is_heard_whole() -> None:
+def test_a_long_clip_is_classified_whole() -> None:
     half_and_half = np.concatenate([tone("Joy", 2.0), tone("Neutral", 2.0)])
     row = classify(PitchClassifier(), [half_and_half], 2.0)[0]
     assert row[0] > 0.4

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_rt import evaluate
+from ser_rt import evaluate, testing
 from ser_rt.errors import DataError
 from ser_rt.evaluate import ModelEvaluator
 from ser_rt.evaluation.robustness import CONDITIONS
-from tests.support.tiny_bundle import build_tiny_bundle
 from tests.support.tones import PITCH_HZ, RATE, PitchClassifier, write_tone
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def found(evaluator: ModelEvaluator) -> Evaluation:
 def test_readme_block(corpus: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     paths, emotions, _ = clips(corpus)
-    evaluator = ModelEvaluator(str(build_tiny_bundle(tmp_path / "results")))
+    evaluator = ModelEvaluator(str(testing.tiny_bundle(tmp_path / "results")))
     results = evaluator.evaluate_dataset([str(p) for p in paths], emotions)
     assert results.overall.clips == len(paths)
     assert len(evaluator.plot_confusion_matrix().axes) == 1
@@ -216,11 +215,11 @@ def test_every_row_is_in_a_figure_or_in_a_list(
     expected = {"Happy": 1, "split train": 3, "split ": 3} if split else {"Happy": 2, "Shy": 1}
     assert left_out == expected
     shown = capsys.readouterr().out
-    assert "known to nobody" in shown
-    assert ("not asked for" in shown) == bool(split)
+    assert "unknown" in shown
+    assert ("not selected" in shown) == bool(split)
     assert ("not of the model" in shown) == (split is None)
     assert shown == (tmp_path / "report.txt").read_text(encoding="utf-8")
-    assert "known to nobody" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "unknown" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_table_of_emotions_that_nobody_knows_stops(
@@ -252,7 +251,7 @@ def test_command_on_a_folder(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("matplotlib")
-    bundle = build_tiny_bundle(tmp_path / "tiny")
+    bundle = testing.tiny_bundle(tmp_path / "tiny")
     folder = tmp_path / "data"
     folder.mkdir()
     (folder / "Joy").symlink_to(corpus / "Joy")
@@ -268,7 +267,7 @@ def test_command_on_a_folder(
 def test_command_fails_in_one_line(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bundle = str(build_tiny_bundle(tmp_path / "tiny"))
+    bundle = str(testing.tiny_bundle(tmp_path / "tiny"))
     (tmp_path / "shy").mkdir()
     (tmp_path / "shy" / "Shy").symlink_to(corpus / "Shy")
     for line in (

@@ -13,6 +13,7 @@ import torch
 from ser_rt.config import ModelConfig
 from ser_rt.export import bundle as export
 from ser_rt.export import graph
+from ser_rt.export.settings import ExportSettings
 from ser_rt.networks.checkpoint import save_checkpoint
 from ser_rt.networks.model import EmotionModel
 from tests.conftest import make_wave
@@ -41,7 +42,7 @@ def large_shape(kind: str = "wav2vec2", **changes: object) -> ModelConfig:
 
 
 def decided(settings: ModelConfig) -> EmotionModel:
-    """A network with random weights whose answers are as far apart as those of a trained one."""
+    """A network with random weights whose logits are as far apart as those of a trained one."""
     torch.manual_seed(1)
     torch.set_num_threads(1)
     model = EmotionModel(settings).eval()
@@ -62,15 +63,20 @@ def wav2vec2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def export_once(tmp_path_factory: pytest.TempPathFactory) -> Export:
-    """Exports a checkpoint with settings, to be read alone where no folder is given for it.
+    """Exports a checkpoint with settings; where no folder is given, the bundle is shared.
 
-    What was traced once is not traced again, and a bundle to be read is not written again.
+    A network is traced once, whatever its layers, and a shared bundle is written once.
     """
     graphs: dict[tuple[object, ...], onnx.ModelProto] = {}
     bundles: dict[str, Path] = {}
     trace = graph.to_onnx
 
-    def run(checkpoint: Path, out: Path | None = None, **settings: Any) -> Path:
+    def run(
+        checkpoint: Path,
+        out: Path | None = None,
+        report: Callable[[str], None] = lambda _: None,
+        **settings: Any,
+    ) -> Path:
         def to_onnx(network: Any, sample_rate: int, opset: int) -> onnx.ModelProto:
             key = (checkpoint, opset, network.temperature, settings.get("layers"))
             if key not in graphs:
@@ -85,9 +91,8 @@ def export_once(tmp_path_factory: pytest.TempPathFactory) -> Export:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(export, "to_onnx", to_onnx)
             folder = out or tmp_path_factory.mktemp("bundles") / "mine"
-            written = Path(
-                export.export_bundle(checkpoint, folder, export.ExportSettings(**settings))
-            )
+            how = ExportSettings(**settings)
+            written = export.export_bundle(checkpoint, folder, how, report=report)
         if out is None:
             bundles[key] = written
         return written

@@ -1,4 +1,4 @@
-"""What is folded is left out, and not heard."""
+"""Folding of weights leaves the outputs unchanged."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_folded_network_says_the_same(name: str) -> None:
+def test_a_folded_network_has_the_same_outputs(name: str) -> None:
     model, folded = make(*NETWORKS[name]), make(*NETWORKS[name])
     fold(folded)
     waves = torch.randn(2, 3000)

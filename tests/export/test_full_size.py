@@ -55,7 +55,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("precision", "size_gb"), [("fp32", 1.3), ("fp16", 0.7), ("int8", 0.4)])
 def test_it_is_exported(precision: str, size_gb: float, checkpoint: Path, tmp_path: Path) -> None:
     out = tmp_path / precision
-    # Random weights answer nearly alike, so int8 may fail gates that a trained network passes.
+    # With random weights int8 may fail gates that a trained network passes.
     flags = ("--precision", precision, "--gates", "report")
     peak_mb = float(run(EXPORT, str(checkpoint), "--out", str(out), *flags))
     size = sum(path.stat().st_size for path in out.iterdir())

@@ -1,9 +1,10 @@
-"""A graph that is not its network is caught: wrong numbers, ranges, not finite, lost ops."""
+"""A graph that differs from its network is refused: wrong numbers, ranges, lost ops."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,7 +12,7 @@ import pytest
 import soundfile
 import torch
 
-from ser_rt.errors import DataError, ExportError, GateError
+from ser_rt.errors import ConfigError, DataError, ExportError, GateError
 from ser_rt.export.bundle import UNMEASURED
 from ser_rt.export.files import check, open_session
 from ser_rt.export.graph import Served
@@ -22,6 +23,7 @@ from ser_rt.export.precision import PRECISIONS
 from ser_rt.export.ranges import largest_magnitudes
 from ser_rt.export.speech import gather_speech
 from ser_rt.export.verify import GateResult, reference, verify, verify_ranges
+from ser_rt.manifest import Manifest
 from ser_rt.networks.checkpoint import load_model
 from tests.conftest import make_wave
 from tests.export.conftest import LABELS, Export
@@ -29,17 +31,17 @@ from tests.export.conftest import LABELS, Export
 FP32 = PRECISIONS["fp32"].limits
 
 
-def judge(folder: Path, temperature: float, checkpoint: Path) -> GateResult:
+def gates(folder: Path, temperature: float, checkpoint: Path) -> GateResult:
     model, _ = load_model(checkpoint)
     speech = gather_speech(None, LABELS, 16_000, 1.0, 1)
     expected = reference(Served(model, temperature), speech)
     return verify(folder / "model.onnx", speech, expected, FP32, LABELS, 16_000)
 
 
-def test_a_graph_that_differs_fails_and_is_told_where(wav2vec2: Path, export_once: Export) -> None:
+def test_a_graph_that_differs_fails_by_name(wav2vec2: Path, export_once: Export) -> None:
     folder = export_once(wav2vec2)
-    assert judge(folder, 1.7, wav2vec2).failures == []
-    failures = judge(folder, 1.75, wav2vec2).failures
+    assert gates(folder, 1.7, wav2vec2).failures == []
+    failures = gates(folder, 1.75, wav2vec2).failures
     assert any(("max_logit_difference" in f and " in 3 x" in f) or " in 1 x" in f for f in failures)
     assert any(label in failures[0] for label in LABELS)
 
@@ -47,16 +49,16 @@ def test_a_graph_that_differs_fails_and_is_told_where(wav2vec2: Path, export_onc
 def test_a_failed_gate_writes_nothing_or_says_so(
     wav2vec2: Path, export_once: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(verdict: GateResult) -> None:
-        monkeypatch.setattr("ser_rt.export.bundle.verify", lambda *_: verdict)
+    def fail(result: GateResult) -> None:
+        monkeypatch.setattr("ser_rt.export.bundle.verify", lambda *_: result)
 
     fail(GateResult({"max_logit_difference": 0.0, "label_agreement": 0.0}, ["labels changed"]))
-    with pytest.raises(GateError, match="nothing is written: as traced: labels changed"):
+    with pytest.raises(GateError, match="labels changed"):
         export_once(wav2vec2, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
     folder = export_once(wav2vec2, tmp_path / "out", gates="report")
-    gates = json.loads((folder / "manifest.json").read_text())["gates"]
-    assert (gates["passed"], gates["failures"]) == (False, ["labels changed"])
+    found = json.loads((folder / "manifest.json").read_text())["gates"]
+    assert (found["passed"], found["failures"]) == (False, ["labels changed"])
     fail(GateResult({}, ["logits are not finite"], fatal=True))
     with pytest.raises(GateError, match="not finite"):
         export_once(wav2vec2, tmp_path / "other", gates="report")
@@ -76,9 +78,9 @@ def test_numbers_that_are_not_finite_are_fatal(
     wav2vec2: Path, export_once: Export, tmp_path: Path
 ) -> None:
     folder = _broken(export_once(wav2vec2), tmp_path, "model.head.bias", float("nan"))
-    verdict = judge(folder, 1.7, wav2vec2)
-    assert verdict.fatal
-    assert "logits is not finite" in verdict.failures[0]
+    result = gates(folder, 1.7, wav2vec2)
+    assert result.fatal
+    assert "logits is not finite" in result.failures[0]
 
 
 def test_values_that_overflow_stay_in_float32_or_are_named(
@@ -98,11 +100,11 @@ def test_values_that_overflow_stay_in_float32_or_are_named(
     )
     assert np.isfinite(got).all()
     assert np.abs(right - got).max() < 0.02 * np.abs(right).max()
-    verdict = GateResult()
-    verify_ranges(verdict, broken / "model.onnx", tmp_path / "half/model.onnx", speech)
-    assert verdict.measured["layer_norm_inputs"]["largest"] > 1_000
-    assert verdict.measured["layer_norm_inputs"]["square_overflows"]
-    assert verdict.failures == []
+    result = GateResult()
+    verify_ranges(result, broken / "model.onnx", tmp_path / "half/model.onnx", speech)
+    assert result.measured["layer_norm_inputs"]["largest"] > 1_000
+    assert result.measured["layer_norm_inputs"]["square_overflows"]
+    assert result.failures == []
 
 
 def test_an_overflow_in_half_precision_is_named(tmp_path: Path) -> None:
@@ -124,14 +126,16 @@ def test_an_overflow_in_half_precision_is_named(tmp_path: Path) -> None:
     assert largest_magnitudes(tmp_path / "source.onnx", ["loud"], [wave]) == {"loud": 120_000.0}
     speech = gather_speech(None, LABELS, 16_000, 1.0, 1)
     loud = type(speech.probes[0])("loud", wave)
-    verdict = GateResult()
+    result = GateResult()
     verify_ranges(
-        verdict,
+        result,
         tmp_path / "source.onnx",
         tmp_path / "half.onnx",
         type(speech)("test", 0, (loud,), ()),
     )
-    assert verdict.failures == ["loud reaches 1.2e+05, more than half precision holds"]
+    (failure,) = result.failures
+    assert "loud" in failure
+    assert "1.2e+05" in failure
 
 
 def test_a_lost_op_is_counted(wav2vec2: Path, export_once: Export) -> None:
@@ -141,24 +145,49 @@ def test_a_lost_op_is_counted(wav2vec2: Path, export_once: Export) -> None:
     graph = onnx.load(export_once(wav2vec2) / "model.onnx", load_external_data=False)
     assert_kept(graph, network, wave)
     next(n for n in graph.graph.node if n.op_type == "LayerNormalization").op_type = "Identity"
-    with pytest.raises(ExportError, match="12 LayerNormalization where the network runs 13"):
+    with pytest.raises(ExportError, match="12 LayerNormalization"):
         assert_kept(graph, network, wave)
 
 
-def test_the_first_layers_alone(wav2vec2: Path, export_once: Export) -> None:
-    folder = export_once(wav2vec2, layers=1)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest["layers"] == {"kept": 1, "of": 2, "uar_uncut": None}
-    assert manifest["warnings"] == [UNMEASURED]
-    model, _ = load_model(wav2vec2)
-    whole = sum(p.numel() for p in model.parameters())
-    assert keep_layers(model, 1) == 2
-    assert manifest["parameters"] == sum(p.numel() for p in model.parameters()) < whole
-    wave = make_wave(1.0)[None]
+def test_the_first_layers_alone(wav2vec2: Path) -> None:
+    model: Any = load_model(wav2vec2)[0]
+    whole = sum(parameter.numel() for parameter in model.parameters())
+    wave = torch.from_numpy(make_wave(1.0)[None])
+    encoder = model.encoder.network
     with torch.no_grad():
-        expected = model(torch.from_numpy(wave))["embedding"].numpy()
-    found = open_session(folder / "model.onnx").run(["embedding"], {"input_values": wave})[0]
-    assert np.allclose(found, expected, atol=1e-4)
+        states = encoder(wave, output_hidden_states=True).hidden_states
+    assert keep_layers(model, 1) == 2
+    assert sum(parameter.numel() for parameter in model.parameters()) < whole
+    with torch.no_grad():
+        kept = encoder(wave, output_hidden_states=True).hidden_states
+    assert (len(states), len(kept)) == (3, 2)
+    torch.testing.assert_close(kept[0], states[0])
+    for layers in (0, 2):
+        with pytest.raises(ConfigError, match=f"{layers} layers"):
+            keep_layers(model, layers)
+
+
+def test_an_export_of_the_first_layers_warns_of_their_price(
+    wav2vec2: Path, export_once: Export
+) -> None:
+    """The graph is the whole network's, as tracing takes long: the gates notice."""
+    manifest = Manifest.read(export_once(wav2vec2, layers=1, gates="report"))
+    assert manifest.layers == {"kept": 1, "of": 2, "uar_uncut": None}
+    assert manifest.warnings == [UNMEASURED]
+    assert not manifest.gates["passed"]
+
+
+def test_the_first_form_that_passes_is_taken(
+    wav2vec2: Path, export_once: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = {"max_logit_difference": 0.0, "label_agreement": 1.0}
+    results = [GateResult(measured, ["too far"]), GateResult(measured)]
+    monkeypatch.setattr("ser_rt.export.bundle.verify", lambda *_: results.pop(0))
+    monkeypatch.setattr("ser_rt.export.bundle.verify_pair", lambda *_: None)
+    lines: list[str] = []
+    folder = export_once(wav2vec2, tmp_path / "out", lines.append, precision="int8")
+    assert Manifest.read(folder).form == "static, 5% in float"
+    assert [word for line in lines for word in ("FAILED",) if word in line] == ["FAILED"]
 
 
 def write_clips(folder: Path, count: int = 6) -> Path:
@@ -170,18 +199,18 @@ def write_clips(folder: Path, count: int = 6) -> Path:
     return folder / "clips.csv"
 
 
-def test_labelled_clips_are_judged_and_others_calibrate(
+def test_labelled_clips_are_probes_and_others_calibrate(
     wav2vec2: Path, export_once: Export, tmp_path: Path
 ) -> None:
     manifest = write_clips(tmp_path)
     speech = gather_speech(manifest, LABELS, 16_000, 1.0, 4)
-    judged = {p.name for p in speech.labelled().probes}
-    assert len(judged) == speech.clips == 4
+    labelled = {p.name for p in speech.labelled().probes}
+    assert len(labelled) == speech.clips == 4
     assert len(speech.calibration) == 2
     folder = export_once(wav2vec2, data=manifest, clips=4)
-    gates = json.loads((folder / "manifest.json").read_text())["gates"]
-    assert (gates["speech"], gates["clips"], gates["uar_loss"]) == ("clips.csv", 4, 0.0)
-    assert gates["uar_network"] == gates["uar_graph"]
+    found = json.loads((folder / "manifest.json").read_text())["gates"]
+    assert (found["speech"], found["clips"], found["uar_loss"]) == ("clips.csv", 4, 0.0)
+    assert found["uar_network"] == found["uar_graph"]
 
 
 def test_a_manifest_that_is_none_is_refused(tmp_path: Path) -> None:

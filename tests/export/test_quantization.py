@@ -3,66 +3,78 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-import torch
 from onnx import numpy_helper
-from torch import Tensor, nn
-from torch.nn import functional
 
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import ExportError
 from ser_rt.export import quantization
 from ser_rt.export.quantization import to_int8, to_int8_dynamic
+from ser_rt.testing.bundles import serialised
 
 WIDTH = 16
 
 
-class Tiny(nn.Module):
-    """Two convolutions, layer norm, attention and head; the signal's own level is taken out."""
+GRAPH = """
+    g (float[batch, samples] input_values) => (
+        float[batch, 3] logits, float[batch, 3] probabilities
+    ) <int64[1] zero = {0}, int64[1] one = {1}> {
+        square = Mul(input_values, input_values)
+        power = ReduceMean <keepdims = 1> (square, one)
+        level = Sqrt(power)
+        even = Div(input_values, level)
+        channel = Unsqueeze(even, one)
+        first_conv = Conv <strides = [4]> (channel, first)
+        first_gelu = Gelu(first_conv)
+        weight = Mul(direction, magnitude)
+        second_conv = Conv <strides = [2]> (first_gelu, weight)
+        second_gelu = Gelu(second_conv)
+        by_frame = Transpose <perm = [0, 2, 1]> (second_gelu)
+        frames = LayerNormalization <axis = -1> (by_frame, scale)
+        queries = MatMul(frames, query)
+        keys = MatMul(frames, key)
+        values = MatMul(frames, value)
+        turned = Transpose <perm = [0, 2, 1]> (keys)
+        scores = MatMul(queries, turned)
+        shares = Softmax <axis = 2> (scores)
+        attended = MatMul(shares, values)
+        mixed = Add(frames, attended)
+        pooled = ReduceMean <keepdims = 0> (mixed, one)
+        logits = Gemm(pooled, head)
+        probabilities = Softmax <axis = 1> (logits)
+    }
+"""
+"""Two convolutions, layer norm, attention and head; the level of each window is normalised.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.first = nn.Conv1d(1, WIDTH, 8, stride=4)
-        self.conv = nn.utils.parametrizations.weight_norm(
-            nn.Conv1d(WIDTH, WIDTH, 4, stride=2), name="weight", dim=2
-        )
-        self.norm = nn.LayerNorm(WIDTH)
-        self.query, self.key, self.value = (nn.Linear(WIDTH, WIDTH) for _ in range(3))
-        self.head = nn.Linear(WIDTH, 3)
-
-    def forward(self, waveforms: Tensor) -> tuple[Tensor, Tensor]:
-        level = waveforms.square().mean(1, keepdim=True).sqrt()
-        heard = functional.gelu(self.first((waveforms / level)[:, None]))
-        frames = self.norm(functional.gelu(self.conv(heard)).transpose(1, 2))
-        scores = self.query(frames) @ self.key(frames).transpose(1, 2)
-        mixed = frames + scores.softmax(2) @ self.value(frames)
-        logits = self.head(mixed.mean(1))
-        return logits, logits.softmax(1)
+The second convolution's weight is computed from others, as PyTorch's weight norm does.
+"""
 
 
 @pytest.fixture(scope="module")
 def network() -> onnx.ModelProto:
-    torch.manual_seed(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations
-        program = torch.onnx.export(
-            Tiny().eval(),
-            (torch.randn(2, 999),),
-            dynamo=True,
-            opset_version=20,
-            input_names=["input_values"],
-            output_names=["logits", "probabilities"],
-            dynamic_shapes=({0: torch.export.Dim("batch"), 1: torch.export.Dim("samples")},),
-            verbose=False,
-        )
-    assert program is not None
-    model: onnx.ModelProto = program.model_proto
+    rng = np.random.default_rng(0)
+
+    def normal(*shape: int) -> FloatArray:
+        return rng.standard_normal(shape, dtype=np.float32)
+
+    weights = {
+        "first": normal(WIDTH, 1, 8) * 0.3,
+        "direction": normal(WIDTH, WIDTH, 4) * 0.1,
+        "magnitude": 1 + normal(1, 1, 4) * 0.1,
+        "scale": np.ones(WIDTH, np.float32),
+        "query": normal(WIDTH, WIDTH) * 0.15,
+        "key": normal(WIDTH, WIDTH) * 0.15,
+        "value": normal(WIDTH, WIDTH) * 0.15,
+        "head": normal(WIDTH, 3) * 0.2,
+    }
+    model = onnx.load_from_string(serialised(GRAPH, weights))
+    for node in model.graph.node:
+        node.name = node.output[0]
     return model
 
 
@@ -163,13 +175,12 @@ def test_no_files_are_left(
 
 
 def test_shapes_that_come_from_the_input_are_no_signal() -> None:
-    tensors = {
+    weights = {
         "w": np.eye(WIDTH, dtype=np.float32),
         "scale": np.ones(WIDTH, np.float32),
         "front": np.array([1, -1, WIDTH]),
     }
-    graph = onnx.parser.parse_graph(
-        f"""
+    graph = f"""
         g (float[batch, frames, {WIDTH}] features) => (float[batch, frames, {WIDTH}] out) {{
             shape = Shape(features)
             level = LayerNormalization(features, scale)
@@ -177,11 +188,8 @@ def test_shapes_that_come_from_the_input_are_no_signal() -> None:
             back = Reshape(rows, shape)
             out = MatMul(back, w)
         }}
-        """
-    )
-    graph.initializer.extend(numpy_helper.from_array(v, n) for n, v in tensors.items())
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)])
-    model.ir_version = 10
+    """
+    model = onnx.load_from_string(serialised(graph, weights))
     model.graph.node[-1].name = "product"
     quantized: onnx.ModelProto = to_int8(model, [noise(1, 4, WIDTH)[None]])
     (weight,) = [t for t in quantized.graph.initializer if t.dims == [WIDTH, WIDTH]]

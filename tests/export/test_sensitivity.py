@@ -1,63 +1,65 @@
-"""A network of which one product does not survive int8: it alone stays in float32."""
+"""A graph of which one product does not survive int8: it alone stays in float32."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-import torch
 
-from ser_rt.bundle import Bundle
-from ser_rt.export.bundle import ExportSettings, export_bundle
-from ser_rt.networks.checkpoint import load_classifier, load_model, save_checkpoint
-from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from tests.conftest import make_wave
-from tests.export.conftest import TRAINING, Export
+from ser_rt.classifier import FloatArray
+from ser_rt.export.quantization import to_int8
+from ser_rt.export.sensitivity import most_sensitive, product_losses
+from ser_rt.testing.bundles import serialised
 
-LOUD = 3e4
+WIDTH = 8
+LOUD = 1e4
+GRAPH = f"""
+    g (float[batch, frames, {WIDTH}] features) => (float[batch, frames, {WIDTH}] out)
+    {{
+        level = Tanh(features)
+        plain = MatMul(level, mixing)
+        bounded = Tanh(plain)
+        uneven = Mul(bounded, levels)
+        sensitive = MatMul(uneven, ignoring)
+        out = Tanh(sensitive)
+    }}
+"""
 
 
 @pytest.fixture(scope="module")
-def suffering(wav2vec2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One channel is louder by far than the others, and what follows does not listen to it."""
-    model, _ = load_model(wav2vec2)
-    encoder: Any = model.encoder
-    layer = encoder.network.encoder.layers[1]
-    with torch.no_grad():
-        layer.final_layer_norm.weight[0] = LOUD
-        layer.feed_forward.intermediate_dense.weight *= 20.0
-        layer.feed_forward.intermediate_dense.weight[:, 0] = 0.0
-        layer.feed_forward.output_dense.weight *= 20.0
-    folder = tmp_path_factory.mktemp("suffering")
-    save_checkpoint(model, folder, temperature=1.7, training=TRAINING)
-    return folder
+def network() -> onnx.ModelProto:
+    """One channel is far louder than the others, and the weights of the next product ignore it."""
+    rng = np.random.default_rng(3)
+    mixing, ignoring = rng.standard_normal((2, WIDTH, WIDTH)).astype(np.float32)
+    levels = np.ones(WIDTH, np.float32)
+    levels[0], ignoring[0] = LOUD, 0.0
+    graph = serialised(GRAPH, {"mixing": mixing, "ignoring": ignoring, "levels": levels})
+    model = onnx.load_from_string(graph)
+    for node in model.graph.node:
+        node.name = node.output[0]
+    return model
 
 
-def quantized_products(folder: Path) -> int:
-    graph = onnx.load(folder / "model.onnx", load_external_data=False).graph
-    restored = {n.output[0] for n in graph.node if n.op_type == "DequantizeLinear"}
-    products = [n for n in graph.node if n.op_type in {"MatMul", "Conv"}]
-    return sum(set(node.input[:2]) <= restored for node in products)
+@pytest.fixture(scope="module")
+def speech() -> FloatArray:
+    return np.random.default_rng(4).standard_normal((1, 50, WIDTH)).astype(np.float32)
 
 
-def test_what_suffers_stays_in_float(
-    suffering: Path, wav2vec2: Path, export_once: Export, tmp_path: Path
+def float_products(model: onnx.ModelProto) -> list[str]:
+    restored = {n.output[0] for n in model.graph.node if n.op_type == "DequantizeLinear"}
+    products = [node for node in model.graph.node if node.op_type == "MatMul"]
+    return [node.name for node in products if not set(node.input) <= restored]
+
+
+def test_the_most_sensitive_product_stays_in_float32(
+    network: onnx.ModelProto, speech: FloatArray, tmp_path: Path
 ) -> None:
-    lines: list[str] = []
-    folder = export_bundle(
-        suffering, tmp_path / "out", ExportSettings(precision="int8"), report=lines.append
-    )
-    form = "static, 5% in float"
-    manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest["form"] == form
-    assert any("judged int8 (static): FAILED" in line for line in lines)
-    assert any(f"judged int8 ({form}): logits within" in line for line in lines)
-    plain = export_once(wav2vec2, precision="int8")
-    assert quantized_products(folder) == quantized_products(plain) - 2  # a twentieth of 22
-    wave = make_wave(2.0)[None]
-    heard, right = OnnxClassifier(Bundle.load(folder)), load_classifier(suffering)
-    assert np.abs(heard(wave) - right(wave)).max() < 0.05
+    quantized = to_int8(network, [speech])
+    assert float_products(quantized) == []
+    onnx.save_model(network, tmp_path / "float.onnx")
+    losses = product_losses(tmp_path / "float.onnx", quantized, speech)
+    assert losses["sensitive"] > 10 * losses["plain"]
+    assert most_sensitive(tmp_path / "float.onnx", quantized, speech, 0.05) == ["sensitive"]
+    assert float_products(to_int8(network, [speech], float_share=0.05)) == ["sensitive"]

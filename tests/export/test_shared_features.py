@@ -10,8 +10,9 @@ import pytest
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.bundle import Bundle
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.parity import PARTS, check
+from ser_rt.runtime.backends.parity import PARTS, check
 from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
+from ser_rt.runtime.settings import StreamSettings
 from tests.conftest import make_wave
 from tests.export.conftest import Export
 
@@ -21,10 +22,10 @@ def bundle(request: pytest.FixtureRequest, wav2vec2: Path, export_once: Export) 
     return Bundle.load(export_once(wav2vec2, precision=request.param))
 
 
-def hear(classifier: OnnxClassifier, hop_s: float) -> list[Posterior]:
+def classify(classifier: OnnxClassifier, hop_s: float) -> list[Posterior]:
     wave = make_wave(6.1)
     wave[int(2.2 * 16_000) : int(2.9 * 16_000)] = 0
-    recognizer = WindowedRecognizer(classifier, window_s=2.0, hop_s=hop_s)
+    recognizer = WindowedRecognizer(classifier, StreamSettings(window_s=2.0, hop_s=hop_s))
     posteriors = []
     for start in range(0, len(wave), 1600):
         posteriors += recognizer.feed(AudioChunk(wave[start : start + 1600], start, 0.0))
@@ -32,13 +33,13 @@ def hear(classifier: OnnxClassifier, hop_s: float) -> list[Posterior]:
 
 
 @pytest.mark.parametrize("hop_s", [0.5, 0.33])
-def test_a_stream_that_shares_features_hears_what_whole_windows_say(
+def test_a_stream_that_shares_features_agrees_with_whole_windows(
     bundle: Bundle, hop_s: float
 ) -> None:
     parts, whole = OnnxClassifier(bundle), OnnxClassifier(bundle, reuse=False)
     assert parts.feature_reuse is not None
     shared, plain = (
-        np.array([p.probabilities for p in hear(model, hop_s)]) for model in (parts, whole)
+        np.array([p.probabilities for p in classify(model, hop_s)]) for model in (parts, whole)
     )
     assert np.ptp(plain, axis=0).max() > 0.01
     limit = 1e-4 if bundle.precision == "fp32" else 0.05

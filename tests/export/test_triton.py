@@ -1,4 +1,4 @@
-"""Triton reads the models that are pushed, and a real server of it answers as the engine does."""
+"""Triton reads pushed models, and a real server returns the probabilities of the engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from ser_rt.bundle import Bundle
 from ser_rt.errors import OutputError
 from ser_rt.export.__main__ import main
-from ser_rt.export.bundle import ExportSettings
+from ser_rt.export.settings import ExportSettings
 from ser_rt.export.triton import push_triton
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from tests.conftest import make_wave
@@ -60,12 +60,14 @@ def test_triton_reads_its_model(
 def test_the_command_pushes_for_a_backend(
     wav2vec2: Path, export_once: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[ExportSettings] = []
+    given: list[ExportSettings] = []
     with monkeypatch.context() as patch:
-        patch.setattr("ser_rt.export.bundle.export_bundle", lambda *given: told.append(given[2]))
+        patch.setattr(
+            "ser_rt.export.bundle.export_bundle", lambda *arguments: given.append(arguments[2])
+        )
         flags = ["--push-triton", str(tmp_path / "repository"), "--triton-backend", "python"]
         assert main([str(wav2vec2), "--out", str(tmp_path / "mine"), *flags]) == 0
-    export_once(wav2vec2, push_triton=told[0].push_triton, triton_backend=told[0].triton_backend)
+    export_once(wav2vec2, push_triton=given[0].push_triton, triton_backend=given[0].triton_backend)
     model = tmp_path / "repository/mine"
     assert (model / "1/model.onnx").is_file()
     assert "class TritonPythonModel" in (model / "1/model.py").read_text()
@@ -93,10 +95,10 @@ def test_a_folder_that_is_no_triton_model_is_left_alone(
 ) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="no Triton model"):
+    with pytest.raises(OutputError, match="Triton"):
         push_triton(Bundle.load(export_once(wav2vec2)), tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot write the Triton model"):
+    with pytest.raises(OutputError, match="write"):
         push_triton(Bundle.load(export_once(wav2vec2)), tmp_path / "file")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "mine"]
 
@@ -116,7 +118,7 @@ def waves_of(rows: int, seconds: float) -> np.ndarray:
     return make_wave(rows * seconds).reshape(rows, -1)
 
 
-def asked(waves: np.ndarray) -> list[Any]:
+def inputs_of(waves: np.ndarray) -> list[Any]:
     from tritonclient.grpc import InferInput
 
     given = InferInput("input_values", list(waves.shape), "FP32")
@@ -126,7 +128,7 @@ def asked(waves: np.ndarray) -> list[Any]:
 
 @needs_server
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
-def test_a_real_server_answers_as_the_engine_does(
+def test_a_real_server_agrees_with_the_engine(
     precision: str, wav2vec2: Path, export_once: Export, server: tuple[TritonServer, Path, Any]
 ) -> None:
     running, repository, client = server
@@ -136,10 +138,10 @@ def test_a_real_server_answers_as_the_engine_does(
     assert client.is_model_ready("mine", version)
     classifier = OnnxClassifier(bundle, reuse=False)
     for waves in (waves_of(1, 3.0), waves_of(5, 1.0)):
-        answer = client.infer("mine", asked(waves))
+        response = client.infer("mine", inputs_of(waves))
         for name, wanted in zip(OUTPUTS, classifier.outputs(waves, *OUTPUTS), strict=True):
-            assert answer.as_numpy(name) == pytest.approx(wanted, abs=1e-5)
-    # Any program can ask over HTTP.
+            assert response.as_numpy(name) == pytest.approx(wanted, abs=1e-5)
+    # Any program can send requests over HTTP.
     waves = waves_of(1, 1.0)
     given = {"name": "input_values", "shape": waves.shape, "datatype": "FP32"}
     body = json.dumps({"inputs": [given | {"data": waves.ravel().tolist()}]}).encode()
@@ -150,7 +152,7 @@ def test_a_real_server_answers_as_the_engine_does(
 
 
 @needs_server
-def test_requests_that_come_together_are_answered_together(
+def test_requests_at_the_same_time_are_one_batch(
     wav2vec2: Path, export_once: Export, server: tuple[TritonServer, Path, Any]
 ) -> None:
     _, repository, client = server
@@ -158,7 +160,7 @@ def test_requests_that_come_together_are_answered_together(
     push_triton(bundle, repository, "python")
     client.load_model("mine")
     before = client.get_inference_statistics("mine").model_stats[0]
-    answers: queue.Queue[Any] = queue.Queue()
+    responses: queue.Queue[Any] = queue.Queue()
     # A batch ends where a request of another length comes.
     waves = [
         waves_of(1, 1.0 + number // 16) * np.float32(0.2 + number / 40) for number in range(32)
@@ -166,23 +168,23 @@ def test_requests_that_come_together_are_answered_together(
     for number, wave in enumerate(waves):
         client.async_infer(
             "mine",
-            asked(wave),
-            lambda result, error: answers.put((result, error)),
+            inputs_of(wave),
+            lambda result, error: responses.put((result, error)),
             request_id=str(number),
         )
     classifier = OnnxClassifier(bundle)
     for _ in waves:
-        answer, error = answers.get(timeout=60)
+        response, error = responses.get(timeout=60)
         assert error is None
-        wanted = classifier(waves[int(answer.get_response().id)])
-        assert answer.as_numpy("probabilities") == pytest.approx(wanted, abs=1e-5)
+        wanted = classifier(waves[int(response.get_response().id)])
+        assert response.as_numpy("probabilities") == pytest.approx(wanted, abs=1e-5)
     after = client.get_inference_statistics("mine").model_stats[0]
     assert after.inference_count - before.inference_count == len(waves)
     assert after.execution_count - before.execution_count < len(waves)
 
 
 @needs_server
-def test_a_bad_request_is_refused_and_the_next_one_is_answered(
+def test_a_bad_request_is_refused_and_the_next_one_is_run(
     wav2vec2: Path, export_once: Export, server: tuple[TritonServer, Path, Any]
 ) -> None:
     from tritonclient.utils import InferenceServerException
@@ -195,8 +197,8 @@ def test_a_bad_request_is_refused_and_the_next_one_is_answered(
         (waves_of(33, 1.0), "max_batch_size|batch-size"),
     ):
         with pytest.raises(InferenceServerException, match=words):
-            client.infer("mine", asked(waves))
-    assert client.infer("mine", asked(waves_of(1, 1.0))).as_numpy("logits").shape == (1, 3)
+            client.infer("mine", inputs_of(waves))
+    assert client.infer("mine", inputs_of(waves_of(1, 1.0))).as_numpy("logits").shape == (1, 3)
 
 
 @needs_server

@@ -119,5 +119,5 @@ def test_columns_are_found_in_any_case() -> None:
 def test_a_text_is_read_with_its_mark_and_any_ends_of_lines(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes("hop = 1\r\nx = '감'\r".encode("utf-16"))
     assert read_text(tmp_path / "a") == "hop = 1\nx = '감'\n"
-    with pytest.raises(ValueError, match="no text"):
+    with pytest.raises(ValueError, match="not text"):
         decode(b"a\0b")

@@ -16,7 +16,7 @@ import resource, time, torch
 from dataclasses import replace
 from ser_rt.benchmarks.measure.training_memory import FULL_SIZE
 from ser_rt.config import TrainingConfig
-from ser_rt.training.fine_tuning import prepare
+from ser_rt.training.fine_tuning import prepare_network
 from ser_rt.training.losses import create_loss
 from ser_rt.model import EmotionModel
 
@@ -24,7 +24,7 @@ torch.manual_seed(0)
 torch.set_num_threads(1)
 settings = TrainingConfig(gradient_checkpointing=True)
 model = EmotionModel(replace(FULL_SIZE, pooling="attentive", weighted_layers=True)).train()
-prepare(model, settings)
+prepare_network(model, settings)
 optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
 loss_of = create_loss([1] * 15, settings)
 waves, labels = 0.1 * torch.randn(2, 48_000), torch.tensor([1, 2])

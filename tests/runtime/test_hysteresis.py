@@ -4,7 +4,8 @@ import pytest
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.episodes import EpisodeTracker
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.hysteresis import Hysteresis, HysteresisSettings
+from ser_rt.runtime.hysteresis import Hysteresis
+from ser_rt.runtime.settings import HysteresisSettings
 
 
 def decide(

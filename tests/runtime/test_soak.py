@@ -20,9 +20,10 @@ from ser_rt.audio.recording import Tee
 from ser_rt.audio.sources.microphone import MicrophoneSource
 from ser_rt.audio.sources.push import PushSource
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.settings import make_engine
+from ser_rt.runtime.engine import make_engine
+from ser_rt.runtime.settings import StreamSettings
+from ser_rt.testing import FakeClassifier
 from tests.conftest import RATE, make_wave
-from tests.runtime.test_stream import FakeClassifierOfConstant
 from tests.support.fake_driver import FakeDriver
 
 BLOCK = 480
@@ -67,8 +68,8 @@ def test_an_hour_of_live_audio_loses_no_sample_and_no_memory(seconds: int) -> No
             yield chunk
 
     with source:
-        model = FakeClassifierOfConstant()
-        engine = make_engine(model, vad=False, clock=driver.clock)
+        model = FakeClassifier()
+        engine = make_engine(model, StreamSettings(vad=False), clock=driver.clock)
         for event in engine.run(watched(an_hour(driver, source, seconds))):
             counts[event.type] += 1
     assert source.dropped_samples == 0

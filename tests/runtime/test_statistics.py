@@ -21,7 +21,7 @@ def test_a_ledger_adds_up_streams_and_does_not_count_waiting_as_work() -> None:
     ledger = StreamStatistics(clock=lambda: now_s)
     for end_s in (1.0, 2.0):
         ledger.add(EmotionEvent("emotion", 0, 0.0, end_s, "Joy", 1.0, latency_ms={"total": 4.0}))
-    ledger.close(heard_s=2.0, waited_s=1.5, dropped_samples=0)
+    ledger.close(processed_s=2.0, waited_s=1.5, dropped_samples=0)
     ledger.add(EmotionEvent("no_speech", 0, 0.0, 2.0, latency_ms={"total": 4.0}))
     ledger.add(EmotionEvent("warning", 1, 2.0, 2.0, code="overflow"))
     ledger.close(2.0, waited_s=0.5, dropped_samples=320, skipped_windows=7, drift_ppm=-12.5)

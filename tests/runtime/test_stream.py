@@ -18,8 +18,8 @@ from ser_rt.audio.sources.file import FileSource
 from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.event import EmotionEvent
+from ser_rt.testing import FakeClassifier
 from tests.conftest import RATE, Wave, make_wave
-from tests.runtime.recognizers.test_windowed import FakeClassifier
 
 
 def lines(events: list[EmotionEvent]) -> bytes:
@@ -274,7 +274,7 @@ def test_an_hour_takes_no_more_memory_than_a_minute() -> None:
     def peak_bytes(minutes: int) -> int:
         tracemalloc.start()
         audio = itertools.repeat(minute, minutes)
-        events = ser_rt.stream(audio, sample_rate=RATE, model=FakeClassifierOfConstant(), vad=False)
+        events = ser_rt.stream(audio, sample_rate=RATE, model=FakeClassifier(), vad=False)
         count = sum(1 for _ in events)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -282,8 +282,3 @@ def test_an_hour_takes_no_more_memory_than_a_minute() -> None:
         return peak
 
     assert peak_bytes(60) < peak_bytes(1) + 1_000_000
-
-
-class FakeClassifierOfConstant(FakeClassifier):
-    def __call__(self, waveforms: Wave) -> Wave:
-        return np.full((len(waveforms), 2), 0.5, np.float32)

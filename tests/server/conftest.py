@@ -208,7 +208,7 @@ def launch() -> Iterator[Launch]:
 
 @pytest.fixture(scope="module")
 def browser(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Browser:
-    """A browser whose microphone hears the sample again and again."""
+    """A browser whose microphone plays the sample again and again."""
     samples, rate = soundfile.read(DEMO, dtype="float32")
     wav = tmp_path_factory.mktemp("microphone") / "demo.wav"
     soundfile.write(wav, soxr.resample(samples, rate, 48_000), 48_000, subtype="PCM_16")

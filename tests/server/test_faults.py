@@ -226,21 +226,21 @@ def test_hundreds_of_streams_leave_nothing_behind(running: Running, connected: C
 
     del connected
 
-    def hear() -> None:
+    def stream_once() -> None:
         with connect(running.ws) as client:
             client.send(json.dumps(CONFIG))
             client.send(bytes(RATE // 5))
             receive(client)
 
     for _ in range(10):
-        hear()
+        stream_once()
     before = used()
     for _ in range(200):
-        hear()
+        stream_once()
     assert used() <= (before[0] + 2, before[1] + 1)
 
 
-def test_a_client_that_leaves_while_it_is_heard(running: Running) -> None:
+def test_a_client_that_leaves_in_the_middle(running: Running) -> None:
     with connect(running.ws) as client:
         client.send(json.dumps(CONFIG | {"hop_s": 0.1}))
         receive(client)

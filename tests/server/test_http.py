@@ -39,7 +39,7 @@ def refused(response: httpx.Response, status: int, code: str, words: str = "") -
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg"])
-def test_a_file_is_heard_as_a_stream_is(
+def test_a_file_has_the_results_of_a_stream(
     running: Running, classifier: OnnxClassifier, write_audio: Writer, name: str
 ) -> None:
     path = write_audio(name, make_wave(4.2, 44_100), 44_100)
@@ -51,9 +51,9 @@ def test_a_file_is_heard_as_a_stream_is(
     wanted = [event.to_dict(timing=False) for event in events]
     assert found["events"] == wanted
     assert found["duration_s"] == pytest.approx(4.2, abs=0.1)
-    heard = [e["probabilities"] for e in wanted if e["type"] == "emotion"]
+    emotions = [e["probabilities"] for e in wanted if e["type"] == "emotion"]
     for label, share in found["overall"]["probabilities"].items():
-        assert share == pytest.approx(np.mean([p[label] for p in heard]), abs=1e-5)
+        assert share == pytest.approx(np.mean([p[label] for p in emotions]), abs=1e-5)
     assert found["overall"]["emotion"] == max(
         found["overall"]["probabilities"], key=found["overall"]["probabilities"].get
     )
@@ -135,7 +135,7 @@ def test_limits_of_files(classifier: OnnxClassifier, write_audio: Writer) -> Non
     limits = ServerLimits(max_upload_bytes=200_000, max_audio_s=10.0, max_streams=1)
     with serving(classifier, limits) as running:
         refused(classify(running, bytes(300_000)), 413, "upload_too_big", "200000 bytes")
-        # A bomb: little to send, much to hear.
+        # A bomb: little to send, much to classify.
         silence = write_audio("bomb.flac", np.zeros(RATE * 3_600, np.int16))
         assert silence.stat().st_size < 200_000
         refused(classify(running, silence.read_bytes()), 413, "audio_too_long", "10 s")
@@ -202,8 +202,8 @@ def test_metrics_are_what_prometheus_reads(running: Running, write_audio: Writer
     assert after["ser_inference_seconds_count"] - before["ser_inference_seconds_count"] == 3
     assert after["ser_batch_windows_sum"] - before["ser_batch_windows_sum"] == 3
     assert after["ser_latency_seconds_count"] - before["ser_latency_seconds_count"] == 3
-    heard_s = after["ser_audio_seconds_total"] - before["ser_audio_seconds_total"]
-    assert heard_s == pytest.approx(2.0)
+    processed_s = after["ser_audio_seconds_total"] - before["ser_audio_seconds_total"]
+    assert processed_s == pytest.approx(2.0)
     assert (after["ser_streams"], after["ser_queue_windows"]) == (0, 0)
 
 

@@ -36,7 +36,7 @@ P95_MS, IDLE_SHARE, GROWTH_MB = 150.0, 0.05, 30.0
 
 
 @dataclass
-class Heard:
+class Measured:
     """What came back on all streams."""
 
     latency_ms: list[float] = field(default_factory=list)
@@ -55,14 +55,14 @@ class Heard:
         )
 
 
-async def speak(url: str, audio: bytes, seconds: float, heard: Heard) -> None:
+async def speak(url: str, audio: bytes, seconds: float, measured: Measured) -> None:
     """Send audio at the pace of the clock, and note when each result comes."""
     chunk = 2 * round(CHUNK_S * RATE)
     sent_at: list[float] = []
     async with connect(url, compression=None, max_queue=None) as socket:
         await socket.send(json.dumps({"type": "config", "sample_rate": RATE, "live": True}))
         await socket.recv()
-        listening = asyncio.create_task(_listen(socket, sent_at, heard))
+        receiving = asyncio.create_task(_receive(socket, sent_at, measured))
         offset = DICE.randrange(0, len(audio) // chunk) * chunk
         started = time.perf_counter()
         for number in range(round(seconds / CHUNK_S)):
@@ -70,26 +70,26 @@ async def speak(url: str, audio: bytes, seconds: float, heard: Heard) -> None:
             wait_s = due_at - time.perf_counter()
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
-            heard.late_ms.append(max(0.0, -wait_s) * 1e3)
+            measured.late_ms.append(max(0.0, -wait_s) * 1e3)
             at = (offset + number * chunk) % (len(audio) - chunk)
             sent_at.append(time.perf_counter())
             await socket.send(audio[at : at + chunk])
-        heard.wanted += round((seconds - 1.0) / 0.5) + 1
+        measured.wanted += round((seconds - 1.0) / 0.5) + 1
         await socket.send('{"type": "close"}')
-        await listening
+        await receiving
 
 
-async def _listen(socket: ClientConnection, sent_at: list[float], heard: Heard) -> None:
+async def _receive(socket: ClientConnection, sent_at: list[float], measured: Measured) -> None:
     async for text in socket:
         now, message = time.perf_counter(), json.loads(text)
         if message["type"] in ("emotion", "no_speech"):
-            heard.windows += 1
+            measured.windows += 1
             number = min(len(sent_at), round(message["end"] / CHUNK_S)) - 1
-            heard.latency_ms.append((now - sent_at[number]) * 1e3)
+            measured.latency_ms.append((now - sent_at[number]) * 1e3)
         elif message["type"] == "summary":
-            heard.skipped += message["skipped_windows"]
+            measured.skipped += message["skipped_windows"]
         else:
-            heard.warnings += 1
+            measured.warnings += 1
 
 
 def demo() -> bytes:
@@ -98,7 +98,7 @@ def demo() -> bytes:
 
 
 def test_fifty_live_streams() -> None:
-    heard = Heard()
+    measured = Measured()
 
     async def crowd(url: str, server: psutil.Process) -> list[float]:
         audio = demo()
@@ -106,7 +106,7 @@ def test_fifty_live_streams() -> None:
         async def one() -> None:
             # People do not begin at the same moment.
             await asyncio.sleep(DICE.uniform(0, 2))
-            await speak(url, audio, SECONDS, heard)
+            await speak(url, audio, SECONDS, measured)
 
         tasks = [asyncio.create_task(one()) for _ in range(STREAMS)]
         memory_mb = []
@@ -124,11 +124,11 @@ def test_fifty_live_streams() -> None:
         )
         cpu_s = sum(psutil.Process(server.pid).cpu_times()[:2])
     growth_mb = memory_mb[-2] - memory_mb[len(memory_mb) // 3]
-    said = f"{heard}; server {cpu_s / SECONDS:.2f} cores, memory {memory_mb[-1]:.0f} MB"
+    said = f"{measured}; server {cpu_s / SECONDS:.2f} cores, memory {memory_mb[-1]:.0f} MB"
     print(f"\n{said}, grew by {growth_mb:.1f} MB")  # noqa: T201 (-s shows it)
-    assert heard.windows == heard.wanted
-    assert (heard.skipped, heard.warnings) == (0, 0)
-    assert np.percentile(heard.latency_ms, 95) < P95_MS
+    assert measured.windows == measured.wanted
+    assert (measured.skipped, measured.warnings) == (0, 0)
+    assert np.percentile(measured.latency_ms, 95) < P95_MS
     assert growth_mb < GROWTH_MB
 
 

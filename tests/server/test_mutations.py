@@ -92,7 +92,7 @@ def survives(target: Running, sent: Sent) -> None:
     assert reason != "internal", sent
 
 
-def others_hear(target: Running) -> None:
+def others_are_served(target: Running) -> None:
     """A healthy stream gets its result."""
     with connect(target.ws, compression=None) as socket:
         socket.send(json.dumps(CONFIG))
@@ -115,7 +115,7 @@ def campaign(target: Running, examples: int) -> None:
     every()
     target.wait_until(lambda: not target.service.sessions and not target.service.taken)
     assert target.service.batcher.waiting == 0
-    others_hear(target)
+    others_are_served(target)
 
 
 def test_damaged_sessions(target: Running) -> None:

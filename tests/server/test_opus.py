@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from websockets.sync.client import connect
 
-from ser_rt.server.container import ContainerInput
+from ser_rt.server.container import ContainerDecoder
 from tests.conftest import make_wave
 from tests.server.conftest import CONFIG, Running, receive, rest, send
 
@@ -37,7 +37,7 @@ def encoded(container: str, seconds: float) -> bytes:
     return file.getvalue()
 
 
-def hear(running: Running, data: bytes, size: int) -> list[dict[str, Any]]:
+def classify(running: Running, data: bytes, size: int) -> list[dict[str, Any]]:
     """Send a file in pieces; return all messages."""
     with connect(running.ws) as socket:
         changes = {"encoding": "opus"} | {k: v for k, v in CONFIG.items() if k != "sample_rate"}
@@ -52,17 +52,19 @@ def hear(running: Running, data: bytes, size: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("container", ["webm", "ogg", "mp4"])
-def test_what_browsers_write_is_heard_however_it_is_cut(running: Running, container: str) -> None:
+def test_what_browsers_write_is_classified_however_it_is_cut(
+    running: Running, container: str
+) -> None:
     data = encoded(container, 3.2)
-    messages = hear(running, data, 1_000)
+    messages = classify(running, data, 1_000)
     assert [m["end"] for m in messages[:5]] == [1.0, 1.5, 2.0, 2.5, 3.0]
     assert messages[-1]["audio_s"] == pytest.approx(3.2, abs=0.05)
-    assert hear(running, data, len(data)) == messages == hear(running, data, 97)
+    assert classify(running, data, len(data)) == messages == classify(running, data, 97)
 
 
 def test_results_come_while_the_file_is_written() -> None:
     data = encoded("webm", 3.0)
-    source = ContainerInput(0.5)
+    source = ContainerDecoder(0.5)
     half = sum(len(block.samples) for block in source.feed(data[: len(data) // 2]))
     source.close()
     assert half > 0.9 * 48_000  # of 72,000: WebM comes in clusters
@@ -100,12 +102,12 @@ def test_reset_begins_a_new_file(running: Running) -> None:
 
 
 @pytest.mark.parametrize("container", ["webm", "ogg", "mp4"])
-def test_a_file_that_breaks_off_is_told_behind_all_that_was_heard(
+def test_a_file_that_breaks_off_is_an_error_after_all_results(
     running: Running, container: str
 ) -> None:
     data = encoded(container, 4.0)
 
-    def heard() -> tuple[list[Any], dict[str, Any], int]:
+    def messages_of_it() -> tuple[list[Any], dict[str, Any], int]:
         with connect(running.ws) as socket:
             socket.send('{"type": "config", "encoding": "opus", "vad": false, "timing": false}')
             receive(socket)
@@ -113,15 +115,15 @@ def test_a_file_that_breaks_off_is_told_behind_all_that_was_heard(
             messages, code, _ = rest(socket)
         return [m["end"] for m in messages if m["type"] == "emotion"], messages[-1], code
 
-    ends, error, code = heard()
+    ends, error, code = messages_of_it()
     assert (error["code"], code) == ("bad_audio", 1007)
     assert "truncated" in error["message"]
     assert ends[:2] == [1.0, 1.5]
-    assert heard()[0] == ends == heard()[0]
+    assert messages_of_it()[0] == ends == messages_of_it()[0]
 
 
 @pytest.mark.parametrize("law", ["mulaw", "alaw"])
-def test_what_telephones_send_is_heard(running: Running, law: str) -> None:
+def test_what_telephones_send_is_classified(running: Running, law: str) -> None:
     codes = bytes(np.random.default_rng(3).integers(0, 256, 8_000 * 2, np.uint8))
     found = []
     for encoding in (law, f"pcm_{law}"):

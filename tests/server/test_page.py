@@ -42,14 +42,14 @@ def test_the_bars_move_with_what_the_server_hears(browser: Browser, server: Runn
         it.see("#state", "Listening")
         seen = set()
         for _ in range(4):
-            it.hear(1)
+            it.wait_for_results(1)
             seen.add(shown(it.page))
         assert len(seen) > 1
-        heard = {(e["emotion"], round(100 * e["confidence"])) for e in it.events("emotion")}
+        results = {(e["emotion"], round(100 * e["confidence"])) for e in it.events("emotion")}
         for word, named, percents in seen:
             assert word == named
             assert 97 <= sum(percents) <= 103
-            assert (word, max(percents)) in heard
+            assert (word, max(percents)) in results
         fill, track = (it.page.locator(f"#bars .named .bar-{part}") for part in ("fill", "track"))
         boxes = [box for box in (fill.bounding_box(), track.bounding_box()) if box]
         assert 0.1 < boxes[0]["width"] / boxes[1]["width"] < 1
@@ -113,7 +113,7 @@ def test_a_phone_needs_no_sideways_scroll(browser: Browser, server: Running) -> 
     for locale in ("en-US", "ko-KR"):
         with visit(browser, server.http("/"), locale=locale, viewport=NARROW) as it:
             it.page.click("#listen")
-            it.hear(1)
+            it.wait_for_results(1)
             assert it.page.evaluate("document.documentElement.scrollWidth") <= 360
             for button in it.page.locator("button:visible").all():
                 box = button.bounding_box()
@@ -151,7 +151,7 @@ def test_every_colour_can_be_read(browser: Browser, server: Running, scheme: str
 def test_reduced_motion_stills_the_page(browser: Browser, server: Running) -> None:
     with visit(browser, server.http("/"), reduced_motion="reduce") as it:
         it.page.click("#listen")
-        it.hear(2)
+        it.wait_for_results(2)
         style = "node => getComputedStyle(node).transitionDuration"
         assert it.page.locator(".bar-fill").first.evaluate(style) == "0s"
         assert is_coloured(it.page)
@@ -163,5 +163,5 @@ def test_the_page_says_what_it_shows_to_a_screen_reader(browser: Browser, server
             assert it.page.get_by_role("button", name=name).is_visible()
         assert it.page.get_by_role("meter", name="Level").count() == 1
         it.page.click("#listen")
-        it.hear(3)
+        it.wait_for_results(3)
         assert re.fullmatch(r"\w+, \d+ percent", it.page.inner_text("#spoken"))

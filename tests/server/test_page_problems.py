@@ -1,4 +1,4 @@
-"""What keeps a person from being heard, and what the page says of it, in a real browser."""
+"""Problems of microphone, server and browser, and the page's messages, in a real browser."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_denied_permission_is_said_and_a_recording_still_works(
         it.see("#state", "Stopped")
         it.page.set_input_files("#file", DEMO)
         it.see("#state", "Playing")
-        it.hear(1)
+        it.wait_for_results(1)
         assert not it.page.is_visible("#problem")
 
 
@@ -69,7 +69,7 @@ def test_a_recording_waits_for_a_click_where_the_browser_wants_one(
         it.see("#listen", "Play")
         it.page.click("#listen")
         it.see("#state", "Playing")
-        it.hear(1)
+        it.wait_for_results(1)
         assert not it.page.is_visible("#problem")
 
 
@@ -88,14 +88,14 @@ def test_a_lost_server_is_found_again_and_time_goes_on(browser: Browser) -> None
     lost = ["WebSocket connection", "Failed to load resource"]
     with server, visit(browser, server.address, expected=lost) as it:
         it.page.click("#listen")
-        it.hear(2)
+        it.wait_for_results(2)
         last = it.events("emotion", "no_speech")[-1]
         server.__exit__(None, None, None)
         it.see("#state", "Reconnecting…")
         it.see("#problem", "The server does not answer")
         server.__enter__()
         it.see("#state", "Listening")
-        it.hear(1)
+        it.wait_for_results(1)
         assert not it.page.is_visible("#problem")
         assert it.configs[-1]["start_s"] > last["end"]
         assert it.events("emotion", "no_speech")[-1]["start"] >= it.configs[-1]["start_s"]

@@ -1,4 +1,4 @@
-"""What the page is told is what the runtime hears in the same audio, second by second."""
+"""The page shows the results of the runtime for the same audio, second by second."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 RATE = 48_000
-HEARD_S = 5
+SPOKEN_S = 5
 Results = dict[float, dict[str, Any]]
 
 
@@ -32,13 +32,13 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def heard_offline(samples: NDArray[Any], rate: int) -> Results:
+def results_offline(samples: NDArray[Any], rate: int) -> Results:
     """Return the runtime's results by the second that they end at."""
     events = ser_rt.stream(samples, sample_rate=rate)
     return {round(event.end, 3): event.to_dict(timing=False) for event in events}
 
 
-def heard_on_page(it: Visit) -> Results:
+def results_on_page(it: Visit) -> Results:
     return {round(event["end"], 3): event for event in it.events("emotion", "no_speech")}
 
 
@@ -53,23 +53,23 @@ def agree(page: Results, offline: Results, close: float) -> None:
             assert margin <= 2 * close
 
 
-def test_a_microphone_is_heard_as_the_file_behind_it(
+def test_a_microphone_has_the_results_of_the_file_behind_it(
     launch: Launch, server: Running, clip: Path
 ) -> None:
     with visit(launch(f"{clip}%noloop"), server.http("/")) as it:
         it.page.click("#listen")
-        it.see("#heard", f"0:{HEARD_S:02}")
+        it.see("#heard", f"0:{SPOKEN_S:02}")
         it.page.click("#listen")
         it.see("#state", "Finished")
     sent, rate = it.audio()
-    page = heard_on_page(it)
+    page = results_on_page(it)
     # A result that a busy machine left out, with a warning, is missing in what is smoothed later.
-    agree(page, heard_offline(sent, rate), 0.2 if it.events("warning") else 1e-6)
-    assert {int(end) for end in page} >= set(range(1, HEARD_S)), "nothing was heard in a second"
-    # The device plays before the page listens, so a second may come from anywhere in the file; a
+    agree(page, results_offline(sent, rate), 0.2 if it.events("warning") else 1e-6)
+    assert {int(end) for end in page} >= set(range(1, SPOKEN_S)), "a second has no result"
+    # The device plays before the page records, so a second may come from anywhere in the file; a
     # busy machine may drop some of it once.
     played = soxr.resample(soundfile.read(clip, dtype="float32")[0], RATE, rate)
-    seconds = [sent[i * rate : (i + 1) * rate] for i in range(1, HEARD_S)]
+    seconds = [sent[i * rate : (i + 1) * rate] for i in range(1, SPOKEN_S)]
     alike = [likeness(second, played) for second in seconds]
     assert sorted(alike)[1] > 0.9, alike
 
@@ -80,7 +80,7 @@ def likeness(piece: NDArray[Any], whole: NDArray[Any]) -> float:
     return float(np.corrcoef(piece, whole[at : at + len(piece)])[0, 1])
 
 
-def test_a_dropped_recording_is_played_and_heard_as_it_is(
+def test_a_dropped_recording_is_played_and_classified_as_it_is(
     launch: Launch, server: Running, tmp_path: Path
 ) -> None:
     samples, rate = soundfile.read(DEMO, stop=3 * 16_000, dtype="int16")
@@ -92,12 +92,12 @@ def test_a_dropped_recording_is_played_and_heard_as_it_is(
         it.see("#state", "Finished")
         it.see("#heard", "0:03")
     wave, wave_rate = it.audio()
-    page, sent = heard_on_page(it), heard_offline(wave, wave_rate)
+    page, sent = results_on_page(it), results_offline(wave, wave_rate)
     assert page.keys() == sent.keys()
     agree(page, sent, 1e-6)
     whole = samples.astype(np.float32) / 32_768
     assert np.sqrt(np.mean(wave**2)) == pytest.approx(np.sqrt(np.mean(whole**2)), rel=0.01)
-    decoded = heard_offline(samples, rate)
+    decoded = results_offline(samples, rate)
     assert page.keys() >= decoded.keys() - {3.0}
     agree(page, decoded, 0.02)  # The browser's decoder resamples.
 

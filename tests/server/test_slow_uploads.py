@@ -1,4 +1,4 @@
-"""Uploads that stall or that nobody waits for, and a cluster that does not hear them."""
+"""Uploads that stall or that nobody waits for, and a cluster that does not classify them."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def test_a_client_that_leaves_its_upload_costs_no_more_work(
         running.wait_until(lambda: not running.server.server_state.connections)
         model.may_answer.set()
         running.wait_until(lambda: running.service.taken == 0)
-        heard = windows_of(running.service.metrics.text()[0])
-    assert heard <= 5  # of 591: those of the piece in which it left
+        windows = windows_of(running.service.metrics.text()[0])
+    assert windows <= 5  # of 591: those of the piece in which it left
 
 
 def windows_of(metrics: bytes) -> float:
-    """Return how many windows were heard so far."""
+    """Return how many windows were classified so far."""
     lines = (line.split() for line in metrics.decode().splitlines())
     return sum(float(line[1]) for line in lines if line[0].startswith("ser_windows_total"))

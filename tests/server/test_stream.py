@@ -13,9 +13,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from ser_rt.commands.stream import main
 from ser_rt.constants import EMOTIONS
+from ser_rt.testing import LABELS
 from tests.conftest import RATE, Wave, make_wave
 from tests.server.conftest import CONFIG, Running, pcm, receive, rest
-from tests.support.tiny_bundle import LABELS
 
 Connected = Callable[..., ClientConnection]
 
@@ -24,7 +24,7 @@ def ends_of(messages: list[dict[str, Any]]) -> list[float]:
     return [m["end"] for m in messages if m["type"] in ("emotion", "no_speech")]
 
 
-def test_ready_says_what_listens(running: Running) -> None:
+def test_ready_describes_the_model(running: Running) -> None:
     with connect(running.ws) as socket:
         socket.send(json.dumps(CONFIG | {"language": "ko", "hop_s": 0.25, "live": True}))
         ready = receive(socket)
@@ -66,13 +66,13 @@ def test_channels_are_averaged(connected: Connected) -> None:
     left, right = make_wave(2, seed=1), make_wave(2, seed=2)
     mean = ((left + right) / np.float32(2)).astype(np.float32)
 
-    def heard(wave: Wave, channels: int) -> list[dict[str, Any]]:
+    def results(wave: Wave, channels: int) -> list[dict[str, Any]]:
         socket = connected(encoding="pcm_f32le", channels=channels)
         socket.send(wave.tobytes())
         socket.send('{"type": "close"}')
         return rest(socket)[0]
 
-    assert heard(np.stack([left, right], axis=1), 2) == heard(mean, 1)
+    assert results(np.stack([left, right], axis=1), 2) == results(mean, 1)
 
 
 def test_finalize_gives_what_is_there_and_goes_on(connected: Connected) -> None:

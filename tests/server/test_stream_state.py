@@ -8,6 +8,7 @@ from typing import Any
 
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.settings import StreamSettings
 from ser_rt.server.message_queue import AudioMessage, ControlMessage, MessageQueue
 from ser_rt.server.protocol import StreamConfig
 from ser_rt.server.stream_state import ServerStream
@@ -24,52 +25,52 @@ def flat(pieces: Iterator[list[EmotionEvent]]) -> list[EmotionEvent]:
 def test_live_results_that_are_late_are_left_out_but_finals_never(
     classifier: OnnxClassifier,
 ) -> None:
-    config = StreamConfig({"vad": False}, sample_rate=RATE, live=True)
-    hearing = ServerStream(classifier, config, max_audio_s=60.0)
-    assert flat(hearing.feed(pcm(1.2), LONG_AGO)) == []
-    assert hearing.skipped_windows == 1
-    assert [event.end for event in flat(hearing.finalize())] == [1.2]
+    config = StreamConfig(StreamSettings(vad=False), sample_rate=RATE, live=True)
+    stream = ServerStream(classifier, config, max_audio_s=60.0)
+    assert flat(stream.feed(pcm(1.2), LONG_AGO)) == []
+    assert stream.skipped_windows == 1
+    assert [event.end for event in flat(stream.finalize())] == [1.2]
 
 
 def test_a_gap_may_come_before_any_audio(classifier: OnnxClassifier) -> None:
-    config = StreamConfig({"vad": False}, sample_rate=44_100)
-    hearing = ServerStream(classifier, config, max_audio_s=60.0)
-    assert flat(hearing.gap(2.0)) == []
-    assert flat(hearing.gap(0.001)) == []
+    config = StreamConfig(StreamSettings(vad=False), sample_rate=44_100)
+    stream = ServerStream(classifier, config, max_audio_s=60.0)
+    assert flat(stream.gap(2.0)) == []
+    assert flat(stream.gap(0.001)) == []
     data = pcm(4.0)
-    assert [event.start for event in flat(hearing.feed(data, LONG_AGO))][:1] == [2.001]
+    assert [event.start for event in flat(stream.feed(data, LONG_AGO))][:1] == [2.001]
 
 
-def test_an_inbox_that_is_full_makes_its_writer_wait() -> None:
+def test_a_queue_that_is_full_makes_its_writer_wait() -> None:
     async def fill() -> None:
-        inbox = MessageQueue(max_bytes=1_000)
-        await inbox.put(AudioMessage(bytes(2_000), 0.0))
-        blocked = asyncio.create_task(inbox.put(AudioMessage(b"late", 0.0)))
+        messages = MessageQueue(max_bytes=1_000)
+        await messages.put(AudioMessage(bytes(2_000), 0.0))
+        blocked = asyncio.create_task(messages.put(AudioMessage(b"late", 0.0)))
         done, _ = await asyncio.wait({blocked}, timeout=0.05)
         assert not done
-        assert [len(item.data) for item in await audio_of(inbox)] == [2_000]
+        assert [len(item.data) for item in await audio_of(messages)] == [2_000]
         await asyncio.wait_for(blocked, 60)
-        assert [item.data for item in await audio_of(inbox)] == [b"late"]
+        assert [item.data for item in await audio_of(messages)] == [b"late"]
 
     asyncio.run(fill())
 
 
 def test_audio_is_taken_at_once_up_to_the_next_word() -> None:
     async def fill() -> None:
-        inbox = MessageQueue(max_bytes=10_000)
+        messages = MessageQueue(max_bytes=10_000)
         for item in (
             AudioMessage(b"a", 0.0),
             AudioMessage(b"b", 0.0),
             ControlMessage({"type": "reset"}),
         ):
-            await inbox.put(item)
-        inbox.end()
-        assert [item.data for item in await audio_of(inbox)] == [b"a", b"b"]
-        assert await inbox.get() == [ControlMessage({"type": "reset"})]
-        assert await inbox.get() == [ControlMessage({"type": "close"})]
+            await messages.put(item)
+        messages.end()
+        assert [item.data for item in await audio_of(messages)] == [b"a", b"b"]
+        assert await messages.get() == [ControlMessage({"type": "reset"})]
+        assert await messages.get() == [ControlMessage({"type": "close"})]
 
     asyncio.run(fill())
 
 
-async def audio_of(inbox: MessageQueue) -> list[Any]:
-    return [item for item in await inbox.get() if isinstance(item, AudioMessage)]
+async def audio_of(messages: MessageQueue) -> list[Any]:
+    return [item for item in await messages.get() if isinstance(item, AudioMessage)]

@@ -83,7 +83,7 @@ class Killable:
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
-        """Start, and wait until it listens."""
+        """Start, and wait until it accepts connections."""
         command = [sys.executable, "-m", "ser_rt.server", "--threads", "1"]
         self._process = subprocess.Popen(
             [*command, "--port", str(self._port)],
@@ -92,13 +92,13 @@ class Killable:
             env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
         assert self._process.stderr is not None
-        said = []
+        lines = []
         for line in self._process.stderr:
-            said.append(line)
+            lines.append(line)
             if found := re.search(r"listening at http://[\d.]+:(\d+)", line):
                 self._port = int(found[1])
                 return self
-        pytest.fail(f"the server did not start: {said}")
+        pytest.fail(f"the server did not start: {lines}")
 
     def __exit__(
         self,
@@ -153,8 +153,8 @@ class Visit:
         visible = self.page.locator(selector).filter(has_text=text, visible=True)
         visible.first.wait_for(timeout=SEEN_MS)
 
-    def hear(self, count: int) -> None:
-        """Wait until so many results have come since now."""
+    def wait_for_results(self, count: int) -> None:
+        """Wait until so many more results have arrived."""
         wanted, until = len(self.events("emotion", "no_speech")) + count, time.monotonic() + 30
         while len(self.events("emotion", "no_speech")) < wanted:
             assert time.monotonic() < until, f"no {count} results within 30 s"

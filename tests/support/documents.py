@@ -30,7 +30,7 @@ def document(command: str, rows: list[dict[str, Any]], **content: Any) -> dict[s
 
 
 def row(label: str, cost_ms: float, **content: Any) -> dict[str, Any]:
-    """Return a row that says the same of every step."""
+    """Return a row whose steps are all alike."""
     runner = "ser-rt streams" if "streams" in label else "ser-rt"
     spread = dict.fromkeys(("mean", "p50", "p95", "p99", "min", "max"), cost_ms)
     return {

@@ -11,14 +11,14 @@ from ser_rt.batch.discovery import Item
 from ser_rt.batch.engines import Resources
 
 
-def hear_here(
+def classify_here(
     items: Sequence[Item], job: BatchConfig, labels: tuple[str, ...], resources: Resources
 ) -> Generator[FileResult, None, None]:
-    """Hear in this process, one after the other."""
+    """Classify in this process, one file after the other."""
     del labels, resources
-    hearer = FileClassifier(job)
+    classifier = FileClassifier(job)
     for item in items:
-        yield hearer.hear(item.path)
+        yield classifier.classify(item.path)
 
 
 class Poison(str):

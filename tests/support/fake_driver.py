@@ -1,4 +1,4 @@
-"""A sound system that a test plays: its devices, its streams, and the time."""
+"""`FakeDriver`, a sound system under a test's control: its devices, its streams, and the time."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class FakeStream:
 
     @property
     def is_active(self) -> bool:
-        """Time passes while a listener waits; the next step of the script may happen."""
+        """Advance the time, and take the next step of the script."""
         self.driver.now_s += 0.25
         return next(self.driver.script, True) is not False
 

@@ -32,6 +32,6 @@ def killed(when: Callable[[Any], bool]) -> Iterator[None]:
 
 
 def same_weights(first: Path, second: Path) -> bool:
-    """Tell whether two run folders hold the same network, bit for bit."""
+    """Return whether two run folders hold the same network, bit for bit."""
     one, other = (load_file(folder / "model.safetensors") for folder in (first, second))
     return one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)

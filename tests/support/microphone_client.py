@@ -1,4 +1,4 @@
-"""`ser-stream --mic` in a process of its own, and what it says as it says it."""
+"""`ser-stream --mic` in a process of its own, and its events as they arrive."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Event = dict[str, Any]
 
 
 class Listener:
-    """The command, with its events as they came."""
+    """The command, and its events so far."""
 
     def __init__(self, pulse: Pulse, model: Path, *flags: str) -> None:
         command = [sys.executable, "-m", "ser_rt.commands.stream", "--mic", "--device", "pulse"]
@@ -41,7 +41,7 @@ class Listener:
             return [event for event in list(self.events) if what(event)]
 
         wait_until(lambda: found() or self._process.poll() is not None, within_s)
-        assert found(), f"it ended; heard {self.events[-3:]}"
+        assert found(), f"it ended after {self.events[-3:]}"
         return found()[0]
 
     def warning(self, code: str, within_s: float = 60.0) -> Event:
@@ -59,8 +59,8 @@ class Listener:
         self._reader.join()
         assert self._process.stderr is not None
         errors = self._process.stderr.read()
-        said = [line for line in errors.splitlines() if not line.startswith(("ALSA lib", "Expr"))]
-        return code, "\n".join(said)
+        lines = [line for line in errors.splitlines() if not line.startswith(("ALSA lib", "Expr"))]
+        return code, "\n".join(lines)
 
     def __enter__(self) -> Self:
         return self

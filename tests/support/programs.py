@@ -1,4 +1,4 @@
-"""The programs of the system that tests start: what may be started, and what is said without it."""
+"""The programs of the system that tests may start, and the reasons to skip without them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ PACKAGES = {
     "pulseaudio": "pulseaudio",
     "xz": "xz-utils",
 }
-"""Programs that a machine may lack, and the Debian package that brings each to `.ci/run`."""
+"""Programs that a machine may lack, and the Debian package of each for `.ci/run`."""
 
 MADE = {"tritonserver": "make triton"}
-"""Programs that the Makefile brings."""
+"""Programs that the Makefile installs."""
 
 PROBES = {
     "fc-list": "matplotlib looks for fonts",
@@ -38,7 +38,7 @@ PROBES = {
     "nvidia-smi": "ser-rt writes down the graphics card",
     "uname": "pytest-benchmark describes the machine",
 }
-"""Programs that the product or a library asks, and does as well without."""
+"""Programs that the product or a library starts, and does as well without."""
 
 
 def missing(*programs: str) -> str | None:

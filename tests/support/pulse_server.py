@@ -1,4 +1,4 @@
-"""A microphone without a sound card: PulseAudio's null sink, heard through its monitor."""
+"""A microphone without a sound card: PulseAudio's null sink, recorded through its monitor."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Pulse:
         self.stop()
 
     def start(self) -> Self:
-        """Start the daemon and wait until it answers."""
+        """Start the daemon and wait until it is ready."""
         (self._folder / "native").unlink(missing_ok=True)
         flags = "--daemonize=no --use-pid-file=no --exit-idle-time=-1 --disable-shm=yes"
         flags += " --realtime=no --high-priority=no"
@@ -103,7 +103,7 @@ class Pulse:
         assert self._pactl("unload-module", "module-null-sink").returncode == 0
 
     def load(self) -> None:
-        """Bring the microphone back."""
+        """Plug the microphone in again."""
         name = ["sink_name=sermic", "rate=48000", "channels=1", "channel_map=mono"]
         assert self._pactl("load-module", "module-null-sink", "norewinds=1", *name).returncode == 0
 

@@ -1,4 +1,4 @@
-"""Tones that stand for emotions, and a classifier that hears their pitch, level aside."""
+"""Tones that stand for emotions, and a classifier of their pitch, whatever their level."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write_tone(path: Path, emotion: str, seconds: float = 1.0, **how: float) -> 
 
 
 class PitchClassifier:
-    """Hears the centre of the spectrum. `calls` keeps the shape of every batch."""
+    """Classifies by the centre of the spectrum. `calls` keeps the shape of every batch."""
 
     labels = tuple(PITCH_HZ)
     sample_rate = RATE

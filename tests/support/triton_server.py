@@ -21,7 +21,7 @@ _END_S = 30.0
 
 
 def why_not() -> str | None:
-    """Say why there is no server here; None if there is one."""
+    """Return why there is no server here; None if there is one."""
     package = _package()
     if package is None:
         return "no Triton server is installed: make triton"
@@ -31,7 +31,7 @@ def why_not() -> str | None:
 
 
 class TritonServer:
-    """A server of a repository, at ports of its own; it loads the models that it is told to.
+    """A server of a repository, at ports of its own; it loads models on request.
 
     Attributes:
         grpc: Host and port of the gRPC service.
@@ -46,7 +46,7 @@ class TritonServer:
         self._log: list[str] = []
 
     def __enter__(self) -> Self:
-        """Start it, and wait until it answers."""
+        """Start it, and wait until it is ready."""
         package = _package()
         assert package is not None
         backend = self._scratch / "backends/python"
@@ -85,7 +85,7 @@ class TritonServer:
         self.stop()
 
     def stop(self) -> int:
-        """Ask it to end; return its exit code."""
+        """Terminate it; return its exit code."""
         self._process.terminate()
         try:
             return self._process.wait(_END_S)

@@ -18,7 +18,7 @@ from ser_rt.networks.checkpoint import load_classifier, load_model
 from ser_rt.networks.model import EmotionModel, create_model
 from ser_rt.trainer import create_trainer
 from ser_rt.training.data.corpus import Clip
-from ser_rt.training.fine_tuning import merge_adapters, parameter_groups, prepare
+from ser_rt.training.fine_tuning import merge_adapters, parameter_groups, prepare_network
 from tests.support import small_training
 from tests.support.killing import killed, same_weights
 from tests.support.pulses import RHYTHM_HZ, pulses
@@ -73,7 +73,7 @@ def test_a_run_needs_nothing_but_its_folder(
 def test_adapters_are_trained_alone_and_merged_without_a_change(tmp_path: Path, kind: str) -> None:
     base = write_base(tmp_path / "base", kind)
     network = create_model(ModelConfig(model_name=str(base), emotion_labels=tuple(RHYTHM_HZ)))
-    prepare(network, TrainingConfig(lora_rank=2))
+    prepare_network(network, TrainingConfig(lora_rank=2))
     trained = {name for name, p in network.named_parameters() if p.requires_grad}
     assert all("lora_" in name or name.startswith("head.") for name in trained)
     optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], 1.0)
@@ -96,7 +96,7 @@ def test_adapters_are_trained_alone_and_merged_without_a_change(tmp_path: Path, 
 def test_lower_layers_learn_slower(model: ModelConfig) -> None:
     settings = TrainingConfig(learning_rate=1.0, layer_decay=0.5, weight_decay=0.1)
     network = create_model(model)
-    prepare(network, settings)
+    prepare_network(network, settings)
     decayed = {"head.weight"}
     groups = parameter_groups(network, settings, decayed)
     rate = {id(p): group["lr"] for group in groups for p in group["params"]}
@@ -166,7 +166,7 @@ def test_settings_that_cannot_be_are_refused(
         create_trainer(nowhere, training(tmp_path / "run"), DATA).train(clips)
     assert not (tmp_path / "run").exists()
     with pytest.raises(ConfigError, match="lora_rank, layer_decay is for the architectures wav2"):
-        prepare(EmotionModel(COMPACT), TrainingConfig(lora_rank=1, layer_decay=0.5))
+        prepare_network(EmotionModel(COMPACT), TrainingConfig(lora_rank=1, layer_decay=0.5))
 
 
 def test_a_trained_run_says_what_it_is(

@@ -64,7 +64,7 @@ def test_weights_make_every_emotion_count_the_same() -> None:
     assert pull == pytest.approx([pull[0]] * 3)
 
 
-def test_focal_minds_easy_clips_less(batch: Batch) -> None:
+def test_focal_weighs_easy_clips_less(batch: Batch) -> None:
     logits, ids = batch
     plain = create_loss(COUNTS, settings("cross_entropy"))
     assert create_loss(COUNTS, settings("focal", focal_gamma=0.0))(logits, ids) == pytest.approx(

@@ -17,7 +17,7 @@ from ser_rt.networks.model import EmotionModel, create_model
 from ser_rt.networks.whisper import Whisper
 from ser_rt.trainer import create_trainer
 from ser_rt.training.data.corpus import Clip
-from ser_rt.training.fine_tuning import merge_adapters, parameter_groups, prepare
+from ser_rt.training.fine_tuning import merge_adapters, parameter_groups, prepare_network
 from tests.support.pulses import RHYTHM_HZ, pulses
 from tests.support.small_training import DATA, corpus, training
 from tests.support.small_whisper import write_whisper
@@ -67,7 +67,7 @@ def test_it_streams_after_training(
 
 def test_adapters_are_trained_alone_and_merged_without_a_change(model: ModelConfig) -> None:
     network = create_model(model)
-    prepare(network, TrainingConfig(lora_rank=2))
+    prepare_network(network, TrainingConfig(lora_rank=2))
     trained = {name for name, p in network.named_parameters() if p.requires_grad}
     inner = {name for name in trained if name.startswith("encoder.network.")}
     assert len(inner) == 3 * 6 * 2  # layers, linear maps, and two factors of each
@@ -94,7 +94,7 @@ def test_the_head_learns_faster_than_the_top_layer_and_that_than_lower_ones(
         freeze_feature_encoder=False,
     )
     network = create_model(model)
-    prepare(network, settings)
+    prepare_network(network, settings)
     groups = parameter_groups(network, settings, {"head.weight"})
     rate = {id(p): group["lr"] for group in groups for p in group["params"]}
     encoder = cast("Whisper", network.encoder)
@@ -109,7 +109,7 @@ def test_the_head_learns_faster_than_the_top_layer_and_that_than_lower_ones(
 
 def test_convolutions_stay_when_frozen(model: ModelConfig) -> None:
     network = create_model(model)
-    prepare(network, TrainingConfig())
+    prepare_network(network, TrainingConfig())
     encoder = cast("Whisper", network.encoder)
     assert not encoder.network.conv1.weight.requires_grad
     assert not encoder.network.conv2.bias.requires_grad

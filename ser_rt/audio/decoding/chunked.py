@@ -1,11 +1,12 @@
-"""Lengths of WAV, RF64, W64, AIFF, CAF and AU files: what the header says, and what is there.
+"""Lengths of WAV, RF64, W64, AIFF, CAF and AU files, by their headers and by their bytes.
 
-A header's length is checked against the bytes. Where the writer did not know it, or the file goes
-on with what is no chunk, the sound ends where the file does; the decoder gets a header put right.
+A header's length is checked against the bytes. Where the writer did not know it, or bytes follow
+that are no chunk, the sound ends where the file does; the decoder gets a corrected header.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ class _Chunk:
     body: int
     """Offset of its first byte after name and size."""
     size: int
-    """Bytes of its body, as it says."""
+    """Bytes of its body, by its head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class _Kind:
         return chunk.body + chunk.size + -chunk.size % self.align
 
     def packed(self, size: int) -> bytes:
-        """Return a size as a chunk says it."""
+        """Return a size as a chunk stores it."""
         return struct.pack(self.size_format, size + self.head_bytes * self.counts_header)
 
 
@@ -90,7 +91,7 @@ def chunked_part(file: Bytes, start: int) -> Iterator[Part]:
 
 
 def stated_end(file: Bytes, start: int) -> int | None:
-    """Return the offset at which the sound of a recording ends by its header, if that says it."""
+    """Return the offset at which the sound of a recording ends, if its header gives it."""
     head = file.at(start, _HEAD)
     if head[:4] == b".snd":
         offset, size = struct.unpack(">II", head[4:12].ljust(8, b"\0"))
@@ -148,7 +149,7 @@ def _part(file: Bytes, start: int, kind: _Kind) -> Part:
         return Part(start, end)
     if present - size <= slack:
         return Part(start, end)
-    message = f"its header says {size} bytes of sound, and {present} are there: all are heard"
+    message = f"its header says {size} bytes of sound, and {present} are there: all are decoded"
     part = _corrected(file, start, kind, chunk, present)
     return replace(part, warnings=(SourceWarning("header", message),)) if size else part
 
@@ -175,7 +176,7 @@ def _corrected(
 
 
 def _end_of_chunks(file: Bytes, at: int, kind: _Kind) -> int:
-    """Return where chunks that follow the sound end: what is there is no chunk any more."""
+    """Return the offset behind the chunks that follow the sound."""
     for begin in (at + at % kind.align, at):  # some writers leave the padding out
         end = begin
         while (chunk := kind.chunk(file, end)) is not None and _is_plausible(chunk, file, kind):
@@ -199,20 +200,22 @@ def _promise(size: int, bytes_per_s: float) -> str:
 
 
 def _bytes_per_s(kind: _Kind, chunk: _Chunk, file: Bytes) -> float:
-    """Return how many bytes a second takes, if this chunk says it."""
+    """Return the bytes of a second, if this chunk gives them."""
     body = file.at(chunk.body, 32)
     if chunk.name[:4] == b"fmt " and len(body) >= 16:
         order = ">" if kind.size_format == ">I" else "<"
         return float(struct.unpack(f"{order}I", body[8:12])[0])
     if chunk.name == b"COMM" and len(body) >= 18:
         channels, _, bits, exponent, mantissa = struct.unpack(">HIHHQ", body[:18])
-        return float(channels * bits / 8 * mantissa * 2.0 ** (exponent - 16383 - 63))
+        rate = math.ldexp(mantissa, exponent - 16383 - 63) if exponent < 16383 + 64 else 0.0
+        return float(channels * bits / 8 * rate)
     if chunk.name == b"desc" and len(body) >= 24:
         rate, _, _, packet, frames = struct.unpack(">d4sIII", body[:24])
-        return float(rate * packet / frames) if frames else 0.0
+        return float(rate * packet / frames) if frames and 0 < rate < _FASTEST_HZ else 0.0
     return 0.0
 
 
+_FASTEST_HZ = 1e9
 _AU_HEAD = 24
 """The shortest header of an AU file."""
 

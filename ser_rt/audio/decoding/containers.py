@@ -1,4 +1,4 @@
-"""Lengths of files: where one recording in them ends, and what is cut off."""
+"""Recordings within files: where each of them ends, and whether it is cut off."""
 
 from __future__ import annotations
 
@@ -7,42 +7,32 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from ser_rt.audio.block import SourceWarning
+from ser_rt.audio.decoding import matroska
+from ser_rt.audio.decoding.avi import avi_parts
 from ser_rt.audio.decoding.chunked import au_part, chunked_part, stated_end
 from ser_rt.audio.decoding.formats import CHUNKED, SNIFFED_BYTES, sniff
+from ser_rt.audio.decoding.matroska import matroska_parts
 from ser_rt.audio.decoding.mp3 import mp3_parts, stated_s, tag_bytes
 from ser_rt.audio.decoding.ogg import ogg_parts
-from ser_rt.audio.decoding.part import Part
+from ser_rt.audio.decoding.part import CUT_OFF, CUT_PACKET, Part
+from ser_rt.audio.decoding.units import TS_PACKET, mpeg
 from ser_rt.audio.decoding.view import Bytes
-
-EBML = b"\x1a\x45\xdf\xa3"
-_SEGMENT = b"\x18\x53\x80\x67"
-CLUSTER = b"\x1f\x43\xb6\x75"
-ELEMENTS = {CLUSTER, b"\xa3", b"\xa0", b"\x1c\x53\xbb\x6b", b"\x12\x54\xc3\x67", b"\xe7", b"\xec"}
-"""Clusters, what is in them, and what may follow them."""
-
-MASTERS = {_SEGMENT, CLUSTER}
-"""Elements that other elements of these are in."""
 
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _BLOCK = 1 << 20
-_TS_PACKET = 188
-
-_CUT_PACKET = SourceWarning("truncated", "it may have been cut off within a packet")
-CUT_OFF = "it is shorter than its header says"
 
 
-def parts_of(file: Bytes, *, is_near: bool = True) -> list[Part]:
+def parts_of(file: Bytes) -> list[Part]:
     """Return the recordings that a file is made of, in order; one at least.
 
-    Of a file that ``is_near``, all is read to find them; of another, what its headers point to.
+    Of a file that is near, all is read to find them; of another, the places that headers point to.
     """
     start, parts = _beginning(file), list[Part]()
-    while not parts or (start < file.size and _is_known(file.at(start, SNIFFED_BYTES))):
+    while not parts or (start < file.size and sniff(file.at(start, SNIFFED_BYTES))):
         head = file.at(start, SNIFFED_BYTES)
         name = sniff(head) or ""
-        find = _FINDERS.get(name) if is_near or name in POINTED else None
+        find = _FINDERS.get(name) if file.is_near or name in POINTED else None
         found = [Part(start, file.size, promised_s=promised_s(name, head))]
         if find is not None:
             with suppress(struct.error, IndexError):  # a header that breaks off
@@ -55,16 +45,13 @@ def parts_of(file: Bytes, *, is_near: bool = True) -> list[Part]:
 
 
 def stated_bytes(head: bytes) -> int | None:
-    """Return how long a file is by what its first bytes say, or None if they do not."""
+    """Return the length of a file by its first bytes, or None if they do not give it."""
     file = Bytes(io.BytesIO(head))
     name = sniff(head)
     if name in CHUNKED or name == "AU":
         return stated_end(file, 0)
-    if head[:4] == EBML:
-        header, at = element_size(head[4:12], 4)
-        segment = at + (header or 0)
-        size, body = element_size(head[segment + 4 : segment + 12], segment + 4)
-        return None if size is None or head[segment : segment + 4] != _SEGMENT else body + size
+    if head[:4] == matroska.EBML:
+        return matroska.stated_end(head)
     if head[:16] == _ASF:
         return _asf_size(head)
     if name == "AVI":
@@ -75,7 +62,8 @@ def stated_bytes(head: bytes) -> int | None:
 def needs_end(head: bytes) -> bool:
     """Return whether a file that begins so is only decoded when its end is there.
 
-    MP4 may have its index there. The others nobody streams: as a file, their length is checked.
+    MP4 may have its index there. The others are hardly ever streamed; as files, their length is
+    checked.
     """
     name = sniff(head)
     indexes = [at for at in (head.find(b"moov"), head.find(b"moof")) if at >= 0]
@@ -96,10 +84,6 @@ def _beginning(file: Bytes) -> int:
     # The size of an MP4 box begins with zeros of its own.
     places = (at - n for n in range(4) if at > n)
     return next((at for at in places if sniff(file.at(at, SNIFFED_BYTES)) is not None), 0)
-
-
-def _is_known(head: bytes) -> bool:
-    return sniff(head) in _FINDERS
 
 
 def _mp4(file: Bytes, start: int) -> Iterator[Part]:
@@ -125,59 +109,16 @@ def _mp4(file: Bytes, start: int) -> Iterator[Part]:
     yield Part(begin, file.size, missing=missing)
 
 
-def _matroska(file: Bytes, start: int) -> Iterator[Part]:
-    while start < file.size:
-        header, at = element_size(file.at(start + 4, 8), start + 4)
-        segment = at + (header or 0)
-        end, missing, body = None, "", segment
-        if file.at(segment, 4) == _SEGMENT:
-            size, body = element_size(file.at(segment + 4, 8), segment + 4)
-            if size is not None:
-                end = body + size
-                missing = CUT_OFF if end > file.size else ""
-        if end is None:
-            missing = "it breaks off within a block" if _breaks_off(file, body) else ""
-        if end is None or file.at(end, 4) != EBML:
-            end = _find(file, EBML, start + 4, lambda head: b"webm" in head or b"matroska" in head)
-        yield Part(start, min(end, file.size), missing=missing)
-        start = end
-
-
-def _breaks_off(file: Bytes, at: int) -> bool:
-    """Return whether the last element of a segment of unknown size is not whole."""
-    name = b""
-    while at < file.size:
-        head = file.at(at, 12)
-        name_bytes = 9 - head[0].bit_length()
-        name, sizes = head[:name_bytes], head[name_bytes:]
-        if name_bytes > 4 or name == EBML:
-            return False
-        if not sizes:
-            return True
-        size, body = element_size(sizes, at + name_bytes)
-        at = body if size is None else body + size
-    return at > file.size and name in ELEMENTS
-
-
-def element_size(data: bytes, at: int) -> tuple[int | None, int]:
-    """Return an EBML size, None if it is unknown, and the offset behind it (RFC 8794)."""
-    if not data or not data[0]:
-        return None, at + 1
-    length = 9 - data[0].bit_length()
-    value = int.from_bytes(data[:length], "big") & (1 << 7 * length) - 1
-    return (None if value == (1 << 7 * length) - 1 else value), at + length
-
-
 def _flac(file: Bytes, start: int) -> Iterator[Part]:
     while start < file.size:
         begins = b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22"
-        end = min(_find(file, mark, start + 4, lambda _: True) for mark in begins)
+        end = min(file.find(mark, start + 4) for mark in begins)
         yield Part(start, end, promised_s=promised_s("FLAC", file.at(start, 26)))
         start = end
 
 
 def promised_s(name: str, head: bytes) -> float | None:
-    """Return how many seconds the first bytes of a FLAC or MP3 file promise, if they do."""
+    """Return the duration by the first bytes of a FLAC or MP3 file, if they give it."""
     if name == "MP3":
         return stated_s(head[tag_bytes(head) :])
     if name != "FLAC" or len(head) < 26:
@@ -189,23 +130,9 @@ def promised_s(name: str, head: bytes) -> float | None:
 
 def _amr(file: Bytes, start: int) -> Iterator[Part]:
     while start < file.size:
-        end = _find(file, b"#!AMR", start + 5, lambda _: True)
+        end = file.find(b"#!AMR", start + 5)
         yield Part(start, end)
         start = end
-
-
-def _find(file: Bytes, mark: bytes, at: int, is_right: Callable[[bytes], bool]) -> int:
-    """Return the offset of the next mark that is right, or the end of the file."""
-    while at < file.size:
-        data = file.at(at, _BLOCK + len(mark) - 1)
-        found = data.find(mark)
-        if found < 0:
-            at += _BLOCK
-        elif is_right(file.at(at + found, 64)):
-            return at + found
-        else:
-            at += found + 1
-    return file.size
 
 
 def _asf(file: Bytes, start: int) -> Iterator[Part]:
@@ -215,20 +142,11 @@ def _asf(file: Bytes, start: int) -> Iterator[Part]:
 
 
 def _asf_size(head: bytes) -> int | None:
-    """Return the size that an ASF file says it has; a live one does not know."""
+    """Return the size in the header of an ASF file; a live one has none."""
     at = head.find(_ASF_FILE)
     if not 0 <= at <= len(head) - 92 or head[at + 88] & 1:
         return None
     return int(struct.unpack_from("<Q", head, at + 40)[0]) or None
-
-
-def _avi(file: Bytes, start: int) -> Iterator[Part]:
-    at, missing = start, ""
-    while len(head := file.at(at, 8)) == 8 and head[:4] == b"RIFF":
-        size = struct.unpack("<I", head[4:])[0]
-        at += 8 + size + size % 2
-        missing = CUT_OFF if file.size < at - 1 and size else ""
-    yield Part(start, file.size, missing=missing)
 
 
 def _flv(file: Bytes, start: int) -> Iterator[Part]:
@@ -246,21 +164,32 @@ def _flv(file: Bytes, start: int) -> Iterator[Part]:
 
 
 def _ts(file: Bytes, start: int) -> Iterator[Part]:
-    is_cut = (file.size - start) % _TS_PACKET
-    yield Part(start, file.size, warnings=(_CUT_PACKET,) if is_cut else ())
+    is_cut = (file.size - start) % TS_PACKET
+    yield Part(start, file.size, warnings=(CUT_PACKET,) if is_cut else ())
+
+
+def _mpeg(file: Bytes, start: int) -> Iterator[Part]:
+    begin = max(start, file.size - _BLOCK)
+    end = file.at(begin, _BLOCK)
+    at = max(0, end.rfind(b"\0\0\1\xba"))
+    while (unit := mpeg(end[at : at + 14])) is not None and unit.size:
+        at += unit.size
+    is_cut = at > len(end) or (unit is None and at < len(end))
+    yield Part(start, file.size, warnings=(CUT_PACKET,) if is_cut else ())
 
 
 _FINDERS: dict[str, Callable[[Bytes, int], Iterator[Part]]] = {
     **dict.fromkeys(CHUNKED, chunked_part),
     "AU": au_part,
     "Ogg": ogg_parts,
-    "Matroska or WebM": _matroska,
+    "Matroska or WebM": matroska_parts,
     "MP4": _mp4,
     "FLAC": _flac,
     "ASF or WMA": _asf,
-    "AVI": _avi,
+    "AVI": avi_parts,
     "FLV": _flv,
     "MPEG-TS": _ts,
+    "MPEG": _mpeg,
     "MP3": mp3_parts,
     "AMR": _amr,
 }
@@ -269,4 +198,4 @@ _FINDERS: dict[str, Callable[[Bytes, int], Iterator[Part]]] = {
 _OF_FILES = (CHUNKED - {"WAV"}) | {"WavPack", "TTA", "Monkey's Audio", "Musepack", "TAK"}
 
 POINTED = {*CHUNKED, "AU", "MP4", "ASF or WMA", "AVI"}
-"""Formats whose headers say where they end."""
+"""Formats whose headers give their length."""

@@ -1,4 +1,4 @@
-"""What went wrong while a recording was decoded."""
+"""`Damage`: losses while a recording is decoded, their times and their report."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ser_rt.audio.decoding.timeline import FILL_S, Timeline
 from ser_rt.errors import AudioDecodeError
 
 _MARKS = re.compile(b"Xing|Info|VBRI|ID3|TAG|LYRICSBE")
-"""What is in packets of an MP3 file that are no sound."""
+"""Marks in packets of an MP3 file that are no sound."""
 
 
 class Damage:
-    """What went wrong while one recording was decoded.
+    """Losses while one recording is decoded.
 
     Attributes:
-        broken: What ended the reading before the end.
-        is_untold: Whether something was lost that was not told yet.
-        promised_s: Seconds that recordings within it say they have, if it was joined of several.
+        broken: The error that ended reading early.
+        is_unreported: Whether something was lost that no warning has reported yet.
+        promised_s: Seconds by the headers of recordings within it, if it was joined of several.
     """
 
     def __init__(self, name: str, *, counts_bytes: bool) -> None:
         self._name, self._counts_bytes = name, counts_bytes
         self.broken: Exception | None = None
-        self.is_untold = False
+        self.is_unreported = False
         self.promised_s = 0.0
         self._lost_s, self._lost, self._lost_bytes = 0.0, 0, 0
         self._is_padding = True
@@ -42,27 +42,37 @@ class Damage:
 
     def lost(self, packet: Any) -> None:
         """Note a packet that could not be decoded."""
-        self.is_untold = True
+        self.is_unreported = True
         self._lost += 1
         self._lost_bytes += packet.size
         self._is_padding &= not any(bytes(packet))
         if packet.duration:
             self._lost_s += float(packet.duration * packet.time_base)
 
-    def told(self, line: Timeline, *, has_stamps: bool) -> Iterator[Block]:
-        """Warn of what was lost before a frame, and take its time."""
-        self.is_untold = False
-        if self._counts_bytes and self._decoded_bytes:
-            # What looked like packets may have been none: their bytes tell better.
-            self._lost_s = self._lost_bytes * self._decoded_s / self._decoded_bytes
+    def left_out(self, count: int) -> None:
+        """Note bytes that are no packets."""
+        if count:
+            self.is_unreported, self._is_padding = True, False
+            self._lost += 1
+            self._lost_bytes += count
+
+    def report(self, line: Timeline, *, has_stamps: bool) -> Iterator[Block]:
+        """Warn of the loss before a frame, and put silence in its place."""
+        self.is_unreported = False
+        self._estimate()
         message = f"damaged at {line.end_s:.2f} s: {self._lost_s:.2f} s are lost"
         yield from line.warn("damaged", message)
         if not has_stamps or self._lost_s <= FILL_S:  # else the next time stamp is behind a gap
             yield from line.silence(self._lost_s)
         self._lost_s, self._lost, self._lost_bytes, self._is_padding = 0.0, 0, 0, True
 
+    def _estimate(self) -> None:
+        if self._counts_bytes and self._decoded_bytes:
+            # Lost packets may not have been real ones: their bytes give a better duration.
+            self._lost_s = self._lost_bytes * self._decoded_s / self._decoded_bytes
+
     def check_end(self, line: Timeline) -> Iterator[Block]:
-        """Tell what is wrong with the end.
+        """Report losses at the end.
 
         Raises:
             AudioDecodeError: It is not there.
@@ -72,11 +82,12 @@ class Damage:
             why = getattr(self.broken, "strerror", None) or str(self.broken)
             msg = f"{at}: {why}"
             raise AudioDecodeError(msg) from self.broken
-        if not line.heard_s and self._lost:
+        if not line.decoded_s and self._lost:
             msg = f"{self._name} is damaged: nothing in it can be decoded"
             raise AudioDecodeError(msg)
         if self._is_padding:
             return
+        self._estimate()
         if self._lost_s > LOSSY_SLACK_S:
             msg_0 = f"{at}: the {self._lost_s:.2f} s behind it cannot be decoded"
             raise AudioDecodeError(msg_0)
@@ -86,7 +97,7 @@ class Damage:
             yield from line.flush()
 
     def is_no_sound(self, packet: Any) -> bool:
-        """Return whether a packet of an MP3 file is a tag, or says how long the sound is."""
+        """Return whether a packet of an MP3 file is a tag or a length instead of sound."""
         data = bytes(memoryview(packet)[:64])
         if _MARKS.search(data) is None:
             return False

@@ -1,8 +1,8 @@
-"""Opens audio: bytes and a hint in, samples at their true times out, what is missing in words.
+"""Opening of files and streams: bytes in, blocks of samples at their true times out.
 
-What is heard of a damaged recording is the same however it comes in: everything that can be
+The result of a damaged recording is the same however it comes in: everything that can be
 decoded, at its time; a warning where something was lost in between; an `AudioDecodeError` behind
-the last block, if the end is not there.
+the last block, if the end is missing.
 """
 
 from __future__ import annotations
@@ -11,28 +11,18 @@ import errno
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import suppress
-from importlib.util import find_spec
-from io import BufferedRandom, BufferedReader
+from io import BufferedReader
 from pathlib import Path
 
-import numpy as np
-
-from ser_rt.audio.block import Block, Decoder, Frames, Readable
-from ser_rt.audio.decoding.containers import needs_end, parts_of, promised_s
-from ser_rt.audio.decoding.ffmpeg import FfmpegDecoder
-from ser_rt.audio.decoding.formats import SAMPLES, SNIFFED_BYTES, sniff
-from ser_rt.audio.decoding.ogg import NO_END_MARK
-from ser_rt.audio.decoding.part import Part
-from ser_rt.audio.decoding.passing import Passing, PutBack, first_bytes
-from ser_rt.audio.decoding.sndfile import SndfileDecoder
-from ser_rt.audio.decoding.view import Bytes, FileView, Seekable
-from ser_rt.errors import AudioDecodeError, AudioInputError, AudioNotFoundError, NoAudioError
+from ser_rt.audio.block import Decoder, Readable
+from ser_rt.audio.decoding.containers import needs_end
+from ser_rt.audio.decoding.file_decoder import FileDecoder
+from ser_rt.audio.decoding.passing import PutBack, first_bytes
+from ser_rt.audio.decoding.stream_decoder import StreamDecoder
+from ser_rt.errors import AudioDecodeError, AudioNotFoundError
 from ser_rt.files.names import NameFinder, printable
 
 _COPIED_BYTES = 1 << 16
-_NOTHING: Frames = np.zeros((0, 1), np.float32)
 
 
 def open_audio(path: str | Path, *, track: int | None = None) -> Decoder:
@@ -99,167 +89,8 @@ def open_stream(stream: Readable, name: str, *, track: int | None = None) -> Dec
         raise
 
 
-class FileDecoder:
-    """A file whose bytes can be read in any order: all its recordings, one after the other."""
-
-    is_endless = False
-
-    def __init__(
-        self, file: Seekable, name: str, *, track: int | None = None, is_near: bool = True
-    ) -> None:
-        """Open the first recording; ``file`` is closed with this, and ``is_near`` on a disk.
-
-        Raises:
-            AudioDecodeError: It is not audio.
-            AudioInputError: It has no such track.
-        """
-        self._file, self._name, self._track, self._is_near = file, name, track, is_near
-        bytes_ = Bytes(file)
-        if not bytes_.size:
-            msg = f"{name} is empty"
-            raise NoAudioError(msg)
-        try:
-            self._size = bytes_.size
-            self._parts = parts_of(bytes_, is_near=is_near)
-            self._first: FfmpegDecoder | SndfileDecoder | None = self._open(self._parts[0])
-        except OSError as error:
-            msg = f"{name} cannot be read: {error.strerror}"
-            raise AudioDecodeError(msg) from error
-        self.sample_rate: int = self._first.sample_rate
-
-    @property
-    def waited_s(self) -> float:
-        """Seconds spent waiting for bytes to come."""
-        return float(getattr(self._file, "waited_s", 0.0))
-
-    def blocks(self, block_s: float) -> Iterator[Block]:
-        """Yield blocks of at most ``block_s`` seconds.
-
-        Raises:
-            AudioDecodeError: Behind the last block, if something is missing.
-        """
-        problems: list[AudioDecodeError] = []
-        end_s, rate = 0.0, self.sample_rate
-        for part in self._parts:
-            try:
-                decoder = self._first or self._open(part)
-                self._first = None
-                try:
-                    blocks = decoder.blocks(block_s, origin_s=end_s, promised_s=part.promised_s)
-                    yield from blocks
-                finally:
-                    end_s = max(end_s, decoder.end_s)
-                    decoder.close()
-            except AudioDecodeError as error:
-                problems.append(error)
-            if part.missing and not problems:
-                msg = f"{self._name} is truncated at {end_s:.2f} s: {part.missing}"
-                problems.append(AudioDecodeError(msg))
-            elif part.warnings:
-                yield Block(_NOTHING, rate, end_s, part.warnings)
-        if problems:
-            raise problems[0]
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._first is not None:
-            self._first.close()
-        self._file.close()
-
-    def _open(self, part: Part) -> FfmpegDecoder | SndfileDecoder:
-        view = FileView(self._file, part.start, part.end, part.header)
-        format_ = sniff(view.read(SNIFFED_BYTES))
-        if format_ in SAMPLES and self._track in (None, 1) and (self._is_near or not has_ffmpeg()):
-            with suppress(AudioDecodeError):  # other codecs can be in these, too
-                file = self._file
-                is_whole = (part.start, part.end, part.header) == (0, self._size, b"")
-                if is_whole and isinstance(file, BufferedReader | BufferedRandom):
-                    return SndfileDecoder(file, self._name)
-                return SndfileDecoder(view, self._name)
-        view.seek(0)
-        if has_ffmpeg():
-            try:
-                return FfmpegDecoder(view, self._name, track=self._track)
-            except AudioDecodeError as error:
-                if part.missing:
-                    msg = f"{self._name} is truncated: {part.missing}"
-                    raise AudioDecodeError(msg) from error
-                raise
-        if self._track not in (None, 1):
-            msg = "a choice of --track needs: pip install 'ser-rt[media]'"
-            raise AudioInputError(msg)
-        return SndfileDecoder(view, self._name)
-
-
-class StreamDecoder:
-    """Bytes that come once, in order: a pipe, a connection, a file that is still being written."""
-
-    def __init__(
-        self, stream: Readable, name: str, *, track: int | None = None, closes: bool = False
-    ) -> None:
-        """Wait for the first bytes and open what they are; ``closes`` the stream with this.
-
-        Raises:
-            AudioDecodeError: They are not audio.
-            AudioInputError: There is no such track.
-        """
-        self._bytes, self._name, self._track = Passing(stream), name, track
-        self._closes = stream if closes else None
-        try:
-            self._decoder = FfmpegDecoder(self._bytes, name, track=track)
-        except AudioDecodeError as error:
-            if not needs_end(self._bytes.head):
-                raise
-            msg = f"{name} has its index at its end, and cannot be heard as it comes"
-            raise AudioDecodeError(msg) from error
-        self.sample_rate: int = self._decoder.sample_rate
-        self.is_endless = self._decoder.is_endless
-
-    @property
-    def waited_s(self) -> float:
-        """Seconds spent waiting for bytes to come."""
-        return self._bytes.waited_s
-
-    def blocks(self, block_s: float) -> Iterator[Block]:
-        """Yield blocks of at most ``block_s`` seconds, of all recordings that follow each other.
-
-        Raises:
-            AudioDecodeError: Behind the last block, if something is missing.
-        """
-        problems: list[AudioDecodeError] = []
-        end_s, is_more = 0.0, True
-        while is_more:
-            head = self._bytes.head
-            promise_s = promised_s(sniff(head) or "", head)
-            try:
-                yield from self._decoder.blocks(block_s, origin_s=end_s, promised_s=promise_s)
-                self._bytes.drain()
-            except AudioDecodeError as error:
-                problems.append(error)
-            end_s = max(end_s, self._decoder.end_s)
-            missing = self._bytes.missing
-            if missing and not problems:
-                msg = f"{self._name} is truncated at {end_s:.2f} s: {missing}"
-                problems.append(AudioDecodeError(msg))
-            elif self._bytes.has_no_end_mark:
-                yield Block(_NOTHING, self.sample_rate, end_s, (NO_END_MARK,))
-            is_more = self._bytes.go_on()
-            if is_more:
-                self._decoder.close()
-                self._decoder = FfmpegDecoder(self._bytes, self._name, track=self._track)
-        if problems:
-            raise problems[0]
-
-    def close(self) -> None:
-        """Close the decoder, and the stream if that was asked for."""
-        self._decoder.close()
-        close = getattr(self._closes, "close", None)
-        if close is not None:
-            close()
-
-
 class _Prompt:
-    """A buffered file that gives what is there, instead of waiting for all."""
+    """A buffered file that returns the bytes at hand, instead of waiting for all."""
 
     def __init__(self, file: BufferedReader) -> None:
         self._file = file
@@ -269,8 +100,3 @@ class _Prompt:
 
     def close(self) -> None:
         self._file.close()
-
-
-def has_ffmpeg() -> bool:
-    """Return whether PyAV is installed."""
-    return find_spec("av") is not None

@@ -1,16 +1,16 @@
-"""Decodes one recording with FFmpeg (PyAV): any container, a URL, or a stream of bytes."""
+"""`FfmpegDecoder`: one recording of any container, URL or byte stream, decoded with PyAV."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-import numpy as np
-
-from ser_rt.audio.block import Block, Frames, Readable
+from ser_rt.audio.block import Block, Readable
 from ser_rt.audio.decoding.damage import Damage
 from ser_rt.audio.decoding.flac import flac_sample
-from ser_rt.audio.decoding.part import LOSSY_SLACK_S, SLACK_S
+from ser_rt.audio.decoding.frames import FrameFilter, is_pause
+from ser_rt.audio.decoding.part import LOSSY_SLACK_S, SLACK_S, Recording
+from ser_rt.audio.decoding.pyav import floats, load, rate, temporary
 from ser_rt.audio.decoding.timeline import Timeline
 from ser_rt.errors import AudioDecodeError, AudioInputError
 
@@ -21,34 +21,28 @@ CONTAINERS = (
 )
 """Formats that hold their own audio: a playlist could name other files and addresses."""
 
-_ABSOLUTE = {"matroska", "mov", "avi", "nut"}
+_ABSOLUTE = {"matroska", "mov", "nut"}
 """Containers whose time stamps count from the start of the recording."""
 
-_RELATIVE = {"ogg", "mpegts", "mpeg", "flv", "live_flv", "asf", "rm", "rtsp", "rtp", "hls", "dash"}
+_RELATIVE = {
+    *("ogg", "mpegts", "mpeg", "flv", "live_flv", "asf", "avi", "rm"),
+    *("rtsp", "rtp", "hls", "dash"),
+}
 """Containers whose time stamps begin anywhere. Those of all others FFmpeg makes up."""
 
 _STATED = {"ape", "mpc", "mpc8", "tak", "tta", "voc", "wv"}
-"""Containers that say how many samples they have; elsewhere a duration may be a guess."""
+"""Containers that store their number of samples; elsewhere a duration may be a guess."""
 
 _COUNTED = _STATED | {"flac"}
-_RAW = {"mp3", "aac", "ac3", "eac3", "dts", "loas"}
-"""Codecs without a container: packets are what looks like one."""
+_RAW = {"mp3", "aac", "amr", "ac3", "eac3", "dts", "loas"}
+"""Codecs without a container: any bytes that look like a packet are taken for one."""
 
 _PAUSING = {"opus", "libopus", "amrnb", "amrwb", "amr_nb", "amr_wb", "speex"}
-"""Codecs that may send nothing while nobody speaks."""
+"""Codecs that may send nothing in pauses of speech."""
 
-_DTYPES = {
-    "u8": np.uint8,
-    "s16": np.int16,
-    "s32": np.int32,
-    "s64": np.int64,
-    "flt": np.float32,
-    "dbl": np.float64,
-}
-"""Type of FFmpeg's samples, by the name of their format without its p for planar."""
-
-_LOST_BEGINNING_S = 10.0
-"""An Ogg file that begins later is a piece of a broadcast; one that begins so has lost pages."""
+_LATEST_BEGINNING_S = 10.0
+"""An Ogg file that begins later is a piece of a broadcast, and one that begins earlier has lost
+pages; an AVI file that begins later has a damaged header."""
 
 _MOST_TAGS = 1.25
 """Tags behind the sound are smaller than this share of the file."""
@@ -61,7 +55,7 @@ class FfmpegDecoder:
     """Open audio.
 
     Attributes:
-        sample_rate: In Hz, as the container says; that of the blocks counts.
+        sample_rate: In Hz, by the container; that of the blocks counts.
         is_endless: Whether its length is not known beforehand.
         tracks: Number of audio tracks.
         end_s: Time behind the last frame, once it is decoded.
@@ -80,10 +74,10 @@ class FfmpegDecoder:
         """Open a URL or a stream of bytes, and find its audio.
 
         Args:
-            source: A URL, or what has the bytes; with ``seek`` if they can be read anywhere.
-            name: What to call it in messages.
+            source: A URL or a stream; with ``seek`` if it can be read in any order.
+            name: Its name in messages.
             track: Which audio track, from 1; None for the one that the container prefers.
-            formats: What FFmpeg may read, as names separated by commas; None for all.
+            formats: Names of the formats allowed, separated by commas; None for all.
             timeout_s: How long to wait for an answer.
             options: More options of FFmpeg's demuxer.
 
@@ -91,8 +85,9 @@ class FfmpegDecoder:
             AudioDecodeError: It does not open, or has no audio.
             AudioInputError: It has no such track.
         """
-        self._av = _pyav(name)
+        self._av = load(name)
         self._name = name
+        self._filter = source if isinstance(source, FrameFilter) else None
         options = dict(options or {})
         if formats is not None:
             options["format_whitelist"] = formats
@@ -112,21 +107,22 @@ class FfmpegDecoder:
         self.format: str = self._container.format.name.split(",")[0]
         self.end_s = 0.0
         self._flac_block = self._lost_s = 0.0
+        self._flac_sample: float | None = None
         self._base_s: float | None = 0.0 if self.format in _ABSOLUTE else None
         if self.format in _RELATIVE:
             self._base_s = (self._container.start_time or 0) / 1e6
-        if self.format == "ogg" and self._base_s is not None and self._base_s < _LOST_BEGINNING_S:
+        if self.format == "ogg" and self._base_s is not None and self._base_s < _LATEST_BEGINNING_S:
             self._lost_s, self._base_s = self._base_s, 0.0
 
     def blocks(
-        self, block_s: float, *, origin_s: float = 0.0, promised_s: float | None = None
+        self, block_s: float, *, origin_s: float = 0.0, recording: Recording | None = None
     ) -> Iterator[Block]:
-        """Yield blocks of at most ``block_s`` seconds; what could not be decoded is silence.
+        """Yield blocks of at most ``block_s`` seconds; lost packets are silence.
 
         Args:
             block_s: Longest block in seconds.
             origin_s: Where it begins, if it follows another recording.
-            promised_s: How long it should be, where that is known.
+            recording: Facts about it that are known once all is decoded.
 
         Raises:
             AudioDecodeError: Behind the last block, if something is missing.
@@ -136,22 +132,24 @@ class FfmpegDecoder:
         try:
             if self.tracks > 1:
                 number = self._container.streams.audio.index(self._stream) + 1
-                message = f"{self.tracks} audio tracks: {number} is heard; --track has the others"
+                message = f"{self.tracks} audio tracks: {number} is used; --track selects another"
                 yield from line.warn("tracks", message)
             if self._lost_s > SLACK_S:
                 yield from line.warn("gap", f"no audio from 0.00 to {self._lost_s:.2f} s")
             for packet in self._packets(damage, line):
                 yield from self._decoded(packet, damage, line)
+            if self._filter is not None:
+                damage.left_out(self._filter.lost_before())
             yield from line.flush()
         finally:
             self.end_s = line.end_s
         if isinstance(damage.broken, AudioDecodeError):
             msg = f"{self._name} is truncated at {line.end_s:.2f} s: {damage.broken}"
             raise AudioDecodeError(msg)
-        stated_s = self._stated_s()
-        promised_s = (promised_s or stated_s or 0.0) + damage.promised_s
+        promised_s = recording.promised_s if recording is not None else None
+        promised_s = (promised_s or self._stated_s() or 0.0) + damage.promised_s
         has_stamps = self.format in ("matroska", "flac", "flv", "ogg")
-        got_s = line.end_s - origin_s if has_stamps else line.heard_s
+        got_s = line.end_s - origin_s if has_stamps else line.decoded_s
         slack_s = SLACK_S if self.format == "flac" else LOSSY_SLACK_S
         if promised_s - got_s > slack_s:
             msg = f"{self._name} is truncated at {line.end_s:.2f} s: its header promises "
@@ -159,7 +157,7 @@ class FfmpegDecoder:
         if not promised_s:
             yield from damage.check_end(line)
         elif self.format in _COUNTED and self._container.size > _MOST_TAGS * damage.last_byte:
-            msg = f"{self._name} goes on behind its end at {line.end_s:.2f} s: that is not heard"
+            msg = f"{self._name} goes on behind its end at {line.end_s:.2f} s: that is not decoded"
             raise AudioDecodeError(msg)
 
     def close(self) -> None:
@@ -167,7 +165,7 @@ class FfmpegDecoder:
         self._container.close()
 
     def _chosen(self, track: int | None) -> Any:
-        """Return the audio track to hear."""
+        """Return the audio track to decode."""
         streams = self._container.streams.audio
         self.tracks = len(streams)
         if track is not None and not 1 <= track <= max(1, self.tracks):
@@ -177,11 +175,11 @@ class FfmpegDecoder:
             msg = f"{self._name} has no audio in it"
             raise AudioDecodeError(msg)
         if track is None:
-            usual = [s for s in streams if s.disposition & s.disposition.default and _rate(s)]
-            stream = (usual or [s for s in streams if _rate(s)] or streams)[0]
+            usual = [s for s in streams if s.disposition & s.disposition.default and rate(s)]
+            stream = (usual or [s for s in streams if rate(s)] or streams)[0]
         else:
             stream = streams[track - 1]
-        if not _rate(stream):
+        if not rate(stream):
             msg = f"{self._name} has no audio in it that can be decoded"
             raise AudioDecodeError(msg)
         return stream
@@ -193,7 +191,7 @@ class FfmpegDecoder:
             before = line.end_s
             try:
                 yield from self._container.demux(self._stream)
-            except _again(self._av) as error:
+            except temporary(self._av) as error:
                 faults = faults + 1 if line.end_s == before else 1
                 if faults > _MOST_FAULTS:
                     damage.broken = None if isinstance(error, BlockingIOError) else error
@@ -210,8 +208,13 @@ class FfmpegDecoder:
     def _decoded(self, packet: Any, damage: Damage, line: Timeline) -> Iterator[Block]:
         if self.format == "mp3" and packet.size and damage.is_no_sound(packet):
             return
-        if self.format == "flac" and packet.size:
-            self._stamp_flac(packet)
+        if self.format == "flac" and packet.size and not self._stamp_flac(packet):
+            return
+        if self._filter is not None and packet.size:
+            damage.left_out(self._filter.lost_before(packet.pos))
+            if self.format == "amr" and is_pause(bytes(packet)):
+                yield from line.silence(float(packet.duration * packet.time_base))
+                return
         try:
             frames = packet.decode()
         except (self._av.error.FFmpegError, ValueError):
@@ -220,27 +223,42 @@ class FfmpegDecoder:
         for frame in frames:
             if not frame.samples or not frame.sample_rate:
                 continue
-            stamp_s = None
-            if self._base_s is not None and frame.pts is not None:
-                stamp_s = float(frame.pts * frame.time_base) - self._base_s
-            if damage.is_untold:
-                yield from damage.told(line, has_stamps=stamp_s is not None)
-            yield from line.add(_floats(frame), frame.sample_rate, stamp_s)
+            stamp_s = self._stamp_s(frame)
+            if damage.is_unreported:
+                yield from damage.report(line, has_stamps=stamp_s is not None)
+            yield from line.add(floats(frame), frame.sample_rate, stamp_s)
             damage.decoded(packet, frame)
 
-    def _stamp_flac(self, packet: Any) -> None:
-        """Give a packet the time that its frame has: FFmpeg only counts frames."""
+    def _stamp_s(self, frame: Any) -> float | None:
+        """Return the time of a frame by the container, None if that has none."""
+        if self._base_s is None or frame.pts is None:
+            return None
+        stamp_s = float(frame.pts * frame.time_base) - self._base_s
+        if self.format != "avi":
+            return stamp_s
+        self._base_s = None  # the header gives all times, and may be damaged
+        return stamp_s if stamp_s < _LATEST_BEGINNING_S else None
+
+    def _stamp_flac(self, packet: Any) -> bool:
+        """Give a packet the time that its frame has: FFmpeg only counts frames.
+
+        Return False for a frame that FFmpeg gives a second time, as it does before a damaged one.
+        """
         if not self._flac_block and packet.duration:
             self._flac_block = float(packet.duration * packet.time_base) * self.sample_rate
         sample = flac_sample(bytes(memoryview(packet)[:16]), self._flac_block)
         if sample is None or not packet.time_base:
-            return
+            return True
+        if sample == self._flac_sample:
+            return False
+        self._flac_sample = sample
         packet.pts = round(sample / self.sample_rate / packet.time_base)
         if self._base_s is None:
             self._base_s = float(packet.pts * packet.time_base)
+        return True
 
     def _stated_s(self) -> float | None:
-        """Return how long the container says it is, where it does not guess."""
+        """Return the duration by the container, where that is no guess."""
         if self.format in _STATED and self._stream.duration is not None:
             return float(self._stream.duration * self._stream.time_base)
         container = self._container
@@ -255,43 +273,3 @@ class FfmpegDecoder:
         timed_out = isinstance(error, self._av.error.ExitError | TimeoutError)
         why = f"no answer for {timeout_s:g} s" if timed_out else getattr(error, "strerror", error)
         return f"{self._name} does not open: {why}"
-
-
-def _rate(stream: Any) -> int:
-    """Return the rate in Hz that a track says, 0 if nothing is known of it."""
-    return getattr(stream, "rate", None) or 0  # a codec that FFmpeg has not has none
-
-
-def _again(av: Any) -> tuple[type[Exception], ...]:
-    """Return the errors after which reading may go on."""
-    return av.error.InvalidDataError, av.error.UndefinedError, av.error.BlockingIOError
-
-
-def _floats(frame: Any) -> Frames:
-    """Return a frame as float32 ``[frames, channels]`` in [-1, 1]."""
-    kind, channels, count = frame.format.name, frame.layout.nb_channels, frame.samples
-    dtype = _DTYPES[kind.removesuffix("p")]
-    if channels == 1:
-        samples = np.frombuffer(frame.planes[0], dtype, count)[:, np.newaxis]
-    elif kind.endswith("p"):
-        samples = np.stack([np.frombuffer(plane, dtype, count) for plane in frame.planes], axis=1)
-    else:
-        samples = np.frombuffer(frame.planes[0], dtype, count * channels).reshape(-1, channels)
-    if dtype == np.float32:
-        return samples.copy()  # the frame's memory is the decoder's
-    if dtype == np.float64:
-        with np.errstate(over="ignore"):
-            return samples.astype(np.float32)
-    if dtype == np.uint8:
-        return np.asarray((samples.astype(np.float32) - 128) / 128, np.float32)
-    scale = np.float32(2.0 ** (1 - 8 * samples.dtype.itemsize))
-    return np.asarray(samples.astype(np.float32) * scale, np.float32)
-
-
-def _pyav(name: str) -> Any:
-    try:
-        import av
-    except ImportError as error:
-        msg = f"{name} is in no format that libsndfile reads: pip install 'ser-rt[media]'"
-        raise AudioDecodeError(msg) from error
-    return av

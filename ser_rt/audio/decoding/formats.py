@@ -1,7 +1,8 @@
-"""What a file or stream is, told by its first bytes."""
+"""`sniff`: the format of a file or stream, by its first bytes."""
 
 from __future__ import annotations
 
+from ser_rt.audio.decoding.frames import adts_bytes
 from ser_rt.audio.decoding.mp3 import frame_bytes, tag_bytes
 
 SNIFFED_BYTES = 4096
@@ -10,7 +11,7 @@ SNIFFED_BYTES = 4096
 CHUNKED = {"WAV", "RF64", "AIFF", "CAF", "W64"}
 
 SAMPLES = CHUNKED | {"AU"}
-"""What libsndfile reads as fast as anything: samples as they are, or a simple code of them."""
+"""Formats of plain or simply coded samples, which libsndfile reads fastest."""
 
 _MARKS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"fLaC", "FLAC"),
@@ -49,7 +50,7 @@ _TS_PACKET = 188
 
 
 def sniff(head: bytes) -> str | None:
-    """Return the name of the format that begins so; None for what may be anything, as raw samples.
+    """Return the name of the format that begins so; None if it is unknown, as of raw samples.
 
     Args:
         head: The first bytes, `SNIFFED_BYTES` if there are so many.
@@ -62,7 +63,7 @@ def sniff(head: bytes) -> str | None:
         return behind or "MP3"
     if len(head) > 2 * _TS_PACKET and set(head[: 2 * _TS_PACKET + 1 : _TS_PACKET]) == {0x47}:
         return "MPEG-TS"
-    for name, length in (("MP3", frame_bytes(head)), ("AAC", _adts_bytes(head))):
+    for name, length in (("MP3", frame_bytes(head)), ("AAC", adts_bytes(head))):
         if 0 < length <= len(head) and _repeats(head, length):
             return name
     return "AC-3" if head[:2] == b"\x0b\x77" and len(head) > 5 and head[5] >> 3 <= 16 else None
@@ -72,11 +73,3 @@ def _repeats(head: bytes, length: int) -> bool:
     """Return whether the second frame begins as the first one: two bytes alone may be chance."""
     second = head[length : length + 2]
     return len(second) < 2 or (second[0] == head[0] and second[1] & 0xFE == head[1] & 0xFE)
-
-
-def _adts_bytes(head: bytes) -> int:
-    """Return the length of the ADTS frame (AAC) that begins so; 0 if it is none."""
-    if len(head) < 6 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0 or head[2] >> 2 & 15 > 12:
-        return 0
-    length = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
-    return length if length > 7 else 0

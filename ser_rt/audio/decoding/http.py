@@ -1,4 +1,4 @@
-"""A recording by URL, read once: a lost connection goes on where it was."""
+"""`HttpFile`: a recording by URL, read once; a lost connection goes on where it was."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ RETRY_S = (0.5, 1.0, 2.0, 4.0)
 
 _PLAYLISTS = (b"#EXTM3U", b"<?xml", b"<MPD", b"[playlist]", b"v=0")
 _IN_PATHS = "/%:@!$&'()*+,;=~"
-"""What stands in addresses as it is; a % because most come quoted."""
+"""Characters that need no quoting in addresses; % among them, as most come quoted."""
 
 _SKIP_BYTES = _KEPT_BYTES = 1 << 16
 _PASSING = (408, 429, 500, 502, 503, 504)
-"""Answers to a request for the rest that another request may not get."""
+"""Statuses of a request for the rest that may pass."""
 
 _NAME = "ser-rt"
 
 
 class HttpFile:
-    """The bytes of a URL, in any order, each asked for once where the server knows ranges.
+    """The bytes of a URL, in any order, each requested once where the server knows ranges.
 
     Attributes:
-        size: Number of bytes; None if the server does not say it.
+        size: Number of bytes; None if the server does not give it.
         head: The first bytes.
         broken: Why the connection is lost for good, once it is.
     """
@@ -64,7 +64,7 @@ class HttpFile:
         coding = self._response.headers.get("Content-Encoding", "identity")
         if coding != "identity":
             self._close()
-            msg = f"{url} comes compressed ({coding}), which nobody asked for"
+            msg = f"{url} comes compressed ({coding}), which was not requested"
             raise AudioDecodeError(msg)
         try:
             self.head = self._read_on(16)
@@ -96,7 +96,7 @@ class HttpFile:
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a position; the server hears of it when bytes from there are read."""
+        """Go to a position; the request is sent when bytes from there are read."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size or 0}
         self._at = max(0, base[whence] + offset)
         return self._at
@@ -113,7 +113,7 @@ class HttpFile:
         try:
             return self._read(size)
         except AudioDecodeError as error:
-            self.broken = error  # what came before it is decoded all the same
+            self.broken = error  # the bytes before it are decoded all the same
             return b""
         finally:
             self.waited_s += time.monotonic() - before
@@ -159,7 +159,7 @@ class HttpFile:
             given = re.match(r"bytes (\d+)-", self._response.headers.get("Content-Range", ""))
             self._is_at = at if given is None else int(given[1])
             if self._is_at != at:
-                msg = f"{self._url} was asked for byte {at}, and sends those from {self._is_at} on"
+                msg = f"{self._url} sends bytes from {self._is_at} on instead of those from {at}"
                 raise AudioDecodeError(msg)
         total = re.search(r"/(\d+)$", self._response.headers.get("Content-Range", ""))
         is_of_another_size = total is not None and int(total[1]) != self.size
@@ -170,7 +170,7 @@ class HttpFile:
             pass
 
     def _marks(self) -> tuple[str | None, ...]:
-        """Return what tells one version of a file from another."""
+        """Return the headers that identify a version of the file."""
         headers = self._response.headers
         return headers.get("ETag"), headers.get("Last-Modified")
 
@@ -211,7 +211,7 @@ class HttpFile:
 
 
 def _quoted(url: str) -> tuple[str, dict[str, str]]:
-    """Return a URL as servers take it, and the header that says who asks, if it names somebody."""
+    """Return a URL as servers take it, and the header with its user name and password."""
     parts = urlsplit(url)
     host = (parts.hostname or "").encode("idna").decode()
     host = f"[{host}]" if ":" in host else host

@@ -1,4 +1,4 @@
-"""Lengths of MP3 files: one that was joined of several says only how long its first one is."""
+"""Lengths of MP3 files: the header of several joined ones gives that of the first alone."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def mp3_parts(file: Bytes, start: int) -> Iterator[Part]:
 
 
 def stated_s(frame: bytes) -> float | None:
-    """Return how many seconds the first frame says there are; None if it is one of sound."""
+    """Return the duration by the first frame; None if that holds sound."""
     if not is_mp3(frame):
         return None
     version = frame[1] >> 3 & 3
@@ -74,7 +74,7 @@ def stated_s(frame: bytes) -> float | None:
 
 
 def stated_frames(frame: bytes) -> int | None:
-    """Return how many frames a Xing, Info or VBRI frame says there are; None if it is none."""
+    """Return the number of frames by a Xing, Info or VBRI frame; None if it is none."""
     head = frame[:64]
     mark = max(head.find(b"Xing"), head.find(b"Info"))
     if mark >= 0 and len(frame) >= mark + 12:

@@ -19,42 +19,106 @@ NO_END_MARK = SourceWarning("truncated", "it has no end mark: it may have been c
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
+def page_bytes(data: bytes, at: int = 0) -> int | None:
+    """Return the length of the page at an offset, None if too few of its bytes are there."""
+    begin = at + _HEAD
+    if len(data) < begin or len(data) < begin + data[begin - 1]:
+        return None
+    return _HEAD + data[begin - 1] + sum(data[begin : begin + data[begin - 1]])
+
+
+class OggLink:
+    """Pages of one recording, a link of a chain.
+
+    Attributes:
+        breaks_off: Whether its last page is not whole.
+    """
+
+    def __init__(self) -> None:
+        """Begin at the first page."""
+        self.breaks_off = False
+        self._has_sound = self._is_ended = self._is_skipping = False
+        self._damaged = 0
+        self._clock = _Clock(b"")
+        self._last_s: float | None = None
+
+    def is_ended_by(self, page: bytes) -> bool:
+        """Return whether a page begins another recording."""
+        begins = bool(page[5] & _BEGINS) and self._has_sound
+        self._is_ended |= begins
+        return begins
+
+    def add(self, page: bytes) -> bool:
+        """Take a page; return False, and count it, if it is damaged."""
+        if not _is_intact(page):
+            self.skip(page)
+            return False
+        self._is_skipping = False
+        if page[5] & _BEGINS:
+            self._clock = _Clock(page[_HEAD + page[26] :])
+        self._last_s = self._clock.seconds(page) or self._last_s
+        self._has_sound |= not page[5] & _BEGINS
+        self._is_ended |= bool(page[5] & _ENDS)
+        return True
+
+    def skip(self, data: bytes) -> None:
+        """Count a damaged page, once for all of its bytes; zeros and tags at the end are none."""
+        if not self._is_skipping and not self._is_ended and data.strip(b"\0"):
+            self._damaged += 1
+            self._is_skipping = True
+
+    @property
+    def promised_s(self) -> float | None:
+        """Seconds up to its last page, if some before it are damaged.
+
+        FFmpeg gives the last page no time of its own: a loss before it would go unseen.
+        """
+        return self._last_s if self._damaged else None
+
+    @property
+    def missing(self) -> str:
+        """Why it is known to be cut off; empty if it is not."""
+        if self.breaks_off:
+            return "it breaks off within a page"
+        return "its last pages are damaged" if self._damaged and not self._is_ended else ""
+
+    @property
+    def warnings(self) -> tuple[SourceWarning, ...]:
+        """How many pages are damaged, or that the last one is missing."""
+        if self._damaged:
+            message = f"{self._damaged} of its pages are damaged, and left out"
+            return (SourceWarning("damaged", message),)
+        return () if self._is_ended or self.breaks_off else (NO_END_MARK,)
+
+    def part(self, start: int, end: int) -> Part:
+        """Return its part of a file."""
+        return Part(start, end, b"", self.promised_s, self.missing, self.warnings)
+
+
 def ogg_parts(file: Bytes, start: int) -> Iterator[Part]:
     """Yield the links of a chain whose first one begins at an offset."""
-    at, begin, has_data, is_ended, missing, damaged = start, start, False, False, "", 0
-    clock, last_s = _Clock(b""), None
+    at, begin, link = start, start, OggLink()
     while at < file.size:
         page = file.at(at, _LONGEST_PAGE)
+        size = page_bytes(page)
         if page[:4] != b"OggS":
-            at = _next_page(file, at + 1)
+            link.skip(page)
+            at = file.find(b"OggS", at + 1)
             continue
-        if len(page) < _HEAD or len(page) < _HEAD + page[26]:
-            missing = "it breaks off within a page"
+        if size is None:
+            link.breaks_off = True
             break
-        flags, size = page[5], _HEAD + page[26] + sum(page[_HEAD : _HEAD + page[26]])
-        if flags & _BEGINS and has_data:
-            promised_s = last_s if damaged else None
-            warnings = _warnings(damaged, is_ended=True)
-            yield Part(begin, at, promised_s=promised_s, warnings=warnings)
-            begin, has_data, is_ended, damaged, last_s = at, False, False, 0, None
-        if at + size > file.size:
-            missing = "it breaks off within a page"
-        elif not _is_sound(page[:size]):
-            damaged += 1
-            at = _next_page(file, at + 1)  # its size may be wrong
-            continue
-        if flags & _BEGINS:
-            clock = _Clock(page[_HEAD + page[26] :])
-        last_s = clock.seconds(page) or last_s
-        has_data |= not flags & _BEGINS
-        is_ended |= bool(flags & _ENDS)
-        at += size
-    if damaged and not is_ended:
-        missing = missing or "its last pages are damaged"
-    warnings = _warnings(damaged, is_ended=is_ended or bool(missing))
-    # FFmpeg gives the last page no time of its own: what is lost before it would go unseen.
-    promised_s = last_s if damaged else None
-    yield Part(begin, file.size, promised_s=promised_s, missing=missing, warnings=warnings)
+        if link.is_ended_by(page):
+            yield link.part(begin, at)
+            begin, link = at, OggLink()
+        if size > len(page):
+            link.breaks_off = True
+            break
+        if link.add(page[:size]):
+            at += size
+        else:
+            at = file.find(b"OggS", at + 1)  # its size may be wrong
+    yield link.part(begin, file.size)
 
 
 class _Clock:
@@ -66,10 +130,14 @@ class _Clock:
             self._rate, self._skipped = 48_000, int.from_bytes(head[10:12], "little")
         elif head.startswith(b"\x01vorbis"):
             self._rate = int.from_bytes(head[12:16], "little")
+        elif head.startswith(b"\x7fFLAC"):
+            self._rate = int.from_bytes(head[27:30], "big") >> 4
+        elif head.startswith(b"Speex   "):
+            self._rate = int.from_bytes(head[36:40], "little")
         self._is_begun = self._is_late = False
 
     def seconds(self, page: bytes) -> float | None:
-        """Return when a page ends, None where nobody says; not in a piece of a broadcast."""
+        """Return when a page ends, None if unknown, as in a piece of a broadcast."""
         count = int.from_bytes(page[6:14], "little", signed=True) - self._skipped
         if self._rate <= 0 or count <= 0:
             return None
@@ -78,15 +146,7 @@ class _Clock:
         return None if self._is_late else count / self._rate
 
 
-def _warnings(damaged: int, *, is_ended: bool) -> tuple[SourceWarning, ...]:
-    if damaged:
-        return (SourceWarning("damaged", f"{damaged} of its pages are damaged, and not heard"),)
-    if is_ended:
-        return ()
-    return (NO_END_MARK,)
-
-
-def _is_sound(page: bytes) -> bool:
+def _is_intact(page: bytes) -> bool:
     """Return whether a page is as it was written, by its check sum.
 
     Ogg's CRC-32 begins with 0 and takes the highest bits first; zlib's is its mirror image.
@@ -94,14 +154,3 @@ def _is_sound(page: bytes) -> bool:
     plain = page[:22] + b"\0\0\0\0" + page[26:]
     mirrored = zlib.crc32(plain.translate(_MIRRORED), 0xFFFF_FFFF) ^ 0xFFFF_FFFF
     return int(f"{mirrored:032b}"[::-1], 2) == int.from_bytes(page[22:26], "little")
-
-
-def _next_page(file: Bytes, at: int) -> int:
-    """Return the offset of the next page, past damage."""
-    while at < file.size:
-        data = file.at(at, _LONGEST_PAGE)
-        found = data.find(b"OggS")
-        if found >= 0:
-            return at + found
-        at += max(1, len(data) - 3)
-    return file.size

@@ -1,10 +1,34 @@
-"""A recording within a file, and what its container says of its length."""
+"""`Part`, a recording within a file, and its length by its container."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
-from ser_rt.audio.block import SourceWarning
+import numpy as np
+
+from ser_rt.audio.block import Block, SourceWarning
+from ser_rt.errors import AudioDecodeError
+
+
+class Recording(Protocol):
+    """Facts about a recording besides its sound, known once that is decoded."""
+
+    @property
+    def promised_s(self) -> float | None:
+        """Seconds that it should have, where that is known exactly."""
+        ...
+
+    @property
+    def missing(self) -> str:
+        """Why it is known to be cut off, whatever is decoded; empty if it is not."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[SourceWarning, ...]:
+        """Its oddities that are no certain loss."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +38,8 @@ class Part:
     Attributes:
         start: Offset of its first byte.
         end: Offset behind its last byte.
-        header: What its first bytes should have been, where they give a wrong length.
-        promised_s: Seconds that its header promises, where it says so exactly.
-        missing: Why it is known to be cut off, whatever is heard of it; empty if it is not.
-        warnings: What is odd about it, and no loss as far as can be told.
+        header: Its corrected first bytes, where those in the file give a wrong length.
+        promised_s: As of `Recording`, like the others.
     """
 
     start: int
@@ -33,3 +55,18 @@ SLACK_S = 0.05
 
 LOSSY_SLACK_S = 0.2
 """The same where a codec adds silence of its own at both ends."""
+
+CUT_OFF = "it is shorter than its header says"
+
+CUT_PACKET = SourceWarning("truncated", "it may have been cut off within a packet")
+
+
+def check_end(
+    recording: Recording, name: str, end_s: float, rate: int, problems: list[AudioDecodeError]
+) -> Iterator[Block]:
+    """Add what is missing of a recording to its problems, or yield a block with its warnings."""
+    if recording.missing and not problems:
+        msg = f"{name} is truncated at {end_s:.2f} s: {recording.missing}"
+        problems.append(AudioDecodeError(msg))
+    elif recording.warnings:
+        yield Block(np.zeros((0, 1), np.float32), rate, end_s, recording.warnings)

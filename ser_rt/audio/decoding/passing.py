@@ -1,22 +1,22 @@
-"""Bytes on their way from a stream to a decoder."""
+"""`Passing`: a stream cut into recordings, on its way to a decoder."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-from ser_rt.audio.block import Readable
+from ser_rt.audio.block import Readable, SourceWarning
 from ser_rt.audio.decoding.chunked import SLACK_BYTES
-from ser_rt.audio.decoding.containers import stated_bytes
+from ser_rt.audio.decoding.containers import promised_s, stated_bytes
 from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff
 from ser_rt.audio.decoding.mp3 import tag_bytes
-from ser_rt.audio.decoding.watch import StructureWatcher
+from ser_rt.audio.decoding.watch import Watcher, watcher
 from ser_rt.errors import AudioDecodeError
 
 _BLOCK = 1 << 16
 _LONGEST_TAG, _MOST_ZEROS = 1 << 26, 1 << 20
 _LEAST = 16
-"""Bytes from which `StructureWatcher` knows what they are."""
+"""Bytes from which `watcher` knows the format."""
 
 
 def first_bytes(read: Callable[[int], bytes]) -> bytes:
@@ -45,7 +45,7 @@ def _more(read: Callable[[int], bytes], data: bytes, count: int) -> bytes:
 
 
 class PutBack:
-    """A stream with what was read of it before it."""
+    """A stream with bytes that were read of it put back in front."""
 
     def __init__(self, head: bytes, stream: Readable) -> None:
         """Give ``head`` first."""
@@ -77,7 +77,7 @@ class Passing:
         self._stream, self.waited_s = stream, 0.0
         self._next = self._head = b""
         self._count, self._is_over = 0, False
-        self._watch: StructureWatcher | None = None
+        self._watch: Watcher | None = None
 
     @property
     def head(self) -> bytes:
@@ -93,9 +93,15 @@ class Passing:
         return "" if self._watch is None else self._watch.missing
 
     @property
-    def has_no_end_mark(self) -> bool:
-        """Whether the recording lacks the mark that its last part should have."""
-        return self._watch is not None and self._watch.has_no_end_mark
+    def promised_s(self) -> float | None:
+        """Seconds that it should have, where that is known exactly."""
+        promise_s = None if self._watch is None else self._watch.promised_s
+        return promise_s or promised_s(sniff(self._head) or "", self._head)
+
+    @property
+    def warnings(self) -> tuple[SourceWarning, ...]:
+        """Its oddities that are no certain loss."""
+        return () if self._watch is None else self._watch.warnings
 
     def read(self, size: int, /) -> bytes:
         """Return up to ``size`` bytes; none at the end of the recording.
@@ -105,11 +111,9 @@ class Passing:
         """
         if self._is_over:
             return b""
-        data = self._taken(size)
         if self._watch is None:
-            while len(data) < _LEAST and (more := self._taken(size)):
-                data += more
-            self._watch = StructureWatcher(data)
+            self._watch = watcher(self.peek())
+        data = self._taken(size)
         self._head += data[: max(0, SNIFFED_BYTES - len(self._head))]
         cut = self._watch.feed(data)
         if cut is not None:
@@ -119,6 +123,14 @@ class Passing:
         self._count += len(data)
         return data
 
+    def peek(self) -> bytes:
+        """Return the next bytes, enough to know their format, without taking them."""
+        while len(self._next) < _LEAST and (more := self._from_stream(SNIFFED_BYTES)):
+            self._next += more
+        if self._next[:4] == b".snd" and not any(self._next[8:12]):
+            self._next = self._next[:8] + b"\xff\xff\xff\xff" + self._next[12:]  # of unknown length
+        return self._next
+
     def _taken(self, size: int) -> bytes:
         if not self._next:
             return self._from_stream(size)
@@ -126,7 +138,7 @@ class Passing:
         return data
 
     def drain(self) -> None:
-        """Read what the decoder has left of the recording."""
+        """Read the rest of the recording, which the decoder has left."""
         while self.read(_BLOCK):
             pass
 

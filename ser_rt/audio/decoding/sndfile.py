@@ -1,4 +1,4 @@
-"""Decodes one recording with libsndfile, where FFmpeg is not installed."""
+"""`SndfileDecoder`: one recording, decoded with libsndfile."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import soundfile
 
 from ser_rt.audio.block import Block
 from ser_rt.audio.decoding.mp3 import is_mp3, stated_frames
+from ser_rt.audio.decoding.part import Recording
 from ser_rt.audio.decoding.view import FileView
 from ser_rt.errors import AudioDecodeError
 
@@ -21,7 +22,7 @@ _MOST_TAGS = 4096
 
 
 class SndfileDecoder:
-    """Open audio: wav, flac, ogg, aiff, and MP3 that says how long it is.
+    """Open audio: wav, flac, ogg, aiff, and MP3 with its length in it.
 
     Attributes:
         sample_rate: In Hz.
@@ -31,7 +32,7 @@ class SndfileDecoder:
     is_endless = False
 
     def __init__(self, file: FileView | BinaryIO, name: str) -> None:
-        """Open what a view shows, or a whole file.
+        """Open a view, or a whole file.
 
         Raises:
             AudioDecodeError: libsndfile cannot read it, or only by a guess at its length.
@@ -46,7 +47,7 @@ class SndfileDecoder:
             source = file
         else:  # by its number a file is read without Python
             source = file.fileno()
-            os.lseek(source, 0, os.SEEK_SET)  # past what Python has buffered
+            os.lseek(source, 0, os.SEEK_SET)  # past the bytes that Python has buffered
         try:
             self._file = soundfile.SoundFile(source, closefd=False)
         except (soundfile.LibsndfileError, TypeError, ValueError) as error:
@@ -54,14 +55,14 @@ class SndfileDecoder:
         self.sample_rate: int = self._file.samplerate
 
     def blocks(
-        self, block_s: float, *, origin_s: float = 0.0, promised_s: float | None = None
+        self, block_s: float, *, origin_s: float = 0.0, recording: Recording | None = None
     ) -> Iterator[Block]:
         """Yield blocks of at most ``block_s`` seconds; arguments as of `FfmpegDecoder`.
 
         Raises:
             AudioDecodeError: Behind the last block, if something is missing.
         """
-        del promised_s  # libsndfile reads the same header
+        del recording  # libsndfile reads the same header
         file, size = self._file, max(1, round(block_s * self.sample_rate))
         why, read = "", 0
         while not why:

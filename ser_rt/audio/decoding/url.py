@@ -1,4 +1,4 @@
-"""Opens audio by URL: a recording with ranges, a live stream with FFmpeg."""
+"""Decoders of URLs: recordings are read by ranges, live streams by FFmpeg."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from urllib.request import url2pathname
 
 from ser_rt.audio.block import Block, Decoder
 from ser_rt.audio.decoding.containers import POINTED
-from ser_rt.audio.decoding.decoders import FileDecoder, StreamDecoder, open_audio
+from ser_rt.audio.decoding.decoders import open_audio
 from ser_rt.audio.decoding.ffmpeg import FfmpegDecoder
+from ser_rt.audio.decoding.file_decoder import FileDecoder
 from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff
 from ser_rt.audio.decoding.http import HttpFile
+from ser_rt.audio.decoding.stream_decoder import StreamDecoder
 from ser_rt.errors import AudioDecodeError
 
 LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "srt", "udp", "rtp", "mms", "mmsh", "mmst")
@@ -25,10 +27,10 @@ def open_url(
     """Open the audio of a URL.
 
     Args:
-        url: http, https, file, or what else FFmpeg knows.
+        url: http, https, file, or another scheme that FFmpeg knows.
         timeout_s: How long to wait for an answer.
         track: Which audio track, from 1; None for the one that it prefers.
-        reconnect: Whether a recording whose connection is lost is asked for again, from there.
+        reconnect: Whether a recording whose connection is lost is requested again, from there.
 
     Raises:
         AudioDecodeError: It does not answer in time, or is not audio.
@@ -57,7 +59,7 @@ def open_url(
 
 
 class _Fetched:
-    """What comes from a server."""
+    """A recording from a server."""
 
     def __init__(self, decoder: StreamDecoder | FileDecoder, file: HttpFile, url: str) -> None:
         self._decoder, self._file, self._url = decoder, file, url
@@ -86,7 +88,7 @@ class _Fetched:
 
 
 class _Live:
-    """What FFmpeg fetches by itself."""
+    """A stream that FFmpeg fetches itself."""
 
     waited_s = 0.0
 

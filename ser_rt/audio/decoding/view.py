@@ -1,10 +1,12 @@
-"""Some bytes of a file as a file of their own."""
+"""`FileView`, a part of a file as a file of its own, and `Bytes`, random access to one."""
 
 from __future__ import annotations
 
 import io
 import os
 from typing import Protocol
+
+_BLOCK = 1 << 20
 
 
 class Seekable(Protocol):
@@ -74,15 +76,16 @@ class FileView(io.RawIOBase):
 
 
 class Bytes:
-    """Random access to what is in a file.
+    """Random access to the bytes of a file.
 
     Attributes:
         size: Number of bytes.
+        is_near: Whether reading here and there costs little, as on a disk.
     """
 
-    def __init__(self, file: Seekable) -> None:
+    def __init__(self, file: Seekable, *, is_near: bool = True) -> None:
         """Read an open file."""
-        self._file = file
+        self._file, self.is_near = file, is_near
         self.size = file.seek(0, os.SEEK_END)
 
     def at(self, start: int, count: int) -> bytes:
@@ -92,3 +95,12 @@ class Bytes:
         while data and len(data) < count and (more := self._file.read(count - len(data))):
             data += more
         return data
+
+    def find(self, mark: bytes, start: int) -> int:
+        """Return the offset of the next mark, or `size` if there is none."""
+        while start < self.size:
+            found = self.at(start, _BLOCK + len(mark) - 1).find(mark)
+            if found >= 0:
+                return start + found
+            start += _BLOCK
+        return self.size

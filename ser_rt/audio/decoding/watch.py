@@ -1,103 +1,25 @@
-"""Follows the structure of recordings as bytes pass: where the next one begins, and what is cut.
+"""Watchers: the structure of a recording, followed as its bytes pass.
 
-What `containers` sees in a file that is there, for one that comes: from the head of each page, box,
-element or tag the place of the next one is known, and what is between is passed over.
+They find in a stream what `containers` finds in a file: the beginning of the next recording, and
+whether this one is cut off or damaged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from ser_rt.audio.decoding.chunked import SLACK_BYTES, UNFINISHED
-from ser_rt.audio.decoding.containers import CUT_OFF, EBML, ELEMENTS, MASTERS, element_size
+from ser_rt.audio.block import SourceWarning
+from ser_rt.audio.decoding import avi
+from ser_rt.audio.decoding.chunked import SLACK_BYTES
 from ser_rt.audio.decoding.formats import sniff
+from ser_rt.audio.decoding.matroska import LOST_BLOCKS
+from ser_rt.audio.decoding.ogg import OggLink, page_bytes
+from ser_rt.audio.decoding.part import CUT_OFF, CUT_PACKET
+from ser_rt.audio.decoding.units import STRUCTURES, Structure, Unit
 
-
-class _Step(NamedTuple):
-    """What the head of a unit says.
-
-    Attributes:
-        size: Bytes to the head of the next unit.
-        begins: Whether it begins another recording.
-        has_sound: Whether it holds some of the sound.
-        ends: Whether it is the last unit of its recording.
-    """
-
-    size: int
-    begins: bool = False
-    has_sound: bool = False
-    ends: bool = False
-
-
-_LOST = _Step(0)
-"""What is there is no unit."""
-
-
-def _ogg(head: bytes) -> _Step | None:
-    if head[:4] != b"OggS"[: len(head)]:
-        return _LOST
-    if len(head) < 27 or len(head) < 27 + head[26]:
-        return None
-    flags, size = head[5], 27 + head[26] + sum(head[27 : 27 + head[26]])
-    begins = bool(flags & 2)
-    return _Step(size, begins, has_sound=not begins, ends=bool(flags & 4))
-
-
-def _mp4(head: bytes) -> _Step | None:
-    if len(head) < 16:
-        return None
-    size, name = int.from_bytes(head[:4], "big"), head[4:8]
-    if size == 1:
-        size = int.from_bytes(head[8:16], "big")
-    if size < 8 or not all(0x20 <= byte < 0x7F for byte in name):
-        return _LOST
-    return _Step(size, begins=name == b"ftyp", has_sound=name in (b"mdat", b"moof"))
-
-
-def _matroska(head: bytes) -> _Step | None:
-    if len(head) < 12:
-        return None
-    name_bytes = 9 - head[0].bit_length()
-    name = head[:name_bytes]
-    if name_bytes > 4:
-        return _LOST
-    size, body = element_size(head[name_bytes:], name_bytes)
-    if name == EBML or name in MASTERS or size is None:
-        return _Step(body if name in MASTERS or size is None else body + size, name == EBML)
-    return _Step(body + size, has_sound=name in ELEMENTS)
-
-
-def _flv(head: bytes) -> _Step | None:
-    if head[:4] == b"FLV\x01":
-        return _Step(9, begins=True) if len(head) >= 9 else None
-    if len(head) < 15:
-        return None
-    if head[4:8] == b"FLV\x01":
-        return _Step(4)
-    if head[4] & 0x1F not in (8, 9, 18):
-        return _LOST
-    return _Step(15 + int.from_bytes(head[5:8], "big"), has_sound=True)
-
-
-def _wav(head: bytes) -> _Step | None:
-    if len(head) < 12:
-        return None
-    if head[:4] == b"RIFF":
-        return _Step(12, begins=True)
-    size = int.from_bytes(head[4:8], "little")
-    is_known = size < UNFINISHED and all(0x20 <= byte < 0x7F for byte in head[:4])
-    return _Step(8 + size + size % 2, has_sound=head[:4] == b"data") if is_known else _LOST
-
-
-_STEPS: dict[str, Callable[[bytes], _Step | None]] = {
-    "Ogg": _ogg,
-    "MP4": _mp4,
-    "Matroska or WebM": _matroska,
-    "FLV": _flv,
-    "WAV": _wav,
-}
-_LONGEST_HEAD = 27 + 255
+_LONGEST_HEAD, _LONGEST_MARK = 64, 189
+_STREAMS = ("MPEG", "MPEG-TS")
+"""Formats that recorders may stop anywhere, so that a cut is no certain loss."""
 
 
 class Cut(NamedTuple):
@@ -112,54 +34,148 @@ class Cut(NamedTuple):
     begun: bytes
 
 
-class StructureWatcher:
-    """The structure of one recording in a stream of bytes."""
+class Watcher(Protocol):
+    """One recording in a stream of bytes; its attributes are those of `Part`."""
 
-    def __init__(self, head: bytes) -> None:
-        """Follow a stream that begins so."""
-        self._name = sniff(head)
-        self._step = _STEPS.get(self._name or "")
-        self._skip, self._head = 0, b""
-        self._last = _Step(0)
-        self._has_sound = False
+    @property
+    def promised_s(self) -> float | None:
+        """Seconds that it should have, where that is known."""
+        ...
+
+    @property
+    def missing(self) -> str:
+        """Why it is known to be cut off; empty if it is not."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[SourceWarning, ...]:
+        """Its oddities that are no certain loss."""
+        ...
+
+    def feed(self, data: bytes) -> Cut | None:
+        """Take bytes; return where another recording begins in them, if one does."""
+        ...
+
+
+def watcher(head: bytes) -> Watcher:
+    """Return the watcher of a stream that begins so."""
+    name = sniff(head) or ""
+    return OggWatcher() if name == "Ogg" else StructureWatcher(STRUCTURES.get(name), name)
+
+
+class OggWatcher:
+    """Pages of an Ogg stream, with their check sums."""
+
+    def __init__(self) -> None:
+        """Begin at the first page."""
+        self._link, self._held = OggLink(), b""
+
+    @property
+    def promised_s(self) -> float | None:
+        """Seconds up to its last page, if some before it are damaged."""
+        return self._link.promised_s
+
+    @property
+    def missing(self) -> str:
+        """Why it is known to be cut off; empty if it is not."""
+        return self._link.missing
+
+    @property
+    def warnings(self) -> tuple[SourceWarning, ...]:
+        """How many pages are damaged, or that the last one is missing."""
+        return self._link.warnings
+
+    def feed(self, data: bytes) -> Cut | None:
+        """Take bytes; return where another recording begins in them, if one does."""
+        before, held, at = len(self._held), self._held + data, 0
+        while (found := held.find(b"OggS", at)) >= 0:
+            self._link.skip(held[at:found])
+            at = found
+            size = page_bytes(held, at)
+            if size is None:
+                break
+            if self._link.is_ended_by(held[at : at + 6]):
+                self._link.breaks_off = False
+                return Cut(max(0, at - before), held[at:before])
+            if at + size > len(held):
+                break
+            at += size if self._link.add(held[at : at + size]) else 1
+        else:
+            end = max(at, len(held) - 3)
+            self._link.skip(held[at:end])
+            at = end
+        self._held = held[at:]
+        self._link.breaks_off = self._held.startswith(b"OggS")
+        return None
+
+
+class StructureWatcher:
+    """Units of a container; bytes between their heads are passed over."""
+
+    def __init__(self, structure: Structure | None, name: str) -> None:
+        """Follow units, or nothing if the format has none."""
+        self._structure, self._name = structure, name
+        self._held, self._head, self._skip = b"", b"", 0
+        self._last = Unit(0)
+        self._has_sound = self._is_lost = self._is_damaged = False
+
+    @property
+    def promised_s(self) -> float | None:
+        """Seconds that the header promises, if the structure is damaged."""
+        is_needed = self._name == "AVI" and self._is_damaged
+        return avi.stated_s(self._head) if is_needed else None
 
     @property
     def missing(self) -> str:
         """Why the recording is known to be cut off; empty if it is not."""
-        if self._step is None:
+        if self._structure is None:
             return ""
-        if self._name == "Ogg" and self._head:
-            return "it breaks off within a page"
+        if self._name == "Matroska or WebM" and self._is_lost and self._is_damaged:
+            return LOST_BLOCKS
         slack = SLACK_BYTES if self._name == "WAV" else 0
-        return CUT_OFF if self._skip > slack and self._last.has_sound else ""
+        is_cut = self._skip > slack and self._last.has_sound and self._name not in _STREAMS
+        return CUT_OFF if is_cut else ""
 
     @property
-    def has_no_end_mark(self) -> bool:
-        """Whether the recording lacks the mark that its last part should have."""
-        return self._step is not None and self._name == "Ogg" and not self._last.ends
+    def warnings(self) -> tuple[SourceWarning, ...]:
+        """That chunks are damaged, or the last packet may be cut off."""
+        if self._name in _STREAMS and (self._skip or self._held):
+            return (CUT_PACKET,)
+        return (avi.DAMAGED,) if self._name == "AVI" and self._is_damaged else ()
 
     def feed(self, data: bytes) -> Cut | None:
         """Take bytes; return where another recording begins in them, if one does."""
-        at = 0
-        while self._step is not None and at < len(data):
+        self._head += data[: max(0, avi.HEAD_BYTES - len(self._head))]
+        before, held, at = len(self._held), self._held + data, 0
+        while self._structure is not None and at < len(held):
             if self._skip:
-                passed = min(self._skip, len(data) - at)
+                passed = min(self._skip, len(held) - at)
                 at, self._skip = at + passed, self._skip - passed
                 continue
-            begun = self._head
-            head = begun + data[at : at + _LONGEST_HEAD - len(begun)]
-            step = self._step(head)
-            if step is None and len(head) < _LONGEST_HEAD:
-                self._head = head
-                return None
-            if step is None or step.size <= 0:
-                self._step = None
-                return None
-            if step.begins and self._has_sound:
-                self._head = b""
-                return Cut(at, begun)
-            self._has_sound |= step.has_sound
-            self._last = step
-            self._head = head[step.size : len(begun)]  # what came of the next unit before
-            self._skip = max(0, step.size - len(begun))
+            if self._is_lost and self._structure.mark is not None:
+                found = self._structure.mark.search(held, at)
+                if found is None:
+                    at = max(at, len(held) - _LONGEST_MARK)
+                    break
+                at, self._is_lost = found.start(), False
+            unit = self._structure.unit(held[at : at + _LONGEST_HEAD])
+            if unit is None and len(held) < at + _LONGEST_HEAD:
+                break
+            if unit is None or unit.size <= 0:
+                self._lose(held[at : at + _LONGEST_HEAD])
+                at += 1
+            elif unit.begins and self._has_sound:
+                self._held = b""
+                return Cut(max(0, at - before), held[at:before])
+            else:
+                self._has_sound |= unit.has_sound
+                self._last, self._skip = unit, unit.size
+        self._held = held[at:]
         return None
+
+    def _lose(self, data: bytes) -> None:
+        if self._structure is None or self._structure.mark is None:
+            self._structure = None
+            return
+        self._is_lost = True
+        self._is_damaged |= bool(data.strip(b"\0"))

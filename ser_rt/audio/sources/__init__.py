@@ -1,4 +1,4 @@
-"""Where audio comes from: one file per source, one entry each in `SOURCES`."""
+"""Audio sources: one file and one entry in `SOURCES` each."""
 
 from importlib import import_module
 from typing import Any

@@ -1,4 +1,4 @@
-"""Arrays that a program hands over, of any rate and size."""
+"""`ArraySource`: numpy arrays of any rate and size."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ser_rt.audio.block import Block
-from ser_rt.audio.chunk import AudioChunk, AudioSource, as_array, checked_rate
+from ser_rt.audio.chunk import AudioChunk, AudioSource
 from ser_rt.audio.converter import BlockConverter, Channel
+from ser_rt.audio.samples import as_array, checked_rate
 from ser_rt.constants import SAMPLE_RATE
 
 
@@ -29,7 +30,7 @@ class ArraySource(AudioSource):
         rate: float = SAMPLE_RATE,
         channel: Channel = None,
     ) -> None:
-        """Name the arrays, the rate in Hz to convert to, the rate they have, and what to hear."""
+        """Name the arrays, the rate in Hz to convert to, their own rate, and the channel to use."""
         self._arrays, self._rate = arrays, checked_rate(rate)
         self._converter = BlockConverter(sample_rate, channel=channel)
 

@@ -1,4 +1,4 @@
-"""Blocks of captured audio on their way from the thread that captures to the one that listens."""
+"""`BlockQueue`: captured audio on its way from the capturing thread to the reader."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class QueuedBlock(NamedTuple):
         first_frame: Index of the first frame since capturing began.
         samples: ``[frames, channels]`` or ``[frames]``.
         captured_at: Monotonic seconds when the last frame arrived.
-        has_lost: Whether the device says that it lost audio before this block.
+        has_lost: Whether the device reports a loss before this block.
     """
 
     first_frame: int
@@ -28,7 +28,7 @@ class QueuedBlock(NamedTuple):
 class BlockQueue:
     """A bounded queue that never makes the capturing side wait: the oldest blocks go first.
 
-    What went shows as a jump of ``first_frame``.
+    A dropped block shows as a jump of ``first_frame``.
     """
 
     def __init__(self, max_blocks: int) -> None:
@@ -56,7 +56,7 @@ class BlockQueue:
         self._is_ready.set()
 
     def clear(self) -> None:
-        """Forget what waits."""
+        """Drop the blocks that wait."""
         self._blocks.clear()
 
     def __len__(self) -> int:

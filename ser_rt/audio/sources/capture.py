@@ -1,4 +1,4 @@
-"""One opening of a device: its stream, its queue, its health."""
+"""`Capture`: one opening of a device, with its stream, queue and signal monitor."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ class Capture:
     """A device that delivers into a queue.
 
     Attributes:
-        stream: What the sound system opened.
-        queue: What was captured and not yet heard.
-        health: What is wrong with the signal.
+        stream: The stream of the sound system.
+        queue: Captured blocks that were not read yet.
+        monitor: Finds faults of the signal.
         last_at: When the last block came, in monotonic seconds.
-        fault: Why it is lost, once it is.
+        fault: Why the device is lost, once it is.
     """
 
     stream: InputStream
 
     def __init__(self, rate: int, target_rate: int, clock: Callable[[], float]) -> None:
-        """Prepare to capture at a rate in Hz what will be heard at another."""
+        """Prepare to capture at a rate in Hz for a reader at another."""
         self.sample_rate = rate
         block_s = BLOCK_S if rate == target_rate else RESAMPLED_BLOCK_S
         self._frames_per_block = round(block_s * rate)
         self.queue = BlockQueue(round(QUEUE_S / block_s))
-        self.health = SignalMonitor(rate)
+        self.monitor = SignalMonitor(rate)
         self.last_at = clock()
         self.fault = ""
         self._clock, self._frames = clock, 0

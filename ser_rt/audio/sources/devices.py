@@ -1,4 +1,4 @@
-"""Input devices, and what a microphone needs of the system that has them."""
+"""Input devices, and the interface of the sound system that has them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class InputStream(Protocol):
 
     @property
     def is_active(self) -> bool:
-        """Whether the device still says that it captures."""
+        """Whether the device still reports that it captures."""
         ...
 
     def close(self) -> None:
@@ -38,7 +38,7 @@ class InputStream(Protocol):
 
 
 class Driver(Protocol):
-    """What a microphone needs of the sound system; tests bring their own."""
+    """The sound system, as a microphone needs it."""
 
     def devices(self) -> list[Device]:
         """Return the input devices, or raise `DeviceError`."""

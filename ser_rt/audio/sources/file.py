@@ -1,16 +1,16 @@
-"""A recording, as fast as it can be read or at the pace of the clock."""
+"""`FileSource`: a recording, as fast as it can be read or in real time."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Self
 
 from ser_rt.audio.block import Block, Decoder
-from ser_rt.audio.chunk import AudioChunk, AudioSource
+from ser_rt.audio.chunk import AudioChunk
 from ser_rt.audio.converter import BlockConverter, Channel
 from ser_rt.audio.decoding.decoders import open_audio
+from ser_rt.audio.sources.decoded import DecodedSource
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError, AudioInputError, NoAudioError
 from ser_rt.files.names import printable
@@ -18,7 +18,7 @@ from ser_rt.files.names import printable
 BLOCK_S, REALTIME_BLOCK_S = 0.25, 0.1
 
 
-class FileSource(AudioSource):
+class FileSource(DecodedSource):
     """Reads a file block by block: an hour takes no more memory than a minute.
 
     Raises:
@@ -40,7 +40,7 @@ class FileSource(AudioSource):
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Name the file and what to hear of it.
+        """Set the file, and the track and channel to use.
 
         Args:
             path: The file.
@@ -48,33 +48,18 @@ class FileSource(AudioSource):
             realtime: Whether to follow the clock.
             track: Which audio track, from 1; None for the one that the container prefers.
             channel: Which channel, from 1; ``"all"`` for each by itself; None for their mean.
-            open_file: What opens it.
+            open_file: Returns its decoder.
             clock: Monotonic time in seconds.
             sleep: Waits for some seconds.
         """
         self._path, self._sample_rate = path, sample_rate
         self._realtime, self._track, self._channel = realtime, track, channel
         self._open_file, self._clock, self._sleep = open_file, clock, sleep
-        self._decoder: Decoder | None = None
 
-    def __enter__(self) -> Self:
-        """Open the file."""
-        if self._decoder is None:
-            self._decoder = self._open_file(self._path, track=self._track)
-        return self
+    def _open(self) -> Decoder:
+        return self._open_file(self._path, track=self._track)
 
-    def __exit__(self, *exc_info: object) -> None:
-        """Close the file."""
-        if self._decoder is not None:
-            self._decoder.close()
-            self._decoder = None
-
-    def __iter__(self) -> Iterator[AudioChunk]:
-        """Yield the file's chunks."""
-        if self._decoder is None:
-            with self:
-                yield from self
-            return
+    def _chunks(self, decoder: Decoder) -> Iterator[AudioChunk]:
         converter = BlockConverter(
             self._sample_rate,
             channel=self._channel,
@@ -83,16 +68,16 @@ class FileSource(AudioSource):
             clock=self._clock,
         )
         started_at, has_audio = self._clock(), False
-        waited_s = self._decoder.waited_s
+        waited_s = decoder.waited_s
         try:
             block_s = REALTIME_BLOCK_S if self._realtime else BLOCK_S
-            for block in self._decoder.blocks(block_s):
+            for block in decoder.blocks(block_s):
                 has_audio |= len(block.samples) > 0
                 for chunk in self._converted(block, converter, started_at):
                     if len(chunk.samples) or chunk.warnings:
                         yield chunk
-                self.waited_s += self._decoder.waited_s - waited_s
-                waited_s = self._decoder.waited_s
+                self.waited_s += decoder.waited_s - waited_s
+                waited_s = decoder.waited_s
         except AudioDecodeError:
             yield from _rest(converter)
             raise

@@ -1,4 +1,4 @@
-"""A microphone that survives a real day: it is watched, and opened again when it is lost."""
+"""`MicrophoneSource`: a microphone that is monitored, and opened again when it is lost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Self
 import numpy as np
 
 from ser_rt.audio.block import SourceWarning
-from ser_rt.audio.chunk import MAX_PEAK, SILENCE, AudioChunk, AudioSource, ChunkMaker, checked_rate
+from ser_rt.audio.chunk import SILENCE, AudioChunk, AudioSource, ChunkMaker
+from ser_rt.audio.retry import backoff
+from ser_rt.audio.samples import MAX_PEAK, checked_rate
 from ser_rt.audio.sources.block_queue import QueuedBlock
 from ser_rt.audio.sources.capture import Capture, open_capture
 from ser_rt.audio.sources.devices import Device, Driver, find_device
@@ -24,15 +26,18 @@ SILENT_S = 1.0
 """A device that delivers nothing for this long is lost."""
 
 POLL_S = 0.25
-FIRST_RETRY_S, MAX_RETRY_S, RETRY_GROWTH = 0.25, 2.0, 1.5
+
+
+def _waits() -> Iterator[float]:
+    return backoff(0.25, 2.0, growth=1.5)
 
 
 class MicrophoneSource(AudioSource):
-    """Listens to a device until it is closed.
+    """Captures from a device until it is closed.
 
     PortAudio's thread only copies and queues. When the queue is full its oldest block is dropped
     and counted; the chunks after it keep their place in time, and so do those after the device
-    was lost. The device is asked for the model's rate, and opened at its own if it refuses.
+    was lost. The device is opened at the model's rate, or at its own if it refuses.
 
     Raises:
         DeviceError: No PortAudio, no such device, it does not open, or it is lost and
@@ -49,6 +54,7 @@ class MicrophoneSource(AudioSource):
         reconnect: bool = True,
         driver: Driver = PORTAUDIO,
         clock: Callable[[], float] = time.monotonic,
+        waits: Callable[[], Iterator[float]] = _waits,
     ) -> None:
         """Name a device.
 
@@ -56,10 +62,11 @@ class MicrophoneSource(AudioSource):
             device: Its number, or part of its name; None for the default one.
             sample_rate: Rate in Hz to convert to.
             rate: Rate in Hz to open it at; None tries ``sample_rate``, then the device's own.
-            channel: Which channel to hear, from 1; None for the mean of the first two.
+            channel: Which channel to use, from 1; None for the mean of the first two.
             reconnect: Whether to wait for a lost device and open it again.
             driver: The sound system.
             clock: Monotonic time in seconds.
+            waits: Seconds before each attempt to open a lost device again.
         """
         number = whole(channel)
         if channel is not None and (number is None or number < 1):
@@ -68,7 +75,7 @@ class MicrophoneSource(AudioSource):
         self._wanted, self._sample_rate = device, sample_rate
         self._rate = None if rate is None else checked_rate(rate)
         self._channel, self._reconnect = number, reconnect
-        self._driver, self._clock = driver, clock
+        self._driver, self._clock, self._waits = driver, clock, waits
         self._capture: Capture | None = None
         self._closing = threading.Event()
         self._origin_s: float | None = None
@@ -77,7 +84,7 @@ class MicrophoneSource(AudioSource):
         self.device: Device | None = None
 
     def __enter__(self) -> Self:
-        """Open the device and start listening."""
+        """Open the device and start capturing."""
         if self._capture is None:
             self._closing.clear()
             self._capture = self._open()
@@ -101,7 +108,9 @@ class MicrophoneSource(AudioSource):
         if self._capture is None:
             self.__enter__()
         while self._capture is not None and not self._closing.is_set():
-            yield from self._heard(self._capture)
+            for chunk in self._chunks(self._capture):
+                self._next_sample = chunk.start + len(chunk.samples)
+                yield chunk
             if self._closing.is_set():
                 return
             name = self.device.name if self.device else self._wanted
@@ -118,39 +127,33 @@ class MicrophoneSource(AudioSource):
             self._capture.stream.close()
             self._capture = self._opened_again()
 
-    def _heard(self, capture: Capture) -> Iterator[AudioChunk]:
+    def _chunks(self, capture: Capture) -> Iterator[AudioChunk]:
         """Yield the chunks of one capture until it is lost."""
         block = self._next_block(capture)
         if block is None:
             return
-        health = capture.health
+        monitor = capture.monitor
         maker = self._maker(capture, block)
-        expected_frame, shift, captured_at = 0, 0, block.captured_at
+        shift, captured_at = 0, block.captured_at
         while block is not None:
             first_frame = block.first_frame + shift
             end_frame = first_frame + len(block.samples)
             if block.has_lost:
-                missing = health.lost_frames(end_frame, block.captured_at)
-                first_frame, end_frame, shift = (
-                    first_frame + missing, end_frame + missing, shift + missing,
-                )  # fmt: skip
-            lost = first_frame - expected_frame
-            if lost:
-                yield self._noted(maker.flush(captured_at))
-                self.dropped_samples += round(lost * self._sample_rate / capture.sample_rate)
-                maker.jump(first_frame)
-            if lost or block.has_lost:
-                lost_ms = 1e3 * lost / capture.sample_rate
-                maker.warn("overflow", f"{lost_ms:.0f} ms of audio were dropped")
+                missing = monitor.lost_frames(end_frame, block.captured_at)
+                shift, first_frame, end_frame = (
+                    n + missing for n in (shift, first_frame, end_frame)
+                )
+            if block.has_lost or first_frame != maker.next_frame:
+                self.dropped_samples += yield from maker.skip_to(first_frame, captured_at)
             samples = _checked(block.samples, maker)
-            for warning in health.feed(samples, end_frame, block.captured_at):
+            for warning in monitor.feed(samples, end_frame, block.captured_at):
                 maker.warn(*warning)
-            expected_frame, captured_at = end_frame, block.captured_at
+            captured_at = block.captured_at
             queue_s = self._clock() - captured_at
-            yield self._noted(maker.feed(self._mixed(samples), captured_at, queue_s))
-            self.drift_ppm = health.drift_ppm
+            yield maker.feed(self._mixed(samples), captured_at, queue_s)
+            self.drift_ppm = monitor.drift_ppm
             block = self._next_block(capture)
-        yield self._noted(maker.flush(captured_at))
+        yield maker.flush(captured_at)
 
     def _maker(self, capture: Capture, first: QueuedBlock) -> ChunkMaker:
         """Return a converter whose first sample has its place in time."""
@@ -171,10 +174,6 @@ class MicrophoneSource(AudioSource):
             maker.warn("device_back", f"microphone {name!r} is back after {away_s:.1f} s")
             self._lost_at = None
         return maker
-
-    def _noted(self, chunk: AudioChunk) -> AudioChunk:
-        self._next_sample = chunk.start + len(chunk.samples)
-        return chunk
 
     def _next_block(self, capture: Capture) -> QueuedBlock | None:
         """Wait for a block; None if the device is lost or the source is closed."""
@@ -206,10 +205,11 @@ class MicrophoneSource(AudioSource):
 
     def _opened_again(self) -> Capture | None:
         """Look for the device, less and less often, until it is back or the source is closed."""
-        before, wait_s = self._clock(), FIRST_RETRY_S
+        before = self._clock()
         try:
-            while not self._closing.wait(wait_s):
-                wait_s = min(RETRY_GROWTH * wait_s, MAX_RETRY_S)
+            for wait_s in self._waits():
+                if self._closing.wait(wait_s):
+                    return None
                 try:
                     self._driver.restart()
                     return self._open()
@@ -221,7 +221,7 @@ class MicrophoneSource(AudioSource):
 
 
 def _checked(samples: FloatArray, maker: ChunkMaker) -> FloatArray:
-    """Return samples with silence in place of what is no number."""
+    """Return samples with silence in place of NaN and infinity."""
     if not np.isfinite(samples).all():
         maker.warn("bad_samples", "the device delivered samples that are no numbers")
         samples = np.nan_to_num(samples, posinf=0.0, neginf=0.0)

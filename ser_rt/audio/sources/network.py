@@ -1,33 +1,37 @@
-"""Audio by URL: a recording is heard once, a live stream is opened again if it is lost."""
+"""`NetworkSource`: a recording by URL, read once, or a live stream, opened again if lost."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Self
 
 import numpy as np
 
 from ser_rt.audio.block import Decoder, SourceWarning
-from ser_rt.audio.chunk import SILENCE, AudioChunk, AudioSource
+from ser_rt.audio.chunk import SILENCE, AudioChunk
 from ser_rt.audio.converter import BlockConverter, Channel
 from ser_rt.audio.decoding.url import is_live, open_url
+from ser_rt.audio.retry import backoff
+from ser_rt.audio.sources.decoded import DecodedSource
 from ser_rt.classifier import FloatArray
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError, AudioInputError
 
 TIMEOUT_S = 5.0
-FIRST_RETRY_S, MAX_RETRY_S, RETRY_GROWTH = 0.5, 10.0, 2.0
 BLOCK_S = 0.04
 COMPARED_S = 1.0
 """A stream that begins anew with the second that it began with is no live stream."""
 
 
+def _waits() -> Iterator[float]:
+    return backoff(0.5, 10.0)
+
+
 class _RepeatedError(AudioDecodeError):
-    """What comes was heard before."""
+    """The stream repeats its beginning."""
 
 
-class NetworkSource(AudioSource):
+class NetworkSource(DecodedSource):
     """Audio of a URL. It is live where its length is not known.
 
     Raises:
@@ -48,41 +52,22 @@ class NetworkSource(AudioSource):
         open_stream: Callable[..., Decoder] = open_url,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        waits: Callable[[], Iterator[float]] = _waits,
     ) -> None:
-        """Name the URL, the rate in Hz to convert to, what to hear, and how long to wait."""
+        """Name the URL, the rate in Hz to convert to, track and channel, and how long to wait."""
         self._url, self._sample_rate, self._reconnect = url, sample_rate, reconnect
         self._track, self._channel = track, channel
         self._timeout_s, self._open_stream = timeout_s, open_stream
-        self._clock, self._sleep = clock, sleep
-        self._decoder: Decoder | None = None
-        self._origin_s = 0.0
+        self._clock, self._sleep, self._waits = clock, sleep, waits
+        self._origin_s: float | None = None
         self._next_sample = 0
         self._first: FloatArray = SILENCE
 
-    def __enter__(self) -> Self:
-        """Open the stream."""
-        if self._decoder is None:
-            self._decoder = self._opened()
-            self._origin_s = self._clock()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        """Close the stream."""
-        if self._decoder is not None:
-            self._decoder.close()
-            self._decoder = None
-
-    def __iter__(self) -> Iterator[AudioChunk]:
-        """Yield chunks as they come."""
-        if self._decoder is None:
-            with self:
-                yield from self
-            return
+    def _chunks(self, decoder: Decoder) -> Iterator[AudioChunk]:
         lost_at: float | None = None
-        while self._decoder is not None:
-            decoder = self._decoder
+        while True:
             try:
-                yield from self._checked(self._chunks(decoder, lost_at), decoder)
+                yield from self._checked(self._converted(decoder, lost_at), decoder)
                 if not is_live(self._url, decoder):
                     return
                 why = "it ended"
@@ -99,9 +84,9 @@ class NetworkSource(AudioSource):
             warning = SourceWarning("stream_lost", f"{self._url} is lost: {why}")
             yield AudioChunk(SILENCE, self._next_sample, lost_at, is_live=True, warnings=(warning,))
             decoder.close()
-            self._decoder = self._opened_again()
+            decoder = self._decoder = self._opened_again()
 
-    def _chunks(self, decoder: Decoder, lost_at: float | None) -> Iterator[AudioChunk]:
+    def _converted(self, decoder: Decoder, lost_at: float | None) -> Iterator[AudioChunk]:
         converter = BlockConverter(
             self._sample_rate,
             channel=self._channel,
@@ -129,13 +114,13 @@ class NetworkSource(AudioSource):
 
     def _start(self, lost_at: float | None) -> int:
         """Return the sample at which the stream goes on."""
-        passed = 0
-        if lost_at is not None:
-            passed = round((self._clock() - self._origin_s) * self._sample_rate)
-        return max(self._next_sample, passed)
+        if lost_at is None or self._origin_s is None:
+            return self._next_sample
+        passed_s = self._clock() - self._origin_s
+        return max(self._next_sample, round(passed_s * self._sample_rate))
 
     def _checked(self, chunks: Iterator[AudioChunk], decoder: Decoder) -> Iterator[AudioChunk]:
-        """Yield chunks; refuse those that were heard before, as the first ones were."""
+        """Yield chunks; refuse a stream that repeats the first ones."""
         enough = round(COMPARED_S * self._sample_rate)
         is_first, held = self._next_sample == 0, list[AudioChunk]()
         may_repeat = not is_first and not is_live(self._url, decoder) and np.any(self._first)
@@ -165,18 +150,20 @@ class NetworkSource(AudioSource):
         self._next_sample = chunk.start + len(chunk.samples)
         return chunk
 
-    def _opened(self) -> Decoder:
-        return self._open_stream(
+    def _open(self) -> Decoder:
+        decoder = self._open_stream(
             self._url, self._timeout_s, track=self._track, reconnect=self._reconnect
         )
+        if self._origin_s is None:
+            self._origin_s = self._clock()
+        return decoder
 
     def _opened_again(self) -> Decoder:
-        before, wait_s = self._clock(), FIRST_RETRY_S
+        before, waits = self._clock(), self._waits()
         while True:
-            self._sleep(wait_s)
-            wait_s = min(RETRY_GROWTH * wait_s, MAX_RETRY_S)
+            self._sleep(next(waits))
             try:
-                decoder = self._opened()
+                decoder = self._open()
             except AudioInputError:
                 raise
             except AudioDecodeError:

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ser_rt.audio.block import Block, SourceWarning
-from ser_rt.audio.chunk import AudioChunk, AudioSource, checked_rate
+from ser_rt.audio.chunk import AudioChunk, AudioSource
 from ser_rt.audio.converter import BlockConverter, Channel
+from ser_rt.audio.samples import checked_rate
 from ser_rt.checks import whole
 from ser_rt.constants import PCM_ENCODINGS, SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError, AudioInputError, ConfigError
@@ -46,7 +47,7 @@ class PcmSource(AudioSource):
         encoding: str = "s16le",
         channel: Channel = None,
     ) -> None:
-        """Name the stream, the rate in Hz to convert to, what the bytes are, and what to hear."""
+        """Name the stream, the rate in Hz to convert to, the encoding, and the channel to use."""
         if encoding not in PCM_ENCODINGS:
             msg = f"no encoding {encoding!r}; there are {', '.join(PCM_ENCODINGS)}"
             raise ConfigError(msg)

@@ -1,7 +1,7 @@
 """PortAudio's devices and streams, through sounddevice, with a limit on every wait.
 
 A wedged audio daemon blocks PortAudio's calls for ever. So each of them runs in a thread of its
-own and is given a time; nothing more is asked of PortAudio until the one that hangs has returned.
+own and is given a time; PortAudio is not called again until the one that hangs has returned.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class PortAudio:
 
     def devices(self) -> list[Device]:
         """Return the input devices of this machine."""
-        return self._ask("list its devices", self._devices)
+        return self._called("list its devices", self._devices)
 
     def restart(self) -> None:
         """Shut PortAudio down and start it again: it looks for devices only then.
@@ -53,7 +53,7 @@ class PortAudio:
             sounddevice._initialize()  # noqa: SLF001
 
         if not self._open_streams:
-            self._ask("start again", restart)
+            self._called("start again", restart)
 
     def open(
         self, device: Device, sample_rate: int, channels: int, frames: int, callback: Callback
@@ -81,7 +81,7 @@ class PortAudio:
                 raise
             return stream
 
-        opened = self._ask(f"open {device.name!r} at {sample_rate} Hz", start)
+        opened = self._called(f"open {device.name!r} at {sample_rate} Hz", start)
         self._open_streams.append(opened)
         return _Stream(self, opened, sample_rate, channels)
 
@@ -94,11 +94,11 @@ class PortAudio:
 
         self._open_streams.remove(stream)
         try:
-            self._ask("close", close, EXIT_S)
+            self._called("close", close, EXIT_S)
         except DeviceError:
             return  # it hangs in its own thread, and is looked after when it returns
 
-    def _ask(self, what: str, call: Callable[[], Result], limit_s: float = ANSWER_S) -> Result:
+    def _called(self, what: str, call: Callable[[], Result], limit_s: float = ANSWER_S) -> Result:
         sounddevice = self._sounddevice()
         with self._asking:
             return self._answer(sounddevice, what, call, limit_s)

@@ -1,4 +1,4 @@
-"""Audio that another library's callback hands over, to be heard in another thread."""
+"""`PushSource`: audio pushed by another library's callback, read in another thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from ser_rt.audio.chunk import AudioChunk, AudioSource, ChunkMaker, checked_rate, mono
+from ser_rt.audio.chunk import AudioChunk, AudioSource, ChunkMaker
+from ser_rt.audio.samples import checked_rate, mono
 from ser_rt.audio.sources.block_queue import BlockQueue, QueuedBlock
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import AudioInputError
@@ -21,7 +22,7 @@ POLL_S = 0.25
 class PushSource(AudioSource):
     """A live source with a `push` that never waits: callable from an audio callback.
 
-    At most ``max_blocks`` wait to be heard; beyond that the oldest are dropped and counted, and
+    At most ``max_blocks`` wait to be read; beyond that the oldest are dropped and counted, and
     the others keep their place in time.
 
     Example:
@@ -40,9 +41,8 @@ class PushSource(AudioSource):
         max_blocks: int = MAX_BLOCKS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Set the rate in Hz of what is pushed, and the rate to convert to."""
+        """Set the rate in Hz of pushed samples, and the rate to convert to."""
         self._rate, self._clock = checked_rate(rate), clock
-        self._to_hz = sample_rate
         self._maker = ChunkMaker(rate, sample_rate, is_live=True, clock=clock)
         self._queue = BlockQueue(max_blocks)
         self._frames = 0
@@ -70,7 +70,7 @@ class PushSource(AudioSource):
         self._frames += len(frames)
 
     def end(self) -> None:
-        """Say that nothing more comes; callable from any thread."""
+        """Mark the end of the audio; callable from any thread."""
         self._ended.set()
         self._queue.wake()
 
@@ -83,17 +83,11 @@ class PushSource(AudioSource):
         self.end()
 
     def __iter__(self) -> Iterator[AudioChunk]:
-        """Yield what is pushed, until `end`."""
-        expected_frame = 0
+        """Yield pushed audio, until `end`."""
         while (block := self._next_block()) is not None:
-            lost = block.first_frame - expected_frame
-            if lost:
-                self.dropped_samples += round(lost * self._to_hz / self._rate)
-                yield self._maker.flush(block.captured_at)
-                self._maker.jump(block.first_frame)
-                lost_ms = 1e3 * lost / self._rate
-                self._maker.warn("overflow", f"{lost_ms:.0f} ms of audio were dropped")
-            expected_frame = block.first_frame + len(block.samples)
+            if block.first_frame != self._maker.next_frame:
+                skipped = self._maker.skip_to(block.first_frame, block.captured_at)
+                self.dropped_samples += yield from skipped
             queue_s = self._clock() - block.captured_at
             yield self._maker.feed(block.samples, block.captured_at, queue_s)
         yield self._maker.flush()

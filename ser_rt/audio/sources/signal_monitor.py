@@ -1,4 +1,4 @@
-"""What is wrong with a microphone's signal, said once and not at every block."""
+"""`SignalMonitor`: faults of a microphone's signal, reported once and not at every block."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DRIFT_PPM = 500.0
 class SignalMonitor:
     """Watches one capture: clipping, digital silence, DC offset, and the device's clock.
 
-    Each fault is said when it begins, and again only after it has been gone for a while.
+    Each fault is reported when it begins, and again only after it has been gone for a while.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -45,7 +45,7 @@ class SignalMonitor:
     def feed(
         self, samples: npt.NDArray[np.float32], end_frame: int, captured_at: float
     ) -> Iterator[SourceWarning]:
-        """Yield what is newly wrong in float32 ``[frames, channels]`` that end at ``end_frame``."""
+        """Yield new faults of float32 ``[frames, channels]`` that end at ``end_frame``."""
         self._drift.feed(end_frame, captured_at)
         self._frames += len(samples)
         self._sum += float(samples.sum()) / samples.shape[1]
@@ -56,19 +56,19 @@ class SignalMonitor:
         if self._frames < SPAN_S * self._rate:
             return
         share, offset = self._clipped / self._frames, self._sum / self._frames
-        yield from self._say(
+        yield from self._report(
             "clipping", share > CLIPPED_SHARE, f"{share:.1%} of the samples are at full scale"
         )
-        yield from self._say(
+        yield from self._report(
             "dc_offset", abs(offset) > OFFSET, f"the signal is off by {offset:.2f}"
         )
-        yield from self._say(
+        yield from self._report(
             "digital_silence",
             self._zero_s >= MUTE_S,
             f"nothing but zeros for {self._zero_s:.0f} s: is the microphone muted?",
         )
         ppm = self._drift.ppm
-        yield from self._say(
+        yield from self._report(
             "clock_drift",
             ppm is not None and abs(ppm) > DRIFT_PPM,
             f"the device's clock is off by {ppm or 0.0:.0f} ppm",
@@ -79,7 +79,7 @@ class SignalMonitor:
         self._frames = self._clipped = 0
         self._sum = 0.0
 
-    def _say(self, code: str, is_so: bool, message: str) -> Iterator[SourceWarning]:  # noqa: FBT001
+    def _report(self, code: str, is_so: bool, message: str) -> Iterator[SourceWarning]:  # noqa: FBT001
         if is_so and not self._faults.get(code):
             yield SourceWarning(code, message)
         self._faults[code] = is_so
@@ -88,7 +88,7 @@ class SignalMonitor:
 class Drift:
     """Compares a device's clock with this machine's.
 
-    A block can be late and never early, so the least late of each span tells the truth.
+    A block can be late and never early, so the least late one of each span is taken.
     """
 
     def __init__(self, sample_rate: int) -> None:

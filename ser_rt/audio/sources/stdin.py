@@ -1,4 +1,4 @@
-"""What comes on standard input, told by its first bytes."""
+"""Standard input as a source: its format is known by its first bytes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def open_bytes(
     track: int | None = None,
     channel: Channel = None,
 ) -> AudioSource:
-    """Return the source of a stream: raw PCM if arguments say what it is like, else any format.
+    """Return the source of a stream: raw PCM if arguments describe it, else any format.
 
     Args:
         stream: The bytes.
@@ -43,7 +43,7 @@ def open_bytes(
 
     Raises:
         AudioDecodeError: It is in no format that is known, or cannot be read.
-        ConfigError: It is WAV, whose header says what the arguments say as well.
+        ConfigError: It is WAV, whose header gives the values of the arguments.
     """
     named = {"--rate": rate, "--channels": channels, "--encoding": encoding}
     given = [flag for flag, value in named.items() if value is not None]
@@ -51,7 +51,7 @@ def open_bytes(
     bytes_, found = _PutBack(head, stream), sniff(head)
     if given:
         if found == "WAV":
-            msg = f"the input is WAV, whose header says what {given[0]} would: leave it out"
+            msg = f"the input is WAV, whose header replaces {given[0]}: leave it out"
             raise ConfigError(msg)
         return PcmSource(
             bytes_,
@@ -66,7 +66,7 @@ def open_bytes(
         raise AudioDecodeError(msg)
     if found is None:
         msg = (
-            f"{NAME} is in no format that is known; if it is raw PCM, say what it is like: "
+            f"{NAME} is in no format that is known; if it is raw PCM, describe it: "
             "--encoding s16le, --rate 16000, --channels 1"
         )
         raise AudioDecodeError(msg)
@@ -106,7 +106,7 @@ def _head(stream: ByteStream, *, raw: bool) -> bytes:
 
 
 class _PutBack:
-    """A stream with what was read of it before it."""
+    """A stream with bytes that were read of it put back in front."""
 
     def __init__(self, head: bytes, stream: ByteStream) -> None:
         self._head, self._stream = head, stream

@@ -1,4 +1,4 @@
-"""A WAV stream from a pipe, its header read as it comes, without waiting for more than it needs."""
+"""`WavStreamSource`: WAV from a pipe, read without waiting for more than is needed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ser_rt.audio.block import SourceWarning
-from ser_rt.audio.chunk import MAX_CHANNELS, SILENCE, AudioChunk, AudioSource
+from ser_rt.audio.chunk import SILENCE, AudioChunk, AudioSource
 from ser_rt.audio.converter import Channel
+from ser_rt.audio.samples import MAX_CHANNELS
 from ser_rt.audio.sources.pcm import ByteStream, PcmSource
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError
@@ -43,7 +44,7 @@ class WavStreamSource(AudioSource):
     def __init__(
         self, stream: ByteStream, sample_rate: int = SAMPLE_RATE, *, channel: Channel = None
     ) -> None:
-        """Name the stream, the rate in Hz to convert to, and the channel to hear."""
+        """Name the stream, the rate in Hz to convert to, and the channel to use."""
         self._stream, self._sample_rate, self._channel = stream, sample_rate, channel
 
     def __iter__(self) -> Iterator[AudioChunk]:
@@ -60,7 +61,7 @@ class WavStreamSource(AudioSource):
                 end = start + chunk.start + len(chunk.samples)
                 yield replace(chunk, start=start + chunk.start)
             if data.has_more:
-                message = "the input goes on behind the length that its header says: all is heard"
+                message = "the input goes on behind the length in its header: all of it is decoded"
                 warning = SourceWarning("header", message)
                 yield AudioChunk(SILENCE, end, 0.0, warnings=(warning,))
             start, waited_s, head = end, self.waited_s, data.next_head
@@ -105,7 +106,7 @@ class WavStreamSource(AudioSource):
 
 
 class _Limited:
-    """The sound of a stream, and what follows it: other chunks, more sound, or another file.
+    """The sound of a stream, and the chunks, sound or file that follow it.
 
     Attributes:
         has_more: Whether there was more sound than there should be.

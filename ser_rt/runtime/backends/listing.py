@@ -7,11 +7,10 @@ from typing import NamedTuple
 from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.errors import SerError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.backends.ort import onnxruntime
 from ser_rt.runtime.backends.plugins import devices, named
-from ser_rt.runtime.backends.providers import PROVIDERS, Workload, onnxruntime
+from ser_rt.runtime.backends.providers import PROVIDERS, SINGLE_PROVIDERS, Workload
 from ser_rt.runtime.backends.tensorrt import gpu_and_driver
-
-_ON_PROCESSOR = ("cpu", "openvino")
 
 
 class Listed(NamedTuple):
@@ -28,7 +27,7 @@ class Listed(NamedTuple):
 def list_providers() -> list[Listed]:
     """Open the default model on every provider."""
     bundle = Bundle.load(find_bundle())
-    return [_listed(name, bundle) for name in PROVIDERS if name != "auto"]
+    return [_listed(name, bundle) for name in SINGLE_PROVIDERS]
 
 
 def _listed(name: str, bundle: Bundle) -> Listed:
@@ -40,7 +39,7 @@ def _listed(name: str, bundle: Bundle) -> Listed:
 
 
 def _device(name: str, bundle: Bundle) -> str:
-    plugin = PROVIDERS[name](Workload(bundle))[0].plugin
+    plugin = PROVIDERS[name].executions(Workload(bundle))[0].plugin
     if plugin is not None:
         return named(devices(onnxruntime(), plugin)[0])
-    return "the processor" if name in _ON_PROCESSOR else gpu_and_driver()[0]
+    return "the processor" if PROVIDERS[name].device == "cpu" else gpu_and_driver()[0]

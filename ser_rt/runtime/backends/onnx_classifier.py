@@ -77,7 +77,7 @@ class OnnxClassifier:
         self._labels = tuple(label.en for label in bundle.labels)
         self._reuse = bundle.feature_reuse if reuse else None
         graphs = graphs_of(bundle, self._reuse)
-        executions = PROVIDERS[provider](Workload(bundle, fixed_lengths))
+        executions = PROVIDERS[provider].executions(Workload(bundle, fixed_lengths))
         self._sessions, execution = _open_first(graphs, executions, threads)
         self.provider = execution.short_name
         self._warm_ups = CAPTURE_WARM_UPS if execution.captures else 1

@@ -1,4 +1,4 @@
-"""Where a model runs: one function per execution provider, one entry each in `PROVIDERS`.
+"""Execution providers: one function each, and one record each in `PROVIDERS`.
 
 Options are those of https://onnxruntime.ai/docs/execution-providers.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
-from ser_rt.errors import MissingDependencyError, ProviderError
+from ser_rt.errors import ProviderError
 from ser_rt.runtime.backends.plugins import RTX, WEBGPU, Plugin
 
 if TYPE_CHECKING:  # command lines read the names below, and must start without numpy
@@ -25,7 +25,7 @@ TENSORRT = "TensorrtExecutionProvider"
 
 @dataclass(frozen=True)
 class Workload:
-    """What is to run, and how it will be called."""
+    """A bundle, and the shapes of its calls."""
 
     bundle: Bundle
     fixed_lengths: bool = False
@@ -34,12 +34,12 @@ class Workload:
 
 @dataclass(frozen=True)
 class Execution:
-    """A way to run graphs."""
+    """One way to run graphs."""
 
     short_name: str
     """Name as in `PROVIDERS`: ``cpu``."""
     name: str
-    """onnxruntime's name of it."""
+    """onnxruntime's name: ``CPUExecutionProvider``."""
     providers: Callable[[Graph], list[tuple[str, Options]]]
     """onnxruntime's providers and their options, best first."""
     captures: bool = False
@@ -47,13 +47,32 @@ class Execution:
     limits_shapes: bool = False
     """Whether a graph takes only shapes between its least and its most."""
     plugin: Plugin | None = None
-    """What brings the provider, where onnxruntime itself does not."""
+    """Package of the provider, where it is not part of onnxruntime."""
     open: Callable[[Graph, int], OpenGraph] | None = None
-    """What opens a graph for a number of threads; None for onnxruntime."""
+    """Opens a graph for a number of threads; None for onnxruntime."""
+
+
+@dataclass(frozen=True)
+class Provider:
+    """An execution provider.
+
+    Attributes:
+        executions: Returns what to try, best first, or raises `ProviderError` for a bundle that
+            it cannot run.
+        device: Where models run; None where that is known only when one has been opened.
+    """
+
+    executions: Callable[[Workload], list[Execution]]
+    device: Literal["cpu", "gpu"] | None
+
+    @property
+    def default_batch(self) -> int:
+        """Windows of one call: on a CPU, several take as long as a call for each."""
+        return 1 if self.device == "cpu" else 16
 
 
 def cpu(_: Workload) -> list[Execution]:
-    """Run on the processor."""
+    """Run on the CPU."""
     return [Execution("cpu", CPU, lambda _: [(CPU, {})])]
 
 
@@ -117,7 +136,7 @@ def webgpu(load: Workload) -> list[Execution]:
 
 
 def openvino(load: Workload) -> list[Execution]:
-    """Run on the processor with OpenVINO: another set of kernels, faster for some networks."""
+    """Run on the CPU with OpenVINO: another set of kernels, faster for some networks."""
     from ser_rt.runtime.backends.openvino_session import OpenVinoSession
 
     session = partial(OpenVinoSession, int8=load.bundle.precision == "int8")
@@ -125,7 +144,7 @@ def openvino(load: Workload) -> list[Execution]:
 
 
 def auto(load: Workload) -> list[Execution]:
-    """Run on the best that comes up at once: TensorRT, which compiles for minutes, is not it."""
+    """Run on CUDA, else on the CPU; not on TensorRT, which compiles for minutes."""
     try:
         gpu = cuda(load)
     except ProviderError:
@@ -133,16 +152,18 @@ def auto(load: Workload) -> list[Execution]:
     return [*gpu, *cpu(load)]
 
 
-PROVIDERS: dict[str, Callable[[Workload], list[Execution]]] = {
-    "cpu": cpu,
-    "cuda": cuda,
-    "tensorrt": tensorrt,
-    "tensorrt-rtx": tensorrt_rtx,
-    "webgpu": webgpu,
-    "openvino": openvino,
-    "auto": auto,
+PROVIDERS: dict[str, Provider] = {
+    "cpu": Provider(cpu, "cpu"),
+    "cuda": Provider(cuda, "gpu"),
+    "tensorrt": Provider(tensorrt, "gpu"),
+    "tensorrt-rtx": Provider(tensorrt_rtx, "gpu"),
+    "webgpu": Provider(webgpu, "gpu"),
+    "openvino": Provider(openvino, "cpu"),
+    "auto": Provider(auto, None),
 }
-"""Each returns what to try, best first, or raises `ProviderError` for a bundle unfit for it."""
+
+SINGLE_PROVIDERS = tuple(name for name in PROVIDERS if name != "auto")
+"""Providers that name one way to run a model."""
 
 
 def _refuse_int8(bundle: Bundle, provider: str) -> None:
@@ -152,13 +173,3 @@ def _refuse_int8(bundle: Bundle, provider: str) -> None:
             f"it with --precision fp16 for {provider}, or run this one with --provider cpu"
         )
         raise ProviderError(msg)
-
-
-def onnxruntime() -> Any:
-    """Import onnxruntime, or say which extra brings it."""
-    try:
-        import onnxruntime as module
-    except ImportError as error:
-        msg = f"onnxruntime does not load ({error}): pip install 'ser-rt[cpu]' or 'ser-rt[gpu]'"
-        raise MissingDependencyError(msg) from error
-    return module

@@ -14,8 +14,9 @@ from ser_rt.runtime.backends.cuda_graphs import CudaGraphs, uncapturable
 from ser_rt.runtime.backends.diagnosis import trouble
 from ser_rt.runtime.backends.gpu_libraries import preload
 from ser_rt.runtime.backends.graphs import Graph
+from ser_rt.runtime.backends.ort import onnxruntime
 from ser_rt.runtime.backends.plugins import devices
-from ser_rt.runtime.backends.providers import CPU, Execution, onnxruntime
+from ser_rt.runtime.backends.providers import CPU, Execution
 from ser_rt.runtime.backends.tensorrt import discard_empty_cache
 
 _QUIET, _WARNINGS = 4, 2

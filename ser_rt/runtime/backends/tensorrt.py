@@ -17,10 +17,9 @@ from pathlib import Path
 
 from ser_rt.bundle import Bundle
 from ser_rt.constants import SHORTEST_INPUT_S
-from ser_rt.errors import MissingDependencyError, OutputError
-from ser_rt.manifest import MANIFEST_FILE, sha256_of
+from ser_rt.errors import OutputError, requires
 from ser_rt.runtime.backends.graphs import MOST_AT_ONCE, Graph, Shape
-from ser_rt.runtime.backends.providers import onnxruntime
+from ser_rt.runtime.backends.ort import onnxruntime
 
 Options = dict[str, str]
 
@@ -95,20 +94,15 @@ def profile(name: str, shape: Shape) -> str:
 
 def cache_folder(bundle: Bundle) -> Path:
     """Return the user's cache folder for engines of this bundle on this machine."""
-    try:
+    with requires("platformdirs"):
         from platformdirs import user_cache_path
-    except ImportError as error:
-        msg = "platformdirs is not installed: pip install platformdirs"
-        raise MissingDependencyError(msg) from error
 
-    # The manifest names the sha256 of every file.
-    manifest = sha256_of(bundle.folder / MANIFEST_FILE)
     software = (tensorrt_version(), onnxruntime().__version__, SHORTEST_INPUT_S, MOST_AT_ONCE)
     machine = hashlib.sha256("\n".join(map(str, (*gpu_and_driver(), *software))).encode())
     return (
         user_cache_path("ser-rt", appauthor=False)
         / "tensorrt"
-        / (f"{bundle.name}-{manifest[:16]}-{machine.hexdigest()[:16]}")
+        / (f"{bundle.name}-{bundle.sha256[:16]}-{machine.hexdigest()[:16]}")
     )
 
 

@@ -1,6 +1,6 @@
-"""Windows that overlap share their features: each is computed once, and the encoder does the rest.
+"""`FeatureCache`: windows that overlap share features, each of which is computed once.
 
-The frames of a convolution encoder are local. Frame k of the window that starts at sample s hears
+The frames of a convolution encoder are local. Frame k of the window that starts at sample s covers
 samples ``s + stride * k`` up to ``s + stride * k + receptive_field`` and no others, so a window
 whose start lies a whole number of strides behind that of an earlier one finds its first frames
 there.
@@ -30,14 +30,14 @@ class _Frames(NamedTuple):
 class FeatureCache:
     """Classifies the windows of one stream in order of time.
 
-    Features are computed when a window is asked for, and only those that no window before has
-    left: audio that no window asks about costs nothing. What is computed when follows from the
-    windows alone, so chunking changes no digit. At most the frames of one window are kept for each
+    Features are computed when a window needs them, and only those that no window before has
+    left: audio in no window costs nothing. What is computed when follows from the windows alone,
+    so chunking changes no digit. At most the frames of one window are kept for each
     distance of window starts from the frames' grid: one if the hop is a multiple of the stride.
     """
 
     def __init__(self, classifier: FeatureClassifier, reuse: FeatureReuse) -> None:
-        """Make the memory of one stream over a shared classifier."""
+        """Start a stream over a shared classifier."""
         self._classifier = classifier
         self._reuse, self._stride = reuse, reuse.stride
         self._kept: dict[int, _Frames] = {}
@@ -80,13 +80,13 @@ class FeatureCache:
         return frames.start + self._stride * len(frames.values)
 
 
-def answers_of(classifier: EmotionClassifier) -> Callable[[Window], FloatArray]:
-    """Return what gives the probabilities ``[labels]`` of one stream's windows, in order."""
+def window_classifier(classifier: EmotionClassifier) -> Callable[[Window], FloatArray]:
+    """Return a function from the windows of one stream, in order, to probabilities ``[labels]``."""
     if isinstance(classifier, FeatureClassifier) and classifier.feature_reuse is not None:
         return FeatureCache(classifier, classifier.feature_reuse)
 
-    def answer(window: Window) -> FloatArray:
+    def classify(window: Window) -> FloatArray:
         probabilities: FloatArray = classifier(window.samples[np.newaxis])[0]
         return probabilities
 
-    return answer
+    return classify

@@ -1,4 +1,4 @@
-"""Keeps a live stream from falling behind when the model is slower than the hop."""
+"""`LoadShedder`, which keeps a live stream from falling behind a model slower than the hop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from ser_rt.audio.block import SourceWarning
 
 HEADROOM = 0.8
-"""Share of the time that the model may take."""
+"""Share of real time that the model may take."""
 
 CALM_WINDOWS = 6
 """So many windows in a row must fit a shorter hop before the hop is shortened."""
@@ -18,7 +18,7 @@ _NEW = 0.3
 
 
 class LoadShedder:
-    """Chooses which windows of a live stream are worth the model's time.
+    """Chooses which windows of a live stream the model classifies.
 
     A window that waited longer than a hop is stale: a newer one lies behind it. Where the model
     cannot keep up at all, only every n-th window is taken: the hop widens.
@@ -38,7 +38,7 @@ class LoadShedder:
         return self._stride * self._hop_s
 
     def admits(self, lag_s: float) -> bool:
-        """Return whether to ask the model of a window whose audio came ``lag_s`` ago."""
+        """Return whether to classify a window whose audio came ``lag_s`` ago."""
         self._since += 1
         is_stale = lag_s > self._hop_s
         if is_stale or self._since < self._stride:
@@ -48,8 +48,12 @@ class LoadShedder:
         self._since = 0
         return True
 
+    def readmit(self) -> None:
+        """Take back the last refusal: its window is classified after all."""
+        self.skipped_windows -= 1
+
     def spent(self, cost_s: float) -> tuple[SourceWarning, ...]:
-        """Note what a window cost; return what a listener should know of it."""
+        """Note the cost of a window; return the warnings that follow from it."""
         self._cost_s += _NEW * (cost_s - self._cost_s)
         wanted = math.ceil(self._cost_s / (HEADROOM * self._hop_s))
         wanted = min(max(1, wanted), MAX_STRIDE)

@@ -1,4 +1,4 @@
-"""From chunks of audio to posteriors: the part of a stream that calls the model."""
+"""`WindowedRecognizer`, the part of a stream that calls the model: chunks in, `Posterior`s out."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ import numpy as np
 from ser_rt.audio.block import SourceWarning
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.classifier import EmotionClassifier, FloatArray
-from ser_rt.constants import GATE_THRESHOLD, HOP_S, MIN_WINDOW_S, SHORTEST_INPUT_S, WINDOW_S
+from ser_rt.constants import SHORTEST_INPUT_S
 from ser_rt.errors import AudioInputError, ConfigError
-from ser_rt.runtime.recognizers.feature_cache import answers_of
+from ser_rt.runtime.recognizers.feature_cache import window_classifier
 from ser_rt.runtime.recognizers.load_shedding import LoadShedder
 from ser_rt.runtime.recognizers.windower import Window, Windower
-from ser_rt.runtime.vad.base import LevelVad, Vad
+from ser_rt.runtime.settings import DEFAULTS, StreamSettings
+from ser_rt.runtime.vad.base import FrameVad, LevelDetector, Vad
 
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """What the model makes of one window.
+    """Probabilities of one window.
 
     Attributes:
         start_s: First sample of the window, in seconds of the stream.
@@ -31,8 +32,8 @@ class Posterior:
         speech: Probability of speech in [0, 1], as the mean over the window.
         is_partial: Whether the window is shorter than a full one.
         captured_at: Monotonic seconds when the last sample of the window was captured.
-        spent_s: Where the time since then went.
-        warnings: What came up since the window before.
+        spent_s: Seconds since then by what took them.
+        warnings: Warnings since the window before.
     """
 
     start_s: float
@@ -46,7 +47,7 @@ class Posterior:
 
 
 class Recognizer(Protocol):
-    """One per stream, cheap to make; holds all that the stream must remember."""
+    """Interface of a recognizer: the state of one stream, cheap to make."""
 
     @property
     def speech_now(self) -> float:
@@ -55,7 +56,7 @@ class Recognizer(Protocol):
 
     @property
     def skipped_windows(self) -> int:
-        """Number of live windows that were left out for want of time."""
+        """Number of live windows that were left out because the model was too slow."""
         ...
 
     def feed(self, chunk: AudioChunk) -> list[Posterior]:
@@ -70,7 +71,7 @@ class Recognizer(Protocol):
 class WindowedRecognizer:
     """Classifies a window of the last ``window_s`` seconds every ``hop_s`` seconds.
 
-    The first result comes when ``min_window_s`` are heard. Windows go to the model one at a time:
+    The first result comes after ``min_window_s``. Windows go to the model one at a time:
     a batch could change the last digits, and then the numbers would depend on the chunking.
     Where the classifier can, windows share the features of the samples that they have in common.
 
@@ -82,33 +83,25 @@ class WindowedRecognizer:
     def __init__(
         self,
         classifier: EmotionClassifier,
+        settings: StreamSettings = DEFAULTS,
         *,
-        window_s: float = WINDOW_S,
-        hop_s: float = HOP_S,
-        min_window_s: float = MIN_WINDOW_S,
-        gate: Vad | None = None,
-        gate_threshold: float = GATE_THRESHOLD,
-        partial: bool = True,
+        vad: Vad | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make the recognizer of one stream.
 
         Args:
             classifier: The model, shared by all streams.
-            window_s: Length of a full window in seconds.
-            hop_s: Time from one window to the next in seconds, at most ``window_s``.
-            min_window_s: Shortest window in seconds, at most ``window_s``.
-            gate: Tells speech from silence; None for a `LevelVad`.
-            gate_threshold: Windows with a smaller share of speech are not classified; 0 classifies
-                everything.
-            partial: Whether windows shorter than a full one are worth a result; without, a stream
-                that never fills one still has the result of its end.
+            settings: Its windows, ``gate_threshold`` and ``partial`` count. Without ``partial``, a
+                stream that never fills a window still has the result of its end.
+            vad: Detects speech; None for the level alone.
             clock: Monotonic time in seconds.
 
         Raises:
             ConfigError: A length is not positive, or longer than the window.
         """
-        rate = classifier.sample_rate
+        window_s, hop_s, min_window_s = settings.windows_for(classifier)
+        rate, partial = classifier.sample_rate, settings.partial
         for name, value in (("window", window_s), ("hop", hop_s), ("min_window", min_window_s)):
             if not 1 / rate <= value <= 3600:
                 msg = f"{name} must be above 0 and at most an hour, not {value:g} s"
@@ -116,20 +109,17 @@ class WindowedRecognizer:
             if value > window_s:
                 msg = f"{name} of {value:g} s is longer than the window of {window_s:g} s"
                 raise ConfigError(msg)
-        if not 0 <= gate_threshold <= 1:
-            msg = f"gate_threshold must be within 0 and 1, not {gate_threshold!r}"
-            raise ConfigError(msg)
         self._classifier = classifier
-        self._answer = answers_of(classifier)
+        self._classify_whole = window_classifier(classifier)
         self._rate = rate
         self._windower = Windower(
             window=round(window_s * rate),
             hop=round(hop_s * rate),
             first=round((min_window_s if partial else window_s) * rate),
         )
-        self._gate = gate or LevelVad(rate)
-        self._gate_threshold = gate_threshold
-        self._pacer = LoadShedder(hop_s)
+        self._vad = vad or FrameVad(LevelDetector(rate))
+        self._gate_threshold = settings.gate_threshold
+        self._shedder = LoadShedder(hop_s)
         self._partial, self._has_result = partial, False
         self._clock = clock
         self._last_chunk: AudioChunk | None = None
@@ -139,36 +129,36 @@ class WindowedRecognizer:
     @property
     def speech_now(self) -> float:
         """Probability of speech in the newest audio, in [0, 1]."""
-        return self._gate.now
+        return self._vad.now
 
     @property
     def skipped_windows(self) -> int:
-        """Number of live windows that were left out for want of time."""
-        return self._pacer.skipped_windows
+        """Number of live windows that were left out because the model was too slow."""
+        return self._shedder.skipped_windows
 
     def feed(self, chunk: AudioChunk) -> list[Posterior]:
         """Take a chunk, return a posterior for every window that it completes."""
         self._last_chunk = chunk
-        posteriors, heard = [], chunk.start
+        posteriors, detected = [], chunk.start
         for window in self._windower.feed(chunk.samples, chunk.start):
-            # The gate hears up to the window's end and no further, however long the chunk is;
-            # nothing of it for a window that a gap before the chunk has ended.
+            # Speech is detected up to the window's end and no further, however long the chunk is;
+            # not in the chunk for a window that a gap before it has ended.
             try:
-                vad_s = self._hear(chunk, heard, window.end)
-                heard = max(heard, window.end)
+                vad_s = self._detect(chunk, detected, window.end)
+                detected = max(detected, window.end)
                 if self._partial or not window.is_partial:
                     posteriors += self._classify(window, chunk, vad_s)
             except KeyboardInterrupt:
                 self._broken_off = [window]
                 raise
-        self._hear(chunk, heard, chunk.start + len(chunk.samples))
+        self._detect(chunk, detected, chunk.start + len(chunk.samples))
         return posteriors
 
     def flush(self) -> list[Posterior]:
         """Return a posterior of the last window if some samples have been in none.
 
         After an interrupt, also of the window that it broke off. The last window of live audio has
-        its result here if there was no time for it before.
+        its result here if the model was too slow for it before.
         """
         if self._last_chunk is None:
             return []
@@ -176,17 +166,17 @@ class WindowedRecognizer:
         windows, self._broken_off = [*self._broken_off, *self._windower.flush()], []
         if not windows and self._left_out:
             windows = self._left_out
-            self._pacer.skipped_windows -= 1
+            self._shedder.readmit()
         for window in windows:
             if self._partial or not window.is_partial or not self._has_result:
                 posteriors += self._classify(window, self._last_chunk, 0.0, is_final=True)
         return posteriors
 
-    def _hear(self, chunk: AudioChunk, start: int, end: int) -> float:
-        """Let the gate hear some samples of a chunk; return the seconds it took."""
+    def _detect(self, chunk: AudioChunk, start: int, end: int) -> float:
+        """Detect speech in some samples of a chunk; return the seconds it took."""
         started = self._clock()
         if end > start:
-            self._gate.feed(chunk.samples[start - chunk.start : end - chunk.start], start)
+            self._vad.feed(chunk.samples[start - chunk.start : end - chunk.start], start)
         return self._clock() - started
 
     def _classify(
@@ -200,20 +190,20 @@ class WindowedRecognizer:
             spent_s["capture"] = (chunk.start + len(chunk.samples) - window.end) / self._rate
             captured_at -= spent_s["capture"]
         started = self._clock()
-        speech = self._gate.heard(window.start, window.end)
-        gated = self._clock()
-        spent_s["vad"] = vad_s + gated - started
+        speech = self._vad.speech(window.start, window.end)
+        detected_at = self._clock()
+        spent_s["vad"] = vad_s + detected_at - started
         probabilities: FloatArray | None = None
         warnings: tuple[SourceWarning, ...] = ()
         if speech.share >= self._gate_threshold:
-            is_paced = chunk.is_live and not is_final
-            if is_paced and not self._pacer.admits(gated - chunk.captured_at):
+            is_shed = chunk.is_live and not is_final
+            if is_shed and not self._shedder.admits(detected_at - chunk.captured_at):
                 self._left_out = [window]
                 return []
-            probabilities = self._ask(window)
-            spent_s["inference"] = self._clock() - gated
-            if is_paced:
-                warnings = self._pacer.spent(spent_s["inference"])
+            probabilities = self._probabilities(window)
+            spent_s["inference"] = self._clock() - detected_at
+            if is_shed:
+                warnings = self._shedder.spent(spent_s["inference"])
         return [
             Posterior(
                 start_s=window.start / self._rate,
@@ -227,16 +217,16 @@ class WindowedRecognizer:
             )
         ]
 
-    def _ask(self, window: Window) -> FloatArray:
+    def _probabilities(self, window: Window) -> FloatArray:
         missing = round(SHORTEST_INPUT_S * self._rate) - len(window.samples)
         if missing > 0:
             padded = np.pad(window.samples, (0, missing))
             probabilities: FloatArray = self._classifier(padded[np.newaxis])[0]
         else:
-            probabilities = self._answer(window)
+            probabilities = self._classify_whole(window)
         if not np.isfinite(probabilities).all():
             msg = (
-                f"the model has no finite answer for {window.start / self._rate:g} to "
+                f"the model returns no finite numbers for {window.start / self._rate:g} to "
                 f"{window.end / self._rate:g} s; is the audio within [-1, 1]?"
             )
             raise AudioInputError(msg)

@@ -1,4 +1,4 @@
-"""Windows cut from a stream by sample index alone."""
+"""`Windower`, which cuts windows from a stream by sample index alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Window:
 class Windower:
     """Cuts windows that end at ``first``, ``first + hop``, ``first + 2 * hop``, ... samples.
 
-    A window reaches ``window`` samples back, or to the first sample heard: then it is partial.
+    A window reaches ``window`` samples back, or to the first sample: then it is partial.
     A gap ends the windows before it as `flush` does; the count starts anew at the first sample
     behind it.
 
@@ -53,7 +53,7 @@ class Windower:
         After a gap, the window that `flush` would have given before it comes first.
         """
         if start < self._end and len(samples):
-            msg = f"chunk starts at sample {start}, but {self._end} samples were already heard"
+            msg = f"chunk starts at sample {start}, but {self._end} samples were already fed"
             raise AudioInputError(msg)
         if start > self._end:
             yield from self.flush()

@@ -1,11 +1,12 @@
-"""Where events go: one function or class per format, one entry each in `SINKS`."""
+"""Sinks, which write events: one function or class per format, one entry each in `SINKS`."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TextIO
+from functools import cached_property
+from typing import Generic, Protocol, TextIO, TypeVar
 
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.sinks.subtitles import RttmSink, SrtSink
@@ -15,7 +16,7 @@ from ser_rt.runtime.statistics import Summary
 
 @dataclass(frozen=True)
 class SinkSettings:
-    """How to write.
+    """Format of the output.
 
     Attributes:
         labels: English names of the model's emotions.
@@ -44,6 +45,31 @@ class Sink(Protocol):
     def finish(self, summary: Summary) -> None:
         """Write the summary."""
         ...
+
+
+S = TypeVar("S", bound=Sink)
+
+
+class LazySink(Generic[S]):
+    """A sink that opens when it is first used: a run without audio overwrites nothing."""
+
+    def __init__(self, open_sink: Callable[[], S]) -> None:
+        """Set the function that opens it."""
+        self._open_sink = open_sink
+
+    @cached_property
+    def sink(self) -> S:
+        """The open sink."""
+        return self._open_sink()
+
+    def write(self, event: EmotionEvent) -> None:
+        """Write an event."""
+        self.sink.write(event)
+
+    def finish(self, summary: Summary) -> None:
+        """Write the summary, if anything was written before."""
+        if "sink" in vars(self):
+            self.sink.finish(summary)
 
 
 class JsonLinesSink:

@@ -1,8 +1,7 @@
-"""Whether there is speech in a window at all."""
+"""Voice activity detection: `FrameVad` measures the share of speech in the windows of a stream."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -11,7 +10,7 @@ from ser_rt.classifier import FloatArray
 
 
 class SpeechShare(NamedTuple):
-    """How much speech a gate found in a window.
+    """Speech in a window.
 
     Attributes:
         probability: Mean probability of speech over the window, in [0, 1].
@@ -23,45 +22,66 @@ class SpeechShare(NamedTuple):
 
 
 class Vad(Protocol):
-    """Follows one stream and tells how much speech is in its windows."""
+    """Voice activity detector of one stream."""
 
     now: float
     """Probability of speech in the newest frame."""
 
     def feed(self, samples: FloatArray, start: int) -> None:
-        """Hear float32 ``[samples]`` from index ``start``; a jump of the index is a gap."""
+        """Process float32 ``[samples]`` from index ``start``; a jump of the index is a gap."""
         ...
 
-    def heard(self, start: int, end: int) -> SpeechShare:
+    def speech(self, start: int, end: int) -> SpeechShare:
         """Return the speech from sample ``start`` to ``end``, the last one fed.
 
-        Windows are asked for in order: what lies before ``start`` may be forgotten.
+        Windows come in order: what lies before ``start`` may be forgotten.
         """
         ...
 
 
-class FrameVad(ABC):
-    """Cuts a stream into frames by sample index, so that chunking never changes an answer."""
+class FrameDetector(Protocol):
+    """Detects speech frame by frame, in one stream."""
 
-    def __init__(self, frame: int) -> None:
-        """Set the length of a frame in samples."""
-        self._frame = frame
+    frame: int
+    """Length of a frame in samples."""
+
+    def reset(self) -> None:
+        """Start as with a new stream."""
+        ...
+
+    def detect(self, frames: FloatArray, is_speech: list[bool]) -> list[float]:
+        """Return the probability of speech in each of float32 ``[frames, samples]``.
+
+        A verdict for each frame is appended to ``is_speech``; those of earlier frames may change.
+        """
+        ...
+
+
+class FrameVad:
+    """A `Vad` that cuts a stream into frames by sample index, so chunking changes no result."""
+
+    def __init__(self, detector: FrameDetector) -> None:
+        """Start a stream with a detector of its own."""
+        self._detector, self._frame = detector, detector.frame
         self._rest: FloatArray = np.zeros(0, np.float32)
-        self._begin(0)
+        self._probabilities: list[float] = []
+        self._is_speech: list[bool] = []
+        self._origin = self._end = 0
+        self.now = 0.0
 
     def feed(self, samples: FloatArray, start: int) -> None:
-        """Hear samples; after a gap frames begin anew."""
+        """Process samples; after a gap frames begin anew."""
         if start != self._end:
-            self._begin(start)
+            self._restart(start)
         self._end += len(samples)
         joined = np.concatenate((self._rest, samples)) if len(self._rest) else samples
         whole = len(joined) // self._frame * self._frame
         self._rest = joined[whole:].copy()
         if whole:
-            self._hear(joined[:whole].reshape(-1, self._frame))
+            self._detect(joined[:whole].reshape(-1, self._frame))
             self.now = self._probabilities[-1]
 
-    def heard(self, start: int, end: int) -> SpeechShare:
+    def speech(self, start: int, end: int) -> SpeechShare:
         """Return the speech in the frames of a window."""
         last = len(self._probabilities) - 1
         passed = max(0, min((start - self._origin) // self._frame, last))
@@ -71,40 +91,39 @@ class FrameVad(ABC):
         if not self._probabilities:
             # Audio of less than a frame, and nothing follows it: the state may be used up.
             samples = self._rest[: end - start]
-            self._hear(np.pad(samples, (0, self._frame - len(samples)))[np.newaxis])
+            self._detect(np.pad(samples, (0, self._frame - len(samples)))[np.newaxis])
         count = len(self._probabilities)
         return SpeechShare(sum(self._probabilities) / count, sum(self._is_speech) / count)
 
-    def _begin(self, start: int) -> None:
+    def _restart(self, start: int) -> None:
         self._origin = self._end = start
         self._rest = self._rest[:0]
-        self._probabilities: list[float] = []
-        self._is_speech: list[bool] = []
+        self._probabilities.clear()
+        self._is_speech.clear()
         self.now = 0.0
-        self._forget()
+        self._detector.reset()
 
-    def _forget(self) -> None:
-        """Start as with a new stream."""
-        return
-
-    @abstractmethod
-    def _hear(self, frames: FloatArray) -> None:
-        """Append a probability and a verdict for each of float32 ``[frames, samples]``."""
+    def _detect(self, frames: FloatArray) -> None:
+        self._probabilities += self._detector.detect(frames, self._is_speech)
 
 
-class LevelVad(FrameVad):
-    """Takes sound for speech: the share of 10 ms frames louder than a level.
+class LevelDetector:
+    """Takes sound for speech: every 10 ms that are louder than a level.
 
-    It knows digital zeros and a quiet room from everything else. A fan, music or a cough above
-    the level counts as speech.
+    It distinguishes digital zeros and a quiet room from everything else. A fan, music or a cough
+    above the level counts as speech.
     """
 
     def __init__(self, sample_rate: int, level_dbfs: float = -55.0) -> None:
         """Set the level in dB below a full-scale square wave."""
+        self.frame = max(1, sample_rate // 100)
         self._mean_square = 10.0 ** (level_dbfs / 10.0)
-        super().__init__(max(1, sample_rate // 100))
 
-    def _hear(self, frames: FloatArray) -> None:
-        is_loud = (np.einsum("ij,ij->i", frames, frames) / self._frame > self._mean_square).tolist()
-        self._is_speech += is_loud
-        self._probabilities += map(float, is_loud)
+    def reset(self) -> None:
+        """Do nothing: frames are independent."""
+
+    def detect(self, frames: FloatArray, is_speech: list[bool]) -> list[float]:
+        """Return 1.0 for each loud frame, else 0.0."""
+        is_loud = (np.einsum("ij,ij->i", frames, frames) / self.frame > self._mean_square).tolist()
+        is_speech += is_loud
+        return [float(loud) for loud in is_loud]

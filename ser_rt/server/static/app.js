@@ -69,7 +69,7 @@ function cancel() {
 function follow(run) {
   state.run = run;
   let was_flowing = false;
-  run.addEventListener("level", ({ detail }) => screen.hear(detail));
+  run.addEventListener("level", ({ detail }) => screen.showLevel(detail));
   run.addEventListener("change", () => {
     if (run.ready) describe({ ...run.ready, ...run.ready.model });
     show();
@@ -89,7 +89,7 @@ function describe(model) {
 }
 
 /** @param {File | undefined} file */
-function hearFile(file) {
+function playFile(file) {
   if (file) begin("connecting", () => openFile(file));
 }
 
@@ -113,7 +113,7 @@ byId("listen").addEventListener("click", () => {
 byId("open").addEventListener("click", () => byId("file").click());
 byId("file").addEventListener("change", ({ target }) => {
   const input = /** @type {HTMLInputElement} */ (target);
-  hearFile(input.files[0]);
+  playFile(input.files[0]);
   input.value = "";
 });
 byId("theme").addEventListener("click", () => {
@@ -138,7 +138,7 @@ document.addEventListener("dragleave", (event) => {
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   drop.classList.remove("over");
-  hearFile(event.dataTransfer?.files[0]);
+  playFile(event.dataTransfer?.files[0]);
 });
 new ResizeObserver(draw).observe(byId("timeline"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redress);

@@ -13,8 +13,8 @@ const CHUNK_S = 0.05;
 const MOST_BYTES = 200e6;
 /** How long a browser may take to let a page make sound before it must be asked by a click. */
 const RESUME_MS = 600;
-/** What emotion is heard by must not be evened out. */
-const AS_HEARD = {
+/** No processing: it would remove level and tone, which carry emotion. */
+const UNPROCESSED = {
   channelCount: 1,
   autoGainControl: false,
   echoCancellation: false,
@@ -42,7 +42,7 @@ export class AudioError extends Error {
 export async function openMicrophone() {
   if (!window.isSecureContext) throw new AudioError("insecure");
   if (!navigator.mediaDevices?.getUserMedia) throw new AudioError("unsupported");
-  const media = await navigator.mediaDevices.getUserMedia({ audio: AS_HEARD }).catch((error) => {
+  const media = await navigator.mediaDevices.getUserMedia({ audio: UNPROCESSED }).catch((error) => {
     throw new AudioError(MICROPHONE_ERRORS[error.name] ?? "microphone_busy");
   });
   const [track] = media.getAudioTracks();
@@ -78,7 +78,7 @@ export async function openFile(file) {
 
 /**
  * @param {AudioContext} context
- * @param {AudioNode} node what to hear
+ * @param {AudioNode} node the audio to capture
  * @param {() => void} [release] what to do at the end
  * @returns {Promise<Source>}
  */

@@ -1,6 +1,6 @@
 /**
  * Turns what flows through it into chunks of 16-bit mono PCM with their level, ready to be sent.
- * Runs on the audio thread; the page hears of each chunk through the port. The message "flush"
+ * Runs on the audio thread; the page receives each chunk through the port. The message "flush"
  * asks for the rest.
  */
 

@@ -1,6 +1,6 @@
 /**
- * One listening, from the first sound to the last result: a source of audio and a client, and what
- * came of them. Tells `change` when there is something else to show, `level` for every chunk.
+ * One session, from the first sample to the last result: a source of audio, a client, and their
+ * results. Dispatches `change` when the display must change, `level` for every chunk.
  *
  * @typedef {"connecting" | "listening" | "playing" | "reconnecting" | "finishing" | "finished"
  *   | "paused" | "error"} Phase
@@ -20,8 +20,8 @@ export class Run extends EventTarget {
   /** @type {Failure | null} */
   problem = null;
   /** @type {Heard | null} the last result */
-  heard = null;
-  /** @type {any} what the server said of itself */
+  result = null;
+  /** @type {any} the server's `ready` message */
   ready = null;
   segments = new Segments();
   delays = new Delays();
@@ -41,15 +41,15 @@ export class Run extends EventTarget {
       (await whyRefused(token)) ?? (this.ready ? null : { code: "no_websocket", message: "" });
     this.#client = new SerClient(streamUrl(location.href, token), { config, explain });
     this.#client.addEventListener("ready", ({ detail }) => this.#begin(detail));
-    this.#client.addEventListener("heard", ({ detail }) => this.#hear(detail));
+    this.#client.addEventListener("heard", ({ detail }) => this.#receive(detail));
     this.#client.addEventListener("failure", ({ detail }) => this.#fail(detail));
     source.onchunk = (chunk) => this.#take(chunk);
     source.onend = (code) => this.stop(code);
     this.#client.connect();
   }
 
-  /** Seconds of audio that the server had. */
-  get heard_s() {
+  /** Seconds of audio that the server received. */
+  get processed_s() {
     return this.#client.given_s - this.#client.lost_s;
   }
 
@@ -67,7 +67,7 @@ export class Run extends EventTarget {
     return ["finished", "error"].includes(this.phase);
   }
 
-  /** Let the source sound; a browser may want a click for that. */
+  /** Start the source; a browser may require a click for that. */
   async play() {
     try {
       await this.#source.start();
@@ -80,7 +80,7 @@ export class Run extends EventTarget {
     }
   }
 
-  /** Hear the rest, and end. @param {string | null} [code] why, if it is a problem */
+  /** Wait for the remaining results, and end. @param {string | null} [code] why, if it is a problem */
   async stop(code = null) {
     if (this.is_over || this.phase === "finishing") return;
     if (!code) this.problem = null;
@@ -99,20 +99,20 @@ export class Run extends EventTarget {
     else if (this.phase !== "paused") this.play();
   }
 
-  /** @param {Heard} heard */
-  #hear(heard) {
-    const { event, delay_ms } = heard;
+  /** @param {Heard} result */
+  #receive(result) {
+    const { event, delay_ms } = result;
     if (event.type === "warning") {
       if (event.code === "degraded") this.problem = { code: "degraded", message: "" };
       if (event.code === "recovered") this.problem = null;
     }
     if (event.type === "emotion" || event.type === "no_speech") {
-      this.heard = heard;
+      this.result = result;
       this.segments.add(event);
       this.delays.add(delay_ms);
       if (event.latency_ms) this.server_delays.add(event.latency_ms.total);
     }
-    this.dispatchEvent(new CustomEvent("heard", { detail: heard }));
+    this.dispatchEvent(new CustomEvent("heard", { detail: result }));
     this.#change();
   }
 

@@ -60,15 +60,15 @@ export class Screen {
 
   /** @param {State} state */
   show({ phase, problem, run }) {
-    const said = words();
+    const texts = words();
     document.body.dataset.phase = phase;
     const is_waiting = phase === "reconnecting" && !run?.ready;
-    byId("state").textContent = said.states[is_waiting ? "waiting" : phase] ?? said.states.idle;
+    byId("state").textContent = texts.states[is_waiting ? "waiting" : phase] ?? texts.states.idle;
     const is_idle = ["idle", "finished", "error"].includes(phase);
     byId("listen-word").textContent =
-      phase === "paused" ? said.play : is_idle ? said.listen : said.stop;
-    byId("hint").textContent = said.drop_hint;
-    const text = problem && (said.problems[problem.code] ?? said.problems.other);
+      phase === "paused" ? texts.play : is_idle ? texts.listen : texts.stop;
+    byId("hint").textContent = texts.drop_hint;
+    const text = problem && (texts.problems[problem.code] ?? texts.problems.other);
     byId("problem").hidden = !problem;
     byId("about").hidden = Boolean(problem);
     byId("problem").textContent =
@@ -80,10 +80,10 @@ export class Screen {
   }
 
   /** @param {{ end_s: number, rms: number, peak: number }} level */
-  hear(level) {
+  showLevel(level) {
     this.#timeline.add(level.end_s, level.rms);
-    const said = words();
-    this.#meter.show(level, (db) => (db <= -60 ? said.silent_level : said.dbfs(db)));
+    const texts = words();
+    this.#meter.show(level, (db) => (db <= -60 ? texts.silent_level : texts.dbfs(db)));
   }
 
   /** @param {Run | null} run @param {number} now_s */
@@ -94,9 +94,9 @@ export class Screen {
 
   /** @param {string} phase @param {Run | null} run */
   #word(phase, run) {
-    const said = words();
-    const event = run?.heard?.event;
-    const emotion = phase === "finished" ? mostHeard(run) : event?.emotion;
+    const texts = words();
+    const event = run?.result?.event;
+    const emotion = phase === "finished" ? mostFrequent(run) : event?.emotion;
     const is_waiting = !event && ["listening", "playing", "finishing"].includes(phase);
     const word = byId("word");
     const about = byId("about");
@@ -104,13 +104,13 @@ export class Screen {
     word.dataset.tone = this.#tone(emotion);
     byId("word").closest(".hero").dataset.tone = this.#tone(emotion);
     if (!event) {
-      word.textContent = is_waiting ? said.waiting : said.invite;
-      about.replaceChildren(span("", is_waiting ? said.waiting_long : ""));
+      word.textContent = is_waiting ? texts.waiting : texts.invite;
+      about.replaceChildren(span("", is_waiting ? texts.waiting_long : ""));
       return;
     }
     if (!emotion) {
-      word.textContent = said.silence;
-      about.replaceChildren(span("", said.silence_long));
+      word.textContent = texts.silence;
+      about.replaceChildren(span("", texts.silence_long));
       this.#bars.show(event.probabilities ?? {}, null);
       return;
     }
@@ -118,7 +118,7 @@ export class Screen {
     if (phase === "finished") {
       const shares = run.segments.shares();
       const share = Math.round(100 * shares[emotion]);
-      about.replaceChildren(span("", said.mostly(share, clock(run.heard_s))));
+      about.replaceChildren(span("", texts.mostly(share, clock(run.processed_s))));
       this.#bars.show(shares, emotion);
       return;
     }
@@ -128,7 +128,7 @@ export class Screen {
     about.replaceChildren(
       span("share", percent(event.confidence)),
       other,
-      span("", said.for_s(Math.max(1, Math.round(last.end_s - last.start_s)))),
+      span("", texts.for_s(Math.max(1, Math.round(last.end_s - last.start_s)))),
     );
     this.#bars.show(event.probabilities, emotion);
     this.#speak(emotion, event.confidence);
@@ -145,15 +145,15 @@ export class Screen {
 
   /** @param {Run | null} run */
   #facts(run) {
-    const said = words();
+    const texts = words();
     const of = (delays) =>
       delays?.count
-        ? said.delay_of(Math.round(delays.percentile(0.5)), Math.round(delays.percentile(0.95)))
+        ? texts.delay_of(Math.round(delays.percentile(0.5)), Math.round(delays.percentile(0.95)))
         : NOTHING;
     byId("delay").textContent = of(run?.delays);
-    byId("delay").title = said.delay_help;
+    byId("delay").title = texts.delay_help;
     byId("server-delay").textContent = of(run?.server_delays);
-    byId("heard").textContent = run ? clock(run.heard_s) : NOTHING;
+    byId("heard").textContent = run ? clock(run.processed_s) : NOTHING;
     if (!this.#labels.length) byId("model").textContent = byId("window").textContent = NOTHING;
   }
 
@@ -218,7 +218,7 @@ function colorOf(property) {
 }
 
 /** @param {Run | null} run @returns {string | null} */
-function mostHeard(run) {
+function mostFrequent(run) {
   const shares = Object.entries(run?.segments.shares() ?? {});
   return shares.sort((a, b) => b[1] - a[1])[0]?.[0] ?? null;
 }

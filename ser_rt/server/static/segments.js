@@ -1,5 +1,5 @@
 /**
- * What was heard when: results of the same kind joined into stretches, as the server's episodes
+ * Segments of results: those of the same kind joined into stretches, as the server's episodes
  * are. A result speaks for the time since the one before it, or after a gap for its whole window.
  *
  * @typedef {"emotion" | "silence"} Kind
@@ -15,7 +15,7 @@ export class Segments {
   /** @type {Map<string, number>} seconds of each emotion since the beginning */
   totals = new Map();
 
-  /** @type {Segment | undefined} what is heard now */
+  /** @type {Segment | undefined} the current segment */
   get last() {
     return this.all.at(-1);
   }

@@ -1,11 +1,11 @@
 /**
- * Streams audio to a ser-rt server and hands back what it hears. No dependencies; any browser.
+ * Streams audio to a ser-rt server and dispatches its results. No dependencies; any browser.
  *
  *     const client = new SerClient(streamUrl(location.href), { config: { sample_rate: 48000 } });
  *     client.addEventListener("heard", ({ detail }) => console.log(detail.event.emotion));
  *     client.connect();
  *     client.send(samples); // Int16Array, mono, any length; again and again
- *     await client.finish(); // what was still open, then the end
+ *     await client.finish(); // the remaining results, then the end
  *
  * Events: `state` (State), `ready` (the server's message), `heard` (Heard), `failure` (Failure).
  *
@@ -84,7 +84,7 @@ export class SerClient extends EventTarget {
    * @param {string} url
    * @param {{ config: { sample_rate: number } & Record<string, unknown>,
    *   explain?: () => Promise<Failure | null> }} options `config` is the first message; `explain`
-   *   says why a server refuses, which a browser keeps from a WebSocket.
+   *   returns why a server refuses, which browsers hide from a WebSocket.
    */
   constructor(url, { config, explain = async () => null }) {
     super();
@@ -121,13 +121,13 @@ export class SerClient extends EventTarget {
   /**
    * Give audio.
    * @param {Int16Array} samples mono, at the rate of the config
-   * @param {number} [captured_ms] when the last of them was heard, as `performance.now()`
+   * @param {number} [captured_ms] when the last of them was captured, as `performance.now()`
    */
   send(samples, captured_ms = performance.now()) {
     const socket = this.#socket;
     const is_connected = socket?.readyState === WebSocket.OPEN;
     const is_slow = is_connected && socket.bufferedAmount > UNSENT_BYTES;
-    if (is_slow && !this.#is_slow) this.#tell("failure", { code: "slow", message: "" });
+    if (is_slow && !this.#is_slow) this.#dispatch("failure", { code: "slow", message: "" });
     this.#is_slow = is_slow;
     this.#given += samples.length;
     this.#captured.add(this.given_s, captured_ms);
@@ -143,7 +143,7 @@ export class SerClient extends EventTarget {
     if (this.state === "open" && quiet_ms > SILENT_SERVER_MS) this.#closed();
   }
 
-  /** Hear what was still open, and end. Resolves when the server is done, or does not answer. */
+  /** Wait for the remaining results, and end. Resolves when the server is done, or does not answer. */
   async finish() {
     if (this.state !== "open" || !this.#socket) return this.stop();
     const done = new Promise((resolve) => (this.#finished = () => resolve(undefined)));
@@ -176,13 +176,13 @@ export class SerClient extends EventTarget {
     if (message.type === "ready") {
       this.#attempts = 0;
       this.#become("open");
-      this.#tell("ready", message);
+      this.#dispatch("ready", message);
       for (const samples of this.#early.splice(0)) this.#flow(samples);
     } else if (message.type === "error") {
       this.#failure = message;
     } else {
       const delay_ms = this.#captured.delay_ms(message.end ?? 0, this.#last_message_ms);
-      this.#tell("heard", { event: message, delay_ms });
+      this.#dispatch("heard", { event: message, delay_ms });
     }
   }
 
@@ -194,12 +194,12 @@ export class SerClient extends EventTarget {
     if (this.#finished) return this.#finished();
     for (const samples of this.#early.splice(0)) this.#lost += samples.length;
     this.#become("reconnecting");
-    const said = this.#failure ?? (await this.#explain());
+    const cause = this.#failure ?? (await this.#explain());
     if (this.state !== "reconnecting") return;
     this.#failure = null;
-    const failure = said ?? { code: "unreachable", message: "" };
+    const failure = cause ?? { code: "unreachable", message: "" };
     if (!PASSING.has(failure.code)) this.stop();
-    this.#tell("failure", failure);
+    this.#dispatch("failure", failure);
     if (this.state === "closed") return;
     const pause_ms = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** this.#attempts++);
     this.#retry = setTimeout(() => this.connect(), pause_ms * (0.75 + Math.random() / 2));
@@ -208,16 +208,16 @@ export class SerClient extends EventTarget {
   /** @param {State} state */
   #become(state) {
     this.state = state;
-    this.#tell("state", state);
+    this.#dispatch("state", state);
   }
 
   /** @param {string} type @param {unknown} detail */
-  #tell(type, detail) {
+  #dispatch(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }
 
-/** When each chunk of audio was captured, to tell how long an event took to come. */
+/** When each chunk of audio was captured, for the delay of an event. */
 class CaptureTimes {
   /** @type {{ end_s: number, captured_ms: number }[]} */
   #chunks = [];

@@ -47,7 +47,7 @@ export async function whyRefused(token) {
 }
 
 /**
- * The model that a stream would be heard by; null where the server does not say.
+ * The model of new streams; null where the server does not report it.
  * @param {string | null} token
  */
 export async function describeModel(token) {

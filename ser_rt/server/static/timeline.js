@@ -1,5 +1,5 @@
 /**
- * The last minute on a canvas: how loud it was, coloured by what was heard, and beneath it the
+ * The last minute on a canvas: how loud it was, coloured by the results, and beneath it the
  * stretches of one emotion with their names.
  *
  * @typedef {import("./segments.js").Segments} Segments
@@ -79,8 +79,8 @@ export class Timeline {
       const segment = segments.at((column + 0.5) * column_s);
       const share = shares.get(column) ?? 0;
       const reach = Math.max(0, (share ** 1.6 * (height - thick)) / 2);
-      const is_heard = segment?.kind === "emotion";
-      context.strokeStyle = is_heard ? this.#look.tone(segment.emotion) : this.#look.faint;
+      const is_emotion = segment?.kind === "emotion";
+      context.strokeStyle = is_emotion ? this.#look.tone(segment.emotion) : this.#look.faint;
       const at = x((column + 0.5) * column_s);
       context.beginPath();
       context.moveTo(at, height / 2 - reach);
@@ -95,12 +95,12 @@ export class Timeline {
     context.font = this.#look.font;
     context.textBaseline = "middle";
     const middle = top + RIBBON_PX / 2 + 1;
-    let heard_s = Infinity;
+    let covered_s = Infinity;
     for (const { kind, emotion, start_s, end_s } of segments.all) {
       const from = x(start_s) + 1;
       context.fillStyle = this.#look.ink;
-      if (start_s > heard_s) this.#write([this.#look.unheard], Math.max(0, x(heard_s)), from, middle);
-      heard_s = end_s;
+      if (start_s > covered_s) this.#write([this.#look.unheard], Math.max(0, x(covered_s)), from, middle);
+      covered_s = end_s;
       const to = Math.min(width, x(end_s) - 1);
       if (to <= 0 || to <= from) continue;
       const is_emotion = kind === "emotion";

@@ -1,1 +1,1 @@
-"""Labelled clips: found, checked, decoded, split, varied and drawn."""
+"""Labelled clips for training: finding, decoding, checking, splitting, augmenting, sampling."""

@@ -1,19 +1,18 @@
-"""Reads AI-Hub dataset 637, the Korean corpus of these fifteen emotions, into a manifest.
+"""Manifest of AI-Hub dataset 637, the Korean corpus of the fifteen emotions.
 
 `python -m ser_rt.training.data.aihub FOLDER --out manifest.csv`
 
 Eight actors (`F0001`, `M0002`, ...) at 48 kHz. A `script.txt` has four lines for every utterance:
-its id and emotion (``F0001_000001 NEUTRAL``), then what is said, in three spellings. A sixteenth
+its id and emotion (``F0001_000001 NEUTRAL``), then the sentence in three spellings. A sixteenth
 label, UNPLEASURE, is none of the fifteen and left out. One actor's labels have lost letters
-(``URRY``, ``ESITATE``, ``SY``); they are told by what is left.
+(``URRY``, ``ESITATE``, ``SY``); `emotion_of` restores them.
 
-The corpus itself is to be had from https://aihub.or.kr by its terms.
+The corpus is available from https://aihub.or.kr under its terms.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import logging
 import os
 import re
@@ -23,12 +22,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ser_rt.audio.discovery import find_audio
-from ser_rt.cli.arguments import new_file
+from ser_rt.cli.arguments import Parser, new_file
 from ser_rt.cli.process import run_command, tell
 from ser_rt.constants import EMOTIONS
 from ser_rt.errors import DataError
 from ser_rt.files.names import printable
-from ser_rt.files.text import read_text
+from ser_rt.files.text import format_csv, read_text
 from ser_rt.files.writing import write_bytes
 from ser_rt.training.data.corpus import Clip
 
@@ -41,7 +40,7 @@ _LABELS = {name.upper(): name for name in EMOTIONS} | {LEFT_OUT: LEFT_OUT}
 
 
 def emotion_of(label: str) -> str:
-    """Tell the emotion that a label of the corpus means, or `LEFT_OUT`.
+    """Return the emotion of a label of the corpus, or `LEFT_OUT`.
 
     >>> emotion_of("NEUTRAL"), emotion_of("URRY"), emotion_of("SY")
     ('Neutral', 'Hurry', 'Shy')
@@ -78,17 +77,19 @@ def read_script(path: Path) -> Iterator[tuple[str, str, str]]:
         raise DataError(msg) from error
     for number, line in enumerate(lines):
         if header := _HEADER.fullmatch(line):
-            said = lines[number + 1].strip() if number + 1 < len(lines) else ""
+            sentence = "".join(lines[number + 1 : number + 2]).strip()
+            if _HEADER.fullmatch(sentence):
+                sentence = ""
             try:
                 emotion = emotion_of(header[3])
             except DataError as error:
                 msg = f"{printable(path)} line {number + 1}: {error}"
                 raise DataError(msg) from error
-            yield f"{header[1]}_{header[2]}", emotion, "" if _HEADER.fullmatch(said) else said
+            yield f"{header[1]}_{header[2]}", emotion, sentence
 
 
 def load_aihub(folder: str | Path) -> list[Clip]:
-    """Find the utterances of the fifteen emotions under a folder, in the order of their ids.
+    """Return the utterances of the fifteen emotions under a folder, in the order of their ids.
 
     Raises:
         DataError: there is no `script.txt`, a label is unknown, an utterance is described twice
@@ -140,22 +141,14 @@ def load_aihub(folder: str | Path) -> list[Clip]:
 
 
 def write_manifest(clips: Sequence[Clip], path: str | Path) -> Path:
-    """Write a manifest that `ser-train` and `ser-evaluate` read, with whole paths."""
+    """Write a manifest for `ser-train` and `ser-evaluate`, with absolute paths."""
     columns = ("emotion", "speaker", "dataset", "language", "gender", "sentence")
     paths = [printable(os.path.realpath(clip.path)) for clip in clips]
     rows = [
         [path, *(getattr(clip, name) for name in columns)]
         for path, clip in zip(paths, clips, strict=True)
     ]
-    lines = _Lines()
-    csv.writer(lines, lineterminator="\n").writerows([["file_path", *columns], *rows])
-    return write_bytes(path, "".join(lines).encode())
-
-
-class _Lines(list[str]):
-    """What `csv` writes to."""
-
-    write = list.append
+    return write_bytes(path, format_csv(("file_path", *columns), rows))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -164,8 +157,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="ser_rt.training.data.aihub", description=__doc__)
-    parser.add_argument("folder", type=Path, help="where the archives were unpacked")
+    parser = Parser(prog="ser_rt.training.data.aihub", description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder of the unpacked archives")
     parser.add_argument(
         "--out", type=new_file, required=True, metavar="CSV", help="manifest to write, or -"
     )

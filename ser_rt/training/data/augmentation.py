@@ -1,4 +1,4 @@
-"""Varies training clips the way rooms, microphones and voices vary.
+"""Augmentation of training clips: other voices, rooms, microphones, noise and levels.
 
 Works on mono float32 ``[samples]`` at 16 kHz with an explicit random generator: the same seed
 gives the same clip. Time-stretching is left out: it changes how emotional speech sounds.
@@ -78,7 +78,7 @@ AUGMENTATIONS: dict[str, tuple[float, Change]] = {
     "add_noise": (0.5, add_noise),
     "change_gain": (1.0, change_gain),
 }
-"""What may happen to a clip, in this order, each with its probability."""
+"""Changes of a clip, in this order, each with its probability."""
 
 
 def _noise(rng: np.random.Generator, count: int) -> FloatArray:

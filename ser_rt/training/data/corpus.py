@@ -1,4 +1,4 @@
-"""Finds labelled clips in a manifest or in folders, and splits them without leaking a speaker.
+"""`Clip`s of a manifest or of folders, and splits of them that leak no speaker.
 
 Needs no torch.
 """
@@ -23,10 +23,9 @@ from ser_rt.audio.discovery import (
 from ser_rt.checks import whole
 from ser_rt.errors import DataError
 from ser_rt.files.names import NameFinder, printable
-from ser_rt.files.text import CsvTable, parse_csv, pick_column
+from ser_rt.files.text import PATH_COLUMNS, CsvTable, parse_csv, pick_column
 from ser_rt.training.data.labels import emotion_named
 
-_PATH_COLUMNS = ("file_path", "file")
 _SPLIT_COLUMNS = ("split", "suggested_split")
 _MORE_COLUMNS = (
     *("speaker", "dataset", "language", "gender", "licence_class", "sentence", "soft_label"),
@@ -37,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Clip:
-    """One labelled recording; what is not known is empty."""
+    """One labelled recording; unknown values are empty."""
 
     path: Path
     emotion: str
@@ -49,17 +48,17 @@ class Clip:
     licence_class: str = ""
     sentence: str = ""
     soft_label: str = ""
-    """How much of each emotion, where listeners disagree: ``Joy:0.7 Surprise:0.3``."""
+    """Shares of emotions, where listeners disagree: ``Joy:0.7 Surprise:0.3``."""
 
 
 def read_manifest(path: str | Path, labels: Sequence[str] = ()) -> list[Clip]:
-    """Read every clip of a CSV with a header.
+    """Return every clip of a CSV with a header.
 
     Columns: ``file_path`` (or ``file``) and ``emotion``; optionally ``speaker``, ``dataset``,
     ``language``, ``gender``, ``split`` (or ``suggested_split``), ``licence_class``, ``sentence``
-    (what is said) and ``soft_label`` (``Joy:0.7 Surprise:0.3``). A relative path starts at the
+    (its words) and ``soft_label`` (``Joy:0.7 Surprise:0.3``). A relative path starts at the
     CSV's folder, and finds a file as `NameFinder` does. An emotion is that of `labels`, or of the
-    fifteen, which `emotion_named` takes it for; others stay what they are.
+    fifteen, as `emotion_named` reads it; others stay as they are.
 
     Raises:
         DataError: no such CSV, a column or a value is missing, a path leaves a relative
@@ -74,7 +73,7 @@ def read_manifest(path: str | Path, labels: Sequence[str] = ()) -> list[Clip]:
         )
         raise DataError(msg)
     known = {name: pick_column(table.columns, name) for name in ("emotion", *_MORE_COLUMNS)}
-    known["path"] = pick_column(table.columns, *_PATH_COLUMNS)
+    known["path"] = pick_column(table.columns, *PATH_COLUMNS)
     known["split"] = pick_column(table.columns, *_SPLIT_COLUMNS)
     if known["path"] is None or known["emotion"] is None:
         found = sorted(table.columns)
@@ -121,10 +120,10 @@ def relabel(clips: Iterable[Clip], same_labels: Iterable[str]) -> list[Clip]:
 def load_manifest(
     path: str | Path, labels: Sequence[str] | None, split: str | None = None
 ) -> list[Clip]:
-    """Do the same as `read_manifest`, and take some of the clips.
+    """Return the clips of `read_manifest` that are in a split and have one of the labels.
 
-    Clips whose split is another than `split` are left out, and, as the log says, those whose
-    emotion is not in `labels` (None takes all).
+    Clips of another split are left out, and so are those of other emotions, with a warning. None
+    takes all splits or labels.
 
     Raises:
         DataError: as of `read_manifest`; or nothing is left.
@@ -135,13 +134,13 @@ def load_manifest(
     there = [clip for clip in clips if split in (None, clip.split)]
     wanted = [clip for clip in there if labels is None or clip.emotion in labels]
     if wanted and len(wanted) < len(there):
-        strange = Counter(clip.emotion for clip in there) - Counter(clip.emotion for clip in wanted)
-        shown = ", ".join(f"{emotion} {count}" for emotion, count in strange.most_common())
-        logger.warning("%s: left out, as none of the emotions: %s", printable(path), shown)
+        other = Counter(clip.emotion for clip in there) - Counter(clip.emotion for clip in wanted)
+        shown = ", ".join(f"{emotion} {count}" for emotion, count in other.most_common())
+        logger.warning("%s: left out clips of other emotions: %s", printable(path), shown)
     if not wanted:
         found = sorted({c.emotion for c in clips})
-        asked = ", ".join(labels or ["any emotion"])
-        msg = f"{printable(path)} has no clip of {asked} in split {split or 'any'}; it has {found}"
+        names = ", ".join(labels or ["any emotion"])
+        msg = f"{printable(path)} has no clip of {names} in split {split or 'any'}; it has {found}"
         raise DataError(msg)
     return wanted
 
@@ -198,10 +197,10 @@ def label_id(label: object, names: Sequence[str]) -> int:
 
 
 def load_directory(folder: str | Path, labels: Sequence[str]) -> list[Clip]:
-    """Find clips in a folder that has one folder for each emotion, in sorted order.
+    """Return the clips of a folder that has one folder for each emotion, in sorted order.
 
-    A folder is the emotion that `emotion_named` takes its name for. What is no data is passed over,
-    and logged once.
+    A folder is the emotion that `emotion_named` reads in its name. Other files are skipped, and
+    logged once.
 
     Raises:
         DataError: no such folder, a folder that is no label, or no audio in it.
@@ -218,23 +217,23 @@ def load_directory(folder: str | Path, labels: Sequence[str]) -> list[Clip]:
     }
     if unknown := sorted(name for name, emotion in emotions.items() if emotion not in labels):
         msg = (
-            f"{printable(folder)} has folders that are no emotion: "
+            f"{printable(folder)} has folders that are not emotions: "
             f"{list(map(printable, unknown))}; known: {', '.join(labels)}"
         )
         raise DataError(msg)
-    clips, homeless = [], []
+    clips, unlabelled = [], []
     for path in map(Path, found.audio):
-        home, *rest = path.relative_to(folder).parts
+        emotion, *rest = path.relative_to(folder).parts
         if rest:
-            clips.append(Clip(path, emotions[home]))
+            clips.append(Clip(path, emotions[emotion]))
         else:
-            homeless.append(home)
+            unlabelled.append(emotion)
     for remark in found.remarks():
         logger.warning("%s", remark)
-    if homeless:
-        shown = printable(homeless[0])
+    if unlabelled:
+        shown = printable(unlabelled[0])
         msg = "%s: %d audio files are in no emotion's folder and left out, such as %s"
-        logger.warning(msg, printable(folder), len(homeless), shown)
+        logger.warning(msg, printable(folder), len(unlabelled), shown)
     if not clips:
         msg = (
             f"{printable(folder)} has no audio: put {', '.join(AUDIO_SUFFIXES)} into one folder "
@@ -247,7 +246,7 @@ def load_directory(folder: str | Path, labels: Sequence[str]) -> list[Clip]:
 def hold_out_speakers(
     clips: Sequence[Clip], share: float, seed: int = 0
 ) -> tuple[list[Clip], list[Clip]]:
-    """Split clips so that no speaker is on both sides; about `share` of them go to the second.
+    """Split clips so that no speaker is on both sides; about `share` of them are on the second.
 
     In every dataset whole speakers are held out, at least one. Clips without a speaker are split
     one by one, emotion by emotion.
@@ -277,5 +276,5 @@ def hold_out_speakers(
 
 
 def shared_speakers(first: Iterable[Clip], second: Iterable[Clip]) -> list[str]:
-    """Speakers that are on both sides of a split."""
+    """Return the speakers that are on both sides of a split."""
     return sorted({c.speaker for c in first if c.speaker} & {c.speaker for c in second})

@@ -28,18 +28,18 @@ Label = str | int | Mapping[str, float]
 class SpeechEmotionDataset(Dataset[Example]):
     """Clips as ``{"input_values": float32 [samples], "labels": int64}``.
 
-    An `int` index gives the whole clip as it is; a `Draw` gives a random window of it, varied when
-    `is_training`. Where a label is shared between emotions, all labels are float32 ``[emotions]``.
+    An `int` index gives the whole clip as it is; a `Draw` gives a random window of it, augmented if
+    `is_training`. If a label is shared between emotions, all labels are float32 ``[emotions]``.
 
     Args:
         data_paths: audio files.
         labels: an emotion's name, its id, or the shares of several emotions, for each.
         processor: a transformers feature extractor or processor; only its sample rate is checked,
             because networks normalise their input themselves.
-        is_training: vary the windows that `Draw`s ask for.
+        is_training: augment the windows of `Draw`s.
         emotion_labels: names in the order of their ids.
-        max_duration_s: how much of a clip's start is heard.
-        audio: the decoded clips, where they are at hand.
+        max_duration_s: how much of a clip is used, from its start.
+        audio: the decoded clips; None decodes them.
         clean: reduce noise in every other window.
         trim: cut silence from both ends before a window is drawn.
         augmenter: how windows are varied.
@@ -66,7 +66,7 @@ class SpeechEmotionDataset(Dataset[Example]):
         extractor = getattr(processor, "feature_extractor", processor)
         rate = getattr(extractor, "sampling_rate", SAMPLE_RATE)
         if rate != SAMPLE_RATE:
-            msg = f"the processor expects {rate} Hz; networks here hear {SAMPLE_RATE} Hz"
+            msg = f"the processor expects {rate} Hz; networks here take {SAMPLE_RATE} Hz"
             raise DataError(msg)
         self.labels = _targets(labels, names)
         self.is_training = is_training
@@ -109,7 +109,7 @@ def _targets(labels: Sequence[Label], names: Sequence[str]) -> torch.Tensor:
 
 
 def label_of(clip: Clip) -> Label:
-    """Label of a clip: its soft label as shares where it has one, else its emotion.
+    """Return the label of a clip: its soft label as shares if it has one, else its emotion.
 
     Raises:
         DataError: the soft label is not written as ``Joy:0.7 Surprise:0.3``.

@@ -1,4 +1,4 @@
-"""Decodes a corpus once: every clip as int16 in one memory-mapped file that all workers share."""
+"""`AudioCache`: a decoded corpus, int16 in one memory-mapped file that all workers share."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
+from platformdirs import user_cache_path
+from rich.console import Console
+from rich.progress import track
 
 from ser_rt.audio.processing import read_audio
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import AudioError, DataError, OutputError
 from ser_rt.files.names import printable
+from ser_rt.files.writing import replacing
 
 if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray
@@ -33,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 class Fault(NamedTuple):
-    """Why a file is unfit for training."""
+    """A file that is unfit for training, and the reason."""
 
     path: str
     kind: str
@@ -42,13 +44,14 @@ class Fault(NamedTuple):
 
 
 def cache_folder() -> Path:
-    """Folder of decoded corpora: ``$SER_RT_CACHE``, else ``ser-rt`` in the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "ser-rt"
-    return Path(os.environ.get("SER_RT_CACHE", default)) / "audio"
+    """Return the folder of decoded corpora, in ``$SER_RT_CACHE`` or the user's cache folder."""
+    return (
+        Path(os.environ.get("SER_RT_CACHE") or user_cache_path("ser-rt", appauthor=False)) / "audio"
+    )
 
 
 class _Index(NamedTuple):
-    """What lies in the file of samples: where each clip ends, a hash of it, and what was unfit."""
+    """Index of the file of samples: end and hash of each clip, and the faults."""
 
     ends: list[int]
     digests: list[str]
@@ -59,13 +62,13 @@ class AudioCache:
     """Decoded clips, by index: mono float32 ``[samples]`` at 16 kHz.
 
     Every file is decoded when the cache is made, so a bad one is found before training starts.
-    `faults` lists the bad ones, and `digests` has a hash of what is heard in each clip. What was
-    kept and is not whole any more is decoded again.
+    `faults` lists the bad ones, and `digests` has a hash of the samples of each clip. A cache on
+    the disk that is damaged is decoded again.
 
     Args:
         paths: audio files.
         strict: raise for bad files; else they are clips without samples.
-        folder: where decoded corpora are kept.
+        folder: folder of decoded corpora.
 
     Raises:
         DataError: files are unreadable, shorter than 0.2 s or silent; the message lists them.
@@ -96,7 +99,7 @@ class AudioCache:
         return np.asarray(self._samples[start:end], np.float32) / np.float32(_FULL_SCALE)
 
     def __getstate__(self) -> dict[str, object]:
-        """Leave the samples out: a worker that is spawned maps the same file."""
+        """Leave the samples out: a spawned worker maps the same file."""
         return {name: value for name, value in vars(self).items() if name != "_samples"}
 
     def __setstate__(self, state: dict[str, object]) -> None:
@@ -115,7 +118,7 @@ class AudioCache:
 
 
 def fault_table(faults: Sequence[Fault], total: int, most: int = 20) -> str:
-    """Draw a table of unfit clips, `most` rows at most."""
+    """Return a table of unfit clips, `most` rows at most."""
     width = max(len(fault.kind) for fault in faults)
     rows = [f"  {fault.kind:{width}}  {fault.path}  ({fault.detail})" for fault in faults[:most]]
     if len(faults) > most:
@@ -124,7 +127,7 @@ def fault_table(faults: Sequence[Fault], total: int, most: int = 20) -> str:
 
 
 def _read_index(data: Path, clips: int) -> _Index | None:
-    """Read what was kept; None if there is nothing, or not all of it."""
+    """Return the index of a cache on the disk; None if there is none, or it is damaged."""
     listing = data.with_suffix(".json")
     if not data.exists() and not listing.exists():
         return None
@@ -139,12 +142,12 @@ def _read_index(data: Path, clips: int) -> _Index | None:
             and np.all(sizes >= 0)
             and all(isinstance(text, str) for row in (index.digests, *index.faults) for text in row)
         )
-        trouble = "" if is_whole else "the samples are not what their index says"
+        damage = "" if is_whole else "the samples do not match their index"
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-        trouble = f"{type(error).__name__}: {error}"
-    if not trouble:
+        damage = f"{type(error).__name__}: {error}"
+    if not damage:
         return index
-    logger.warning("decoded audio in %s is not whole (%s): decoding again", data, trouble)
+    logger.warning("decoded audio in %s is not whole (%s): decoding again", data, damage)
     return None
 
 
@@ -182,18 +185,24 @@ def _decode_in_threads(
     paths: Sequence[Path],
 ) -> Iterator[_Samples | Fault]:
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        for first in range(0, len(paths), _BLOCK):  # decoded clips wait for the disk, not in memory
+        for first in range(0, len(paths), _BLOCK):  # so that few decoded clips wait in memory
             yield from threads.map(_decode, paths[first : first + _BLOCK])
 
 
 def _decode_all(paths: Sequence[Path], data: Path) -> _Index:
     ends, digests, faults, end = [], [], [], 0
-    partial = data.with_suffix(f".{os.getpid()}.part")
-    listing = data.with_suffix(f".{os.getpid()}.json.part")
-    progress = tqdm(_decode_in_threads(paths), "decoding", len(paths), unit="clip", disable=None)
+    console = Console(stderr=True)
+    progress = track(
+        _decode_in_threads(paths),
+        "decoding",
+        len(paths),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
     try:
         data.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        with replacing(data) as file:
             for decoded in progress:
                 content = b"" if isinstance(decoded, Fault) else decoded.tobytes()
                 if isinstance(decoded, Fault):
@@ -202,19 +211,14 @@ def _decode_all(paths: Sequence[Path], data: Path) -> _Index:
                 end += len(content) // 2
                 ends.append(end)
                 digests.append(hashlib.sha256(content).hexdigest()[:16])
-        # The index comes first and the samples by a rename: a cache whose samples exist is whole.
-        index = _Index(ends, digests, faults)
-        listing.write_text(json.dumps(index._asdict()), encoding="utf-8")
-        listing.replace(data.with_suffix(".json"))
-        partial.replace(data)
+            # The index comes first: a cache whose samples exist is whole.
+            index = _Index(ends, digests, faults)
+            with replacing(data.with_suffix(".json")) as listing:
+                listing.write(json.dumps(index._asdict()).encode())
     except OSError as error:
         msg = (
             f"cannot keep decoded audio in {data.parent}: {error.strerror} after {end * 2e-6:.0f} "
             "MB; free space (an hour takes 115 MB), or let SER_RT_CACHE name another folder"
         )
         raise OutputError(msg) from error
-    finally:
-        for rest in (partial, listing):
-            with suppress(OSError):
-                rest.unlink()
     return index

@@ -1,4 +1,4 @@
-"""Emotions as tables and folders name them."""
+"""`emotion_named`: the emotion that a table or a folder names, in any case or in Korean."""
 
 from __future__ import annotations
 

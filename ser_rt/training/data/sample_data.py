@@ -1,4 +1,4 @@
-"""A few synthetic clips to try the tools on before there are recordings."""
+"""Synthetic clips to try the tools on before there are recordings."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Which windows training hears: of one length a batch, balanced, varied, and reproducible.
+"""`BalancedSampler`: draws training windows, of one length per batch, balanced and reproducible.
 
-Training hears what serving hears: windows without padding and so without masks. A longer clip is
-cropped, a shorter one is repeated or set into silence. Everything random about a window follows
-from the seed in its `Draw`, never from a worker's state, so that training resumed after a kill goes
-on exactly as if it had not been killed.
+Training uses windows like those of a stream: without padding and so without masks. A longer clip
+is cropped, a shorter one is repeated or set into silence. Everything random about a window follows
+from the seed in its `Draw`, never from a worker's state, so that a run resumed after a kill
+continues exactly as if it had not been killed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CROP_LENGTHS = 13
 
 
 class Draw(NamedTuple):
-    """One training window to make: of which clip, from which seed, how many samples long."""
+    """A training window to make: the index of its clip, its seed, its length in samples."""
 
     clip: int
     seed: int
@@ -38,11 +38,11 @@ def draw_window(
 ) -> FloatArray:
     """Make one training window ``[draw.samples]`` of a clip; without an augmenter it is not varied.
 
-    With `clean`, every other window is cleaned of noise, as some microphones do by themselves.
+    With `clean`, noise is reduced in every other window, as some microphones do.
     """
     rng = np.random.default_rng(draw.seed)
     if samples.size > draw.samples:
-        # Resampling may shorten by 8 %: take that much more, if it is there.
+        # Resampling may shorten by 8 %: take that much more if there is more.
         spare = max(0, samples.size - round(draw.samples * 1.1))
         start = int(rng.integers(0, spare + 1))
         samples = samples[start : start + round(draw.samples * 1.1)]
@@ -59,7 +59,7 @@ def draw_window(
 
 
 class BalancedSampler(Sampler[Draw]):
-    """Draws windows so that small classes and datasets are heard often enough.
+    """Draws windows so that small classes and datasets come often enough.
 
     A clip is drawn with the weight ``count(dataset, emotion) ** -balance``: 0 takes clips as they
     come, 1 gives every emotion of every dataset the same share.
@@ -77,17 +77,17 @@ class BalancedSampler(Sampler[Draw]):
         counts = Counter(groups)
         weights = np.array([counts[group] ** -balance for group in groups])
         self._weights = weights / weights.sum()
-        # A few lengths only: kernels are compiled, or chosen, anew for every length there is.
+        # A few lengths only: kernels are compiled or chosen for every length.
         self._lengths_s = np.linspace(*crop_s, _CROP_LENGTHS)
         self._batch_size, self._seed = batch_size, seed
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose draws come next."""
+        """Set the epoch of the next draws."""
         self._epoch = epoch
 
     def __len__(self) -> int:
-        """Return the number of draws of an epoch: as many as clips."""
+        """Return the number of draws per epoch, which is the number of clips."""
         return len(self._weights)
 
     def __iter__(self) -> Iterator[Draw]:

@@ -1,12 +1,11 @@
-"""Looks at clips before training: are they fit, and do training and validation share anything?"""
+"""Checks of clips before training: unfit files, empty classes, leaks between the two splits."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from ser_rt.config import LEAKS
 from ser_rt.errors import DataError
@@ -18,29 +17,36 @@ from ser_rt.training.data.labels import emotion_named
 logger = logging.getLogger(__name__)
 
 
-class CheckedClips(NamedTuple):
-    """Clips that are fit for training, what they sound like, and those that are not fit."""
+@dataclass(frozen=True)
+class DecodedClips:
+    """Clips that are fit for training, and the decoded audio of each."""
 
     clips: list[Clip]
     audio: AudioCache
-    faults: list[Fault]
 
-    def part(self, clips: Sequence[Clip]) -> CheckedClips:
-        """Some of the clips, in their order."""
+    def __len__(self) -> int:
+        """Return the number of clips."""
+        return len(self.clips)
+
+    def pick(self, clips: Sequence[Clip]) -> DecodedClips:
+        """Return some of the clips, in the order given."""
         place = {clip.path: i for i, clip in enumerate(self.clips)}
-        return CheckedClips(list(clips), self.audio.pick(place[clip.path] for clip in clips), [])
+        return DecodedClips(list(clips), self.audio.pick(place[clip.path] for clip in clips))
 
 
-def check_clips(clips: Sequence[Clip], labels: Sequence[str], *, skip_bad: bool) -> CheckedClips:
-    """Decode every clip, and find those that no training can use.
+def decode_clips(
+    clips: Sequence[Clip], labels: Sequence[str], *, skip_bad: bool
+) -> tuple[DecodedClips, list[Fault]]:
+    """Decode every clip; return those that are fit for training, and the faults of the others.
 
     Raises:
-        DataError: some are unfit and shall not be skipped, or none is left; the message is a table.
+        DataError: some are unfit and `skip_bad` is off, or none is left; the message is a table.
+        OutputError: the decoded audio does not fit on the disk.
     """
-    seen = Counter(clip.path for clip in clips)
+    counts = Counter(clip.path for clip in clips)
     faults = [
         Fault(printable(path), "listed twice", f"{count} times")
-        for path, count in seen.items()
+        for path, count in counts.items()
         if count > 1
     ]
     unique = [
@@ -56,50 +62,50 @@ def check_clips(clips: Sequence[Clip], labels: Sequence[str], *, skip_bad: bool)
     audio = AudioCache([clip.path for clip in labelled], strict=False)
     faults += audio.faults
     table = fault_table(faults, len(clips)) if faults else ""
-    unheard = {fault.path for fault in audio.faults}
-    fit = [i for i, clip in enumerate(labelled) if printable(clip.path) not in unheard]
+    undecoded = {fault.path for fault in audio.faults}
+    fit = [i for i, clip in enumerate(labelled) if printable(clip.path) not in undecoded]
     if faults and (not skip_bad or not fit):
-        msg = f"{table}\nmend or remove them, or leave them out with --skip_bad (skip_bad)"
+        msg = f"{table}\nfix or remove them, or leave them out with --skip_bad (skip_bad)"
         raise DataError(msg)
     if faults:
         logger.warning("skipping: %s", table)
-    return CheckedClips([labelled[i] for i in fit], audio.pick(fit), faults)
+    return DecodedClips([labelled[i] for i in fit], audio.pick(fit)), faults
 
 
 def refuse_empty_classes(clips: Iterable[Clip], labels: Sequence[str]) -> None:
-    """Raise `DataError` if an emotion has no clip to learn from."""
+    """Raise `DataError` if an emotion has no clip to train on."""
     found = {clip.emotion for clip in clips}
     if empty := [label for label in labels if label not in found]:
         rest = " ".join(label for label in labels if label in found)
         msg = (
-            f"no clip to learn {', '.join(empty)} from: add some, or train on the emotions "
-            f"that there are with --emotion_labels {rest} (model_config.emotion_labels)"
+            f"no clip of {', '.join(empty)} to train on: add some, or train on the emotions that "
+            f"have clips with --emotion_labels {rest} (model_config.emotion_labels)"
         )
         raise DataError(msg)
 
 
-def find_leaks(train: CheckedClips, val: CheckedClips) -> dict[str, list[str]]:
-    """What training and validation share, by kind: speakers, sentences, audio."""
+def find_leaks(train: DecodedClips, val: DecodedClips) -> dict[str, list[str]]:
+    """Return what training and validation share, by kind: speakers, sentences, audio."""
     sentences = {clip.sentence for clip in train.clips if clip.sentence}
-    heard = defaultdict(list)
+    paths = defaultdict(list)
     for clip, digest in zip(train.clips, train.audio.digests, strict=True):
-        heard[digest].append(printable(clip.path))
+        paths[digest].append(printable(clip.path))
     found = {
         "speakers": shared_speakers(train.clips, val.clips),
         "sentences": sorted(sentences & {clip.sentence for clip in val.clips}),
         "audio": [
-            f"{printable(clip.path)} = {heard[digest][0]}"
+            f"{printable(clip.path)} = {paths[digest][0]}"
             for clip, digest in zip(val.clips, val.audio.digests, strict=True)
-            if digest in heard
+            if digest in paths
         ],
     }
     return {kind: shared for kind in LEAKS if (shared := found[kind])}
 
 
 def refuse_leaks(leaks: dict[str, list[str]], allowed: Sequence[str]) -> None:
-    """Raise `DataError` for what is shared and not allowed to be; log what is allowed.
+    """Raise `DataError` for leaks that are not in `allowed`; log those that are.
 
-    Figures of a split that leaks are better than the network is.
+    Metrics of a leaking split are better than those on new speakers.
     """
     report = {
         kind: f"{len(shared)} {kind} are in training and validation: "
@@ -113,6 +119,6 @@ def refuse_leaks(leaks: dict[str, list[str]], allowed: Sequence[str]) -> None:
         kinds = " ".join(kind for kind in report if kind not in allowed)
         msg = (
             "\n".join(refused)
-            + f"\nsplit so that they are on one side, or say --allow_leaks {kinds} (allow_leaks)"
+            + f"\nkeep them on one side of the split, or pass --allow_leaks {kinds} (allow_leaks)"
         )
         raise DataError(msg)

@@ -1,4 +1,4 @@
-"""A recording by URL is heard once, whatever its connection does; from real sockets."""
+"""A recording by URL is read once, whatever its connection does; from real sockets."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def serving(server: Server) -> Iterator[Server]:
         thread.join()
 
 
-def heard_s(url: str, **settings: Any) -> float:
-    """Hear a URL; return where the audio ends, and refuse gaps."""
+def decoded_s(url: str, **settings: Any) -> float:
+    """Decode a URL; return where the audio ends, and refuse gaps."""
     end = 0
     with NetworkSource(url, **settings) as source:
         for chunk in source:
@@ -110,14 +110,14 @@ def test_a_lost_connection_goes_on_where_it_was(
     name: str, breaks: int, *, knows_ranges: bool
 ) -> None:
     with serving(Server(written(name), breaks=breaks, knows_ranges=knows_ranges)) as server:
-        assert heard_s(server.url) == pytest.approx(SECONDS, abs=0.1)
+        assert decoded_s(server.url) == pytest.approx(SECONDS, abs=0.1)
     assert len(server.ranges) <= 2 * (1 + breaks) + 3
 
 
 def test_what_is_asked_for_again_is_the_rest_alone() -> None:
     data = written("wav")
     with serving(Server(data, breaks=1)) as server:
-        heard_s(server.url)
+        decoded_s(server.url)
     assert f"bytes={len(data) // 2}-" in server.ranges
 
 
@@ -126,7 +126,7 @@ def test_a_connection_that_stays_away_is_an_error_and_what_came_was_heard() -> N
         serving(Server(written("wav"), breaks=99, knows_ranges=False)) as server,
         pytest.raises(AudioDecodeError, match=r"at 2.00 s: .*breaks off at byte"),
     ):
-        heard_s(server.url)
+        decoded_s(server.url)
 
 
 def test_without_reconnecting_a_break_is_an_error() -> None:
@@ -134,7 +134,7 @@ def test_without_reconnecting_a_break_is_an_error() -> None:
         serving(Server(written("wav"), breaks=1)) as server,
         pytest.raises(AudioDecodeError, match="breaks off"),
     ):
-        heard_s(server.url, reconnect=False)
+        decoded_s(server.url, reconnect=False)
 
 
 def test_another_file_at_the_same_address_is_not_heard_on() -> None:
@@ -142,24 +142,24 @@ def test_another_file_at_the_same_address_is_not_heard_on() -> None:
         serving(Server(written("mp3"), breaks=1, changes=True)) as server,
         pytest.raises(AudioDecodeError, match="another file"),
     ):
-        heard_s(server.url)
+        decoded_s(server.url)
 
 
 def test_a_server_that_refuses_for_a_moment_is_asked_again() -> None:
     with serving(Server(written("wav"), breaks=1, refuses=1)) as server:
-        assert heard_s(server.url) == SECONDS
+        assert decoded_s(server.url) == SECONDS
 
 
 def test_redirections_are_followed() -> None:
     with serving(Server(written("wav"), redirects=True)) as server:
-        assert heard_s(server.url) == SECONDS
+        assert decoded_s(server.url) == SECONDS
 
 
 def test_a_recording_of_unknown_length_is_heard_to_its_end() -> None:
     for is_chunked in (False, True):
         server = Server(written("mp3"), says_length=False, is_chunked=is_chunked)
         with serving(server):
-            assert heard_s(server.url) == pytest.approx(SECONDS, abs=0.1)
+            assert decoded_s(server.url) == pytest.approx(SECONDS, abs=0.1)
 
 
 def test_a_recording_that_begins_anew_is_no_live_stream() -> None:
@@ -174,7 +174,7 @@ def test_a_recording_that_begins_anew_is_no_live_stream() -> None:
 
         server.answer = cut  # type: ignore[method-assign]
         with pytest.raises(AudioDecodeError, match="begins anew"):
-            heard_s(server.url, sleep=lambda _: None)
+            decoded_s(server.url, sleep=lambda _: None)
 
 
 def test_half_a_recording_is_told_by_url_too() -> None:
@@ -184,7 +184,7 @@ def test_half_a_recording_is_told_by_url_too() -> None:
             serving(Server(data[: len(data) // 2])) as server,
             pytest.raises(AudioDecodeError, match="truncated"),
         ):
-            heard_s(server.url)
+            decoded_s(server.url)
 
 
 @pytest.mark.parametrize("path", ["감정 1.wav", "a b%20c.wav?x=é&y=1"])
@@ -199,5 +199,5 @@ def test_addresses_are_quoted_and_keys_are_sent(path: str) -> None:
 
         server.answer = note  # type: ignore[method-assign]
         url = server.url.replace("http://", "http://me:it%40s@").removesuffix("a") + path
-        assert heard_s(url) == SECONDS
+        assert decoded_s(url) == SECONDS
     assert set(seen) == {(f"/{unquote(path)}", "Basic bWU6aXRAcw==")}

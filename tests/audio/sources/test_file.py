@@ -43,10 +43,10 @@ def tone(seconds: float, rate: int) -> Wave:
     return (0.5 * np.sin(2 * np.pi * 330 * np.arange(round(seconds * rate)) / rate)).astype("f4")
 
 
-def is_the_same_tone(heard: Wave) -> None:
+def is_the_same_tone(decoded: Wave) -> None:
     """Compare spectra: a codec may shift the tone in time."""
-    assert len(heard) == pytest.approx(16_000, abs=2_000)
-    spectrum = np.abs(np.fft.rfft(heard[2_000:12_000]))
+    assert len(decoded) == pytest.approx(16_000, abs=2_000)
+    spectrum = np.abs(np.fft.rfft(decoded[2_000:12_000]))
     assert abs(int(spectrum.argmax()) * 16_000 / 10_000 - 330) < 4
 
 
@@ -88,9 +88,11 @@ def test_every_kind_of_file_is_the_same_tone(
     tolerance: float,
 ) -> None:
     wave = np.repeat(tone(1.0, rate)[:, np.newaxis], channels, axis=1)
-    heard = read(write_audio(name, wave, rate, **settings))
-    assert len(heard) == pytest.approx(16_000, abs=1_700)
-    np.testing.assert_allclose(heard[2_000:14_000], tone(1.0, 16_000)[2_000:14_000], atol=tolerance)
+    decoded = read(write_audio(name, wave, rate, **settings))
+    assert len(decoded) == pytest.approx(16_000, abs=1_700)
+    np.testing.assert_allclose(
+        decoded[2_000:14_000], tone(1.0, 16_000)[2_000:14_000], atol=tolerance
+    )
 
 
 @pytest.mark.parametrize(
@@ -213,7 +215,7 @@ def test_realtime_follows_the_clock_and_never_drifts(write_audio: Writer) -> Non
     with FileSource(path, realtime=True, clock=time.clock, sleep=time.sleep) as source:
         for chunk in source:
             chunks.append(chunk)
-            time.now_s += 0.03  # the work of a listener
+            time.now_s += 0.03  # the work of a reader
     for chunk in chunks:
         end_s = (chunk.start + len(chunk.samples)) / 16_000
         assert chunk.captured_at == pytest.approx(100 + end_s)
@@ -223,7 +225,7 @@ def test_realtime_follows_the_clock_and_never_drifts(write_audio: Writer) -> Non
     assert source.waited_s == pytest.approx(sum(time.slept_s))
 
 
-def test_a_late_listener_sees_how_late_it_is(write_audio: Writer) -> None:
+def test_a_late_reader_sees_how_late_it_is(write_audio: Writer) -> None:
     time = FakeTime()
     path = write_audio("a.wav", make_wave(1))
     with FileSource(path, realtime=True, clock=time.clock, sleep=time.sleep) as source:

@@ -1,5 +1,6 @@
 import itertools
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,10 @@ Wave = np.ndarray[Any, Any]
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(microphone, "POLL_S", 0.001)
-    monkeypatch.setattr(microphone, "FIRST_RETRY_S", 0.001)
-    monkeypatch.setattr(microphone, "MAX_RETRY_S", 0.001)
 
 
 def open_mic(driver: FakeDriver, *args: Any, **settings: Any) -> MicrophoneSource:
+    settings.setdefault("waits", lambda: repeat(0.001))
     return MicrophoneSource(*args, driver=driver, clock=driver.clock, **settings)
 
 
@@ -97,7 +97,7 @@ def test_a_rate_that_no_device_has_is_an_error() -> None:
         open_mic(FakeDriver(), rate=-5)
 
 
-def test_a_slow_listener_loses_the_oldest_and_is_told() -> None:
+def test_a_slow_reader_loses_the_oldest_and_a_warning_says_so() -> None:
     driver = FakeDriver()
     with open_mic(driver, "headset") as source:
         for i in range(210):  # ten more than the queue holds

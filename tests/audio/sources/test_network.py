@@ -38,8 +38,8 @@ def test_a_recording_is_heard_by_its_url(server: str, write_audio: Callable[...,
     write_audio("a.wav", wave, subtype="FLOAT")
     with NetworkSource(f"{server}/a.wav") as source:
         chunks = list(source)
-    heard = np.concatenate([chunk.samples for chunk in chunks])
-    np.testing.assert_allclose(heard, wave, atol=1e-6)
+    decoded = np.concatenate([chunk.samples for chunk in chunks])
+    np.testing.assert_allclose(decoded, wave, atol=1e-6)
     assert not any(chunk.is_live for chunk in chunks)
 
 
@@ -87,7 +87,12 @@ class World:
 
     def source(self, url: str = "http://x/live", **settings: Any) -> NetworkSource:
         return NetworkSource(
-            url, open_stream=self.open, clock=lambda: self.now_s, sleep=self.sleep, **settings
+            url,
+            open_stream=self.open,
+            clock=lambda: self.now_s,
+            sleep=self.sleep,
+            waits=lambda: iter((0.5, 1.0, 2.0, 4.0)),
+            **settings,
         )
 
     def open(self, _url: str, _timeout_s: float, **_: object) -> Fake:

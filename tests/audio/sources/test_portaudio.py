@@ -58,8 +58,8 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     return module
 
 
-def open_stream(driver: PortAudio, heard: list[Any]) -> Any:
-    return driver.open(DEVICE, 16_000, 2, 320, lambda *block: heard.append(block))
+def open_stream(driver: PortAudio, captured: list[Any]) -> Any:
+    return driver.open(DEVICE, 16_000, 2, 320, lambda *block: captured.append(block))
 
 
 @pytest.mark.usefixtures("fake")
@@ -72,14 +72,14 @@ def test_only_inputs_are_listed() -> None:
 
 @pytest.mark.usefixtures("fake")
 def test_blocks_are_copied_and_say_what_was_lost() -> None:
-    heard: list[Any] = []
-    stream = open_stream(PortAudio(), heard)
+    captured: list[Any] = []
+    stream = open_stream(PortAudio(), captured)
     buffer = np.ones((320, 2), np.float32)
     take = stream._stream.settings["callback"]
     take(buffer, 320, None, None)
     buffer[:] = 0
     take(buffer, 320, None, types.SimpleNamespace(input_overflow=True))
-    assert [(float(samples.mean()), lost) for samples, lost in heard] == [(1, False), (0, True)]
+    assert [(float(samples.mean()), lost) for samples, lost in captured] == [(1, False), (0, True)]
 
 
 @pytest.mark.usefixtures("fake")

@@ -33,7 +33,7 @@ def test_what_is_pushed_is_copied() -> None:
     assert next(iter(source)).samples.mean() == 0.5
 
 
-def test_a_slow_listener_loses_the_oldest_and_is_told() -> None:
+def test_a_slow_reader_loses_the_oldest_and_a_warning_says_so() -> None:
     source = PushSource(RATE, max_blocks=5)
     for i in range(8):
         source.push(np.full(320, i / 10, np.float32))

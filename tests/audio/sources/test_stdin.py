@@ -31,7 +31,7 @@ def encoded(file_format: str, subtype: str | None = None, rate: int = RATE) -> b
     return file.getvalue()
 
 
-def heard(pipe: Pipe, **given: int | str) -> np.ndarray:
+def decoded(pipe: Pipe, **given: int | str) -> np.ndarray:
     chunks = open_bytes(pipe, **given)  # type: ignore[arg-type]
     return np.concatenate([chunk.samples for chunk in chunks])
 
@@ -44,18 +44,18 @@ def test_where_the_writer_cuts_changes_nothing(
     data: bytes, given: dict[str, str], cut: int
 ) -> None:
     expected = WAVE / np.float32(32768)
-    np.testing.assert_array_equal(heard(Pipe(data[:cut], data[cut:]), **given), expected)
+    np.testing.assert_array_equal(decoded(Pipe(data[:cut], data[cut:]), **given), expected)
 
 
 def test_less_than_a_head_is_heard() -> None:
-    assert len(heard(Pipe(b"\0\0\0\0"), rate=RATE)) == 2
+    assert len(decoded(Pipe(b"\0\0\0\0"), rate=RATE)) == 2
 
 
 @pytest.mark.parametrize("data", [WAVE.tobytes(), b"\0" * 9_000, b"Dear diary, " * 500, b"ab"])
 def test_what_is_in_no_known_format_is_no_raw_audio_unless_it_is_said(data: bytes) -> None:
     with pytest.raises(AudioDecodeError, match="--encoding s16le"):
         open_bytes(Pipe(data))
-    assert len(heard(Pipe(data), channels=1)) == len(data) // 2
+    assert len(decoded(Pipe(data), channels=1)) == len(data) // 2
 
 
 def test_nothing_at_all_is_told() -> None:
@@ -68,7 +68,7 @@ def test_nothing_at_all_is_told() -> None:
 )
 def test_every_format_is_heard_from_a_pipe(kind: str) -> None:
     data = encoded(kind)
-    samples = heard(Pipe(*(data[at : at + 700] for at in range(0, len(data), 700))))
+    samples = decoded(Pipe(*(data[at : at + 700] for at in range(0, len(data), 700))))
     assert len(samples) == pytest.approx(len(WAVE), abs=0.06 * RATE)
 
 
@@ -76,15 +76,15 @@ def test_every_format_is_heard_from_a_pipe(kind: str) -> None:
 def test_telephone_codes_are_heard(subtype: str, tolerance: float) -> None:
     data = encoded("WAV", subtype)
     expected = WAVE / np.float32(32768)
-    np.testing.assert_allclose(heard(Pipe(data)), expected, atol=tolerance)
+    np.testing.assert_allclose(decoded(Pipe(data)), expected, atol=tolerance)
     raw = data[data.index(b"data") + 8 :]
     encoding = {"ULAW": "mulaw", "ALAW": "alaw"}[subtype]
-    np.testing.assert_array_equal(heard(Pipe(raw), encoding=encoding), heard(Pipe(data)))
+    np.testing.assert_array_equal(decoded(Pipe(raw), encoding=encoding), decoded(Pipe(data)))
 
 
 def test_files_after_each_other_are_heard_one_after_the_other() -> None:
     data = encoded("WAV") + encoded("WAV", rate=8_000)
-    assert len(heard(Pipe(data))) == len(WAVE) + 2 * len(WAVE)
+    assert len(decoded(Pipe(data))) == len(WAVE) + 2 * len(WAVE)
 
 
 @pytest.mark.parametrize("given", [{"rate": 48_000}, {"channels": 2}, {"encoding": "s16le"}])

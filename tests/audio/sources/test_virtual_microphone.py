@@ -43,12 +43,12 @@ def speech_file(speech: Wave, tmp_path: Path) -> Path:
     return tmp_path / "speech.wav"
 
 
-def correlation(heard: Wave, played: Wave) -> float:
+def correlation(recorded: Wave, played: Wave) -> float:
     """Correlation at the lag where it is highest."""
-    count = len(heard) + len(played)
-    spectrum = np.fft.rfft(heard, count) * np.conj(np.fft.rfft(played, count))
-    lag = int(np.fft.irfft(spectrum, count)[: len(heard)].argmax())
-    piece = heard[lag : lag + len(played)]
+    count = len(recorded) + len(played)
+    spectrum = np.fft.rfft(recorded, count) * np.conj(np.fft.rfft(played, count))
+    lag = int(np.fft.irfft(spectrum, count)[: len(recorded)].argmax())
+    piece = recorded[lag : lag + len(played)]
     played = played[: len(piece)]
     return float(piece @ played / (np.linalg.norm(piece) * np.linalg.norm(played)))
 
@@ -61,7 +61,7 @@ def is_result(event: Event) -> bool:
 def test_known_speech_is_heard(
     pulse: Pulse, tiny_bundle: Path, speech: Wave, speech_file: Path, tmp_path: Path, rate: int
 ) -> None:
-    saved = tmp_path / "heard.flac"
+    saved = tmp_path / "saved.flac"
     with Listener(pulse, tiny_bundle, f"--rate={rate}", f"--save-input={saved}") as listener:
         listener.wait_for(is_result)
         pulse.play(speech_file)
@@ -69,9 +69,9 @@ def test_known_speech_is_heard(
         listener.wait_for(lambda event: is_result(event) and event["end"] > played_s + 0.5)
         code, errors = listener.end(signal.SIGINT)
     assert (code, len(errors.splitlines())) == (130, 1)
-    heard, heard_rate = soundfile.read(saved, dtype="float32")
-    assert heard_rate == RATE
-    assert correlation(heard, speech) > 0.99
+    recorded, recorded_rate = soundfile.read(saved, dtype="float32")
+    assert recorded_rate == RATE
+    assert correlation(recorded, speech) > 0.99
     summary = listener.events[-1]
     assert summary["type"] == "summary"
     assert summary["dropped_samples"] == 0
@@ -163,26 +163,26 @@ import sys, time
 from ser_rt.audio.sources import capture, microphone
 capture.QUEUE_S = 0.5
 with microphone.MicrophoneSource("pulse") as source:
-    heard, last_end = 0, 0
+    recorded, last_end = 0, 0
     for chunk in source:
-        if not heard:
+        if not recorded:
             time.sleep(1.5)
-        heard, last_end = heard + len(chunk.samples), chunk.start + len(chunk.samples)
+        recorded, last_end = recorded + len(chunk.samples), chunk.start + len(chunk.samples)
         codes = [w.code for w in chunk.warnings]
         if codes: print(*codes, flush=True)
         if last_end > 32000: break
-print(heard + source.dropped_samples == last_end, source.dropped_samples)
+print(recorded + source.dropped_samples == last_end, source.dropped_samples)
 """
 TWO = """
 import threading, ser_rt
 from ser_rt.audio.sources.microphone import MicrophoneSource
 model, results = ser_rt.load(sys.argv[1]), {}
-def listen(name):
+def capture(name):
     with MicrophoneSource("pulse") as source:
         events = ser_rt.stream(source, model=model, vad=False, gate_threshold=0, name=name)
         results[name] = [next(events).end for _ in range(4)]
         events.close()
-threads = [threading.Thread(target=listen, args=(name,)) for name in "ab"]
+threads = [threading.Thread(target=capture, args=(name,)) for name in "ab"]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
 print(sorted(results.items()))

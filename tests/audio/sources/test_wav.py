@@ -15,7 +15,7 @@ def wav(subtype: str, rate: int = RATE, file_format: str = "WAV") -> bytes:
     return file.getvalue()
 
 
-def heard(data: bytes) -> np.ndarray:
+def decoded(data: bytes) -> np.ndarray:
     return np.concatenate([c.samples for c in WavStreamSource(io.BufferedReader(io.BytesIO(data)))])
 
 
@@ -25,12 +25,12 @@ def heard(data: bytes) -> np.ndarray:
 )
 @pytest.mark.parametrize("file_format", ["WAV", "WAVEX"])
 def test_every_encoding_is_the_same_wave(subtype: str, tolerance: float, file_format: str) -> None:
-    samples = heard(wav(subtype, file_format=file_format))
+    samples = decoded(wav(subtype, file_format=file_format))
     np.testing.assert_allclose(samples, make_wave(0.5), atol=tolerance)
 
 
 def test_the_header_names_the_rate() -> None:
-    assert len(heard(wav("PCM_16", 48_000))) == RATE // 2
+    assert len(decoded(wav("PCM_16", 48_000))) == RATE // 2
 
 
 def test_a_length_that_the_writer_did_not_know_is_no_length() -> None:
@@ -38,11 +38,11 @@ def test_a_length_that_the_writer_did_not_know_is_no_length() -> None:
     where = data.index(b"data") + 4
     for size in (0, 0xFFFFFFFF):
         data[where : where + 4] = size.to_bytes(4, "little")
-        assert len(heard(bytes(data))) == RATE // 2
+        assert len(decoded(bytes(data))) == RATE // 2
 
 
 def test_what_follows_the_samples_is_no_audio() -> None:
-    assert len(heard(wav("PCM_16") + b"LIST\x08\0\0\0whatever")) == RATE // 2
+    assert len(decoded(wav("PCM_16") + b"LIST\x08\0\0\0whatever")) == RATE // 2
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_what_follows_the_samples_is_no_audio() -> None:
 )
 def test_what_is_no_wav_stream_is_an_error(data: bytes, words: str) -> None:
     with pytest.raises(AudioDecodeError, match=words):
-        heard(data)
+        decoded(data)
 
 
 def test_a_stream_shorter_than_its_header_promised_is_an_error() -> None:
@@ -70,4 +70,4 @@ def test_a_header_without_a_rate_is_an_error() -> None:
     data = bytearray(wav("PCM_16"))
     data[24:28] = bytes(4)
     with pytest.raises(AudioError, match="sample rate 0 Hz"):
-        heard(bytes(data))
+        decoded(bytes(data))

@@ -1,4 +1,4 @@
-"""What a fleet needs: whole streams on whole cores, and the sums of their parts."""
+"""The needs of a fleet: whole streams on whole cores, and the sums of their parts."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_command_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("flag", [["--per-core", "0"], ["--price", "-1"], ["--utilisation", "2"]])
-def test_a_wrong_number_is_told(flag: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_number_is_refused(flag: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main([*FLAGS, *flag])
     assert stop.value.code == 2

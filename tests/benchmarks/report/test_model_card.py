@@ -24,10 +24,10 @@ def test_a_built_in_model_is_small_and_says_where_it_comes_from(name: str) -> No
     bundle = BUNDLES[name]
     assert bundle.parameters <= 3_000_000
     assert sum(path.stat().st_size for path in bundle.folder.iterdir()) <= 8e6
-    classes = bundle.manifest["training"]["train"]["licence_classes"]
+    classes = bundle.training["train"]["licence_classes"]
     free = classes == ["permissive"]
-    assert bundle.manifest["licence"]["weights"] == ("MIT" if free else "CC-BY-NC-SA-4.0")
-    trained = set(bundle.manifest["training"]["train"]["speakers"])
+    assert bundle.licence["weights"] == ("MIT" if free else "CC-BY-NC-SA-4.0")
+    trained = set(bundle.training["train"]["speakers"])
     assert "nemo_MK0" not in trained  # the figures come from speakers like this one
 
 

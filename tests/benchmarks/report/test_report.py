@@ -54,8 +54,18 @@ def test_a_benchmark_without_a_figure_has_no_row() -> None:
     assert noted({"extra_info": {}, "stats": {"median": 1.0}}) is None
 
 
-def test_the_readme_has_a_place_for_the_tables() -> None:
-    assert REGION.search((ROOT / "README.md").read_text(encoding="utf-8"))
+def test_pages_have_a_place_for_the_tables() -> None:
+    for name in ("README.md", "docs/benchmarks.md"):
+        assert REGION.search((ROOT / name).read_text(encoding="utf-8")), name
+
+
+def test_the_readme_gives_the_figures_of_the_results(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_bytes((ROOT / "README.md").read_bytes())
+    results = map(str, sorted((ROOT / "benchmarks/results").glob("*-peers-*.json")))
+    assert main(["report", *results, "--readme", str(page)]) == 0
+    assert page.read_bytes() == (ROOT / "README.md").read_bytes()
+    assert main(["report", write(tmp_path / "c.json", suite()), "--readme", str(page)]) == 1
 
 
 def test_one_page_holds_tables_and_plots_and_needs_nothing_beside_it(tmp_path: Path) -> None:
@@ -82,15 +92,15 @@ def test_one_page_holds_tables_and_plots_and_needs_nothing_beside_it(tmp_path: P
 
 
 def test_accuracy_is_drawn_over_latency_where_both_are_known(tmp_path: Path) -> None:
-    heard: dict[str, Any] = {
+    compared: dict[str, Any] = {
         "variant": {"model": "mine", "label": "mine"},
         "status": "ok",
         "problem": "",
     }
-    heard |= {"agreement": {"labels": 0.99, "with": "other", "windows": 3}, "uar": 0.5}
+    compared |= {"agreement": {"labels": 0.99, "with": "other", "windows": 3}, "uar": 0.5}
     results = [
         write(tmp_path / "a.json", document("latency", [row("ser-rt mine", 10.0)])),
-        write(tmp_path / "b.json", document("agreement", [heard], clips=3)),
+        write(tmp_path / "b.json", document("agreement", [compared], clips=3)),
     ]
     assert main(["report", *results, "--html", str(tmp_path / "page.html")]) == 0
     assert "<h2>Accuracy against latency</h2>" in (tmp_path / "page.html").read_text()
@@ -101,7 +111,7 @@ def test_only_what_is_between_the_marks_of_a_page_is_rewritten(tmp_path: Path) -
     page.write_text("a\n<!-- speed:begin -->\nold\n<!-- speed:end -->\nb\n")
     peers = document("peers", [row("ser-rt mine", 10.0, cold_start_s=1.5)])
     results = [write(tmp_path / "c.json", suite()), write(tmp_path / "d.json", peers)]
-    assert main(["report", *results, "--readme", str(page)]) == 0
+    assert main(["report", *results, "--page", str(page)]) == 0
     text = page.read_text()
     assert text.startswith("a\n<!-- speed:begin -->\n**This runtime**")
     assert "| ser-rt mine | 10 | 10 |" in text
@@ -111,16 +121,16 @@ def test_only_what_is_between_the_marks_of_a_page_is_rewritten(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "word"),
     [("{}", "is no result"), ("[1]", "is no result"), ("{", "cannot read")],
 )
 def test_what_is_no_result_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, said: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, word: str
 ) -> None:
     path = tmp_path / "x.json"
     path.write_text(content)
     assert main(["report", str(path)]) == 1
-    assert said in capsys.readouterr().err
+    assert word in capsys.readouterr().err
 
 
 def test_a_page_without_marks_is_refused(
@@ -128,6 +138,6 @@ def test_a_page_without_marks_is_refused(
 ) -> None:
     page = tmp_path / "page.md"
     page.write_text("nothing")
-    assert main(["report", write(tmp_path / "c.json", suite()), "--readme", str(page)]) == 1
+    assert main(["report", write(tmp_path / "c.json", suite()), "--page", str(page)]) == 1
     assert "speed:begin" in capsys.readouterr().err
     assert page.read_text() == "nothing"

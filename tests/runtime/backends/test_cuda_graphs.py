@@ -14,7 +14,8 @@ from ser_rt.bundle import Bundle
 from ser_rt.errors import ProviderError
 from ser_rt.runtime.backends.cuda_graphs import BATCHES, MOST_GRAPHS, CudaGraphs, uncapturable
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.backends.providers import CPU, PROVIDERS, Workload, onnxruntime
+from ser_rt.runtime.backends.ort import onnxruntime
+from ser_rt.runtime.backends.providers import CPU, PROVIDERS, Provider, Workload
 
 
 @pytest.fixture
@@ -123,11 +124,15 @@ def test_a_network_that_cannot_be_captured_runs_as_it_is(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The tiny network joins its figures with a Concat."""
-    plain = PROVIDERS["cpu"](Workload(bundle))[0]
-    monkeypatch.setitem(PROVIDERS, "cuda", lambda _: [replace(plain, captures=True)])
+    plain = PROVIDERS["cpu"].executions(Workload(bundle))[0]
+    monkeypatch.setitem(
+        PROVIDERS, "cuda", Provider(lambda _: [replace(plain, captures=True)], "gpu")
+    )
     with pytest.raises(ProviderError, match=r"cannot be a CUDA graph: it has .*Concat"):
         OnnxClassifier(bundle, "cuda")
-    monkeypatch.setitem(PROVIDERS, "cuda", lambda _: [replace(plain, captures=True), plain])
+    monkeypatch.setitem(
+        PROVIDERS, "cuda", Provider(lambda _: [replace(plain, captures=True), plain], "gpu")
+    )
     waves = np.ones((2, 16_000), np.float32)
     expected = OnnxClassifier(bundle)(waves)
     np.testing.assert_array_equal(OnnxClassifier(bundle, "cuda")(waves), expected)

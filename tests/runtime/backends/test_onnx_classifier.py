@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -5,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
+from ser_rt import testing
 from ser_rt.bundle import Bundle, write_bundle
 from ser_rt.errors import (
     AudioInputError,
@@ -14,9 +16,11 @@ from ser_rt.errors import (
     ProviderError,
 )
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.backends.providers import PROVIDERS, onnxruntime
+from ser_rt.runtime.backends.ort import onnxruntime
+from ser_rt.runtime.backends.providers import PROVIDERS
+from ser_rt.testing import LABELS
+from ser_rt.testing.bundles import MANIFEST, tiny_model
 from tests.conftest import make_wave
-from tests.support.tiny_bundle import LABELS, MANIFEST, build_tiny_bundle, tiny_model
 
 
 def test_it_classifies_batches_of_any_length(classifier: OnnxClassifier) -> None:
@@ -98,8 +102,8 @@ def test_a_graph_of_another_shape_is_refused(tmp_path: Path) -> None:
     folder = write_bundle(tmp_path / "bad", {"model.onnx": model.SerializeToString()}, MANIFEST)
     with pytest.raises(BundleInvalidError, match="export it again"):
         OnnxClassifier(Bundle.load(folder))
-    folder = build_tiny_bundle(tmp_path / "tiny")
-    five = {"labels": MANIFEST["labels"][:5]}
-    write_bundle(folder, {"model.onnx": tiny_model(6)}, MANIFEST | five)
+    folder = testing.tiny_bundle(tmp_path / "tiny")
+    five = replace(MANIFEST, labels=MANIFEST.labels[:5])
+    write_bundle(folder, {"model.onnx": tiny_model(6)}, five)
     with pytest.raises(BundleInvalidError, match="tells 6 emotions apart, its manifest names 5"):
         OnnxClassifier(Bundle.load(folder))

@@ -12,9 +12,10 @@ import pytest
 from ser_rt.bundle import Bundle, write_bundle
 from ser_rt.errors import ProviderError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.parity import check
+from ser_rt.runtime.backends.parity import check
+from ser_rt.testing.bundles import MANIFEST
 from tests.conftest import make_wave
-from tests.support.tiny_bundle import MANIFEST, build_two_part_bundle
+from tests.support.two_part_bundle import build_two_part_bundle
 
 
 def test_without_openvino_the_extra_is_named(

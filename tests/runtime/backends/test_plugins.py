@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ser_rt import testing
 from ser_rt.bundle import Bundle
 from ser_rt.errors import ProviderError
 from ser_rt.runtime.backends import plugins, tensorrt
 from ser_rt.runtime.backends.graphs import graphs_of
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.backends.ort import onnxruntime
 from ser_rt.runtime.backends.plugins import RTX, WEBGPU, Plugin, devices, named
-from ser_rt.runtime.backends.providers import PROVIDERS, Workload, onnxruntime
-from tests.support.tiny_bundle import build_tiny_bundle
+from ser_rt.runtime.backends.providers import PROVIDERS, Provider, Workload
 
 FAKE = Plugin("fake", "fake_plugin", "FakeExecutionProvider", "it needs a fake card")
 
@@ -134,7 +135,7 @@ def test_the_real_package_finds_a_device_or_says_why(plugin: Plugin, tiny_bundle
 
 @pytest.mark.parametrize("name", ["tensorrt-rtx", "webgpu"])
 def test_int8_is_refused(tmp_path: Path, name: str) -> None:
-    int8 = Bundle.load(build_tiny_bundle(tmp_path / "int8", precision="int8"))
+    int8 = Bundle.load(testing.tiny_bundle(tmp_path / "int8", precision="int8"))
     with pytest.raises(ProviderError, match=f"--precision fp16 for {name}"):
         OnnxClassifier(int8, name)
 
@@ -145,7 +146,7 @@ def test_tensorrt_for_rtx_is_told_shapes_and_a_cache(
     monkeypatch.setattr(tensorrt, "gpu_and_driver", lambda: ("RTX 4090", "580.1"))
     monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: tmp_path / "cache")
     bundle = Bundle.load(tiny_bundle)
-    (execution,) = PROVIDERS["tensorrt-rtx"](Workload(bundle))
+    (execution,) = PROVIDERS["tensorrt-rtx"].executions(Workload(bundle))
     ((name, options),) = execution.providers(graphs_of(bundle, None)[0])
     assert name == RTX.ep_name
     assert options["nv_profile_min_shapes"] == "input_values:1x4000"
@@ -165,7 +166,9 @@ def test_a_plugins_device_is_what_the_session_is_given(
     ort = onnxruntime()
     here = [device for device in ort.get_ep_devices() if device.ep_name == "CPUExecutionProvider"]
     monkeypatch.setattr("ser_rt.runtime.backends.session.devices", lambda *_: here)
-    plain = PROVIDERS["cpu"](Workload(Bundle.load(tiny_bundle)))[0]
-    monkeypatch.setitem(PROVIDERS, "webgpu", lambda _: [replace(plain, plugin=FAKE)])
+    plain = PROVIDERS["cpu"].executions(Workload(Bundle.load(tiny_bundle)))[0]
+    monkeypatch.setitem(
+        PROVIDERS, "webgpu", Provider(lambda _: [replace(plain, plugin=FAKE)], "gpu")
+    )
     classifier = OnnxClassifier(Bundle.load(tiny_bundle), "webgpu")
     assert set(classifier.nodes) == {"CPUExecutionProvider"}

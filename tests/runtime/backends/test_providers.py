@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ser_rt import testing
 from ser_rt.bundle import Bundle
 from ser_rt.errors import AudioInputError, OutputError, ProviderError
 from ser_rt.manifest import FeatureReuse
@@ -18,8 +19,16 @@ from ser_rt.runtime.backends import session, tensorrt
 from ser_rt.runtime.backends.diagnosis import trouble
 from ser_rt.runtime.backends.graphs import graphs_of
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.backends.providers import CPU, CUDA, PROVIDERS, TENSORRT, Workload, onnxruntime
-from tests.support.tiny_bundle import build_tiny_bundle, build_two_part_bundle
+from ser_rt.runtime.backends.ort import onnxruntime
+from ser_rt.runtime.backends.providers import (
+    CPU,
+    CUDA,
+    PROVIDERS,
+    TENSORRT,
+    Provider,
+    Workload,
+)
+from tests.support.two_part_bundle import build_two_part_bundle
 
 
 @pytest.fixture
@@ -36,7 +45,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def options_of(name: str, bundle: Bundle, **how: bool) -> list[tuple[str, dict[str, str]]]:
-    execution = PROVIDERS[name](Workload(bundle, **how))[-1]
+    execution = PROVIDERS[name].executions(Workload(bundle, **how))[-1]
     return execution.providers(graphs_of(bundle, None)[0])
 
 
@@ -53,7 +62,7 @@ def test_cuda_searches_long_only_where_lengths_are_fixed(bundle: Bundle) -> None
 
 
 def test_cuda_captures_graphs_where_it_can(bundle: Bundle) -> None:
-    first, second = PROVIDERS["cuda"](Workload(bundle))
+    first, second = PROVIDERS["cuda"].executions(Workload(bundle))
     ((_, options),) = first.providers(graphs_of(bundle, None)[0])
     assert (first.captures, second.captures) == (True, False)
     assert options["enable_cuda_graph"] == "1"
@@ -79,14 +88,14 @@ def test_each_part_has_the_shapes_that_a_stream_asks_of_it(bundle: Bundle) -> No
         (1, 149, 512),
         (8, 149, 512),
     )
-    (execution,) = PROVIDERS["tensorrt"](Workload(bundle))
+    (execution,) = PROVIDERS["tensorrt"].executions(Workload(bundle))
     options = dict(execution.providers(encoder))[TENSORRT]
     assert options["trt_profile_opt_shapes"] == "features:1x149x512"
     assert options["trt_engine_cache_prefix"] == "encoder"
 
 
 def test_fp16_is_told_to_tensorrt(tmp_path: Path) -> None:
-    half = Bundle.load(build_tiny_bundle(tmp_path / "half", precision="fp16"))
+    half = Bundle.load(testing.tiny_bundle(tmp_path / "half", precision="fp16"))
     options = dict(options_of("tensorrt", half))[TENSORRT]
     assert options["trt_fp16_enable"] == options["trt_layer_norm_fp32_fallback"] == "1"
 
@@ -96,7 +105,7 @@ def test_an_engine_is_kept_for_one_machine_and_one_network(
 ) -> None:
     here = tensorrt.cache_folder(bundle)
     assert here == tensorrt.cache_folder(bundle)
-    other = Bundle.load(build_tiny_bundle(tmp_path / "other", version="2.0"))
+    other = Bundle.load(testing.tiny_bundle(tmp_path / "other", version="2.0"))
     folders = {here, tensorrt.cache_folder(other)}
     monkeypatch.setattr(tensorrt, "tensorrt_version", lambda: "101400")
     folders.add(tensorrt.cache_folder(bundle))
@@ -140,9 +149,9 @@ def test_an_attempt_that_fails_leaves_no_empty_cache(
 def test_shapes_that_were_not_compiled_for_are_refused(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (cpu,) = PROVIDERS["cpu"](Workload(Bundle.load(tiny_bundle)))
+    (cpu,) = PROVIDERS["cpu"].executions(Workload(Bundle.load(tiny_bundle)))
     limited = [type(cpu)(**{**vars(cpu), "limits_shapes": True})]
-    monkeypatch.setitem(PROVIDERS, "cpu", lambda _: limited)
+    monkeypatch.setitem(PROVIDERS, "cpu", Provider(lambda _: limited, "cpu"))
     classifier = OnnxClassifier(Bundle.load(tiny_bundle))
     assert classifier(np.zeros((8, 48_000), np.float32)).shape == (8, 6)
     for shape in ((1, 48_001), (9, 48_000), (1, 3999)):
@@ -152,7 +161,7 @@ def test_shapes_that_were_not_compiled_for_are_refused(
 
 @pytest.mark.parametrize("name", ["cuda", "tensorrt"])
 def test_int8_is_for_the_cpu(tmp_path: Path, name: str) -> None:
-    int8 = Bundle.load(build_tiny_bundle(tmp_path / "int8", precision="int8"))
+    int8 = Bundle.load(testing.tiny_bundle(tmp_path / "int8", precision="int8"))
     with pytest.raises(ProviderError, match=f"--precision fp16 for {name}"):
         OnnxClassifier(int8, name)
     assert OnnxClassifier(int8, "auto").provider == "cpu"

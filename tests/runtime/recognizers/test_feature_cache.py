@@ -20,8 +20,9 @@ from ser_rt.runtime.batcher import Batcher
 from ser_rt.runtime.recognizers.feature_cache import FeatureCache
 from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
 from ser_rt.runtime.recognizers.windower import Window
+from ser_rt.runtime.settings import StreamSettings
 from tests.conftest import RATE, Wave, make_wave
-from tests.support.tiny_bundle import RECEPTIVE_FIELD, STRIDE
+from tests.support.two_part_bundle import RECEPTIVE_FIELD, STRIDE
 
 REUSE = FeatureReuse(Path("frontend"), Path("encoder"), RECEPTIVE_FIELD, STRIDE, 1)
 
@@ -84,7 +85,9 @@ def hear(
 def recognizer(
     model: EmotionClassifier, window_s: float, hop_s: float, min_window_s: float
 ) -> WindowedRecognizer:
-    return WindowedRecognizer(model, window_s=window_s, hop_s=hop_s, min_window_s=min_window_s)
+    return WindowedRecognizer(
+        model, StreamSettings(window_s=window_s, hop_s=hop_s, min_window_s=min_window_s)
+    )
 
 
 def assert_equal(some: list[Posterior], others: list[Posterior], tolerance: float) -> None:
@@ -121,7 +124,7 @@ def test_it_equals_the_whole_graph(
     wave = make_wave(7.3)
     wave[3 * RATE : 5 * RATE] = 0
     reused, plain = (
-        hear(WindowedRecognizer(model, window_s=1.5, hop_s=hop_s), wave, [1600])
+        hear(WindowedRecognizer(model, StreamSettings(window_s=1.5, hop_s=hop_s)), wave, [1600])
         for model in (parts, whole)
     )
     assert_equal(reused, plain, 1e-4)
@@ -198,7 +201,7 @@ def test_each_frame_is_computed_once() -> None:
 
 def test_a_hop_beside_the_stride_shares_every_other_windows_frames() -> None:
     model = CountingClassifier()
-    hear(WindowedRecognizer(model, hop_s=0.25), make_wave(10), [1600])
+    hear(WindowedRecognizer(model, StreamSettings(hop_s=0.25)), make_wave(10), [1600])
     once = (10 * RATE - RECEPTIVE_FIELD) // STRIDE + 1
     assert once < model.frames < 2.1 * once
 
@@ -260,7 +263,7 @@ def test_ten_hours_cost_the_same_at_every_hop() -> None:
         sample_rate = 1000  # fewer samples, and as many windows
 
     model = Low(FeatureReuse(Path(), Path(), 400, 100, 1), stride=100)
-    stream = WindowedRecognizer(model, window_s=9.0, hop_s=3.0)
+    stream = WindowedRecognizer(model, StreamSettings(window_s=9.0, hop_s=3.0))
     block = make_wave(1)[:3000]
     frames, resident = [], []
     for hop in range(10 * 1200):

@@ -6,23 +6,21 @@ from ser_rt.classifier import FloatArray
 from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
+from ser_rt.runtime.settings import StreamSettings
+from ser_rt.testing import FakeClassifier
 from tests.conftest import RATE, Wave, make_wave
 
 
-class FakeClassifier:
-    """Remembers what it was asked; answers with the first sample, or what it is told."""
+class RecordingClassifier(FakeClassifier):
+    """Keeps the waveforms that it is given."""
 
-    labels = ("a", "b")
-    sample_rate = RATE
-
-    def __init__(self, answer: float | None = None) -> None:
-        self.asked: list[FloatArray] = []
-        self._answer = answer
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[FloatArray] = []
 
     def __call__(self, waveforms: FloatArray) -> FloatArray:
-        self.asked.append(waveforms.copy())
-        first = waveforms[0, 0] if self._answer is None else self._answer
-        return np.array([[first, 1 - first]], np.float32)
+        self.given.append(waveforms.copy())
+        return super().__call__(waveforms)
 
 
 def hear(recognizer: WindowedRecognizer, samples: Wave, block: int = 1600) -> list[Posterior]:
@@ -63,10 +61,10 @@ def test_a_file_shorter_than_the_first_window_has_one_result(classifier: OnnxCla
 
 
 def test_a_scrap_is_padded_to_what_a_network_needs() -> None:
-    fake = FakeClassifier(0.5)
-    hear(WindowedRecognizer(fake, gate_threshold=0), np.ones(7, np.float32))
-    assert fake.asked[0].shape == (1, RATE // 4)
-    assert fake.asked[0].sum() == 7
+    fake = RecordingClassifier()
+    hear(WindowedRecognizer(fake, StreamSettings(gate_threshold=0)), np.ones(7, np.float32))
+    assert fake.given[0].shape == (1, RATE // 4)
+    assert fake.given[0].sum() == 7
 
 
 @pytest.mark.parametrize("sizes", [[1600], [997], [14_400], [1, 5000, 333]])
@@ -101,28 +99,28 @@ def test_audio_between_gaps_is_heard_as_if_alone(
 def test_full_windows_only_unless_a_stream_never_fills_one(
     classifier: OnnxClassifier, seconds: float, ends_s: list[float], block: int
 ) -> None:
-    recognizer = WindowedRecognizer(classifier, partial=False)
+    recognizer = WindowedRecognizer(classifier, StreamSettings(partial=False))
     posteriors = hear(recognizer, make_wave(seconds), block)
     assert [p.end_s for p in posteriors] == pytest.approx(ends_s)
     assert [p.is_partial for p in posteriors] == [end_s < 3 for end_s in ends_s]
 
 
 def test_a_scrap_behind_a_gap_is_no_full_window(classifier: OnnxClassifier) -> None:
-    recognizer = WindowedRecognizer(classifier, partial=False)
+    recognizer = WindowedRecognizer(classifier, StreamSettings(partial=False))
     posteriors = recognizer.feed(AudioChunk(make_wave(3), 0, 0.0))
     posteriors += recognizer.feed(AudioChunk(make_wave(1), 4 * RATE, 0.0))
     assert [p.end_s for p in posteriors + recognizer.flush()] == [3]
 
 
 def test_the_window_that_an_interrupt_broke_off_is_not_lost() -> None:
-    class Interrupted(FakeClassifier):
+    class Interrupted(RecordingClassifier):
         def __call__(self, waveforms: FloatArray) -> FloatArray:
             answer = super().__call__(waveforms)
-            if len(self.asked) == 2:
+            if len(self.given) == 2:
                 raise KeyboardInterrupt
             return answer
 
-    recognizer = WindowedRecognizer(Interrupted(0.5))
+    recognizer = WindowedRecognizer(Interrupted())
     assert [p.end_s for p in recognizer.feed(AudioChunk(make_wave(1.2), 0, 0.0))] == [1]
     with pytest.raises(KeyboardInterrupt):
         recognizer.feed(AudioChunk(make_wave(0.3), round(1.2 * RATE), 0.0))
@@ -136,26 +134,28 @@ def test_nothing_heard_is_nothing_said() -> None:
 
 @pytest.mark.parametrize("level", [0.0, 1e-4])
 def test_silence_is_not_classified(level: float) -> None:
-    fake = FakeClassifier()
+    fake = RecordingClassifier()
     posteriors = hear(WindowedRecognizer(fake), (level * make_wave(4)).astype(np.float32))
     assert [p.probabilities for p in posteriors] == [None] * len(posteriors)
     assert {p.speech for p in posteriors} == {0.0}
-    assert fake.asked == []
+    assert fake.given == []
 
 
 def test_without_the_gate_silence_is_classified_too(classifier: OnnxClassifier) -> None:
-    posteriors = hear(WindowedRecognizer(classifier, gate_threshold=0), np.zeros(RATE, np.float32))
+    posteriors = hear(
+        WindowedRecognizer(classifier, StreamSettings(gate_threshold=0)), np.zeros(RATE, np.float32)
+    )
     assert posteriors[0].probabilities is not None
     assert np.isfinite(posteriors[0].probabilities).all()
 
 
 def test_an_answer_that_is_no_number_never_comes_out() -> None:
-    with pytest.raises(AudioInputError, match="no finite answer for 0 to 1 s"):
-        hear(WindowedRecognizer(FakeClassifier(float("nan"))), make_wave(1))
+    with pytest.raises(AudioInputError, match="finite"):
+        hear(WindowedRecognizer(FakeClassifier([float("nan")] * 6)), make_wave(1))
 
 
 def test_live_windows_know_when_their_last_sample_was_captured() -> None:
-    recognizer = WindowedRecognizer(FakeClassifier(0.5), clock=lambda: 50.02)
+    recognizer = WindowedRecognizer(FakeClassifier(), clock=lambda: 50.02)
     chunk = AudioChunk(make_wave(1.6), 0, captured_at=50.0, is_live=True, queue_s=0.01)
     first, second = recognizer.feed(chunk)
     assert first.captured_at == pytest.approx(50.0 - 0.6)
@@ -166,7 +166,7 @@ def test_live_windows_know_when_their_last_sample_was_captured() -> None:
 
 @pytest.mark.parametrize(("seconds", "skipped"), [(1.0, 0), (1.2, 1)])
 def test_the_end_of_live_audio_is_heard_however_late(seconds: float, skipped: int) -> None:
-    recognizer = WindowedRecognizer(FakeClassifier(0.5), clock=lambda: 99.0)
+    recognizer = WindowedRecognizer(FakeClassifier(), clock=lambda: 99.0)
     late = AudioChunk(make_wave(seconds), 0, captured_at=0.0, is_live=True)
     assert recognizer.feed(late) == []
     assert recognizer.skipped_windows == 1
@@ -189,4 +189,4 @@ def test_the_end_of_live_audio_is_heard_however_late(seconds: float, skipped: in
 )
 def test_bad_settings_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(bad)).removesuffix("_s")):
-        WindowedRecognizer(FakeClassifier(), **bad)  # type: ignore[arg-type]
+        WindowedRecognizer(FakeClassifier(), StreamSettings(**bad))  # type: ignore[arg-type]

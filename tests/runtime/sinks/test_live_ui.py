@@ -7,14 +7,15 @@ import pytest
 from rich.console import Console
 
 from ser_rt.audio.chunk import AudioChunk
-from ser_rt.commands import build as assemble
+from ser_rt.commands import build
+from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.settings import make_engine
+from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.sinks.live_ui import LiveUi
 from ser_rt.runtime.sinks.text import display_width
 from ser_rt.runtime.statistics import StreamStatistics
+from ser_rt.testing import FakeClassifier
 from tests.conftest import RATE, make_wave
-from tests.runtime.recognizers.test_windowed import FakeClassifier
 
 LABELS = ("Neutral", "Angry", "Joy")
 
@@ -63,7 +64,7 @@ def test_before_anything_is_heard_it_listens() -> None:
 
 
 def test_the_meter_and_the_light_follow_the_audio() -> None:
-    screen, engine = Screen(), make_engine(FakeClassifier(), vad=False)
+    screen, engine = Screen(), make_engine(FakeClassifier(), StreamSettings(vad=False))
     tap = screen.ui.meter(engine)
     assert "quiet" in screen.lines()[0]
     chunk = AudioChunk(make_wave(1), 0, 0.0)
@@ -137,5 +138,5 @@ def test_the_display_is_for_live_text_on_a_terminal_that_can(
     size = argparse.Namespace(columns=columns)
     monkeypatch.setattr(os, "get_terminal_size", lambda _: size)
     flags = argparse.Namespace(**(FLAGS | changes))
-    assert assemble.wants_live_ui(flags, Terminal()) is is_live
-    assert not assemble.wants_live_ui(flags, io.StringIO())
+    assert build.wants_live_ui(flags, Terminal()) is is_live
+    assert not build.wants_live_ui(flags, io.StringIO())

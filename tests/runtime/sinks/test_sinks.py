@@ -31,7 +31,7 @@ def written(name: str, **settings: object) -> list[str]:
     for event in EVENTS:
         ledger.add(event)
         sink.write(event)
-    ledger.close(heard_s=3602.5, waited_s=0.0, dropped_samples=0)
+    ledger.close(processed_s=3602.5, waited_s=0.0, dropped_samples=0)
     sink.finish(ledger.summary())
     return output.getvalue().splitlines()
 

@@ -49,7 +49,7 @@ def test_a_tree_of_actors_becomes_a_manifest(
 
 
 @pytest.mark.parametrize("label", [*EMOTIONS, "UNPLEASURE"])
-def test_a_label_that_lost_a_letter_is_still_told(label: str) -> None:
+def test_a_label_that_lost_a_letter_is_restored(label: str) -> None:
     assert emotion_of(label.lower()).upper() == label.upper()
     for i in range(len(label)):
         assert emotion_of(label[:i] + label[i + 1 :]).upper() == label.upper()

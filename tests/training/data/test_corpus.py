@@ -91,7 +91,7 @@ def test_a_folder_that_is_no_emotion_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no audio"):
         load_directory(tmp_path, LABELS)
     (tmp_path / "Jyo").mkdir()
-    with pytest.raises(DataError, match=r"no emotion: \['Jyo'\]"):
+    with pytest.raises(DataError, match=r"\['Jyo'\]"):
         load_directory(tmp_path, LABELS)
 
 
@@ -150,7 +150,7 @@ def test_what_is_left_out_is_logged(
     monkeypatch.setattr(logging.getLogger("ser_rt"), "propagate", True)
     text = "file_path,emotion\na.wav,Joy\nb.wav,Bored\nc.wav,Bored\nd.wav,Sad\n"
     assert len(load_manifest(write(tmp_path / "m.csv", text), LABELS)) == 1
-    assert "m.csv: left out, as none of the emotions: Bored 2, Sad 1" in caplog.text
+    assert "Bored 2, Sad 1" in caplog.text
 
 
 @pytest.mark.parametrize(

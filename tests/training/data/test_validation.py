@@ -22,7 +22,7 @@ from ser_rt.training.data.dataset import SpeechEmotionDataset, label_of
 from ser_rt.training.data.decoded_cache import AudioCache, cache_folder
 from ser_rt.training.data.sampler import Draw, draw_window
 from ser_rt.training.data.validation import (
-    check_clips,
+    decode_clips,
     find_leaks,
     refuse_empty_classes,
     refuse_leaks,
@@ -72,7 +72,7 @@ def train(run: Path, clips: list[Clip], val: list[Clip] | None = None, **data: o
 
 def test_every_fault_is_a_row_of_a_table(bad: list[Clip]) -> None:
     with pytest.raises(DataError) as error:
-        check_clips(bad, LABELS, skip_bad=False)
+        decode_clips(bad, LABELS, skip_bad=False)
     table = str(error.value)
     assert table.startswith("6 of 7 clips are unfit for training:")
     for row in (
@@ -92,12 +92,13 @@ def test_every_fault_is_a_row_of_a_table(bad: list[Clip]) -> None:
 def test_bad_clips_may_be_skipped_and_are_listed(
     tmp_path: Path, clips: list[Clip], bad: list[Clip], caplog: pytest.LogCaptureFixture
 ) -> None:
-    checked = check_clips(bad, LABELS, skip_bad=True)
-    assert checked.clips == [clips[1]]
-    assert len(checked.audio) == 1
-    assert np.array_equal(checked.audio[0], AudioCache([clips[1].path])[0])
+    decoded, faults = decode_clips(bad, LABELS, skip_bad=True)
+    assert decoded.clips == [clips[1]]
+    assert len(faults) == 6
+    assert len(decoded.audio) == 1
+    assert np.array_equal(decoded.audio[0], AudioCache([clips[1].path])[0])
     with pytest.raises(DataError, match="4 of 4 clips are unfit"):
-        check_clips(bad[:4], LABELS, skip_bad=True)
+        decode_clips(bad[:4], LABELS, skip_bad=True)
     train(tmp_path / "run", [*clips, *bad[:4]], skip_bad=True)
     rows = (tmp_path / "run/skipped.csv").read_text().splitlines()
     assert rows[0] == "path,kind,detail"
@@ -114,7 +115,7 @@ def test_an_emotion_without_clips_names_those_that_have_some(
 ) -> None:
     refuse_empty_classes(clips, LABELS)
     joyless = [clip for clip in clips if clip.emotion != "Joy"]
-    with pytest.raises(DataError, match=r"no clip to learn Joy from.*--emotion_labels Neutral Ang"):
+    with pytest.raises(DataError, match=r"Joy.*--emotion_labels Neutral Ang"):
         train(tmp_path / "run", joyless)
 
 
@@ -135,8 +136,8 @@ def test_shared_speakers_sentences_and_audio_are_leaks(
     held = [clip for clip in first if clip.speaker == "s2"]
     val = [replace(held[0], speaker="s0"), replace(held[1], sentence="a 3"), *held[2:]]
     val.append(Clip(copy, "Neutral", "s9"))
-    checked = check_clips([*kept, *val], LABELS, skip_bad=False)
-    leaks = find_leaks(checked.part(kept), checked.part(val))
+    decoded, _ = decode_clips([*kept, *val], LABELS, skip_bad=False)
+    leaks = find_leaks(decoded.pick(kept), decoded.pick(val))
     assert leaks == {
         "speakers": ["s0"],
         "sentences": ["a 3"],
@@ -146,7 +147,7 @@ def test_shared_speakers_sentences_and_audio_are_leaks(
         refuse_leaks(leaks, ["sentences"])
     assert "allowed leak: 1 sentences are in training and validation: a 3" in caplog.text
     refuse_leaks(leaks, ["speakers", "sentences", "audio"])
-    assert find_leaks(checked.part(kept), checked.part(held[2:])) == {}
+    assert find_leaks(decoded.pick(kept), decoded.pick(held[2:])) == {}
     with pytest.raises(DataError, match="1 speakers are in training and validation: s0"):
         train(tmp_path / "run", kept, val)
     train(tmp_path / "run", kept, val, allow_leaks=["speakers", "sentences", "audio"])
@@ -175,7 +176,7 @@ def test_a_full_disk_is_named_and_nothing_half_written_stays(
 
     def fill(path: Path, mode: str = "r", *args: object, **how: object) -> object:
         file = real(path, mode, *args, **how)  # type: ignore[call-overload]
-        return Full(file) if path.suffix == ".part" else file
+        return Full(file) if path.suffix == ".partial" else file
 
     paths = [clip.path for clip in clips]
     with monkeypatch.context() as patched:

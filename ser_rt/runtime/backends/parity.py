@@ -14,8 +14,8 @@ from ser_rt.bundle import Bundle, sample_path
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import ProviderError, SerError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.backends.providers import PROVIDERS
-from ser_rt.runtime.recognizers.feature_cache import answers_of
+from ser_rt.runtime.backends.providers import SINGLE_PROVIDERS
+from ser_rt.runtime.recognizers.feature_cache import window_classifier
 from ser_rt.runtime.recognizers.windower import Window
 
 WINDOWS = 12
@@ -107,7 +107,7 @@ def check(
         bundle.name,
         bundle.version,
         bundle.precision,
-        len(bundle.manifest["files"]),
+        len(bundle.files),
         len(audio),
         tuple(rows),
     )
@@ -115,7 +115,7 @@ def check(
 
 def _others(bundle: Bundle, providers: Sequence[str]) -> list[tuple[str, str]]:
     """Return what is compared with the whole graph on the CPU, as provider and form."""
-    names = providers or [name for name in PROVIDERS if name != "auto"]
+    names = providers or SINGLE_PROVIDERS
     form = WHOLE if bundle.feature_reuse is None else PARTS
     return [(name, form) for name in names if (name, form) != ("cpu", WHOLE)]
 
@@ -144,10 +144,10 @@ def _run(
     marks_s = [time.perf_counter()]
     try:
         classifier = OnnxClassifier(bundle, provider, threads, reuse=form == PARTS)
-        answer = answers_of(classifier)
+        classify = window_classifier(classifier)
         answers = []
         for window in audio:
-            answers.append(answer(window))
+            answers.append(classify(window))
             marks_s.append(time.perf_counter())
     except ProviderError as error:
         return replace(row, ok=not is_wanted, problem=str(error)), None

@@ -1,0 +1,115 @@
+"""`FileDecoder`: the recordings of a file whose bytes can be read in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.util import find_spec
+from io import BufferedRandom, BufferedReader
+
+from ser_rt.audio.block import Block, Readable
+from ser_rt.audio.decoding.containers import parts_of
+from ser_rt.audio.decoding.ffmpeg import FfmpegDecoder
+from ser_rt.audio.decoding.formats import SAMPLES, SNIFFED_BYTES, sniff
+from ser_rt.audio.decoding.frames import filtered
+from ser_rt.audio.decoding.part import Part, check_end
+from ser_rt.audio.decoding.passing import PutBack
+from ser_rt.audio.decoding.sndfile import SndfileDecoder
+from ser_rt.audio.decoding.view import Bytes, FileView, Seekable
+from ser_rt.errors import AudioDecodeError, AudioInputError, NoAudioError
+
+
+class FileDecoder:
+    """A file whose bytes can be read in any order: all its recordings, one after the other."""
+
+    is_endless = False
+
+    def __init__(
+        self, file: Seekable, name: str, *, track: int | None = None, is_near: bool = True
+    ) -> None:
+        """Open the first recording; ``file`` is closed with this, and ``is_near`` on a disk.
+
+        Raises:
+            AudioDecodeError: It is not audio.
+            AudioInputError: It has no such track.
+        """
+        self._file, self._name, self._track, self._is_near = file, name, track, is_near
+        bytes_ = Bytes(file, is_near=is_near)
+        if not bytes_.size:
+            msg = f"{name} is empty"
+            raise NoAudioError(msg)
+        try:
+            self._size = bytes_.size
+            self._parts = parts_of(bytes_)
+            self._first: FfmpegDecoder | SndfileDecoder | None = self._open(self._parts[0])
+        except OSError as error:
+            msg = f"{name} cannot be read: {error.strerror}"
+            raise AudioDecodeError(msg) from error
+        self.sample_rate: int = self._first.sample_rate
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds spent waiting for bytes to come."""
+        return float(getattr(self._file, "waited_s", 0.0))
+
+    def blocks(self, block_s: float) -> Iterator[Block]:
+        """Yield blocks of at most ``block_s`` seconds.
+
+        Raises:
+            AudioDecodeError: Behind the last block, if something is missing.
+        """
+        problems: list[AudioDecodeError] = []
+        end_s = 0.0
+        for part in self._parts:
+            try:
+                decoder = self._first or self._open(part)
+                self._first = None
+                try:
+                    yield from decoder.blocks(block_s, origin_s=end_s, recording=part)
+                finally:
+                    end_s = max(end_s, decoder.end_s)
+                    decoder.close()
+            except AudioDecodeError as error:
+                problems.append(error)
+            yield from check_end(part, self._name, end_s, self.sample_rate, problems)
+        if problems:
+            raise problems[0]
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._first is not None:
+            self._first.close()
+        self._file.close()
+
+    def _open(self, part: Part) -> FfmpegDecoder | SndfileDecoder:
+        view = FileView(self._file, part.start, part.end, part.header)
+        head = view.read(SNIFFED_BYTES)
+        format_ = sniff(head)
+        if format_ in SAMPLES and self._track in (None, 1) and (self._is_near or not has_ffmpeg()):
+            with suppress(AudioDecodeError):  # other codecs can be in these, too
+                file = self._file
+                is_whole = (part.start, part.end, part.header) == (0, self._size, b"")
+                if is_whole and isinstance(file, BufferedReader | BufferedRandom):
+                    return SndfileDecoder(file, self._name)
+                return SndfileDecoder(view, self._name)
+        view.seek(0)
+        if has_ffmpeg():
+            try:
+                source: Readable = filtered(view, head) or view
+                if format_ == "AVI":  # FFmpeg goes by its index if it can seek, damaged or not
+                    source = PutBack(b"", view)
+                return FfmpegDecoder(source, self._name, track=self._track)
+            except AudioDecodeError as error:
+                if part.missing:
+                    msg = f"{self._name} is truncated: {part.missing}"
+                    raise AudioDecodeError(msg) from error
+                raise
+        if self._track not in (None, 1):
+            msg = "a choice of --track needs: pip install 'ser-rt[media]'"
+            raise AudioInputError(msg)
+        return SndfileDecoder(view, self._name)
+
+
+def has_ffmpeg() -> bool:
+    """Return whether PyAV is installed."""
+    return find_spec("av") is not None

@@ -1,0 +1,77 @@
+"""`StreamDecoder`: the recordings of a stream, decoded as their bytes come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ser_rt.audio.block import Block, Readable
+from ser_rt.audio.decoding.containers import needs_end
+from ser_rt.audio.decoding.ffmpeg import FfmpegDecoder
+from ser_rt.audio.decoding.frames import filtered
+from ser_rt.audio.decoding.part import check_end
+from ser_rt.audio.decoding.passing import Passing
+from ser_rt.errors import AudioDecodeError
+
+
+class StreamDecoder:
+    """Bytes that come once, in order: a pipe, a connection, a file that is still being written."""
+
+    def __init__(
+        self, stream: Readable, name: str, *, track: int | None = None, closes: bool = False
+    ) -> None:
+        """Wait for the first bytes and open their format; ``closes`` the stream with this.
+
+        Raises:
+            AudioDecodeError: They are not audio.
+            AudioInputError: There is no such track.
+        """
+        self._bytes, self._name, self._track = Passing(stream), name, track
+        self._closes = stream if closes else None
+        try:
+            self._decoder = self._open()
+        except AudioDecodeError as error:
+            if not needs_end(self._bytes.head):
+                raise
+            msg = f"{name} has its index at its end, and cannot be decoded as it comes"
+            raise AudioDecodeError(msg) from error
+        self.sample_rate: int = self._decoder.sample_rate
+        self.is_endless = self._decoder.is_endless
+
+    def _open(self) -> FfmpegDecoder:
+        source = filtered(self._bytes, self._bytes.peek()) or self._bytes
+        return FfmpegDecoder(source, self._name, track=self._track)
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds spent waiting for bytes to come."""
+        return self._bytes.waited_s
+
+    def blocks(self, block_s: float) -> Iterator[Block]:
+        """Yield blocks of at most ``block_s`` seconds, of all recordings that follow each other.
+
+        Raises:
+            AudioDecodeError: Behind the last block, if something is missing.
+        """
+        problems: list[AudioDecodeError] = []
+        end_s, is_more = 0.0, True
+        while is_more:
+            try:
+                yield from self._decoder.blocks(block_s, origin_s=end_s, recording=self._bytes)
+                self._bytes.drain()
+            except AudioDecodeError as error:
+                problems.append(error)
+            end_s = max(end_s, self._decoder.end_s)
+            yield from check_end(self._bytes, self._name, end_s, self.sample_rate, problems)
+            is_more = self._bytes.go_on()
+            if is_more:
+                self._decoder.close()
+                self._decoder = self._open()
+        if problems:
+            raise problems[0]
+
+    def close(self) -> None:
+        """Close the decoder, and the stream if it owns that."""
+        self._decoder.close()
+        close = getattr(self._closes, "close", None)
+        if close is not None:
+            close()

@@ -1,0 +1,199 @@
+"""Flags that several commands share, as groups, and the `StreamSettings` that they give."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Protocol
+
+from ser_rt.constants import (
+    GATE_THRESHOLD,
+    HALF_LIFE_S,
+    VAD_MIN_SILENCE_S,
+    VAD_NEG_MARGIN,
+    VAD_SPEECH_PAD_S,
+    VAD_THRESHOLD,
+)
+from ser_rt.runtime.backends.providers import PROVIDERS
+from ser_rt.runtime.settings import HysteresisSettings, StreamSettings, VadSettings
+
+
+class Group(Protocol):
+    """A parser, or a group of its flags."""
+
+    def add_argument(self, *names: str, **how: Any) -> argparse.Action:
+        """Add a flag."""
+        ...
+
+
+def add_model_flags(group: Group, *, threads: str = "threads of one model call") -> None:
+    """Add the flags that choose a model and where it runs; ``threads`` is a help text."""
+    add = group.add_argument
+    add("--model", metavar="PATH", help="folder of a bundle, or name of a built-in one")
+    add("--provider", choices=tuple(PROVIDERS), default="cpu", help="(%(default)s)")
+    add("--threads", type=int, metavar="N", help=threads)
+
+
+def add_stream_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `stream_settings`, and ``--track``."""
+    _add_channel_flags(parser.add_argument_group("channel and track"))
+    _add_window_flags(parser.add_argument_group("windows"))
+    _add_vad_flags(parser.add_argument_group("speech detection"))
+    _add_smoothing_flags(parser.add_argument_group("smoothing, and the delay that it adds"))
+
+
+def stream_flags(flags: argparse.Namespace) -> dict[str, Any]:
+    """Return the values of the flags that `add_stream_flags` adds, by name."""
+    parser = argparse.ArgumentParser()
+    add_stream_flags(parser)
+    return {name: getattr(flags, name) for name in vars(parser.parse_args([]))}
+
+
+def stream_settings(
+    flags: argparse.Namespace, *, episodes: bool = False, name: str | None = None
+) -> StreamSettings:
+    """Return the settings of a stream that the flags give.
+
+    Raises:
+        ConfigError: A value is out of range.
+    """
+    vad: bool | VadSettings = False
+    if not flags.no_vad:
+        vad = VadSettings(
+            threshold=flags.vad_threshold,
+            neg_threshold=flags.vad_negative_threshold,
+            min_silence_s=flags.vad_min_silence,
+            speech_pad_s=flags.vad_pre_roll,
+        )
+    return StreamSettings(
+        window_s=flags.window,
+        hop_s=flags.hop,
+        min_window_s=flags.min_window,
+        half_life_s=flags.half_life,
+        hysteresis=HysteresisSettings(flags.enter, flags.leave, flags.hold, flags.unsure),
+        partial=flags.partial,
+        episodes=episodes,
+        vad=vad,
+        gate_threshold=flags.gate_threshold,
+        name=name,
+        channel=flags.channel,
+    )
+
+
+def channel_of(text: str) -> int | str:
+    """Read a number from 1, or ``all``, for `argparse`."""
+    if text == "all":
+        return text
+    if not text.isdecimal() or not int(text):
+        msg = f"{text!r} must be a number from 1, or all"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _add_channel_flags(group: Group) -> None:
+    add = group.add_argument
+    add(
+        "--channel",
+        type=channel_of,
+        metavar="N",
+        help="channel to classify, from 1; all classifies each by itself (default: their mean)",
+    )
+    add("--track", type=int, metavar="N", help="audio track of a file that has several")
+
+
+def _add_window_flags(group: Group) -> None:
+    add = group.add_argument
+    add("--window", type=float, metavar="S", help="seconds of audio in a window (the model's)")
+    add("--hop", type=float, metavar="S", help="seconds from one result to the next (the model's)")
+    add(
+        "--min-window",
+        type=float,
+        metavar="S",
+        help="seconds before the first, early result (the model's)",
+    )
+    add(
+        "--partial",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="early results before the first full window; without, the first comes after "
+        "--window seconds (%(default)s)",
+    )
+
+
+def _add_vad_flags(group: Group) -> None:
+    add = group.add_argument
+    add(
+        "--gate-threshold",
+        type=float,
+        metavar="P",
+        default=GATE_THRESHOLD,
+        help="share of a window that must be speech; 0 classifies silence too (%(default)s)",
+    )
+    add("--no-vad", action="store_true", help="detect speech by level alone, without a network")
+    add(
+        "--vad-threshold",
+        type=float,
+        metavar="P",
+        default=VAD_THRESHOLD,
+        help="probability at which speech starts (%(default)s)",
+    )
+    add(
+        "--vad-negative-threshold",
+        type=float,
+        metavar="P",
+        help=f"probability below which it ends ({VAD_NEG_MARGIN} less)",
+    )
+    add(
+        "--vad-min-silence",
+        type=float,
+        metavar="S",
+        default=VAD_MIN_SILENCE_S,
+        help="shorter pauses belong to speech (%(default)s)",
+    )
+    add(
+        "--vad-pre-roll",
+        type=float,
+        metavar="S",
+        default=VAD_SPEECH_PAD_S,
+        help="seconds before the start of speech that belong to it (%(default)s)",
+    )
+
+
+def _add_smoothing_flags(group: Group) -> None:
+    add = group.add_argument
+    add(
+        "--half-life",
+        type=float,
+        metavar="S",
+        default=HALF_LIFE_S,
+        help="half of a change shows after S; 0 for no smoothing (%(default)s)",
+    )
+    add(
+        "--enter",
+        type=float,
+        metavar="P",
+        default=0.0,
+        help="name another emotion from this probability on; "
+        "a change shows half-life × log2(1 / (1 - P)) later (%(default)s)",
+    )
+    add(
+        "--leave",
+        type=float,
+        metavar="P",
+        default=1.0,
+        help="keep the named emotion while its probability is at least this; "
+        "delays a change until it has fallen so far (%(default)s: any other may take over)",
+    )
+    add(
+        "--hold",
+        type=float,
+        metavar="S",
+        default=0.0,
+        help="keep a named emotion this long; delays a change by up to S (%(default)s)",
+    )
+    add(
+        "--unsure",
+        type=float,
+        metavar="P",
+        default=0.0,
+        help="name nothing (unsure) below this probability; no delay (%(default)s)",
+    )

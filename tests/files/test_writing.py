@@ -1,0 +1,86 @@
+"""Files and folders are replaced whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from ser_rt.errors import OutputError
+from ser_rt.files.hashing import sha256_of
+from ser_rt.files.writing import replacing, replacing_folder, write_bytes, write_json, write_text
+
+
+def test_a_file_is_replaced_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    write_text(path, "old")
+    with replacing(path) as file:
+        file.write(b"new")
+        assert path.read_text() == "old"
+    assert (path.read_text(), [p.name for p in tmp_path.iterdir()]) == ("new", ["a"])
+
+
+def test_an_exception_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    write_text(path, "old")
+
+    def interrupt() -> None:
+        with replacing(path) as file:
+            file.write(b"new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    assert (path.read_text(), [p.name for p in tmp_path.iterdir()]) == ("old", ["a"])
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a"
+
+    def fail(_: int) -> None:
+        assert not path.exists()
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OutputError, match=os.strerror(errno.EIO)):
+        write_bytes(path, b"new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_replaced_at_the_end_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "in" / "folder"
+    with replacing_folder(folder) as fresh:
+        write_text(fresh / "deep" / "a", "old")
+        assert not folder.exists()
+
+    def interrupt() -> None:
+        with replacing_folder(folder) as fresh:
+            write_text(fresh / "a", "new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    assert [p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*"))] == [
+        "deep",
+        "deep/a",
+    ]
+    with replacing_folder(folder) as fresh:
+        write_text(fresh / "b", "new")
+    assert [p.name for p in folder.iterdir()] == ["b"]
+    assert [p.name for p in folder.parent.iterdir()] == ["folder"]
+
+
+def test_a_link_is_followed_and_text_is_escaped(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    write_json({"name": "\udcb0", "nan": float("nan")}, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_bytes() == b'{\n  "name": "\\udcb0",\n  "nan": null\n}\n'
+
+
+def test_a_hash_is_of_the_content(tmp_path: Path) -> None:
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert sha256_of(write_bytes(tmp_path / "empty", b"")) == empty
