@@ -121,7 +121,7 @@ class TrainingConfig(_Settings):
     )
     freeze_feature_encoder: bool = setting(True, "do not train the convolutions")
     encoder_learning_rate: float = setting(
-        0.0, "learning rate of the pretrained top layer; 0 is learning_rate", _NOT_NEGATIVE
+        0.0, "of the pretrained top layer; 0 is learning_rate times layer_decay", _NOT_NEGATIVE
     )
     layer_decay: float = setting(
         1.0,

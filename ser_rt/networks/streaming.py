@@ -18,7 +18,7 @@ LEFT = (50, 150)
 _MASKED = -1e4  # its exponential is 0, also in half precision
 
 
-class Context(NamedTuple):
+class AttentionContext(NamedTuple):
     """What a frame attends to."""
 
     chunk: int = 0
@@ -27,13 +27,13 @@ class Context(NamedTuple):
     """Frames before the chunk."""
 
 
-def draw_context() -> Context:
+def draw_context() -> AttentionContext:
     """Draw the context of a training batch from torch's generator."""
     chunk = CHUNKS[int(torch.randint(len(CHUNKS), ()))]
-    return Context(chunk, int(torch.randint(LEFT[0], LEFT[1] + 1, ())))
+    return AttentionContext(chunk, int(torch.randint(LEFT[0], LEFT[1] + 1, ())))
 
 
-def attention_mask(frames: Tensor, context: Context) -> Tensor | None:
+def attention_mask(frames: Tensor, context: AttentionContext) -> Tensor | None:
     """Return what is added to attention's scores, ``[1, 1, frames, frames]``; None masks nothing.
 
     Args:

@@ -25,7 +25,7 @@ from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.networks.compact import mask
 from ser_rt.networks.log_mel import BAND_COUNTS, HOP, SAMPLE_RATE, WhisperLogMel
 from ser_rt.networks.pooling import POOLINGS, make_projection
-from ser_rt.networks.streaming import Context, attention_mask, draw_context, draw_positions
+from ser_rt.networks.streaming import AttentionContext, attention_mask, draw_context, draw_positions
 
 STRIDE = 2 * HOP
 """Samples from one frame to the next."""
@@ -44,6 +44,12 @@ _NO_HEAD_MASK: dict[str, Any] = (
 )
 
 
+def run_layer(layer: nn.Module, frames: Tensor, attended: Tensor | None) -> Tensor:
+    """Run one layer of any version of transformers, with a mask that is added to its scores."""
+    given = layer(frames, attention_mask=attended, **_NO_HEAD_MASK)
+    return given if isinstance(given, Tensor) else given[0]
+
+
 class Layers(WhisperEncoder):
     """Whisper's convolutions and layers: log-mel of any length to the frames of every layer."""
 
@@ -56,7 +62,7 @@ class Layers(WhisperEncoder):
         self.streaming = True
         self.conv1.padding = self.conv2.padding = (0,)
 
-    def forward(self, features: Tensor, context: Context) -> list[Tensor]:  # type: ignore[override]
+    def forward(self, features: Tensor, context: AttentionContext) -> list[Tensor]:  # type: ignore[override]
         """Return the convolutions' output and each layer's, ``[batch, frames, d_model]`` each."""
         frames = self._convolve(features)
         count = torch.arange(frames.shape[1], device=frames.device)
@@ -71,8 +77,7 @@ class Layers(WhisperEncoder):
         attended = attention_mask(count, context)
         states = [frames]
         for layer in self.layers:
-            given = layer(hidden, attention_mask=attended, **_NO_HEAD_MASK)
-            hidden = given if isinstance(given, Tensor) else given[0]
+            hidden = run_layer(layer, hidden, attended)
             states.append(hidden)
         states[-1] = self.layer_norm(hidden)
         return states
@@ -105,7 +110,7 @@ class Whisper(nn.Module):
         except (ValueError, TypeError, KeyError, RuntimeError, ArithmeticError) as error:
             raise ConfigError(_no_network(error)) from error
         self.features = WhisperLogMel(config.num_mel_bins, streaming=settings.streaming)
-        self.context = Context(settings.chunk_frames, settings.left_frames)
+        self.context = AttentionContext(settings.chunk_frames, settings.left_frames)
         self.streaming = settings.streaming
         if settings.streaming:
             self.network.look_back()

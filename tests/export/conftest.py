@@ -65,7 +65,7 @@ def wav2vec2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def export_once(tmp_path_factory: pytest.TempPathFactory) -> Export:
     """Exports a checkpoint with settings; where no folder is given, the bundle is shared.
 
-    A network is traced once, whatever its layers, and a shared bundle is written once.
+    A network is traced once for each number of its layers, and a shared bundle is written once.
     """
     graphs: dict[tuple[object, ...], onnx.ModelProto] = {}
     bundles: dict[str, Path] = {}
@@ -78,7 +78,7 @@ def export_once(tmp_path_factory: pytest.TempPathFactory) -> Export:
         **settings: Any,
     ) -> Path:
         def to_onnx(network: Any, sample_rate: int, opset: int) -> onnx.ModelProto:
-            key = (checkpoint, opset, network.temperature)
+            key = (checkpoint, opset, network.temperature, settings.get("layers"))
             if key not in graphs:
                 graphs[key] = trace(network, sample_rate, opset)
             copy = onnx.ModelProto()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -14,13 +15,17 @@ from ser_rt.networks.model import EmotionModel
 from ser_rt.networks.streaming import (
     CHUNKS,
     LEFT,
-    Context,
+    AttentionContext,
     attention_mask,
     draw_context,
     draw_positions,
 )
-from ser_rt.networks.whisper import STRIDE, Layers, Whisper
+from ser_rt.networks.whisper import STRIDE, Layers, Whisper, run_layer
 from tests.support.small_whisper import ENCODER
+
+SETTINGS = ModelConfig(
+    architecture="whisper", model_name="", streaming=True, encoder_config=ENCODER
+)
 
 
 @pytest.fixture(autouse=True)
@@ -30,15 +35,7 @@ def _one_thread() -> None:
 
 def whisper(chunk: int, left: int, layers: int = 0) -> Whisper:
     torch.manual_seed(3)
-    settings = ModelConfig(
-        architecture="whisper",
-        model_name="",
-        num_layers=layers,
-        streaming=True,
-        chunk_frames=chunk,
-        left_frames=left,
-        encoder_config=ENCODER,
-    )
+    settings = replace(SETTINGS, num_layers=layers, chunk_frames=chunk, left_frames=left)
     return cast("Whisper", EmotionModel(settings).eval().encoder)
 
 
@@ -53,7 +50,7 @@ def frames_of(encoder: Whisper, wave: Tensor) -> Tensor:
 
 
 def test_a_mask_shows_a_chunk_and_what_is_left_of_it() -> None:
-    mask = attention_mask(torch.arange(6), Context(chunk=2, left=1))
+    mask = attention_mask(torch.arange(6), AttentionContext(chunk=2, left=1))
     assert mask is not None
     assert (mask[0, 0] == 0).int().tolist() == [
         [1, 1, 0, 0, 0, 0],
@@ -63,7 +60,7 @@ def test_a_mask_shows_a_chunk_and_what_is_left_of_it() -> None:
         [0, 0, 0, 1, 1, 1],
         [0, 0, 0, 1, 1, 1],
     ]
-    assert attention_mask(torch.arange(6), Context()) is None
+    assert attention_mask(torch.arange(6), AttentionContext()) is None
 
 
 def test_training_draws_every_chunk_and_wrapping_positions() -> None:
@@ -86,6 +83,19 @@ def test_no_chunk_depends_on_what_comes_after_it(frames: int) -> None:
         # The front end does not look ahead either: the samples of the chunks are enough.
         part = frames_of(encoder, wave[:, : chunks * samples])
         assert torch.allclose(part, whole[:, : chunks * frames], atol=1e-5)
+
+
+def test_streaming_is_the_original_front_end_on_delayed_audio() -> None:
+    stream = whisper(0, 0)
+    whole = cast("Whisper", EmotionModel(replace(SETTINGS, streaming=False)).eval().encoder)
+    whole.load_state_dict(stream.state_dict())
+    wave = noise(1.0)
+    delayed = nn.functional.pad(wave, (200, 0))[:, : wave.shape[1]]
+    with torch.no_grad():
+        found = stream.network(stream.features(wave), stream.context)[0]
+        expected = whole.network(whole.features(delayed), whole.context)[0]
+    assert found.shape == expected.shape
+    assert torch.allclose(found[:, 2:-2], expected[:, 2:-2], atol=1e-5)
 
 
 def test_a_layer_depends_on_the_frames_left_of_a_chunk_and_no_earlier() -> None:
@@ -132,8 +142,7 @@ class Cached:
             # What is left of the chunk is only attended to: its own results are not used again.
             both = torch.cat([self.past[number], hidden], dim=1)
             self.past[number] = both[:, -left:]
-            given = layer(both, attention_mask=None, layer_head_mask=None)
-            hidden = given[0][:, -hidden.shape[1] :]
+            hidden = run_layer(layer, both, None)[:, -hidden.shape[1] :]
         return cast("Tensor", inner.layer_norm(hidden))
 
 
