@@ -1,4 +1,4 @@
-"""ser-rt hears emotion in live speech.
+"""ser-rt: real-time speech emotion recognition.
 
     import ser_rt
 
