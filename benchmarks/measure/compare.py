@@ -125,8 +125,7 @@ def compare(suite: Path, baseline: Path, tries: int) -> int:
     """Measure, compare, measure again what seems slower; return 1 if it stays so."""
     before = load(baseline)
     results = measure(suite)
-    here = results["machine_info"]["ser_rt"]["machine"]["cpu"]
-    same = here == before["measured"]["machine"]["cpu"]
+    same = _processor(results["machine_info"]["ser_rt"]) == _processor(before["measured"])
     margin = MARGIN if same else OTHER_MACHINE_MARGIN
     found = {v.name: v for v in compare_ratios(ratios_of(results), before["ratios"], margin)}
     for _ in range(tries - 1):
@@ -141,6 +140,12 @@ def compare(suite: Path, baseline: Path, tries: int) -> int:
     if gone:
         print(f"no longer measured: {', '.join(gone)}")
     return int(any(comparison.is_slower for comparison in found.values()))
+
+
+def _processor(measured: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Return name and instruction sets: several generations may have one name."""
+    machine = measured["machine"]
+    return machine["cpu"], machine.get("instructions", [])
 
 
 def _table(found: Sequence[Comparison], margin: float, where: str) -> Table:

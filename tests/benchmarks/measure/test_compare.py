@@ -82,6 +82,9 @@ def test_a_baseline_of_another_processor_has_a_wider_margin(
     before: dict[str, Any] = {"measured": STAMP, "ratios": {"path": [1.0] * BLOCKS}}
     baseline.write_text(json.dumps(before))
     assert compare.main(["--baseline", str(baseline)]) == 1
+    before["measured"] = {"machine": STAMP["machine"] | {"instructions": ["another"]}}
+    baseline.write_text(json.dumps(before))
+    assert compare.main(["--baseline", str(baseline)]) == 0
     before["measured"] = {"machine": STAMP["machine"] | {"cpu": "Another"}}
     baseline.write_text(json.dumps(before))
     assert compare.main(["--baseline", str(baseline)]) == 0
