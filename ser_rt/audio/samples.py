@@ -87,7 +87,7 @@ def _check_values(samples: FloatArray) -> None:
     bad = ~(np.abs(samples) <= MAX_PEAK)
     where = int(np.argwhere(bad)[0][0])
     value = float(samples[bad][0])
-    hint = "" if value != value or abs(value) == float("inf") else "; divide int16 by 32768"  # noqa: PLR0124
+    hint = "" if value != value or abs(value) == float("inf") else "; divide int16 by 32768"  # noqa: PLR0124 (NaN)
     msg = f"sample {where} is {value:g}, outside [-1, 1]{hint}"
     raise AudioInputError(msg)
 

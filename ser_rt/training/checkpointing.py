@@ -45,7 +45,7 @@ class Checkpoints(TrainerCallback):
     def __init__(self, every_steps: int, loss: LossSoFar) -> None:
         self._every_steps, self._loss = every_steps, loss
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 (its signature)
         """Restore the loss of the resumed checkpoint; the run may have been moved."""
         if best := state.best_model_checkpoint:
             state.best_model_checkpoint = str(Path(args.output_dir) / Path(best).name)
@@ -55,12 +55,12 @@ class Checkpoints(TrainerCallback):
             loss = json.loads(seal.read_text(encoding="utf-8"))["loss"]
             self._loss.total, self._loss.since_step = loss["total"], loss["since_step"]
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 (its signature)
         """Request a checkpoint; the end of an epoch has one anyway."""
         if self._every_steps and state.global_step % self._every_steps == 0 and state.epoch % 1:
             control.should_save = True
 
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002 (its signature)
         """Seal the checkpoint that was just written, and remove those that it replaces.
 
         Raises:

@@ -29,18 +29,18 @@ class WeightAverage(TrainerCallback):
     def __init__(self, decay: float) -> None:
         self._decay = decay
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002 (its signature)
         """Start from the current weights, or from the average of the resumed checkpoint."""
         self._average = AveragedModel(kwargs["model"], multi_avg_fn=self._blend, use_buffers=True)
         if state.global_step:
             self._average.module.load_state_dict(load_file(_file(args, state)))
         self._average.n_averaged.fill_(state.global_step + 1)  # the initial weights are the first
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002 (its signature)
         """Add the weights after a step."""
         self._average.update_parameters(kwargs["model"])
 
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002 (its signature)
         """Write the average beside the checkpoint's weights."""
         if state.is_world_process_zero:
             save_file(self._average.module.state_dict(), _file(args, state))

@@ -110,7 +110,7 @@ class EmotionTrainer(transformers.Trainer):
         model: nn.Module,
         inputs: Example,
         return_outputs: bool = False,  # noqa: FBT001, FBT002 (transformers' signature)
-        num_items_in_batch: Tensor | None = None,  # noqa: ARG002
+        num_items_in_batch: Tensor | None = None,  # noqa: ARG002 (its signature)
     ) -> Any:
         """Return the configured loss; in validation always the plain cross-entropy."""
         outputs = model(inputs["input_values"])

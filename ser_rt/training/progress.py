@@ -33,17 +33,17 @@ class TrainingProgress(TrainerCallback):
         self._training: TaskID | None = None
         self._validation: TaskID | None = None
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 (its signature)
         """Start at the first update, or at that of the resumed checkpoint."""
         if state.is_world_process_zero:
             self._training = self.bar.add_task("training", total=state.max_steps)
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 (its signature)
         """Count an update."""
         if self._training is not None:
             self.bar.update(self._training, completed=state.global_step)
 
-    def on_prediction_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_prediction_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002 (its signature)
         """Count a validated batch."""
         if state.is_world_process_zero:
             if self._validation is None:
@@ -57,7 +57,7 @@ class TrainingProgress(TrainerCallback):
             self.bar.remove_task(self._validation)
             self._validation = None
 
-    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002 (its signature)
         """Print the metrics above the bar."""
         metrics = "  ".join(
             f"{_SHOWN[name]} {value:.3f}"

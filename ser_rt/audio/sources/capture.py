@@ -51,7 +51,7 @@ class Capture:
         count = self._frames_per_block
         self.stream = driver.open(device, self.sample_rate, channels, count, self._take)
 
-    def _take(self, samples: npt.NDArray[np.float32], has_lost: bool) -> None:  # noqa: FBT001
+    def _take(self, samples: npt.NDArray[np.float32], has_lost: bool) -> None:  # noqa: FBT001 (private)
         self.last_at = self._clock()
         self.queue.put(QueuedBlock(self._frames, samples, self.last_at, has_lost))
         self._frames += len(samples)

@@ -49,8 +49,8 @@ class PortAudio:
         def restart() -> None:
             sounddevice = self._sounddevice()
             if sounddevice._initialized:  # noqa: SLF001 (there is no public way)
-                sounddevice._terminate()  # noqa: SLF001
-            sounddevice._initialize()  # noqa: SLF001
+                sounddevice._terminate()  # noqa: SLF001 (as above)
+            sounddevice._initialize()  # noqa: SLF001 (as above)
 
         if not self._open_streams:
             self._called("start again", restart)
@@ -141,13 +141,13 @@ class PortAudio:
             self._module = _load()
             # sounddevice's own clean-up waits without limit for a daemon that is wedged.
             if hasattr(self._module, "_exit_handler"):
-                atexit.unregister(self._module._exit_handler)  # noqa: SLF001
+                atexit.unregister(self._module._exit_handler)  # noqa: SLF001 (as above)
                 atexit.register(self._shut_down)
         return self._module
 
     def _shut_down(self) -> None:
         if self._hanging is None or not self._hanging.is_alive():
-            shut_down = threading.Thread(target=self._module._exit_handler, daemon=True)  # noqa: SLF001
+            shut_down = threading.Thread(target=self._module._exit_handler, daemon=True)  # noqa: SLF001 (as above)
             shut_down.start()
             shut_down.join(EXIT_S)
 

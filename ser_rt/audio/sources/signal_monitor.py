@@ -79,7 +79,7 @@ class SignalMonitor:
         self._frames = self._clipped = 0
         self._sum = 0.0
 
-    def _report(self, code: str, is_so: bool, message: str) -> Iterator[SourceWarning]:  # noqa: FBT001
+    def _report(self, code: str, is_so: bool, message: str) -> Iterator[SourceWarning]:  # noqa: FBT001 (private)
         if is_so and not self._faults.get(code):
             yield SourceWarning(code, message)
         self._faults[code] = is_so
