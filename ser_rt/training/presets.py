@@ -105,9 +105,10 @@ PRESETS["base"] = Preset(
         batch_size=16,
         gradient_accumulation_steps=1,
         warmup_steps=100,
-        num_epochs=5,
+        num_epochs=8,
         label_smoothing=0.1,
         balance=0.6,
+        ema_decay=0.995,
     ),
     DataConfig(channel_share=0.3, trim_silence=True, min_crop_s=1.0, max_crop_s=3.6, val_share=0.0),
 )
