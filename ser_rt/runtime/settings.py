@@ -23,10 +23,12 @@ from ser_rt.constants import (
     WINDOW_S,
 )
 from ser_rt.errors import ConfigError
+from ser_rt.runtime.hops import check_hop, check_window, whole_hops
 
 if TYPE_CHECKING:
     from ser_rt.audio.converter import Channel
     from ser_rt.runtime.vad.base import Vad
+    from ser_rt.streaming import Streaming
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +174,29 @@ class StreamSettings:
         return cls(**values, channel=channel)
 
     def windows_for(self, model: object) -> Windows:
-        """Return the windows in seconds: those that a model was trained for where they are None."""
+        """Return the windows in seconds: those that a model was trained for where they are None.
+
+        Those of a network that streams are whole hops.
+
+        Raises:
+            ConfigError: It streams, and not with this hop or window.
+        """
+        streaming: Streaming | None = getattr(model, "streaming", None)
+        if streaming is not None:
+            return self._whole_hops(streaming, model)
         window_s = _first(self.window_s, getattr(model, "window_s", WINDOW_S))
         return Windows(
             window_s,
             _first(self.hop_s, min(getattr(model, "hop_s", HOP_S), window_s)),
             _first(self.min_window_s, min(getattr(model, "min_window_s", MIN_WINDOW_S), window_s)),
         )
+
+    def _whole_hops(self, streaming: Streaming, model: Any) -> Windows:
+        window_s, hop_s = streaming.pooled_s, _first(self.hop_s, streaming.hop_s)
+        check_hop(streaming, hop_s, model.sample_rate)
+        check_window(streaming, _first(self.window_s, window_s))
+        first_s = _first(self.min_window_s, min(model.min_window_s, window_s))
+        return Windows(whole_hops(window_s, hop_s), hop_s, whole_hops(first_s, hop_s))
 
     def to_message(self) -> dict[str, Any]:
         """Return what differs from the defaults, as the protocol's ``config`` names it.
