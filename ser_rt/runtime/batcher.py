@@ -15,6 +15,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -31,10 +32,25 @@ from ser_rt.classifier import (
 from ser_rt.errors import ConfigError, InferenceError
 from ser_rt.manifest import FeatureReuse
 from ser_rt.runtime.settings import DEFAULTS
-from ser_rt.runtime.shared_call import Batch, Call, Stacked, Waiting, as_ours
+from ser_rt.runtime.shared_call import Call, Stacked, Waiting, as_ours
 from ser_rt.streaming import Streaming
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One call of the model, as it was measured.
+
+    Attributes:
+        size: How many windows shared it.
+        waited_s: How long each of them had waited for its turn.
+        inference_s: What the call took.
+    """
+
+    size: int
+    waited_s: tuple[float, ...]
+    inference_s: float
 
 
 class Batcher:

@@ -1,4 +1,4 @@
-"""What waits for a `Batcher`'s next call of the model, and what the call was like."""
+"""What waits for a `Batcher`'s next call of the model."""
 
 from __future__ import annotations
 
@@ -11,22 +11,6 @@ import numpy as np
 
 from ser_rt.classifier import FloatArray, Hop
 from ser_rt.errors import InferenceError, SerError
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """One call of the model, as it was measured.
-
-    Attributes:
-        size: How many windows shared it.
-        waited_s: How long each of them had waited for its turn.
-        inference_s: What the call took.
-    """
-
-    size: int
-    waited_s: tuple[float, ...]
-    inference_s: float
-
 
 Call = Callable[[list[Any]], Iterable[Any]]
 """A call of the model, from the inputs of some windows to the results of each."""

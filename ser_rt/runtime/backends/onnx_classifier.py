@@ -78,12 +78,9 @@ class OnnxClassifier:
             raise ConfigError(msg)
         if threads is None:
             threads = 1 if bundle.parameters < SMALL_MODEL_PARAMETERS else 0
-        if streaming and bundle.streaming is None:
-            msg = f"{bundle.name} has no graph with caches: leave streaming out, or off"
-            raise ConfigError(msg)
         self.bundle = bundle
         self._labels = tuple(label.en for label in bundle.labels)
-        self._streaming = None if streaming is False else bundle.streaming
+        self._streaming = bundle.streaming_if(streaming)
         self._reuse = bundle.feature_reuse if reuse else None
         self._open = partial(
             open_graphs, provider=provider, load=Workload(bundle, fixed_lengths), threads=threads
