@@ -15,7 +15,7 @@ CHUNKS = (5, 10, 25, 50, 0)
 """Frames in a chunk that training draws from; 0 is the whole window."""
 LEFT = (50, 150)
 """Least and most frames to the left of a chunk that training draws from."""
-_MASKED = -1e4  # its exponential is 0, also in half precision
+MASKED = -1e4  # its exponential is 0, also in half precision
 
 
 class AttentionContext(NamedTuple):
@@ -44,7 +44,7 @@ def attention_mask(frames: Tensor, context: AttentionContext) -> Tensor | None:
         return None
     start = (frames // context.chunk * context.chunk).unsqueeze(1)
     hidden = (frames < start - context.left) | (frames >= start + context.chunk)
-    return (hidden.float() * _MASKED)[None, None]
+    return (hidden.float() * MASKED)[None, None]
 
 
 def draw_positions(batch: int, frames: Tensor, table: int) -> Tensor:

@@ -43,8 +43,8 @@ _CONSTANTS = """
     int64[1] last = {9223372036854775807}, float floor = {1e-8}, float tenth = {0.1}
 """
 _OF_A_STREAM = f"""
-    int64[1] two = {{2}}, int64[1] most = {{{POOLED_FRAMES}}}, int64[1] newest = {{-{POOLED_FRAMES}}},
-    int64[3] cut = {{0, -1, {FRAME_SAMPLES}}}
+    int64[1] two = {{2}}, int64[1] most = {{{POOLED_FRAMES}}},
+    int64[1] newest = {{-{POOLED_FRAMES}}}, int64[3] cut = {{0, -1, {FRAME_SAMPLES}}}
 """
 _STEPS = """
     later = Slice(samples, one, last, one)
@@ -61,7 +61,9 @@ _ANSWER = """
     probabilities = Softmax <axis = -1> (logits)
 """
 _WHOLE = f"""
-    whole (float[batch, samples] input_values) => ({_OUTPUTS}) < {_CONSTANTS}, int64[4] front = {{0, 1, 0, 0}} > {{
+    whole (float[batch, samples] input_values) => ({_OUTPUTS}) <
+        {_CONSTANTS}, int64[4] front = {{0, 1, 0, 0}}
+    > {{
         samples = Pad(input_values, front)
         {_STEPS}
         square = Mul(later, later)
