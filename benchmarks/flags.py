@@ -172,14 +172,8 @@ def _fleet(parser: argparse.ArgumentParser) -> None:
     add("--streams", nargs="+", type=positive_int, default=[1000, 1_000_000], help="how many")
     add("--per-core", type=amount, required=True, metavar="N", help="streams that one core holds")
     add("--process-mb", type=amount, required=True, metavar="MB", help="of a process, one a core")
-    add(
-        "--stream-mb",
-        type=amount,
-        required=True,
-        metavar="MB",
-        help="of each stream, without the caches of --bundle",
-    )
-    add("--bundle", metavar="BUNDLE", help="adds the caches of a network that streams")
+    add("--stream-mb", type=amount, required=True, metavar="MB", help="of each stream")
+    add("--bundle", metavar="BUNDLE", help="adds to that the caches of a network that streams")
     add("--utilisation", type=share, default=0.65, help="share of a core to fill (%(default)s)")
     add(
         "--upload",

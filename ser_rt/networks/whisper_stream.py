@@ -7,7 +7,6 @@ under the mask of `ser_rt.networks.streaming`, whose chunks are the hops, pooled
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, nn

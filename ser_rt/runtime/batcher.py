@@ -31,8 +31,8 @@ from ser_rt.classifier import (
 )
 from ser_rt.errors import ConfigError, InferenceError
 from ser_rt.manifest import FeatureReuse
+from ser_rt.runtime.backends.shared_call import Call, Stacked, Waiting, as_ours
 from ser_rt.runtime.settings import DEFAULTS
-from ser_rt.runtime.shared_call import Call, Stacked, Waiting, as_ours
 from ser_rt.streaming import Streaming
 
 logger = logging.getLogger(__name__)
