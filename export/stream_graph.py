@@ -28,11 +28,12 @@ class ServedStream(nn.Module):
 
     def __init__(self, model: EmotionModel, temperature: float) -> None:
         super().__init__()
-        self.stream, self.temperature = WhisperStream(model).eval(), temperature
+        self.model, self.temperature = WhisperStream(model).eval(), temperature
+        self.sample_rate = model.settings.sample_rate
 
     def forward(self, audio: Tensor, caches: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Classify a hop; the results of `Served`, then the caches of the next hop."""
-        logits, embedding, following = self.stream(audio, caches)
+        logits, embedding, following = self.model(audio, caches)
         logits = logits / self.temperature
         return logits, logits.softmax(dim=1), embedding, *following
 
@@ -61,7 +62,7 @@ def stream_to_onnx(network: ServedStream, opset: int = OPSET) -> onnx.ModelProto
         ExportError: the tracer fails, or an op was taken apart.
     """
     fold(network)
-    caches = network.stream.caches()
+    caches = network.model.caches()
     batch, frames = torch.export.Dim("batch"), torch.export.Dim("frames", min=1)
     audio = torch.randn(_BATCH, _FRAMES * STRIDE, generator=torch.Generator().manual_seed(0))
     model = trace(

@@ -25,6 +25,8 @@ class AttentionContext(NamedTuple):
     """Frames in a chunk; 0 is the whole window, and then `left` has no meaning."""
     left: int = 0
     """Frames before the chunk."""
+    hops: tuple[int, ...] = ()
+    """Frames in each chunk, where they differ; their sum is that of all frames."""
 
 
 def draw_context() -> AttentionContext:
@@ -40,10 +42,16 @@ def attention_mask(frames: Tensor, context: AttentionContext) -> Tensor | None:
         frames: numbers of the frames, ``0 ... count - 1``.
         context: what each of them attends to.
     """
-    if not context.chunk:
+    if context.hops:
+        sizes = torch.tensor(context.hops)
+        start = (sizes.cumsum(0) - sizes).repeat_interleave(sizes).unsqueeze(1)
+        end = start + sizes.repeat_interleave(sizes).unsqueeze(1)
+    elif context.chunk:
+        start = (frames // context.chunk * context.chunk).unsqueeze(1)
+        end = start + context.chunk
+    else:
         return None
-    start = (frames // context.chunk * context.chunk).unsqueeze(1)
-    hidden = (frames < start - context.left) | (frames >= start + context.chunk)
+    hidden = (frames < start - context.left) | (frames >= end)
     return (hidden.float() * MASKED)[None, None]
 
 

@@ -21,7 +21,8 @@ from ser_rt.streaming import Cache
 POOLED_S = 3.0
 """Latest audio that an answer is pooled over: the window of training."""
 POOLED_FRAMES = round(POOLED_S * SAMPLE_RATE / STRIDE)
-DELAY_S = (FRAME / 2 - (FRAME - HOP) / 2 + HOP / 2 - 0) / SAMPLE_RATE
+DELAY_S = 200 / SAMPLE_RATE
+"""What Whisper's two convolutions and centred spectrum read ahead: see `networks.whisper`."""
 
 
 class LayerStream(nn.Module):
@@ -74,7 +75,7 @@ class WhisperStream(nn.Module):
         if not self.left:
             msg = "a stream needs left_frames of 1 or more: what its frames attend to"
             raise ConfigError(msg)
-        self.model, self.encoder = model, encoder
+        self.encoder, self.head = encoder, model.head
         self.layers = nn.ModuleList(
             LayerStream(layer, self.left) for layer in encoder.network.layers
         )
@@ -135,7 +136,7 @@ class WhisperStream(nn.Module):
         empty = _empty(done, POOLED_FRAMES).unsqueeze(1)
         weights = (scores + empty).softmax(dim=2)
         embedding = encoder.projection(encoder.pooling.pool(pooled, weights))
-        logits = self.model.head(embedding)
+        logits = self.head(embedding)
         following = (
             *(signal[:, HOP - FRAME :], mel[..., -2:], convolved[..., -1:]),
             *(*kept, pooled, scores, done),
