@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import prod
+from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ser_rt.errors import ConfigError
+
 AUDIO = "audio"
 """Name of the graph's input that is no cache."""
 
+_OR_WINDOWS = "have whole windows classified with streaming off"
+_ROUNDING = 1e-6
 DTYPES = ("float32", "float16", "int64")
 _LARGEST = 1 << 31
 _SECONDS = {
@@ -89,6 +93,32 @@ class Streaming:
     def fresh(self, batch: int) -> dict[str, npt.NDArray[Any]]:
         """Return the caches of fresh streams by name, ``[batch, *shape]`` each."""
         return {cache.name: cache.zeros(batch) for cache in self.caches}
+
+    def check_hop(self, hop_s: float, sample_rate: int) -> None:
+        """Raise `ConfigError` if a stream cannot have a hop of so many seconds."""
+        if not self.min_hop_s <= hop_s <= self.max_hop_s:
+            msg = (
+                f"hop must be within {self.min_hop_s:g} and {self.max_hop_s:g} s, not {hop_s:g} s, "
+                f"where this network streams; {_OR_WINDOWS}"
+            )
+            raise ConfigError(msg)
+        frame_s = self.frame_samples / sample_rate
+        frames = hop_s / frame_s
+        if abs(frames - round(frames)) > _ROUNDING:
+            msg = (
+                f"hop must be a multiple of {frame_s:g} s, not {hop_s:g} s, where this network "
+                f"streams: {ceil(frames) * frame_s:g} s is one; {_OR_WINDOWS}"
+            )
+            raise ConfigError(msg)
+
+    def check_window(self, window_s: float) -> None:
+        """Raise `ConfigError` if answers are pooled over another window."""
+        if abs(window_s - self.pooled_s) > _ROUNDING:
+            msg = (
+                f"window must be {self.pooled_s:g} s, not {window_s:g} s, where this network "
+                f"streams: leave it out, or {_OR_WINDOWS}"
+            )
+            raise ConfigError(msg)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry of a manifest."""

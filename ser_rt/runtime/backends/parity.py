@@ -15,7 +15,7 @@ from ser_rt.classifier import FloatArray
 from ser_rt.errors import ProviderError, SerError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.backends.providers import SINGLE_PROVIDERS
-from ser_rt.runtime.recognizers.feature_cache import window_classifier
+from ser_rt.runtime.recognizers.window_classifier import window_classifier
 from ser_rt.runtime.recognizers.windower import Window
 
 WINDOWS = 12
@@ -143,8 +143,8 @@ def _run(
     row = Row(provider, form)
     marks_s = [time.perf_counter()]
     try:
-        classifier = OnnxClassifier(bundle, provider, threads, reuse=form == PARTS)
-        classify = window_classifier(classifier)
+        classifier = OnnxClassifier(bundle, provider, threads, streaming=False, reuse=form == PARTS)
+        classify = window_classifier(classifier, round(bundle.hop_s * bundle.sample_rate))
         answers = []
         for window in audio:
             answers.append(classify(window))
