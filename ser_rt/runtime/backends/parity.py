@@ -172,14 +172,10 @@ def _run(
         row, nodes=classifier.nodes, cold_ms=round(1e3 * float(cold_s), 1), warm_ms=warm_ms
     )
     found = np.stack(answers)
-    if beside is not None and not _near(beside, found, SAME_DEVICE.get(bundle.precision, ELSE)):
+    limit = SAME_DEVICE.get(bundle.precision, ELSE)
+    if beside is not None and np.abs(beside - found).max() > limit:
         return replace(row, ok=False, problem=_BESIDE), None
     return row, found
-
-
-def _near(answers: FloatArray, others: FloatArray, limit: float) -> bool:
-    """Whether no probability differs by more, or is no number."""
-    return bool(np.abs(answers - others).max() <= limit)
 
 
 def _judged(row: Row, answers: FloatArray, reference: FloatArray, limit: float) -> Row:
