@@ -18,6 +18,7 @@ from ser_rt.benchmarks.peers.roofline import gemm_variants
 from ser_rt.benchmarks.report import results
 from ser_rt.benchmarks.report.render import printed
 from ser_rt.benchmarks.report.report import write_reports
+from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.errors import ProviderError
 from ser_rt.files.outputs import STANDARD_OUTPUT
 from ser_rt.tables import markdown_table
@@ -84,8 +85,11 @@ def agreement(flags: argparse.Namespace, report: Report) -> int:
 
 def fleet(flags: argparse.Namespace, _: Report) -> int:
     """Print the cores, memory and network that numbers of streams need."""
+    stream_mb = flags.stream_mb
+    if flags.bundle and (streaming := Bundle.load(find_bundle(flags.bundle)).streaming):
+        stream_mb += streaming.bytes_per_stream / 1e6
     measured = FleetMeasurement(
-        flags.per_core, flags.process_mb, flags.stream_mb, flags.upload, flags.download
+        flags.per_core, flags.process_mb, stream_mb, flags.upload, flags.download
     )
     needs = [need(measured, streams, flags.utilisation) for streams in flags.streams]
     print(markdown_table(fleet_table(needs, flags.price)))

@@ -173,6 +173,7 @@ def _fleet(parser: argparse.ArgumentParser) -> None:
     add("--per-core", type=amount, required=True, metavar="N", help="streams that one core holds")
     add("--process-mb", type=amount, required=True, metavar="MB", help="of a process, one a core")
     add("--stream-mb", type=amount, required=True, metavar="MB", help="of each stream")
+    add("--bundle", metavar="BUNDLE", help="adds to that the caches of a network that streams")
     add("--utilisation", type=share, default=0.65, help="share of a core to fill (%(default)s)")
     add(
         "--upload",

@@ -44,6 +44,18 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="S",
         help="default window of the bundle in seconds, default: %(default)s",
     )
+    parser.add_argument(
+        "--hop",
+        type=float,
+        dest="hop_s",
+        metavar="S",
+        help="default hop of a network that streams, 0.1 to 1 s (default: its chunk_frames)",
+    )
+    parser.add_argument(
+        "--windows-only",
+        action="store_true",
+        help="leave out stream.onnx of a network that streams",
+    )
     parser.add_argument("--opset", type=int, help="of ONNX, default: %(default)s")
     parser.add_argument(
         "--gates",

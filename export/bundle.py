@@ -23,11 +23,21 @@ from ser_rt.export.progress import Report, Stages
 from ser_rt.export.settings import ExportSettings
 from ser_rt.export.speech import ReferenceSpeech, gather_speech
 from ser_rt.export.split import Frames, frames_of, write_pair
+from ser_rt.export.stream import (
+    TracedStream,
+    compare_stream,
+    convert_stream,
+    hear_stream,
+    set_hop,
+    trace_stream,
+)
+from ser_rt.export.stream_graph import ServedStream
 from ser_rt.export.triton import push_triton as push
 from ser_rt.export.verify import GateResult, ModelOutputs, reference, uar_of, verify, verify_ranges
 from ser_rt.export.verify_pair import verify_pair
 from ser_rt.manifest import Label, Manifest
 from ser_rt.provenance import versions
+from ser_rt.streaming import Streaming
 
 UNMEASURED = (
     "what the missing layers cost in accuracy was not measured: give labelled clips (--data)"
@@ -50,6 +60,7 @@ class _Traced:
     training: dict[str, Any]
     layers: dict[str, Any] | None
     frames: Frames | None
+    stream: TracedStream | None
     speech: ReferenceSpeech
     expected: list[ModelOutputs]
 
@@ -58,6 +69,7 @@ class _Attempt(NamedTuple):
     form: str
     folder: Path
     result: GateResult
+    streaming: Streaming | None
 
 
 def export_bundle(
@@ -112,6 +124,7 @@ def _trace(checkpoint: Path, work: Path, settings: ExportSettings, stages: Stage
     model, config = read_network(checkpoint)
     labels, rate = model.settings.emotion_labels, model.settings.sample_rate
     temperature = settings.temperature or float(config["temperature"])
+    streams = not settings.windows_only and set_hop(model, settings.hop_s)
     network = Served(model, temperature)
     stages.done(f"read {model.settings.architecture}, {_count(model) / 1e6:.2f} M parameters")
     stages.begin("running the network")
@@ -125,12 +138,15 @@ def _trace(checkpoint: Path, work: Path, settings: ExportSettings, stages: Stage
         if uncut is None:
             stages.warn(UNMEASURED)
     expected = reference(network, speech)
+    streamed = ServedStream(model, temperature) if streams else None
+    heard = hear_stream(streamed, speech) if streamed else ()
     stages.done(f"ran {len(speech.probes)} probes of {speech.source} in PyTorch")
     parameters, normalization = _count(model), model.encoder.input_normalization
     stages.begin("tracing")
     graph = to_onnx(network, rate, settings.opset)
     frames, described = frames_of(model), model.settings
-    del model, network
+    stream = streamed and trace_stream(streamed, speech, heard, work, settings.opset)
+    del model, network, streamed
     source = work / "source.onnx"
     onnx.save_model(graph, source, save_as_external_data=True, location="source.data")
     nodes = len(graph.graph.node)
@@ -146,6 +162,7 @@ def _trace(checkpoint: Path, work: Path, settings: ExportSettings, stages: Stage
         training=config["training"],
         layers=layers,
         frames=frames,
+        stream=stream,
         speech=speech,
         expected=expected,
     )
@@ -174,12 +191,17 @@ def _attempt(
     stages.begin(f"converting to {what}")
     folder = traced.source.with_name(form.replace(" ", "-"))
     folder.mkdir()
+    written: dict[str, int] = {}
     graph = save_graph(
         convert(traced.source, traced.speech.calibration),
         folder,
-        external=traced.frames is not None,
+        external=traced.frames is not None or traced.stream is not None,
+        written=written,
     )
     check(graph)
+    streaming = None
+    if traced.stream:
+        streamed, streaming = convert_stream(traced.stream, convert, folder, written)
     pair = write_pair(graph, traced.frames) if traced.frames else None
     for half in pair or ():
         check(half)
@@ -190,11 +212,17 @@ def _attempt(
     result = verify(graph, traced.speech, traced.expected, limits, labels, rate)
     if not result.fatal:
         if settings.precision == "fp16":
-            verify_ranges(result, traced.source, graph, traced.speech)
+            probes = [probe.waveforms for probe in traced.speech.probes]
+            verify_ranges(result, traced.source, graph, probes)
         if pair and traced.frames:
             verify_pair(result, graph, pair, traced.frames, traced.speech, limits)
+    if traced.stream and streaming:
+        heard = compare_stream(streamed, streaming, traced.stream, limits, labels, rate)
+        if settings.precision == "fp16" and not heard.fatal:
+            verify_ranges(heard, traced.stream.source, streamed, traced.stream.calibration)
+        result.include("streaming", heard)
     stages.done(f"compared {what}: {result.summary()}")
-    return _Attempt(form, folder, result)
+    return _Attempt(form, folder, result, streaming)
 
 
 def _manifest(name: str, traced: _Traced, chosen: _Attempt, settings: ExportSettings) -> Manifest:
@@ -217,9 +245,10 @@ def _manifest(name: str, traced: _Traced, chosen: _Attempt, settings: ExportSett
         form=chosen.form,
         opset=settings.opset,
         window_s=settings.window_s,
-        hop_s=HOP_S,
+        hop_s=chosen.streaming.hop_s if chosen.streaming else HOP_S,
         min_window_s=min(MIN_WINDOW_S, settings.window_s),
         feature_reuse=traced.frames.reuse() if traced.frames else None,
+        streaming=chosen.streaming,
         gates=chosen.result.to_dict(precision_of(settings.precision).limits),
         evaluation=settings.evaluation or {},
         tools=versions(_TOOLS),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import onnx
 import onnx_ir
 import onnxruntime
 from onnx import TensorProto
+from onnx.external_data_helper import set_external_data
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
 from ser_rt.errors import ExportError
@@ -21,28 +26,52 @@ EXTERNAL_ABOVE_BYTES = 64 * 2**20
 """Weights of more than this lie beside the graph, where they load faster and may pass 2 GB."""
 
 _SMALL_TENSOR_BYTES = 1024
+_ALIGNMENT = 64
+
+Batch = npt.NDArray[np.float32] | Mapping[str, npt.NDArray[Any]]
+"""What a graph runs on: its only input, or all of them by name."""
 
 
-def save_graph(model: onnx.ModelProto, folder: Path, *, external: bool = False) -> Path:
+def save_graph(
+    model: onnx.ModelProto,
+    folder: Path,
+    name: str = MODEL_FILE,
+    *,
+    external: bool = False,
+    written: dict[str, int] | None = None,
+) -> Path:
     """Write a graph, and its weights beside it if they are large or `external`; `model` is spent.
 
     Metadata of the exporter is left out, as it has paths of the machine that made the graph.
+
+    Args:
+        model: the graph.
+        folder: where to write.
+        name: of the file.
+        external: whether weights lie beside it in any case.
+        written: offsets of the weights that the folder's other graphs have there, by sha256: the
+            same ones are not written again, and new ones are added.
     """
-    path = folder / MODEL_FILE
     weights = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
     model = _without_origin(model)
     if external or weights > EXTERNAL_ABOVE_BYTES:
-        onnx.save_model(
-            model,
-            path,
-            save_as_external_data=True,
-            location=DATA_FILE,
-            size_threshold=_SMALL_TENSOR_BYTES,
-        )
-        shutil.copymode(path, folder / DATA_FILE)  # onnx lets its owner alone read it
-    else:
-        onnx.save_model(model, path)
-    return path
+        _move_weights(model.graph, folder / DATA_FILE, {} if written is None else written)
+    onnx.save_model(model, folder / name)
+    return folder / name
+
+
+def _move_weights(graph: onnx.GraphProto, path: Path, written: dict[str, int]) -> None:
+    with path.open("ab" if written else "wb") as file:
+        for tensor in graph.initializer:
+            if (size := len(tensor.raw_data)) < _SMALL_TENSOR_BYTES:
+                continue
+            key = hashlib.sha256(tensor.raw_data).hexdigest()
+            if key not in written:
+                file.write(b"\0" * (-file.tell() % _ALIGNMENT))
+                written[key] = file.tell()
+                file.write(tensor.raw_data)
+            set_external_data(tensor, path.name, written[key], size)
+            tensor.ClearField("raw_data")
 
 
 def read_structure(path: Path) -> onnx.ModelProto:
@@ -85,6 +114,13 @@ def open_session(graph: Path | bytes) -> onnxruntime.InferenceSession:
         name = graph.name if isinstance(graph, Path) else "a graph"
         msg = f"onnxruntime does not load {name}: {str(error).splitlines()[0]}"
         raise ExportError(msg) from error
+
+
+def feed(graph: onnx.GraphProto, batch: Batch) -> dict[str, npt.NDArray[Any]]:
+    """Return a batch by the names of a graph's inputs."""
+    if isinstance(batch, Mapping):
+        return dict(batch)
+    return {graph.input[0].name: batch.astype(np.float32, copy=False)}
 
 
 def float_tensors(model: onnx.ModelProto, kind: int = TensorProto.FLOAT) -> set[str]:

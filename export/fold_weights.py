@@ -37,11 +37,12 @@ def _fold_attention(attention: _Attention) -> None:
     Queries can be made at the scale of the scores. A bias of the keys adds the same to all scores
     of a query, which leaves softmax unchanged. A bias of the values passes through unchanged, as
     the attention weights add up to one, and so it becomes part of the output's bias.
+    Folding again changes nothing.
     """
     queries, keys = attention.q_proj, attention.k_proj
     values, out = attention.v_proj, attention.out_proj
     queries.weight.mul_(attention.scaling)
-    if queries.bias is not None:
+    if queries.bias is not None and values.bias is not None:
         queries.bias.mul_(attention.scaling)
         out.bias.add_(out.weight @ values.bias)
         for linear in (keys, values):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import warnings
 from ast import literal_eval
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import onnx
 import onnx_ir
@@ -55,19 +56,50 @@ def to_onnx(network: Served, sample_rate: int, opset: int = OPSET) -> onnx.Model
         ExportError: the tracer fails, an axis that must be dynamic is not, or an op was taken
             apart.
     """
-    check_opset(opset)
     fold(network)
     example = torch.randn(2, 2 * sample_rate + 137, generator=torch.Generator().manual_seed(0))
+    axes = ({0: torch.export.Dim("batch"), 1: torch.export.Dim("samples")},)
+    model = trace(network, (example,), axes, ["input_values"], OUTPUTS, opset)
+    sizes = [axis.dim_param for axis in model.graph.input[0].type.tensor_type.shape.dim]
+    if not all(sizes):
+        msg = f"the graph's input axes are {sizes}: both must be dynamic"
+        raise ExportError(msg)
+    return model
+
+
+def trace(
+    network: nn.Module,
+    example: tuple[Any, ...],
+    axes: tuple[Any, ...],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    opset: int,
+) -> onnx.ModelProto:
+    """Trace a network, whose weights are folded, into an ONNX model.
+
+    Args:
+        network: to trace.
+        example: its arguments.
+        axes: dynamic axes of each, as of `torch.export`.
+        inputs: names of the tensors in the arguments.
+        outputs: names of those that it returns.
+        opset: of ONNX.
+
+    Raises:
+        ConfigError: no such opset.
+        ExportError: the tracer fails, or an op was taken apart.
+    """
+    check_opset(opset)
     try:
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(
                 network.eval(),
-                (example,),
+                example,
                 dynamo=True,
                 opset_version=opset,
-                input_names=["input_values"],
-                output_names=list(OUTPUTS),
-                dynamic_shapes=({0: torch.export.Dim("batch"), 1: torch.export.Dim("samples")},),
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_shapes=axes,
                 verbose=False,
             )
     except (torch.onnx.OnnxExporterError, RuntimeError) as error:
@@ -78,7 +110,7 @@ def to_onnx(network: Served, sample_rate: int, opset: int = OPSET) -> onnx.Model
         raise ExportError(msg)
     _name_values(program.model.graph)
     model: onnx.ModelProto = program.model_proto
-    _check_form(model, opset)
+    _check_opset_of(model, opset)
     assert_kept(model, network, example)
     return model
 
@@ -123,12 +155,8 @@ def _name_values(graph: onnx_ir.Graph) -> None:
         next(iter(features.values())).name = FEATURES
 
 
-def _check_form(model: onnx.ModelProto, opset: int) -> None:
+def _check_opset_of(model: onnx.ModelProto, opset: int) -> None:
     found = next(entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"})
     if found != opset:
         msg = f"the exporter wrote opset {found} instead of {opset}: export with --opset {found}"
-        raise ExportError(msg)
-    axes = [axis.dim_param for axis in model.graph.input[0].type.tensor_type.shape.dim]
-    if not all(axes):
-        msg = f"the graph's input axes are {axes}: both must be dynamic"
         raise ExportError(msg)

@@ -6,21 +6,17 @@ float32, and writes an invalid graph where two of them share an input.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from ser_rt.export.files import float_tensors
+from ser_rt.export.files import Batch, float_tensors
 from ser_rt.export.graph import scope_of
 from ser_rt.export.ranges import HALF_MAX, largest_magnitudes
-
-if TYPE_CHECKING:
-    from ser_rt.classifier import FloatArray
 
 HALF_OPS = {
     *("Conv", "MatMul", "Gemm", "Gelu", "Relu", "Tanh", "Sigmoid", "Add", "Sub", "Mul"),
@@ -46,25 +42,30 @@ HEADROOM = 4.0
 _FLOATS = {ir.DataType.FLOAT, ir.DataType.FLOAT16}
 
 
-def to_half(source: Path, batches: Sequence[FloatArray]) -> onnx.ModelProto:
-    """Convert a float32 graph; its inputs and outputs stay float32.
+def to_half(source: Path, batches: Sequence[Batch]) -> onnx.ModelProto:
+    """Convert a float32 graph; its inputs and outputs stay float32, except for caches.
+
+    An input ``x`` with an output ``x_next`` is a cache: half precision if the graph computes it so.
 
     Values that come near to overflowing on `batches` stay in float32, whatever computes them.
     CPUs hide an overflow, as they compute in float32: so it is predicted from the float32 graph.
 
     Args:
         source: the graph, as `to_onnx` makes it.
-        batches: speech, float32 ``[batch, samples]`` each.
+        batches: speech, as inputs of the graph.
     """
     tensors = float_tensors(onnx.load(source, load_external_data=False))
     magnitudes = largest_magnitudes(source, tensors, batches)
     loud = {name for name, most in magnitudes.items() if not most * HEADROOM <= HALF_MAX}
     model = ir.load(source)
     signal = _follow_audio(model.graph)
-    halved = [node for node in model.graph if _fits(node, signal, loud)]
+    inputs = {f"{value.name}_next": value for value in model.graph.inputs}
+    halved = [node for node in model.graph if _fits(node, signal, loud, inputs)]
     for node in halved:
         for value in node.outputs:
             value.dtype = ir.DataType.FLOAT16
+            if value.is_graph_output():
+                inputs[str(value.name)].dtype = ir.DataType.FLOAT16
     narrow = set(halved)
     converted: dict[tuple[ir.Value, ir.DataType], ir.Value] = {}
     for node in list(model.graph):
@@ -92,7 +93,9 @@ def _follow_audio(graph: ir.Graph) -> set[ir.Value]:
     return found
 
 
-def _fits(node: ir.Node, signal: set[ir.Value], loud: set[str]) -> bool:
+def _fits(
+    node: ir.Node, signal: set[ir.Value], loud: set[str], caches: Container[str | None]
+) -> bool:
     scope = scope_of(node)
     return (
         node.op_type in HALF_OPS
@@ -100,7 +103,7 @@ def _fits(node: ir.Node, signal: set[ir.Value], loud: set[str]) -> bool:
         and not scope.startswith(KEPT_MODULES)
         and all(value.dtype == ir.DataType.FLOAT for value in node.outputs)
         and all(value in signal and value.name not in loud for value in node.outputs)
-        and not any(value.is_graph_output() for value in node.outputs)
+        and not any(v.is_graph_output() and v.name not in caches for v in node.outputs)
         and not any(_too_large(value) for value in node.inputs)
     )
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 import onnx
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ser_rt.errors import ExportError
@@ -36,22 +37,22 @@ class _Counter(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def computed(network: nn.Module, waveforms: Tensor) -> Counter[str]:
+def computed(network: nn.Module, *example: Any) -> Counter[str]:
     """Count the ops of `KERNELS` that a network runs."""
     with torch.no_grad(), _Counter() as counter:
-        network(waveforms)
+        network(*example)
     return Counter({op: counter.found[kernel] for kernel, op in KERNELS.items()})
 
 
-def assert_kept(model: onnx.ModelProto, network: nn.Module, waveforms: Tensor) -> None:
-    """Compare the ops of a graph with those of its network.
+def assert_kept(model: onnx.ModelProto, network: nn.Module, example: tuple[Any, ...]) -> None:
+    """Compare the ops of a graph with those of its network on an example of its arguments.
 
     Raises:
         ExportError: an op of `KERNELS` was taken apart or lost.
     """
     ops = Counter(node.op_type for node in model.graph.node)
     opset = max(entry.version for entry in model.opset_import if not entry.domain)
-    for op, expected in computed(network, waveforms).items():
+    for op, expected in computed(network, *example).items():
         if ops[op] != expected:
             remedy = f"opset {SINCE[op]} or more" if opset < SINCE[op] else "another torch"
             msg = (

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import onnx
 
-from ser_rt.classifier import FloatArray
 from ser_rt.errors import ConfigError
+from ser_rt.export.files import Batch
 from ser_rt.export.half import to_half
 from ser_rt.export.quantization import to_int8, to_int8_dynamic
 
-Convert = Callable[[Path, Sequence[FloatArray]], onnx.ModelProto]
-"""From a float32 graph on disk, and windows ``[batch, samples]`` of speech."""
+Convert = Callable[[Path, Sequence[Batch]], onnx.ModelProto]
+"""From a float32 graph on disk, and speech as its inputs."""
 
 
 class Tolerances(NamedTuple):
@@ -47,27 +47,27 @@ class Precision(NamedTuple):
     limits: Tolerances
 
 
-def fp32(source: Path, _: Sequence[FloatArray]) -> onnx.ModelProto:
+def fp32(source: Path, _: Sequence[Batch]) -> onnx.ModelProto:
     """Leave the graph as it is."""
     return onnx.load(source)
 
 
-def fp16(source: Path, speech: Sequence[FloatArray]) -> onnx.ModelProto:
+def fp16(source: Path, speech: Sequence[Batch]) -> onnx.ModelProto:
     """Halve weights and activations, but for what overflows or adds up."""
     return to_half(source, speech)
 
 
-def int8_static(source: Path, speech: Sequence[FloatArray]) -> onnx.ModelProto:
+def int8_static(source: Path, speech: Sequence[Batch]) -> onnx.ModelProto:
     """Quantize MatMul and Conv with ranges that were read from speech."""
     return to_int8(onnx.load(source), speech)
 
 
-def int8_mixed(source: Path, speech: Sequence[FloatArray], *, share: float) -> onnx.ModelProto:
+def int8_mixed(source: Path, speech: Sequence[Batch], *, share: float) -> onnx.ModelProto:
     """Quantize as `int8_static`, but for this share of the products: the most sensitive ones."""
     return to_int8(onnx.load(source), speech, float_share=share)
 
 
-def int8_dynamic(source: Path, _: Sequence[FloatArray]) -> onnx.ModelProto:
+def int8_dynamic(source: Path, _: Sequence[Batch]) -> onnx.ModelProto:
     """Quantize MatMul alone, with ranges read anew from each window."""
     return to_int8_dynamic(onnx.load(source))
 

@@ -14,8 +14,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import onnx_ir
 from onnx import TensorProto, helper, numpy_helper
@@ -26,9 +28,8 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.quant_utils import QuantizationMode, load_model_with_shape_infer
 from onnxscript import optimizer
 
-from ser_rt.classifier import FloatArray
 from ser_rt.errors import ExportError
-from ser_rt.export.files import open_session
+from ser_rt.export.files import Batch, feed, open_session, read_structure
 from ser_rt.export.sensitivity import most_sensitive
 
 QUANTIZED_OPS = ("MatMul", "Conv")
@@ -41,12 +42,12 @@ LEVELLING = (
 
 
 def to_int8(
-    model: onnx.ModelProto, calibration: Sequence[FloatArray], *, float_share: float = 0.0
+    model: onnx.ModelProto, calibration: Sequence[Batch], *, float_share: float = 0.0
 ) -> onnx.ModelProto:
     """Quantize weights and the activations that meet them, statically: u8s8, QDQ, per channel.
 
     Args:
-        model: float32 graph with one input; it is not changed.
+        model: float32 graph; it is not changed.
         calibration: inputs of the graph, each a batch, from which the ranges of activations are
             read: some seconds of real speech, or the features of such.
         float_share: share of the products that stays in float32, the most sensitive ones.
@@ -133,14 +134,14 @@ def adds_in_16_bits() -> bool:
 class _Reader(CalibrationDataReader):
     """Yields one batch to a calibrator."""
 
-    def __init__(self, name: str, batch: FloatArray) -> None:
-        self._batches = iter([{name: batch.astype(np.float32, copy=False)}])
+    def __init__(self, batch: dict[str, npt.NDArray[Any]]) -> None:
+        self._batches = iter([batch])
 
-    def get_next(self) -> dict[str, FloatArray] | None:
+    def get_next(self) -> dict[str, npt.NDArray[Any]] | None:
         return next(self._batches, None)
 
 
-def _ranges(path: Path, calibration: Sequence[FloatArray]) -> TensorsData:
+def _ranges(path: Path, calibration: Sequence[Batch]) -> TensorsData:
     """Return the range of each activation over all batches, which are read one by one."""
     calibrator = create_calibrator(
         path,
@@ -148,9 +149,9 @@ def _ranges(path: Path, calibration: Sequence[FloatArray]) -> TensorsData:
         augmented_model_path=str(path.with_name("augmented.onnx")),
         use_external_data_format=True,
     )
-    name = calibrator.infer_session.get_inputs()[0].name
+    graph = read_structure(path).graph
     for batch in calibration:
-        calibrator.collect_data(_Reader(name, batch))
+        calibrator.collect_data(_Reader(feed(graph, batch)))
     return calibrator.compute_data()
 
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from onnx import TensorProto, helper
 
-from ser_rt.export.files import open_session, read_structure, save_structure
-
-if TYPE_CHECKING:
-    from ser_rt.classifier import FloatArray
+from ser_rt.export.files import Batch, feed, open_session, read_structure, save_structure
 
 HALF_MAX = 65504.0
 """Largest finite half-precision number."""
@@ -21,14 +17,14 @@ SQUARE_OVERFLOWS = HALF_MAX**0.5
 
 
 def largest_magnitudes(
-    source: Path, tensors: Collection[str], batches: Sequence[FloatArray]
+    source: Path, tensors: Collection[str], batches: Sequence[Batch]
 ) -> dict[str, float]:
-    """Return the largest magnitude of each float32 tensor of a graph over batches of waveforms.
+    """Return the largest magnitude of each float32 tensor of a graph over batches of its inputs.
 
     Args:
         source: a graph; one that also gives the magnitudes is written beside it.
         tensors: names of values that the graph computes.
-        batches: float32 ``[batch, samples]`` each.
+        batches: what to run it on.
     """
     model = read_structure(source)
     probes = {}
@@ -43,7 +39,7 @@ def largest_magnitudes(
     session = open_session(save_structure(model, source.with_name("magnitudes.onnx")))
     found = dict.fromkeys(tensors, 0.0)
     for batch in batches:
-        values = session.run(list(probes), {"input_values": batch})
+        values = session.run(list(probes), feed(model.graph, batch))
         for name, value in zip(probes.values(), values, strict=True):
             found[name] = max(found[name], float(value))
     return found

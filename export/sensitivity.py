@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from ser_rt.export.files import open_session
+from ser_rt.export.files import Batch, feed, open_session
 
 if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray
@@ -36,7 +36,7 @@ class _Pair(NamedTuple):
 
 
 def most_sensitive(
-    source: Path, quantized: onnx.ModelProto, batch: FloatArray, share: float
+    source: Path, quantized: onnx.ModelProto, batch: Batch, share: float
 ) -> list[str]:
     """Return the names of the products with the largest error: a share of them, at least one.
 
@@ -51,7 +51,7 @@ def most_sensitive(
     return ranked[: math.ceil(share * len(ranked))]
 
 
-def product_losses(source: Path, quantized: onnx.ModelProto, batch: FloatArray) -> dict[str, float]:
+def product_losses(source: Path, quantized: onnx.ModelProto, batch: Batch) -> dict[str, float]:
     """Return the squared error of each quantized product, relative to its variance over frames.
 
     A constant part of the output carries no information, and would hide an error in the rest.
@@ -62,7 +62,7 @@ def product_losses(source: Path, quantized: onnx.ModelProto, batch: FloatArray) 
     path = source.with_name("copies.onnx")
     onnx.save_model(both, path, save_as_external_data=True, location="copies.data")
     names = [name for pair in pairs for name in (pair.right, pair.got)]
-    found = open_session(path).run(names, {both.graph.input[0].name: batch})
+    found = open_session(path).run(names, feed(both.graph, batch))
     return {
         pair.node: _loss(right, got, pair.frames)
         for pair, right, got in zip(pairs, found[::2], found[1::2], strict=True)

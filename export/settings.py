@@ -23,6 +23,8 @@ class ExportSettings:
         precision: a name in `PRECISIONS`.
         layers: transformer layers to keep, from the first; None keeps all.
         window_s: default length of the bundle's windows.
+        hop_s: default hop of a network that streams; None is its own chunk.
+        windows_only: leaves out the graph with caches of a network that streams.
         opset: of ONNX.
         gates: "strict" writes nothing if a gate fails, "report" notes it in the manifest.
         data: manifest of labelled clips for the gates; None is the bundled sample.
@@ -38,6 +40,8 @@ class ExportSettings:
     precision: str = "fp32"
     layers: int | None = None
     window_s: float = WINDOW_S
+    hop_s: float | None = None
+    windows_only: bool = False
     opset: int = OPSET
     gates: str = "strict"
     data: Path | None = None
@@ -62,6 +66,9 @@ class ExportSettings:
             raise ConfigError(msg)
         if not HOP_S <= self.window_s <= LONGEST_WINDOW_S:
             msg = f"window must be {HOP_S} to {LONGEST_WINDOW_S:g} s, not {self.window_s:g}"
+            raise ConfigError(msg)
+        if self.hop_s is not None and self.windows_only:
+            msg = "a hop is for a bundle that streams: leave out --hop or --windows-only"
             raise ConfigError(msg)
         if self.temperature is not None and not self.temperature > 0:
             msg = f"temperature must be greater than 0, not {self.temperature}"

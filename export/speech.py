@@ -23,7 +23,7 @@ _SHORTEST_S = 0.5
 _LENGTHS_S = (0.5, 1.0, 1.777)
 _LONGEST_S = 12.0
 _BATCHES = (1, 3)
-_MINUTES_S = 60.0
+_MINUTE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class ReferenceSpeech:
     clips: int
     probes: tuple[Probe, ...]
     calibration: tuple[FloatArray, ...]
+    minute: FloatArray
+    """A minute of it, ``[samples]``; what is shorter is repeated."""
 
     def labelled(self) -> ReferenceSpeech:
         """Return the speech without the probes that have no label."""
@@ -73,13 +75,19 @@ def gather_speech(
         starts = range(0, len(audio) - window, sample_rate)
         calibration = tuple(audio[start : start + window][None] for start in starts)
         lengths = tuple(_lengths(audio, sample_rate, window_s))
-        return ReferenceSpeech("bundled sample", 0, lengths, calibration[:CALIBRATION_WINDOWS])
+        return ReferenceSpeech(
+            source="bundled sample",
+            clips=0,
+            probes=lengths,
+            calibration=calibration[:CALIBRATION_WINDOWS],
+            minute=_minute(audio, sample_rate),
+        )
     clips = _spread(load_manifest(manifest, labels))
     chosen = clips[:most]
     probes, decoded, seconds = [], [], 0.0
     for clip in chosen:
         samples = read_speech(clip.path, sample_rate)
-        if seconds < _MINUTES_S:
+        if seconds < _MINUTE_S:
             decoded.append(samples)
             seconds += len(samples) / sample_rate
         middle = _at_least(crop(samples, window), round(_SHORTEST_S * sample_rate))
@@ -89,8 +97,14 @@ def gather_speech(
         _at_least(crop(read_speech(clip.path, sample_rate), window), window)[None]
         for clip in others
     )
-    lengths = tuple(_lengths(np.concatenate(decoded), sample_rate, window_s))
-    return ReferenceSpeech(manifest.name, len(chosen), (*probes, *lengths), calibration)
+    audio = np.concatenate(decoded)
+    return ReferenceSpeech(
+        source=manifest.name,
+        clips=len(chosen),
+        probes=(*probes, *_lengths(audio, sample_rate, window_s)),
+        calibration=calibration,
+        minute=_minute(audio, sample_rate),
+    )
 
 
 def extremes(sample_rate: int) -> Iterator[Probe]:
@@ -122,6 +136,11 @@ def _lengths(audio: FloatArray, sample_rate: int, window_s: float) -> Iterator[P
             starts = rng.integers(0, len(enough) - samples, size)
             batch = np.stack([enough[start : start + samples] for start in starts])
             yield Probe(f"{size} x {length_s:g} s", batch)
+
+
+def _minute(audio: FloatArray, sample_rate: int) -> FloatArray:
+    samples = round(_MINUTE_S * sample_rate)
+    return _at_least(audio, samples)[:samples]
 
 
 def _at_least(audio: FloatArray, samples: int) -> FloatArray:

@@ -14,7 +14,7 @@ from onnxruntime import InferenceSession
 
 from ser_rt.classifier import FloatArray
 from ser_rt.evaluation.metrics import unweighted_average_recall
-from ser_rt.export.files import float_tensors, open_session, read_structure
+from ser_rt.export.files import Batch, float_tensors, open_session, read_structure
 from ser_rt.export.graph import OUTPUTS, Served
 from ser_rt.export.half import overflowing
 from ser_rt.export.precision import Tolerances
@@ -60,6 +60,12 @@ class GateResult:
         passed = {"passed": not self.failures, "failures": self.failures}
         return passed | self.measured | {"limits": limits._asdict()}
 
+    def include(self, name: str, other: GateResult) -> None:
+        """Add the result of another graph of the bundle, under its name."""
+        self.measured[name] = other.measured
+        self.failures += [f"{name}: {failure}" for failure in other.failures]
+        self.fatal |= other.fatal
+
     def limit(self, name: str, most: float, where: str = "") -> None:
         """Add a failure if a measure is past its limit."""
         if not self.measured[name] <= most:
@@ -103,6 +109,30 @@ def verify(
     measured, probes = result.measured, speech.probes
     measured["speech"], measured["clips"] = speech.source, speech.clips
     measured["windows"] = sum(len(outputs.logits) for outputs in expected)
+    compare(result, [probe.name for probe in probes], expected, found, limits, labels)
+    _compare_batches(result, session, probes, found, limits)
+    _compare_uar(result, speech, expected, found, limits, len(labels))
+    return result
+
+
+def compare(
+    result: GateResult,
+    names: Sequence[str],
+    expected: Sequence[ModelOutputs],
+    found: Sequence[ModelOutputs],
+    limits: Tolerances,
+    labels: Sequence[str],
+) -> None:
+    """Measure how far a graph's outputs are from its network's, and add that to a result.
+
+    Args:
+        result: to add to.
+        names: of the probes.
+        expected: the network's outputs for each.
+        found: the graph's.
+        limits: a measure past its limit is a failure.
+        labels: names of the columns.
+    """
     for key, name, most in (
         ("logits", "max_logit_difference", limits.logit),
         ("probabilities", "max_probability_difference", limits.probability),
@@ -111,18 +141,15 @@ def verify(
             np.abs(getattr(a, key) - getattr(b, key)) for a, b in zip(expected, found, strict=True)
         ]
         worst = int(np.argmax([gap.max() for gap in gaps]))
-        measured[name] = float(gaps[worst].max())
+        result.measured[name] = float(gaps[worst].max())
         column = int(gaps[worst].max(axis=0).argmax())
-        result.limit(name, most, f"{labels[column]} in {probes[worst].name}")
-    measured["embedding_error"] = _embedding_error(expected, found)
+        result.limit(name, most, f"{labels[column]} in {names[worst]}")
+    result.measured["embedding_error"] = _embedding_error(expected, found)
     result.limit("embedding_error", limits.embedding)
-    _compare_labels(result, probes, expected, found, limits, labels)
-    _compare_batches(result, session, probes, found, limits)
-    _compare_uar(result, speech, expected, found, limits, len(labels))
-    return result
+    _compare_labels(result, names, expected, found, limits, labels)
 
 
-def verify_ranges(result: GateResult, source: Path, graph: Path, speech: ReferenceSpeech) -> None:
+def verify_ranges(result: GateResult, source: Path, graph: Path, batches: Sequence[Batch]) -> None:
     """Measure the values that are stored in half precision, and add them to a result.
 
     A CPU computes half precision in float32 and so hides overflow: magnitudes are read from the
@@ -132,7 +159,6 @@ def verify_ranges(result: GateResult, source: Path, graph: Path, speech: Referen
     structure, half = read_structure(source), read_structure(graph)
     norms = [n.input[0] for n in structure.graph.node if n.op_type == "LayerNormalization"]
     narrow = float_tensors(half, TensorProto.FLOAT16) & float_tensors(structure)
-    batches = [probe.waveforms for probe in speech.probes]
     magnitudes = largest_magnitudes(source, narrow | set(norms), batches)
     loud = {name: magnitudes[name] for name in norms if magnitudes[name] > SQUARE_OVERFLOWS}
     result.measured["layer_norm_inputs"] = {
@@ -176,21 +202,21 @@ def _embedding_error(expected: Sequence[ModelOutputs], found: Sequence[ModelOutp
 
 def _compare_labels(
     result: GateResult,
-    probes: Sequence[Probe],
+    names: Sequence[str],
     expected: Sequence[ModelOutputs],
     found: Sequence[ModelOutputs],
     limits: Tolerances,
     labels: Sequence[str],
 ) -> None:
     same, decided, changes = [], [], []
-    for probe, right, got in zip(probes, expected, found, strict=True):
+    for name, right, got in zip(names, expected, found, strict=True):
         first, second = np.sort(right.probabilities, axis=1)[:, :-3:-1].T
         for row, lead in enumerate(first - second):
             was, became = right.logits[row].argmax(), got.logits[row].argmax()
             same.append(was == became)
             decided.append(lead > DECIDED)
             if was != became and lead > DECIDED:
-                changes.append(f"{labels[was]} became {labels[became]} in {probe.name}")
+                changes.append(f"{labels[was]} became {labels[became]} in {name}")
     clear_cases = [equal for equal, clear in zip(same, decided, strict=True) if clear]
     result.measured["label_agreement"] = float(np.mean(same))
     result.measured["decided_windows"] = len(clear_cases)

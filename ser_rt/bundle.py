@@ -18,11 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ser_rt.errors import BundleInvalidError, BundleNotFoundError, OutputError, SerError
+from ser_rt.errors import (
+    BundleInvalidError,
+    BundleNotFoundError,
+    ConfigError,
+    OutputError,
+    SerError,
+)
 from ser_rt.files.hashing import sha256_of
 from ser_rt.files.names import printable
 from ser_rt.files.writing import replacing_folder
 from ser_rt.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, path_inside, verify_files
+from ser_rt.streaming import Streaming
 
 DEFAULT_BUNDLE = "compact"
 _HERE = Path(__file__).resolve().parent
@@ -48,6 +55,17 @@ class Bundle(Manifest):
     def manifest(self) -> Mapping[str, Any]:
         """The JSON object in `manifest.json`; its keys are attributes of the bundle, too."""
         return self.to_dict()
+
+    def streaming_if(self, wanted: bool | None) -> Streaming | None:  # noqa: FBT001 (a tristate)
+        """Describe the graph with caches, if it is wanted; None wants what is there.
+
+        Raises:
+            ConfigError: It is wanted, and there is none.
+        """
+        if wanted and self.streaming is None:
+            msg = f"{self.name} has no graph with caches: leave streaming out, or off"
+            raise ConfigError(msg)
+        return None if wanted is False else self.streaming
 
     @classmethod
     def load(cls, path: str | Path) -> Bundle:

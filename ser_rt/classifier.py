@@ -1,13 +1,18 @@
 """`EmotionClassifier`, the interface of every model, and what some add to it."""
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from ser_rt.manifest import FeatureReuse
+from ser_rt.streaming import Streaming
 
 FloatArray = npt.NDArray[np.float32]
+
+Caches = Mapping[str, npt.NDArray[Any]]
+"""What a network keeps of one stream, by name, ``[1, ...]`` each; never changed in place."""
 
 
 class EmotionClassifier(Protocol):
@@ -69,4 +74,38 @@ class FeatureClassifier(EmotionClassifier, Protocol):
 
     def classify_features(self, features: FloatArray) -> FloatArray:
         """Classify float32 ``[batch, frames, channels]`` into probabilities ``[batch, labels]``."""
+        ...
+
+
+class Hop(NamedTuple):
+    """The next samples of a stream, and the caches that the hop before it left."""
+
+    samples: FloatArray
+    """Float32 ``[samples]``."""
+    caches: Caches
+
+
+class HopResult(NamedTuple):
+    """What a hop gives."""
+
+    probabilities: FloatArray
+    """Float32 ``[labels]``."""
+    caches: Caches
+    """Those of the next hop."""
+
+
+@runtime_checkable
+class StreamingClassifier(EmotionClassifier, Protocol):
+    """Addition to a classifier: a network that computes each hop of a stream once.
+
+    It has no state of its own: a stream's are its caches, which `Streaming.fresh` begins.
+    """
+
+    @property
+    def streaming(self) -> Streaming | None:
+        """Its hops and caches; None if it classifies whole windows."""
+        ...
+
+    def classify_hops(self, hops: Sequence[Hop]) -> list[HopResult]:
+        """Classify hops of equal length, one of each of some streams, in one call."""
         ...

@@ -59,4 +59,4 @@ def open_model(model: str | Path | None = None, provider: str = "cpu") -> Emotio
         return load_classifier(Path(model))
     from ser_rt.runtime.stream import load
 
-    return load(model, provider)
+    return load(model, provider, streaming=False)  # of clips, each is a whole

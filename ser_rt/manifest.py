@@ -10,11 +10,13 @@ from typing import Any, NoReturn, get_type_hints
 
 from ser_rt.errors import BundleInvalidError, BundleNotFoundError
 from ser_rt.files.hashing import sha256_of
+from ser_rt.streaming import Streaming
 
 FORMAT = 1
 """Version of the manifest that this code writes and reads."""
 
 MODEL_FILE = "model.onnx"
+STREAM_FILE = "stream.onnx"
 MANIFEST_FILE = "manifest.json"
 
 _HOUR_S = 3600
@@ -73,6 +75,7 @@ class Manifest:
         min_window_s: shortest window that gives a first, partial result.
         feature_reuse: the two parts of the graph, named as the files beside `manifest.json`; None
             if windows cannot share features.
+        streaming: the graph with caches; None if the network classifies windows alone.
         gates: measured differences between graph and network, and their limits.
         evaluation: scores on labelled speech, from ser-evaluate.
         tools: versions of the libraries that made the bundle.
@@ -98,6 +101,7 @@ class Manifest:
     hop_s: float
     min_window_s: float
     feature_reuse: FeatureReuse | None = None
+    streaming: Streaming | None = None
     gates: Mapping[str, Any]
     evaluation: Mapping[str, Any]
     tools: Mapping[str, Any]
@@ -116,6 +120,7 @@ class Manifest:
         known = {key.name: entries[key.name] for key in fields(Manifest) if key.name in entries}
         known["labels"] = _read_labels(folder, entries["labels"])
         known["feature_reuse"] = _read_feature_reuse(folder, entries)
+        known["streaming"] = _read_streaming(folder, entries)
         return Manifest(**known)
 
     def write(self, folder: Path) -> None:
@@ -133,6 +138,8 @@ class Manifest:
         if reuse := self.feature_reuse:
             names = {"frontend": reuse.frontend.name, "encoder": reuse.encoder.name}
             entries["feature_reuse"] = asdict(reuse) | names
+        if self.streaming:
+            entries["streaming"] = self.streaming.to_dict()
         return {"format": FORMAT} | entries
 
 
@@ -200,6 +207,14 @@ def _read_feature_reuse(folder: Path, manifest: Mapping[str, Any]) -> FeatureReu
         stride=entry["stride"],
         channels=entry["channels"],
     )
+
+
+def _read_streaming(folder: Path, manifest: Mapping[str, Any]) -> Streaming | None:
+    entry = manifest.get("streaming")
+    try:
+        return None if entry is None else Streaming.from_dict(entry, folder, manifest["files"])
+    except (TypeError, ValueError) as error:
+        _refuse(folder, f"in its manifest {error}")
 
 
 def verify_files(folder: Path, files: Mapping[str, Any]) -> None:

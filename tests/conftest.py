@@ -55,6 +55,11 @@ def two_part_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_two_part_bundle(tmp_path_factory.mktemp("models") / "two-part")
 
 
+@pytest.fixture(scope="session")
+def streaming_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return testing.tiny_streaming_bundle(tmp_path_factory.mktemp("models") / "streaming")
+
+
 @pytest.fixture
 def write_audio(tmp_path: Path) -> Callable[..., Path]:
     """Write a wave to a file of a format that its name gives."""

@@ -26,7 +26,8 @@ PUBLIC = [
 
 def test_public_names_are_frozen() -> None:
     assert sorted(ser_rt.__all__) == PUBLIC
-    assert sorted(testing.__all__) == ["FakeClassifier", "LABELS", "tiny_bundle"]
+    names = ["FakeClassifier", "LABELS", "tiny_bundle", "tiny_streaming_bundle"]
+    assert sorted(testing.__all__) == names
 
 
 def test_public_names_exist() -> None:

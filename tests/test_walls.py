@@ -12,7 +12,7 @@ from tests.support.source_tree import ROOT, Import, files, imports, modules
 
 ROWS: tuple[set[str], ...] = (
     {"errors", "constants"},
-    {"checks", "files"},
+    {"checks", "files", "streaming"},
     {"cli", "config", "manifest", "tables"},
     {"bundle", "classifier", "provenance"},
     {"testing"},

@@ -77,7 +77,8 @@ def _open(name: str, flags: argparse.Namespace) -> EmotionClassifier:
         from ser_rt.loading import open_model
 
         return open_model(name)
-    return load(name, flags.provider, flags.threads)
+    streaming = None if flags.through == "stream" else False
+    return load(name, flags.provider, flags.threads, streaming=streaming)
 
 
 def _through_model(

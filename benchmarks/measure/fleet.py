@@ -19,7 +19,7 @@ class FleetMeasurement:
     Attributes:
         streams_per_core: That keep to the latency on one core, all of it.
         process_mb: Memory of a process with the model loaded, in MB; a process has a core.
-        stream_mb: Memory of each stream, in MB.
+        stream_mb: Memory of each stream, in MB, its caches included.
         upload_kb_s: What a client sends, in kB a second: 32 is 16-bit PCM at 16 kHz.
         download_kb_s: What it is sent, in kB a second.
     """

@@ -33,7 +33,7 @@ def looped(audio: FloatArray, start: int, length: int) -> FloatArray:
 
 def load_model(variant: Variant) -> EmotionClassifier:
     """Load a bundle for benchmarks, whose audio has one rate."""
-    classifier = load(variant.model, variant.device, variant.threads)
+    classifier = load(variant.model, variant.device, variant.threads, streaming=variant.streaming)
     if classifier.sample_rate != RATE_HZ:
         msg = f"{variant.model} takes {classifier.sample_rate} Hz, benchmarks have {RATE_HZ} Hz"
         raise ConfigError(msg)

@@ -25,6 +25,7 @@ class Variant:
         hop_s: Time from one window to the next in seconds.
         chunk_s: Length in seconds of the chunks that a stream is fed with.
         batch: Windows in one call.
+        streaming: Whether a bundle computes each hop once, with caches.
         label: Name in tables; `labelled` gives it.
         unfit: Why it cannot be run here; empty where it can be tried.
     """
@@ -38,6 +39,7 @@ class Variant:
     hop_s: float = 0.5
     chunk_s: float = 0.1
     batch: int = 1
+    streaming: bool = False
     label: str = ""
     unfit: str = ""
 

@@ -10,11 +10,17 @@ from ser_rt.benchmarks.measure.variant import Variant
 from ser_rt.benchmarks.peers.peer_table import chosen
 from ser_rt.bundle import DEFAULT_BUNDLE, Bundle, find_bundle
 
+STREAMS = ("ser-rt", "ser-rt file", "ser-rt streams")
+"""Runners of streams: a bundle that has caches can do them with and without."""
+
 
 def of_bundles(
     flags: argparse.Namespace, runner: str, providers: Sequence[str], batch: int = 1
 ) -> list[Variant]:
-    """Return a variant for each combination of bundle, provider, threads, window and hop."""
+    """Return a variant for each combination of bundle, provider, threads, window and hop.
+
+    Streams of a bundle that has caches are measured in both forms, in the same run.
+    """
     bundles = [Bundle.load(find_bundle(name)) for name in flags.bundle or [DEFAULT_BUNDLE]]
     return [
         Variant(
@@ -27,12 +33,19 @@ def of_bundles(
             hop_s=hop_s,
             chunk_s=flags.chunk,
             batch=batch,
-            label=" ".join(dict.fromkeys((runner, bundle.name, bundle.precision))),
+            streaming=form == "streaming",
+            label=" ".join(dict.fromkeys((runner, bundle.name, bundle.precision, form))).strip(),
         )
         for bundle, provider, threads, window_s, hop_s in product(
             bundles, providers, flags.threads, flags.window, flags.hop
         )
+        for form in _forms(bundle, runner)
     ]
+
+
+def _forms(bundle: Bundle, runner: str) -> tuple[str, ...]:
+    has_both = bundle.streaming is not None and runner in STREAMS
+    return ("windowed", "streaming") if has_both else ("",)
 
 
 def of_peers(flags: argparse.Namespace, device: str) -> list[Variant]:

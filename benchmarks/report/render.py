@@ -62,6 +62,8 @@ HOP: tuple[Column, ...] = (
     ("real-time factor", _number("real_time_factor")),
     *PROCESS,
     ("times faster", lambda row: _with_range(row.get("ratio"))),
+    ("times less CPU", lambda row: _with_range(row.get("cpu_ratio"))),
+    ("streams a core", _number("streams_per_core")),
     ("same label", _number("agreement", "labels", form="{:.1%}")),
     ("max |Δp|", _number("agreement", "max_difference", form="{:.2g}")),
     ("× floor", _number("floor_distance", form="{:.2f}")),
@@ -97,7 +99,18 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
 }
 """Columns after the name, by command."""
 
-DETAILS = {"p99", "CPU ms", "CPU share", "cold start s", "energy J", "max |Δp|", "mean", "windows"}
+DETAILS = {
+    "p99",
+    "CPU ms",
+    "CPU share",
+    "times less CPU",
+    "streams a core",
+    "cold start s",
+    "energy J",
+    "max |Δp|",
+    "mean",
+    "windows",
+}
 """Columns that a short table leaves out."""
 
 

@@ -35,17 +35,20 @@ def rows(measured: Sequence[Measurement], references: Sequence[str]) -> list[dic
         if row["status"] == "ok":
             reference = _reference(one, measured, references)
             row |= {"ratio": _ratio(one, reference), "agreement": _agreement(one, reference)}
+            row["cpu_ratio"] = {"to": reference.variant.label, **ratio(one, reference, "cpu_s")}
         found.append(row)
     return found
 
 
-def ratio(one: Measurement, other: Measurement) -> dict[str, float]:
+def ratio(one: Measurement, other: Measurement, key: str = "cost_s") -> dict[str, float]:
     """Return how many times faster ``one`` is than ``other``: the median over the rounds.
+
+    Of processor time with ``key="cpu_s"``: that other processes hardly change.
 
     Both are taken in each round, so that what slows the machine down for a while cancels out.
     """
     pairs = [
-        _median(theirs, "cost_s") / _median(ours, "cost_s")
+        _median(theirs, key) / max(_median(ours, key), 1e-9)
         for ours, theirs in zip(one.rounds, other.rounds, strict=False)
     ]
     low, middle, high = np.percentile(pairs, (10, 50, 90)).tolist()
@@ -71,13 +74,15 @@ def _row(one: Measurement) -> dict[str, Any]:
     costs_ms = [1e3 * step["cost_s"] for step in steps]
     energy = [step["energy_j"] for step in steps]
     wall_s = sum(step["wall_s"] for step in steps)
+    cpu_ms = spread([1e3 * step["cpu_s"] for step in steps])
     return row | {
         "status": "ok",
         "problem": "",
         "steps": len(steps),
         "cost_ms": spread(costs_ms),
         "latency_ms": spread([1e3 * step["latency_s"] for step in steps]),
-        "cpu_ms": spread([1e3 * step["cpu_s"] for step in steps]),
+        "cpu_ms": cpu_ms,
+        "streams_per_core": round(1e3 * one.variant.hop_s / max(cpu_ms["mean"], 1e-6), 1),
         "samples_ms": [round(value, 4) for value in costs_ms],
         "work_per_s": round(float(np.median([s["work"] / s["cost_s"] for s in steps])), 4),
         "real_time_factor": round(float(np.median(costs_ms)) / 1e3 / one.variant.hop_s, 5),

@@ -51,6 +51,7 @@ class BatchConfig:
         provider: Where the model runs.
         threads: Threads of one call.
         settings: Of the stream of each file.
+        streaming: Whether each hop is computed once, with caches; None for what the bundle can.
         track: Audio track of files that have several; None for the first.
         max_duration_s: Length at which a file is broken off; None for never.
         stall_s: Seconds without progress after which a process is ended.
@@ -61,6 +62,7 @@ class BatchConfig:
     provider: str
     threads: int
     settings: StreamSettings
+    streaming: bool | None = None
     track: int | None = None
     max_duration_s: float | None = None
     stall_s: float = 300.0
@@ -96,7 +98,7 @@ class FileClassifier:
             ConfigError: A setting is out of range.
         """
         self._job, self._on_progress = job, on_progress
-        self._classifier = load(job.model, job.provider, job.threads)
+        self._classifier = load(job.model, job.provider, job.threads, streaming=job.streaming)
         if self._classifier.bundle.sha256 != job.model_sha256:
             msg = f"the bundle {job.model} here is another than where the run was started; copy it"
             raise BundleInvalidError(msg)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 from ser_rt.batch.classify_file import BatchConfig
@@ -51,9 +52,13 @@ def run_batch(flags: argparse.Namespace) -> int:
 
 def identity_of(flags: argparse.Namespace, bundle: Bundle, corpus: Corpus) -> Identity:
     """Return the model, settings and columns that decide the rows."""
-    window_s, hop_s, min_window_s = stream_settings(flags).windows_for(bundle)
+    streaming = bundle.streaming_if(flags.streaming)
+    form = replace(bundle, streaming=streaming)
+    window_s, hop_s, min_window_s = stream_settings(flags).windows_for(form)
     windows = {"window": window_s, "hop": hop_s, "min_window": min_window_s}
     settings = stream_flags(flags) | windows | {"max_duration": flags.max_duration}
+    if streaming is not None:  # a key that runs of whole windows never had
+        settings["streaming"] = True
     return Identity(
         model=bundle.name,
         version=bundle.version,
@@ -73,6 +78,7 @@ def job_of(flags: argparse.Namespace, bundle: Bundle) -> BatchConfig:
         provider=flags.provider,
         threads=flags.threads or 1,
         settings=stream_settings(flags),
+        streaming=flags.streaming,
         track=flags.track,
         max_duration_s=flags.max_duration,
         stall_s=flags.stall_timeout,

@@ -12,6 +12,7 @@ from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.cluster.model import Model
 from ser_rt.cluster.replica import WINDOWS_AT_ONCE, StreamReplica
 from ser_rt.cluster.settings import ClusterSettings
+from ser_rt.errors import ConfigError
 from ser_rt.runtime.backends.providers import PROVIDERS
 
 REQUESTS_BESIDES = 16
@@ -36,7 +37,14 @@ def app(args: Mapping[str, object]) -> Application:
         ConfigError: There is no such argument, or a value is out of range.
     """
     settings = ClusterSettings.of(args)
-    Bundle.load(find_bundle(settings.model.model))
+    bundle = Bundle.load(find_bundle(settings.model.model))
+    streaming = bundle.streaming_if(settings.model.streaming)
+    if settings.model.streaming and streaming and not settings.replicas.colocated:
+        msg = (
+            "streaming needs colocated=true: else the caches of a stream, "
+            f"{streaming.bytes_per_stream} bytes, would travel with each hop"
+        )
+        raise ConfigError(msg)
     models = None if settings.replicas.colocated else model_replicas(settings)
     return stream_replicas(settings, models)
 

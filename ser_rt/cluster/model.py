@@ -30,7 +30,7 @@ class Model:
         Raises:
             SerError: It does not load.
         """
-        self._model = load(settings.model, settings.provider, threads)
+        self._model = load(settings.model, settings.provider, threads, streaming=False)
         self._model.warm_up()
         self._hash, self._name = self._model.bundle.sha256, settings.model
 

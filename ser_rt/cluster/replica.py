@@ -112,7 +112,9 @@ class StreamReplica:
     async def _make_service(self) -> ReplicaService:
         model, most_bytes = self._model, self._settings.max_unheard_bytes
         if self._models is None:
-            own = await asyncio.to_thread(load, model.model, model.provider, model.threads or 1)
+            own = await asyncio.to_thread(
+                load, model.model, model.provider, model.threads or 1, streaming=model.streaming
+            )
             return ReplicaService(own, self._limits, most_bytes, workers=self._workers)
         others = await ModelHandle.find(model, self._models)
         return ReplicaService(

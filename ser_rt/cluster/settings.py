@@ -24,6 +24,12 @@ class ModelSettings:
         None, "threads of one model call; None for the cores of a replica", at_least(1)
     )
 
+    streaming: bool | None = setting(
+        None,
+        "compute each hop once, with caches, or classify whole windows; None for what the bundle "
+        "and the replicas can",
+    )
+
     def __post_init__(self) -> None:
         """Refuse an unknown provider, or values out of range."""
         check_settings(self)

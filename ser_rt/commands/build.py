@@ -41,7 +41,7 @@ def model_of(flags: argparse.Namespace) -> Model:
         from ser_rt.client.engine import ServerModel
 
         return ServerModel(flags.server, flags.token_file)
-    classifier = load(flags.model, flags.provider, flags.threads)
+    classifier = load(flags.model, flags.provider, flags.threads, streaming=flags.streaming)
     classifier.warm_up()
     return classifier
 
@@ -52,8 +52,10 @@ def about(model: Model) -> str:
         return model.about
     bundle = model.bundle
     labels = len(bundle.labels)
+    how = "" if model.streaming is None else ", streaming"
     return (
-        f"{bundle.name} {bundle.version} ({labels} emotions, {bundle.precision}, {model.provider})"
+        f"{bundle.name} {bundle.version} "
+        f"({labels} emotions, {bundle.precision}, {model.provider}{how})"
     )
 
 

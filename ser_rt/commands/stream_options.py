@@ -18,7 +18,7 @@ from ser_rt.files.text import read_text
 _LISTS = ("list_devices", "list_providers")
 _NOT_IN_FILE = {"config", "help", "version", "files", *_LISTS}
 _LOCAL = (
-    *("model", "provider", "threads"),
+    *("model", "provider", "threads", "streaming"),
     *("vad_threshold", "vad_negative_threshold", "vad_min_silence", "vad_pre_roll"),
 )
 _OF_LISTING = {*_LISTS, "json", "config"}

@@ -54,6 +54,10 @@ class WhisperLogMel(nn.Module):
         else:
             # The extractor leaves the last frame out, and with it all but 40 of the right end.
             signal = nn.functional.pad(signal, (FRAME // 2, FRAME // 2 - HOP), mode="reflect")
+        return self.transform(signal)
+
+    def transform(self, signal: Tensor) -> Tensor:
+        """Compute the features of a padded signal ``[batch, 1, samples]``, one for each frame."""
         real, imaginary = nn.functional.conv1d(signal, self.basis, stride=HOP).chunk(2, dim=1)
         power = self.filters @ (real.square() + imaginary.square())
         # A clamp and not a summand: the ONNX exporter's optimiser drops summands this small.

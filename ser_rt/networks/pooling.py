@@ -17,6 +17,14 @@ class MeanPooling(nn.Module):
         """Pool ``[batch, channels, frames]`` to ``[batch, channels]``."""
         return features.mean(dim=2)
 
+    def score(self, features: Tensor) -> Tensor:
+        """Return how much each frame counts, ``[batch, 1, frames]``: all the same."""
+        return torch.zeros_like(features[:, :1])
+
+    def pool(self, features: Tensor, weights: Tensor) -> Tensor:
+        """Pool ``[batch, channels, frames]`` by weights that add up to one."""
+        return (features * weights).sum(dim=2)
+
 
 class AttentiveStatisticsPooling(nn.Module):
     """Mean and deviation over time, weighted by attention.
@@ -34,7 +42,15 @@ class AttentiveStatisticsPooling(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Pool ``[batch, channels, frames]`` to ``[batch, 2 * channels]``."""
-        weights = self.attention(features).softmax(dim=2)
+        return self.pool(features, self.score(features).softmax(dim=2))
+
+    def score(self, features: Tensor) -> Tensor:
+        """Return how much each channel of a frame counts, before softmax over the frames."""
+        scores: Tensor = self.attention(features)
+        return scores
+
+    def pool(self, features: Tensor, weights: Tensor) -> Tensor:
+        """Pool ``[batch, channels, frames]`` by weights that add up to one for each channel."""
         mean = (features * weights).sum(dim=2)
         variance = (features.square() * weights).sum(dim=2) - mean.square()
         return torch.cat([mean, variance.clamp(min=1e-5).sqrt()], dim=1)

@@ -15,7 +15,7 @@ CHUNKS = (5, 10, 25, 50, 0)
 """Frames in a chunk that training draws from; 0 is the whole window."""
 LEFT = (50, 150)
 """Least and most frames to the left of a chunk that training draws from."""
-_MASKED = -1e4  # its exponential is 0, also in half precision
+MASKED = -1e4  # its exponential is 0, also in half precision
 
 
 class AttentionContext(NamedTuple):
@@ -25,6 +25,8 @@ class AttentionContext(NamedTuple):
     """Frames in a chunk; 0 is the whole window, and then `left` has no meaning."""
     left: int = 0
     """Frames before the chunk."""
+    hops: tuple[int, ...] = ()
+    """Frames in each chunk, where they differ; their sum is that of all frames."""
 
 
 def draw_context() -> AttentionContext:
@@ -40,11 +42,17 @@ def attention_mask(frames: Tensor, context: AttentionContext) -> Tensor | None:
         frames: numbers of the frames, ``0 ... count - 1``.
         context: what each of them attends to.
     """
-    if not context.chunk:
+    if context.hops:
+        sizes = torch.tensor(context.hops)
+        start = (sizes.cumsum(0) - sizes).repeat_interleave(sizes).unsqueeze(1)
+        end = start + sizes.repeat_interleave(sizes).unsqueeze(1)
+    elif context.chunk:
+        start = (frames // context.chunk * context.chunk).unsqueeze(1)
+        end = start + context.chunk
+    else:
         return None
-    start = (frames // context.chunk * context.chunk).unsqueeze(1)
-    hidden = (frames < start - context.left) | (frames >= start + context.chunk)
-    return (hidden.float() * _MASKED)[None, None]
+    hidden = (frames < start - context.left) | (frames >= end)
+    return (hidden.float() * MASKED)[None, None]
 
 
 def draw_positions(batch: int, frames: Tensor, table: int) -> Tensor:

@@ -133,6 +133,11 @@ class Whisper(nn.Module):
                 features = mask(features - mean, longest_gap=self._mask_share) + mean
         drawn = self.training and self.streaming
         states = self.network(features, draw_context() if drawn else self.context)
+        embedding: Tensor = self.projection(self.pooling(self.mix(states).transpose(1, 2)))
+        return embedding
+
+    def mix(self, states: list[Tensor]) -> Tensor:
+        """Return the last layer's frames, or the weighted sum of all layers' ``[..., d_model]``."""
         frames = states[-1]
         if self.layer_weights is not None:
             # What a layer adds grows with its depth: each is brought to the same size first.
@@ -140,8 +145,7 @@ class Whisper(nn.Module):
             states[:-1] = [nn.functional.layer_norm(state, size) for state in states[:-1]]
             shares = self.layer_weights.softmax(dim=0)
             frames = torch.stack([shares[i] * state for i, state in enumerate(states)]).sum(dim=0)
-        embedding: Tensor = self.projection(self.pooling(frames.transpose(1, 2)))
-        return embedding
+        return frames
 
     def _check_length(self, samples: int) -> None:
         if self.streaming or torch.compiler.is_exporting():

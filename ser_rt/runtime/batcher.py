@@ -1,4 +1,4 @@
-"""`Batcher`: windows of many streams share the calls of one model, in fair turns.
+"""`Batcher`: windows and hops of many streams share the calls of one model, in fair turns.
 
     batcher = Batcher(model, max_batch=16)
     stream = open_stream(sample_rate=16_000, model=batcher.open(), live=True)
@@ -13,18 +13,27 @@ import logging
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
 from ser_rt.checks import at_least, require
-from ser_rt.classifier import EmotionClassifier, FeatureClassifier, FloatArray
-from ser_rt.errors import ConfigError, InferenceError, SerError
+from ser_rt.classifier import (
+    EmotionClassifier,
+    FeatureClassifier,
+    FloatArray,
+    Hop,
+    HopResult,
+    StreamingClassifier,
+)
+from ser_rt.errors import ConfigError, InferenceError
 from ser_rt.manifest import FeatureReuse
+from ser_rt.runtime.backends.shared_call import Call, Stacked, Waiting, as_ours
 from ser_rt.runtime.settings import DEFAULTS
+from ser_rt.streaming import Streaming
 
 logger = logging.getLogger(__name__)
 
@@ -42,22 +51,6 @@ class Batch:
     size: int
     waited_s: tuple[float, ...]
     inference_s: float
-
-
-Call = Callable[[FloatArray], FloatArray]
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    call: Call
-    values: FloatArray
-    since: float
-    is_final: bool
-    result: Future[FloatArray | None] = field(default_factory=Future)
-
-    def is_like(self, other: _Waiting) -> bool:
-        """Return whether both can share a call."""
-        return self.call == other.call and self.values.shape == other.values.shape
 
 
 class Batcher:
@@ -98,7 +91,7 @@ class Batcher:
         self.classifier = classifier
         self._max_batch, self._max_wait_s = max_batch, max_wait_s
         self._observe, self._clock = observe, clock
-        self._streams: OrderedDict[BatchedClassifier, deque[_Waiting]] = OrderedDict()
+        self._streams: OrderedDict[BatchedClassifier, deque[Waiting]] = OrderedDict()
         self._changed = threading.Condition()
         self._is_open = True
         self._threads = [
@@ -135,10 +128,11 @@ class Batcher:
         self.close()
 
     def add(
-        self, stream: BatchedClassifier, call: Call, values: FloatArray, *, is_final: bool
-    ) -> Future[FloatArray | None]:
-        """Queue the input of one window; see `BatchedClassifier.offer`."""
-        window = _Waiting(call, values, self._clock(), is_final)
+        self, stream: BatchedClassifier, call: Call, given: FloatArray | Hop, *, is_final: bool
+    ) -> Future[Any]:
+        """Queue the input of one window, or a hop; see `BatchedClassifier.offer`."""
+        shape = given.samples.shape if isinstance(given, Hop) else given.shape
+        window = Waiting(call, given, shape, self._clock(), is_final)
         with self._changed:
             if not self._is_open:
                 msg = "the batcher is closed; make another one"
@@ -158,7 +152,7 @@ class Batcher:
         while batch := self._next_batch():
             self._run(batch)
 
-    def _next_batch(self) -> list[_Waiting]:
+    def _next_batch(self) -> list[Waiting]:
         """Wait for windows and take those of the next call; none after the last."""
         with self._changed:
             while True:
@@ -179,8 +173,8 @@ class Batcher:
         waiting = (window for queue in self._streams.values() for window in queue)
         return sum(window.is_like(oldest) for window in waiting) >= self._max_batch
 
-    def _take(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
+    def _take(self) -> list[Waiting]:
+        batch: list[Waiting] = []
         oldest = next(iter(self._streams.values()))[0]
         took = True
         while took and len(batch) < self._max_batch:
@@ -198,14 +192,14 @@ class Batcher:
                     del self._streams[stream]
         return batch
 
-    def _run(self, batch: list[_Waiting]) -> None:
+    def _run(self, batch: list[Waiting]) -> None:
         started = self._clock()
         try:
-            results = batch[0].call(np.stack([window.values for window in batch]))
+            results = batch[0].call([window.input for window in batch])
             classified = list(zip(batch, results, strict=True))
         except Exception as error:  # noqa: BLE001 (whatever a model raises belongs to its streams)
             if len(batch) == 1:
-                batch[0].result.set_exception(_as_ours(error))
+                batch[0].result.set_exception(as_ours(error))
             else:
                 for window in batch:  # one of them is to blame; the others get their results
                     self._run([window])
@@ -228,6 +222,7 @@ class BatchedClassifier:
         self._batcher, self._model = batcher, batcher.classifier
         self.window_s, self.hop_s, self.min_window_s = DEFAULTS.windows_for(self._model)
         self._parts = self._model if isinstance(self._model, FeatureClassifier) else None
+        self._streams = self._model if isinstance(self._model, StreamingClassifier) else None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -267,9 +262,24 @@ class BatchedClassifier:
             raise ConfigError(msg)
         return self._parts
 
-    def _wait(self, call: Call, values: FloatArray) -> FloatArray:
-        futures = [self._batcher.add(self, call, value, is_final=True) for value in values]
-        return np.stack([found for future in futures if (found := future.result()) is not None])
+    @property
+    def streaming(self) -> Streaming | None:
+        """As of the model: None if it classifies whole windows."""
+        return None if self._streams is None else self._streams.streaming
+
+    def classify_hops(self, hops: Sequence[Hop]) -> list[HopResult]:
+        """Classify hops as `StreamingClassifier` does, when it is their turn."""
+        if self._streams is None:
+            msg = f"{type(self._model).__name__} has no hops to classify"
+            raise ConfigError(msg)
+        call: Call = self._streams.classify_hops
+        futures = [self._batcher.add(self, call, hop, is_final=True) for hop in hops]
+        return [future.result() for future in futures]
+
+    def _wait(self, function: Callable[[FloatArray], FloatArray], rows: FloatArray) -> FloatArray:
+        call = Stacked(function)
+        futures = [self._batcher.add(self, call, row, is_final=True) for row in rows]
+        return np.stack([future.result() for future in futures])
 
     def offer(self, samples: FloatArray, *, is_final: bool = False) -> Future[FloatArray | None]:
         """Queue a window, float32 ``[samples]``, and do not wait.
@@ -282,12 +292,4 @@ class BatchedClassifier:
         Returns:
             Probabilities ``[labels]``, None, or an `InferenceError`, later; it may be cancelled.
         """
-        return self._batcher.add(self, self._model, samples, is_final=is_final)
-
-
-def _as_ours(error: Exception) -> SerError:
-    if isinstance(error, SerError):
-        return error
-    ours = InferenceError(f"the model failed: {' '.join(str(error).split())[:300]}")
-    ours.__cause__ = error
-    return ours
+        return self._batcher.add(self, Stacked(self._model), samples, is_final=is_final)

@@ -31,6 +31,12 @@ def add_model_flags(group: Group, *, threads: str = "threads of one model call")
     add("--model", metavar="PATH", help="folder of a bundle, or name of a built-in one")
     add("--provider", choices=tuple(PROVIDERS), default="cpu", help="(%(default)s)")
     add("--threads", type=int, metavar="N", help=threads)
+    add(
+        "--streaming",
+        action=argparse.BooleanOptionalAction,
+        help="compute each hop once, with caches; without, classify whole windows "
+        "(what the bundle can)",
+    )
 
 
 def add_stream_flags(parser: argparse.ArgumentParser) -> None:

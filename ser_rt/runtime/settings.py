@@ -6,6 +6,7 @@ protocol, and is passed on as it is. The module is light: command lines import i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict, Unpack
@@ -27,6 +28,7 @@ from ser_rt.errors import ConfigError
 if TYPE_CHECKING:
     from ser_rt.audio.converter import Channel
     from ser_rt.runtime.vad.base import Vad
+    from ser_rt.streaming import Streaming
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +174,29 @@ class StreamSettings:
         return cls(**values, channel=channel)
 
     def windows_for(self, model: object) -> Windows:
-        """Return the windows in seconds: those that a model was trained for where they are None."""
+        """Return the windows in seconds: those that a model was trained for where they are None.
+
+        Those of a network that streams are whole hops.
+
+        Raises:
+            ConfigError: It streams, and not with this hop or window.
+        """
+        streaming: Streaming | None = getattr(model, "streaming", None)
+        if streaming is not None:
+            return self._hops_for(streaming, model)
         window_s = _first(self.window_s, getattr(model, "window_s", WINDOW_S))
         return Windows(
             window_s,
             _first(self.hop_s, min(getattr(model, "hop_s", HOP_S), window_s)),
             _first(self.min_window_s, min(getattr(model, "min_window_s", MIN_WINDOW_S), window_s)),
         )
+
+    def _hops_for(self, streaming: Streaming, model: Any) -> Windows:
+        window_s, hop_s = streaming.pooled_s, _first(self.hop_s, streaming.hop_s)
+        streaming.check_hop(hop_s, model.sample_rate)
+        streaming.check_window(_first(self.window_s, window_s))
+        first_s = _first(self.min_window_s, min(model.min_window_s, window_s))
+        return Windows(_whole_hops(window_s, hop_s), hop_s, _whole_hops(first_s, hop_s))
 
     def to_message(self) -> dict[str, Any]:
         """Return what differs from the defaults, as the protocol's ``config`` names it.
@@ -205,3 +223,8 @@ DEFAULTS = StreamSettings()
 
 def _first(wanted: float | None, otherwise: float) -> float:
     return otherwise if wanted is None else wanted
+
+
+def _whole_hops(seconds: float, hop_s: float) -> float:
+    """Return the seconds of the fewest hops that are not shorter than ``seconds``."""
+    return math.ceil(seconds / hop_s - 1e-6) * hop_s

@@ -36,7 +36,11 @@ Audio = str | Path | AudioSource | Samples | Iterable[Samples]
 
 
 def load(
-    model: str | Path | None = None, provider: str = "cpu", threads: int | None = None
+    model: str | Path | None = None,
+    provider: str = "cpu",
+    threads: int | None = None,
+    *,
+    streaming: bool | None = None,
 ) -> OnnxClassifier:
     """Load a model once, to share between streams.
 
@@ -44,12 +48,15 @@ def load(
         model: Folder of a bundle, or name of a built-in one; None for the default.
         provider: Where to run it: ``cpu``, ``cuda`` or another name in `PROVIDERS`.
         threads: Threads of one call; see `OnnxClassifier`.
+        streaming: Whether streams compute each hop once, with caches (True), or classify whole
+            windows (False); None for what the bundle can.
 
     Raises:
         BundleError: The bundle is missing or invalid.
         ProviderError: The provider did not come up.
+        ConfigError: The bundle cannot stream, and should.
     """
-    return OnnxClassifier(Bundle.load(find_bundle(model)), provider, threads)
+    return OnnxClassifier(Bundle.load(find_bundle(model)), provider, threads, streaming=streaming)
 
 
 def stream(

@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
+from ser_rt.runtime.settings import DEFAULTS
 from ser_rt.server.auth import Guard
 from ser_rt.server.headers import SafeHeaders
 from ser_rt.server.openapi import description
@@ -141,9 +142,7 @@ class _Routes:
             "precision": bundle.precision,
             "labels": labels_of(model),
             "sample_rate": bundle.sample_rate,
-            "window_s": bundle.window_s,
-            "hop_s": bundle.hop_s,
-            "min_window_s": bundle.min_window_s,
+            **DEFAULTS.windows_for(model)._asdict(),
             "licence": bundle.licence,
         }
         return JSONResponse({"models": [about]})

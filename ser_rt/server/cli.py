@@ -142,7 +142,7 @@ def build(flags: argparse.Namespace) -> Server:
     if keys and not is_local and not flags.tls_cert:
         logger.warning("keys go over the network unencrypted: --tls-cert, or a proxy with TLS")
     service = Service(
-        load(flags.model, flags.provider, flags.threads),
+        load(flags.model, flags.provider, flags.threads, streaming=flags.streaming),
         limits,
         max_batch=flags.max_batch,
         max_wait_s=flags.max_wait_ms / 1e3,

@@ -190,7 +190,7 @@ def ready(
         "precision": bundle.precision,
         "labels": labels_of(model, config.language),
         "sample_rate": bundle.sample_rate,
-        **config.settings.windows_for(bundle)._asdict(),
+        **config.settings.windows_for(model)._asdict(),
         "live": config.live,
         "start_s": config.start_s,
         "limits": {

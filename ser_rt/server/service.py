@@ -13,12 +13,14 @@ from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 
+from ser_rt.audio.chunk import AudioChunk
 from ser_rt.errors import ConfigError, InferenceError, SerError
 from ser_rt.runtime.backends.onnx_classifier import SMALL_MODEL_PARAMETERS
 from ser_rt.runtime.backends.providers import PROVIDERS
 from ser_rt.runtime.batcher import Batcher
 from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.settings import StreamSettings
 from ser_rt.server.limits import ServerLimits
 from ser_rt.server.message_queue import MessageQueue
 from ser_rt.server.metrics import Metrics
@@ -236,8 +238,9 @@ class Service:
     def _warm_up(self) -> None:
         self.model.warm_up()
         # Streams reach it through the batcher, which has to work as well.
-        samples = round(self.model.window_s * self.model.sample_rate)
         turn = self.batcher.open()
-        turn(np.zeros((1, samples), np.float32))
+        samples = np.zeros(round(turn.window_s * turn.sample_rate), np.float32)
+        engine = make_engine(turn, StreamSettings(partial=False, vad=False, gate_threshold=0))
+        list(engine.feed(AudioChunk(samples, 0, self.clock())))
         with suppress(ConfigError):  # the speech gate does not work at this model's rate
             make_engine(turn)

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.compute as pc
 import pytest
 
+import ser_rt
 from ser_rt import testing
 from ser_rt.batch import progress
 from ser_rt.batch.cli import main
@@ -116,6 +118,46 @@ def test_other_settings_are_refused(run: Run, corpus: Path, tmp_path: Path) -> N
     code, status = run(corpus, "--out", tmp_path / "out", "--hop", 1)
     assert code == 1
     assert "hop = 0.5, not 1.0" in status[-1]
+
+
+def test_a_network_with_caches_gives_what_a_stream_of_it_gives(
+    run: Run, corpus: Path, tmp_path: Path, streaming_bundle: Path
+) -> None:
+    out = tmp_path / "out"
+    assert run(corpus, "--out", out, model=streaming_bundle)[0] == 0
+    assert summary_of(out)["settings"]["streaming"] is True
+    table = windows_of(out)
+    model = ser_rt.load(streaming_bundle)
+    assert model.streaming is not None
+    for path in sorted(corpus.glob("*.wav")):
+        events = [e for e in ser_rt.stream(path, model=model, vad=False) if e.type != "warning"]
+        rows = table.filter(pc.field("path") == str(path)).to_pylist()
+        assert [row["end_s"] for row in rows] == [event.end for event in events]
+        for row, event in zip(rows, events, strict=True):
+            for label, value in event.probabilities.items():
+                assert row[f"p_{label}"] == np.float32(value)
+    code, status = run(corpus, "--out", out, "--no-streaming", model=streaming_bundle)
+    assert code == 1
+    assert "was made with streaming = True, not None" in status[-1]
+    plain = tmp_path / "plain"
+    assert run(corpus, "--out", plain, "--no-streaming", model=streaming_bundle)[0] == 0
+    assert "streaming" not in summary_of(plain)["settings"]
+
+
+def test_what_a_network_cannot_stream_is_refused_before_any_file(
+    run: Run, corpus: Path, tmp_path: Path, streaming_bundle: Path
+) -> None:
+    out = tmp_path / "out"
+    for flags, model, words in (
+        (("--hop", 0.33), streaming_bundle, "hop must be a multiple of 0.02 s"),
+        (("--window", 2), streaming_bundle, "window must be 3 s"),
+        (("--streaming",), None, "tiny has no graph with caches"),
+    ):
+        chosen = {} if model is None else {"model": model}
+        code, status = run(corpus, "--out", out, *flags, **chosen)
+        assert code == 2
+        assert words in status[-1]
+        assert not out.exists()
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,24 @@ def test_latency_of_every_combination(tmp_path: Path, tiny_bundle: Path, int8: P
     assert str(tmp_path) not in json.dumps(found)
 
 
+def test_a_network_with_caches_is_measured_with_and_without(
+    tmp_path: Path, streaming_bundle: Path
+) -> None:
+    flags = ["--bundle", str(streaming_bundle), *QUICK]
+    windowed, streaming = measured(tmp_path / "x.json", "latency", *flags)["rows"]
+    assert [row["variant"]["streaming"] for row in (windowed, streaming)] == [False, True]
+    for row in (windowed, streaming):
+        assert row["status"] == "ok"
+        assert row["cpu_ratio"]["to"] == "ser-rt tiny-streaming fp32 windowed"
+        assert row["streams_per_core"] == pytest.approx(500 / row["cpu_ms"]["mean"], rel=0.01)
+    # Of this bundle a full window has the same answer in both forms.
+    assert streaming["agreement"]["max_difference"] < 1e-4
+    flags += ["--streams", "2", "--seconds", "1"]
+    found = measured(tmp_path / "y.json", "streams", *flags[:2], *flags[-4:])["rows"]
+    assert [row["variant"]["streaming"] for row in found] == [False, True]
+    assert all(row["status"] == "ok" and row["lost_windows"] == 0 for row in found)
+
+
 def test_throughput_counts_windows_and_audio(tmp_path: Path, tiny_bundle: Path) -> None:
     flags = ["--bundle", str(tiny_bundle), "--batch", "1", "4", *QUICK]
     one, four, file = measured(tmp_path / "x.json", "throughput", *flags)["rows"]

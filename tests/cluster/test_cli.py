@@ -33,6 +33,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
         (["--route=ser"], 2, "--route must begin with /"),
         (["--host=0.0.0.0"], 2, "open to others: give api_key_file=FILE, or --insecure"),
         (["model=nowhere"], 1, "nowhere"),
+        (["streaming=true", "model=compact-free"], 2, "compact-free has no graph with caches"),
+        (["streaming=perhaps"], 2, "streaming must be true or false"),
     ],
 )
 def test_a_mistake_is_one_line(

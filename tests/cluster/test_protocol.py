@@ -132,6 +132,21 @@ def test_a_listener_may_have_the_model_itself(
     assert [e.to_json(timing=False) for e in there] == [e.to_json(timing=False) for e in here]
 
 
+@pytest.mark.parametrize("colocated", [True, False])
+def test_caches_stay_with_their_stream_or_windows_are_whole(
+    cluster: Cluster, streaming_bundle: Path, *, colocated: bool
+) -> None:
+    name = f"streaming-{colocated}".lower()
+    one = {"min_listeners": 1, "max_listeners": 1, "colocated": colocated}
+    cluster.deploy(name, f"/{name}", model=str(streaming_bundle), **one)
+    wave = make_wave(5.2)
+    model = load(streaming_bundle, streaming=colocated)
+    here = ser_rt.stream(wave, sample_rate=RATE, model=model, vad=False)
+    client = Client(cluster.ws.replace("/v1", f"/{name}/v1"), vad=False, timing=False)
+    there = client.stream([wave], sample_rate=RATE)
+    assert [e.to_json(timing=False) for e in there] == [e.to_json(timing=False) for e in here]
+
+
 def test_keys_are_asked_for(strict: str) -> None:
     with pytest.raises(InvalidStatus) as refusal, connect(strict, open_timeout=60):
         pass

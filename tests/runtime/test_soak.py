@@ -9,6 +9,7 @@ import gc
 import itertools
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -106,6 +107,41 @@ def test_a_hundred_starts_and_stops_leave_nothing_behind(classifier: OnnxClassif
     assert abs(process.num_threads() - threads) < few
     assert abs(process.num_fds() - files) < few
     assert process.memory_info().rss - memory < 5_000_000
+
+
+@pytest.mark.parametrize("hours", [0.2, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.timeout(1000)
+def test_a_network_with_caches_is_after_ten_hours_what_it_was(
+    streaming_bundle: Path, hours: float
+) -> None:
+    model, wave = ser_rt.load(streaming_bundle), make_wave(60)
+    settings = StreamSettings(vad=False, gate_threshold=0, half_life_s=0, hop_s=1.0)
+    last_s = 30
+    parts, per_part = 10, round(360 * hours)
+    begin = (parts * per_part - last_s) * RATE
+    engine, fresh = make_engine(model, settings), make_engine(model, settings)
+    cpu_s, resident = [], []
+    there: list[list[float]] = []
+    wanted: list[list[float]] = []
+    for part in range(parts):
+        started = time.process_time()
+        for second in range(part * per_part, (part + 1) * per_part):
+            place = second % 60 * RATE
+            chunk = AudioChunk(wave[place : place + RATE], second * RATE, 0.0)
+            events = list(engine.feed(chunk))
+            if second * RATE >= begin:
+                there += [list(event.probabilities.values()) for event in events]
+                wanted += [list(e.probabilities.values()) for e in fresh.feed(chunk)]
+        cpu_s.append(time.process_time() - started)
+        gc.collect()
+        resident.append(psutil.Process().memory_info().rss)
+    # Once the fresh stream has filled its 3 s, it has heard all that an answer depends on.
+    np.testing.assert_allclose(there[3:], wanted[3:], atol=1e-6)
+    assert np.abs(np.subtract(there[0], wanted[0])).max() > 1e-3
+    assert np.ptp(there, axis=0).max() > 0.05
+    assert max(resident[1:]) - resident[0] < 5_000_000
+    if hours > 1:  # a part of a short run is over before a clock or a neighbour would be noticed
+        assert max(cpu_s[1:]) < 1.5 * np.median(cpu_s)
 
 
 @pytest.mark.slow

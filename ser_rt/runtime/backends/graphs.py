@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from ser_rt.bundle import Bundle
-from ser_rt.classifier import FloatArray
+from ser_rt.classifier import Caches, FloatArray
 from ser_rt.constants import SHORTEST_INPUT_S
 from ser_rt.manifest import FeatureReuse
+from ser_rt.streaming import AUDIO, Cache, Streaming
 
 INPUT = "input_values"
 FEATURES = "features"
@@ -19,10 +20,12 @@ MOST_AT_ONCE = 8
 
 Shape = tuple[int, ...]
 
+NO_CACHES: Caches = {}
+
 
 @dataclass(frozen=True)
 class Graph:
-    """An ONNX file, and the shapes that its one input has in use."""
+    """An ONNX file, and the shapes that its first input has in use."""
 
     path: Path
     input: str
@@ -30,6 +33,12 @@ class Graph:
     least: Shape
     usual: Shape
     most: Shape
+    caches: tuple[Cache, ...] = ()
+    """The other inputs, of a graph that streams; their batch is that of the first."""
+
+    def shapes(self, first: Shape) -> dict[str, Shape]:
+        """Return the shape of every input where the first one has this shape."""
+        return {self.input: first} | {cache.name: (first[0], *cache.shape) for cache in self.caches}
 
 
 class OpenGraph(Protocol):
@@ -50,8 +59,10 @@ class OpenGraph(Protocol):
         """Number of nodes by the provider that runs them."""
         ...
 
-    def run(self, names: list[str], values: FloatArray) -> list[FloatArray]:
-        """Return outputs by name, given the one input."""
+    def run(
+        self, names: list[str], values: FloatArray, caches: Caches = NO_CACHES
+    ) -> list[FloatArray]:
+        """Return outputs by name, given the first input, and the others by name."""
         ...
 
 
@@ -82,6 +93,23 @@ def graphs_of(bundle: Bundle, reuse: FeatureReuse | None) -> list[Graph]:
             (MOST_AT_ONCE, most, reuse.channels),
         ),
     ]
+
+
+def stream_graph(bundle: Bundle, streaming: Streaming) -> Graph:
+    """Return the graph with caches of a bundle."""
+    least, usual, most = (
+        round(seconds * bundle.sample_rate)
+        for seconds in (streaming.min_hop_s, streaming.hop_s, streaming.max_hop_s)
+    )
+    return Graph(
+        streaming.graph,
+        AUDIO,
+        (*OUTPUTS, *(cache.next_name for cache in streaming.caches)),
+        (1, least),
+        (1, usual),
+        (MOST_AT_ONCE, most),
+        streaming.caches,
+    )
 
 
 def frames_of(reuse: FeatureReuse, samples: int) -> int:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from ser_rt.bundle import Bundle
-from ser_rt.classifier import FloatArray
-from ser_rt.errors import (
-    AudioInputError,
-    BundleInvalidError,
-    ConfigError,
-    InferenceError,
-    ProviderError,
-    SerError,
-)
+from ser_rt.classifier import FloatArray, Hop, HopResult
+from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.manifest import FeatureReuse
-from ser_rt.runtime.backends.graphs import FEATURES, Graph, OpenGraph, graphs_of, hop_block
-from ser_rt.runtime.backends.providers import PROVIDERS, Execution, Workload
-from ser_rt.runtime.backends.session import OrtSession
+from ser_rt.runtime.backends.graphs import FEATURES, graphs_of, hop_block, stream_graph
+from ser_rt.runtime.backends.opening import OpenGraphs, open_graphs
+from ser_rt.runtime.backends.providers import PROVIDERS, Workload
+from ser_rt.streaming import Streaming
 
 SMALL_MODEL_PARAMETERS = 20_000_000
 
@@ -28,8 +28,10 @@ CAPTURE_WARM_UPS = 3
 class OnnxClassifier:
     """An `EmotionClassifier` of a bundle. Thread-safe: share one between all streams.
 
-    Where the bundle holds its network in two parts, these are opened and not the whole, and it is
-    a `FeatureClassifier` whose streams share features.
+    Where the bundle has a graph with caches, it is a `StreamingClassifier`, and the graph of whole
+    windows is opened when the first of them is classified. Where the bundle holds its network in
+    two parts, these are opened and not the whole, and it is a `FeatureClassifier` whose streams
+    share features.
 
     Example:
         >>> classifier = OnnxClassifier(Bundle.load(tiny_bundle))
@@ -43,6 +45,7 @@ class OnnxClassifier:
         provider: str = "cpu",
         threads: int | None = None,
         *,
+        streaming: bool | None = None,
         reuse: bool = True,
         fixed_lengths: bool = False,
     ) -> None:
@@ -54,6 +57,8 @@ class OnnxClassifier:
             threads: Threads of one call. None gives networks below 20 M parameters one, since
                 sharing out a few milliseconds costs more than it saves and the other cores are
                 free for other streams; bigger ones get every core.
+            streaming: Whether streams compute each hop once, with caches, or classify whole
+                windows; None for what the bundle can.
             reuse: Whether to open the two parts of a bundle that has them; without, its whole
                 graph.
             fixed_lengths: Whether calls have a few shapes that come again and again. A GPU then
@@ -62,7 +67,7 @@ class OnnxClassifier:
         Raises:
             ProviderError: The provider did not come up, or cannot run this bundle.
             BundleInvalidError: The graph is not what a bundle's graph must be.
-            ConfigError: No such provider, or a bad number of threads.
+            ConfigError: No such provider, a bad number of threads, or the bundle cannot stream.
             MissingDependencyError: onnxruntime is not installed.
         """
         if provider not in PROVIDERS:
@@ -75,13 +80,20 @@ class OnnxClassifier:
             threads = 1 if bundle.parameters < SMALL_MODEL_PARAMETERS else 0
         self.bundle = bundle
         self._labels = tuple(label.en for label in bundle.labels)
+        self._streaming = bundle.streaming_if(streaming)
         self._reuse = bundle.feature_reuse if reuse else None
-        graphs = graphs_of(bundle, self._reuse)
-        executions = PROVIDERS[provider].executions(Workload(bundle, fixed_lengths))
-        self._sessions, execution = _open_first(graphs, executions, threads)
-        self.provider = execution.short_name
-        self._warm_ups = CAPTURE_WARM_UPS if execution.captures else 1
-        self._check_graphs(graphs)
+        self._open = partial(
+            open_graphs, provider=provider, load=Workload(bundle, fixed_lengths), threads=threads
+        )
+        self._of_windows: OpenGraphs | None = None
+        self._of_hops: OpenGraphs | None = None
+        self._opening = threading.Lock()
+        if self._streaming is None:
+            opened = self._of_windows = self._open(graphs_of(bundle, self._reuse))
+        else:
+            opened = self._of_hops = self._open([stream_graph(bundle, self._streaming)])
+        self.provider = opened.execution.short_name
+        self._warm_ups = CAPTURE_WARM_UPS if opened.execution.captures else 1
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -114,13 +126,15 @@ class OnnxClassifier:
         return self._reuse
 
     @property
+    def streaming(self) -> Streaming | None:
+        """Hops and caches; None where streams classify whole windows."""
+        return self._streaming
+
+    @property
     def nodes(self) -> dict[str, int]:
         """Number of graph nodes that each of onnxruntime's providers runs."""
-        total: dict[str, int] = {}
-        for session in self._sessions:
-            for name, count in session.nodes.items():
-                total[name] = total.get(name, 0) + count
-        return total
+        opened = self._of_hops or self._windows()
+        return opened.nodes
 
     def __call__(self, waveforms: FloatArray) -> FloatArray:
         """Classify float32 ``[batch, samples]`` into probabilities ``[batch, labels]``."""
@@ -135,7 +149,7 @@ class OnnxClassifier:
         """
         _check("waveforms", waveforms, "[batch, samples]")
         values = waveforms if self._reuse is None else self.features(waveforms)
-        return self._run(-1, list(names), values)
+        return self._windows().run(-1, list(names), values)
 
     def features(self, waveforms: FloatArray) -> FloatArray:
         """Return the features ``[batch, frames, channels]`` of float32 ``[batch, samples]``.
@@ -147,7 +161,7 @@ class OnnxClassifier:
         """
         self._require_reuse()
         _check("waveforms", waveforms, "[batch, samples]")
-        return self._run(0, [FEATURES], waveforms)[0]
+        return self._windows().run(0, [FEATURES], waveforms)[0]
 
     def classify_features(self, features: FloatArray) -> FloatArray:
         """Classify float32 ``[batch, frames, channels]`` into probabilities ``[batch, labels]``.
@@ -159,10 +173,41 @@ class OnnxClassifier:
         """
         self._require_reuse()
         _check(FEATURES, features, "[batch, frames, channels]")
-        return self._run(-1, ["probabilities"], features)[0]
+        return self._windows().run(-1, ["probabilities"], features)[0]
+
+    def classify_hops(self, hops: Sequence[Hop]) -> list[HopResult]:
+        """Classify hops of equal length, one of each of some streams, in one call.
+
+        Raises:
+            AudioInputError: They are not float32 ``[samples]`` of one length.
+            InferenceError: The model failed.
+            ConfigError: It classifies whole windows: `streaming` is None.
+        """
+        if self._streaming is None or self._of_hops is None:
+            msg = f"{self.bundle.name} is opened for whole windows: it has no hops to classify"
+            raise ConfigError(msg)
+        if len({len(hop.samples) for hop in hops}) != 1:
+            msg = f"hops of one call must have one length, not {[len(h.samples) for h in hops]}"
+            raise AudioInputError(msg)
+        samples = np.stack([hop.samples for hop in hops])
+        _check("hops", samples, "[batch, samples]")
+        caches = self._streaming.caches
+        joined = {c.name: _joined([hop.caches[c.name] for hop in hops]) for c in caches}
+        names = ["probabilities", *(cache.next_name for cache in caches)]
+        probabilities, *after = self._of_hops.run(-1, names, samples, joined)
+        results = []
+        for row in range(len(hops)):
+            own = (values if len(hops) == 1 else values[row : row + 1].copy() for values in after)
+            left = {cache.name: values for cache, values in zip(caches, own, strict=True)}
+            results.append(HopResult(probabilities[row], left))
+        return results
 
     def warm_up(self) -> None:
-        """Run every part at the sizes of a stream, so that its first windows are not slow."""
+        """Run every part at the sizes of a stream, so that its first results are not slow."""
+        if self._streaming is not None:
+            hop = round(self._streaming.hop_s * self.sample_rate)
+            self.classify_hops([Hop(np.zeros(hop, np.float32), self._streaming.fresh(1))])
+            return
         window = np.zeros((1, round(self.window_s * self.sample_rate)), np.float32)
         shortest = round(self.min_window_s * self.sample_rate)
         block = None if self._reuse is None else hop_block(self.bundle, self._reuse)
@@ -172,55 +217,17 @@ class OnnxClassifier:
                 self.features(window[:, :block])
         self(window[:, :shortest])
 
-    def _run(self, part: int, names: list[str], values: FloatArray) -> list[FloatArray]:
-        try:
-            return self._sessions[part].run(names, values)
-        except SerError:
-            raise
-        except Exception as error:  # of onnxruntime or OpenVINO, without a common base
-            cause = " ".join(str(error).split())[:300]
-            msg = f"{self.bundle.name} failed on {self.provider} at {list(values.shape)}: {cause}"
-            raise InferenceError(msg) from error
+    def _windows(self) -> OpenGraphs:
+        """Return the graphs of whole windows, opened now if they are not."""
+        with self._opening:
+            if self._of_windows is None:
+                self._of_windows = self._open(graphs_of(self.bundle, self._reuse))
+            return self._of_windows
 
     def _require_reuse(self) -> None:
         if self._reuse is None:
             msg = f"{self.bundle.name} is opened whole: it has no features to share"
             raise ConfigError(msg)
-
-    def _check_graphs(self, graphs: list[Graph]) -> None:
-        for session, graph in zip(self._sessions, graphs, strict=True):
-            inputs, outputs = session.inputs, session.outputs
-            if inputs != [graph.input] or not set(graph.outputs) <= outputs.keys():
-                msg = (
-                    f"{graph.path} takes {inputs} and gives {list(outputs)}, where a bundle's "
-                    f"takes {graph.input} and gives {', '.join(graph.outputs)}; export it again"
-                )
-                raise BundleInvalidError(msg)
-        columns = self._sessions[-1].outputs["probabilities"][-1]
-        if isinstance(columns, int) and columns != len(self._labels):
-            msg = (
-                f"{graphs[-1].path} tells {columns} emotions apart, its manifest names "
-                f"{len(self._labels)}"
-            )
-            raise BundleInvalidError(msg)
-
-
-def _open_first(
-    graphs: list[Graph], executions: list[Execution], threads: int
-) -> tuple[list[OpenGraph], Execution]:
-    """Open all graphs with the first provider that comes up; raise the last one's error."""
-    for execution in executions[:-1]:
-        try:
-            return _open(graphs, execution, threads), execution
-        except ProviderError:
-            continue
-    return _open(graphs, executions[-1], threads), executions[-1]
-
-
-def _open(graphs: list[Graph], execution: Execution, threads: int) -> list[OpenGraph]:
-    if execution.open is not None:
-        return [execution.open(graph, threads) for graph in graphs]
-    return [OrtSession(graph, execution, threads) for graph in graphs]
 
 
 def _check(name: str, values: FloatArray, axes: str) -> None:
@@ -228,3 +235,7 @@ def _check(name: str, values: FloatArray, axes: str) -> None:
         got = f"{values.dtype} {values.shape}"
         msg = f"{name} must be float32 {axes}, not {got}"
         raise AudioInputError(msg)
+
+
+def _joined(rows: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    return rows[0] if len(rows) == 1 else np.concatenate(rows)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from ser_rt.classifier import FloatArray
+from ser_rt.classifier import Caches, FloatArray
 from ser_rt.errors import ProviderError
-from ser_rt.runtime.backends.graphs import FEATURES, Graph
+from ser_rt.runtime.backends.graphs import FEATURES, NO_CACHES, Graph
 from ser_rt.runtime.backends.openvino_graph import rearrange
 
 
@@ -72,9 +72,12 @@ class OpenVinoSession:
         """Number of nodes of the compiled graph."""
         return {"OpenVINO": len(self._main.get_runtime_model().get_ops())}
 
-    def run(self, names: list[str], values: FloatArray) -> list[FloatArray]:
-        """Return outputs by name, given the one input."""
-        found = self._request(values.shape).infer({self._graph.input: values}, share_inputs=True)
+    def run(
+        self, names: list[str], values: FloatArray, caches: Caches = NO_CACHES
+    ) -> list[FloatArray]:
+        """Return outputs by name, given the first input, and the others by name."""
+        given = {self._graph.input: values, **caches}
+        found = self._request(values.shape).infer(given, share_inputs=True)
         return [found[name] for name in names]
 
     def _request(self, shape: tuple[int, ...]) -> Any:
@@ -90,7 +93,9 @@ class OpenVinoSession:
     def _compile_usual(self) -> Any:
         # Mapped weights would stay in memory beside what is made of them.
         model = self._core.read_model(self._graph.path, config={"ENABLE_MMAP": False})
-        model.reshape(list(self._graph.usual))
+        model.reshape(
+            {name: list(shape) for name, shape in self._graph.shapes(self._graph.usual).items()}
+        )
         rearrange(model)
         return self._core.compile_model(model, "CPU", self._settings)
 

@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from ser_rt.classifier import FloatArray
+from ser_rt.classifier import Caches, FloatArray
 from ser_rt.errors import AudioInputError, BundleInvalidError, ProviderError
 from ser_rt.runtime.backends.cuda_graphs import CudaGraphs, uncapturable
 from ser_rt.runtime.backends.diagnosis import trouble
 from ser_rt.runtime.backends.gpu_libraries import preload
-from ser_rt.runtime.backends.graphs import Graph
+from ser_rt.runtime.backends.graphs import NO_CACHES, Graph
 from ser_rt.runtime.backends.ort import onnxruntime
 from ser_rt.runtime.backends.plugins import devices
 from ser_rt.runtime.backends.providers import CPU, Execution
@@ -40,6 +40,9 @@ class OrtSession:
             BundleInvalidError: The file is no ONNX graph that onnxruntime can run.
         """
         self._graph, self._limits_shapes = graph, execution.limits_shapes
+        if execution.captures and graph.caches:
+            msg = f"{graph.path.name} cannot be a CUDA graph: it has caches"
+            raise ProviderError(msg)
         self._session = _open(graph, execution, threads)
         if execution.captures and (ops := uncapturable(self._session, execution.name)):
             msg = f"{graph.path.name} cannot be a CUDA graph: it has {', '.join(sorted(ops))}"
@@ -65,8 +68,10 @@ class OrtSession:
             count[part.ep_name] += len(part.get_nodes())
         return dict(count)
 
-    def run(self, names: list[str], values: FloatArray) -> list[FloatArray]:
-        """Return outputs by name, given the one input.
+    def run(
+        self, names: list[str], values: FloatArray, caches: Caches = NO_CACHES
+    ) -> list[FloatArray]:
+        """Return outputs by name, given the first input, and the others by name.
 
         Raises:
             AudioInputError: The graph was compiled for other shapes.
@@ -75,7 +80,7 @@ class OrtSession:
             _check_shape(self._graph, values.shape)
         if self._graphs is not None:
             return self._graphs.run(names, self._graph.input, values)
-        found: list[FloatArray] = self._session.run(names, {self._graph.input: values})
+        found: list[FloatArray] = self._session.run(names, {self._graph.input: values, **caches})
         return found
 
 

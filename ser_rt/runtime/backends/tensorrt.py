@@ -11,6 +11,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -38,9 +39,9 @@ def tensorrt_options(bundle: Bundle, graph: Graph) -> Options:
     """
     folder = _make(cache_folder(bundle))
     options = {
-        "trt_profile_min_shapes": profile(graph.input, graph.least),
-        "trt_profile_opt_shapes": profile(graph.input, graph.usual),
-        "trt_profile_max_shapes": profile(graph.input, graph.most),
+        "trt_profile_min_shapes": profile(graph.shapes(graph.least)),
+        "trt_profile_opt_shapes": profile(graph.shapes(graph.usual)),
+        "trt_profile_max_shapes": profile(graph.shapes(graph.most)),
         "trt_engine_cache_enable": "1",
         _CACHE: str(folder),
         "trt_engine_cache_prefix": graph.path.stem,
@@ -60,9 +61,9 @@ def rtx_options(bundle: Bundle, graph: Graph) -> Options:
         OutputError: The cache folder cannot be made.
     """
     return {
-        "nv_profile_min_shapes": profile(graph.input, graph.least),
-        "nv_profile_opt_shapes": profile(graph.input, graph.usual),
-        "nv_profile_max_shapes": profile(graph.input, graph.most),
+        "nv_profile_min_shapes": profile(graph.shapes(graph.least)),
+        "nv_profile_opt_shapes": profile(graph.shapes(graph.usual)),
+        "nv_profile_max_shapes": profile(graph.shapes(graph.most)),
         _RTX_CACHE: str(_make(cache_folder(bundle) / f"rtx-{graph.path.stem}")),
     }
 
@@ -83,13 +84,13 @@ def discard_empty_cache(options: Options) -> None:
             os.removedirs(options[key])
 
 
-def profile(name: str, shape: Shape) -> str:
-    """Write a shape as TensorRT's provider reads it.
+def profile(shapes: Mapping[str, Shape]) -> str:
+    """Write the shapes of inputs as TensorRT's provider reads them.
 
-    >>> profile("input_values", (1, 48000))
-    'input_values:1x48000'
+    >>> profile({"audio": (1, 8000), "frames_done": (1,)})
+    'audio:1x8000,frames_done:1'
     """
-    return f"{name}:{'x'.join(map(str, shape))}"
+    return ",".join(f"{name}:{'x'.join(map(str, shape))}" for name, shape in shapes.items())
 
 
 def cache_folder(bundle: Bundle) -> Path:

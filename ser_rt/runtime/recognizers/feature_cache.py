@@ -8,12 +8,11 @@ there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from ser_rt.classifier import EmotionClassifier, FeatureClassifier, FloatArray
+from ser_rt.classifier import FeatureClassifier, FloatArray
 from ser_rt.errors import BundleInvalidError
 from ser_rt.manifest import FeatureReuse
 from ser_rt.runtime.backends.graphs import frames_of
@@ -78,15 +77,3 @@ class FeatureCache:
 
     def _end(self, frames: _Frames) -> int:
         return frames.start + self._stride * len(frames.values)
-
-
-def window_classifier(classifier: EmotionClassifier) -> Callable[[Window], FloatArray]:
-    """Return a function from the windows of one stream, in order, to probabilities ``[labels]``."""
-    if isinstance(classifier, FeatureClassifier) and classifier.feature_reuse is not None:
-        return FeatureCache(classifier, classifier.feature_reuse)
-
-    def classify(window: Window) -> FloatArray:
-        probabilities: FloatArray = classifier(window.samples[np.newaxis])[0]
-        return probabilities
-
-    return classify

@@ -12,10 +12,9 @@ import numpy as np
 from ser_rt.audio.block import SourceWarning
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.classifier import EmotionClassifier, FloatArray
-from ser_rt.constants import SHORTEST_INPUT_S
 from ser_rt.errors import AudioInputError, ConfigError
-from ser_rt.runtime.recognizers.feature_cache import window_classifier
 from ser_rt.runtime.recognizers.load_shedding import LoadShedder
+from ser_rt.runtime.recognizers.window_classifier import window_classifier
 from ser_rt.runtime.recognizers.windower import Window, Windower
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings
 from ser_rt.runtime.vad.base import FrameVad, LevelDetector, Vad
@@ -73,7 +72,8 @@ class WindowedRecognizer:
 
     The first result comes after ``min_window_s``. Windows go to the model one at a time:
     a batch could change the last digits, and then the numbers would depend on the chunking.
-    Where the classifier can, windows share the features of the samples that they have in common.
+    What of a window is computed anew is the matter of `window_classifier`: of a network that
+    streams, its hop alone.
 
     Windows without speech never reach the model. Of live audio, which comes whether or not there
     is time for it, a `LoadShedder` leaves windows out where the model is too slow; of any other,
@@ -109,12 +109,12 @@ class WindowedRecognizer:
             if value > window_s:
                 msg = f"{name} of {value:g} s is longer than the window of {window_s:g} s"
                 raise ConfigError(msg)
-        self._classifier = classifier
-        self._classify_whole = window_classifier(classifier)
+        hop = round(hop_s * rate)
+        self._classify_window = window_classifier(classifier, hop)
         self._rate = rate
         self._windower = Windower(
             window=round(window_s * rate),
-            hop=round(hop_s * rate),
+            hop=hop,
             first=round((min_window_s if partial else window_s) * rate),
         )
         self._vad = vad or FrameVad(LevelDetector(rate))
@@ -218,12 +218,7 @@ class WindowedRecognizer:
         ]
 
     def _probabilities(self, window: Window) -> FloatArray:
-        missing = round(SHORTEST_INPUT_S * self._rate) - len(window.samples)
-        if missing > 0:
-            padded = np.pad(window.samples, (0, missing))
-            probabilities: FloatArray = self._classifier(padded[np.newaxis])[0]
-        else:
-            probabilities = self._classify_whole(window)
+        probabilities = self._classify_window(window)
         if not np.isfinite(probabilities).all():
             msg = (
                 f"the model returns no finite numbers for {window.start / self._rate:g} to "

@@ -13,12 +13,16 @@ from ser_rt.errors import AudioInputError
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Samples ``start`` to ``end`` (not included) of the stream, in an array of their own."""
+    """Samples ``start`` to ``end`` (not included) of the stream, in an array of their own.
+
+    The last ``tail`` of them belong to a hop that is not complete: the stream or a gap ends it.
+    """
 
     samples: FloatArray
     start: int
     end: int
     is_partial: bool
+    tail: int = 0
 
 
 class Windower:
@@ -85,4 +89,5 @@ class Windower:
         length = min(self._window, self._end - self._origin)
         samples = self._buffer[self._held - length : self._held].copy()
         self._last_cut = self._end
-        return Window(samples, self._end - length, self._end, length < self._window)
+        tail = (self._end - self._next_cut) % self._hop
+        return Window(samples, self._end - length, self._end, length < self._window, tail)

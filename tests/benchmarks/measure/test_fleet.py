@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -62,6 +63,15 @@ def test_the_command_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--streams", "10", "--upload", "4", "--download", "2", "--utilisation", "1"]
     assert main([*FLAGS, *flags]) == 0
     assert "| 10 | 1 | 0.1 GB | 0 Mbit/s | 0 Mbit/s | 730 |" in capsys.readouterr().out
+
+
+def test_the_caches_of_a_network_that_streams_count_for_each_stream(
+    capsys: pytest.CaptureFixture[str], streaming_bundle: Path, tiny_bundle: Path
+) -> None:
+    flags = [*FLAGS, "--streams", "1000000"]
+    for bundle, memory_gb in ((tiny_bundle, "2,939.1 GB"), (streaming_bundle, "2,941.5 GB")):
+        assert main([*flags, "--bundle", str(bundle)]) == 0
+        assert memory_gb in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("flag", [["--per-core", "0"], ["--price", "-1"], ["--utilisation", "2"]])

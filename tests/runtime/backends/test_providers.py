@@ -277,12 +277,12 @@ def test_both_parts_run_on_the_same_provider(two_part_bundle: Path) -> None:
 def test_warming_up_runs_every_part_at_the_sizes_of_a_stream(tmp_path: Path) -> None:
     classifier = OnnxClassifier(Bundle.load(build_two_part_bundle(tmp_path / "two")))
     shapes: list[tuple[int, ...]] = []
-    for opened in classifier._sessions:
+    for opened in classifier._windows().sessions:
         run = opened.run
 
-        def seen(names: list[str], values: Any, run: Any = run) -> Any:
+        def seen(names: list[str], values: Any, *caches: Any, run: Any = run) -> Any:
             shapes.append(values.shape)
-            return run(names, values)
+            return run(names, values, *caches)
 
         opened.run = seen  # type: ignore[method-assign]
     classifier.warm_up()

@@ -1,0 +1,44 @@
+"""`window_classifier`: how the windows of a stream are classified, as the classifier allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ser_rt.classifier import (
+    EmotionClassifier,
+    FeatureClassifier,
+    FloatArray,
+    StreamingClassifier,
+)
+from ser_rt.constants import SHORTEST_INPUT_S
+from ser_rt.runtime.recognizers.feature_cache import FeatureCache
+from ser_rt.runtime.recognizers.hop_cache import HopCache
+from ser_rt.runtime.recognizers.windower import Window
+
+
+def window_classifier(classifier: EmotionClassifier, hop: int) -> Callable[[Window], FloatArray]:
+    """Return a function from the windows of one stream, in order, to probabilities ``[labels]``.
+
+    A network that streams computes every hop once, with `HopCache`. Of others windows share
+    features where they can, with `FeatureCache`; else each is computed whole.
+
+    Args:
+        classifier: The model, shared by all streams.
+        hop: Samples from one window to the next.
+    """
+    if isinstance(classifier, StreamingClassifier) and classifier.streaming is not None:
+        return HopCache(classifier, classifier.streaming, hop)
+
+    def whole(window: Window) -> FloatArray:
+        missing = shortest - len(window.samples)
+        samples = np.pad(window.samples, (0, missing)) if missing > 0 else window.samples
+        probabilities: FloatArray = classifier(samples[np.newaxis])[0]
+        return probabilities
+
+    shortest = round(SHORTEST_INPUT_S * classifier.sample_rate)
+    if not isinstance(classifier, FeatureClassifier) or classifier.feature_reuse is None:
+        return whole
+    shared = FeatureCache(classifier, classifier.feature_reuse)
+    return lambda window: (shared if len(window.samples) >= shortest else whole)(window)

@@ -1,0 +1,285 @@
+"""A network with caches hears each hop once, and gives what it would give in any other way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ser_rt.audio.chunk import AudioChunk
+from ser_rt.classifier import FloatArray, Hop, HopResult
+from ser_rt.errors import AudioInputError, ConfigError
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
+from ser_rt.runtime.settings import StreamSettings
+from ser_rt.runtime.stream import load
+from ser_rt.streaming import Streaming
+from ser_rt.testing.streaming import TINY_STREAMING
+from tests.conftest import RATE, Wave, make_wave
+
+HOP = RATE // 2
+
+
+@pytest.fixture(scope="module")
+def classifier(streaming_bundle: Path) -> OnnxClassifier:
+    return load(streaming_bundle)
+
+
+@pytest.fixture(scope="module")
+def whole(streaming_bundle: Path) -> OnnxClassifier:
+    return load(streaming_bundle, streaming=False)
+
+
+class Listening:
+    """A streaming classifier whose caches are all samples that a stream has heard."""
+
+    labels = ("a", "b")
+    sample_rate = RATE
+    window_s, hop_s, min_window_s = 3.0, 0.5, 0.5
+
+    def __init__(self) -> None:
+        self.streaming: Streaming | None = TINY_STREAMING
+        self.hops: list[FloatArray] = []
+        self.heard: list[FloatArray] = []
+        self.broken_off_at = -1
+        self.is_mad_at = -1
+
+    def __call__(self, _: FloatArray) -> FloatArray:
+        pytest.fail("a stream of hops asks for no window")
+
+    def classify_hops(self, hops: Sequence[Hop]) -> list[HopResult]:
+        (hop,) = hops
+        self.hops.append(hop.samples)
+        if len(self.hops) == self.broken_off_at:
+            raise KeyboardInterrupt
+        before = hop.caches.get("heard", np.zeros((1, 0), np.float32))
+        heard = np.concatenate((before, hop.samples[np.newaxis]), axis=1)
+        self.heard.append(heard[0])
+        mean = np.nan if len(self.hops) == self.is_mad_at else 0.5
+        return [HopResult(np.full(2, mean, np.float32), {"heard": heard})]
+
+
+def hear(
+    recognizer: WindowedRecognizer, samples: Wave, blocks: Sequence[int] = (1600,), start: int = 0
+) -> list[Posterior]:
+    posteriors, taken, turn = [], 0, 0
+    while taken < len(samples):
+        block = samples[taken : taken + blocks[turn % len(blocks)]]
+        posteriors += recognizer.feed(AudioChunk(block, start + taken, 0.0))
+        taken, turn = taken + len(block), turn + 1
+    return posteriors + recognizer.flush()
+
+
+def digits(posteriors: Sequence[Posterior]) -> list[tuple[object, ...]]:
+    return [
+        (
+            p.start_s,
+            p.end_s,
+            p.speech,
+            p.is_partial,
+            None if p.probabilities is None else p.probabilities.tobytes(),
+        )
+        for p in posteriors
+    ]
+
+
+def test_a_streaming_bundle_streams_unless_it_is_told_not_to(
+    classifier: OnnxClassifier, whole: OnnxClassifier, tiny_bundle: Path
+) -> None:
+    assert classifier.streaming is not None
+    assert whole.streaming is None
+    assert load(tiny_bundle).streaming is None
+    with pytest.raises(ConfigError, match="tiny has no graph with caches"):
+        load(tiny_bundle, streaming=True)
+
+
+def test_it_equals_whole_windows(classifier: OnnxClassifier, whole: OnnxClassifier) -> None:
+    """Of the tiny bundle a window is the last hop of a fresh stream over its samples."""
+    wave = make_wave(3)
+    streamed, windowed = (hear(WindowedRecognizer(model), wave) for model in (classifier, whole))
+    assert [(p.start_s, p.end_s) for p in streamed] == [(0, 0.5 * n) for n in range(1, 7)]
+    assert [p.is_partial for p in streamed] == [True] * 5 + [False]
+    assert [(p.start_s, p.end_s) for p in streamed] == [(p.start_s, p.end_s) for p in windowed]
+    for one, other in zip(streamed, windowed, strict=True):
+        assert one.probabilities is not None
+        assert other.probabilities is not None
+        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
+    answers = [p.probabilities for p in streamed if p.probabilities is not None]
+    assert np.ptp(answers, axis=0).max() > 0.05
+
+
+@given(
+    seconds=st.floats(0.01, 8),
+    blocks=st.lists(st.integers(1, 30_000), min_size=1, max_size=5),
+    hop_s=st.sampled_from([0.1, 0.26, 0.5, 1.0]),
+    min_window_s=st.sampled_from([None, 0.7, 3.0]),
+    gap=st.sampled_from([0, 1, 4800, 80_000]),
+    quiet=st.booleans(),
+    partial=st.booleans(),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_chunks_give_the_same_bytes(
+    classifier: OnnxClassifier,
+    seconds: float,
+    blocks: list[int],
+    hop_s: float,
+    min_window_s: float | None,
+    gap: int,
+    quiet: bool,  # noqa: FBT001 (hypothesis draws it)
+    partial: bool,  # noqa: FBT001
+) -> None:
+    wave = make_wave(seconds)
+    if quiet:
+        wave[len(wave) // 4 : 3 * len(wave) // 4] = 0
+
+    def events(sizes: Sequence[int]) -> list[tuple[object, ...]]:
+        recognizer = WindowedRecognizer(
+            classifier, StreamSettings(hop_s=hop_s, min_window_s=min_window_s, partial=partial)
+        )
+        half = len(wave) // 2
+        found = []
+        for part, start in ((wave[:half], 0), (wave[half:], half + gap)):
+            for place in range(0, len(part), sizes[0]):
+                found += recognizer.feed(
+                    AudioChunk(part[place : place + sizes[0]], start + place, 0.0)
+                )
+            sizes = [*sizes[1:], sizes[0]]
+        return digits(found + recognizer.flush())
+
+    assert events(blocks) == events([10**9])
+
+
+def test_each_sample_is_computed_once_and_in_order() -> None:
+    model, wave = Listening(), make_wave(7.2)
+    posteriors = hear(WindowedRecognizer(model), wave, [997, 30_000, 3])
+    assert [len(hop) for hop in model.hops] == [HOP] * 14 + [3200]
+    assert [p.end_s for p in posteriors] == pytest.approx([0.5 * n for n in range(1, 15)] + [7.2])
+    np.testing.assert_array_equal(model.heard[-1], wave)
+
+
+@pytest.mark.parametrize(("seconds", "padded"), [(0.001, 1600), (0.11, 1920), (0.2, 3200)])
+def test_a_scrap_is_filled_up_to_a_hop_that_the_network_can_do(seconds: float, padded: int) -> None:
+    model, wave = Listening(), np.ones(round(seconds * RATE), np.float32)
+    hear(WindowedRecognizer(model, StreamSettings(gate_threshold=0)), wave)
+    assert [len(hop) for hop in model.hops] == [padded]
+    assert model.hops[0].sum() == len(wave)
+
+
+def test_what_a_flush_has_computed_leaves_nothing_behind() -> None:
+    model, wave = Listening(), make_wave(2)
+    recognizer = WindowedRecognizer(model)
+    cut = round(1.2 * RATE)
+    hear(recognizer, wave[:cut])
+    hear(recognizer, wave[cut:], start=cut)
+    np.testing.assert_array_equal(model.heard[-1], wave)
+
+
+def test_behind_a_gap_the_stream_is_a_fresh_one(classifier: OnnxClassifier) -> None:
+    first, second = make_wave(4.3), make_wave(4.3, seed=1)
+    recognizer = WindowedRecognizer(classifier)
+    hear(recognizer, first)
+    alone = digits(hear(WindowedRecognizer(classifier), second))
+    start = len(first) + 1
+    after = hear(recognizer, second, start=start)
+    assert [entry[2:] for entry in digits(after)] == [entry[2:] for entry in alone]
+
+
+def test_silence_is_not_computed_and_after_it_a_fresh_stream_begins(
+    classifier: OnnxClassifier,
+) -> None:
+    model = Listening()
+    wave = make_wave(70)
+    wave[5 * RATE : 60 * RATE] = 0
+    posteriors = hear(WindowedRecognizer(model), wave)
+    # The gate is shut where less than a tenth of the 3 s up to a result is speech: 7.7 to 60.3 s.
+    assert [p.end_s for p in posteriors if p.probabilities is None] == [
+        0.5 * n for n in range(16, 121)
+    ]
+    assert sum(map(len, model.hops)) == round((7.5 + 3 + 9.5) * RATE)
+    np.testing.assert_array_equal(model.heard[-1], wave[round(57.5 * RATE) :])
+    fresh = hear(WindowedRecognizer(classifier), wave[round(57.5 * RATE) :])
+    again = hear(WindowedRecognizer(classifier), wave)
+    wanted = [p.probabilities for p in fresh][5:]
+    found = [p.probabilities for p in again][120:]
+    assert [p.tobytes() for p in found if p is not None] == [
+        p.tobytes() for p in wanted if p is not None
+    ]
+    assert len(wanted) == 20
+
+
+def test_a_short_silence_is_heard_late_and_changes_no_digit(classifier: OnnxClassifier) -> None:
+    wave = make_wave(12)
+    wave[4 * RATE : round(7.5 * RATE)] = 0
+    gated = hear(WindowedRecognizer(classifier), wave)
+    open_ = hear(WindowedRecognizer(classifier, StreamSettings(gate_threshold=0)), wave)
+    shut = [p.end_s for p in gated if p.probabilities is None]
+    assert shut == [7.0, 7.5]
+    for one, other in zip(gated, open_, strict=True):
+        if one.probabilities is not None:
+            assert other.probabilities is not None
+            assert one.probabilities.tobytes() == other.probabilities.tobytes()
+
+
+def test_a_result_that_load_shedding_leaves_out_costs_no_audio() -> None:
+    model, wave, now = Listening(), make_wave(4), 0.0
+    recognizer = WindowedRecognizer(model, clock=lambda: now)
+    posteriors = []
+    for start in range(0, len(wave), HOP):
+        captured_at = (start + HOP) / RATE
+        now = captured_at + (0.7 if 1 < captured_at <= 2 else 0.0)
+        chunk = AudioChunk(wave[start : start + HOP], start, captured_at, is_live=True)
+        posteriors += recognizer.feed(chunk)
+    assert recognizer.skipped_windows == 2
+    assert [p.end_s for p in posteriors] == [0.5, 1, 2.5, 3, 3.5, 4]
+    np.testing.assert_array_equal(model.heard[-1], wave)
+
+
+def test_the_hop_that_an_interrupt_broke_off_is_computed_again() -> None:
+    model, wave = Listening(), make_wave(1.5)
+    recognizer = WindowedRecognizer(model)
+    model.broken_off_at = 3
+    with pytest.raises(KeyboardInterrupt):
+        recognizer.feed(AudioChunk(wave, 0, 0.0))
+    assert [p.end_s for p in recognizer.flush()] == [1.5]
+    np.testing.assert_array_equal(model.heard[-1], wave)
+
+
+def test_an_answer_that_is_no_number_ends_with_its_hop() -> None:
+    model, wave = Listening(), make_wave(2)
+    recognizer = WindowedRecognizer(model)
+    model.is_mad_at = 2
+    recognizer.feed(AudioChunk(wave[:HOP], 0, 0.0))
+    with pytest.raises(AudioInputError, match="finite"):
+        recognizer.feed(AudioChunk(wave[HOP : 2 * HOP], HOP, 0.0))
+    (after,) = recognizer.feed(AudioChunk(wave[2 * HOP : 3 * HOP], 2 * HOP, 0.0))
+    assert after.probabilities is not None
+
+
+@pytest.mark.parametrize(
+    ("bad", "word"),
+    [
+        ({"hop_s": 0.51}, "multiple of 0.02 s"),
+        ({"hop_s": 0.05}, "within 0.1 and 1 s"),
+        ({"hop_s": 1.5}, "within 0.1 and 1 s"),
+        ({"window_s": 2.0}, "window must be 3 s"),
+        ({"min_window_s": 4.0}, "min_window"),
+        ({"min_window_s": 0.0}, "min_window"),
+    ],
+)
+def test_what_the_network_cannot_do_is_refused_at_once(bad: dict[str, float], word: str) -> None:
+    with pytest.raises(ConfigError, match=word):
+        WindowedRecognizer(Listening(), StreamSettings(**bad))  # type: ignore[arg-type]
+
+
+def test_windows_are_whole_hops() -> None:
+    wave = make_wave(4)
+    for hop_s in (0.4, 0.26):
+        posteriors = hear(WindowedRecognizer(Listening(), StreamSettings(hop_s=hop_s)), wave)
+        assert np.diff([p.end_s for p in posteriors])[:-1] == pytest.approx(hop_s)
+        full = [p.end_s - p.start_s for p in posteriors if not p.is_partial]
+        assert full == pytest.approx([-(-3 // hop_s) * hop_s] * len(full))
+        assert full
