@@ -238,6 +238,29 @@ def test_a_result_that_load_shedding_leaves_out_costs_no_audio() -> None:
     np.testing.assert_array_equal(model.heard[-1], wave)
 
 
+def test_the_hops_that_wait_for_speech_are_no_sign_of_a_slow_model() -> None:
+    now = 0.0
+
+    class Priced(Listening):
+        def classify_hops(self, hops: Sequence[Hop]) -> list[HopResult]:
+            nonlocal now
+            now += 0.2
+            return super().classify_hops(hops)
+
+    model, wave = Priced(), make_wave(20)
+    wave[4 * RATE : 12 * RATE] = 0
+    recognizer = WindowedRecognizer(model, clock=lambda: now)
+    posteriors = []
+    for start in range(0, len(wave), HOP):
+        now = max(now, (start + HOP) / RATE)
+        chunk = AudioChunk(wave[start : start + HOP], start, (start + HOP) / RATE, is_live=True)
+        posteriors += recognizer.feed(chunk)
+    costs_s = [p.spent_s["inference"] for p in posteriors if "inference" in p.spent_s]
+    assert max(costs_s) == pytest.approx(6 * 0.2)
+    assert "degraded" not in [w.code for p in posteriors for w in p.warnings]
+    np.testing.assert_array_equal(model.heard[-1], wave[-len(model.heard[-1]) :])
+
+
 def test_the_hop_that_an_interrupt_broke_off_is_computed_again() -> None:
     model, wave = Listening(), make_wave(1.5)
     recognizer = WindowedRecognizer(model)
