@@ -1,4 +1,4 @@
-"""The streaming half of an export: its graph is traced, converted and compared like the whole one."""
+"""The streaming half of an export: its graph is traced, converted and compared as the whole is."""
 
 from __future__ import annotations
 

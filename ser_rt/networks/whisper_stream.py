@@ -69,11 +69,12 @@ class WhisperStream(nn.Module):
         super().__init__()
         encoder = model.encoder
         if not isinstance(encoder, Whisper) or not encoder.streaming:
-            msg = f"a stream needs a network that was trained with --streaming, not {encoder!r}"
+            name = model.settings.architecture
+            msg = f"a stream needs a Whisper that was trained with --streaming, not this {name}"
             raise ConfigError(msg)
-        self.left = encoder.context.left
-        if not self.left:
-            msg = "a stream needs left_frames of 1 or more: what its frames attend to"
+        self.left, most = encoder.context.left, encoder.network.config.max_source_positions
+        if not 1 <= self.left <= most:
+            msg = f"left_frames is {self.left}: a stream keeps 1 to {most} frames of its past"
             raise ConfigError(msg)
         self.encoder, self.head = encoder, model.head
         self.layers = nn.ModuleList(

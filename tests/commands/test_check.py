@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from ser_rt import testing
 from ser_rt.bundle import Bundle, write_bundle
 from ser_rt.commands.check import main
 from ser_rt.runtime.backends.ort import onnxruntime
-from ser_rt.runtime.backends.parity import PARTS, WHOLE, check
+from ser_rt.runtime.backends.parity import HOPS, PARTS, WHOLE, check
 from ser_rt.runtime.backends.providers import CPU, CUDA
 from ser_rt.testing import LABELS
 from ser_rt.testing.bundles import MANIFEST
+from ser_rt.testing.streaming import TINY_STREAMING, streaming_models
 from tests.support.two_part_bundle import TWO_PARTS, two_part_models, write_two_parts
 
 
@@ -181,6 +183,59 @@ def test_answers_that_are_no_numbers_fail(
     code, _, err = run(capsys, folder)
     assert code == 1
     assert "not finite" in err
+
+
+def write_stream(folder: Path, change: Callable[[onnx.GraphProto], None]) -> Path:
+    """Write the tiny streaming bundle with another graph of hops."""
+    whole, stream = streaming_models()
+    graph = onnx.load_from_string(stream)
+    change(graph.graph)
+    files = {"model.onnx": whole, "stream.onnx": graph.SerializeToString()}
+    return write_bundle(folder, files, replace(MANIFEST, streaming=TINY_STREAMING))
+
+
+def forget(graph: onnx.GraphProto) -> None:
+    """Let the statistics of earlier hops be lost."""
+    for node in graph.node:
+        if node.output[0] == "pooled_frames_next":
+            node.input[0] = "pooled_frames"
+
+
+def mix(graph: onnx.GraphProto) -> None:
+    """Let each stream hear the mean of all."""
+    for node in graph.node:
+        node.input[:] = ["heard" if name == "audio" else name for name in node.input]
+    graph.initializer.append(numpy_helper.from_array(np.array([0]), "streams"))
+    mean = onnx.helper.make_node("ReduceMean", ["audio", "streams"], ["mean"], keepdims=1)
+    both = onnx.helper.make_node("Mean", ["audio", "mean"], ["heard"])
+    for node in (both, mean):
+        graph.node.insert(0, node)
+
+
+def test_hops_are_compared_with_whole_windows(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = testing.tiny_streaming_bundle(tmp_path / "good")
+    code, out, err = run(capsys, folder, "--provider", "cpu", "--json")
+    assert (code, err) == (0, "")
+    whole, hops = json.loads(out)["rows"]
+    assert (whole["form"], hops["form"]) == (WHOLE, HOPS)
+    assert hops["max_difference"] < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), [(forget, "off the whole graph"), (mix, "beside others")]
+)
+def test_a_stream_that_is_not_the_whole_fails(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    change: Callable[[onnx.GraphProto], None],
+    reason: str,
+) -> None:
+    code, _, err = run(capsys, write_stream(tmp_path / "bad", change), "--provider", "cpu")
+    assert code == 1
+    assert err.startswith("ser-check: cpu, hops: ")
+    assert reason in err
 
 
 def test_bad_flags_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:

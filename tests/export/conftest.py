@@ -12,12 +12,13 @@ import torch
 
 from ser_rt.config import ModelConfig
 from ser_rt.export import bundle as export
-from ser_rt.export import graph
+from ser_rt.export import graph, stream, stream_graph
 from ser_rt.export.settings import ExportSettings
 from ser_rt.networks.checkpoint import save_checkpoint
 from ser_rt.networks.model import EmotionModel
 from tests.conftest import make_wave
 from tests.support.small_speech import SHAPE, XLSR
+from tests.support.small_whisper import ENCODER
 
 LABELS = ("Neutral", "Angry", "Joy")
 TRAINING = {"train": {"licence_classes": ["nc", "permissive"], "datasets": {"emodb": 3, "mine": 1}}}
@@ -38,6 +39,22 @@ def large_shape(kind: str = "wav2vec2", **changes: object) -> ModelConfig:
         weighted_layers=True,
         input_normalization="none",
         encoder_config=encoder_config(kind, **changes),
+    )
+
+
+def whisper_settings(*, streaming: bool) -> ModelConfig:
+    """Settings of a Whisper of a few thousand weights, with chunks of 0.5 s if it streams."""
+    return ModelConfig(
+        architecture="whisper",
+        model_name="",
+        emotion_labels=LABELS,
+        pooling="attentive",
+        projection=16,
+        weighted_layers=True,
+        streaming=streaming,
+        chunk_frames=25 if streaming else 0,
+        left_frames=50,
+        encoder_config=ENCODER,
     )
 
 
@@ -62,6 +79,15 @@ def wav2vec2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whisper")
+    save_checkpoint(
+        decided(whisper_settings(streaming=True)), folder, temperature=1.7, training=TRAINING
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
 def export_once(tmp_path_factory: pytest.TempPathFactory) -> Export:
     """Exports a checkpoint with settings; where no folder is given, the bundle is shared.
 
@@ -69,7 +95,7 @@ def export_once(tmp_path_factory: pytest.TempPathFactory) -> Export:
     """
     graphs: dict[tuple[object, ...], onnx.ModelProto] = {}
     bundles: dict[str, Path] = {}
-    trace = graph.to_onnx
+    trace, trace_stream = graph.to_onnx, stream_graph.stream_to_onnx
 
     def run(
         checkpoint: Path,
@@ -77,19 +103,23 @@ def export_once(tmp_path_factory: pytest.TempPathFactory) -> Export:
         report: Callable[[str], None] = lambda _: None,
         **settings: Any,
     ) -> Path:
-        def to_onnx(network: Any, sample_rate: int, opset: int) -> onnx.ModelProto:
-            key = (checkpoint, opset, network.temperature, settings.get("layers"))
-            if key not in graphs:
-                graphs[key] = trace(network, sample_rate, opset)
-            copy = onnx.ModelProto()
-            copy.CopyFrom(graphs[key])
-            return copy
+        def once(trace: Callable[..., onnx.ModelProto]) -> Callable[..., onnx.ModelProto]:
+            def traced(network: Any, *how: Any) -> onnx.ModelProto:
+                key = (trace, checkpoint, how, network.temperature, settings.get("layers"))
+                if key not in graphs:
+                    graphs[key] = trace(network, *how)
+                copy = onnx.ModelProto()
+                copy.CopyFrom(graphs[key])
+                return copy
+
+            return traced
 
         key = repr((checkpoint, settings))
         if out is None and key in bundles:
             return bundles[key]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(export, "to_onnx", to_onnx)
+            patch.setattr(export, "to_onnx", once(trace))
+            patch.setattr(stream, "stream_to_onnx", once(trace_stream))
             folder = out or tmp_path_factory.mktemp("bundles") / "mine"
             how = ExportSettings(**settings)
             written = export.export_bundle(checkpoint, folder, how, report=report)

@@ -12,37 +12,13 @@ import pytest
 
 from ser_rt.bundle import Bundle
 from ser_rt.commands.check import main as check
-from ser_rt.config import ModelConfig
 from ser_rt.export.precision import PRECISIONS
 from ser_rt.networks.checkpoint import load_classifier, save_checkpoint
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from tests.conftest import make_wave
-from tests.export.conftest import LABELS, TRAINING, Export, decided
-from tests.support.small_whisper import ENCODER
+from tests.export.conftest import TRAINING, Export, decided, whisper_settings
 
 NEAR = {"fp32": 1e-5, "fp16": 5e-3, "int8": 0.1}
-
-
-def settings(*, streaming: bool) -> ModelConfig:
-    return ModelConfig(
-        architecture="whisper",
-        model_name="",
-        emotion_labels=LABELS,
-        pooling="attentive",
-        projection=16,
-        weighted_layers=True,
-        streaming=streaming,
-        chunk_frames=25 if streaming else 0,
-        left_frames=50,
-        encoder_config=ENCODER,
-    )
-
-
-@pytest.fixture(scope="session")
-def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("whisper")
-    save_checkpoint(decided(settings(streaming=True)), folder, temperature=1.7, training=TRAINING)
-    return folder
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -52,7 +28,9 @@ def test_it_says_what_the_network_says(whisper: Path, export_once: Export, preci
 
 def test_so_does_one_for_whole_windows(tmp_path: Path, export_once: Export) -> None:
     run = tmp_path / "run"
-    save_checkpoint(decided(settings(streaming=False)), run, temperature=1.7, training=TRAINING)
+    save_checkpoint(
+        decided(whisper_settings(streaming=False)), run, temperature=1.7, training=TRAINING
+    )
     compare(run, Bundle.load(export_once(run)))
 
 

@@ -15,11 +15,12 @@ from ser_rt.classifier import FloatArray
 from ser_rt.errors import ProviderError, SerError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.backends.providers import SINGLE_PROVIDERS
+from ser_rt.runtime.backends.stream_parity import FreshStreams
 from ser_rt.runtime.recognizers.window_classifier import window_classifier
 from ser_rt.runtime.recognizers.windower import Window
 
 WINDOWS = 12
-WHOLE, PARTS = "whole", "parts"
+WHOLE, PARTS, HOPS = "whole", "parts", "hops"
 
 SAME_DEVICE = {"fp32": 1e-4, "fp16": 1e-2}
 """Largest difference of a probability between two forms of a network on the CPU, by precision."""
@@ -30,6 +31,8 @@ OTHER_DEVICE = {"fp32": 1e-2, "fp16": 2e-2}
 ELSE = 0.05
 """For every other precision: a number on the edge of two steps may fall to either side."""
 
+_BESIDE = "a stream alone and the same one beside others, after a reset, differ"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -37,12 +40,13 @@ class Row:
 
     Attributes:
         provider: Name in `PROVIDERS`.
-        form: `WHOLE`, or `PARTS`: windows share features, as in a stream.
+        form: `WHOLE`; `PARTS`: windows share features, as in a stream; or `HOPS`: each window is a
+            fresh stream with caches, alone and beside others.
         ok: False where it is wanted and is not there, or its results are off.
         problem: What is wrong; where it is ok, why it was left out.
         nodes: Number of graph nodes that each of onnxruntime's providers runs.
         cold_ms: From opening to the first answer.
-        warm_ms: A window after that, as the median.
+        warm_ms: A window after that, or a hop of a stream, as the median.
         max_difference: Of a probability, from the whole graph on the CPU.
         label_agreement: Share of windows with the same likeliest label as there.
     """
@@ -116,15 +120,18 @@ def check(
 def _others(bundle: Bundle, providers: Sequence[str]) -> list[tuple[str, str]]:
     """Return provider and form of all that is compared with the whole graph on the CPU."""
     names = providers or SINGLE_PROVIDERS
-    form = WHOLE if bundle.feature_reuse is None else PARTS
+    form = PARTS if bundle.feature_reuse else HOPS if bundle.streaming else WHOLE
     return [(name, form) for name in names if (name, form) != ("cpu", WHOLE)]
 
 
 def _windows(bundle: Bundle, count: int) -> list[Window]:
-    """Cut full windows from the sample, a hop apart."""
+    """Cut full windows from the sample, a hop apart; whole hops that a stream pools over."""
     with make_source("file", sample_path(), bundle.sample_rate) as source:
         samples = np.concatenate([chunk.samples for chunk in source])
     length, hop = (round(s * bundle.sample_rate) for s in (bundle.window_s, bundle.hop_s))
+    if bundle.streaming:
+        length = round(min(bundle.window_s, bundle.streaming.pooled_s) * bundle.sample_rate)
+        length = max(hop, length // hop * hop)
     samples = np.pad(samples, (0, max(0, length - len(samples))))
     starts = range(0, len(samples) - length + 1, hop)[:count]
     return [Window(samples[s : s + length], s, s + length, is_partial=False) for s in starts]
@@ -143,22 +150,32 @@ def _run(
     row = Row(provider, form)
     marks_s = [time.perf_counter()]
     try:
-        classifier = OnnxClassifier(bundle, provider, threads, streaming=False, reuse=form == PARTS)
-        classify = window_classifier(classifier, round(bundle.hop_s * bundle.sample_rate))
+        classifier = OnnxClassifier(
+            bundle, provider, threads, reuse=form == PARTS, streaming=form == HOPS
+        )
+        hop = round(bundle.hop_s * bundle.sample_rate)
+        streams = classifier.streaming and FreshStreams(classifier, classifier.streaming, hop)
+        classify = streams or window_classifier(classifier, hop)
         answers = []
         for window in audio:
             answers.append(classify(window))
             marks_s.append(time.perf_counter())
+        beside = streams.run(audio) if streams else None
     except ProviderError as error:
         return replace(row, ok=not is_wanted, problem=str(error)), None
     except SerError as error:
         return replace(row, ok=False, problem=str(error)), None
     cold_s, *warm_s = np.diff(marks_s)
-    warm_ms = round(1e3 * float(np.median(warm_s)), 2) if warm_s else None
+    calls = len(audio[0].samples) // hop if streams else 1
+    warm_ms = round(1e3 * float(np.median(warm_s)) / calls, 2) if warm_s else None
     row = replace(
         row, nodes=classifier.nodes, cold_ms=round(1e3 * float(cold_s), 1), warm_ms=warm_ms
     )
-    return row, np.stack(answers)
+    found = np.stack(answers)
+    limit = SAME_DEVICE.get(bundle.precision, ELSE)
+    if beside is not None and np.abs(beside - found).max() > limit:
+        return replace(row, ok=False, problem=_BESIDE), None
+    return row, found
 
 
 def _judged(row: Row, answers: FloatArray, reference: FloatArray, limit: float) -> Row:
