@@ -34,7 +34,7 @@ from ser_rt.evaluation.scores import (
 )
 from ser_rt.evaluation.sounds import count_alarms, find_sounds
 from ser_rt.files.names import printable
-from ser_rt.files.writing import write_bytes, write_json
+from ser_rt.files.writing import write_bytes
 from ser_rt.loading import add_classifier_flags, open_model, temperature_of
 from ser_rt.tables import text_table
 from ser_rt.training.data.corpus import label_id
@@ -204,23 +204,15 @@ def _draw(figure: Figure, save_path: str | Path | None) -> Figure:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Evaluate a model and write a report, or compare evaluations; return 0, or 1 on an error."""
-    return run_command("ser-evaluate", lambda: _run(_parse(argv)))
-
-
-def _run(options: argparse.Namespace) -> int:
-    return _compare(options) if options.compare else _evaluate(options)
-
-
-def _compare(options: argparse.Namespace) -> int:
-    found = {str(path): left_out.judge([path]) for path in options.compare}
-    print(text_table(left_out.table(found)))
-    written = Path(options.output_dir, "left_out.json")
-    write_json({printable(name): judged.to_dict() for name, judged in found.items()}, written)
-    tell(f"ser-evaluate: wrote {printable(written)}")
-    return 0
+    return run_command("ser-evaluate", lambda: _evaluate(_parse(argv)))
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    if options.compare:
+        table, written = left_out.compare(options.compare, options.output_dir)
+        print(text_table(table))
+        tell(f"ser-evaluate: wrote {printable(written)}")
+        return 0
     sounds = find_sounds(options.sounds) if options.sounds else {}
     classifier = open_model(options.model_path, options.provider)
     where = options.manifest or options.data_dir

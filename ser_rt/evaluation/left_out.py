@@ -24,6 +24,7 @@ from ser_rt.evaluation.metrics import (
 )
 from ser_rt.evaluation.scores import log_probabilities, temper
 from ser_rt.files.names import printable
+from ser_rt.files.writing import write_json
 from ser_rt.tables import Table
 
 REPORT = "evaluation.json"
@@ -154,13 +155,26 @@ def read_corpora(paths: Sequence[str | Path]) -> dict[str, Corpus]:
     }
 
 
+def compare(paths: Sequence[str | Path], folder: str | Path) -> tuple[Table, Path]:
+    """Return a table with a row for each path, judged by itself, and write it as JSON into a folder.
+
+    Raises:
+        DataError: as of `judge`.
+        OutputError: the folder cannot be written.
+    """
+    found = {printable(path): judge([path]) for path in paths}
+    written = Path(folder, "left_out.json")
+    write_json({name: judged.to_dict() for name, judged in found.items()}, written)
+    return table(found), written
+
+
 def table(candidates: Mapping[str, LeftOutCorpora]) -> Table:
     """Return a row for each candidate, the best mean UAR first: a column for each corpus."""
     names = list(dict.fromkeys(name for c in candidates.values() for name in c.corpora))
     ranked = sorted(candidates.items(), key=lambda item: -item[1].uar)
     rows = [
         (
-            printable(name),
+            name,
             f"{found.uar:.3f}",
             *(f"{found.corpora[c].uar:.3f}" if c in found.corpora else "-" for c in names),
             f"{found.ece:.3f}",

@@ -146,6 +146,8 @@ class _Routes:
             "min_window_s": bundle.min_window_s,
             "licence": bundle.licence,
         }
+        if bundle.notice is not None:
+            about["notice"] = bundle.notice
         return JSONResponse({"models": [about]})
 
     async def metrics(self, _request: Request) -> Response:

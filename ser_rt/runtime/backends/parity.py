@@ -68,6 +68,7 @@ class Report:
     files: int
     windows: int
     rows: tuple[Row, ...]
+    notice: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -110,6 +111,7 @@ def check(
         len(bundle.files),
         len(audio),
         tuple(rows),
+        bundle.notice,
     )
 
 

@@ -14,6 +14,7 @@ from ser_rt.training.data.corpus import (
     Clip,
     load_directory,
     read_manifest,
+    refuse_absent_datasets,
     refuse_absent_split,
     relabel,
 )
@@ -76,13 +77,3 @@ def select_clips(
         )
         raise DataError(msg)
     return wanted, left_out
-
-
-def refuse_absent_datasets(
-    clips: Sequence[Clip], datasets: Sequence[str], where: str | Path
-) -> None:
-    """Raise `DataError` if no clip is of one of the datasets."""
-    found = sorted({clip.dataset for clip in clips} - {""})
-    if absent := [name for name in datasets if name not in found]:
-        msg = f"{printable(where)} has no clip of dataset {absent[0]!r}; it has {found}"
-        raise DataError(msg)
