@@ -156,7 +156,7 @@ def read_corpora(paths: Sequence[str | Path]) -> dict[str, Corpus]:
 
 
 def compare(paths: Sequence[str | Path], folder: str | Path) -> tuple[Table, Path]:
-    """Return a table with a row for each path, judged by itself, and write it as JSON into a folder.
+    """Return a table with a row for each path, judged by itself; write it as JSON into a folder.
 
     Raises:
         DataError: as of `judge`.
