@@ -1,4 +1,7 @@
-"""Tables of a model card, from the evaluation in a bundle's manifest."""
+"""Tables of a model card, from the evaluation in a bundle's manifest.
+
+What an older ser-evaluate did not measure is left out.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ def summary(bundle: Bundle) -> dict[str, str]:
     whole = _mean(found["windows"]["whole"])
     chance = mean(1 / sum(map(any, found["confusion"][name])) for name in by_dataset)
     worst = _worst(found)
-    total = sum((SoundCount(**count) for count in found["sounds"].values()), SoundCount())
+    total = sum((SoundCount(**count) for count in found.get("sounds", {}).values()), SoundCount())
     return {
         "size": f"{_megabytes(bundle)}, {bundle.precision}",
         "labels": ", ".join(label.en for label in bundle.labels),
@@ -74,7 +77,7 @@ def speakers(found: Evaluation, titles: Mapping[str, str]) -> Table:
     """Return the UAR of speakers by dataset: the worst, the best, and how many there are."""
     rows = []
     by_dataset: dict[str, dict[str, Any]] = {}
-    for name, score in found["speakers"].items():
+    for name, score in found.get("speakers", {}).items():
         by_dataset.setdefault(score["dataset"], {})[name] = score
     for dataset, group in by_dataset.items():
         known = {name: s for name, s in group.items() if s["clips"] >= ENOUGH_CLIPS}
@@ -90,7 +93,7 @@ def languages(found: Evaluation) -> Table:
     """Return the UAR by language."""
     rows = [
         (name, str(s["clips"]), str(s["speakers"]), f"{s['uar']:.2f}")
-        for name, s in found["languages"].items()
+        for name, s in found.get("languages", {}).items()
     ]
     return Table("UAR by language", ("", "clips", "speakers", "UAR"), rows)
 
@@ -100,11 +103,12 @@ def calibration(
 ) -> Table:
     """Return the expected calibration error, of all clips and by dataset."""
     own = found["calibration"]
-    by_dataset = own["by_dataset"]
+    by_dataset = own.get("by_dataset", {})
     cells = (f"{by_dataset[key]:.3f}" if key in by_dataset else "" for key in columns)
-    rows = [(f"{temperature:.2f}", f"{own['ece']:.3f}", f"{mean(by_dataset.values()):.3f}", *cells)]
+    average = f"{mean(by_dataset.values()):.3f}" if by_dataset else ""
+    rows = [(f"{temperature:.2f}", f"{own['ece']:.3f}", average, *cells)]
     title = "Expected calibration error, with the temperature of the graph"
-    return Table(title, ("temperature", "all", "mean", *titles), rows if by_dataset else [])
+    return Table(title, ("temperature", "all", "mean", *titles), rows)
 
 
 def left_out_corpora(found: Evaluation, titles: Mapping[str, str]) -> Table:
@@ -130,7 +134,7 @@ def left_out_corpora(found: Evaluation, titles: Mapping[str, str]) -> Table:
 
 def false_alarms(found: Evaluation) -> Table:
     """Return what a stream takes sounds without words for, by category."""
-    counts = {name: SoundCount(**count) for name, count in found["sounds"].items()}
+    counts = {name: SoundCount(**count) for name, count in found.get("sounds", {}).items()}
     total = sum(counts.values(), SoundCount())
     rows = [
         (
@@ -177,7 +181,9 @@ def _or_dash(values: Sequence[float]) -> str:
 
 
 def _worst(found: Evaluation) -> str:
-    known = {n: s["uar"] for n, s in found["speakers"].items() if s["clips"] >= ENOUGH_CLIPS}
+    known = {
+        n: s["uar"] for n, s in found.get("speakers", {}).items() if s["clips"] >= ENOUGH_CLIPS
+    }
     if not known:
         return "-"
     name = min(known, key=known.__getitem__)
