@@ -121,8 +121,6 @@ def test_calibration_is_cross_fitted_by_speaker(found: Evaluation) -> None:
     assert calibration.ece_after is not None
     assert sum(b.count for b in calibration.curve) == 24
     assert calibration.by_dataset["a"] < calibration.by_dataset["b"]
-    shares = [calibration.by_dataset[name] for name in ("a", "b")]
-    assert min(shares) <= calibration.ece <= max(shares)
     assert calibration.temperature > 1  # wrong with confidence, so it has to be damped
 
 
@@ -132,16 +130,12 @@ def test_predictions_can_be_followed_up(found: Evaluation) -> None:
 
 
 def test_silence_around_a_clip_can_be_left_out(tmp_path: Path) -> None:
-    quiet = np.zeros(2 * RATE, np.float32)
-    soundfile.write(tmp_path / "a.wav", np.concatenate([quiet, tone("Joy", 1.0), quiet]), RATE)
-    lengths = {}
-    for trim in (False, True):
+    soundfile.write(tmp_path / "a.wav", np.pad(tone("Joy", 1.0), 2 * RATE), RATE)
+    for trim, seconds in ((False, 5), (True, 1)):
         classifier = PitchClassifier()
         evaluator = ModelEvaluator(classifier, trim_silence=trim)
         evaluator.evaluate_dataset([tmp_path / "a.wav"], ["Joy"])
-        lengths[trim] = classifier.calls[0][1]
-    assert lengths[False] == 5 * RATE
-    assert lengths[True] == pytest.approx(RATE, rel=0.05)
+        assert classifier.calls[0][1] == pytest.approx(seconds * RATE, rel=0.05)
 
 
 def test_bad_clips_are_listed_and_in_no_figure(tmp_path: Path) -> None:
