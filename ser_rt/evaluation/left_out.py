@@ -169,13 +169,21 @@ def compare(paths: Sequence[str | Path], folder: str | Path) -> tuple[Table, Pat
 
 
 def table(candidates: Mapping[str, LeftOutCorpora]) -> Table:
-    """Return a row for each candidate, the best mean UAR first: a column for each corpus."""
+    """Return a row for each candidate, the best first: a column for each corpus.
+
+    They are ranked by their mean UAR over the corpora that every candidate has, if there are any.
+    """
     names = list(dict.fromkeys(name for c in candidates.values() for name in c.corpora))
-    ranked = sorted(candidates.items(), key=lambda item: -item[1].uar)
+    shared = [name for name in names if all(name in c.corpora for c in candidates.values())]
+    means = {
+        key: float(np.mean([found.corpora[name].uar for name in shared or found.corpora]))
+        for key, found in candidates.items()
+    }
+    ranked = sorted(candidates.items(), key=lambda item: -means[item[0]])
     rows = [
         (
             name,
-            f"{found.uar:.3f}",
+            f"{means[name]:.3f}",
             *(f"{found.corpora[c].uar:.3f}" if c in found.corpora else "-" for c in names),
             f"{found.ece:.3f}",
             "-" if found.ece_after is None else f"{found.ece_after:.3f}",
@@ -184,9 +192,9 @@ def table(candidates: Mapping[str, LeftOutCorpora]) -> Table:
         for name, found in ranked
     ]
     note = (
-        "UAR on corpora that the model was not trained on, and its mean, each corpus counting "
-        "alike. ECE: as trained, and with the temperature that the other corpora give, means of "
-        "the corpora. The temperature shown fits all of them."
+        "UAR on corpora that the model was not trained on, and its mean over those that every row "
+        "has. ECE: as trained, and with the temperature that the other corpora give, means of the "
+        "row's corpora. The temperature shown fits all of these, each alike."
     )
     head = ("", "mean UAR", *names, "ECE", "ECE after", "temperature")
     return Table("Corpora left out", head, rows, note)

@@ -128,7 +128,7 @@ def test_the_command_compares_candidates(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     true, logits = predictions(300, 1.0, seed=5)
-    worse = np.random.default_rng(0).normal(size=logits.shape)
+    worse = logits + np.random.default_rng(0).normal(size=logits.shape)
     for name, one in (("worse", worse), ("better", logits)):
         write(tmp_path, f"{name}/a", (true, one))
         write(tmp_path, f"{name}/b", (true[:200], one[:200]))
@@ -140,6 +140,10 @@ def test_the_command_compares_candidates(
     assert "left_out.json" in err
     written = json.loads((tmp_path / "left_out.json").read_text(encoding="utf-8"))
     assert written[runs[1]]["mean"]["uar"] == judge(runs[1:]).uar
+    write(tmp_path, "worse/easy", (np.array([0, 1, 2]), 9 * np.eye(3)))
+    assert evaluate.main(["--compare", *runs, "--output_dir", str(tmp_path)]) == 0
+    again = capsys.readouterr().out
+    assert again.index(runs[1]) < again.index(runs[0])  # what only one has decides nothing
     assert evaluate.main(["--compare", str(tmp_path / "none")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
 
