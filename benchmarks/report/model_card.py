@@ -31,15 +31,18 @@ def scores(bundles: dict[str, Bundle]) -> str:
     """Return the table of unweighted average recall by dataset, a column a model."""
     names = list(bundles)
     found = {name: bundle.evaluation["scores"] for name, bundle in bundles.items()}
-    first = found[names[0]]
+    every = {key: score for name in reversed(names) for key, score in found[name].items()}
     rows = [
         (
             DATASETS.get(key, key),
-            f"{first[key]['clips']:,}",
-            str(first[key]["speakers"]),
-            *(_uar(found[name][key], met=figures.has_met(bundles[name], key)) for name in names),
+            f"{every[key]['clips']:,}",
+            str(every[key]["speakers"]),
+            *(
+                _uar(found[name].get(key), met=figures.has_met(bundles[name], key))
+                for name in names
+            ),
         )
-        for key in _datasets(first)
+        for key in _datasets(every)
     ]
     note = (
         "UAR, and in brackets its 95 % bootstrap interval over clips; speakers are too few for "
@@ -97,7 +100,9 @@ def _datasets(found: dict[str, Any]) -> list[str]:
     return [key for key in dict.fromkeys((*DATASETS, *found)) if key in found]
 
 
-def _uar(score: dict[str, Any], *, met: bool) -> str:
+def _uar(score: dict[str, Any] | None, *, met: bool) -> str:
+    if score is None:
+        return "-"
     low, high = score["interval_clips"]
     return f"**{score['uar']:.2f}**{'' if met else '†'} ({low:.2f} to {high:.2f})"
 

@@ -115,6 +115,15 @@ def test_the_summary_tells_new_voices_from_new_corpora(bundle: Bundle) -> None:
     assert row(found, "UAR, corpora never met")[1] == "**0.40**"  # RAVDESS alone
 
 
+def test_a_model_that_was_not_judged_on_a_dataset_has_a_dash_there(bundle: Bundle) -> None:
+    here = evaluation()
+    del here["scores"]["emodb"]
+    other = replace(bundle, evaluation=here)
+    found = scores({"other": other, "tiny": bundle})
+    assert row(found, "EmoDB")[1:4] == ["20", "2", "-"]
+    assert row(found, "EmoDB")[4].startswith("**0.80**")
+
+
 def test_details_have_every_table(bundle: Bundle) -> None:
     found = details(bundle)
     assert "> Be kind." in found
