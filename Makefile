@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-lowest triton soak lint bench report compare baseline model compact compact-free base tune corpus sample clean
+.PHONY: help demo test test-lowest triton soak lint bench report compare baseline model compact compact-free base left-out tune corpus sample clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -68,15 +68,21 @@ PEERS = $(wildcard benchmarks/results/*-peers-*.json)
 SUITES := benchmarks/suites --benchmark-enable --benchmark-only
 
 TRAIN = $(PY) -m ser_rt.train --manifest "$(CORPUS)/manifest.csv" --split train --skip_bad --resume
-EVALUATE = $(PY) -m ser_rt.evaluate --manifest "$(CORPUS)/manifest.csv" --split val
+EVALUATE = $(PY) -m ser_rt.evaluate --manifest "$(CORPUS)/manifest.csv" $(SAME) --trim_silence
 EXPORT = $(PY) -m ser_rt.export runs/$@
+SAME := --same_labels indian-emospeech/Calm=Neutral
+NOTICE := It classifies how a voice sounds, not what a person feels: do not decide anything about a person by it.
+NC_NOTICE := Trained on acted speech, for non-commercial use only. $(NOTICE)
 compact_data :=
-compact_temperature := 1.0
+compact_temperature := --temperature 1.0
+compact_notice = $(NC_NOTICE)
 compact-free_data := --licence_class permissive
-compact-free_temperature := 2.5
+compact-free_temperature := --temperature 2.5
+compact-free_notice := Trained on acted German speech. $(NOTICE)
 BASE ?= openai/whisper-base
-base_data = --model_name "$(BASE)" --noise_dir "$(CORPUS)/noise" --same_labels indian-emospeech/Calm=Neutral
-base_temperature := 1.0
+base_data = --model_name "$(BASE)" --noise_dir "$(CORPUS)/noise" $(SAME)
+base_temperature = --temperature-from runs/left-out/base
+base_notice = $(NC_NOTICE)
 base_precision := --precision int8
 TUNE_SPEAKERS := emodb_09 emodb_11 emotiontts_emf emotiontts_nec emotiontts_nem nemo_EB0 nemo_TP0
 
@@ -85,9 +91,19 @@ model: corpus compact compact-free ## train the built-in models again: make mode
 
 compact compact-free base: corpus $(VENV)/.dev
 	$(TRAIN) --preset $@ $($@_data) --output_dir runs/$@
-	$(EXPORT) $($@_precision) --out runs/$@-bundle --temperature 1.0
-	$(EVALUATE) --model_path runs/$@-bundle --output_dir runs/$@-evaluation
-	$(EXPORT) $($@_precision) --out ser_rt/bundles/$@ --temperature $($@_temperature) --evaluation runs/$@-evaluation/evaluation.json
+	$(EXPORT) $($@_precision) $($@_temperature) --out runs/$@-bundle
+	$(EVALUATE) --split val --sounds "$(CORPUS)/noise" --model_path runs/$@-bundle --output_dir runs/$@-evaluation
+	$(EXPORT) $($@_precision) $($@_temperature) --notice "$($@_notice)" --out ser_rt/bundles/$@ --evaluation runs/$@-evaluation/evaluation.json
+
+MODEL ?= base
+LEFT_OUT := emodb emotiontts nemo ravdess indian-emospeech
+left-out: corpus $(VENV)/.dev ## train without one corpus at a time, for the temperature: make left-out CORPUS=folder MODEL=base
+	for corpus in $(LEFT_OUT); do \
+	  run=runs/left-out/$(MODEL)/$$corpus; \
+	  $(TRAIN) --preset $(MODEL) $($(MODEL)_data) --leave_out $$corpus --output_dir $$run && \
+	  $(EVALUATE) --split train --dataset $$corpus --no_stress --model_path $$run --output_dir $$run-evaluation || exit 1; \
+	done
+	$(PY) -m ser_rt.evaluate --compare runs/left-out/$(MODEL) --output_dir runs/left-out/$(MODEL)
 
 tune: corpus $(VENV)/.dev ## train on fewer speakers, to choose settings: make tune CORPUS=folder
 	$(TRAIN) --preset compact --hold_out $(TUNE_SPEAKERS) --output_dir runs/tune

@@ -88,23 +88,41 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--name", help="of the model (default: the bundle folder's)")
     parser.add_argument("--model-version", dest="version", help="default: %(default)s")
-    parser.add_argument("--temperature", type=float, help="instead of the checkpoint's")
+    temperature = parser.add_mutually_exclusive_group()
+    temperature.add_argument("--temperature", type=float, help="instead of the checkpoint's")
+    temperature.add_argument(
+        "--temperature-from",
+        type=Path,
+        nargs="+",
+        metavar="EVALUATION",
+        help="the one that fits corpora left out of training: each an evaluation.json of "
+        "ser-evaluate, or a folder of several",
+    )
     parser.add_argument(
         "--evaluation", type=Path, metavar="JSON", help="scores of ser-evaluate for the manifest"
+    )
+    parser.add_argument(
+        "--notice", metavar="TEXT", help="a sentence or two about the model that users are shown"
     )
     return parser.parse_args(argv)
 
 
 def run(args: argparse.Namespace) -> int:
     """Export, with a line for each stage."""
+    from ser_rt.evaluation.left_out import judge
     from ser_rt.export.bundle import STAGES, export_bundle
     from ser_rt.export.evaluation import read_figures
     from ser_rt.export.progress import shown
 
     given = vars(args).copy()
     checkpoint, out = given.pop("checkpoint"), given.pop("out")
+    evaluations = given.pop("temperature_from")
     if args.evaluation:
         given["evaluation"] = read_figures(args.evaluation)
+    if evaluations:
+        judged = judge(evaluations)
+        given["temperature"] = judged.temperature
+        given["evaluation"] = (given["evaluation"] or {}) | {"left_out_corpora": judged.to_dict()}
     settings = ExportSettings(**given)
     with shown(STAGES) as stages:
         export_bundle(checkpoint, out, settings, stages)

@@ -16,7 +16,7 @@ from ser_rt.errors import GateError
 from ser_rt.export.files import check, save_graph
 from ser_rt.export.graph import Served, to_onnx
 from ser_rt.export.interop import transformers_files
-from ser_rt.export.licence import licence_of
+from ser_rt.export.licence import licence_of, notices
 from ser_rt.export.network import keep_layers, read_network
 from ser_rt.export.precision import Convert, precision_of
 from ser_rt.export.progress import Report, Stages
@@ -105,7 +105,7 @@ def export_bundle(
         chosen = _convert(traced, settings, stages)
         for path in chosen.folder.iterdir():
             path.rename(fresh / path.name)
-        for name, text in transformers_files(traced.model).items():
+        for name, text in (transformers_files(traced.model) | notices(traced.model)).items():
             (fresh / name).write_text(text, encoding="utf-8")
         stages.begin("writing")
         name = settings.name or Path(out).resolve().name
@@ -238,7 +238,8 @@ def _manifest(name: str, traced: _Traced, chosen: _Attempt, settings: ExportSett
         input_normalization=traced.normalization,
         temperature=traced.temperature,
         training=traced.training,
-        licence=licence_of(traced.training),
+        licence=licence_of(traced.training, traced.model),
+        notice=settings.notice,
         layers=traced.layers,
         warnings=[UNMEASURED] if is_unmeasured else None,
         precision=settings.precision,

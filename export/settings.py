@@ -10,6 +10,7 @@ from typing import Any
 from ser_rt.constants import HOP_S, WINDOW_S
 from ser_rt.errors import ConfigError
 from ser_rt.export.opsets import OPSET, check_opset
+from ser_rt.files.text import trouble_of_line
 
 LONGEST_WINDOW_S = 30.0
 GATES = ("strict", "report")
@@ -35,6 +36,7 @@ class ExportSettings:
         version: of the model.
         temperature: divides the logits; None is the checkpoint's.
         evaluation: scores for the manifest.
+        notice: what user interfaces should tell users about the model.
     """
 
     precision: str = "fp32"
@@ -52,6 +54,7 @@ class ExportSettings:
     version: str = "1.0.0"
     temperature: float | None = None
     evaluation: Mapping[str, Any] | None = None
+    notice: str | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked without a network."""
@@ -72,6 +75,9 @@ class ExportSettings:
             raise ConfigError(msg)
         if self.temperature is not None and not self.temperature > 0:
             msg = f"temperature must be greater than 0, not {self.temperature}"
+            raise ConfigError(msg)
+        if self.notice is not None and (trouble := trouble_of_line(self.notice)):
+            msg = f"notice {trouble}"
             raise ConfigError(msg)
         if self.clips < 1:
             msg = f"clips must be 1 or more, not {self.clips}"

@@ -161,6 +161,7 @@ def add_flags(
     cls: Any,
     *,
     leave_out: Collection[str] = (),
+    only: Collection[str] | None = None,
     with_defaults: bool = True,
 ) -> None:
     """Add a flag for each setting; without defaults, a flag that is not given is None.
@@ -169,11 +170,12 @@ def add_flags(
         add: ``add_argument`` of a parser or a group.
         cls: A dataclass whose fields `setting` made.
         leave_out: Settings that are no flags.
+        only: The settings that are; None for all others.
         with_defaults: Whether the flags have the defaults of the fields.
     """
     hints = get_type_hints(cls)
     for each in fields(cls):
-        if each.name not in leave_out:
+        if each.name not in leave_out and (only is None or each.name in only):
             add(
                 f"--{each.name.replace('_', '-')}",
                 **_flag(each, hints[each.name], with_defaults=with_defaults),

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ser_rt.checks import add_flags
 from ser_rt.cli.arguments import Parser, new_folder
 from ser_rt.cli.process import run_command, tell
-from ser_rt.config import model_config
-from ser_rt.constants import EMOTIONS
+from ser_rt.config import DataConfig, model_config
 from ser_rt.errors import DataError
+from ser_rt.evaluation import left_out
 from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE, classify
 from ser_rt.evaluation.files import classify_files
 from ser_rt.evaluation.plots import class_figure, confusion_figure, png
@@ -27,15 +28,17 @@ from ser_rt.evaluation.robustness import RobustnessTest
 from ser_rt.evaluation.scores import (
     ClipPrediction,
     Evaluation,
-    LeftOut,
     calibrate,
     score,
     score_groups,
 )
+from ser_rt.evaluation.sounds import count_alarms, find_sounds
 from ser_rt.files.names import printable
 from ser_rt.files.writing import write_bytes
-from ser_rt.loading import add_classifier_flags, open_model
-from ser_rt.training.data.corpus import label_id, load_directory, read_manifest, refuse_absent_split
+from ser_rt.loading import add_classifier_flags, open_model, temperature_of
+from ser_rt.tables import text_table
+from ser_rt.training.data.corpus import label_id
+from ser_rt.training.data.selection import Selection, select_clips
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ser_rt.classifier import EmotionClassifier, FloatArray
-    from ser_rt.training.data.corpus import Clip
+    from ser_rt.evaluation.sounds import SoundCount
 
 GROUP_COLUMNS = ("dataset", "speaker", "language", "gender")
 _TESTED_TOGETHER = 64
@@ -58,6 +61,7 @@ class ModelEvaluator:
         batch_size: largest number of windows in one call of the model.
         max_duration: longest window in seconds; longer clips get the mean of their windows. None
             takes `model_config.max_duration`.
+        trim_silence: whether to leave silence at both ends of a clip out, as a stream does.
     """
 
     def __init__(
@@ -66,12 +70,14 @@ class ModelEvaluator:
         *,
         batch_size: int = DEFAULT_BATCH_SIZE,
         max_duration: float | None = None,
+        trim_silence: bool = False,
     ) -> None:
         """Open the model."""
         opened = open_model(model) if model is None or isinstance(model, str | Path) else model
         self.classifier: EmotionClassifier = opened
         self._batch_size = batch_size
         self._max_duration = max_duration or model_config.max_duration
+        self._trim_silence = trim_silence
         self._evaluation: Evaluation | None = None
 
     @property
@@ -127,16 +133,22 @@ class ModelEvaluator:
         self._evaluation = Evaluation(
             labels=tuple(labels),
             overall=score(true, predicted, labels, speakers, datasets),
-            calibration=calibrate(true, table, speakers),
+            calibration=calibrate(true, table, speakers, datasets),
             groups=score_groups(true, predicted, labels, known),
             windows=stressed.windows(ids, groups.get("dataset")) if stressed else {},
             robustness=stressed.robustness(ids, groups.get("dataset")) if stressed else {},
             failed=failed,
             left_out=dict(left_out or {}),
             predictions=[
-                ClipPrediction(printable(audio_paths[i]), labels[ids[i]], _named(row, labels))
+                ClipPrediction(
+                    path=printable(audio_paths[i]),
+                    true=labels[ids[i]],
+                    probabilities=dict(zip(labels, row.tolist(), strict=True)),
+                    **{name: groups[name][i] for name in ("dataset", "speaker") if name in groups},
+                )
                 for i, row in rows.items()
             ],
+            temperature=temperature_of(self.classifier),
         )
         return self._evaluation
 
@@ -163,9 +175,8 @@ class ModelEvaluator:
         """Return probabilities by the place of the clip, and the reasons of failures by path."""
         rows: dict[int, FloatArray] = {}
         failed: dict[str, str] = {}
-        results = enumerate(
-            classify_files(self.classifier, paths, self._max_duration, self._batch_size)
-        )
+        how = (self._max_duration, self._batch_size)
+        results = enumerate(classify_files(self.classifier, paths, *how, trim=self._trim_silence))
         while together := list(islice(results, _TESTED_TOGETHER)):
             clips: dict[int, FloatArray] = {}
             for place, file in together:
@@ -185,10 +196,6 @@ class ModelEvaluator:
         return classify(self.classifier, clips, self._max_duration, self._batch_size)
 
 
-def _named(row: FloatArray, labels: Sequence[str]) -> dict[str, float]:
-    return dict(zip(labels, row.tolist(), strict=True))
-
-
 def _draw(figure: Figure, save_path: str | Path | None) -> Figure:
     if save_path is not None:
         write_bytes(save_path, png(figure))
@@ -196,73 +203,86 @@ def _draw(figure: Figure, save_path: str | Path | None) -> Figure:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Evaluate a model on a folder or a manifest and write a report; return 0, or 1 on an error."""
+    """Evaluate a model and write a report, or compare evaluations; return 0, or 1 on an error."""
     return run_command("ser-evaluate", lambda: _evaluate(_parse(argv)))
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    if options.compare:
+        table, written = left_out.compare(options.compare, options.output_dir)
+        print(text_table(table))
+        tell(f"ser-evaluate: wrote {printable(written)}")
+        return 0
+    sounds = find_sounds(options.sounds) if options.sounds else {}
     classifier = open_model(options.model_path, options.provider)
-    clips, left_out = _clips(options, classifier.labels)
-    evaluation = ModelEvaluator(classifier, batch_size=options.batch_size).evaluate_dataset(
+    where = options.manifest or options.data_dir
+    selection = Selection(options.split, options.dataset, options.same_labels)
+    clips, unused = select_clips(
+        where, classifier.labels, selection, is_folder=options.manifest is None
+    )
+    evaluator = ModelEvaluator(
+        classifier, batch_size=options.batch_size, trim_silence=options.trim_silence
+    )
+    evaluation = evaluator.evaluate_dataset(
         [clip.path for clip in clips],
         [clip.emotion for clip in clips],
         {column: [getattr(clip, column) for clip in clips] for column in GROUP_COLUMNS},
         stress=not options.no_stress,
-        left_out=Counter(row.emotion for row in left_out if not row.other_split),
+        left_out=Counter(row.emotion for row in unused if not row.not_selected),
     )
-    other_splits = Counter(row.split for row in left_out if row.other_split)
-    evaluation = replace(evaluation, other_splits=dict(other_splits), left_out_clips=left_out)
-    where = printable(options.manifest or options.data_dir)
-    title = f"{printable(options.model_path or 'built-in model')} on {where} {options.split or ''}"
-    written = write_report(evaluation, options.output_dir, title.strip())
+    counts, unheard = _count_alarms(classifier, sounds)
+    evaluation = replace(
+        evaluation,
+        other_splits=dict(Counter(row.split for row in unused if row.other_split)),
+        other_datasets=dict(
+            Counter(row.dataset for row in unused if row.other_dataset and not row.other_split)
+        ),
+        left_out_clips=unused,
+        sounds=counts,
+        failed=evaluation.failed | unheard,
+    )
+    title = f"{printable(options.model_path or 'built-in model')} on {printable(where)}"
+    written = write_report(evaluation, options.output_dir, f"{title} {options.split or ''}".strip())
     print(to_text(evaluation), end="")
     tell(f"ser-evaluate: wrote {', '.join(map(printable, written))}")
     return 0
 
 
-def _clips(options: argparse.Namespace, labels: Sequence[str]) -> tuple[list[Clip], list[LeftOut]]:
-    """Return the clips to evaluate on, and all others."""
-    where = options.manifest or options.data_dir
-    if options.data_dir:
-        clips = load_directory(options.data_dir, tuple(dict.fromkeys((*labels, *EMOTIONS))))
-    else:
-        clips = read_manifest(options.manifest, labels)
-    if options.split:
-        refuse_absent_split(clips, options.split, where)
-    wanted, left_out = [], []
-    for clip in clips:
-        other_split = options.split is not None and clip.split != options.split
-        if other_split or clip.emotion not in labels:
-            path = printable(clip.path)
-            left_out.append(LeftOut(path, clip.emotion, clip.split, other_split=other_split))
-        else:
-            wanted.append(clip)
-    if not wanted:
-        emotions = sorted({row.emotion for row in left_out if not row.other_split})
-        msg = (
-            f"{printable(where)} has no clip of an emotion that the model knows: it has "
-            f"{emotions}, the model {', '.join(labels)}"
-        )
-        raise DataError(msg)
-    return wanted, left_out
+def _count_alarms(
+    classifier: EmotionClassifier, sounds: dict[str, str]
+) -> tuple[dict[str, SoundCount], dict[str, str]]:
+    if not sounds:
+        return {}, {}
+    from ser_rt.runtime.stream import stream
+
+    return count_alarms(sounds, lambda path: stream(path, model=classifier))
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="ser-evaluate", description="Metrics of a model on labelled clips.")
     add_classifier_flags(parser)
+    add = parser.add_argument
     clips = parser.add_mutually_exclusive_group(required=True)
     clips.add_argument("--data-dir", help="a folder that holds one folder for each emotion")
     clips.add_argument("--manifest", help="a CSV with file_path, emotion and perhaps speaker, ...")
-    parser.add_argument("--split", help="only the manifest's clips of this split, such as val")
-    parser.add_argument(
-        "--output-dir", type=new_folder, default="./evaluation_results", help="default: %(default)s"
+    clips.add_argument(
+        "--compare",
+        nargs="+",
+        metavar="EVALUATION",
+        help="compare earlier evaluations on corpora left out of training instead: a row for each "
+        "evaluation.json, or each folder of several",
     )
-    parser.add_argument(
-        "--no-stress", action="store_true", help="skip windows and robustness: ten times faster"
-    )
+    add("--split", help="only the manifest's clips of this split, such as val")
+    add("--dataset", nargs="+", default=(), metavar="NAME", help="only those of these datasets")
+    add_flags(add, DataConfig, only=("same_labels", "trim_silence"))
+    add("--sounds", metavar="FOLDER", help="count false alarms on these sounds without words")
+    add("--output-dir", type=new_folder, default="./evaluation_results", help="%(default)s")
+    add("--no-stress", action="store_true", help="skip windows and robustness: ten times faster")
     options = parser.parse_args(argv)
-    if options.split and not options.manifest:
-        parser.error("--split needs --manifest")
+    for name in ("split", "dataset", "same_labels"):
+        if getattr(options, name) and not options.manifest:
+            parser.error(f"--{name.replace('_', '-')} needs --manifest")
+    DataConfig(same_labels=tuple(options.same_labels))
     return options
 
 

@@ -35,6 +35,12 @@ def add_classifier_flags(parser: ArgumentParser) -> None:
     )
 
 
+def temperature_of(classifier: EmotionClassifier) -> float:
+    """Return what the logits of a classifier have been divided by; 1 where it is not known."""
+    bundle = getattr(classifier, "bundle", None)
+    return float(getattr(bundle or classifier, "temperature", 1.0))
+
+
 def open_model(model: str | Path | None = None, provider: str = "cpu") -> EmotionClassifier:
     """Open a bundle (needs no torch), or a training run or checkpoint (needs torch).
 

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, get_type_hints
 
 from ser_rt.errors import BundleInvalidError, BundleNotFoundError
 from ser_rt.files.hashing import sha256_of
+from ser_rt.files.text import trouble_of_line
 from ser_rt.streaming import Streaming
 
 FORMAT = 1
@@ -67,6 +68,7 @@ class Manifest:
         temperature: divisor of the logits, already in the graph.
         training: what the weights were trained on and how, from the checkpoint.
         licence: of the weights, and the corpora to attribute.
+        notice: what users should be told, in a sentence or two; user interfaces show it.
         layers: transformer layers kept of how many, where some were left out.
         warnings: what the exporter warned of.
         form: variant of the precision that passed the gates.
@@ -92,6 +94,7 @@ class Manifest:
     temperature: float
     training: Mapping[str, Any]
     licence: Mapping[str, Any]
+    notice: str | None = None
     layers: Mapping[str, Any] | None = None
     warnings: Sequence[str] | None = None
     precision: str
@@ -265,6 +268,9 @@ def _check_keys(folder: Path, manifest: dict[str, Any]) -> None:
                 f"{key!r} in its manifest is {manifest[key]!r}, not within {least:g} and {most:g}"
             )
             _refuse(folder, what)
+    notice = manifest.get("notice")
+    if notice is not None and (trouble := trouble_of_line(notice)):
+        _refuse(folder, f"'notice' in its manifest {trouble}")
     if max(manifest["hop_s"], manifest["min_window_s"]) > manifest["window_s"]:
         _refuse(folder, "its hop_s or min_window_s is longer than its window_s")
     if MODEL_FILE not in manifest["files"]:

@@ -41,6 +41,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--hold-out", nargs="+", default=[], metavar="SPEAKER", help="validate on these speakers"
     )
     parser.add_argument(
+        "--leave-out",
+        nargs="+",
+        default=[],
+        metavar="DATASET",
+        help="use no clip of these datasets, so that the model can be judged on them",
+    )
+    parser.add_argument(
         "--preset", choices=PRESETS, help="settings to start from; default: those of ser_rt.config"
     )
     parser.add_argument("--output-dir", type=new_folder, help="run folder (default: ./results)")
@@ -51,6 +58,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if (args.split or args.val_split) and not args.manifest:
         parser.error("--split and --val-split need --manifest")
+    if args.leave_out and not args.manifest:
+        parser.error("--leave-out needs --manifest")
     if args.val_split and args.hold_out:
         parser.error("--val-split and --hold-out both choose the clips to validate on: give one")
     return args
@@ -79,6 +88,7 @@ def find_clips(
     from ser_rt.training.data.corpus import (
         load_directory,
         read_manifest,
+        refuse_absent_datasets,
         refuse_absent_split,
         relabel,
     )
@@ -89,8 +99,10 @@ def find_clips(
     rows = relabel(read_manifest(args.manifest, labels), same_labels)
     for split in filter(None, (args.split, args.val_split)):
         refuse_absent_split(rows, split, args.manifest)
-    clips = [clip for clip in rows if args.split in (None, clip.split)]
-    held = [clip for clip in rows if args.val_split and clip.split == args.val_split]
+    refuse_absent_datasets(rows, args.leave_out, args.manifest)
+    there = [clip for clip in rows if clip.dataset not in args.leave_out]
+    clips = [clip for clip in there if args.split in (None, clip.split)]
+    held = [clip for clip in there if args.val_split and clip.split == args.val_split]
     if args.licence_class:
         clips = [clip for clip in clips if clip.licence_class == args.licence_class]
         held = [clip for clip in held if clip.licence_class == args.licence_class]
@@ -101,7 +113,7 @@ def find_clips(
     chosen = {clip.path for clip in held}
     clips = [clip for clip in clips if clip.path not in chosen]
     if unused := len(rows) - len(clips) - len(chosen):
-        msg = "%s: %d of %d clips are not used: of another split or licence class"
+        msg = "%s: %d of %d clips are not used: of another split, dataset or licence class"
         logger.warning(msg, printable(args.manifest), unused, len(rows))
     return clips, held
 

@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ser_rt.benchmarks.report import card_figures as figures
 from ser_rt.bundle import Bundle, built_in_bundles
+from ser_rt.tables import Table, markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATASETS = {
@@ -20,67 +22,68 @@ DATASETS = {
     "emodb": "EmoDB (German)",
     "emotiontts": "emotiontts (Korean)",
     "nemo": "nEMO (Polish)",
+    "ravdess": "RAVDESS (English)",
+    "indian-emospeech": "Indian EmoSpeech (English, Hindi)",
 }
 
 
 def scores(bundles: dict[str, Bundle]) -> str:
     """Return the table of unweighted average recall by dataset, a column a model."""
     names = list(bundles)
-    found = {name: _scores(bundle) for name, bundle in bundles.items()}
-    lines = [
-        f"| unseen speakers of | clips | speakers | {' | '.join(f'`{name}`' for name in names)} |",
-        f"| --- |{' ---: |' * (2 + len(names))}",
+    found = {name: bundle.evaluation["scores"] for name, bundle in bundles.items()}
+    every = {key: score for name in reversed(names) for key, score in found[name].items()}
+    rows = [
+        (
+            DATASETS.get(key, key),
+            f"{every[key]['clips']:,}",
+            str(every[key]["speakers"]),
+            *(
+                _uar(found[name].get(key), met=figures.has_met(bundles[name], key))
+                for name in names
+            ),
+        )
+        for key in _datasets(every)
     ]
-    first = found[names[0]]
-    for key in _datasets(first):
-        cells = [_uar(found[name][key]) for name in names]
-        clips, speakers = first[key]["clips"], first[key]["speakers"]
-        title = DATASETS.get(key, key)
-        lines.append(f"| {title} | {clips:,} | {speakers} | {' | '.join(cells)} |")
     note = (
-        "UAR, and in brackets its 95 % bootstrap interval over clips; speakers are too few for one."
+        "UAR, and in brackets its 95 % bootstrap interval over clips; speakers are too few for "
+        "one. †: the model was trained on nothing of this corpus."
     )
-    return "\n".join([*lines, "", note]) + "\n"
+    head = ("unseen speakers of", "clips", "speakers", *(f"`{name}`" for name in names))
+    return markdown_table(Table("", head, rows, note)) + "\n"
+
+
+def summary(bundles: dict[str, Bundle]) -> str:
+    """Return the table of all that matters in a choice, a column a model."""
+    head = ("", *(f"`{name}`" for name in bundles))
+    lines = {name: figures.summary(bundle) for name, bundle in bundles.items()}
+    rows = [(what, *(lines[name][what] for name in bundles)) for what in next(iter(lines.values()))]
+    note = (
+        f"Means over the datasets of the report, each counting alike; `chance` is what guessing "
+        f"reaches there. Speakers with fewer than {figures.ENOUGH_CLIPS} clips are not named."
+    )
+    return markdown_table(Table("", head, rows, note)) + "\n"
 
 
 def details(bundle: Bundle) -> str:
-    """Return a model's tables: scores, windows, robustness, calibration, confusion."""
+    """Return a model's tables: conditions, speakers, calibration, false alarms, confusion."""
     evaluation = bundle.evaluation
-    conditions = evaluation["windows"] | evaluation["robustness"]
-    columns = [key for key in _datasets(evaluation["scores"]) if key in conditions["whole"]]
-    megabytes = bundle.model_path.stat().st_size / 1e6
-    size = f"{bundle.parameters / 1e6:.2f} M parameters, {megabytes:.1f} MB, {bundle.precision}"
-    lines = [
-        f"{size}; weights: {bundle.licence['weights']}.",
-        "",
-        f"| input | {' | '.join(DATASETS.get(key, key) for key in columns)} |",
-        f"| --- |{' ---: |' * len(columns)}",
+    columns = [key for key in _datasets(evaluation["scores"]) if key != "all"]
+    titles = [DATASETS.get(key, key) for key in columns]
+    tables = [
+        figures.conditions(evaluation, columns, titles),
+        figures.speakers(evaluation, DATASETS),
+        figures.languages(evaluation),
+        figures.calibration(evaluation, columns, titles, bundle.temperature),
+        figures.left_out_corpora(evaluation, DATASETS),
+        figures.false_alarms(evaluation),
+        *(
+            figures.confusion(evaluation, key, DATASETS.get(key, key))
+            for key in evaluation["confusion"]
+            if key != "all"
+        ),
     ]
-    for name, uar in conditions.items():
-        cells = [f"{uar[key]:.2f}" if key in uar else "" for key in columns]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    calibration = evaluation["calibration"]
-    found = f"{calibration['ece']:.3f} as trained"
-    tempered = f"{calibration['ece_after']:.3f} with a temperature fitted on other unseen speakers"
-    applied = f"The graph applies {bundle.temperature:.1f}."
-    lines += ["", f"Expected calibration error: {found}, {tempered}. {applied}"]
-    labels = evaluation["labels"]
-    for key, matrix in evaluation["confusion"].items():
-        if key == "all":
-            continue
-        lines += [
-            "",
-            f"{DATASETS.get(key, key)}: rows are true labels, columns predicted ones.",
-            "",
-            f"| | {' | '.join(labels)} |",
-            f"| --- |{' ---: |' * len(labels)}",
-        ]
-        lines += [
-            f"| {label} | {' | '.join(map(str, row))} |"
-            for label, row in zip(labels, matrix, strict=True)
-            if any(row)
-        ]
-    return "\n".join(lines) + "\n"
+    parts = [figures.about(bundle), *(markdown_table(table) for table in tables if table.rows)]
+    return "\n\n".join(parts) + "\n"
 
 
 def write(path: Path, region: str, text: str) -> None:
@@ -93,24 +96,22 @@ def write(path: Path, region: str, text: str) -> None:
     path.write_text(marks.sub(lambda found: found[1] + text + found[2], old), encoding="utf-8")
 
 
-def _scores(bundle: Bundle) -> dict[str, Any]:
-    found: dict[str, Any] = bundle.evaluation["scores"]
-    return found
-
-
 def _datasets(found: dict[str, Any]) -> list[str]:
     return [key for key in dict.fromkeys((*DATASETS, *found)) if key in found]
 
 
-def _uar(score: dict[str, Any]) -> str:
+def _uar(score: dict[str, Any] | None, *, met: bool) -> str:
+    if score is None:
+        return "-"
     low, high = score["interval_clips"]
-    return f"**{score['uar']:.2f}** ({low:.2f} to {high:.2f})"
+    return f"**{score['uar']:.2f}**{'' if met else '†'} ({low:.2f} to {high:.2f})"
 
 
 def main() -> int:
     """Rewrite the regions of README.md and docs/models.md."""
     bundles = {name: Bundle.load(folder) for name, folder in built_in_bundles().items()}
     write(ROOT / "README.md", "figures", scores(bundles))
+    write(ROOT / "docs" / "models.md", "summary", summary(bundles))
     for name, bundle in bundles.items():
         write(ROOT / "docs" / "models.md", name, details(bundle))
     return 0

@@ -49,6 +49,7 @@ class Ready:
         session: Id of the connection, also in the server's log.
         window_s: Length of a full window in seconds.
         hop_s: Time from one result to the next in seconds.
+        notice: What to show to users about the model, if anything.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Ready:
     session: str
     window_s: float
     hop_s: float
+    notice: str | None = None
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> Ready:

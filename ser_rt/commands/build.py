@@ -59,6 +59,11 @@ def about(model: Model) -> str:
     )
 
 
+def notice_of(model: Model) -> str | None:
+    """Return what users should be told about a model."""
+    return model.bundle.notice if isinstance(model, OnnxClassifier) else model.notice
+
+
 def engine_of(flags: argparse.Namespace, model: Model, name: str | None) -> StreamEngine:
     """Return the engine of one stream, or one for each of its channels."""
     settings = stream_settings(flags, episodes=flags.episodes, name=name)

@@ -90,6 +90,8 @@ def _print(report: Report) -> None:
         f"manifest; {report.windows} windows"
     )
     print(title)
+    if report.notice:
+        print(report.notice)
     table = Table(box=SIMPLE, collapse_padding=True, pad_edge=False)
     for name in ("provider", "form", "nodes", "cold ms", "warm ms", "max Δp", "labels", ""):
         is_number = name in {"cold ms", "warm ms", "max Δp", "labels"}

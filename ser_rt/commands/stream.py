@@ -21,6 +21,7 @@ from ser_rt.errors import (
     OutputError,
     ServerError,
 )
+from ser_rt.files.names import printable
 from ser_rt.runtime.sinks import Sink
 from ser_rt.runtime.statistics import StreamStatistics
 
@@ -62,6 +63,8 @@ def _stream(flags: argparse.Namespace) -> int:
         sources = list(build.sources_of(flags, model.sample_rate))
     except AudioInputError as error:
         raise ConfigError(str(error)) from error
+    if not flags.quiet and (notice := build.notice_of(model)):
+        tell(printable(notice))
     statistics, code, interrupted = StreamStatistics(), EXIT_OK, False
     with ExitStack() as opened:
         display = build.display_of(flags, model, opened)

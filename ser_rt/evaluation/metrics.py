@@ -212,20 +212,24 @@ def negative_log_likelihood(true: LabelIds, probabilities: FloatRows) -> float:
     return float(-np.log(np.maximum(probabilities[np.arange(len(true)), true], 1e-12)).mean())
 
 
-def fit_temperature(true: LabelIds, logits: FloatRows) -> float:
+def fit_temperature(true: LabelIds, logits: FloatRows, weights: FloatRows | None = None) -> float:
     """Return the temperature, between 0.02 and 50, that minimises the loss of logits divided by it.
 
-    Log-probabilities will do for logits. Guo et al., ICML 2017, section 4.2.
+    Log-probabilities will do for logits. `weights` ``[clips]`` say how much each clip counts; None
+    counts all alike. Guo et al., ICML 2017, section 4.2.
     """
     with requires("scipy", "train"):
         from scipy.optimize import minimize_scalar
         from scipy.special import log_softmax
     true, logits = _checked(true, logits)
     clips = np.arange(len(true))
+    if weights is not None and np.shape(weights) != true.shape:
+        msg = f"weights {np.shape(weights)} of labels {true.shape}: give one for each clip"
+        raise DataError(msg)
 
     def loss(log_temperature: float) -> float:
         scaled = log_softmax(logits / np.exp(log_temperature), axis=1)
-        return float(-scaled[clips, true].mean())
+        return float(-np.average(scaled[clips, true], weights=weights))
 
     found = minimize_scalar(loss, bounds=np.log(_TEMPERATURES), options={"xatol": 1e-6})
     return float(np.exp(found.x))

@@ -15,6 +15,7 @@ from ser_rt.evaluation.plots import (
     reliability_figure,
 )
 from ser_rt.evaluation.scores import FEW_SPEAKERS
+from ser_rt.evaluation.sounds import SURE, SoundCount
 from ser_rt.files.writing import write_bytes, write_json
 from ser_rt.tables import Table, html_image, html_page, html_table, text_table
 
@@ -42,6 +43,7 @@ def tables(evaluation: Evaluation) -> list[Table]:
         _calibration(evaluation),
         _conditions("Window length", evaluation.windows, _WINDOWS_NOTE),
         _conditions("Robustness", evaluation.robustness, _ROBUSTNESS_NOTE),
+        _sounds(evaluation),
         *(
             _scores(f"By {column}", scores)
             for column, scores in evaluation.groups.items()
@@ -138,14 +140,16 @@ def _classes(overall: Score) -> Table:
 
 def _calibration(evaluation: Evaluation) -> Table:
     c = evaluation.calibration
-    rows = [("as it is", "1.00", f"{c.ece:.3f}", f"{c.nll:.3f}")]
+    rows = [("as it is", "", f"{c.ece:.3f}", f"{c.nll:.3f}")]
+    if len(c.by_dataset) > 1:
+        rows += [(f"  {name}", "", f"{ece:.3f}", "") for name, ece in c.by_dataset.items()]
     if c.ece_after is not None and c.nll_after is not None:
         rows.append(
             ("temperature", f"{c.temperature:.2f}", f"{c.ece_after:.3f}", f"{c.nll_after:.3f}")
         )
     note = (
         "ECE: expected calibration error, 15 bins. NLL: negative log-likelihood in nats. The "
-        f"second row is cross-fitted: a fold, split by {c.folds_by}, uses the temperature that "
+        f"last row is cross-fitted: a fold, split by {c.folds_by}, uses the temperature that "
         "fits the others; the temperature shown fits all."
     )
     return Table("Calibration", ("", "temperature", "ECE", "NLL"), rows, note)
@@ -157,6 +161,28 @@ def _conditions(title: str, values: Mapping[str, Mapping[str, float]], note: str
     return Table(title, ("", *columns), rows, note)
 
 
+def _sounds(evaluation: Evaluation) -> Table:
+    counts = evaluation.sounds
+    total = sum(counts.values(), SoundCount())
+    rows = [
+        (
+            name,
+            str(c.files),
+            str(c.windows),
+            *(f"{100 * c.share(part):.1f} %" for part in (c.classified, c.named, c.alarms)),
+        )
+        for name, c in {**counts, "all": total}.items()
+        if c.windows
+    ]
+    note = (
+        "Sounds without words, each streamed by itself: windows that the speech gate lets through, "
+        f"that are named anything with a confidence above {SURE:g}, and that are named an emotion "
+        "other than Neutral with it."
+    )
+    head = ("", "files", "windows", "classified", "named", "false alarms")
+    return Table("False alarms", head, rows, note)
+
+
 def _left_out(evaluation: Evaluation) -> Table:
     unknown = [
         (label, str(count), "not of the model" if label in EMOTIONS else "unknown")
@@ -166,8 +192,12 @@ def _left_out(evaluation: Evaluation) -> Table:
         (f"split {split}" if split else "without a split", str(count), "not selected")
         for split, count in evaluation.other_splits.items()
     ]
+    others += [
+        (f"dataset {name}" if name else "without a dataset", str(count), "not selected")
+        for name, count in evaluation.other_datasets.items()
+    ]
     note = "evaluation.json lists them by path." if evaluation.left_out_clips else ""
-    return Table("Left out", ("emotion or split", "clips", "why"), [*unknown, *others], note)
+    return Table("Left out", ("what", "clips", "why"), [*unknown, *others], note)
 
 
 def _interval(interval: tuple[float, float] | None) -> str:

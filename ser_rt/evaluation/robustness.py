@@ -83,7 +83,7 @@ CONDITIONS: dict[str, Condition] = {
 """Conditions of the robustness test, besides the clip as it is."""
 
 
-WINDOW_LENGTHS_S = (3.0, 1.0)
+WINDOW_LENGTHS_S = (3.0, 2.0, 1.0)
 """Window lengths in seconds of the robustness test, besides the whole clip."""
 
 _WHOLE = "whole"

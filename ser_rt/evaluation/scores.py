@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ser_rt.evaluation import metrics
 from ser_rt.evaluation.metrics import LabelIds
+from ser_rt.evaluation.sounds import SoundCount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,9 +48,10 @@ class Score:
 class Calibration:
     """Calibration of the probabilities, as they are and after temperature scaling.
 
-    `temperature` is fitted on all clips: divide logits by it. `ece_after` and `nll_after` come
-    are cross-fitted: the temperature of each fold was fitted on the other folds, so that they hold
+    `temperature` is fitted on all clips: divide logits by it. `ece_after` and `nll_after` are
+    cross-fitted: the temperature of each fold was fitted on the other folds, so that they hold
     for unseen clips. `folds_by` is "speaker" if speakers were kept together, else "clip".
+    `by_dataset` is the ECE of each dataset as it is.
     """
 
     ece: float
@@ -59,15 +61,18 @@ class Calibration:
     nll_after: float | None
     folds_by: str
     curve: list[metrics.ReliabilityBin]
+    by_dataset: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ClipPrediction:
-    """The true emotion of a clip, and its probabilities."""
+    """The true emotion of a clip, and its probabilities; "" for an unknown dataset or speaker."""
 
     path: str
     true: str
     probabilities: dict[str, float]
+    dataset: str = ""
+    speaker: str = ""
 
     @property
     def predicted(self) -> str:
@@ -77,12 +82,19 @@ class ClipPrediction:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A clip that is in no metric: of another split, or of an emotion that the model lacks."""
+    """A clip in no metric: of another split or dataset, or of an emotion that the model lacks."""
 
     path: str
     emotion: str
     split: str
     other_split: bool
+    dataset: str = ""
+    other_dataset: bool = False
+
+    @property
+    def not_selected(self) -> bool:
+        """Whether it is left out whatever its emotion."""
+        return self.other_split or self.other_dataset
 
 
 @dataclass(frozen=True)
@@ -90,11 +102,13 @@ class Evaluation:
     """Result of an evaluation.
 
     Every clip of the data is in `overall`, or in `failed` (by path), or counted in `left_out` (by
-    emotion) or `other_splits` (by split). `left_out_clips` lists those of the last two.
+    emotion), `other_splits` (by split) or `other_datasets`. `left_out_clips` lists those of the
+    last three.
 
     `groups` maps a column (dataset, speaker, language, gender) and a value to its score.
     `windows` and `robustness` map a window length or condition, and then "all" or a dataset, to
-    the UAR.
+    the UAR. `sounds` are counts of `count_alarms` by category, and `temperature` is that which the
+    probabilities have been divided by already.
     """
 
     labels: tuple[str, ...]
@@ -106,8 +120,11 @@ class Evaluation:
     failed: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     other_splits: dict[str, int] = field(default_factory=dict)
+    other_datasets: dict[str, int] = field(default_factory=dict)
     left_out_clips: list[LeftOut] = field(default_factory=list)
     predictions: list[ClipPrediction] = field(default_factory=list)
+    sounds: dict[str, SoundCount] = field(default_factory=dict)
+    temperature: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values, ready for JSON."""
@@ -183,14 +200,17 @@ def uar_by_dataset(
 
 
 def calibrate(
-    true: LabelIds, probabilities: FloatArray, speakers: Sequence[str] | None = None
+    true: LabelIds,
+    probabilities: FloatArray,
+    speakers: Sequence[str] | None = None,
+    datasets: Sequence[str] | None = None,
 ) -> Calibration:
     """Return the calibration, with and without a fitted temperature.
 
     Guo et al. (ICML 2017) fit the temperature on held-out data; with one set of clips at hand,
     folds of it take turns, and speakers are never on both sides where they are known.
     """
-    logits = np.log(np.maximum(probabilities.astype(np.float64), _LOG_FLOOR))
+    logits = log_probabilities(probabilities)
     by_speaker = speakers is not None and len(set(speakers)) > 1
     owner = np.unique(np.array(speakers), return_inverse=True)[1] if by_speaker else None
     fold = (np.arange(len(true)) if owner is None else owner) % _MOST_FOLDS
@@ -202,6 +222,13 @@ def calibrate(
                 logits[~outside], metrics.fit_temperature(true[outside], logits[outside])
             )
     split = len(np.unique(fold)) > 1
+    origin = np.array(datasets or [])
+    by_dataset = {
+        name: metrics.expected_calibration_error(
+            true[origin == name], probabilities[origin == name]
+        )
+        for name in sorted(set(origin.tolist()) - {""})
+    }
     return Calibration(
         ece=metrics.expected_calibration_error(true, probabilities),
         nll=metrics.negative_log_likelihood(true, probabilities),
@@ -210,7 +237,13 @@ def calibrate(
         nll_after=metrics.negative_log_likelihood(true, after) if split else None,
         folds_by="speaker" if by_speaker else "clip",
         curve=metrics.reliability_curve(true, probabilities),
+        by_dataset=by_dataset,
     )
+
+
+def log_probabilities(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return logarithms of probabilities ``[clips, labels]``; they will do for logits."""
+    return np.asarray(np.log(np.maximum(np.asarray(probabilities, np.float64), _LOG_FLOOR)))
 
 
 def temper(logits: npt.NDArray[np.float64], temperature: float) -> npt.NDArray[np.float64]:

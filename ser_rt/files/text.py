@@ -11,6 +11,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
+from ser_rt.files.names import printable
+
 PATH_COLUMNS = ("file_path", "file")
 """Columns of a table of files that may hold the path; the first that there is counts."""
 
@@ -58,6 +60,21 @@ def read_text(path: Path) -> str:
         ValueError: as of `decode`.
     """
     return _with_line_feeds(decode(path.read_bytes()))
+
+
+def trouble_of_line(text: object, longest: int = 500) -> str | None:
+    """Return why no user interface could show a text as a line; None if every one can.
+
+    >>> trouble_of_line("Not for commercial use."), trouble_of_line("")
+    (None, "must be text, not ''")
+    """
+    if not isinstance(text, str) or not text.strip():
+        return f"must be text, not {text!r}"
+    if printable(text) != text:
+        return f"must be one line without control characters, not {text[:80]!r}"
+    if len(text) > longest:
+        return f"must have at most {longest} characters, not {len(text)}"
+    return None
 
 
 def parse_csv(content: bytes) -> CsvTable:

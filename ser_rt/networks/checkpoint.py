@@ -103,7 +103,7 @@ class TorchClassifier:
     """An `EmotionClassifier` that runs a trained network in PyTorch."""
 
     def __init__(self, model: EmotionModel, temperature: float = 1.0) -> None:
-        self._model, self._temperature = model.eval(), temperature
+        self._model, self.temperature = model.eval(), temperature
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -123,7 +123,7 @@ class TorchClassifier:
         samples = torch.from_numpy(np.ascontiguousarray(waveforms, np.float32))
         with torch.inference_mode():
             logits = self._model(samples)["logits"]
-            probabilities: FloatArray = (logits / self._temperature).softmax(1).numpy()
+            probabilities: FloatArray = (logits / self.temperature).softmax(1).numpy()
         return probabilities
 
 

@@ -145,6 +145,8 @@ class _Routes:
             **DEFAULTS.windows_for(model)._asdict(),
             "licence": bundle.licence,
         }
+        if bundle.notice is not None:
+            about["notice"] = bundle.notice
         return JSONResponse({"models": [about]})
 
     async def metrics(self, _request: Request) -> Response:

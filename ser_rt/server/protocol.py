@@ -181,6 +181,7 @@ def ready(
 ) -> dict[str, Any]:
     """Return the answer to ``config``."""
     bundle = model.bundle
+    notice = {} if bundle.notice is None else {"notice": bundle.notice}
     return {
         "type": "ready",
         "protocol": VERSION,
@@ -188,6 +189,7 @@ def ready(
         "model": {"name": bundle.name, "version": bundle.version},
         "provider": model.provider,
         "precision": bundle.precision,
+        **notice,
         "labels": labels_of(model, config.language),
         "sample_rate": bundle.sample_rate,
         **config.settings.windows_for(model)._asdict(),

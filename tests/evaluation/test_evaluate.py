@@ -14,7 +14,7 @@ from ser_rt import evaluate, testing
 from ser_rt.errors import DataError
 from ser_rt.evaluate import ModelEvaluator
 from ser_rt.evaluation.robustness import CONDITIONS
-from tests.support.tones import PITCH_HZ, RATE, PitchClassifier, write_tone
+from tests.support.tones import PITCH_HZ, RATE, PitchClassifier, tone, write_tone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,7 +104,7 @@ def test_intervals_name_what_was_drawn(found: Evaluation) -> None:
 
 
 def test_windows_and_robustness(found: Evaluation) -> None:
-    assert list(found.windows) == ["whole", "3 s", "1 s"]
+    assert list(found.windows) == ["whole", "3 s", "2 s", "1 s"]
     assert found.windows["whole"]["all"] == pytest.approx(found.overall.uar)
     # Per speaker and emotion: 3.4 s gives three windows of 1 s, 1.2 s gives one.
     assert found.windows["1 s"] == pytest.approx({"all": 2.75 / 3, "a": 1.0, "b": 2.5 / 3})
@@ -120,12 +120,22 @@ def test_calibration_is_cross_fitted_by_speaker(found: Evaluation) -> None:
     assert 0 <= calibration.ece <= 1
     assert calibration.ece_after is not None
     assert sum(b.count for b in calibration.curve) == 24
+    assert calibration.by_dataset["a"] < calibration.by_dataset["b"]
     assert calibration.temperature > 1  # wrong with confidence, so it has to be damped
 
 
 def test_predictions_can_be_followed_up(found: Evaluation) -> None:
     wrong = [p for p in found.predictions if p.predicted != p.true]
     assert sorted(p.path.rpartition("/")[2] for p in wrong) == ["b2_0.wav", "b2_1.wav"]
+
+
+def test_silence_around_a_clip_can_be_left_out(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.pad(tone("Joy", 1.0), 2 * RATE), RATE)
+    for trim, seconds in ((False, 5), (True, 1)):
+        classifier = PitchClassifier()
+        evaluator = ModelEvaluator(classifier, trim_silence=trim)
+        evaluator.evaluate_dataset([tmp_path / "a.wav"], ["Joy"])
+        assert classifier.calls[0][1] == pytest.approx(seconds * RATE, rel=0.05)
 
 
 def test_bad_clips_are_listed_and_in_no_figure(tmp_path: Path) -> None:

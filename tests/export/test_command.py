@@ -123,5 +123,5 @@ def test_a_full_disk_and_an_interrupt_leave_nothing(
 
 def test_the_defaults_are_those_of_the_settings() -> None:
     given = vars(parse_args(["run", "--out", "bundle"]))
-    del given["checkpoint"], given["out"]
+    del given["checkpoint"], given["out"], given["temperature_from"]
     assert ExportSettings(**given) == ExportSettings()

@@ -127,7 +127,9 @@ def test_figures_of_an_evaluation_go_into_the_manifest(
     folder = export_once(checkpoint, evaluation=figures)
     evaluation = json.loads((folder / "manifest.json").read_text())["evaluation"]
     assert evaluation["scores"]["d"]["uar"] == found.groups["dataset"]["d"].uar
-    assert evaluation["windows"].keys() == {"whole", "3 s", "1 s"}
+    assert evaluation["windows"].keys() == {"whole", "3 s", "2 s", "1 s"}
+    assert evaluation["speakers"]["y"]["dataset"] == "d"
+    assert evaluation["calibration"]["by_dataset"] == {"d": found.calibration.by_dataset["d"]}
     assert ".wav" not in json.dumps(evaluation)
     (tmp_path / "other.json").write_text("{}")
     assert main([str(checkpoint), *("--out", "x"), "--evaluation", f"{tmp_path}/other.json"]) == 2

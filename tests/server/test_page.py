@@ -56,6 +56,7 @@ def test_the_bars_move_with_what_the_server_hears(browser: Browser, server: Runn
         assert int(it.page.get_attribute("#meter", "aria-valuenow") or -60) > -60
         assert re.fullmatch(r"\d+ ms, 95 % in \d+ ms", it.page.inner_text("#delay"))
         it.see("#model", "compact")
+        it.see("#notice", "do not decide anything about a person")
         it.see("#episodes li", it.events("emotion")[-1]["emotion"])
         assert is_coloured(it.page)
         it.page.click("#listen")

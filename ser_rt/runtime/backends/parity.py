@@ -72,6 +72,7 @@ class Report:
     files: int
     windows: int
     rows: tuple[Row, ...]
+    notice: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -114,6 +115,7 @@ def check(
         len(bundle.files),
         len(audio),
         tuple(rows),
+        bundle.notice,
     )
 
 

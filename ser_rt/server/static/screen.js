@@ -33,13 +33,15 @@ export class Screen {
   #spoken = { emotion: "", at_ms: -SPOKEN_EVERY_MS };
 
   /** @param {{ labels: Label[], name: string, version: string, provider: string,
-   *   precision: string, window_s: number, hop_s: number }} model */
+   *   precision: string, window_s: number, hop_s: number, notice?: string }} model */
   describe(model) {
     this.#labels = model.labels;
     this.#tones = tonesOf(model.labels);
     byId("model").textContent =
       `${model.name} ${model.version}, ${model.precision}, ${model.provider}`;
     byId("window").textContent = words().window_of(model.window_s, model.hop_s);
+    byId("notice").textContent = model.notice ?? "";
+    byId("notice").hidden = !model.notice;
     this.restyle();
   }
 

@@ -156,6 +156,16 @@ def refuse_absent_split(clips: Sequence[Clip], split: str, manifest: str | Path)
         raise DataError(msg)
 
 
+def refuse_absent_datasets(
+    clips: Sequence[Clip], datasets: Iterable[str], manifest: str | Path
+) -> None:
+    """Raise `DataError` if no clip of a manifest is of one of the datasets."""
+    found = sorted({clip.dataset for clip in clips} - {""})
+    if absent := [name for name in datasets if name not in found]:
+        msg = f"{printable(manifest)} has no clip of dataset {absent[0]!r}; it has {found}"
+        raise DataError(msg)
+
+
 def _table(path: Path) -> CsvTable:
     try:
         return parse_csv(path.read_bytes())
