@@ -160,11 +160,20 @@ class Compact(nn.Module):
         self.normalize = nn.BatchNorm1d(2 * channels)
         self.embedding_size = 2 * channels
 
-    def forward(self, waveforms: Tensor) -> Tensor:
-        """Compute the embedding."""
+    def frames(self, waveforms: Tensor) -> Tensor:
+        """Compute what is pooled, ``[batch, channels, frames]`` with a frame every 20 ms."""
         with torch.no_grad():
             features = self.features(waveforms)
         if self.training:
             features = mask(shift(features))
-        embedding: Tensor = self.normalize(self.pooling(self.blocks(self.stem(features))))
+        frames: Tensor = self.blocks(self.stem(features))
+        return frames
+
+    def pool(self, frames: Tensor) -> Tensor:
+        """Compute the embedding of frames."""
+        embedding: Tensor = self.normalize(self.pooling(frames))
         return embedding
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Compute the embedding."""
+        return self.pool(self.frames(waveforms))

@@ -89,7 +89,7 @@ def test_windows_of_short_clips_are_repeated_or_set_into_silence() -> None:
     wave = make_wave(0.5)
     kinds = set()
     for seed in range(40):
-        window = draw_window(wave, Draw(0, seed, 40_000), vary=None)
+        window = draw_window(wave, Draw(0, seed, 40_000), vary=None).samples
         assert window.shape == (40_000,)
         start = int(np.flatnonzero(window)[0])
         assert np.array_equal(window[start : start + wave.size], wave)
@@ -108,7 +108,7 @@ def test_silence_at_both_ends_is_left_out_of_windows(tmp_path: Path) -> None:
 
 
 def sampler(balance: float, batch_size: int = 8) -> BalancedSampler:
-    groups = [("big", 0)] * 90 + [("small", 1)] * 10
+    groups = [("big", "Joy")] * 90 + [("small", "Sad")] * 10
     return BalancedSampler(
         groups, batch_size=batch_size, crop_s=(1.0, 4.0), balance=balance, seed=5
     )
