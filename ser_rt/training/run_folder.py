@@ -35,7 +35,15 @@ RUN, SPLIT, SKIPPED, LABELS, HISTORY = (
 )
 SEAL = "seal.json"
 """File of a checkpoint with the hashes of its weights and the loss of the epoch so far."""
-_MAY_CHANGE = {"output_dir", "num_workers", "report_to", "save_steps", "skip_bad", "allow_leaks", "teacher"}
+_MAY_CHANGE = {
+    "output_dir",
+    "num_workers",
+    "report_to",
+    "save_steps",
+    "skip_bad",
+    "allow_leaks",
+    "teacher",
+}
 
 logger = logging.getLogger(__name__)
 

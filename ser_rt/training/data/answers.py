@@ -114,7 +114,8 @@ def _write(file: Path, clips: Iterator[Frames]) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(file) as kept:
-            kept.write(save({_FRAMES: np.concatenate(frames), _ENDS: ends}))
+            whole = np.ascontiguousarray(np.concatenate(frames))  # it may be transposed
+            kept.write(save({_FRAMES: whole, _ENDS: ends}))
     except OSError as error:
         msg = (
             f"cannot keep a teacher's answers in {file.parent}: {error.strerror}; free space (an "

@@ -1,6 +1,7 @@
 import pickle
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from ser_rt.data_loader import load_dataset_from_csv, load_dataset_from_director
 from ser_rt.errors import DataError
 from ser_rt.training.data.dataset import SpeechEmotionDataset
 from ser_rt.training.data.decoded_cache import AudioCache
-from ser_rt.training.data.sampler import BalancedSampler, Draw, draw_window
+from ser_rt.training.data.sampler import STEP, BalancedSampler, Draw, draw_window
 from tests.conftest import make_wave
 
 
@@ -146,3 +147,22 @@ def test_the_original_loaders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(model_config, "emotion_labels", ("Neutral", "Angry"))
     with pytest.raises(DataError):
         load_dataset_from_csv(tmp_path / "m.csv")
+
+
+def test_a_windows_places_are_where_its_sound_was() -> None:
+    for seconds in (1.0, 3.0):
+        ramp = np.linspace(0.1, 1.0, round(seconds * 16_000), dtype=np.float32)
+        for seed in range(20):
+            window = draw_window(ramp, Draw(0, seed, 32_000), vary=_Faster())  # type: ignore[arg-type]
+            middles = window.samples[STEP // 2 :: STEP]
+            assert window.places.shape == window.is_clip.shape == middles.shape == (100,)
+            assert np.all((window.places >= 0) & (window.places < ramp.size))
+            assert np.array_equal(window.is_clip, middles > 0)
+            there = window.is_clip
+            assert np.allclose(ramp[window.places[there]], middles[there], atol=0.01)
+
+
+class _Faster:
+    def __call__(self, samples: np.ndarray[Any, Any], _: object) -> Any:
+        place = np.linspace(0, samples.size - 1, round(samples.size * 0.95))
+        return np.interp(place, np.arange(samples.size), samples).astype(np.float32)
