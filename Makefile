@@ -70,9 +70,10 @@ SUITES := benchmarks/suites --benchmark-enable --benchmark-only
 TRAIN = $(PY) -m ser_rt.train --manifest "$(CORPUS)/manifest.csv" --split train --skip_bad --resume
 EVALUATE = $(PY) -m ser_rt.evaluate --manifest "$(CORPUS)/manifest.csv" --split val
 EXPORT = $(PY) -m ser_rt.export runs/$@
-compact_data :=
+compact_data = --teacher runs/base --noise_dir "$(CORPUS)/noise" --same_labels indian-emospeech/Calm=Neutral
 compact_temperature := 1.0
-compact-free_data := --licence_class permissive
+# Some of the noise is not free.
+compact-free_data := --teacher runs/base-free --licence_class permissive
 compact-free_temperature := 2.5
 BASE ?= openai/whisper-base
 base_data = --model_name "$(BASE)" --noise_dir "$(CORPUS)/noise" --same_labels indian-emospeech/Calm=Neutral

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray
 
 _LEAST_SAMPLES = SAMPLE_RATE // 10
+_LARGEST = 65504.0  # of half precision
 
 
 class Teacher:
@@ -117,4 +118,4 @@ class Teacher:
         least = np.resize(samples, max(samples.size, _LEAST_SAMPLES))
         device = self._model.head.weight.device
         frames = self._model.encoder.frames(torch.from_numpy(least)[None].to(device))
-        return frames[0].T.half().cpu().numpy()
+        return frames[0].T.clamp(-_LARGEST, _LARGEST).half().cpu().numpy()

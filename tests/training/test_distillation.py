@@ -14,6 +14,7 @@ import soundfile
 import torch
 from safetensors.numpy import load_file
 
+from ser_rt.config import ModelConfig
 from ser_rt.errors import CheckpointError, ConfigError, DataError, TrainingError
 from ser_rt.networks.checkpoint import load_classifier, load_model
 from ser_rt.train import main
@@ -24,6 +25,7 @@ from ser_rt.training.teacher import Teacher
 from tests.support.killing import killed, same_weights
 from tests.support.pulses import RHYTHM_HZ, pulses, write_corpus
 from tests.support.small_training import COMPACT, DATA, corpus, training
+from tests.support.small_whisper import ENCODER
 
 pytestmark = pytest.mark.usefixtures("small_and_alone")
 
@@ -197,6 +199,23 @@ def test_a_folder_without_speech_is_an_error(
             folder.mkdir()
         with pytest.raises(DataError, match=f"no audio under .*{name}"):
             teach(tmp_path / "run", teacher, replace(ALL, unlabelled=str(folder))).train(clips)
+
+
+def test_a_streaming_network_learns_from_one_that_hears_everything(
+    tmp_path: Path, clips: list[Clip], teacher: Path
+) -> None:
+    student = ModelConfig(
+        architecture="whisper",
+        emotion_labels=tuple(RHYTHM_HZ),
+        streaming=True,
+        chunk_frames=5,
+        encoder_config=ENCODER,
+    )
+    run = tmp_path / "run"
+    how = training(run, teacher=str(teacher), num_epochs=1, layer_decay=0.8)
+    history = create_trainer(student, how, ALL).train(clips)
+    assert np.isfinite(history["train_loss"]).all()
+    assert load_classifier(run)(pulses("Joy", 5, 0)[None]).shape == (1, 3)
 
 
 def test_the_command_takes_a_teacher(
