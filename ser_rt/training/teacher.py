@@ -75,7 +75,7 @@ class Teacher:
             "sha256": self.sha256,
             "architecture": self._model.settings.architecture,
             "train": trained.get("train", {}),
-            "teacher": trained.get("teacher"),
+            **({"teacher": trained["teacher"]} if "teacher" in trained else {}),
         }
         """What a manifest says of it: hash, architecture, the clips that it was trained on."""
         with torch.no_grad():
