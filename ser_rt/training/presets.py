@@ -43,7 +43,7 @@ PRESETS: dict[str, Preset] = {
     "wav2vec2": Preset(ModelConfig(), TrainingConfig(), DataConfig()),
     "compact": _compact("Neutral", "Angry", "Joy", "Sad", "Surprise", "Fear", epochs=24),
     # A tenth of the clips: the same number of steps takes more epochs. None of them is Surprise.
-    "compact-free": _compact("Neutral", "Angry", "Joy", "Sad", "Fear", epochs=240),
+    "compact-free": _compact("Neutral", "Angry", "Joy", "Sad", "Fear", epochs=100),
 }
 
 

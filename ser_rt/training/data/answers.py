@@ -10,7 +10,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,6 @@ from safetensors.numpy import save
 from ser_rt.errors import OutputError
 from ser_rt.files.writing import replacing
 from ser_rt.training.data.decoded_cache import cache_folder
-
-if TYPE_CHECKING:
-    from ser_rt.classifier import FloatArray
 
 Frames = npt.NDArray[np.float16]
 _BLOCK = 64
@@ -77,7 +74,7 @@ class Answers:
         """Leave open files out: a spawned worker opens its own."""
         return vars(self) | {"_open": {}}
 
-    def at(self, index: int, places: FloatArray) -> Frames:
+    def at(self, index: int, places: npt.NDArray[np.float64]) -> Frames:
         """Return the frames at places of a clip, each from 0, its start, to below 1, its end."""
         block, row = divmod(index, _BLOCK)
         if block not in self._open:
@@ -85,7 +82,9 @@ class Answers:
             self._open[block] = (file.get_slice(_FRAMES), [0, *file.get_tensor(_ENDS).tolist()])
         frames, ends = self._open[block]
         chosen: Frames = frames[ends[row] : ends[row + 1]]
-        return chosen[(np.clip(places, 0, 1) * len(chosen)).astype(int).clip(max=len(chosen) - 1)]
+        rows = (places * len(chosen)).astype(int).clip(0, len(chosen) - 1)
+        found: Frames = chosen[rows]
+        return found
 
 
 def _fingerprint(teacher: str, digests: Sequence[str]) -> str:
