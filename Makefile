@@ -73,10 +73,11 @@ EXPORT = $(PY) -m ser_rt.export runs/$@
 SAME := --same_labels indian-emospeech/Calm=Neutral
 NOTICE := It classifies how a voice sounds, not what a person feels: do not decide anything about a person by it.
 NC_NOTICE := Trained on acted speech, for non-commercial use only. $(NOTICE)
-compact_data :=
+compact_data = --teacher runs/base --noise_dir "$(CORPUS)/noise" $(SAME)
 compact_temperature := --temperature 1.0
 compact_notice = $(NC_NOTICE)
-compact-free_data := --licence_class permissive
+# Some of the noise is not free.
+compact-free_data := --teacher runs/base-free --licence_class permissive
 compact-free_temperature := --temperature 2.5
 compact-free_notice := Trained on acted German speech. $(NOTICE)
 BASE ?= openai/whisper-base

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ser_rt.config import ModelConfig
@@ -54,16 +55,18 @@ def licence_of(training: dict[str, Any], model: ModelConfig | None = None) -> di
     """Derive the licence of the weights from a checkpoint's description of its training.
 
     Clips of the class ``nc`` make the weights non-commercial; clips of the class ``permissive``
-    alone leave them free; for anything else the person who trained them must decide.
+    alone leave them free; for anything else the person who trained them must decide. What a teacher
+    was trained on counts as well.
     """
-    clips = training.get("train", {})
-    classes = set(clips.get("licence_classes", ()))
+    runs = list(_runs(training))
+    classes = {name for run in runs for name in run.get("licence_classes") or ("unknown",)}
     weights = "unknown: whoever trained them must say"
     if "nc" in classes:
         weights = "CC-BY-NC-SA-4.0"
     elif classes == {"permissive"}:
         weights = "MIT"
-    attribution = [CORPORA.get(name, name) for name in clips.get("datasets", ()) if name]
+    datasets = sorted({name for run in runs for name in run.get("datasets", ()) if name})
+    attribution = [CORPORA.get(name, name) for name in datasets]
     found: dict[str, Any] = {"weights": weights, "trained_on": attribution}
     if model is not None and _is_whisper(model):
         found["encoder"] = f"started from OpenAI's Whisper (MIT): {WHISPER_FILE} goes along with it"
@@ -77,3 +80,10 @@ def notices(model: ModelConfig) -> dict[str, str]:
 
 def _is_whisper(model: ModelConfig) -> bool:
     return model.architecture == "whisper" and bool(model.model_name)
+
+
+def _runs(training: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the clips of a training, of its teacher's, and so on."""
+    yield training.get("train", {})
+    if teacher := training.get("teacher"):
+        yield from _runs(teacher)

@@ -11,12 +11,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self, get_type_hints
 
-from ser_rt.checks import Check, above, at_least, one_of, require, setting, typed
+from ser_rt.checks import Check, above, at_least, one_of, require, setting, typed, within
 from ser_rt.constants import EMOTIONS, SAMPLE_RATE
 from ser_rt.errors import ConfigError
 
 _POSITIVE = above(0)
 _NOT_NEGATIVE = at_least(0)
+_ALL = within(0, 1)
 _SHARE: Check = (lambda v: 0 <= v < 1, "at least 0 and below 1")
 
 
@@ -119,6 +120,19 @@ class TrainingConfig(_Settings):
     logit_tau: float = setting(
         1.0, "strength of logit adjustment by class frequency", _NOT_NEGATIVE
     )
+    teacher: str = setting("", "run folder of a trained network whose answers are learned, too")
+    teacher_share: float = setting(
+        0.5, "share of the teacher's probabilities in the loss; the rest is the labels'", _ALL
+    )
+    teacher_temperature: float = setting(
+        2.0, "softens the teacher's probabilities, and those compared with them", _POSITIVE
+    )
+    embedding_weight: float = setting(
+        1.0, "of the regression of the teacher's embedding in the loss", _NOT_NEGATIVE
+    )
+    frame_weight: float = setting(
+        1.0, "of the regression of the teacher's frames in the loss", _NOT_NEGATIVE
+    )
     freeze_feature_encoder: bool = setting(True, "do not train the convolutions")
     encoder_learning_rate: float = setting(
         0.0, "of the pretrained top layer; 0 is learning_rate times layer_decay", _NOT_NEGATIVE
@@ -186,6 +200,9 @@ class DataConfig(_Settings):
         (),
         "labels that stand for an emotion, each as LABEL=EMOTION or DATASET/LABEL=EMOTION",
         (lambda v: all(len(pair.split("=")) == 2 for pair in v), "pairs like Calm=Neutral"),
+    )
+    unlabelled: str = setting(
+        "", "folder with more speech, for which only the teacher has an answer"
     )
     skip_bad: bool = setting(False, "skip unfit clips instead of stopping")
     allow_leaks: tuple[str, ...] = setting(

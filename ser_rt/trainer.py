@@ -15,6 +15,7 @@ import transformers
 
 from ser_rt import config
 from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
+from ser_rt.errors import ConfigError
 from ser_rt.files.writing import write_json
 from ser_rt.networks.checkpoint import save_checkpoint
 from ser_rt.networks.model import EmotionModel, create_model
@@ -25,17 +26,20 @@ from ser_rt.training.arguments import (
     refuse_contradictions,
     training_arguments,
 )
+from ser_rt.training.data.answers import Answers
 from ser_rt.training.data.augmentation import Augmenter
 from ser_rt.training.data.corpus import Clip
 from ser_rt.training.data.dataset import SpeechEmotionDataset, label_of
 from ser_rt.training.data.prepare import Prepared, prepare
 from ser_rt.training.data.sampler import BalancedSampler
 from ser_rt.training.data.validation import DecodedClips
+from ser_rt.training.distillation import Distillation
 from ser_rt.training.ema import WeightAverage
 from ser_rt.training.fine_tuning import merge_adapters, prepare_network
 from ser_rt.training.loop import EmotionTrainer, translated_errors
 from ser_rt.training.losses import create_loss
 from ser_rt.training.metrics import History, history_of, measure
+from ser_rt.training.teacher import Teacher
 from ser_rt.training.trackers import tracked
 
 ClipsOrColumns = tuple[Sequence[str | Path], Sequence[str]] | Sequence[Clip]
@@ -76,8 +80,11 @@ class SpeechEmotionTrainer:
         transformers.set_seed(seed)
         # Decoding may take hours, so an unfit network is found before.
         model = create_model(replace(self.model_config))
+        teacher = self._open_teacher()
 
         processes = join_processes()
+        if teacher:
+            teacher.to(processes.device)
         with processes.local_main_process_first():  # it decodes for the others
             clips = prepare(
                 _clips(train_data),
@@ -85,7 +92,9 @@ class SpeechEmotionTrainer:
                 self.model_config.emotion_labels,
                 self.data_config,
                 seed=seed,
+                has_teacher=teacher is not None,
             )
+            answers = teacher and teacher.hear(clips.train, self.data_config)
         training = fit_batch_size(self.training_config, len(clips.train), processes.num_processes)
         settings = run_folder.settings_of(
             self.model_config,
@@ -93,34 +102,49 @@ class SpeechEmotionTrainer:
             self.data_config,
             clips=clips.fingerprint,
             processes=processes.num_processes,
+            teacher_sha256=teacher.sha256 if teacher else "",
         )
         arguments = training_arguments(training, self.data_config, validate=bool(clips.validation))
 
         with translated_errors(run):
             prepare_network(model, training)
+            distillation = Distillation(teacher, training) if teacher else None
+            if distillation:
+                distillation.prepare(model)
             with arguments.main_process_first():  # the others find what it has written
                 is_first = arguments.process_index == 0
                 checkpoint = run_folder.open_run(run, settings, resume=resume or not is_first)
                 if is_first:
                     run_folder.describe(run, settings, clips)
-            trainer = self._trainer(model, training, arguments, clips)
+            trainer = self._trainer(model, training, arguments, clips, answers, distillation)
             if not is_first:  # or dropout would be the same in every process
                 transformers.set_seed(seed + arguments.process_index)
             with tracked(training.report_to, run):
                 trainer.train(resume_from_checkpoint=checkpoint)
                 trainer.keep_average()
+                trainer.network.imitation = None  # it has done its work
                 merge_adapters(trainer.network)
                 temperature = trainer.fit_temperature() if clips.validation else 1.0
 
             history = history_of(trainer.state.log_history)
             if is_first:
                 steps = trainer.state.global_step
-                training_run = run_folder.describe_run(training, self.data_config, clips, steps)
+                training_run = run_folder.describe_run(
+                    training, self.data_config, clips, steps, teacher and teacher.about
+                )
                 save_checkpoint(
                     trainer.network, run, temperature=temperature, training=training_run
                 )
                 write_json(history, run / run_folder.HISTORY)
         return history
+
+    def _open_teacher(self) -> Teacher | None:
+        if self.training_config.teacher:
+            return Teacher(self.training_config.teacher, self.model_config)
+        if self.data_config.unlabelled:
+            msg = "unlabelled speech needs a teacher: name its run folder with --teacher"
+            raise ConfigError(msg)
+        return None
 
     def _trainer(
         self,
@@ -128,6 +152,8 @@ class SpeechEmotionTrainer:
         training: TrainingConfig,
         arguments: transformers.TrainingArguments,
         clips: Prepared,
+        answers: Answers | None,
+        distillation: Distillation | None,
     ) -> EmotionTrainer:
         names, data = self.model_config.emotion_labels, self.data_config
         emotions = [clip.emotion for clip in clips.train.clips]
@@ -138,33 +164,41 @@ class SpeechEmotionTrainer:
         return EmotionTrainer(
             model=model,
             args=arguments,
-            train_dataset=self._dataset(clips.train, is_training=True),
+            train_dataset=self._dataset(clips.train, is_training=True, answers=answers),
             eval_dataset=self._dataset(clips.validation, is_training=False) if validates else None,
             compute_metrics=measure,
             callbacks=[patience] if validates else [],
             settings=training,
             loss=create_loss([emotions.count(name) for name in names], training),
             sampler=BalancedSampler(
-                [(clip.dataset, names.index(clip.emotion)) for clip in clips.train.clips],
+                [(clip.dataset, clip.emotion) for clip in clips.train.clips],
                 batch_size=arguments.train_batch_size,
                 crop_s=(data.min_crop_s, min(data.max_crop_s, self.model_config.max_duration)),
                 balance=training.balance,
                 seed=training.seed,
             ),
             average=WeightAverage(training.ema_decay) if training.ema_decay else None,
+            distillation=distillation,
         )
 
-    def _dataset(self, part: DecodedClips, *, is_training: bool) -> SpeechEmotionDataset:
+    def _dataset(
+        self, part: DecodedClips, *, is_training: bool, answers: Answers | None = None
+    ) -> SpeechEmotionDataset:
+        names = self.model_config.emotion_labels
         return SpeechEmotionDataset(
             [clip.path for clip in part.clips],
-            [label_of(clip) if is_training else clip.emotion for clip in part.clips],
+            [
+                (label_of(clip) if is_training else clip.emotion) if clip.emotion in names else None
+                for clip in part.clips
+            ],
             is_training=is_training and self.data_config.data_augmentation,
-            emotion_labels=self.model_config.emotion_labels,
+            emotion_labels=names,
             max_duration_s=self.model_config.max_duration,
             audio=part.audio,
             clean=is_training and self.data_config.apply_noise_reduction,
             trim=is_training and self.data_config.trim_silence,
             augmenter=Augmenter.from_settings(self.data_config) if is_training else None,
+            answers=answers,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypedDict, cast
+from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict, cast
 
 from torch import Tensor, nn
 
@@ -23,6 +23,8 @@ class EmotionOutput(TypedDict):
     """``[batch, labels]``, before temperature and softmax."""
     embedding: Tensor
     """``[batch, embedding_size]``."""
+    imitation: NotRequired[tuple[Tensor, Tensor]]
+    """What a student makes of its frames and its embedding to be like its teacher's."""
 
 
 class Encoder(Protocol):
@@ -32,8 +34,16 @@ class Encoder(Protocol):
     input_normalization: str
     """"window" if level and colour of the input are normalised per window, else "none"."""
 
+    def frames(self, waveforms: Tensor, /) -> Tensor:
+        """Compute what is pooled, ``[batch, channels, frames]``."""
+        ...
+
+    def pool(self, frames: Tensor, /) -> Tensor:
+        """Compute the embedding of frames."""
+        ...
+
     def __call__(self, waveforms: Tensor, /) -> Tensor:
-        """Compute the embedding."""
+        """Compute the embedding: that of all frames."""
         ...
 
 
@@ -78,11 +88,18 @@ class EmotionModel(nn.Module):
         self.encoder = ARCHITECTURES[config.architecture](config)
         self.dropout = nn.Dropout(config.head_dropout)
         self.head = nn.Linear(self.encoder.embedding_size, config.num_labels)
+        self.imitation: nn.Module | None = None
+        """Maps frames and embedding to a teacher's, while a student is trained."""
 
     def forward(self, input_values: Tensor) -> EmotionOutput:
         """Classify float32 waveforms ``[batch, samples]`` at 16 kHz."""
-        embedding = self.encoder(input_values)
-        return {"logits": self.head(self.dropout(embedding)), "embedding": embedding}
+        frames = self.encoder.frames(input_values)
+        embedding = self.encoder.pool(frames)
+        logits = self.head(self.dropout(embedding))
+        if self.imitation is None or not self.training:
+            return {"logits": logits, "embedding": embedding}
+        imitation = self.imitation(frames, embedding)
+        return {"logits": logits, "embedding": embedding, "imitation": imitation}
 
 
 def create_model(config: ModelConfig) -> EmotionModel:

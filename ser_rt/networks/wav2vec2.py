@@ -84,6 +84,15 @@ class Wav2Vec2(nn.Module):
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Compute the embedding of windows of at least 400 samples (with the usual strides)."""
+        return self.pool(self.frames(waveforms))
+
+    def pool(self, frames: Tensor) -> Tensor:
+        """Compute the embedding of frames."""
+        embedding: Tensor = self.projection(self.pooling(frames))
+        return embedding
+
+    def frames(self, waveforms: Tensor) -> Tensor:
+        """Compute what is pooled, ``[batch, hidden_size, frames]``."""
         if self.input_normalization == "window":
             waveforms = normalize_window(waveforms)
         blank = self._blank(waveforms) if self.training and self._mask_share else None
@@ -96,8 +105,8 @@ class Wav2Vec2(nn.Module):
         if self.layer_weights is not None:
             shares = self.layer_weights.softmax(dim=0)
             frames = sum(shares[i] * layer for i, layer in enumerate(outputs.hidden_states))
-        embedding: Tensor = self.projection(self.pooling(frames.transpose(1, 2)))
-        return embedding
+        pooled: Tensor = frames.transpose(1, 2)
+        return pooled
 
     def _blank(self, waveforms: Tensor) -> Tensor:
         """Choose frames ``[batch, frames]`` to blank, in runs of `mask_time_length`.

@@ -125,6 +125,15 @@ class Whisper(nn.Module):
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Compute the embedding of windows of 0.1 to 30 s; streaming networks take longer ones."""
+        return self.pool(self.frames(waveforms))
+
+    def pool(self, frames: Tensor) -> Tensor:
+        """Compute the embedding of frames."""
+        embedding: Tensor = self.projection(self.pooling(frames))
+        return embedding
+
+    def frames(self, waveforms: Tensor) -> Tensor:
+        """Compute what is pooled, ``[batch, d_model, frames]`` with a frame every 20 ms."""
         self._check_length(waveforms.shape[1])
         with torch.no_grad():
             features = self.features(waveforms)
@@ -133,8 +142,7 @@ class Whisper(nn.Module):
                 features = mask(features - mean, longest_gap=self._mask_share) + mean
         drawn = self.training and self.streaming
         states = self.network(features, draw_context() if drawn else self.context)
-        embedding: Tensor = self.projection(self.pooling(self.mix(states).transpose(1, 2)))
-        return embedding
+        return self.mix(states).transpose(1, 2)
 
     def mix(self, states: list[Tensor]) -> Tensor:
         """Return the last layer's frames, or the weighted sum of all layers' ``[..., d_model]``."""
@@ -145,7 +153,11 @@ class Whisper(nn.Module):
             states[:-1] = [nn.functional.layer_norm(state, size) for state in states[:-1]]
             shares = self.layer_weights.softmax(dim=0)
             frames = torch.stack([shares[i] * state for i, state in enumerate(states)]).sum(dim=0)
+<<<<<<< HEAD
         return frames
+=======
+        return frames.transpose(1, 2)
+>>>>>>> distil
 
     def _check_length(self, samples: int) -> None:
         if self.streaming or torch.compiler.is_exporting():

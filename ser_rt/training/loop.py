@@ -23,6 +23,7 @@ from ser_rt.networks.model import EmotionModel
 from ser_rt.training.checkpointing import Checkpoints, LossSoFar
 from ser_rt.training.data.dataset import Example, collate
 from ser_rt.training.data.sampler import BalancedSampler
+from ser_rt.training.distillation import Distillation
 from ser_rt.training.ema import WeightAverage
 from ser_rt.training.fine_tuning import has_own_rates, parameter_groups
 from ser_rt.training.losses import Loss
@@ -40,11 +41,12 @@ class EmotionTrainer(transformers.Trainer):
         loss: Loss,
         sampler: BalancedSampler,
         average: WeightAverage | None,
+        distillation: Distillation | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self._settings, self._loss = settings, loss
-        self._draws, self._average = sampler, average
+        self._draws, self._average, self._distillation = sampler, average, distillation
         self._loss_so_far, self._progress = LossSoFar(), TrainingProgress()
         self._eval_loader: DataLoader[Example] | None = None
         if average is not None:
@@ -114,6 +116,9 @@ class EmotionTrainer(transformers.Trainer):
     ) -> Any:
         """Return the configured loss; in validation always the plain cross-entropy."""
         outputs = model(inputs["input_values"])
+        if model.training and self._distillation:
+            loss = self._distillation.loss(outputs, inputs, self._loss)
+            return (loss, outputs) if return_outputs else loss
         measure = self._loss if model.training else nn.functional.cross_entropy
         loss = measure(outputs["logits"].float(), inputs["labels"])
         return (loss, outputs) if return_outputs else loss

@@ -35,7 +35,15 @@ RUN, SPLIT, SKIPPED, LABELS, HISTORY = (
 )
 SEAL = "seal.json"
 """File of a checkpoint with the hashes of its weights and the loss of the epoch so far."""
-_MAY_CHANGE = {"output_dir", "num_workers", "report_to", "save_steps", "skip_bad", "allow_leaks"}
+_MAY_CHANGE = {
+    "output_dir",
+    "num_workers",
+    "report_to",
+    "save_steps",
+    "skip_bad",
+    "allow_leaks",
+    "teacher",
+}
 
 logger = logging.getLogger(__name__)
 
@@ -71,13 +79,19 @@ def open_run(run: Path, settings: Mapping[str, Any], *, resume: bool) -> str | N
 
 
 def settings_of(
-    model: ModelConfig, training: TrainingConfig, data: DataConfig, clips: str, *, processes: int
+    model: ModelConfig,
+    training: TrainingConfig,
+    data: DataConfig,
+    clips: str,
+    *,
+    processes: int,
+    teacher_sha256: str = "",
 ) -> dict[str, Any]:
-    """Return all settings, a hash of the clips and the number of processes in one dict.
+    """Return all settings, hashes of clips and teacher, and the number of processes in one dict.
 
     A resumed run must have the same ones.
     """
-    more = {"clips": clips, "processes": processes}
+    more = {"clips": clips, "processes": processes, "teacher_sha256": teacher_sha256}
     return {**model.to_dict(), **training.to_dict(), **data.to_dict(), **more}
 
 
@@ -153,13 +167,18 @@ def _fault_of(checkpoint: Path, files: Sequence[str]) -> str:
 
 
 def describe_run(
-    training: TrainingConfig, data: DataConfig, clips: Prepared, steps: int
+    training: TrainingConfig,
+    data: DataConfig,
+    clips: Prepared,
+    steps: int,
+    teacher: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Describe a training run for the checkpoint's config."""
+    """Describe a training run, and its teacher, for the checkpoint's config."""
     return {
         "settings": {**training.to_dict(), **data.to_dict()},
         "steps": steps,
         "train": _describe_clips(clips.train.clips),
+        **({"teacher": teacher} if teacher else {}),
         "validation": _describe_clips(clips.validation.clips),
         "source": git_state(),
         "versions": training_versions(),

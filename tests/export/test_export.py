@@ -99,6 +99,9 @@ def test_the_manifest_tells_where_the_model_comes_from(bundle: Path) -> None:
 def test_the_licence_follows_from_the_clips(classes: list[str], weights: str) -> None:
     training = {"train": {"licence_classes": classes, "datasets": {"emodb": 1}}}
     assert licence_of(training)["weights"] == weights
+    student = {"train": {"licence_classes": ["permissive"]}, "teacher": training}
+    assert licence_of(student)["weights"] == weights
+    assert "EmoDB" in licence_of(student)["trained_on"][0]
 
 
 def test_both_axes_are_dynamic_and_the_graph_is_valid(bundle: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,15 +14,22 @@ from ser_rt.audio.processing import trim_silence
 from ser_rt.config import model_config
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import DataError
+from ser_rt.training.data.answers import Answers
 from ser_rt.training.data.augmentation import Augmenter
 from ser_rt.training.data.corpus import Clip, label_id
 from ser_rt.training.data.decoded_cache import AudioCache
 from ser_rt.training.data.sampler import Draw, draw_window
 
+if TYPE_CHECKING:
+    from ser_rt.classifier import FloatArray
+
 Example = dict[str, torch.Tensor]
 
 
-Label = str | int | Mapping[str, float]
+Label = str | int | Mapping[str, float] | None
+"""None is unknown: only a teacher says something about the clip."""
+NO_LABEL = -100
+"""Id of an unknown label; of shares, all are 0."""
 
 
 class SpeechEmotionDataset(Dataset[Example]):
@@ -43,6 +50,7 @@ class SpeechEmotionDataset(Dataset[Example]):
         clean: reduce noise in every other window.
         trim: cut silence from both ends before a window is drawn.
         augmenter: how windows are varied.
+        answers: a teacher's frames of the clips, which windows then have, too.
     """
 
     def __init__(
@@ -58,6 +66,7 @@ class SpeechEmotionDataset(Dataset[Example]):
         clean: bool = False,
         trim: bool = False,
         augmenter: Augmenter | None = None,
+        answers: Answers | None = None,
     ) -> None:
         names = tuple(emotion_labels or model_config.emotion_labels)
         if len(data_paths) != len(labels) or not labels:
@@ -71,7 +80,7 @@ class SpeechEmotionDataset(Dataset[Example]):
         self.labels = _targets(labels, names)
         self.is_training = is_training
         self._clean, self._trim = clean, trim
-        self._augmenter = augmenter or Augmenter()
+        self._augmenter, self._answers = augmenter or Augmenter(), answers
         self._max_samples = round((max_duration_s or 3600.0) * SAMPLE_RATE)
         self._clips = audio or AudioCache([Path(path) for path in data_paths])
 
@@ -87,7 +96,16 @@ class SpeechEmotionDataset(Dataset[Example]):
             if self._trim:
                 samples = trim_silence(samples, SAMPLE_RATE)
             vary = self._augmenter if self.is_training else None
-            samples = draw_window(samples, item, vary=vary, clean=self._clean)
+            window = draw_window(samples, item, vary=vary, clean=self._clean)
+            example = self._example(window.samples, index)
+            if self._answers is not None:
+                place = window.places / samples.size
+                example["teacher_frames"] = torch.from_numpy(self._answers.at(index, place))
+                example["is_clip"] = torch.from_numpy(window.is_clip)
+            return example
+        return self._example(samples, index)
+
+    def _example(self, samples: FloatArray, index: int) -> Example:
         return {
             "input_values": torch.from_numpy(np.ascontiguousarray(samples)),
             "labels": self.labels[index],
@@ -96,16 +114,19 @@ class SpeechEmotionDataset(Dataset[Example]):
 
 def _targets(labels: Sequence[Label], names: Sequence[str]) -> torch.Tensor:
     if not any(isinstance(label, Mapping) for label in labels):
-        return torch.tensor([label_id(label, names) for label in labels])
+        return torch.tensor([NO_LABEL if o is None else label_id(o, names) for o in labels])
     shares = torch.zeros(len(labels), len(names))
     for row, label in zip(shares, labels, strict=True):
+        if label is None:
+            continue
         of_each = label if isinstance(label, Mapping) else {label: 1.0}
         for emotion, share in of_each.items():
             row[label_id(emotion, names)] += share
         if not row.sum() > 0 or row.min() < 0:
             msg = f"soft label {label!r} must have shares of 0 or more, and one above 0"
             raise DataError(msg)
-    return shares / shares.sum(dim=1, keepdim=True)
+    total = shares.sum(dim=1, keepdim=True)
+    return shares / torch.where(total > 0, total, 1.0)
 
 
 def label_of(clip: Clip) -> Label:

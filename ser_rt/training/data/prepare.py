@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ser_rt.config import DataConfig
-from ser_rt.training.data.corpus import Clip, hold_out_speakers
+from ser_rt.training.data.corpus import Clip, hold_out_speakers, load_unlabelled
 from ser_rt.training.data.decoded_cache import Fault
 from ser_rt.training.data.validation import (
     DecodedClips,
@@ -16,6 +18,8 @@ from ser_rt.training.data.validation import (
     refuse_empty_classes,
     refuse_leaks,
 )
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,23 +48,32 @@ def prepare(
     settings: DataConfig,
     *,
     seed: int,
+    has_teacher: bool = False,
 ) -> Prepared:
     """Decode clips, drop the unfit ones, split by speaker, and refuse a split that leaks.
 
-    Without clips to validate on, `settings.val_share` of the speakers are held out for it.
+    Without clips to validate on, `settings.val_share` of the speakers are held out for it. With a
+    teacher, clips of other emotions and those of `settings.unlabelled` are trained on as well.
 
     Raises:
         DataError: clips are unfit, an emotion has none, or training and validation share speakers,
             sentences or audio.
         OutputError: the decoded audio does not fit on the disk.
     """
-    decoded, faults = decode_clips([*train, *validation], labels, skip_bad=settings.skip_bad)
+    more = load_unlabelled(settings.unlabelled) if settings.unlabelled else []
+    decoded, faults = decode_clips(
+        [*train, *more, *validation], labels, skip_bad=settings.skip_bad, any_label=has_teacher
+    )
     chosen = {clip.path for clip in validation}
     kept = [clip for clip in decoded.clips if clip.path not in chosen]
     held_out = [clip for clip in decoded.clips if clip.path in chosen]
     if not held_out and settings.val_share:
         kept, held_out = hold_out_speakers(kept, settings.val_share, seed)
+    held_out = [clip for clip in held_out if clip.emotion in labels]
     refuse_empty_classes(kept, labels)
+    if other := Counter(clip.emotion for clip in kept if clip.emotion not in labels):
+        shown = ", ".join(f"{name or 'unlabelled'} {count}" for name, count in other.most_common())
+        logger.info("clips with the teacher's answer alone: %s", shown)
     prepared = Prepared(decoded.pick(kept), decoded.pick(held_out), faults)
     refuse_leaks(find_leaks(prepared.train, prepared.validation), settings.allow_leaks)
     return prepared

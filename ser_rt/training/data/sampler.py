@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from torch.utils.data import Sampler
 
 from ser_rt.audio.processing import reduce_noise
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray
 
 _CROP_LENGTHS = 13
+STEP = SAMPLE_RATE // 50
+"""Samples from one of a window's places to the next: 20 ms, as most networks' frames."""
 
 
 class Draw(NamedTuple):
@@ -33,14 +36,26 @@ class Draw(NamedTuple):
     samples: int
 
 
+class Window(NamedTuple):
+    """A training window, and what of its clip is in it."""
+
+    samples: FloatArray
+    """``[samples]``."""
+    places: npt.NDArray[np.int64]
+    """Where in the clip the middle of every 20 ms was, in samples; of added silence, anywhere."""
+    is_clip: npt.NDArray[np.bool_]
+    """Which of them were there, and are not added silence."""
+
+
 def draw_window(
     samples: FloatArray, draw: Draw, *, vary: Augmenter | None, clean: bool = False
-) -> FloatArray:
+) -> Window:
     """Make one training window ``[draw.samples]`` of a clip; without an augmenter it is not varied.
 
     With `clean`, noise is reduced in every other window, as some microphones do.
     """
     rng = np.random.default_rng(draw.seed)
+    start = 0
     if samples.size > draw.samples:
         # Resampling may shorten by 8 %: take that much more if there is more.
         spare = max(0, samples.size - round(draw.samples * 1.1))
@@ -48,14 +63,23 @@ def draw_window(
         samples = samples[start : start + round(draw.samples * 1.1)]
     if clean and draw.seed % 2:
         samples = reduce_noise(samples)
+    size = samples.size
     if vary:
         samples = vary(samples, rng)
+    speed = size / samples.size
     samples = samples[: draw.samples]
     missing = draw.samples - samples.size
+    times = np.arange(STEP // 2, draw.samples, STEP)
+    is_clip = np.ones(times.size, np.bool_)
     if missing and rng.random() < 0.5:
         before = int(rng.integers(0, missing + 1))
-        return np.pad(samples, (before, missing - before))
-    return np.resize(samples, draw.samples)
+        times -= before
+        is_clip = (times >= 0) & (times < samples.size)
+        window = np.pad(samples, (before, missing - before))
+    else:
+        window = np.resize(samples, draw.samples)
+    places = start + (times % samples.size * speed).astype(np.int64)
+    return Window(window, places, is_clip)
 
 
 class BalancedSampler(Sampler[Draw]):
@@ -67,7 +91,7 @@ class BalancedSampler(Sampler[Draw]):
 
     def __init__(
         self,
-        groups: Sequence[tuple[str, int]],
+        groups: Sequence[tuple[str, str]],
         *,
         batch_size: int,
         crop_s: tuple[float, float],

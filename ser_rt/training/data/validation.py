@@ -35,9 +35,11 @@ class DecodedClips:
 
 
 def decode_clips(
-    clips: Sequence[Clip], labels: Sequence[str], *, skip_bad: bool
+    clips: Sequence[Clip], labels: Sequence[str], *, skip_bad: bool, any_label: bool = False
 ) -> tuple[DecodedClips, list[Fault]]:
     """Decode every clip; return those that are fit for training, and the faults of the others.
+
+    With `any_label`, clips of emotions other than `labels` are fit, too: for a teacher's answers.
 
     Raises:
         DataError: some are unfit and `skip_bad` is off, or none is left; the message is a table.
@@ -56,9 +58,9 @@ def decode_clips(
     faults += [
         Fault(printable(clip.path), "wrong label", f"{clip.emotion} is none of {', '.join(labels)}")
         for clip in unique
-        if clip.emotion not in labels
+        if clip.emotion not in labels and not any_label
     ]
-    labelled = [clip for clip in unique if clip.emotion in labels]
+    labelled = [clip for clip in unique if any_label or clip.emotion in labels]
     audio = AudioCache([clip.path for clip in labelled], strict=False)
     faults += audio.faults
     table = fault_table(faults, len(clips)) if faults else ""

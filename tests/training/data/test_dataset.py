@@ -1,6 +1,7 @@
 import pickle
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from ser_rt.data_loader import load_dataset_from_csv, load_dataset_from_director
 from ser_rt.errors import DataError
 from ser_rt.training.data.dataset import SpeechEmotionDataset
 from ser_rt.training.data.decoded_cache import AudioCache
-from ser_rt.training.data.sampler import BalancedSampler, Draw, draw_window
+from ser_rt.training.data.sampler import STEP, BalancedSampler, Draw, draw_window
 from tests.conftest import make_wave
 
 
@@ -89,7 +90,7 @@ def test_windows_of_short_clips_are_repeated_or_set_into_silence() -> None:
     wave = make_wave(0.5)
     kinds = set()
     for seed in range(40):
-        window = draw_window(wave, Draw(0, seed, 40_000), vary=None)
+        window = draw_window(wave, Draw(0, seed, 40_000), vary=None).samples
         assert window.shape == (40_000,)
         start = int(np.flatnonzero(window)[0])
         assert np.array_equal(window[start : start + wave.size], wave)
@@ -108,7 +109,7 @@ def test_silence_at_both_ends_is_left_out_of_windows(tmp_path: Path) -> None:
 
 
 def sampler(balance: float, batch_size: int = 8) -> BalancedSampler:
-    groups = [("big", 0)] * 90 + [("small", 1)] * 10
+    groups = [("big", "Joy")] * 90 + [("small", "Sad")] * 10
     return BalancedSampler(
         groups, batch_size=batch_size, crop_s=(1.0, 4.0), balance=balance, seed=5
     )
@@ -146,3 +147,22 @@ def test_the_original_loaders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(model_config, "emotion_labels", ("Neutral", "Angry"))
     with pytest.raises(DataError):
         load_dataset_from_csv(tmp_path / "m.csv")
+
+
+def test_a_windows_places_are_where_its_sound_was() -> None:
+    for seconds in (1.0, 3.0):
+        ramp = np.linspace(0.1, 1.0, round(seconds * 16_000), dtype=np.float32)
+        for seed in range(20):
+            window = draw_window(ramp, Draw(0, seed, 32_000), vary=_Faster())  # type: ignore[arg-type]
+            middles = window.samples[STEP // 2 :: STEP]
+            assert window.places.shape == window.is_clip.shape == middles.shape == (100,)
+            assert np.all((window.places >= 0) & (window.places < ramp.size))
+            assert np.array_equal(window.is_clip, middles > 0)
+            there = window.is_clip
+            assert np.allclose(ramp[window.places[there]], middles[there], atol=0.01)
+
+
+class _Faster:
+    def __call__(self, samples: np.ndarray[Any, Any], _: object) -> Any:
+        place = np.linspace(0, samples.size - 1, round(samples.size * 0.95))
+        return np.interp(place, np.arange(samples.size), samples).astype(np.float32)

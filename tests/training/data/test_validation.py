@@ -207,7 +207,7 @@ def test_every_other_window_is_cleaned_when_asked_for() -> None:
     wave = make_wave(2.0)
     for seed in (1, 2):
         draw = Draw(0, seed, 16_000)
-        plain = draw_window(wave, draw, vary=None)
-        cleaned = draw_window(wave, draw, vary=None, clean=True)
+        plain = draw_window(wave, draw, vary=None).samples
+        cleaned = draw_window(wave, draw, vary=None, clean=True).samples
         assert plain.shape == cleaned.shape
         assert np.array_equal(plain, cleaned) == (seed % 2 == 0)

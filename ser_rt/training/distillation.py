@@ -1,0 +1,92 @@
+"""Distillation: a student learns labels, its teacher's probabilities, embeddings and frames.
+
+Hinton, Vinyals, Dean: Distilling the knowledge in a neural network, 2015. Romero et al.: FitNets,
+hints for thin deep nets, ICLR 2015.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ser_rt.config import TrainingConfig
+from ser_rt.constants import SAMPLE_RATE
+from ser_rt.networks.model import EmotionModel
+from ser_rt.training.data.dataset import NO_LABEL
+from ser_rt.training.losses import Loss
+from ser_rt.training.teacher import Teacher
+
+
+class Imitation(nn.Module):
+    """Linear maps from a student's frames and embedding to its teacher's; not exported."""
+
+    def __init__(self, student: EmotionModel, sizes: tuple[int, int]) -> None:
+        super().__init__()
+        is_training = student.training
+        with torch.no_grad():
+            frames = student.eval().encoder.frames(torch.zeros(1, SAMPLE_RATE))
+        student.train(is_training)
+        self.frames = nn.Conv1d(frames.shape[1], sizes[0], 1)
+        self.embedding = nn.Linear(student.encoder.embedding_size, sizes[1])
+
+    def forward(self, frames: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """Map ``[batch, channels, frames]`` and ``[batch, embedding_size]``."""
+        return self.frames(frames), self.embedding(embedding)
+
+
+class Distillation:
+    """The loss of a student: of its labels, and of its teacher's answers for the same windows."""
+
+    def __init__(self, teacher: Teacher, settings: TrainingConfig) -> None:
+        self._teacher, self._settings = teacher, settings
+
+    def prepare(self, student: EmotionModel) -> None:
+        """Give a student what maps its frames and embedding to the teacher's."""
+        student.imitation = Imitation(student, self._teacher.sizes)
+
+    def loss(self, outputs: Mapping[str, Any], inputs: Mapping[str, Tensor], plain: Loss) -> Tensor:
+        """Return the loss of a batch.
+
+        Args:
+            outputs: of the student, with its imitation.
+            inputs: labels, with `NO_LABEL` or shares of 0 where they are unknown; the teacher's
+                frames ``[batch, frames, channels]``, and which of them are of the clip.
+            plain: the loss of labels.
+        """
+        heard = inputs["teacher_frames"].float().transpose(1, 2)
+        taught_logits, taught_embedding = self._teacher.answer(heard)
+        logits, labels = outputs["logits"].float(), inputs["labels"]
+        frames, embedding = (part.float() for part in outputs["imitation"])
+
+        how, losses = self._settings, logits.sum() * 0.0
+        known = labels != NO_LABEL if labels.ndim == 1 else labels.sum(dim=1) > 0
+        if known.any():
+            losses = (1 - how.teacher_share) * plain(logits[known], labels[known])
+        losses = losses + how.teacher_share * _divergence(
+            logits, taught_logits, how.teacher_temperature
+        )
+        losses = losses + how.embedding_weight * _unexplained(embedding, taught_embedding)
+        if how.frame_weight:
+            frames = nn.functional.interpolate(frames, heard.shape[2], mode="linear")
+            is_clip = inputs["is_clip"]
+            losses = losses + how.frame_weight * _unexplained(
+                frames.transpose(1, 2)[is_clip], heard.transpose(1, 2)[is_clip]
+            )
+        return losses
+
+
+def _divergence(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:
+    """Return the divergence from the teacher's softened probabilities, scaled as its gradient."""
+    soft = (taught / temperature).softmax(dim=1)
+    own = (logits / temperature).log_softmax(dim=1)
+    return nn.functional.kl_div(own, soft, reduction="batchmean") * temperature**2
+
+
+def _unexplained(own: Tensor, taught: Tensor) -> Tensor:
+    """Return the share of the variance of ``[rows, values]`` that a regression does not explain."""
+    centred = taught - taught.mean(dim=0)
+    target = centred / centred.square().mean(dim=0).sqrt().clamp(min=1e-3)
+    return nn.functional.mse_loss(own, target)
