@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-lowest triton soak lint bench report compare baseline model compact compact-free base tune corpus sample clean
+.PHONY: help demo test test-lowest triton soak lint bench report compare baseline quality model compact compact-free base tune corpus sample clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -88,6 +88,10 @@ compact compact-free base: corpus $(VENV)/.dev
 	$(EXPORT) $($@_precision) --out runs/$@-bundle --temperature 1.0
 	$(EVALUATE) --model_path runs/$@-bundle --output_dir runs/$@-evaluation
 	$(EXPORT) $($@_precision) --out ser_rt/bundles/$@ --temperature $($@_temperature) --evaluation runs/$@-evaluation/evaluation.json
+
+quality: corpus $(VENV)/.dev ## judge the built-in models and others on the same clips: make quality CORPUS=folder
+	$(PY) -m benchmarks quality "$(CORPUS)" --same_labels indian-emospeech/Calm=Neutral
+	$(PY) -m benchmarks.quality.table
 
 tune: corpus $(VENV)/.dev ## train on fewer speakers, to choose settings: make tune CORPUS=folder
 	$(TRAIN) --preset compact --hold_out $(TUNE_SPEAKERS) --output_dir runs/tune

@@ -15,6 +15,7 @@ from ser_rt.benchmarks.measure.measuring import measure
 from ser_rt.benchmarks.measure.streams import simulate
 from ser_rt.benchmarks.measure.variants import of_bundles, of_peers
 from ser_rt.benchmarks.peers.roofline import gemm_variants
+from ser_rt.benchmarks.quality.compare import compare as compare_quality
 from ser_rt.benchmarks.report import results
 from ser_rt.benchmarks.report.render import printed
 from ser_rt.benchmarks.report.report import write_reports
@@ -64,10 +65,7 @@ def gpu(flags: argparse.Namespace, report: Report) -> int:
     side_by_side = measure(flags, of_peers(flags, "cuda") + on_gpu, report)
     flags.find_max_streams, flags.streams = True, []
     streams = simulate(flags, of_bundles(flags, "ser-rt streams", flags.provider), report)
-    if flags.json is None:
-        folder = Path("benchmarks") if Path("benchmarks").is_dir() else Path()
-        day = side_by_side["measured_at"][:10]
-        flags.json = folder / "results" / f"{day}-{side_by_side['machine']['name']}.json"
+    flags.json = flags.json or _dated(side_by_side, side_by_side["machine"]["name"])
     return finish(flags, [side_by_side, streams])
 
 
@@ -80,6 +78,13 @@ def streams(flags: argparse.Namespace, report: Report) -> int:
 def agreement(flags: argparse.Namespace, report: Report) -> int:
     """Compare the probabilities of models."""
     return finish(flags, [compare(flags, report)])
+
+
+def quality(flags: argparse.Namespace, report: Report) -> int:
+    """Judge our models and others on the same clips; write one dated file."""
+    found = compare_quality(flags, report)
+    flags.json = flags.json or _dated(found, "quality")
+    return finish(flags, [found])
 
 
 def fleet(flags: argparse.Namespace, _: Report) -> int:
@@ -105,9 +110,15 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Report], int]] = {
     "peers": peers,
     "gpu": gpu,
     "agreement": agreement,
+    "quality": quality,
     "fleet": fleet,
     "report": report_on,
 }
+
+
+def _dated(document: dict[str, Any], name: str) -> Path:
+    folder = Path("benchmarks") if Path("benchmarks").is_dir() else Path()
+    return folder / "results" / f"{document['measured_at'][:10]}-{name}.json"
 
 
 def finish(flags: argparse.Namespace, documents: list[dict[str, Any]]) -> int:

@@ -6,10 +6,14 @@ import argparse
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 
 from ser_rt.benchmarks.measure.variant import RATE_HZ
+from ser_rt.bundle import DEFAULT_BUNDLE
+from ser_rt.checks import add_flags
 from ser_rt.cli.arguments import Parser, new_file, positive_int
+from ser_rt.config import DataConfig
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.backends.providers import PROVIDERS
 
@@ -61,6 +65,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     _gpu(commands.add_parser("gpu", help="everything on this machine's NVIDIA GPU, in one run"))
     _fleet(commands.add_parser("fleet", help="what many streams need, from the load of one core"))
     _agreement(commands.add_parser("agreement", help="whether bundles return the same emotions"))
+    _quality(commands.add_parser("quality", help="how often models are right, and others"))
     _report(commands.add_parser("report", help="results as one HTML page and Markdown tables"))
     return parser.parse_args(argv)
 
@@ -211,6 +216,42 @@ def _agreement(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive_int, default=1, help="(default: 1)")
     parser.add_argument("--provider", choices=list(PROVIDERS), default="cpu")
     _output(parser)
+
+
+def _quality(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("corpus", type=Path, help="manifest of clips, or the folder that holds manifest.csv")
+    add("--split", default="train", help="to train peers on (default: %(default)s)")
+    add("--val-split", default="val", help="to judge on (default: %(default)s)")
+    only = {each.name for each in fields(DataConfig)} - {"same_labels"}
+    add_flags(add, DataConfig, leave_out=only)
+    add(
+        "--emotion-labels",
+        nargs="+",
+        metavar="NAME",
+        help=f"to judge (default: those of {DEFAULT_BUNDLE})",
+    )
+    _bundles(parser, "or training runs, to judge (default: all that are built in)")
+    add("--peer", nargs="+", default=[], help="only these (default: all)")
+    add(
+        "--model",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="audio-classification models of transformers, by hub name or folder",
+    )
+    add(
+        "--labels",
+        default="",
+        metavar="LABEL=EMOTION,...",
+        help="emotions that the models' labels stand for: happy=Joy,sad=Sad",
+    )
+    add(
+        "--no-new-corpora",
+        action="store_true",
+        help="train once, and not again without each corpus",
+    )
+    _output(parser, "results/DATE-quality.json under benchmarks/, else here")
 
 
 def _report(parser: argparse.ArgumentParser) -> None:
