@@ -14,6 +14,7 @@ from ser_rt.benchmarks.measure.machine import gpus
 from ser_rt.benchmarks.measure.measuring import measure
 from ser_rt.benchmarks.measure.streams import simulate
 from ser_rt.benchmarks.measure.variants import of_bundles, of_peers
+from ser_rt.benchmarks.peers.peer_table import check_names
 from ser_rt.benchmarks.peers.roofline import gemm_variants
 from ser_rt.benchmarks.quality.compare import compare as compare_quality
 from ser_rt.benchmarks.report import results
@@ -54,6 +55,16 @@ def peers(flags: argparse.Namespace, report: Report) -> int:
     gemms = [] if flags.no_floor else gemm_variants(flags.threads)
     content = measure(flags, variants, report, run=flags.run, gemms=gemms)
     return finish(flags, [content])
+
+
+def full_size(flags: argparse.Namespace, report: Report) -> int:
+    """Make the network of the README's comparison and its bundles, and measure them as `peers`."""
+    from ser_rt.benchmarks.peers.full_size import make
+
+    check_names(flags.peer)
+    flags.run, flags.bundle = make(flags.work, flags.scale, report)
+    flags.command = "peers"
+    return peers(flags, report)
 
 
 def gpu(flags: argparse.Namespace, report: Report) -> int:
@@ -108,6 +119,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Report], int]] = {
     "throughput": throughput,
     "streams": streams,
     "peers": peers,
+    "full-size": full_size,
     "gpu": gpu,
     "agreement": agreement,
     "quality": quality,
