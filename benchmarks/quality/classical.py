@@ -183,7 +183,7 @@ def _svm(
             train = np.exp(2 * within - own[:, None] - own)
             test = np.exp(2 * across - others[:, None] - own)
         for choice in (each for each in choices if each.kernel == kernel):
-            machine = SVC(C=choice.cost, kernel="precomputed", decision_function_shape="ovr")
+            machine = SVC(C=choice.cost, kernel="precomputed", cache_size=1000)
             machine.fit(train, data.labels, sample_weight=data.weights)
             yield choice, machine.decision_function(test)
 
@@ -203,7 +203,10 @@ def _logistic(
 METHODS = {
     "SVM": Method(
         _svm,
-        tuple(Choice(kernel, cost) for kernel in ("linear", "rbf") for cost in (0.1, 1, 10, 100)),
+        (
+            *(Choice("linear", cost) for cost in (0.1, 1, 10)),
+            *(Choice("rbf", cost) for cost in (1, 10, 100)),
+        ),
     ),
     "logistic regression": Method(
         _logistic, tuple(Choice("", cost) for cost in (0.001, 0.01, 0.1, 1, 10))
@@ -214,8 +217,9 @@ METHODS = {
 def _weights(clips: Sequence[Clip]) -> Rows:
     groups = [(clip.dataset, clip.emotion) for clip in clips]
     counts = Counter(groups)
-    weights = np.array([counts[group] ** -BALANCE for group in groups])
-    return weights / weights.mean()
+    weights: Rows = np.array([counts[group] ** -BALANCE for group in groups])
+    weights /= weights.mean()
+    return weights
 
 
 def _mean_uar(true: LabelIds, predicted: LabelIds, datasets: npt.NDArray[Any], count: int) -> float:

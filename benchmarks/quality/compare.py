@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ser_rt.benchmarks.quality.corpus import Corpus, Indices, read_corpus
+from ser_rt.benchmarks.quality.corpus import Corpus, Indices, Part, read_corpus
 from ser_rt.benchmarks.quality.hosted import HostedClassifier, check_meanings, parse_meanings
 from ser_rt.benchmarks.quality.judging import aligned, judge
 from ser_rt.benchmarks.quality.ours import Ours, open_ours
@@ -42,7 +42,8 @@ def compare(flags: argparse.Namespace, report: Report) -> Row:
     check_meanings(hosted, meanings, labels)
     ours = [open_ours(name) for name in flags.bundle or built_in_bundles()]
     corpus = read_corpus(flags.corpus, labels, same_labels, flags.split, flags.val_split, report)
-    session = Comparison(corpus, labels, [] if flags.no_new_corpora else corpus.datasets, report)
+    new_corpora = {} if flags.no_new_corpora else corpus.new_corpora()
+    session = Comparison(corpus, labels, new_corpora, report)
     rows = [
         *map(session.ours, ours),
         *(session.peer(name, PEERS[name]) for name in flags.peer or PEERS),
@@ -55,11 +56,15 @@ class Comparison:
     """The clips to judge on, and the rows of each kind of recognizer."""
 
     def __init__(
-        self, corpus: Corpus, labels: tuple[str, ...], new_corpora: Sequence[str], report: Report
+        self,
+        corpus: Corpus,
+        labels: tuple[str, ...],
+        new_corpora: Mapping[str, Part],
+        report: Report,
     ) -> None:
         self._corpus, self._labels, self._report = corpus, labels, report
         self._new_speakers = corpus.new_speakers()
-        self._new_corpora = {name: corpus.new_corpus(name) for name in new_corpora}
+        self._new_corpora = new_corpora
 
     def ours(self, model: Ours) -> Row:
         """Judge a model of ser-rt: on corpora as new ones only if it was trained without them."""

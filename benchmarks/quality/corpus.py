@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,8 @@ from ser_rt.training.data.validation import (
 
 Indices = npt.NDArray[np.intp]
 MANIFEST = "manifest.csv"
+NAMELESS = "nameless"
+"""Dataset of clips whose manifest names none."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,14 @@ class Corpus:
     judged: str
     """Names of the two splits."""
 
-    @property
-    def datasets(self) -> list[str]:
-        """Datasets that are judged: those with clips in that split."""
-        return sorted({clip.dataset for clip in self.clips if clip.split == self.judged} - {""})
+    def new_corpora(self) -> dict[str, Part]:
+        """Return a part for each dataset judged: all its clips, without any of it in training.
+
+        One without which there are not two speakers and two emotions to train on has none.
+        """
+        judged = sorted({clip.dataset for clip in self.clips if clip.split == self.judged})
+        parts = {name: self._new_corpus(name) for name in judged}
+        return {name: part for name, part in parts.items() if self._suffices(part.train)}
 
     def new_speakers(self) -> Part:
         """Return the split of the manifest: all datasets are known, the speakers are new."""
@@ -53,8 +59,7 @@ class Corpus:
             self._where(lambda clip: clip.split == self.judged),
         )
 
-    def new_corpus(self, dataset: str) -> Part:
-        """Return the training clips of all other datasets, and all clips of this one."""
+    def _new_corpus(self, dataset: str) -> Part:
         return Part(
             self._where(lambda clip: clip.split == self.train and clip.dataset != dataset),
             self._where(lambda clip: clip.dataset == dataset),
@@ -63,6 +68,10 @@ class Corpus:
     def pick(self, indices: Indices) -> list[Clip]:
         """Return some of the clips."""
         return [self.clips[i] for i in indices.tolist()]
+
+    def _suffices(self, train: Indices) -> bool:
+        clips = self.pick(train)
+        return min(len({clip.speaker for clip in clips}), len({c.emotion for c in clips})) > 1
 
     def _where(self, fits: Callable[[Clip], bool]) -> Indices:
         return np.flatnonzero([fits(clip) for clip in self.clips])
@@ -91,7 +100,10 @@ def read_corpus(
             two splits share speakers or audio.
     """
     manifest = path / MANIFEST if path.is_dir() else path
-    rows = relabel(read_manifest(manifest, labels), same_labels)
+    rows = [
+        replace(clip, dataset=clip.dataset or NAMELESS)
+        for clip in relabel(read_manifest(manifest, labels), same_labels)
+    ]
     for split in (train, judged):
         refuse_absent_split(rows, split, manifest)
     wanted = [clip for clip in rows if clip.split in (train, judged) and clip.emotion in labels]

@@ -51,7 +51,7 @@ def judge(clips: Sequence[Clip], probabilities: Rows, labels: Sequence[str]) -> 
     """
     true = np.array([labels.index(clip.emotion) for clip in clips], np.int64)
     by_dataset = {}
-    for name in sorted({clip.dataset for clip in clips} - {""}):
+    for name in sorted({clip.dataset for clip in clips}):
         here = np.flatnonzero([clip.dataset == name for clip in clips])
         inside = [clips[i] for i in here.tolist()]
         by_dataset[name] = _figures(inside, true[here], probabilities[here], labels)

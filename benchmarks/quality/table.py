@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,32 +48,40 @@ def _lines(document: Row, part: str, rows: Sequence[Row]) -> Iterator[tuple[str,
             f"{sizes['clips']:,}",
             str(sizes["speakers"]),
             f"{guess:.2f}",
-            *_best_bold([one and one["uar"] for one in found], max),
+            *_best_bold([one["uar"] if one else None for one in found], max),
         )
     whole = [one if one and one["datasets"].keys() == chance.keys() else None for one in parts]
     mean = sum(chance.values()) / len(chance)
-    yield (
-        f"{PARTS[part]}: mean",
-        *("", "", f"{mean:.2f}"),
-        *_best_bold([one and _mean(one) for one in whole], max),
-    )
-    worst = [one and one["speakers"].get(one["worst_speaker"], {}).get("uar") for one in whole]
-    yield (f"{PARTS[part]}: worst speaker", "", "", "", *_best_bold(worst, max))
-    errors = [one and one["all"]["ece"] for one in whole]
-    yield (f"{PARTS[part]}: ECE", "", "", "", *_best_bold(errors, min))
+    for what, guess, best, figure in (
+        ("mean", f"{mean:.2f}", max, _mean),
+        ("worst speaker", "", max, _worst),
+        ("ECE", "", min, _error),
+    ):
+        values = [figure(one) if one else None for one in whole]
+        yield (f"{PARTS[part]}: {what}", "", "", guess, *_best_bold(values, best))
 
 
 def _dataset(part: Row | None, name: str) -> Row | None:
     return part["datasets"].get(name) if part else None
 
 
-def _mean(part: Row) -> float:
-    uars = [one["uar"] for one in part["datasets"].values()]
+def _mean(part: Row) -> float | None:
+    uars: list[float] = [one["uar"] for one in part["datasets"].values()]
     return sum(uars) / len(uars)
 
 
+def _worst(part: Row) -> float | None:
+    uar: float | None = part["speakers"].get(part["worst_speaker"], {}).get("uar")
+    return uar
+
+
+def _error(part: Row) -> float | None:
+    ece: float = part["all"]["ece"]
+    return ece
+
+
 def _best_bold(
-    values: Sequence[float | None], best: Callable[[list[float]], float]
+    values: Sequence[float | None], best: Callable[[Iterable[float]], float]
 ) -> Iterator[str]:
     """Write figures, the best of them bold, and a dash for none."""
     found = [round(value, 2) for value in values if value is not None]

@@ -151,6 +151,18 @@ def test_labels_of_a_corpus_may_stand_for_an_emotion(
         assert found["rows"][0]["new_speakers"]["all"]["clips"] == clips
 
 
+def test_a_corpus_without_datasets_has_no_new_ones(
+    corpus: Path, tmp_path: Path, tiny_bundle: Path
+) -> None:
+    manifest = corpus / "plain.csv"
+    text = (corpus / "manifest.csv").read_text()
+    manifest.write_text(text.replace(",first,", ",,").replace(",second,", ",,"))
+    found = compare(tmp_path, manifest, "--bundle", tiny_bundle, "--peer", "mfcc")
+    assert found["rows"][1]["new_corpora"] is None
+    assert list(found["chance"]) == ["new_speakers"]
+    assert found["rows"][1]["new_speakers"]["all"]["clips"] == 24
+
+
 @pytest.mark.parametrize(
     ("argv", "code", "word"),
     [
