@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-lowest triton soak lint bench report compare baseline model compact compact-free base left-out tune corpus sample clean
+.PHONY: help demo test test-lowest triton soak lint bench report compare baseline quality model compact compact-free base base-free left-out tune corpus sample clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -105,6 +105,10 @@ left-out: corpus $(VENV)/.dev ## train without one corpus at a time, for the tem
 	  $(EVALUATE) --split train --dataset $$corpus --no_stress --model_path $$run --output_dir $$run-evaluation || exit 1; \
 	done
 	$(PY) -m ser_rt.evaluate --compare runs/left-out/$(MODEL) --output_dir runs/left-out/$(MODEL)
+
+quality: corpus $(VENV)/.dev ## judge the built-in models and others on the same clips: make quality CORPUS=folder
+	$(PY) -m benchmarks quality "$(CORPUS)" --same_labels indian-emospeech/Calm=Neutral
+	$(PY) -m benchmarks.quality.table
 
 tune: corpus $(VENV)/.dev ## train on fewer speakers, to choose settings: make tune CORPUS=folder
 	$(TRAIN) --preset compact --hold_out $(TUNE_SPEAKERS) --output_dir runs/tune

@@ -14,7 +14,9 @@ from ser_rt.benchmarks.measure.machine import gpus
 from ser_rt.benchmarks.measure.measuring import measure
 from ser_rt.benchmarks.measure.streams import simulate
 from ser_rt.benchmarks.measure.variants import of_bundles, of_peers
+from ser_rt.benchmarks.peers.peer_table import check_names
 from ser_rt.benchmarks.peers.roofline import gemm_variants
+from ser_rt.benchmarks.quality.compare import compare as compare_quality
 from ser_rt.benchmarks.report import results
 from ser_rt.benchmarks.report.render import printed
 from ser_rt.benchmarks.report.report import write_reports
@@ -56,6 +58,16 @@ def peers(flags: argparse.Namespace, report: Report) -> int:
     return finish(flags, [content])
 
 
+def full_size(flags: argparse.Namespace, report: Report) -> int:
+    """Make the network of the README's comparison and its bundles, and measure them as `peers`."""
+    from ser_rt.benchmarks.peers.full_size import make
+
+    check_names(flags.peer)
+    flags.run, flags.bundle = make(flags.work, flags.scale, report)
+    flags.command = "peers"
+    return peers(flags, report)
+
+
 def gpu(flags: argparse.Namespace, report: Report) -> int:
     """Measure peers, hops and streams on this machine's GPU; write one dated file."""
     if not gpus():
@@ -65,10 +77,7 @@ def gpu(flags: argparse.Namespace, report: Report) -> int:
     side_by_side = measure(flags, of_peers(flags, "cuda") + on_gpu, report)
     flags.find_max_streams, flags.streams = True, []
     streams = simulate(flags, of_bundles(flags, "ser-rt streams", flags.provider), report)
-    if flags.json is None:
-        folder = Path("benchmarks") if Path("benchmarks").is_dir() else Path()
-        day = side_by_side["measured_at"][:10]
-        flags.json = folder / "results" / f"{day}-{side_by_side['machine']['name']}.json"
+    flags.json = flags.json or _dated(side_by_side, side_by_side["machine"]["name"])
     return finish(flags, [side_by_side, streams])
 
 
@@ -81,6 +90,13 @@ def streams(flags: argparse.Namespace, report: Report) -> int:
 def agreement(flags: argparse.Namespace, report: Report) -> int:
     """Compare the probabilities of models."""
     return finish(flags, [compare(flags, report)])
+
+
+def quality(flags: argparse.Namespace, report: Report) -> int:
+    """Judge our models and others on the same clips; write one dated file."""
+    found = compare_quality(flags, report)
+    flags.json = flags.json or _dated(found, "quality")
+    return finish(flags, [found])
 
 
 def fleet(flags: argparse.Namespace, _: Report) -> int:
@@ -107,11 +123,18 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Report], int]] = {
     "throughput": throughput,
     "streams": streams,
     "peers": peers,
+    "full-size": full_size,
     "gpu": gpu,
     "agreement": agreement,
+    "quality": quality,
     "fleet": fleet,
     "report": report_on,
 }
+
+
+def _dated(document: dict[str, Any], name: str) -> Path:
+    folder = Path("benchmarks") if Path("benchmarks").is_dir() else Path()
+    return folder / "results" / f"{document['measured_at'][:10]}-{name}.json"
 
 
 def finish(flags: argparse.Namespace, documents: list[dict[str, Any]]) -> int:

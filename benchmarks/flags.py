@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
+from ser_rt.benchmarks import flag_groups as groups
+from ser_rt.benchmarks.flag_groups import amount, seconds, share
 from ser_rt.benchmarks.measure.variant import RATE_HZ
-from ser_rt.cli.arguments import Parser, new_file, positive_int
+from ser_rt.bundle import DEFAULT_BUNDLE
+from ser_rt.checks import add_flags
+from ser_rt.cli.arguments import Parser, new_file, new_folder, positive_int
+from ser_rt.config import DataConfig
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.backends.providers import PROVIDERS
 
@@ -23,32 +27,6 @@ THROUGH = {
 }
 
 
-def _number(fits: Callable[[float], bool], words: str) -> Callable[[str], float]:
-    """Return a reader of numbers for `argparse`."""
-
-    def read(text: str) -> float:
-        with suppress(ValueError):
-            if fits(value := float(text)):
-                return value
-        msg = f"{text!r} must be {words}"
-        raise argparse.ArgumentTypeError(msg)
-
-    return read
-
-
-seconds = _number(lambda x: 0 < x <= 3600, "a number of seconds over 0 and at most 3600")
-share = _number(lambda x: 0 <= x <= 1, "a number within 0 and 1")
-amount = _number(lambda x: 0 < x < math.inf, "a number above 0")
-
-
-def whole(text: str) -> int:
-    """Read 0 or more for `argparse`."""
-    if not text.isdecimal():
-        msg = f"{text!r} must be a whole number of 0 or more"
-        raise argparse.ArgumentTypeError(msg)
-    return int(text)
-
-
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = Parser(prog="ser-bench", description=__doc__.replace("\n", " "))
@@ -58,9 +36,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     _throughput(commands.add_parser("throughput", help="windows per second, files × real time"))
     _streams(commands.add_parser("streams", help="live streams at once, and how many fit"))
     _peers(commands.add_parser("peers", help="the same network in other libraries"))
+    _full_size(commands.add_parser("full-size", help="peers, with a network of 317 M parameters"))
     _gpu(commands.add_parser("gpu", help="everything on this machine's NVIDIA GPU, in one run"))
     _fleet(commands.add_parser("fleet", help="what many streams need, from the load of one core"))
     _agreement(commands.add_parser("agreement", help="whether bundles return the same emotions"))
+    _quality(commands.add_parser("quality", help="how often models are right, and others"))
     _report(commands.add_parser("report", help="results as one HTML page and Markdown tables"))
     return parser.parse_args(argv)
 
@@ -82,32 +62,32 @@ def _listed(value: float | list[float]) -> list[float]:
 
 
 def _latency(parser: argparse.ArgumentParser) -> None:
-    _bundles(parser)
-    _matrix(parser)
+    groups.bundles(parser)
+    groups.matrix(parser)
     parser.add_argument(
         "--part", nargs="+", choices=list(PARTS), default=["hop"], help=_choices(PARTS)
     )
     parser.add_argument(
         "--run", type=Path, metavar="FOLDER", help="the bundles' training run, for the floor"
     )
-    _turns(parser)
-    _output(parser)
+    groups.turns(parser)
+    groups.output(parser)
 
 
 def _throughput(parser: argparse.ArgumentParser) -> None:
-    _bundles(parser)
-    _matrix(parser)
+    groups.bundles(parser)
+    groups.matrix(parser)
     parser.add_argument(
         "--batch", nargs="+", type=positive_int, default=[1, 8], help="windows in a call"
     )
-    _turns(parser)
-    _output(parser)
+    groups.turns(parser)
+    groups.output(parser)
 
 
 def _streams(parser: argparse.ArgumentParser) -> None:
-    _bundles(parser)
-    _matrix(parser)
-    _simulation(parser)
+    groups.bundles(parser)
+    groups.matrix(parser)
+    groups.simulation(parser)
     parser.add_argument(
         "--streams", nargs="+", type=positive_int, default=[1, 2, 4, 8], help="how many at once"
     )
@@ -115,44 +95,33 @@ def _streams(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--find-max-streams", action="store_true", help="search for the largest number within --p95"
     )
-    _cores(parser)
-    _output(parser)
-
-
-def _simulation(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--max-batch",
-        nargs="+",
-        type=whole,
-        default=[0],
-        help="most windows in a call of ser-rt's batcher; 0: no batcher, one call per window",
-    )
-    parser.add_argument(
-        "--workers", type=whole, default=0, help="threads that call the model; 0: one per core"
-    )
-    parser.add_argument("--seconds", type=seconds, default=10.0, help="length of a simulation")
-    parser.add_argument(
-        "--p95", type=float, default=100.0, metavar="MS", help="acceptable latency in ms"
-    )
-    parser.add_argument("--lost", type=share, default=0.0, help="share of windows that may be lost")
-    parser.add_argument(
-        "--limit", type=positive_int, default=4096, help="most streams that a search tries"
-    )
+    groups.cores(parser)
+    groups.output(parser)
 
 
 def _peers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, help="training run or checkpoint: the network")
-    _bundles(parser, "exported from it: one of fp32, others as you like")
-    parser.add_argument("--peer", nargs="+", default=[], help="only these (default: all)")
-    _matrix(parser)
-    parser.add_argument("--no-floor", action="store_true", help="leave out the arithmetic floor")
-    _turns(parser)
-    _output(parser)
+    groups.bundles(parser, "exported from it: one of fp32, others as you like")
+    groups.side_by_side(parser)
+
+
+def _full_size(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--work",
+        type=new_folder,
+        default=Path("full-size"),
+        metavar="FOLDER",
+        help="of the network and its bundles, 3 GB; kept for the next run (default: %(default)s)",
+    )
+    add("--scale", choices=["full", "tiny"], default="full", help="tiny: to try the command out")
+    groups.side_by_side(parser)
+    parser.set_defaults(provider=["cpu", "openvino"])
 
 
 def _gpu(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, help="training run or checkpoint: the network")
-    _bundles(parser, "exported from it: fp32, fp16")
+    groups.bundles(parser, "exported from it: fp32, fp16")
     parser.add_argument("--peer", nargs="+", default=[], help="only these (default: all)")
     parser.add_argument(
         "--provider",
@@ -161,10 +130,10 @@ def _gpu(parser: argparse.ArgumentParser) -> None:
         default=["cuda", "tensorrt"],
         help="where bundles run (default: both)",
     )
-    _matrix(parser, devices=False)
-    _simulation(parser)
-    _turns(parser)
-    _output(parser, "results/DATE-MACHINE.json under benchmarks/, else here")
+    groups.matrix(parser, devices=False)
+    groups.simulation(parser)
+    groups.turns(parser)
+    groups.output(parser, "results/DATE-MACHINE.json under benchmarks/, else here")
 
 
 def _fleet(parser: argparse.ArgumentParser) -> None:
@@ -193,7 +162,7 @@ def _fleet(parser: argparse.ArgumentParser) -> None:
 
 
 def _agreement(parser: argparse.ArgumentParser) -> None:
-    _bundles(parser, "to compare, with the first or with --reference")
+    groups.bundles(parser, "to compare, with the first or with --reference")
     parser.add_argument(
         "--reference", metavar="MODEL", help="bundle or training run to compare with"
     )
@@ -211,7 +180,43 @@ def _agreement(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hop", type=seconds, default=0.5, help="in seconds (default: 0.5)")
     parser.add_argument("--threads", type=positive_int, default=1, help="(default: 1)")
     parser.add_argument("--provider", choices=list(PROVIDERS), default="cpu")
-    _output(parser)
+    groups.output(parser)
+
+
+def _quality(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("corpus", type=Path, help="manifest of clips, or the folder that holds manifest.csv")
+    add("--split", default="train", help="to train peers on (default: %(default)s)")
+    add("--val-split", default="val", help="to judge on (default: %(default)s)")
+    only = {each.name for each in fields(DataConfig)} - {"same_labels"}
+    add_flags(add, DataConfig, leave_out=only)
+    add(
+        "--emotion-labels",
+        nargs="+",
+        metavar="NAME",
+        help=f"to judge (default: those of {DEFAULT_BUNDLE})",
+    )
+    groups.bundles(parser, "or training runs, to judge (default: all that are built in)")
+    add("--peer", nargs="+", default=[], help="only these (default: all)")
+    add(
+        "--model",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="audio-classification models of transformers, by hub name or folder",
+    )
+    add(
+        "--labels",
+        default="",
+        metavar="LABEL=EMOTION,...",
+        help="emotions that the models' labels stand for: happy=Joy,sad=Sad",
+    )
+    add(
+        "--no-new-corpora",
+        action="store_true",
+        help="train once, and not again without each corpus",
+    )
+    groups.output(parser, "results/DATE-quality.json under benchmarks/, else here")
 
 
 def _report(parser: argparse.ArgumentParser) -> None:
@@ -228,69 +233,6 @@ def _report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--readme", type=Path, metavar="FILE", help="put one small table there instead"
     )
-
-
-def _bundles(parser: argparse.ArgumentParser, what: str = "to measure") -> None:
-    parser.add_argument(
-        "--bundle",
-        nargs="+",
-        default=None,
-        metavar="BUNDLE",
-        help=f"folders or built-in names {what}",
-    )
-
-
-def _matrix(parser: argparse.ArgumentParser, *, devices: bool = True) -> None:
-    if devices:
-        parser.add_argument(
-            "--provider", nargs="+", choices=list(PROVIDERS), default=["cpu"], help="where to run"
-        )
-    parser.add_argument(
-        "--threads", nargs="+", type=positive_int, default=[1], help="of a call (default: 1)"
-    )
-    parser.add_argument(
-        "--window", nargs="+", type=seconds, default=[3.0], help="in seconds (default: 3)"
-    )
-    parser.add_argument(
-        "--hop", nargs="+", type=seconds, default=[0.5], help="in seconds (default: 0.5)"
-    )
-    parser.add_argument(
-        "--chunk", type=seconds, default=0.1, help="length of live chunks (default: 0.1)"
-    )
-    parser.add_argument("--audio", type=Path, metavar="FILE", help="default: the bundled sample")
-
-
-def _turns(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rounds", type=positive_int, default=10, help="turns (default: 10)")
-    parser.add_argument(
-        "--steps", type=positive_int, default=3, help="timed steps in a turn (default: 3)"
-    )
-    parser.add_argument("--warmup", type=whole, default=1, help="rounds before (default: 1)")
-    parser.add_argument(
-        "--cold-starts", type=positive_int, default=1, help="processes started (default: 1)"
-    )
-    parser.add_argument("--compare-to", metavar="NAME", help="row that ratios refer to")
-    _cores(parser)
-
-
-def _cores(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--cores", type=whole, default=0, help="keep workers on so many cores; 0 for all"
-    )
-    parser.add_argument(
-        "--timeout", type=seconds, default=900.0, help="longest wait for one turn in seconds"
-    )
-    parser.add_argument("--seed", type=whole, default=0, help="of the order of turns")
-
-
-def _output(parser: argparse.ArgumentParser, default: str = "printed only") -> None:
-    parser.add_argument(
-        "--json",
-        type=new_file,
-        metavar="FILE",
-        help=f"write the result, - to print it instead of tables (default: {default})",
-    )
-    parser.add_argument("--machine", metavar="NAME", help="name of this machine in the result")
 
 
 def _choices(table: dict[str, str]) -> str:

@@ -30,6 +30,9 @@ PACKAGES = (
     "optimum",
     "optimum-onnx",
     "audonnx",
+    "librosa",
+    "opensmile",
+    "scikit-learn",
 )
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 

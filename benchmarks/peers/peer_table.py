@@ -75,17 +75,22 @@ def chosen(
     Raises:
         ConfigError: there is no peer of a name.
     """
-    known = [peer.runner for peer in PEERS]
-    for name in names:
-        if name not in known:
-            msg = f"--peer {name!r} is none; there are {', '.join(known)}"
-            raise ConfigError(msg)
+    check_names(names)
     for peer in PEERS:
         places = [p for p in peer.devices if (p == "cpu") == (device == "cpu")]
         if names and peer.runner not in names:
             continue
         for place in places:
             yield from _models(peer, run, bundles, place)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise `ConfigError` for a peer that there is not."""
+    known = [peer.runner for peer in PEERS]
+    for name in names:
+        if name not in known:
+            msg = f"--peer {name!r} is none; there are {', '.join(known)}"
+            raise ConfigError(msg)
 
 
 def _models(peer: Peer, run: Path, bundles: Sequence[Bundle], place: str) -> Iterator[Chosen]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ser_rt.benchmarks.gpu import tables as gpu_tables
 from ser_rt.benchmarks.measure.machine import line
+from ser_rt.benchmarks.quality import table as quality_table
 from ser_rt.benchmarks.report.results import is_suite
 from ser_rt.benchmarks.report.targets import noted
 from ser_rt.tables import Table, text_table
@@ -99,6 +100,9 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
 }
 """Columns after the name, by command."""
 
+ELSEWHERE = {"gpu-session": gpu_tables.tables, "quality": quality_table.tables}
+"""Commands whose tables are made in their own packages."""
+
 DETAILS = {
     "p99",
     "CPU ms",
@@ -123,8 +127,8 @@ def tables(document: dict[str, Any], *, is_short: bool = False) -> list[Table]:
     """
     if is_suite(document):
         return [_suite(document)]
-    if document["command"] == "gpu-session":
-        found = gpu_tables.tables(document)
+    if document["command"] in ELSEWHERE:
+        found = ELSEWHERE[document["command"]](document)
         return found[:1] if is_short else found
     command, rows = document["command"], document["rows"]
     if rows and "streams" in rows[0].get("variant", {}).get("runner", ""):

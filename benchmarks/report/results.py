@@ -14,7 +14,9 @@ from ser_rt.errors import DataError
 from ser_rt.files.writing import write_json
 
 SCHEMA = "ser-bench 1"
-COMMANDS = ("latency", "throughput", "streams", "peers", "gpu", "gpu-session", "agreement")
+COMMANDS = (
+    *("latency", "throughput", "streams", "peers", "gpu", "gpu-session", "agreement", "quality"),
+)
 _FOLDERS = re.compile(r"(?<![\w.:/])(?:/[\w.+@-]+)+/(?=[\w.+@-])")
 
 

@@ -153,11 +153,7 @@ class Whisper(nn.Module):
             states[:-1] = [nn.functional.layer_norm(state, size) for state in states[:-1]]
             shares = self.layer_weights.softmax(dim=0)
             frames = torch.stack([shares[i] * state for i, state in enumerate(states)]).sum(dim=0)
-<<<<<<< HEAD
         return frames
-=======
-        return frames.transpose(1, 2)
->>>>>>> distil
 
     def _check_length(self, samples: int) -> None:
         if self.streaming or torch.compiler.is_exporting():

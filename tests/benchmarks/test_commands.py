@@ -133,6 +133,7 @@ def test_agreement_over_clips_scores_them(
         (["latency", "--audio", "none.wav"], 1, "none.wav"),
         (["agreement", "--bundle", "compact"], 2, "two"),
         (["peers", "none", "--peer", "x"], 2, "--peer 'x'"),
+        (["full-size", "--peer", "x"], 2, "--peer 'x'"),
         (["peers", "none"], 1, "config.json"),
     ],
 )
