@@ -51,7 +51,7 @@ def test_channels_are_averaged(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_audio(tmp_path / "a.wav"), tone("Joy") / 2, atol=1e-7)
 
 
-def test_what_cannot_be_heard_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_decoded_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AudioNotFoundError):
         read_audio(tmp_path / "none.wav")
     (tmp_path / "text.wav").write_text("not audio")

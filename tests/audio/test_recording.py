@@ -11,7 +11,7 @@ from ser_rt.errors import OutputError
 from tests.conftest import RATE, make_wave
 
 
-def test_a_recording_is_what_was_heard_and_gaps_are_silence(tmp_path: Path) -> None:
+def test_a_recording_has_all_samples_and_gaps_are_silence(tmp_path: Path) -> None:
     wave = (make_wave(1) * 32768).astype(np.int16)
     floats = (wave / 32768).astype(np.float32)
     path = tmp_path / "saved.flac"

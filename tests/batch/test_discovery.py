@@ -60,7 +60,9 @@ def test_a_file_is_taken_whatever_its_name_is(folder: Path) -> None:
     assert names(find_inputs(named), folder) == ["note.txt", "[odd].bin"]
 
 
-def test_a_file_named_twice_is_heard_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_named_twice_is_classified_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
     corpus = find_inputs(["a.wav", str(folder), "./sub/../a.wav", f"file://{folder}/a.wav"])
     assert sorted(names(corpus, folder)) == ["a.wav", "sub/b.WAV", "sub/c.mp3"]

@@ -37,7 +37,7 @@ def lines(events: list[EmotionEvent]) -> list[str]:
     return [event.to_json(timing=False) for event in events]
 
 
-def test_a_server_hears_what_this_machine_would(
+def test_a_server_has_the_events_of_this_machine(
     running: Running, classifier: OnnxClassifier, write_audio: Callable[..., Path]
 ) -> None:
     path = write_audio("a.wav", make_wave(6.3, 44_100), 44_100)
@@ -59,12 +59,12 @@ def test_arrays_and_half_of_the_bytes(running: Running, classifier: OnnxClassifi
 
 
 def test_asyncio(running: Running) -> None:
-    async def listen() -> list[float]:
+    async def consume() -> list[float]:
         client = AsyncClient(running.ws, vad=False)
         stream = client.stream(make_wave(1.7), sample_rate=RATE)
         return [event.end async for event in stream]
 
-    assert asyncio.run(listen()) == [1.0, 1.5, 1.7]
+    assert asyncio.run(consume()) == [1.0, 1.5, 1.7]
 
 
 def test_ready_says_what_the_server_is(running: Running, classifier: OnnxClassifier) -> None:
@@ -214,7 +214,7 @@ def test_live_audio_goes_on_with_a_gap_when_the_server_is_back(
         seen.append(next(events))
     while not seen or seen[-1].code != "stream_lost":
         seen.append(next(events))
-    source.push(make_wave(5))  # nobody hears these
+    source.push(make_wave(5))  # nobody reads these
     with serving(classifier, port=port):
         while seen[-1].code != "stream_back":
             seen.append(next(events))

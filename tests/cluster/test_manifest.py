@@ -16,7 +16,7 @@ from ser_rt.bundle import built_in_bundles
 from ser_rt.cluster.settings import ClusterSettings
 from tests.support.source_tree import ROOT
 
-yaml = pytest.importorskip("yaml", reason="needs PyYAML, which Ray brings")
+yaml = pytest.importorskip("yaml", reason="needs PyYAML, which Ray depends on")
 schema = pytest.importorskip("ray.serve.schema", reason="needs Ray: pip install 'ser-rt[cluster]'")
 
 # Ray's own, from inside its packages.

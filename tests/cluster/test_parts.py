@@ -185,7 +185,7 @@ def test_an_end_waits_for_windows_that_are_on_their_way(
     assert isinstance(error, ClusterError)
 
 
-def test_a_listener_waits_for_models_of_its_own_version(tiny_bundle: Path) -> None:
+def test_a_stream_replica_waits_for_models_of_its_own_version(tiny_bundle: Path) -> None:
     ours = Bundle.load(tiny_bundle).sha256
     before, gone = ("cpu", "another", "/bundles/old"), RayServeException("it is gone")
 

@@ -1,4 +1,4 @@
-"""A cluster says what ``ser-serve`` says: the server's own tests, and what is of a cluster."""
+"""A cluster speaks the protocol of ``ser-serve``: the server's tests, and its own."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
 Connected = Callable[..., ClientConnection]
 
 
-def test_the_python_client_hears_what_this_machine_would(
+def test_the_python_client_has_the_events_of_this_machine(
     cluster: Cluster, classifier: OnnxClassifier
 ) -> None:
     here = list(ser_rt.stream(ser_rt.sample_path(), model=classifier))
@@ -94,7 +94,7 @@ def test_over_http(cluster: Cluster, tiny_bundle: Path, write_audio: Callable[..
 
 @pytest.fixture(scope="module")
 def strict(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Another application beside the first, whose listeners hear by themselves; its address."""
+    """Address of another application, whose stream replicas classify themselves."""
     keys = tmp_path_factory.mktemp("keys") / "keys"
     keys.write_text(KEY, encoding="utf-8")
     keys.chmod(0o600)
@@ -120,7 +120,7 @@ def strictly_connected(strict: str, **changes: Any) -> ClientConnection:
     return socket
 
 
-def test_a_listener_may_have_the_model_itself(
+def test_a_stream_replica_may_have_the_model_itself(
     strict: str, cluster: Cluster, classifier: OnnxClassifier
 ) -> None:
     assert cluster.replicas("Model")
@@ -139,7 +139,7 @@ def test_keys_are_asked_for(strict: str) -> None:
     assert (refusal.value.response.status_code, json.loads(body)["code"]) == (401, "unauthorized")
 
 
-def test_a_full_listener_refuses(strict: str) -> None:
+def test_a_full_stream_replica_refuses(strict: str) -> None:
     first, second = strictly_connected(strict), strictly_connected(strict)
     with pytest.raises(InvalidStatus) as refusal:
         strictly_connected(strict)
@@ -158,14 +158,14 @@ def test_a_message_that_is_too_big_ends_the_stream(strict: str) -> None:
 
 
 def test_a_client_that_is_much_too_fast_is_ended(strict: str) -> None:
-    socket = strictly_connected(strict, hop_s=0.1)  # it takes longer to hear than to send
+    socket = strictly_connected(strict, hop_s=0.1)  # it takes longer to classify than to send
     send(socket, *[pcm(1.0)] * 2_000)  # half an hour
     messages, code, _ = rest(socket)
     assert (messages[-1]["code"], code) == ("too_fast", 1008)
 
 
 @pytest.mark.usefixtures("cluster")
-def test_windows_of_several_listeners_share_a_call(tiny_bundle: Path) -> None:
+def test_windows_of_several_replicas_share_a_call(tiny_bundle: Path) -> None:
     from ray import serve
 
     from ser_rt.cluster.application import model_replicas
@@ -187,7 +187,7 @@ def test_windows_of_several_listeners_share_a_call(tiny_bundle: Path) -> None:
     serve.delete("batched")
 
 
-def test_ray_exports_what_listeners_count(cluster: Cluster) -> None:
+def test_ray_exports_the_counters_of_replicas(cluster: Cluster) -> None:
     import ray
 
     client = Client(cluster.ws, vad=False)

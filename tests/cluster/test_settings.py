@@ -1,4 +1,4 @@
-"""What a cluster may be told."""
+"""Settings of a cluster, and those it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ser-check`` passes what is right, and fails what is not, with a line that says what."""
+"""``ser-check`` passes what is right, and fails what is not, with a line that names it."""
 
 from __future__ import annotations
 

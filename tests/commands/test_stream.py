@@ -171,11 +171,11 @@ def test_a_run_without_audio_overwrites_nothing(
 ) -> None:
     write_audio("zero.wav", make_wave(0))
     (tmp_path / "text.wav").write_text("no audio")
-    kept, heard = tmp_path / "keep.jsonl", tmp_path / "heard.flac"
+    kept, audio = tmp_path / "keep.jsonl", tmp_path / "audio.flac"
     kept.write_text("precious")
-    heard.write_text("precious")
-    assert run(tmp_path / name, "-q", "-o", kept, "--save-input", heard)[:2] == (1, [])
-    assert (kept.read_text(), heard.read_text()) == ("precious", "precious")
+    audio.write_text("precious")
+    assert run(tmp_path / name, "-q", "-o", kept, "--save-input", audio)[:2] == (1, [])
+    assert (kept.read_text(), audio.read_text()) == ("precious", "precious")
 
 
 def test_models_that_cannot_be_used(
@@ -247,10 +247,10 @@ def test_no_partial_may_stand_in_a_config_file(run: Run, speech: Path, tmp_path:
 def test_what_is_heard_is_recorded_and_a_log_rotates(
     run: Run, speech: Path, tmp_path: Path
 ) -> None:
-    heard, log = tmp_path / "heard.flac", tmp_path / "log.csv"
-    flags = ["--format=csv", "--rotate=0.001", "-o", log, "--save-input", heard]
+    audio, log = tmp_path / "audio.flac", tmp_path / "log.csv"
+    flags = ["--format=csv", "--rotate=0.001", "-o", log, "--save-input", audio]
     assert run(speech, *flags)[0] == 0
-    assert soundfile.info(heard).duration == pytest.approx(6.2)
+    assert soundfile.info(audio).duration == pytest.approx(6.2)
     assert len(list(tmp_path.glob("log.csv*"))) > 1
     assert {p.read_text().split(",")[0] for p in tmp_path.glob("log.csv*")} == {"source"}
 

@@ -25,17 +25,17 @@ def call(tmp_path: Path) -> Path:
     return path
 
 
-def heard(path: Path, **wanted: int | None) -> Wave:
+def decoded(path: Path, **wanted: int | None) -> Wave:
     with FileSource(path, **wanted) as source:  # type: ignore[arg-type]
         return np.concatenate([chunk.samples for chunk in source])
 
 
-def test_a_channel_is_heard_as_it_is(call: Path) -> None:
-    np.testing.assert_array_equal(heard(call, channel=1), LEFT)
-    np.testing.assert_array_equal(heard(call, channel=2), RIGHT)
-    np.testing.assert_allclose(heard(call), (LEFT + RIGHT) / 2, atol=1e-7)
+def test_a_channel_is_decoded_as_it_is(call: Path) -> None:
+    np.testing.assert_array_equal(decoded(call, channel=1), LEFT)
+    np.testing.assert_array_equal(decoded(call, channel=2), RIGHT)
+    np.testing.assert_allclose(decoded(call), (LEFT + RIGHT) / 2, atol=1e-7)
     with pytest.raises(AudioInputError, match="no channel 3: the audio has 2"):
-        heard(call, channel=3)
+        decoded(call, channel=3)
 
 
 def test_each_channel_has_the_events_that_it_has_alone(
@@ -72,7 +72,7 @@ def test_channels_that_cancel_each_other_are_told_once(tmp_path: Path, gain: flo
     with FileSource(path) as source:
         codes = [warning.code for chunk in source for warning in chunk.warnings]
     assert codes == ["opposite_channels"]
-    np.testing.assert_allclose(heard(path, channel=1), LEFT, atol=1e-4)
+    np.testing.assert_allclose(decoded(path, channel=1), LEFT, atol=1e-4)
 
 
 def test_other_channels_are_no_news(tmp_path: Path, call: Path) -> None:

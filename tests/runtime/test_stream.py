@@ -29,13 +29,13 @@ def lines(events: list[EmotionEvent]) -> bytes:
 def push_all(
     classifier: OnnxClassifier, wave: Wave, sizes: list[int], rate: int = RATE
 ) -> list[EmotionEvent]:
-    with ser_rt.open_stream(sample_rate=rate, model=classifier, vad=False) as listener:
+    with ser_rt.open_stream(sample_rate=rate, model=classifier, vad=False) as stream:
         events, start = [], 0
         for size in itertools.cycle(sizes):
-            events += listener.push(wave[start : start + size])
+            events += stream.push(wave[start : start + size])
             start += size
             if start >= len(wave):
-                return events + listener.flush()
+                return events + stream.flush()
     raise AssertionError
 
 
@@ -145,13 +145,13 @@ def test_many_threads_share_one_model(classifier: OnnxClassifier) -> None:
 def test_one_thread_can_interleave_streams(classifier: OnnxClassifier) -> None:
     waves = [make_wave(3.2, seed=seed) for seed in range(3)]
     alone = [push_all(classifier, wave, [1_600]) for wave in waves]
-    listeners = [ser_rt.open_stream(sample_rate=RATE, model=classifier, vad=False) for _ in waves]
+    streams = [ser_rt.open_stream(sample_rate=RATE, model=classifier, vad=False) for _ in waves]
     events: list[list[EmotionEvent]] = [[] for _ in waves]
     for start in range(0, len(waves[0]), 1_600):
         for i, wave in enumerate(waves):
-            events[i] += listeners[i].push(wave[start : start + 1_600])
-    for i, listener in enumerate(listeners):
-        events[i] += listener.flush()
+            events[i] += streams[i].push(wave[start : start + 1_600])
+    for i, stream in enumerate(streams):
+        events[i] += stream.flush()
     assert list(map(lines, events)) == list(map(lines, alone))
 
 
@@ -184,12 +184,12 @@ def test_int16_and_stereo_are_heard_as_their_floats(classifier: OnnxClassifier) 
 
 
 def test_a_closed_stream_takes_nothing(classifier: OnnxClassifier) -> None:
-    listener = ser_rt.open_stream(sample_rate=RATE, model=classifier)
-    listener.push(make_wave(0.5))
-    assert len(listener.flush()) == 1
-    assert listener.flush() == []
+    stream = ser_rt.open_stream(sample_rate=RATE, model=classifier)
+    stream.push(make_wave(0.5))
+    assert len(stream.flush()) == 1
+    assert stream.flush() == []
     with pytest.raises(AudioInputError, match="closed"):
-        listener.push(make_wave(0.5))
+        stream.push(make_wave(0.5))
 
 
 def test_arrays_need_a_rate_and_settings_need_sense(classifier: OnnxClassifier) -> None:

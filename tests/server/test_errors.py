@@ -1,4 +1,4 @@
-"""What a client may do wrong, and how it is told: code, close code, and that it is over."""
+"""What a client may do wrong, and the error: code, close code, and that it is over."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Connected = Callable[..., ClientConnection]
 DEEP = "[" * 8_000
 
 
-def says(socket: ClientConnection, code: str, words: str = "") -> None:
+def expect_error(socket: ClientConnection, code: str, words: str = "") -> None:
     """The last message is this error, and the close code goes with it."""
     messages, close_code, reason = rest(socket)
     assert messages, f"closed with {close_code} and no message"
@@ -53,7 +53,7 @@ def says(socket: ClientConnection, code: str, words: str = "") -> None:
 def test_a_wrong_first_message(running: Running, first: str | bytes, code: str, words: str) -> None:
     with connect(running.ws) as socket:
         socket.send(first)
-        says(socket, code, words)
+        expect_error(socket, code, words)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_wrong_first_message(running: Running, first: str | bytes, code: str, 
 def test_a_wrong_setting(running: Running, changes: dict[str, Any], code: str, words: str) -> None:
     with connect(running.ws) as socket:
         socket.send(json.dumps(CONFIG | changes))
-        says(socket, code, words)
+        expect_error(socket, code, words)
 
 
 @pytest.mark.parametrize(
@@ -95,14 +95,14 @@ def test_a_wrong_message_later(connected: Connected, sent: str, code: str) -> No
     socket = connected()
     socket.send(pcm(0.2))
     socket.send(sent)
-    says(socket, code)
+    expect_error(socket, code)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e6])
 def test_samples_that_are_none(connected: Connected, value: float) -> None:
     socket = connected(encoding="pcm_f32le")
     socket.send(np.full(16_000, value, "<f4").tobytes())
-    says(socket, "bad_audio", "sample 0 is")
+    expect_error(socket, "bad_audio", "sample 0 is")
 
 
 def test_a_gap_in_a_container_is_refused(running: Running) -> None:
@@ -110,7 +110,7 @@ def test_a_gap_in_a_container_is_refused(running: Running) -> None:
         socket.send('{"type": "config", "encoding": "opus"}')
         assert receive(socket)["type"] == "ready"
         socket.send('{"type": "gap", "seconds": 1}')
-        says(socket, "bad_message", "opus")
+        expect_error(socket, "bad_message", "opus")
 
 
 def test_limits_of_time_and_audio(
@@ -119,7 +119,7 @@ def test_limits_of_time_and_audio(
     def ended(limits: ServerLimits, sent: list[str | bytes], code: str, words: str) -> None:
         with serving(classifier, limits) as running, connect(running.ws) as socket:
             send(socket, *sent)
-            says(socket, code, words)
+            expect_error(socket, code, words)
 
     config = json.dumps(CONFIG)
     ended(ServerLimits(idle_timeout_s=0.3), [config], "idle_timeout", "keepalive")

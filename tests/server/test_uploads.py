@@ -242,7 +242,7 @@ def test_a_disk_that_fails_is_said(
     opened = Path.open
 
     def fail(*_: Any) -> None:
-        raise OSError(number, "told by the system")
+        raise OSError(number, "injected")
 
     def open_badly(path: Path, *args: Any, **settings: Any) -> Any:
         if path.name != "upload":

@@ -20,7 +20,7 @@ def preload(ort: Any, load: Callable[[str], Any] = ctypes.CDLL) -> None:
     """Open CUDA and cuDNN, so that onnxruntime's own libraries find them open.
 
     onnxruntime looks into the folder that it lies in and where the system looks. PyTorch may have
-    brought them into another folder of Python's path.
+    installed them in another folder of Python's path.
     """
     if hasattr(ort, "preload_dlls"):
         ort.preload_dlls()

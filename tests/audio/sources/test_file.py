@@ -135,7 +135,7 @@ def test_missing_files_folders_and_unreadable_files_are_named(
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac"])
-def test_a_truncated_file_is_heard_as_far_as_it_goes(write_audio: Writer, name: str) -> None:
+def test_a_truncated_file_is_decoded_as_far_as_it_goes(write_audio: Writer, name: str) -> None:
     path = write_audio(name, make_wave(3))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     count, message = read_until_it_breaks(path)

@@ -33,7 +33,7 @@ def server(tmp_path: Path) -> Iterator[str]:
         thread.join()
 
 
-def test_a_recording_is_heard_by_its_url(server: str, write_audio: Callable[..., Path]) -> None:
+def test_a_recording_is_decoded_by_its_url(server: str, write_audio: Callable[..., Path]) -> None:
     wave = make_wave(1.5)
     write_audio("a.wav", wave, subtype="FLOAT")
     with NetworkSource(f"{server}/a.wav") as source:

@@ -78,35 +78,35 @@ def test_its_devices_are_found_as_often_as_they_are_asked_for() -> None:
 
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize(
-    ("fails", "told"),
+    ("fails", "reason"),
     [
         ("libcuda.so.1: cannot open shared object file", "it needs a fake card"),
         ("undefined symbol: abc", "--force-reinstall"),
     ],
 )
 @pytest.mark.skipif(sys.platform == "win32", reason="libraries have other names there")
-def test_a_library_that_does_not_load_says_why(fails: str, told: str) -> None:
+def test_a_library_that_does_not_load_says_why(fails: str, reason: str) -> None:
     with pytest.raises(ProviderError) as caught:
         devices(FakeOnnxruntime(fails=fails), FAKE)
     assert fails in str(caught.value)
-    assert told in str(caught.value)
+    assert reason in str(caught.value)
 
 
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "reason"),
     [
         ("import os; os.abort()", "its process ended with"),
         ("raise SystemExit('no Vulkan driver')", "no Vulkan driver"),
     ],
 )
 def test_one_that_would_end_the_process_ends_another(
-    monkeypatch: pytest.MonkeyPatch, code: str, told: str
+    monkeypatch: pytest.MonkeyPatch, code: str, reason: str
 ) -> None:
     monkeypatch.setattr(plugins, "_TRIAL", code)
     ort = FakeOnnxruntime(SimpleNamespace(ep_name=FAKE.ep_name))
-    careful = replace(FAKE, is_tried_first=True, needs=f"it needs {told}")
-    with pytest.raises(ProviderError, match=f"does not start .*{told}"):
+    careful = replace(FAKE, is_tried_first=True, needs=f"it needs {reason}")
+    with pytest.raises(ProviderError, match=f"does not start .*{reason}"):
         devices(ort, careful)
 
 

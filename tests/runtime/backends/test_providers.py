@@ -200,21 +200,21 @@ def loader(driver: Driver | None, missing: str | None = None) -> Callable[[str],
 
 
 @pytest.mark.parametrize(
-    ("provider", "driver", "missing", "told"),
+    ("provider", "driver", "missing", "message"),
     [
         (CUDA, None, None, "no NVIDIA driver"),
         (CUDA, Driver(0, 100), None, "finds no GPU (CUDA error 100)"),
         (CUDA, Driver(0), None, "finds no GPU"),
         (CUDA, Driver(1), "libcublasLt.so.13", "libcublasLt.so.13: cannot open"),
-        (CUDA, Driver(1), "libcublasLt.so.13", "pip install 'ser-rt[gpu]' brings"),
+        (CUDA, Driver(1), "libcublasLt.so.13", "pip install"),
         (TENSORRT, Driver(1), "libnvinfer.so.10", "install TensorRT 10"),
         (CUDA, Driver(1), None, "it ran elsewhere"),
     ],
 )
 def test_a_provider_that_did_not_come_up_says_why(
-    provider: str, driver: Driver | None, missing: str | None, told: str
+    provider: str, driver: Driver | None, missing: str | None, message: str
 ) -> None:
-    assert told in trouble(
+    assert message in trouble(
         fake_onnxruntime(provider), provider, "it ran elsewhere", loader(driver, missing)
     )
 
@@ -222,9 +222,9 @@ def test_a_provider_that_did_not_come_up_says_why(
 def test_the_wrong_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     versions: dict[str, str | None] = {"onnxruntime": "1.31.0", "onnxruntime-gpu": None}
     monkeypatch.setattr(provider_trouble, "_version", versions.get)
-    told = trouble(fake_onnxruntime(CPU), CUDA, "")
-    assert told.startswith("onnxruntime 1.31.0 was built without CUDAExecutionProvider: pip")
-    assert "'ser-rt[gpu]'" in told
+    message = trouble(fake_onnxruntime(CPU), CUDA, "")
+    assert message.startswith("onnxruntime 1.31.0 was built without CUDAExecutionProvider: pip")
+    assert "'ser-rt[gpu]'" in message
     versions["onnxruntime-gpu"] = "1.31.1"
     assert "1.31.1 are both installed" in trouble(fake_onnxruntime(CPU), CUDA, "")
 

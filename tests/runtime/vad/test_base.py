@@ -65,7 +65,7 @@ def test_audio_of_less_than_a_frame_has_an_answer(make: Callable[[], FrameVad]) 
 
 
 @pytest.mark.parametrize("make", [level_vad, silero_vad])
-def test_chunking_never_changes_what_a_vad_hears(make: Callable[[], FrameVad]) -> None:
+def test_chunking_never_changes_what_a_vad_detects(make: Callable[[], FrameVad]) -> None:
     wave = voice(4)
     whole = shares(make(), wave, [len(wave)])
     for sizes in ([160], [997], [1, 3000, 511]):
