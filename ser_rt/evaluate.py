@@ -67,7 +67,6 @@ class ModelEvaluator:
         batch_size: int = DEFAULT_BATCH_SIZE,
         max_duration: float | None = None,
     ) -> None:
-        """Open the model."""
         opened = open_model(model) if model is None or isinstance(model, str | Path) else model
         self.classifier: EmotionClassifier = opened
         self._batch_size = batch_size

@@ -63,7 +63,6 @@ class Meter:
         return self.elapsed_s * (self.size - self.done_size) / self.done_size
 
     def __str__(self) -> str:
-        """Return a line for a log."""
         left = "?" if self.left_s is None else _duration(self.left_s)
         errors = f", {self.errors} with errors" if self.errors else ""
         speed = f"{self.speed:.0f} × real time, {left} left"
@@ -90,7 +89,6 @@ class ProgressDisplay:
             )
 
     def __enter__(self) -> Self:
-        """Start the bar."""
         if self._bar is not None:
             self._bar.start()
             self._task = self._bar.add_task("", total=self.meter.files, speed="")
@@ -102,7 +100,6 @@ class ProgressDisplay:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop the bar."""
         if self._bar is not None:
             self._bar.stop()
 

@@ -73,11 +73,9 @@ class EventIterator:
         self._thread.start()
 
     def __iter__(self) -> Iterator[EmotionEvent]:
-        """Return the iterator."""
         return self
 
     def __next__(self) -> EmotionEvent:
-        """Wait for the next event."""
         event = self._events.get()
         self._room.release()
         if isinstance(event, EmotionEvent):
@@ -95,11 +93,9 @@ class EventIterator:
         self._thread.join()
 
     def __enter__(self) -> Self:
-        """Return the iterator."""
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """End the stream."""
         self.close()
 
     async def _collect(self) -> None:

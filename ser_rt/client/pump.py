@@ -19,7 +19,6 @@ class AsyncSourceReader:
     """
 
     def __init__(self, source: AudioSource) -> None:
-        """Start the thread."""
         self._source = source
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[AudioChunk | None] = asyncio.Queue(MAX_CHUNKS)

@@ -25,7 +25,6 @@ class ModelSettings:
     )
 
     def __post_init__(self) -> None:
-        """Refuse an unknown provider, or values out of range."""
         check_settings(self)
 
 
@@ -39,7 +38,6 @@ class Batching:
     max_wait_ms: float = setting(5.0, "longest wait of a window for others to share", at_least(0))
 
     def __post_init__(self) -> None:
-        """Refuse values out of range."""
         check_settings(self)
 
 
@@ -78,7 +76,6 @@ class Scaling:
     )
 
     def __post_init__(self) -> None:
-        """Refuse values out of range."""
         check_settings(self)
         require("max_listeners", self.max_listeners, at_least(self.min_listeners))
         require("max_models", self.max_models, at_least(self.min_models))
@@ -103,7 +100,6 @@ class ReplicaSettings:
     )
 
     def __post_init__(self) -> None:
-        """Refuse values out of range."""
         check_settings(self)
 
 

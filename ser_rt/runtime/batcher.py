@@ -127,11 +127,9 @@ class Batcher:
             thread.join()
 
     def __enter__(self) -> Self:
-        """Return the batcher."""
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Close the batcher."""
         self.close()
 
     def add(

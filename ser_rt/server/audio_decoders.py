@@ -40,7 +40,6 @@ class PcmDecoder:
     """Decoder of raw samples, channels interleaved."""
 
     def __init__(self, config: StreamConfig) -> None:
-        """Decode samples of a config's encoding, rate and channel count."""
         self._rate = config.sample_rate
         self._frame = 0
         self._encoding = config.encoding.removeprefix("pcm_")

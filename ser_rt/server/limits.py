@@ -33,5 +33,4 @@ class ServerLimits:
     drain_s: float = setting(10.0, "seconds for streams to end at shutdown", _POSITIVE)
 
     def __post_init__(self) -> None:
-        """Refuse a limit of zero, or of infinity."""
         check_settings(self)

@@ -148,7 +148,6 @@ class Server(uvicorn.Server):
     """A uvicorn server that ends streams before it shuts down."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
-        """Run a configuration that serves a service."""
         super().__init__(config)
         self.service = service
 

@@ -63,7 +63,6 @@ class PcmSource(AudioSource):
         self._frames = 0
 
     def __iter__(self) -> Iterator[AudioChunk]:
-        """Yield chunks as bytes come."""
         frame_bytes = PCM_ENCODINGS[self._encoding] * self._channels
         rest, warnings = b"", tuple[SourceWarning, ...]()
         while data := self._read():

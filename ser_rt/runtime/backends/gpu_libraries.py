@@ -6,7 +6,6 @@ import ctypes
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +30,8 @@ def preload(ort: Any, load: Callable[[str], Any] = ctypes.CDLL) -> None:
 
 def packaged_libraries(beside: Path) -> Iterator[Path]:
     """Yield libraries of NVIDIA's packages, but those in the folder that onnxruntime lies in."""
-    spec = find_spec("nvidia")
-    for root in (spec.submodule_search_locations or []) if spec else []:
-        if Path(root).parent.resolve() == beside.resolve():
-            continue
-        for name in _NAMES:
-            yield from sorted(Path(root).rglob(_FILES.format(name)))
+    # Not by the import of `nvidia`: some of its packages make it a regular one, which hides others.
+    for folder in map(Path, dict.fromkeys(sys.path)):
+        if folder.resolve() != beside.resolve():
+            for name in _NAMES:
+                yield from sorted((folder / "nvidia").rglob(_FILES.format(name)))
