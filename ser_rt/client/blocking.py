@@ -37,19 +37,11 @@ class Client:
         """
         return asyncio.run(self._client.ready())
 
-    def conversation(self) -> ClientProtocol:
-        """Return the state of a new stream."""
-        return self._client.conversation()
-
     def stream(
-        self,
-        audio: Audio,
-        *,
-        sample_rate: int | None = None,
-        conversation: ClientProtocol | None = None,
+        self, audio: Audio, *, sample_rate: int | None = None
     ) -> Generator[EmotionEvent, None, None]:
         """Yield the events of a stream; arguments and errors as of `AsyncClient.stream`."""
-        with EventIterator(self._client, audio, sample_rate, conversation) as events:
+        with EventIterator(self._client, audio, sample_rate) as events:
             yield from events
 
 

@@ -55,11 +55,6 @@ class AsyncSourceReader:
                 self._queue.get_nowait()
             await asyncio.to_thread(self._thread.join, 0.05)
 
-    def end(self) -> None:
-        """Let the chunks end here; callable from any thread."""
-        self._is_closed = True
-        self._source.close()
-
     def _run(self) -> None:
         try:
             for chunk in self._source:

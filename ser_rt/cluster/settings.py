@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
 from typing import Any, Self
 
-from ser_rt.checks import at_least, check_settings, from_mapping, one_of, require, setting
+from ser_rt.checks import Checked, at_least, check_settings, from_mapping, one_of, require, setting
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.backends.providers import PROVIDERS
 from ser_rt.server.limits import ServerLimits
 
 
 @dataclass(frozen=True, slots=True)
-class ModelSettings:
+class ModelSettings(Checked):
     """The model that is served."""
 
     model: str | None = setting(
@@ -24,21 +24,15 @@ class ModelSettings:
         None, "threads of one model call; None for the cores of a replica", at_least(1)
     )
 
-    def __post_init__(self) -> None:
-        check_settings(self)
-
 
 @dataclass(frozen=True, slots=True)
-class Batching:
+class Batching(Checked):
     """How windows share calls of the model: the ``user_config`` of its deployment."""
 
     max_batch: int | None = setting(
         None, "windows of one call; None for what suits the provider", at_least(1)
     )
     max_wait_ms: float = setting(5.0, "longest wait of a window for others to share", at_least(0))
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +76,7 @@ class Scaling:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplicaSettings:
+class ReplicaSettings(Checked):
     """Settings of a stream replica."""
 
     colocated: bool = setting(
@@ -98,9 +92,6 @@ class ReplicaSettings:
     max_unheard_bytes: int = setting(
         32 << 20, "bytes of one stream that may wait to be processed", at_least(1)
     )
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Http(H11Protocol):
 
     _header_deadline: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Start the clock."""
         super().connection_made(transport)
         self._start_clock()

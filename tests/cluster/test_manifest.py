@@ -83,7 +83,7 @@ def test_what_it_changes_in_place_is_of_a_deployment(serve_config: Any) -> None:
     from ser_rt.cluster.settings import Batching
 
     (application,) = serve_config.applications
-    deployments = {Model.name, StreamReplica.name}  # type: ignore[attr-defined]
+    deployments = {Model.name, StreamReplica.name}  # type: ignore[attr-defined]  # Serve's types hide it
     for deployment in application.deployments:
         assert deployment.name in deployments
         if deployment.name == "Model":

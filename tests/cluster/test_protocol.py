@@ -28,7 +28,6 @@ from tests.server.test_stream import (  # noqa: F401 (they are run here too)
     test_a_gap_is_skipped_and_no_window_spans_it,
     test_a_stream_may_begin_later_than_zero,
     test_a_stream_without_audio_ends_with_an_empty_summary,
-    test_channels_are_averaged,
     test_events_are_those_of_ser_stream_byte_for_byte,
     test_finalize_gives_what_is_there_and_goes_on,
     test_half_a_sample_at_the_end_is_a_warning,
@@ -36,7 +35,6 @@ from tests.server.test_stream import (  # noqa: F401 (they are run here too)
     test_ready_describes_the_model,
     test_reset_starts_anew,
     test_settings_reach_the_engine,
-    test_silence_is_no_speech,
 )
 from tests.support.waiting import wait_until
 

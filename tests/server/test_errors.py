@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +36,7 @@ def expect_error(socket: ClientConnection, code: str, words: str = "") -> None:
 @pytest.mark.parametrize(
     ("first", "code", "words"),
     [
-        (b"audio", "config_expected", "first message must be config"),
+        (b"audio", "config_expected", "first message"),
         ('{"type": "close"}', "config_expected", "not close"),
         ("hello", "bad_json", "audio binary"),
         (DEEP, "bad_json", ""),
@@ -66,7 +67,7 @@ def test_a_wrong_first_message(running: Running, first: str | bytes, code: str, 
         ({"channels": 0}, "bad_message", "channels"),
         ({"hop_s": 0.001}, "bad_message", "hop_s: 0.001 is less than"),
         ({"window_s": 3600}, "bad_message", "window_s: 3600 is greater"),
-        ({"window_s": 1, "hop_s": 2}, "bad_config", "longer than the window"),
+        ({"window_s": 1, "hop_s": 2}, "bad_config", "longer"),
         ({"window_s": True}, "bad_message", "True is not of type"),
         ({"steadiness": {"enter": 2}}, "bad_message", "steadiness: enter"),
         ({"steadiness": {"leave_s": 0}}, "bad_message", "leave_s"),
@@ -130,16 +131,13 @@ def test_limits_of_time_and_audio(
     ended(ServerLimits(), [], "config_expected", "no config within")
 
 
-def test_a_message_of_a_hundred_megabytes_is_not_even_read(connected: Connected) -> None:
+@pytest.mark.parametrize("fragments", [1, 1_600])
+def test_a_message_of_a_hundred_megabytes_is_not_even_read(
+    connected: Connected, fragments: int
+) -> None:
     socket = connected()
-    send(socket, bytes(100_000_000))
-    with pytest.raises(ConnectionClosed, match="1009"):
-        socket.recv(60)
-
-
-def test_a_hundred_megabytes_in_fragments_is_too_much_as_well(connected: Connected) -> None:
-    socket = connected()
-    send(socket, (bytes(65_536) for _ in range(1_600)))
+    whole = bytes(100_000_000 // fragments)
+    send(socket, whole if fragments == 1 else itertools.repeat(whole, fragments))
     with pytest.raises(ConnectionClosed, match="1009"):
         socket.recv(60)
 

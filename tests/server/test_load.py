@@ -148,5 +148,5 @@ def test_two_hundred_idle_connections() -> None:
 
     with process(f"--max-streams={IDLE}") as (server, port):
         share = asyncio.run(wait(f"ws://127.0.0.1:{port}/v1/stream", psutil.Process(server.pid)))
-    print(f"\n{IDLE} idle connections: {share:.1%} of a core")  # noqa: T201
+    print(f"\n{IDLE} idle connections: {share:.1%} of a core")  # noqa: T201 (-s shows it)
     assert share < IDLE_SHARE

@@ -171,8 +171,8 @@ class HttpFile:
             headers["Range"] = f"bytes={at}-"
         try:
             address, keys = _quoted(self._url)
-            request = urllib.request.Request(address, headers=headers | keys)  # noqa: S310
-            return urllib.request.urlopen(request, timeout=self._timeout_s)  # noqa: S310
+            request = urllib.request.Request(address, headers=headers | keys)  # noqa: S310 (http, https)
+            return urllib.request.urlopen(request, timeout=self._timeout_s)  # noqa: S310 (as above)
         except urllib.error.HTTPError as error:
             error.close()
             if at and by_range and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:

@@ -142,18 +142,10 @@ class TextSink:
         self._output.flush()
 
 
-def _srt(output: TextIO, settings: SinkSettings) -> Sink:
-    return SrtSink(output, lang=settings.lang)
-
-
-def _rttm(output: TextIO, settings: SinkSettings) -> Sink:  # noqa: ARG001 (nothing to choose)
-    return RttmSink(output)
-
-
 SINKS: dict[str, Callable[[TextIO, SinkSettings], Sink]] = {
     "text": TextSink,
     "jsonl": JsonLinesSink,
     "csv": CsvSink,
-    "srt": _srt,
-    "rttm": _rttm,
+    "srt": lambda output, settings: SrtSink(output, lang=settings.lang),
+    "rttm": lambda output, _: RttmSink(output),
 }

@@ -172,7 +172,7 @@ def test_a_recording_that_begins_anew_is_no_live_stream() -> None:
             handler.end_headers()
             handler.wfile.write(f"{len(data):x}\r\n".encode() + data[: len(data) // 2])
 
-        server.answer = cut  # type: ignore[method-assign]
+        server.answer = cut  # type: ignore[method-assign]  # a double
         with pytest.raises(AudioDecodeError, match="begins anew"):
             decoded_s(server.url, sleep=lambda _: None)
 
@@ -197,7 +197,7 @@ def test_addresses_are_quoted_and_keys_are_sent(path: str) -> None:
             seen.append((unquote(handler.path), handler.headers.get("Authorization")))
             whole(handler)
 
-        server.answer = note  # type: ignore[method-assign]
+        server.answer = note  # type: ignore[method-assign]  # a double
         url = server.url.replace("http://", "http://me:it%40s@").removesuffix("a") + path
         assert decoded_s(url) == SECONDS
     assert set(seen) == {(f"/{unquote(path)}", "Basic bWU6aXRAcw==")}

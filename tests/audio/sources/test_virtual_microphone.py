@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,7 @@ def is_result(event: Event) -> bool:
 
 
 @pytest.mark.parametrize("rate", [16_000, 48_000])
-def test_known_speech_is_heard(
+def test_known_speech_is_captured(
     pulse: Pulse, tiny_bundle: Path, speech: Wave, speech_file: Path, tmp_path: Path, rate: int
 ) -> None:
     saved = tmp_path / "saved.flac"
@@ -87,31 +87,36 @@ def test_known_speech_is_heard(
     assert offline[: len(live)] == pytest.approx(live)
 
 
-def test_a_microphone_that_is_unloaded_comes_back(pulse: Pulse, tiny_bundle: Path) -> None:
+@pytest.mark.parametrize(
+    ("away", "again"),
+    [
+        pytest.param(Pulse.unload, Pulse.load, id="unloaded"),
+        pytest.param(Pulse.stop, Pulse.start, id="killed"),
+        pytest.param(
+            lambda pulse: pulse.send(signal.SIGSTOP),
+            lambda pulse: pulse.send(signal.SIGCONT),
+            id="wedged",
+        ),
+        pytest.param(
+            lambda pulse: pulse.suspend(is_suspended=True),
+            lambda pulse: pulse.suspend(is_suspended=False),
+            id="suspended",
+        ),
+    ],
+)
+def test_a_microphone_that_was_away_is_captured_again(
+    pulse: Pulse, tiny_bundle: Path, away: Callable[[Pulse], None], again: Callable[[Pulse], None]
+) -> None:
     with MicrophoneClient(pulse, tiny_bundle) as client:
         before = client.wait_for(is_result)
-        pulse.unload()
+        away(pulse)
         lost = client.warning("device_lost")
-        pulse.load()
+        again(pulse)
         back = client.warning("device_back")
         after = client.wait_for(lambda event: is_result(event) and event["start"] >= back["end"])
         code, _ = client.end(signal.SIGINT)
     assert code == 130
     assert before["end"] <= lost["end"] < back["end"] <= after["start"]
-
-
-def test_a_daemon_that_is_killed_and_started_again_is_heard_again(
-    pulse: Pulse, tiny_bundle: Path
-) -> None:
-    with MicrophoneClient(pulse, tiny_bundle) as client:
-        client.wait_for(is_result)
-        pulse.stop()
-        lost = client.warning("device_lost")
-        pulse.start()
-        back = client.warning("device_back")
-        client.wait_for(lambda event: is_result(event) and event["start"] >= back["end"])
-        assert back["end"] > lost["end"]
-        assert client.end(signal.SIGINT)[0] == 130
 
 
 def test_without_reconnecting_a_killed_daemon_ends_it(pulse: Pulse, tiny_bundle: Path) -> None:
@@ -136,26 +141,6 @@ def test_a_wedged_daemon_is_noticed_and_cannot_hang_the_exit(
     assert code == 130
     assert time.monotonic() - started < 8
     assert client.events[-1]["type"] == "summary"
-
-
-def test_a_daemon_that_was_wedged_is_heard_again(pulse: Pulse, tiny_bundle: Path) -> None:
-    with MicrophoneClient(pulse, tiny_bundle) as client:
-        client.wait_for(is_result)
-        pulse.send(signal.SIGSTOP)
-        client.warning("device_lost")
-        pulse.send(signal.SIGCONT)
-        client.warning("device_back")
-        assert client.end(signal.SIGINT)[0] == 130
-
-
-def test_a_suspended_sink_is_lost_until_it_goes_on(pulse: Pulse, tiny_bundle: Path) -> None:
-    with MicrophoneClient(pulse, tiny_bundle) as client:
-        client.wait_for(is_result)
-        pulse.suspend(is_suspended=True)
-        client.warning("device_lost")
-        pulse.suspend(is_suspended=False)
-        client.warning("device_back")
-        assert client.end(signal.SIGINT)[0] == 130
 
 
 SLOW = """
@@ -222,4 +207,4 @@ def test_a_device_that_is_not_there_and_a_rate_that_none_has_are_one_line(
     with MicrophoneClient(pulse, tiny_bundle) as client:
         code, errors = client.ended(60)
     assert code == 1
-    assert "no microphone that PortAudio can see" in errors
+    assert "PortAudio" in errors

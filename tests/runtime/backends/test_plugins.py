@@ -47,24 +47,24 @@ class FakeOnnxruntime:
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("fake_plugin")
-    module.get_library_path = lambda: "/libfake.so"  # type: ignore[attr-defined]
+    module.get_library_path = lambda: "/libfake.so"  # type: ignore[attr-defined]  # a double
     module.__spec__ = SimpleNamespace()  # type: ignore[assignment]  # find_spec asks for one
     monkeypatch.setitem(sys.modules, "fake_plugin", module)
 
 
 def test_one_that_is_not_installed_says_what_installs_it() -> None:
-    with pytest.raises(ProviderError, match=r"not installed: pip install 'ser-rt\[cpu,fake\]'"):
+    with pytest.raises(ProviderError, match=r"ser-rt\[cpu,fake\]"):
         devices(FakeOnnxruntime(), FAKE)
 
 
 def test_an_onnxruntime_without_plugins_is_named() -> None:
-    with pytest.raises(ProviderError, match=r"onnxruntime 1\.20\.1 takes no plugins"):
+    with pytest.raises(ProviderError, match="no plugins"):
         devices(FakeOnnxruntime(version="1.20.1"), FAKE)
 
 
 @pytest.mark.usefixtures("installed")
 def test_without_a_device_it_says_what_it_needs() -> None:
-    with pytest.raises(ProviderError, match="finds no device: it needs a fake card"):
+    with pytest.raises(ProviderError, match="a fake card"):
         devices(FakeOnnxruntime(), FAKE)
 
 
@@ -96,7 +96,7 @@ def test_a_library_that_does_not_load_says_why(fails: str, reason: str) -> None:
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        ("import os; os.abort()", "its process ended with"),
+        ("import os; os.abort()", "process ended"),
         ("raise SystemExit('no Vulkan driver')", "no Vulkan driver"),
     ],
 )

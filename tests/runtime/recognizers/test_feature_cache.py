@@ -143,7 +143,7 @@ def test_it_equals_the_whole_graph(
     gaps=st.tuples(st.integers(1, 6)) | st.just(()),
     quiet=st.booleans(),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_any_chunks_windows_and_gaps_give_what_whole_windows_give(
     blocks: list[int],
     seconds: float,
@@ -170,7 +170,7 @@ def test_any_chunks_windows_and_gaps_give_what_whole_windows_give(
     ),
     grid=st.sampled_from([1, 64, STRIDE]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_windows_at_any_place_in_any_order_give_what_they_give_alone(
     spans: list[tuple[int, int]], grid: int
 ) -> None:
@@ -239,7 +239,7 @@ def test_the_window_that_an_interrupt_broke_off_is_right_when_it_comes_again() -
 def test_a_graph_whose_frames_are_not_the_manifests_is_found_out() -> None:
     reuse = FeatureReuse(Path("frontend"), Path("encoder"), RECEPTIVE_FIELD, 160, 1)
     stream = WindowedRecognizer(CountingClassifier(reuse))
-    with pytest.raises(BundleInvalidError, match="16000 samples have 49 frames of features, not"):
+    with pytest.raises(BundleInvalidError, match="49 frames"):
         stream.feed(AudioChunk(make_wave(1), 0, 0.0))
 
 

@@ -68,7 +68,7 @@ def test_a_scrap_is_padded_to_what_a_network_needs() -> None:
 
 
 @pytest.mark.parametrize("sizes", [[1600], [997], [14_400], [1, 5000, 333]])
-def test_audio_between_gaps_is_heard_as_if_alone(
+def test_audio_between_gaps_is_classified_as_if_alone(
     classifier: OnnxClassifier, sizes: list[int]
 ) -> None:
     wave, gap = make_wave(0.9), RATE // 100
@@ -128,7 +128,7 @@ def test_the_window_that_an_interrupt_broke_off_is_not_lost() -> None:
     assert recognizer.flush() == []
 
 
-def test_nothing_heard_is_nothing_said() -> None:
+def test_no_audio_is_no_result() -> None:
     assert WindowedRecognizer(FakeClassifier()).flush() == []
 
 
@@ -165,7 +165,7 @@ def test_live_windows_know_when_their_last_sample_was_captured() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "skipped"), [(1.0, 0), (1.2, 1)])
-def test_the_end_of_live_audio_is_heard_however_late(seconds: float, skipped: int) -> None:
+def test_the_end_of_live_audio_is_classified_however_late(seconds: float, skipped: int) -> None:
     recognizer = WindowedRecognizer(FakeClassifier(), clock=lambda: 99.0)
     late = AudioChunk(make_wave(seconds), 0, captured_at=0.0, is_live=True)
     assert recognizer.feed(late) == []
@@ -189,4 +189,4 @@ def test_the_end_of_live_audio_is_heard_however_late(seconds: float, skipped: in
 )
 def test_bad_settings_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(bad)).removesuffix("_s")):
-        WindowedRecognizer(FakeClassifier(), StreamSettings(**bad))  # type: ignore[arg-type]
+        WindowedRecognizer(FakeClassifier(), StreamSettings(**bad))  # type: ignore[arg-type]  # values of several types

@@ -128,7 +128,7 @@ def test_the_display_is_for_live_text_on_a_terminal_that_can(
     changes: dict[str, Any],
     environment: dict[str, str],
     columns: int,
-    is_live: bool,  # noqa: FBT001
+    is_live: bool,  # noqa: FBT001 (a parameter of the test)
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
