@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import Field, field, fields
 from numbers import Integral, Real
 from types import NoneType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeGuard, TypeVar, get_args, get_origin, get_type_hints
 
 from ser_rt.errors import ConfigError
 
@@ -68,7 +68,7 @@ def within(least: float, most: float) -> Check:
     return lambda value: _is_number(value) and least <= value <= most, words
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
@@ -104,6 +104,15 @@ def check_settings(settings: Any) -> None:
     for each in fields(settings):
         if each.metadata.get("check"):
             require(each.name, getattr(settings, each.name), each.metadata["check"])
+
+
+class Checked:
+    """Base of settings whose values are checked when they are made."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 def typed(name: str, hint: Any, value: object) -> object:
@@ -210,12 +219,13 @@ def _kind(hint: Any) -> tuple[Any, bool]:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if _is_number(value) else None  # type: ignore[arg-type]
+    return float(value) if _is_number(value) else None
 
 
 def _names(value: object) -> tuple[str, ...] | None:
-    is_names = isinstance(value, list | tuple) and all(isinstance(part, str) for part in value)
-    return tuple(value) if is_names else None  # type: ignore[arg-type]
+    if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+        return tuple(value)
+    return None
 
 
 def _text(text: str) -> str:

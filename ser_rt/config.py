@@ -26,7 +26,6 @@ class _Settings:
     """Base of settings: rejects unknown fields and bad values at assignment."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Set a field after checking its name, type and range."""
         known = {f.name: f for f in fields(self)}
         if name not in known:
             msg = f"{type(self).__name__} has no setting {name!r}; it has {', '.join(known)}"

@@ -72,7 +72,6 @@ class ModelEvaluator:
         max_duration: float | None = None,
         trim_silence: bool = False,
     ) -> None:
-        """Open the model."""
         opened = open_model(model) if model is None or isinstance(model, str | Path) else model
         self.classifier: EmotionClassifier = opened
         self._batch_size = batch_size

@@ -48,7 +48,6 @@ class AudioPreprocessor:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse settings that can give no samples."""
         rate = whole(self.target_sr)
         if rate is None or rate <= 0 or not self.max_duration > 0:
             msg = (

@@ -205,7 +205,7 @@ class SpeechEmotionTrainer:
 def _clips(data: Any) -> Sequence[Clip]:
     if isinstance(data, tuple) and len(data) == 2 and not isinstance(data[0], Clip):
         return [Clip(Path(path), label) for path, label in zip(*data, strict=True)]
-    return data  # type: ignore[no-any-return]
+    return data  # type: ignore[no-any-return]  # of transformers
 
 
 def create_trainer(

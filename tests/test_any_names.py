@@ -1,4 +1,4 @@
-"""Files of any name are heard by every command, and their names are shown escaped."""
+"""Files of any name are read by every command, and their names are shown escaped."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ def clips(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def heard(clips: Path) -> list[str]:
+def names(clips: Path) -> list[str]:
     return [str(clips / LABELS[0] / name) for name in NAMES]
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "rttm", "text"])
-def test_streams_name_what_they_hear(
-    form: str, heard: list[str], tmp_path: Path, tiny_bundle: Path
+def test_streams_name_their_files(
+    form: str, names: list[str], tmp_path: Path, tiny_bundle: Path
 ) -> None:
     out = tmp_path / os.fsdecode("결과".encode("cp949"))
-    line = ["--model", str(tiny_bundle), "--format", form, "--output", str(out), *heard]
+    line = ["--model", str(tiny_bundle), "--format", form, "--output", str(out), *names]
     assert stream.main(["--gate-threshold", "0", *line]) == 0
     text = out.read_text(encoding="utf-8")
     if form == "jsonl":
@@ -79,10 +79,10 @@ def test_streams_name_what_they_hear(
     assert list(dict.fromkeys(named)) == SHOWN
 
 
-def test_a_recording_of_what_was_heard_may_have_any_name(
-    heard: list[str], tmp_path: Path, tiny_bundle: Path
+def test_the_saved_input_may_have_any_name(
+    names: list[str], tmp_path: Path, tiny_bundle: Path
 ) -> None:
-    line = ["--model", str(tiny_bundle), "--save-input", str(tmp_path / NAMES[1]), heard[1]]
+    line = ["--model", str(tiny_bundle), "--save-input", str(tmp_path / NAMES[1]), names[1]]
     assert stream.main(["--output", str(tmp_path / "out"), *line]) == 0
     assert (tmp_path / NAMES[1]).read_bytes().startswith(b"fLaC")
 

@@ -34,4 +34,4 @@ def test_an_inner_requirement_keeps_its_message() -> None:
 
 def test_other_errors_pass() -> None:
     with pytest.raises(ValueError, match="other"), requires("moon"):
-        raise ValueError("other")  # noqa: EM101
+        raise ValueError("other")  # noqa: EM101 (a test)

@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def engine(**settings: float) -> EmotionInference:
-    return EmotionInference(PitchClassifier(), **settings)  # type: ignore[arg-type]
+    return EmotionInference(PitchClassifier(), **settings)  # type: ignore[arg-type]  # values of several types
 
 
 def test_readme_single_block(bundle: Path, folder: Path) -> None:

@@ -18,40 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def pitch_hz(samples: np.ndarray) -> float:
-    """Strongest frequency."""
-    return float(np.abs(np.fft.rfft(samples)).argmax() * RATE / len(samples))
-
-
-@pytest.mark.parametrize("suffix", ["wav", "mp3", "flac", "ogg"])
-@pytest.mark.parametrize("rate", [16_000, 44_100])
-def test_documented_formats_are_read(tmp_path: Path, suffix: str, rate: int) -> None:
-    samples = read_audio(write_tone(tmp_path / f"a.{suffix}", "Angry", rate=rate))
-    assert samples.dtype == np.float32
-    assert samples.ndim == 1
-    assert len(samples) == pytest.approx(RATE, rel=0.2)
-    assert pitch_hz(samples) == pytest.approx(700, abs=5)
-
-
-def test_m4a_is_read(tmp_path: Path) -> None:
-    av = pytest.importorskip("av")
-    path = tmp_path / "a.m4a"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("aac", rate=RATE, layout="mono")
-        frame = av.AudioFrame.from_ndarray(tone("Joy")[None], format="fltp", layout="mono")
-        frame.sample_rate = RATE
-        for packet in [*stream.encode(frame), *stream.encode(None)]:
-            container.mux(packet)
-    assert pitch_hz(read_audio(path)) == pytest.approx(2500, abs=20)
-
-
-def test_channels_are_averaged(tmp_path: Path) -> None:
-    both = np.stack([tone("Joy"), np.zeros(RATE, np.float32)], axis=1)
-    soundfile.write(tmp_path / "a.wav", both, RATE, subtype="FLOAT")
-    np.testing.assert_allclose(read_audio(tmp_path / "a.wav"), tone("Joy") / 2, atol=1e-7)
-
-
-def test_what_cannot_be_heard_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_decoded_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AudioNotFoundError):
         read_audio(tmp_path / "none.wav")
     (tmp_path / "text.wav").write_text("not audio")
@@ -151,4 +118,4 @@ def test_noise_reduction_helps() -> None:
 @pytest.mark.parametrize("bad", [{"max_duration": 0.0}, {"target_sr": -1}])
 def test_impossible_settings_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
-        AudioPreprocessor(**bad)  # type: ignore[arg-type]
+        AudioPreprocessor(**bad)  # type: ignore[arg-type]  # values of several types

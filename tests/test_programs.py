@@ -145,7 +145,7 @@ def test_what_a_machine_may_lack_is_installed_for_continuous_integration(program
     assert re.search(rf"^try_install .*\b{PACKAGES[program]}\b", CI, re.MULTILINE)
 
 
-def test_what_make_brings_is_made_for_continuous_integration() -> None:
+def test_the_make_targets_are_installed_for_continuous_integration() -> None:
     assert all(command in CI for command in MADE.values())
 
 

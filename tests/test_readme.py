@@ -94,7 +94,7 @@ def test_python_block_runs(block: Block) -> None:
             code = code.replace(SERVER, stack.enter_context(serving(ser_rt.load())).ws)
         if '"result/' in code:
             batch_result()
-        exec(compile(code, block.where, "exec"), a_reader_has)  # noqa: S102
+        exec(compile(code, block.where, "exec"), a_reader_has)  # noqa: S102 (our docs)
 
 
 def flags_of(module: str, capsys: pytest.CaptureFixture[str], *command: str) -> set[str]:

@@ -74,7 +74,7 @@ def taken_from_root(module: str, statement: Import) -> set[str]:
         return {statement.name}
     nodes = ast.walk(ast.parse(modules()[module].read_text(encoding="utf-8")))
     uses = (n for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name))
-    return {use.attr for use in uses if use.value.id == "ser_rt"}  # type: ignore[attr-defined]
+    return {use.attr for use in uses if use.value.id == "ser_rt"}  # type: ignore[attr-defined]  # a double
 
 
 def run(code: str) -> str:

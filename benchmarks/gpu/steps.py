@@ -183,16 +183,8 @@ def check_others(context: Context, provider: str) -> dict[str, Any]:
 
 def run_tests(_: Context) -> dict[str, Any]:
     """Run the tests that need a GPU."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-m",
-        "hardware",
-        "tests/runtime/backends/test_on_gpu.py",
-    ]
-    command += ["-p", "no:cacheprovider", "--override-ini", "filterwarnings=default"]
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "hardware", "-p", "no:cacheprovider"]
+    command += ["--override-ini", "filterwarnings=default", "tests/runtime/backends/test_on_gpu.py"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     print(done.stdout, done.stderr, file=sys.stderr)
     last = " ".join(done.stdout.strip().splitlines()[-1:])

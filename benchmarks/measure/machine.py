@@ -88,7 +88,10 @@ def short_name(machine: dict[str, Any]) -> str:
 
 
 def line(document: dict[str, Any]) -> str:
-    """Return a result's stamp as one line of text."""
+    """Return a result's stamp as one line of text.
+
+    The commit of a source with changes is left out: it names another source.
+    """
     machine = document["machine"]
     gpu = [card.split(",")[0] for card in machine["gpus"]]
     names = ("python", "ser-rt", "onnxruntime", "onnxruntime-gpu", "openvino", "torch")
@@ -97,8 +100,9 @@ def line(document: dict[str, Any]) -> str:
     ]
     facts = [f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']:g} GB", *gpu]
     facts += [machine["system"], *found]
-    facts += [f"commit {document['commit'] or 'unknown'}", document["measured_at"][:10]]
-    return "; ".join(facts)
+    if document["commit"] and not document["commit"].endswith("-dirty"):
+        facts.append(f"commit {document['commit']}")
+    return "; ".join([*facts, document["measured_at"][:10]])
 
 
 def _processor() -> tuple[str, set[str]]:

@@ -153,11 +153,9 @@ class VariantProcess:
         self._errors.close()
 
     def __enter__(self) -> Self:
-        """Return the worker."""
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """End the process."""
         self.close()
 
 

@@ -63,11 +63,9 @@ class Simulator:
         self._worker = VariantProcess(variant, audio, plan)
 
     def __enter__(self) -> Self:
-        """Return the simulator."""
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """End its process."""
         self._worker.close()
 
     def row(self, streams: int, max_batch: int, length: float = 1.0) -> dict[str, Any]:

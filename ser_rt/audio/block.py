@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -69,3 +69,10 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes:
         """Return up to ``size`` bytes as soon as there are any; none at the end."""
         ...
+
+
+def read_up_to(read: Callable[[int], bytes], count: int, data: bytes = b"") -> bytes:
+    """Return ``count`` bytes, the first of them ``data``; fewer where a stream ends."""
+    while len(data) < count and (more := read(count - len(data))):
+        data += more
+    return data

@@ -59,12 +59,10 @@ class AudioSource(ABC):
     drift_ppm: float | None = None
 
     def __enter__(self) -> Self:
-        """Open the source; fails here if it cannot be opened."""
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Close the source."""
-        return
+        self.close()
 
     def close(self) -> None:
         """End an iteration that waits for audio; callable from any thread."""

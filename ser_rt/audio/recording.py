@@ -21,16 +21,13 @@ class Tee(AudioSource):
     """A source that shows each chunk to some functions before it yields it."""
 
     def __init__(self, source: AudioSource, *taps: Callable[[AudioChunk], None]) -> None:
-        """Wrap a source."""
         self._source, self._taps = source, taps
 
     def __enter__(self) -> Self:
-        """Open the source."""
         self._source.__enter__()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Close the source."""
         self._source.__exit__(*exc_info)
 
     def close(self) -> None:
@@ -38,7 +35,6 @@ class Tee(AudioSource):
         self._source.close()
 
     def __iter__(self) -> Iterator[AudioChunk]:
-        """Yield the chunks of the source."""
         for chunk in self._source:
             for tap in self._taps:
                 tap(chunk)
@@ -91,9 +87,7 @@ class Recorder:
         self._file.close()
 
     def __enter__(self) -> Self:
-        """Return the open recorder."""
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Close the file."""
         self.close()

@@ -104,7 +104,6 @@ class Cancelling:
     _LOUD, _SHARE, _ENOUGH_S = 1e-6, 0.01, 1.0
 
     def __init__(self, rate: int) -> None:
-        """Follow audio of a rate in Hz."""
         self._needed = round(self._ENOUGH_S * rate)
 
     def is_detected(self, samples: npt.NDArray[Any], mean: FloatArray) -> bool:

@@ -23,7 +23,8 @@ from ser_rt.errors import (
     ProviderError,
 )
 from ser_rt.files.names import printable
-from ser_rt.runtime.channels import ChunkEngine, make_engines
+from ser_rt.runtime.channels import make_engines
+from ser_rt.runtime.engine import ChunkEngine
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.stream import load
 

@@ -40,12 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="audio files, folders, globs, tables with a file_path column (.csv, .jsonl, "
         ".parquet), or URLs of these (s3://, gs://, https://, zip://, ...)",
     )
-    add(
-        "--out",
-        required=True,
-        metavar="DIR",
-        help="folder to write, or to go on with",
-    )
+    add("--out", required=True, metavar="DIR", help="folder to write, or to go on with")
     add("--overwrite", action="store_true", help="discard what --out holds and begin again")
     add("--retry-errors", action="store_true", help="classify files with errors again")
     add("--max-duration", type=float, metavar="S", help="longer files are errors from there on")

@@ -76,7 +76,6 @@ class BatchActor:
     """An actor with a worker process, so that a file that crashes the process leaves the actor."""
 
     def __init__(self, job: BatchConfig, labels: tuple[str, ...]) -> None:
-        """Start the process."""
         self._worker = WorkerProcess(job, labels)
 
     def __call__(self, block: pa.Table) -> pa.Table:

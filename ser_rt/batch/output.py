@@ -48,7 +48,6 @@ class Output:
         commit_every_s: float = 30.0,
         overwrite: bool = False,
     ) -> None:
-        """Name the folder, and the identity that all its rows share."""
         self.folder, self._identity = Path(folder), identity
         self._commit_every_s, self._overwrite = commit_every_s, overwrite
         self._windows, self._files = self.folder / "windows", self.folder / "files"
@@ -64,7 +63,6 @@ class Output:
         self.done: set[str] = set()
 
     def __enter__(self) -> Self:
-        """Lock the folder, remove the remains of a killed run, and read which files are done."""
         try:
             self._refuse_foreign()
             self._windows.mkdir(parents=True, exist_ok=True)
@@ -84,7 +82,6 @@ class Output:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Write the results since the last pair, and unlock the folder."""
         try:
             self.commit()
         finally:

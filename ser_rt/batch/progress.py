@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -63,7 +62,6 @@ class Meter:
         return self.elapsed_s * (self.size - self.done_size) / self.done_size
 
     def __str__(self) -> str:
-        """Return a line for a log."""
         left = "?" if self.left_s is None else _duration(self.left_s)
         errors = f", {self.errors} with errors" if self.errors else ""
         speed = f"{self.speed:.0f} × real time, {left} left"
@@ -90,19 +88,12 @@ class ProgressDisplay:
             )
 
     def __enter__(self) -> Self:
-        """Start the bar."""
         if self._bar is not None:
             self._bar.start()
             self._task = self._bar.add_task("", total=self.meter.files, speed="")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop the bar."""
+    def __exit__(self, *exc_info: object) -> None:
         if self._bar is not None:
             self._bar.stop()
 

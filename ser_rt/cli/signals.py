@@ -16,7 +16,6 @@ class Terminated(KeyboardInterrupt):
     """One of the signals of `ENDING` arrived."""
 
     def __init__(self, number: int = signal.SIGTERM) -> None:
-        """Note which."""
         super().__init__()
         self.number = number
 

@@ -29,7 +29,6 @@ class Closed(io.TextIOWrapper):
     """The place of an output that was closed: accepts and discards everything."""
 
     def __init__(self) -> None:
-        """Write to nowhere."""
         nowhere = io.FileIO(_nowhere(), "w", closefd=False)  # a handler may keep it
         super().__init__(io.BufferedWriter(nowhere), "utf-8", _UNKNOWN)
 

@@ -37,19 +37,11 @@ class Client:
         """
         return asyncio.run(self._client.ready())
 
-    def conversation(self) -> ClientProtocol:
-        """Return the state of a new stream."""
-        return self._client.conversation()
-
     def stream(
-        self,
-        audio: Audio,
-        *,
-        sample_rate: int | None = None,
-        conversation: ClientProtocol | None = None,
+        self, audio: Audio, *, sample_rate: int | None = None
     ) -> Generator[EmotionEvent, None, None]:
         """Yield the events of a stream; arguments and errors as of `AsyncClient.stream`."""
-        with EventIterator(self._client, audio, sample_rate, conversation) as events:
+        with EventIterator(self._client, audio, sample_rate) as events:
             yield from events
 
 
@@ -73,11 +65,9 @@ class EventIterator:
         self._thread.start()
 
     def __iter__(self) -> Iterator[EmotionEvent]:
-        """Return the iterator."""
         return self
 
     def __next__(self) -> EmotionEvent:
-        """Wait for the next event."""
         event = self._events.get()
         self._room.release()
         if isinstance(event, EmotionEvent):
@@ -95,11 +85,9 @@ class EventIterator:
         self._thread.join()
 
     def __enter__(self) -> Self:
-        """Return the iterator."""
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """End the stream."""
         self.close()
 
     async def _collect(self) -> None:

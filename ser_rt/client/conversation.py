@@ -98,6 +98,7 @@ class ClientProtocol:
         is_live: Whether the audio cannot wait, as that of a microphone.
         sent_samples: How many samples of the source have been sent.
         skipped_windows: Live windows that the server's load shedding left out.
+        is_over: Whether the final summary has arrived.
     """
 
     def __init__(
@@ -125,12 +126,7 @@ class ClientProtocol:
         self.is_live = False
         self.sent_samples = 0
         self.skipped_windows = 0
-        self._is_over = False
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the final summary has arrived."""
-        return self._is_over
+        self.is_over = False
 
     @property
     def has_room(self) -> bool:
@@ -204,7 +200,7 @@ class ClientProtocol:
             yield from self._back()
         elif kind == "summary":
             self.skipped_windows += message.get("skipped_windows", 0)
-            self._is_over = not message.get("interrupted")
+            self.is_over = not message.get("interrupted")
         elif kind in {"emotion", "no_speech", "episode", "warning"}:
             event = EmotionEvent(**{key: message[key] for key in _KEYS & message.keys()})
             yield self._noted(replace(event, seq=self._next_seq()))

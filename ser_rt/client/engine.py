@@ -47,7 +47,6 @@ class RemoteEngine:
     """A `StreamEngine` whose work a server does."""
 
     def __init__(self, client: AsyncClient, conversation: ClientProtocol) -> None:
-        """Stand for one stream of a client."""
         self._client, self._talk = client, conversation
         self._rest: Iterator[EmotionEvent] = iter(())
         self._source: _Endable | None = None

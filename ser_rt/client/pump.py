@@ -19,7 +19,6 @@ class AsyncSourceReader:
     """
 
     def __init__(self, source: AudioSource) -> None:
-        """Start the thread."""
         self._source = source
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[AudioChunk | None] = asyncio.Queue(MAX_CHUNKS)
@@ -55,11 +54,6 @@ class AsyncSourceReader:
             while not self._queue.empty():
                 self._queue.get_nowait()
             await asyncio.to_thread(self._thread.join, 0.05)
-
-    def end(self) -> None:
-        """Let the chunks end here; callable from any thread."""
-        self._is_closed = True
-        self._source.close()
 
     def _run(self) -> None:
         try:

@@ -52,11 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("arguments", nargs="*", metavar="key=value", help="settings; see below")
-    add(
-        "--address",
-        metavar="HOST:PORT",
-        help="of a cluster's head, or auto (a Ray started here)",
-    )
+    add("--address", metavar="HOST:PORT", help="of a cluster's head, or auto (a Ray started here)")
     add("--name", default="ser", help="of the application (%(default)s)")
     add("--route", default="/", metavar="PATH", help="where it is served (%(default)s)")
     add("--host", default="127.0.0.1", help="address to listen at (%(default)s: this machine only)")

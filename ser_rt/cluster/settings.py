@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
 from typing import Any, Self
 
-from ser_rt.checks import at_least, check_settings, from_mapping, one_of, require, setting
+from ser_rt.checks import Checked, at_least, check_settings, from_mapping, one_of, require, setting
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.backends.providers import PROVIDERS
 from ser_rt.server.limits import ServerLimits
 
 
 @dataclass(frozen=True, slots=True)
-class ModelSettings:
+class ModelSettings(Checked):
     """The model that is served."""
 
     model: str | None = setting(
@@ -30,23 +30,15 @@ class ModelSettings:
         "and the replicas can",
     )
 
-    def __post_init__(self) -> None:
-        """Refuse an unknown provider, or values out of range."""
-        check_settings(self)
-
 
 @dataclass(frozen=True, slots=True)
-class Batching:
+class Batching(Checked):
     """How windows share calls of the model: the ``user_config`` of its deployment."""
 
     max_batch: int | None = setting(
         None, "windows of one call; None for what suits the provider", at_least(1)
     )
     max_wait_ms: float = setting(5.0, "longest wait of a window for others to share", at_least(0))
-
-    def __post_init__(self) -> None:
-        """Refuse values out of range."""
-        check_settings(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +76,13 @@ class Scaling:
     )
 
     def __post_init__(self) -> None:
-        """Refuse values out of range."""
         check_settings(self)
         require("max_listeners", self.max_listeners, at_least(self.min_listeners))
         require("max_models", self.max_models, at_least(self.min_models))
 
 
 @dataclass(frozen=True, slots=True)
-class ReplicaSettings:
+class ReplicaSettings(Checked):
     """Settings of a stream replica."""
 
     colocated: bool = setting(
@@ -107,10 +98,6 @@ class ReplicaSettings:
     max_unheard_bytes: int = setting(
         32 << 20, "bytes of one stream that may wait to be processed", at_least(1)
     )
-
-    def __post_init__(self) -> None:
-        """Refuse values out of range."""
-        check_settings(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ class Heartbeat:
     """Times of the health checks that Serve makes until it stops a replica."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start without any health check."""
         self._clock = clock
         self._last: float | None = None
         self._between: deque[float] = deque(maxlen=8)

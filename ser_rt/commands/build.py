@@ -144,7 +144,7 @@ def file_sink(flags: argparse.Namespace, model: Model, opened: ExitStack) -> Sin
                 keep=flags.rotate_keep,
                 header=name == "csv",
             )
-            output = opened.enter_context(file)  # type: ignore[assignment]
+            output = opened.enter_context(file)  # type: ignore[assignment]  # all of TextIO that sinks use
         settings = SinkSettings(
             labels=model.labels,
             lang=flags.lang,

@@ -45,7 +45,6 @@ class NameFinder:
     """
 
     def __init__(self) -> None:
-        """Start without listings: a folder is listed once, when a name in it is not found."""
         self._listings: dict[str, dict[str, list[str]]] = {}
 
     def find(self, path: str) -> str:

@@ -120,11 +120,9 @@ class Batcher:
             thread.join()
 
     def __enter__(self) -> Self:
-        """Return the batcher."""
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Close the batcher."""
         self.close()
 
     def add(
@@ -220,19 +218,10 @@ class BatchedClassifier:
     def __init__(self, batcher: Batcher) -> None:
         """Open a stream; `Batcher.open` does."""
         self._batcher, self._model = batcher, batcher.classifier
+        self.labels, self.sample_rate = self._model.labels, self._model.sample_rate
         self.window_s, self.hop_s, self.min_window_s = DEFAULTS.windows_for(self._model)
         self._parts = self._model if isinstance(self._model, FeatureClassifier) else None
         self._streams = self._model if isinstance(self._model, StreamingClassifier) else None
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """English label of each column of the probabilities."""
-        return self._model.labels
-
-    @property
-    def sample_rate(self) -> int:
-        """Sample rate in Hz that waveforms must have."""
-        return self._model.sample_rate
 
     def __call__(self, waveforms: FloatArray) -> FloatArray:
         """Classify float32 ``[batch, samples]`` into ``[batch, labels]``.

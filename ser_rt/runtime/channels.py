@@ -5,26 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Protocol
 
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.audio.converter import ALL_CHANNELS
 from ser_rt.classifier import EmotionClassifier
-from ser_rt.errors import AudioError, DeviceError
-from ser_rt.runtime.engine import StreamEngine, make_engine
+from ser_rt.runtime.engine import ChunkEngine, make_engine
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.settings import StreamSettings
 
 
-class ChunkEngine(StreamEngine, Protocol):
-    """Interface of an engine that is fed chunk by chunk: `Engine` or `ChannelEngines`."""
-
-    def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
-        """Yield the events that a chunk completes."""
-        ...
-
-
-class ChannelEngines:
+class ChannelEngines(ChunkEngine):
     """Yields the events of all channels in one order, each with its channel."""
 
     def __init__(self, make: Callable[[], ChunkEngine]) -> None:
@@ -50,16 +40,6 @@ class ChannelEngines:
     def processed_s(self) -> float:
         """Seconds of audio processed so far, without gaps; channels run side by side."""
         return max((engine.processed_s for engine in self._engines.values()), default=0.0)
-
-    def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
-        """Yield the events of a whole source; if it breaks, first those of the audio before."""
-        try:
-            for chunk in source:
-                yield from self.feed(chunk)
-        except (AudioError, DeviceError):
-            yield from self.flush()
-            raise
-        yield from self.flush()
 
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
         """Yield the events that a chunk of one channel completes."""

@@ -50,7 +50,25 @@ class StreamEngine(Protocol):
         ...
 
 
-class Engine:
+class ChunkEngine(StreamEngine, Protocol):
+    """Base of engines that are fed chunk by chunk: `Engine`, and one for several channels."""
+
+    def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
+        """Yield the events that a chunk completes."""
+        ...
+
+    def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
+        """Yield the events of a whole source; if it breaks, first those of the audio before."""
+        try:
+            for chunk in source:
+                yield from self.feed(chunk)
+        except (AudioError, DeviceError):
+            yield from self.flush()
+            raise
+        yield from self.flush()
+
+
+class Engine(ChunkEngine):
     """State of one stream, fed with chunks."""
 
     def __init__(
@@ -84,16 +102,6 @@ class Engine:
     def processed_s(self) -> float:
         """Seconds of audio processed so far, without gaps."""
         return self._samples / self._rate
-
-    def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
-        """Yield the events of a whole source; if it breaks, first those of the audio before."""
-        try:
-            for chunk in source:
-                yield from self.feed(chunk)
-        except (AudioError, DeviceError):
-            yield from self.flush()
-            raise
-        yield from self.flush()
 
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
         """Yield the events that a chunk completes."""

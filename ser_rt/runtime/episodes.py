@@ -15,7 +15,6 @@ class EpisodeTracker:
     """
 
     def __init__(self) -> None:
-        """Start without an episode."""
         self._last_end_s = -1.0
         self._episode: EmotionEvent | None = None
 

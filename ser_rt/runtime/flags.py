@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from ser_rt.constants import (
@@ -95,6 +97,11 @@ def channel_of(text: str) -> int | str:
     return int(text)
 
 
+def _of(group: Group, unit: str) -> Callable[..., argparse.Action]:
+    """Return what adds a flag with a number of some unit."""
+    return partial(group.add_argument, type=float, metavar=unit)
+
+
 def _add_channel_flags(group: Group) -> None:
     add = group.add_argument
     add(
@@ -107,15 +114,10 @@ def _add_channel_flags(group: Group) -> None:
 
 
 def _add_window_flags(group: Group) -> None:
-    add = group.add_argument
-    add("--window", type=float, metavar="S", help="seconds of audio in a window (the model's)")
-    add("--hop", type=float, metavar="S", help="seconds from one result to the next (the model's)")
-    add(
-        "--min-window",
-        type=float,
-        metavar="S",
-        help="seconds before the first, early result (the model's)",
-    )
+    add, seconds = group.add_argument, _of(group, "S")
+    seconds("--window", help="seconds of audio in a window (the model's)")
+    seconds("--hop", help="seconds from one result to the next (the model's)")
+    seconds("--min-window", help="seconds before the first, early result (the model's)")
     add(
         "--partial",
         action=argparse.BooleanOptionalAction,
@@ -126,80 +128,59 @@ def _add_window_flags(group: Group) -> None:
 
 
 def _add_vad_flags(group: Group) -> None:
-    add = group.add_argument
-    add(
+    add, seconds, share = group.add_argument, _of(group, "S"), _of(group, "P")
+    share(
         "--gate-threshold",
-        type=float,
-        metavar="P",
         default=GATE_THRESHOLD,
         help="share of a window that must be speech; 0 classifies silence too (%(default)s)",
     )
     add("--no-vad", action="store_true", help="detect speech by level alone, without a network")
-    add(
+    share(
         "--vad-threshold",
-        type=float,
-        metavar="P",
         default=VAD_THRESHOLD,
         help="probability at which speech starts (%(default)s)",
     )
-    add(
-        "--vad-negative-threshold",
-        type=float,
-        metavar="P",
-        help=f"probability below which it ends ({VAD_NEG_MARGIN} less)",
+    share(
+        "--vad-negative-threshold", help=f"probability below which it ends ({VAD_NEG_MARGIN} less)"
     )
-    add(
+    seconds(
         "--vad-min-silence",
-        type=float,
-        metavar="S",
         default=VAD_MIN_SILENCE_S,
         help="shorter pauses belong to speech (%(default)s)",
     )
-    add(
+    seconds(
         "--vad-pre-roll",
-        type=float,
-        metavar="S",
         default=VAD_SPEECH_PAD_S,
         help="seconds before the start of speech that belong to it (%(default)s)",
     )
 
 
 def _add_smoothing_flags(group: Group) -> None:
-    add = group.add_argument
-    add(
+    seconds, share = _of(group, "S"), _of(group, "P")
+    seconds(
         "--half-life",
-        type=float,
-        metavar="S",
         default=HALF_LIFE_S,
         help="half of a change shows after S; 0 for no smoothing (%(default)s)",
     )
-    add(
+    share(
         "--enter",
-        type=float,
-        metavar="P",
         default=0.0,
         help="name another emotion from this probability on; "
         "a change shows half-life × log2(1 / (1 - P)) later (%(default)s)",
     )
-    add(
+    share(
         "--leave",
-        type=float,
-        metavar="P",
         default=1.0,
         help="keep the named emotion while its probability is at least this; "
         "delays a change until it has fallen so far (%(default)s: any other may take over)",
     )
-    add(
+    seconds(
         "--hold",
-        type=float,
-        metavar="S",
         default=0.0,
         help="keep a named emotion this long; delays a change by up to S (%(default)s)",
     )
-    add(
+    share(
         "--unsure",
-        type=float,
-        metavar="P",
         default=0.0,
         help="name nothing (unsure) below this probability; no delay (%(default)s)",
     )

@@ -10,7 +10,6 @@ class Hysteresis:
     """Chooses the emotion of each result of one stream."""
 
     def __init__(self, settings: HysteresisSettings) -> None:
-        """Start a stream."""
         self._settings = settings
         self._held: int | None = None
         self._since_s = 0.0

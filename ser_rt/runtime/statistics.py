@@ -24,7 +24,6 @@ class Percentiles:
     _GROWTH = math.log(1.02)
 
     def __init__(self) -> None:
-        """Start without values."""
         self._bins: Counter[int] = Counter()
 
     def add(self, value: float) -> None:
@@ -105,7 +104,6 @@ class StreamStatistics:
     """Adds up the events of one or more streams."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start the clock."""
         self._clock = clock
         self._started = clock()
         self._types: Counter[str] = Counter()

@@ -125,7 +125,6 @@ class EmotionStream:
         live: bool = False,
         **settings: Unpack[StreamKeywords],
     ) -> None:
-        """Open a stream of ``sample_rate`` Hz; see `open_stream`."""
         self._engine = make_engine(classifier, StreamSettings.of(**settings))
         self._maker = ChunkMaker(checked_rate(sample_rate), classifier.sample_rate, is_live=live)
         self._is_open = True
@@ -158,11 +157,9 @@ class EmotionStream:
         self._is_open = False
 
     def __enter__(self) -> Self:
-        """Return the open stream."""
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """End the stream."""
         self.close()
 
 

@@ -1,7 +1,7 @@
 """Renders demo.flac, half a minute of synthetic speech: `python ser_rt/samples/render_demo.py`.
 
 Needs espeak-ng with its Korean voice. A synthetic voice has no emotion; pitch, rate and loudness
-differ so that a listener, human or not, has something to tell apart. One pause is digital zeros,
+differ so that windows do, too. One pause is digital zeros,
 longer than a window, so that there is a window without speech; the others hold faint noise, as a
 room does.
 """

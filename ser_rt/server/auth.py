@@ -28,22 +28,15 @@ class Guard:
         self._origins = frozenset(origins)
 
     def check(self, connection: HTTPConnection) -> None:
-        """Raise a `ProtocolError` unless a connection is allowed."""
-        self.check_origin(connection)
-        self.check_key(connection)
+        """Raise a `ProtocolError` for a page of another site, or a key that is wrong.
 
-    def check_origin(self, connection: HTTPConnection) -> None:
-        """Raise a `ProtocolError` for a page of another site; programs send no origin."""
-        origin = connection.headers.get("origin")
-        if origin is None or origin in self._origins:
-            return
-        host = connection.headers.get("host")
-        if not host or origin not in {f"http://{host}", f"https://{host}"}:
+        Programs send no origin.
+        """
+        origin, host = connection.headers.get("origin"), connection.headers.get("host")
+        is_own = bool(host) and origin in {f"http://{host}", f"https://{host}"}
+        if origin is not None and origin not in self._origins and not is_own:
             msg = "pages of this origin are not allowed; see --cors-origin"
             raise ProtocolError(msg, "forbidden_origin")
-
-    def check_key(self, connection: HTTPConnection) -> None:
-        """Raise a `ProtocolError` if a key is needed and is wrong."""
         if not self._keys:
             return
         scheme, _, given = connection.headers.get("authorization", "").partition(" ")

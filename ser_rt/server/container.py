@@ -13,6 +13,7 @@ from contextlib import closing
 
 from ser_rt.audio.block import Block
 from ser_rt.audio.decoding.formats import sniff
+from ser_rt.audio.decoding.passing import Prompt
 from ser_rt.audio.decoding.stream_decoder import StreamDecoder
 from ser_rt.errors import AudioDecodeError
 
@@ -92,7 +93,7 @@ class ContainerDecoder:
 
     def _work(self) -> None:
         try:
-            with closing(StreamDecoder(self, "the stream")) as decoder:
+            with closing(StreamDecoder(Prompt(self.read), "the stream")) as decoder:
                 for block in decoder.blocks(self._piece_s):
                     if not self._put(block):
                         return

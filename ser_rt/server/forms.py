@@ -28,7 +28,6 @@ class Form:
     """
 
     def __init__(self, boundary: bytes, file: BinaryIO) -> None:
-        """Expect parts with a boundary between them."""
         self.fields: list[tuple[str, str]] = []
         self._file, self._file_label = file, ""
         self._file_part: int | None = None

@@ -25,7 +25,6 @@ class SafeHeaders:
     """Middleware that adds `HEADERS` to each HTTP response."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Wrap an application."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ser_rt.checks import above, check_settings, setting
+from ser_rt.checks import Checked, above, setting
 
 MAX_CONTROL_BYTES = 16_384
 """Of a text message: none of the protocol comes near it."""
@@ -16,7 +16,7 @@ _POSITIVE = above(0)
 
 
 @dataclass(frozen=True, slots=True)
-class ServerLimits:
+class ServerLimits(Checked):
     """Limits beyond which the server refuses, ends or slows a client down."""
 
     max_streams: int = setting(64, "streams and uploads at once", _POSITIVE)
@@ -31,7 +31,3 @@ class ServerLimits:
         1 << 20, "bytes that may wait for a client to read them", _POSITIVE
     )
     drain_s: float = setting(10.0, "seconds for streams to end at shutdown", _POSITIVE)
-
-    def __post_init__(self) -> None:
-        """Refuse a limit of zero, or of infinity."""
-        check_settings(self)

@@ -27,7 +27,6 @@ class MessageQueue:
     """A queue of messages in order; `put` waits while it holds ``max_bytes`` or more."""
 
     def __init__(self, max_bytes: int) -> None:
-        """Set how many bytes of audio may wait."""
         self._max_bytes, self._bytes = max_bytes, 0
         self._items: deque[Item] = deque()
         self._filled, self._has_room = asyncio.Event(), asyncio.Event()

@@ -28,7 +28,6 @@ class Metrics:
     """Counters of one server, in a registry of their own."""
 
     def __init__(self, model: ServedModel) -> None:
-        """Start at zero."""
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)

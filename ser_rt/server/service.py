@@ -49,6 +49,7 @@ class Service:
 
     Attributes:
         counters: Makes the metrics.
+        taken: Number of streams and uploads in progress.
     """
 
     counters: Callable[[ServedModel], Metrics] = Metrics
@@ -99,15 +100,10 @@ class Service:
         self.sessions: set[Drainable] = set()
         self._starting = asyncio.Lock()
         self._is_closed = False
-        self._taken = self._uploads = 0
+        self.taken = self._uploads = 0
         self._is_idle = asyncio.Event()
         self._is_idle.set()
-        self.metrics.watch(streams=lambda: self._taken, waiting=lambda: self.batcher.waiting)
-
-    @property
-    def taken(self) -> int:
-        """Number of streams and uploads in progress."""
-        return self._taken
+        self.metrics.watch(streams=lambda: self.taken, waiting=lambda: self.batcher.waiting)
 
     def refusal(self) -> ProtocolError | None:
         """Return why no new stream can be taken now, or None."""
@@ -115,7 +111,7 @@ class Service:
             return ProtocolError("the model is warming up; try again in a moment", "not_ready")
         if self.state == "shutting_down":
             return ProtocolError("the server is shutting down", "shutting_down")
-        if self._taken >= self.limits.max_streams:
+        if self.taken >= self.limits.max_streams:
             msg = f"all {self.limits.max_streams} streams are taken; try again later"
             return ProtocolError(msg, "server_full")
         return None
@@ -134,13 +130,13 @@ class Service:
         refusal = self.refusal()
         if refusal is not None:
             raise refusal
-        self._taken += 1
+        self.taken += 1
         self._is_idle.clear()
         try:
             yield
         finally:
-            self._taken -= 1
-            if not self._taken:
+            self.taken -= 1
+            if not self.taken:
                 self._is_idle.set()
 
     @contextmanager
@@ -227,7 +223,7 @@ class Service:
             async with asyncio.timeout(self.limits.drain_s):
                 await self._is_idle.wait()
         except TimeoutError:
-            logger.warning("%d streams and uploads did not end in time", self._taken)
+            logger.warning("%d streams and uploads did not end in time", self.taken)
 
     def close(self) -> None:
         """End the threads; windows in progress get their results."""

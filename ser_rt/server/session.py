@@ -38,7 +38,6 @@ class StreamSession:
     """Reads messages and processes them at the same time, so that arrival times are right."""
 
     def __init__(self, socket: WebSocket, service: Service) -> None:
-        """Serve an accepted connection."""
         self._socket, self._service = socket, service
         self._limits = service.limits
         self._queue = service.message_queue()

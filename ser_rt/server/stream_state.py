@@ -8,12 +8,13 @@ from dataclasses import replace
 
 from ser_rt.audio.block import Block, SourceWarning
 from ser_rt.audio.converter import BlockConverter
+from ser_rt.audio.sources.pcm import PcmDecoder
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError
 from ser_rt.runtime.channels import make_engines
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.statistics import StreamStatistics, Summary
-from ser_rt.server.audio_decoders import DECODERS, PcmDecoder
+from ser_rt.server.audio_decoders import DECODERS
 from ser_rt.server.protocol import ProtocolError, StreamConfig
 
 Events = list[EmotionEvent]

@@ -44,7 +44,7 @@ class Http(H11Protocol):
 
     _header_deadline: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Start the clock."""
         super().connection_made(transport)
         self._start_clock()
@@ -148,7 +148,6 @@ class Server(uvicorn.Server):
     """A uvicorn server that ends streams before it shuts down."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
-        """Run a configuration that serves a service."""
         super().__init__(config)
         self.service = service
 

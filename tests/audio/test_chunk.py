@@ -27,7 +27,7 @@ def convert(wave: np.ndarray, rate: int, sizes: list[int]) -> np.ndarray:
     return np.concatenate([chunk.samples for chunk in chunks])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     rate=st.sampled_from([8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000]),
     sizes=st.lists(st.integers(1, 5_000), min_size=1, max_size=4),

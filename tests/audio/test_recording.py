@@ -11,7 +11,7 @@ from ser_rt.errors import OutputError
 from tests.conftest import RATE, make_wave
 
 
-def test_a_recording_is_what_was_heard_and_gaps_are_silence(tmp_path: Path) -> None:
+def test_a_recording_has_all_samples_and_gaps_are_silence(tmp_path: Path) -> None:
     wave = (make_wave(1) * 32768).astype(np.int16)
     floats = (wave / 32768).astype(np.float32)
     path = tmp_path / "saved.flac"
@@ -31,9 +31,9 @@ def test_a_long_gap_is_shortened(tmp_path: Path) -> None:
 
 
 def test_a_recording_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"a\.flac cannot be written: No such file or directory$"):
+    with pytest.raises(OutputError, match="No such file"):
         Recorder(tmp_path / "no" / "a.flac", RATE)
-    with pytest.raises(OutputError, match=r"cannot be written: Is a directory$"):
+    with pytest.raises(OutputError, match="Is a directory"):
         Recorder(tmp_path, RATE)
 
 

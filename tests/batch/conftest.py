@@ -62,7 +62,7 @@ def run(
 
 @pytest.fixture(scope="session")
 def job(tiny_bundle: Path) -> BatchConfig:
-    """How to hear noise: level tells it from silence."""
+    """Settings for noise: its level tells it from silence."""
     bundle = Bundle.load(tiny_bundle)
     argv = ["x", "--out", "x", "--no-vad", "--model", str(tiny_bundle)]
     return job_of(make_parser().parse_args(argv), bundle)

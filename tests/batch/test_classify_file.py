@@ -132,7 +132,7 @@ def test_what_is_wrong_is_in_the_row(
     assert len(unpacked(result.windows)) == result.file["windows"]
 
 
-def test_a_file_longer_than_allowed_is_heard_up_to_there(
+def test_a_file_longer_than_allowed_is_classified_up_to_there(
     job: BatchConfig, write_audio: Writer
 ) -> None:
     path = write_audio("long.wav", make_wave(4))

@@ -172,7 +172,7 @@ def test_on_a_gpu_peers_run_there_and_cpu_only_ones_are_left_out(tiny_bundle: Pa
 def test_a_peer_without_what_it_runs_says_so(tiny_bundle: Path) -> None:
     plans = chosen(["OpenVINO", "audonnx"], Path("run"), [Bundle.load(tiny_bundle)], "cpu")
     reasons = {peer.runner: unfit for peer, *_, unfit in plans}
-    assert "it needs a bundle of precision int8" in reasons["OpenVINO"]
+    assert "int8" in reasons["OpenVINO"]
     with pytest.raises(ConfigError, match="there are transformers pipeline"):
         list(chosen(["none"], Path("run"), [], "cpu"))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ser_rt.cli.arguments import new_file, new_folder
+from ser_rt.cli.arguments import new_file, new_folder, positive_int
 from ser_rt.cli.process import run_command, tell
 from ser_rt.cli.signals import Terminated
 from ser_rt.cli.standard_streams import Closed, standard_streams
@@ -114,6 +114,13 @@ def test_letters_that_an_output_does_not_know_are_escaped(
         with standard_streams():
             print("기쁨 é \udcff")  # noqa: T201 (as commands do)
         assert held.getvalue() == wanted
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "x", "1.5"])
+def test_positive_numbers(text: str) -> None:
+    assert positive_int("8") == 8
+    with pytest.raises(ArgumentTypeError, match="1 or more"):
+        positive_int(text)
 
 
 def test_names_of_outputs(tmp_path: Path) -> None:

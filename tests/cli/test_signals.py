@@ -46,7 +46,7 @@ def test_other_threads_leave_signals_alone() -> None:
     ("number", "error"),
     [(signal.SIGINT, KeyboardInterrupt), *((number, Terminated) for number in ENDING)],
 )
-def test_what_must_be_whole_ends_before_the_signal_is_heard(
+def test_what_must_be_whole_ends_before_the_signal_is_handled(
     number: int, error: type[KeyboardInterrupt]
 ) -> None:
     done = []

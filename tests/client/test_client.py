@@ -37,7 +37,7 @@ def lines(events: list[EmotionEvent]) -> list[str]:
     return [event.to_json(timing=False) for event in events]
 
 
-def test_a_server_hears_what_this_machine_would(
+def test_a_server_has_the_events_of_this_machine(
     running: Running, classifier: OnnxClassifier, write_audio: Callable[..., Path]
 ) -> None:
     path = write_audio("a.wav", make_wave(6.3, 44_100), 44_100)
@@ -59,12 +59,12 @@ def test_arrays_and_half_of_the_bytes(running: Running, classifier: OnnxClassifi
 
 
 def test_asyncio(running: Running) -> None:
-    async def listen() -> list[float]:
+    async def consume() -> list[float]:
         client = AsyncClient(running.ws, vad=False)
         stream = client.stream(make_wave(1.7), sample_rate=RATE)
         return [event.end async for event in stream]
 
-    assert asyncio.run(listen()) == [1.0, 1.5, 1.7]
+    assert asyncio.run(consume()) == [1.0, 1.5, 1.7]
 
 
 def test_ready_says_what_the_server_is(running: Running, classifier: OnnxClassifier) -> None:
@@ -115,9 +115,9 @@ def test_audio_that_breaks_raises_after_the_events_before(running: Running, tmp_
 def test_what_a_server_cannot_be_told_is_refused_at_once(running: Running) -> None:
     with pytest.raises(ConfigError, match="no encoding 'mp3'"):
         list(Client(running.ws, encoding="mp3").stream(make_wave(1), sample_rate=RATE))
-    with pytest.raises(ServerError, match="bad_config: hop of 2 s is longer"):
+    with pytest.raises(ServerError, match="bad_config"):
         list(Client(running.ws, window_s=1, hop_s=2).stream(make_wave(1), sample_rate=RATE))
-    with pytest.raises(ServerError, match="bad_message: window_s: 99 is greater"):
+    with pytest.raises(ServerError, match="bad_message"):
         Client(running.ws, window_s=99).ready()
 
 
@@ -150,7 +150,7 @@ def test_what_is_no_server_of_ours_is_said(
         thread = threading.Thread(target=stranger.serve_forever)
         thread.start()
         port = stranger.socket.getsockname()[1]
-        words = "no answer from ws://" if answer is None else "does not speak this protocol"
+        words = "no answer from ws://" if answer is None else "protocol"
         with pytest.raises(ServerError, match=words):
             Client(f"ws://127.0.0.1:{port}").ready()
         stranger.shutdown()
@@ -158,7 +158,7 @@ def test_what_is_no_server_of_ours_is_said(
 
 
 def test_a_wrong_path_is_said(running: Running) -> None:
-    with pytest.raises(ServerError, match="no stream at /v2/stream; try /v1/stream"):
+    with pytest.raises(ServerError, match="/v2/stream"):
         Client(running.ws.replace("v1", "v2")).ready()
 
 
@@ -214,7 +214,7 @@ def test_live_audio_goes_on_with_a_gap_when_the_server_is_back(
         seen.append(next(events))
     while not seen or seen[-1].code != "stream_lost":
         seen.append(next(events))
-    source.push(make_wave(5))  # nobody hears these
+    source.push(make_wave(5))  # nobody reads these
     with serving(classifier, port=port):
         while seen[-1].code != "stream_back":
             seen.append(next(events))

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from websockets.sync.client import ClientConnection, connect
 
-from tests.server.conftest import CONFIG, receive
+from tests.server.conftest import Address, connected  # noqa: F401 (the fixture, of `running`)
 
 KEY = "a-key-of-more-than-16"
 SMALL: dict[str, Any] = {
@@ -30,18 +27,11 @@ SMALL: dict[str, Any] = {
 
 
 @dataclass
-class Cluster:
+class Cluster(Address):
     """Ray Serve, and what to ask it."""
 
     port: int
     bundle: Path
-
-    @property
-    def ws(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/v1/stream"
-
-    def http(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
 
     def deploy(self, name: str = "ser", route: str = "/", **arguments: Any) -> None:
         """Deploy an application, and wait until it answers."""
@@ -98,17 +88,3 @@ def cluster(tiny_bundle: Path) -> Iterator[Cluster]:
 def running(cluster: Cluster) -> Cluster:
     """What the server's own tests ask for."""
     return cluster
-
-
-@pytest.fixture
-def connected(cluster: Cluster) -> Iterator[Callable[..., ClientConnection]]:
-    """Connect to it; what is sent first is the configuration with changes."""
-    with ExitStack() as opened:
-
-        def open_one(**changes: Any) -> ClientConnection:
-            found = opened.enter_context(connect(cluster.ws, compression=None, open_timeout=60))
-            found.send(json.dumps(CONFIG | changes))
-            assert receive(found)["type"] == "ready"
-            return found
-
-        yield open_one

@@ -1,4 +1,4 @@
-"""Replicas that die or are replaced under live streams: clients go on, and every gap is said."""
+"""Replicas that die or are replaced under live streams: clients go on, every gap is reported."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ CHUNK_S, SPEED = 0.1, 2
 Streams = list[list[EmotionEvent]]
 
 
-class Talker(AudioSource):
-    """Live noise until it is told to stop."""
+class NoiseSource(AudioSource):
+    """Live noise until an event is set."""
 
     def __init__(self, seed: int, enough: threading.Event) -> None:
         self._wave, self._enough = make_wave(60, seed=seed), enough
-        self.said_s = 0.0
+        self.sent_s = 0.0
 
     def __iter__(self) -> Iterator[AudioChunk]:
         length = round(CHUNK_S * RATE)
@@ -53,32 +53,34 @@ class Talker(AudioSource):
             samples = self._wave[at : at + length]
             yield AudioChunk(samples, number * length, now, is_live=True)
             number += 1
-            self.said_s = number * CHUNK_S
+            self.sent_s = number * CHUNK_S
 
 
-def talk(url: str, count: int, meanwhile: Callable[[Streams], None]) -> tuple[Streams, list[float]]:
-    """Let live streams be heard while something happens; return their events and lengths."""
+def stream_while(
+    url: str, count: int, meanwhile: Callable[[Streams], None]
+) -> tuple[Streams, list[float]]:
+    """Stream live audio while something happens; return their events and lengths."""
     enough = threading.Event()
-    talkers = [Talker(seed, enough) for seed in range(count)]
-    heard: Streams = [[] for _ in talkers]
+    sources = [NoiseSource(seed, enough) for seed in range(count)]
+    streams: Streams = [[] for _ in sources]
 
-    async def listen(number: int) -> None:
+    async def receive_all(number: int) -> None:
         client = AsyncClient(url, vad=False)
-        async with aclosing(client.stream(talkers[number])) as events:
+        async with aclosing(client.stream(sources[number])) as events:
             async for event in events:
-                heard[number].append(event)
+                streams[number].append(event)
 
-    async def crowd() -> None:
+    async def all_streams() -> None:
         async with asyncio.TaskGroup() as tasks:
             for number in range(count):
-                tasks.create_task(listen(number))
+                tasks.create_task(receive_all(number))
             try:
-                await asyncio.to_thread(meanwhile, heard)
+                await asyncio.to_thread(meanwhile, streams)
             finally:
                 enough.set()
 
-    asyncio.run(asyncio.wait_for(crowd(), 200))
-    return heard, [talker.said_s for talker in talkers]
+    asyncio.run(asyncio.wait_for(all_streams(), 200))
+    return streams, [source.sent_s for source in sources]
 
 
 def windows(events: list[EmotionEvent]) -> list[EmotionEvent]:
@@ -89,15 +91,15 @@ def codes(events: list[EmotionEvent]) -> list[str]:
     return [code for event in events if (code := event.code or "").startswith("stream_")]
 
 
-def each_has(heard: Streams, more: int) -> None:
+def each_has(streams: Streams, more: int) -> None:
     """Wait until each stream has so many windows more than now."""
-    wanted = [len(windows(events)) + more for events in heard]
-    wait_until(lambda: all(len(windows(e)) >= n for e, n in zip(heard, wanted, strict=True)))
+    wanted = [len(windows(events)) + more for events in streams]
+    wait_until(lambda: all(len(windows(e)) >= n for e, n in zip(streams, wanted, strict=True)))
 
 
-def assert_whole(events: list[EmotionEvent], said_s: float) -> None:
+def assert_whole(events: list[EmotionEvent], sent_s: float) -> None:
     """Each stretch of audio is in a window, or missing as a warning says."""
-    assert events[-1].end == pytest.approx(said_s, abs=1e-3)
+    assert events[-1].end == pytest.approx(sent_s, abs=1e-3)
     away: list[list[float]] = []
     for event in events:
         if event.code == "stream_lost":
@@ -123,17 +125,17 @@ def kill(process: psutil.Process) -> None:
     process.wait(60)
 
 
-def test_a_listener_killed_under_eight_live_clients(cluster: Cluster) -> None:
-    def meanwhile(heard: Streams) -> None:
-        each_has(heard, 3)
+def test_a_stream_replica_killed_under_eight_live_clients(cluster: Cluster) -> None:
+    def meanwhile(streams: Streams) -> None:
+        each_has(streams, 3)
         kill(cluster.replicas("Listener")[0])
-        each_has(heard, 8)
+        each_has(streams, 8)
 
-    heard, said_s = talk(cluster.ws, 8, meanwhile)
-    for events, seconds in zip(heard, said_s, strict=True):
+    streams, sent_s = stream_while(cluster.ws, 8, meanwhile)
+    for events, seconds in zip(streams, sent_s, strict=True):
         assert_whole(events, seconds)
-    lost = [events for events in heard if "stream_lost" in codes(events)]
-    assert lost, "none was at the listener that died"
+    lost = [events for events in streams if "stream_lost" in codes(events)]
+    assert lost, "none was at the replica that died"
     for events in lost:
         assert codes(events)[:2] == ["stream_lost", "stream_back"]
     wait_until(lambda: len(cluster.replicas("Listener")) == 2)
@@ -146,7 +148,7 @@ def test_a_model_that_dies_takes_no_window_along(
     (model,) = cluster.replicas("Model")
     there: Streams = [[] for _ in waves]
 
-    async def listen(number: int) -> None:
+    async def receive_all(number: int) -> None:
         client = AsyncClient(cluster.ws, vad=False, reconnect=False)
         async with aclosing(client.stream(waves[number], sample_rate=RATE)) as events:
             async for event in events:
@@ -154,10 +156,10 @@ def test_a_model_that_dies_takes_no_window_along(
                 if number == 0 and len(there[0]) == 5:
                     model.kill()
 
-    async def crowd() -> None:
-        await asyncio.gather(*(listen(number) for number in range(len(waves))))
+    async def all_streams() -> None:
+        await asyncio.gather(*(receive_all(number) for number in range(len(waves))))
 
-    asyncio.run(asyncio.wait_for(crowd(), 100))
+    asyncio.run(asyncio.wait_for(all_streams(), 100))
     for wave, events in zip(waves, there, strict=True):
         here = ser_rt.stream(wave, sample_rate=RATE, model=classifier, vad=False)
         assert [e.to_json(timing=False) for e in events] == [e.to_json(timing=False) for e in here]
@@ -170,23 +172,23 @@ def test_an_update_to_another_model_drops_no_stream(
     before = {process.pid for process in cluster.replicas("Listener")}
     newer = testing.tiny_bundle(tmp_path_factory.mktemp("newer") / "tiny", version="2.0")
 
-    def meanwhile(heard: Streams) -> None:
-        each_has(heard, 3)
+    def meanwhile(streams: Streams) -> None:
+        each_has(streams, 3)
         cluster.deploy(model=str(newer))
         wait_until(lambda: not before & {process.pid for process in cluster.replicas("Listener")})
-        each_has(heard, 5)
+        each_has(streams, 5)
 
-    heard, said_s = talk(cluster.ws, 4, meanwhile)
-    for events, seconds in zip(heard, said_s, strict=True):
+    streams, sent_s = stream_while(cluster.ws, 4, meanwhile)
+    for events, seconds in zip(streams, sent_s, strict=True):
         assert_whole(events, seconds)
         lost = [event for event in events if event.code == "stream_lost"]
-        assert lost, "it was at a listener that went"
-        assert all("broke" not in str(event.message) for event in lost), "it was not told"
+        assert lost, "it was at a replica that went"
+        assert all("broke" not in str(event.message) for event in lost), "its end was not announced"
     assert Client(cluster.ws).ready().version == "2.0"
     cluster.deploy()
 
 
-def test_an_ending_listener_gives_the_results_of_all_that_came(cluster: Cluster) -> None:
+def test_an_ending_stream_replica_gives_the_results_of_all_that_came(cluster: Cluster) -> None:
     with connect(cluster.ws, compression=None, open_timeout=60) as socket:
         socket.send(json.dumps(CONFIG))
         assert receive(socket)["type"] == "ready"

@@ -31,7 +31,7 @@ HOPS, WARM_UP = 60, 5
 DICE = random.Random(0)  # noqa: S311 (no secret)
 
 
-def test_another_listener_comes_when_there_are_more_streams(cluster: Cluster) -> None:
+def test_another_replica_comes_when_there_are_more_streams(cluster: Cluster) -> None:
     more = {"max_listeners": 2, "streams_per_listener": 1, "colocated": True}
     cluster.deploy("growing", "/growing", min_listeners=1, **more)
     address = cluster.ws.replace("/v1", "/growing/v1")
@@ -52,15 +52,15 @@ def test_another_listener_comes_when_there_are_more_streams(cluster: Cluster) ->
 
 
 def test_what_a_cluster_adds_to_a_window(cluster: Cluster) -> None:
-    """In turn, the same half seconds: to ser-serve, to a colocated listener, and to models."""
+    """In turn, the same half seconds: to ser-serve, to a colocated replica, and to models."""
     cluster.deploy("together", "/together", model="compact", colocated=True)
     cluster.deploy("apart", "/apart", model="compact")
     samples, _ = soundfile.read(ser_rt.sample_path(), dtype="int16")
     hop = RATE // 2
-    heard_ms: dict[str, list[float]] = {"ser-serve": [], "together": [], "apart": []}
+    latency_ms: dict[str, list[float]] = {"ser-serve": [], "together": [], "apart": []}
     with ExitStack() as opened:
         sockets: dict[str, ClientConnection] = {}
-        for name in heard_ms:
+        for name in latency_ms:
             if name == "ser-serve":
                 address = opened.enter_context(serving(ser_rt.load())).ws
             else:
@@ -79,7 +79,7 @@ def test_what_a_cluster_adds_to_a_window(cluster: Cluster) -> None:
                 began = time.perf_counter()
                 sockets[name].send(samples[at : at + hop].tobytes())
                 assert receive(sockets[name])["type"] == "emotion"
-                heard_ms[name].append((time.perf_counter() - began) * 1e3)
-    for name, values in heard_ms.items():
+                latency_ms[name].append((time.perf_counter() - began) * 1e3)
+    for name, values in latency_ms.items():
         p50, p95 = np.percentile(values[WARM_UP:], (50, 95))
         print(f"\n{name}: p50 {p50:.1f}, p95 {p95:.1f} ms", end="")  # noqa: T201 (-s shows it)

@@ -16,7 +16,7 @@ from ser_rt.bundle import built_in_bundles
 from ser_rt.cluster.settings import ClusterSettings
 from tests.support.source_tree import ROOT
 
-yaml = pytest.importorskip("yaml", reason="needs PyYAML, which Ray brings")
+yaml = pytest.importorskip("yaml", reason="needs PyYAML, which Ray depends on")
 schema = pytest.importorskip("ray.serve.schema", reason="needs Ray: pip install 'ser-rt[cluster]'")
 
 # Ray's own, from inside its packages.
@@ -83,7 +83,7 @@ def test_what_it_changes_in_place_is_of_a_deployment(serve_config: Any) -> None:
     from ser_rt.cluster.settings import Batching
 
     (application,) = serve_config.applications
-    deployments = {Model.name, StreamReplica.name}  # type: ignore[attr-defined]
+    deployments = {Model.name, StreamReplica.name}  # type: ignore[attr-defined]  # Serve's types hide it
     for deployment in application.deployments:
         assert deployment.name in deployments
         if deployment.name == "Model":

@@ -57,30 +57,30 @@ def counted(classifier: OnnxClassifier) -> Counted:
 
 def test_windows_of_equal_length_share_a_call(counted: Counted, classifier: OnnxClassifier) -> None:
     windows = [make_wave(seconds, seed=n) for n, seconds in enumerate((1, 2, 1, 3, 2, 1))]
-    found = classify_windows(counted, windows)  # type: ignore[arg-type]
+    found = classify_windows(counted, windows)  # type: ignore[arg-type]  # a double
     assert sorted(counted.calls) == [(1, 3 * RATE), (2, 2 * RATE), (3, RATE)]
     for answer, window in zip(found, windows, strict=True):
-        np.testing.assert_allclose(answer, classifier(window[None])[0], atol=1e-6)  # type: ignore[arg-type]
+        np.testing.assert_allclose(answer, classifier(window[None])[0], atol=1e-6)  # type: ignore[arg-type]  # narrower in fact
 
 
 def test_a_window_that_fails_takes_no_other_along(counted: Counted) -> None:
     windows = [make_wave(1), np.zeros(RATE, np.float32), make_wave(1, seed=1)]
-    first, second, third = classify_windows(counted, windows)  # type: ignore[arg-type]
+    first, second, third = classify_windows(counted, windows)  # type: ignore[arg-type]  # a double
     assert second == "silence"
     assert isinstance(first, np.ndarray)
     assert isinstance(third, np.ndarray)
 
 
 def test_batches_that_make_no_sense_are_refused(tiny_bundle: Path) -> None:
-    replica: Any = Model.func_or_class(ModelSettings(str(tiny_bundle)), 1)  # type: ignore[attr-defined]
-    with pytest.raises(ConfigError, match="max_batch must be 1 or more, not 0"):
+    replica: Any = Model.func_or_class(ModelSettings(str(tiny_bundle)), 1)  # type: ignore[attr-defined]  # Serve's types hide it
+    with pytest.raises(ConfigError, match="max_batch"):
         replica.reconfigure({"max_batch": 0})
 
 
 def test_a_model_that_fails_is_not_well(
     tiny_bundle: Path, counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replica: Any = Model.func_or_class(ModelSettings(str(tiny_bundle)), 1)  # type: ignore[attr-defined]
+    replica: Any = Model.func_or_class(ModelSettings(str(tiny_bundle)), 1)  # type: ignore[attr-defined]  # Serve's types hide it
     asyncio.run(replica.check_health())
     monkeypatch.setattr(replica, "_model", counted)  # it asks about silence
     with pytest.raises(InferenceError, match="silence"):
@@ -91,7 +91,7 @@ def test_a_full_queue_lets_nobody_wait() -> None:
     async def fill() -> None:
         messages = StrictMessageQueue(1_000)
         await messages.put(AudioMessage(bytes(950), 0.0))
-        with pytest.raises(ProtocolError, match="over 1000 bytes wait") as error:
+        with pytest.raises(ProtocolError, match="1000 bytes") as error:
             await messages.put(AudioMessage(b"", 0.0))
         assert error.value.code == "too_fast"
         await messages.get()
@@ -151,7 +151,7 @@ def test_another_model_gives_no_answers(tiny_bundle: Path, monkeypatch: pytest.M
     monkeypatch.setattr(remote, "SUPERSEDED_S", 0.3)
     model, (error,) = ask(tiny_bundle, None)
     assert isinstance(error, ClusterError)
-    assert "there is another model now than tiny 1.0" in str(error)
+    assert "another model" in str(error)
     assert model.is_superseded
 
 
@@ -185,7 +185,7 @@ def test_an_end_waits_for_windows_that_are_on_their_way(
     assert isinstance(error, ClusterError)
 
 
-def test_a_listener_waits_for_models_of_its_own_version(tiny_bundle: Path) -> None:
+def test_a_stream_replica_waits_for_models_of_its_own_version(tiny_bundle: Path) -> None:
     ours = Bundle.load(tiny_bundle).sha256
     before, gone = ("cpu", "another", "/bundles/old"), RayServeException("it is gone")
 
@@ -202,7 +202,7 @@ def test_machines_with_other_bundles_of_one_name_are_said(
     monkeypatch.setattr(remote, "PATIENCE_S", 0.3)
     settings = ModelSettings(str(tiny_bundle))
     handle: Any = Replicas(("cpu", "another", settings.model))
-    with pytest.raises(ClusterError, match=r"another bundle than .* of this machine"):
+    with pytest.raises(ClusterError, match="another bundle"):
         asyncio.run(asyncio.wait_for(ModelHandle.find(settings, handle), 60))
 
 

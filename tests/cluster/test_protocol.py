@@ -1,4 +1,4 @@
-"""A cluster says what ``ser-serve`` says: the server's own tests, and what is of a cluster."""
+"""A cluster speaks the protocol of ``ser-serve``: the server's tests, and its own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ from tests.server.test_stream import (  # noqa: F401 (they are run here too)
     test_a_gap_is_skipped_and_no_window_spans_it,
     test_a_stream_may_begin_later_than_zero,
     test_a_stream_without_audio_ends_with_an_empty_summary,
-    test_channels_are_averaged,
     test_events_are_those_of_ser_stream_byte_for_byte,
     test_finalize_gives_what_is_there_and_goes_on,
     test_half_a_sample_at_the_end_is_a_warning,
@@ -36,7 +35,6 @@ from tests.server.test_stream import (  # noqa: F401 (they are run here too)
     test_ready_describes_the_model,
     test_reset_starts_anew,
     test_settings_reach_the_engine,
-    test_silence_is_no_speech,
 )
 from tests.support.waiting import wait_until
 
@@ -46,7 +44,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
 Connected = Callable[..., ClientConnection]
 
 
-def test_the_python_client_hears_what_this_machine_would(
+def test_the_python_client_has_the_events_of_this_machine(
     cluster: Cluster, classifier: OnnxClassifier
 ) -> None:
     here = list(ser_rt.stream(ser_rt.sample_path(), model=classifier))
@@ -94,7 +92,7 @@ def test_over_http(cluster: Cluster, tiny_bundle: Path, write_audio: Callable[..
 
 @pytest.fixture(scope="module")
 def strict(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Another application beside the first, whose listeners hear by themselves; its address."""
+    """Address of another application, whose stream replicas classify themselves."""
     keys = tmp_path_factory.mktemp("keys") / "keys"
     keys.write_text(KEY, encoding="utf-8")
     keys.chmod(0o600)
@@ -120,7 +118,7 @@ def strictly_connected(strict: str, **changes: Any) -> ClientConnection:
     return socket
 
 
-def test_a_listener_may_have_the_model_itself(
+def test_a_stream_replica_may_have_the_model_itself(
     strict: str, cluster: Cluster, classifier: OnnxClassifier
 ) -> None:
     assert cluster.replicas("Model")
@@ -154,7 +152,7 @@ def test_keys_are_asked_for(strict: str) -> None:
     assert (refusal.value.response.status_code, json.loads(body)["code"]) == (401, "unauthorized")
 
 
-def test_a_full_listener_refuses(strict: str) -> None:
+def test_a_full_stream_replica_refuses(strict: str) -> None:
     first, second = strictly_connected(strict), strictly_connected(strict)
     with pytest.raises(InvalidStatus) as refusal:
         strictly_connected(strict)
@@ -173,14 +171,14 @@ def test_a_message_that_is_too_big_ends_the_stream(strict: str) -> None:
 
 
 def test_a_client_that_is_much_too_fast_is_ended(strict: str) -> None:
-    socket = strictly_connected(strict, hop_s=0.1)  # it takes longer to hear than to send
+    socket = strictly_connected(strict, hop_s=0.1)  # it takes longer to classify than to send
     send(socket, *[pcm(1.0)] * 2_000)  # half an hour
     messages, code, _ = rest(socket)
     assert (messages[-1]["code"], code) == ("too_fast", 1008)
 
 
 @pytest.mark.usefixtures("cluster")
-def test_windows_of_several_listeners_share_a_call(tiny_bundle: Path) -> None:
+def test_windows_of_several_replicas_share_a_call(tiny_bundle: Path) -> None:
     from ray import serve
 
     from ser_rt.cluster.application import model_replicas
@@ -202,7 +200,7 @@ def test_windows_of_several_listeners_share_a_call(tiny_bundle: Path) -> None:
     serve.delete("batched")
 
 
-def test_ray_exports_what_listeners_count(cluster: Cluster) -> None:
+def test_ray_exports_the_counters_of_replicas(cluster: Cluster) -> None:
     import ray
 
     client = Client(cluster.ws, vad=False)

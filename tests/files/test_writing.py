@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -74,11 +76,29 @@ def test_a_folder_is_replaced_at_the_end_or_not_at_all(tmp_path: Path) -> None:
     assert [p.name for p in folder.parent.iterdir()] == ["folder"]
 
 
-def test_a_link_is_followed_and_text_is_escaped(tmp_path: Path) -> None:
+def test_a_link_is_followed_and_text_is_escaped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "file")
-    write_json({"name": "\udcb0", "nan": float("nan")}, tmp_path / "link")
+    value = {"name": "\udcb0", "nan": (float("nan"), {"inf": -float("inf")})}
+    write_json(value, tmp_path / "link")
     assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "file").read_bytes() == b'{\n  "name": "\\udcb0",\n  "nan": null\n}\n'
+    text = (tmp_path / "file").read_text(encoding="utf-8")
+    assert json.loads(text) == {"name": "\udcb0", "nan": [None, {"inf": None}]}
+    write_json(value)
+    assert capsys.readouterr().out == text
+
+
+def test_a_pipe_and_a_device_are_written_to(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with ThreadPoolExecutor() as pool:
+        received = pool.submit(fifo.read_bytes)
+        write_bytes(fifo, b"2")
+        assert received.result(10) == b"2"
+    assert fifo.is_fifo()
+    write_bytes(os.devnull, b"3")
+    assert Path(os.devnull).is_char_device()
 
 
 def test_a_hash_is_of_the_content(tmp_path: Path) -> None:

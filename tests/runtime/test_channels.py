@@ -25,17 +25,17 @@ def call(tmp_path: Path) -> Path:
     return path
 
 
-def heard(path: Path, **wanted: int | None) -> Wave:
-    with FileSource(path, **wanted) as source:  # type: ignore[arg-type]
+def decoded(path: Path, **wanted: int | None) -> Wave:
+    with FileSource(path, **wanted) as source:  # type: ignore[arg-type]  # values of several types
         return np.concatenate([chunk.samples for chunk in source])
 
 
-def test_a_channel_is_heard_as_it_is(call: Path) -> None:
-    np.testing.assert_array_equal(heard(call, channel=1), LEFT)
-    np.testing.assert_array_equal(heard(call, channel=2), RIGHT)
-    np.testing.assert_allclose(heard(call), (LEFT + RIGHT) / 2, atol=1e-7)
-    with pytest.raises(AudioInputError, match="no channel 3: the audio has 2"):
-        heard(call, channel=3)
+def test_a_channel_is_decoded_as_it_is(call: Path) -> None:
+    np.testing.assert_array_equal(decoded(call, channel=1), LEFT)
+    np.testing.assert_array_equal(decoded(call, channel=2), RIGHT)
+    np.testing.assert_allclose(decoded(call), (LEFT + RIGHT) / 2, atol=1e-7)
+    with pytest.raises(AudioInputError, match="channel 3"):
+        decoded(call, channel=3)
 
 
 def test_each_channel_has_the_events_that_it_has_alone(
@@ -61,7 +61,7 @@ def test_programs_choose_channels_too(tiny_bundle: Path, call: Path) -> None:
     for audio, rate in ((call, None), (both, RATE)):
         events = list(stream(audio, sample_rate=rate, model=tiny_bundle, channel="all", vad=False))
         assert {event.channel for event in events} == {1, 2}
-    with pytest.raises(AudioInputError, match="channel must be a number from 1, or 'all', not 0"):
+    with pytest.raises(AudioInputError, match="channel"):
         list(stream(call, model=tiny_bundle, channel=0))
 
 
@@ -72,7 +72,7 @@ def test_channels_that_cancel_each_other_are_told_once(tmp_path: Path, gain: flo
     with FileSource(path) as source:
         codes = [warning.code for chunk in source for warning in chunk.warnings]
     assert codes == ["opposite_channels"]
-    np.testing.assert_allclose(heard(path, channel=1), LEFT, atol=1e-4)
+    np.testing.assert_allclose(decoded(path, channel=1), LEFT, atol=1e-4)
 
 
 def test_other_channels_are_no_news(tmp_path: Path, call: Path) -> None:
@@ -86,18 +86,18 @@ def test_other_channels_are_no_news(tmp_path: Path, call: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--channel", "0"], "must be a number from 1, or all"),
-        (["--channel", "x"], "must be a number from 1, or all"),
+        (["--channel", "0"], "or all"),
+        (["--channel", "x"], "or all"),
         (["--channel", "all", "--save-input", "a.flac"], "--channel"),
-        (["--track", "0"], "track must be above 0"),
+        (["--track", "0"], "track"),
     ],
 )
 def test_choices_that_make_no_sense(
     run: Run, call: Path, capsys: pytest.CaptureFixture[str], flags: list[str], words: str
 ) -> None:
     try:
-        code: object = run(call, *flags)[0]
+        code, _, errors = run(call, *flags)
     except SystemExit as stop:
-        code = stop.code
+        code, errors = int(stop.code or 0), capsys.readouterr().err.splitlines()
     assert code == 2
-    assert words in capsys.readouterr().err or not words.startswith("must")
+    assert words in errors[-1]

@@ -34,32 +34,32 @@ def test_example_runs(
     monkeypatch.setattr(stream, "find_bundle", lambda _: tiny_bundle)
     before = threading.active_count()
     a_reader_has = {"chunks": list(make_wave(2, 48_000).reshape(-1, 4_800)), "__name__": "x"}
-    exec(compile(code, "docs/embedding.md", "exec"), a_reader_has)  # noqa: S102
+    exec(compile(code, "docs/embedding.md", "exec"), a_reader_has)  # noqa: S102 (our docs)
     assert threading.active_count() <= before + 1  # asyncio's executor may linger
 
 
 def test_every_warning_is_in_the_table() -> None:
-    said = set()
+    codes = set()
     for path in (ROOT / "ser_rt" / "runtime").rglob("*.py"):
         code = path.read_text(encoding="utf-8")
-        said |= set(re.findall(r'(?:SourceWarning|_say|\.warn)\(\s*"(\w+)"', code))
-    assert said
-    assert {code for code in said if f"`{code}`" not in TEXT} == set()
+        codes |= set(re.findall(r'(?:SourceWarning|_say|\.warn)\(\s*"(\w+)"', code))
+    assert codes
+    assert {code for code in codes if f"`{code}`" not in TEXT} == set()
 
 
 def test_a_cancelled_task_ends_a_live_stream(classifier: OnnxClassifier) -> None:
     source = PushSource(RATE)
 
     async def cancel_it() -> None:
-        is_heard = asyncio.Event()
+        has_event = asyncio.Event()
 
-        async def listen() -> None:
+        async def consume() -> None:
             async for _ in ser_rt.astream(source, model=classifier, vad=False):
-                is_heard.set()
+                has_event.set()
 
-        task = asyncio.create_task(listen())
+        task = asyncio.create_task(consume())
         source.push(np.zeros(RATE, np.float32))
-        await is_heard.wait()
+        await has_event.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -68,6 +68,6 @@ def test_a_cancelled_task_ends_a_live_stream(classifier: OnnxClassifier) -> None
 
 
 def test_a_live_push_stream_leaves_out_what_comes_too_late(classifier: OnnxClassifier) -> None:
-    with ser_rt.open_stream(sample_rate=RATE, model=classifier, vad=False, live=True) as listener:
-        assert listener.push(make_wave(1), captured_at=0.0) == []
-        assert [event.code for event in listener.push(make_wave(0.5))] == ["stale", None]
+    with ser_rt.open_stream(sample_rate=RATE, model=classifier, vad=False, live=True) as stream:
+        assert stream.push(make_wave(1), captured_at=0.0) == []
+        assert [event.code for event in stream.push(make_wave(0.5))] == ["stale", None]

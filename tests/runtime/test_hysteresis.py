@@ -53,7 +53,7 @@ def test_bad_settings_are_refused(bad: dict[str, float]) -> None:
 
 def result(start: float, end: float, emotion: str | None, confidence: float = 0.5) -> EmotionEvent:
     kind = "no_speech" if emotion is None else "emotion"
-    return EmotionEvent(kind, 0, start, end, emotion, confidence if emotion else None)  # type: ignore[arg-type]
+    return EmotionEvent(kind, 0, start, end, emotion, confidence if emotion else None)  # type: ignore[arg-type]  # narrower in fact
 
 
 def test_episodes_have_onset_peak_and_offset() -> None:

@@ -42,7 +42,7 @@ class Pulled(AudioSource):
 
 
 def an_hour(driver: FakeDriver, source: MicrophoneSource, seconds: int) -> Iterator[AudioChunk]:
-    """The chunks of a microphone whose device and listener take turns."""
+    """The chunks of a microphone whose device and reader take turns."""
     wave = make_wave(10, 48_000)
     chunks = iter(source)
     for i in range(seconds * 100):
@@ -55,14 +55,14 @@ def an_hour(driver: FakeDriver, source: MicrophoneSource, seconds: int) -> Itera
 def test_an_hour_of_live_audio_loses_no_sample_and_no_memory(seconds: int) -> None:
     driver = FakeDriver(rates=(48_000,))
     source = MicrophoneSource(rate=48_000, driver=driver, clock=driver.clock)
-    heard, counts = 0, {"emotion": 0, "warning": 0}
+    received, counts = 0, {"emotion": 0, "warning": 0}
     resident: list[int] = []
 
     def watched(chunks: Iterator[AudioChunk]) -> Iterator[AudioChunk]:
-        nonlocal heard
+        nonlocal received
         for number, chunk in enumerate(chunks):
-            assert chunk.start == heard
-            heard += len(chunk.samples)
+            assert chunk.start == received
+            received += len(chunk.samples)
             if number % 6_000 == 5_999:
                 gc.collect()
                 resident.append(psutil.Process().memory_info().rss)
@@ -74,7 +74,7 @@ def test_an_hour_of_live_audio_loses_no_sample_and_no_memory(seconds: int) -> No
         for event in engine.run(watched(an_hour(driver, source, seconds))):
             counts[event.type] += 1
     assert source.dropped_samples == 0
-    assert seconds * RATE - heard < 0.05 * RATE
+    assert seconds * RATE - received < 0.05 * RATE
     assert counts == {"emotion": 2 * seconds - 1, "warning": 0}
     assert max(resident) - resident[0] < 5_000_000
     assert source.drift_ppm == pytest.approx(0, abs=0.1)
@@ -84,8 +84,8 @@ def test_a_hundred_starts_and_stops_leave_nothing_behind(classifier: OnnxClassif
     process, wave = psutil.Process(), make_wave(1.2)
 
     def once() -> None:
-        with ser_rt.open_stream(sample_rate=RATE, model=classifier) as listener:
-            listener.push(wave)
+        with ser_rt.open_stream(sample_rate=RATE, model=classifier) as stream:
+            stream.push(wave)
         source = PushSource(RATE)
         source.push(wave)
         source.end()
@@ -152,12 +152,12 @@ def test_fifteen_minutes_in_real_time(classifier: OnnxClassifier) -> None:
     source = MicrophoneSource(rate=48_000, driver=driver)
     totals: list[float] = []
     resident: list[int] = []
-    heard = 0
+    received = 0
 
     def count(chunk: AudioChunk) -> None:
-        nonlocal heard
-        assert chunk.start == heard
-        heard += len(chunk.samples)
+        nonlocal received
+        assert chunk.start == received
+        received += len(chunk.samples)
 
     def device() -> Iterator[AudioChunk]:
         chunks, started = iter(source), time.monotonic()
@@ -175,7 +175,7 @@ def test_fifteen_minutes_in_real_time(classifier: OnnxClassifier) -> None:
             if len(totals) % 120 == 100:
                 resident.append(psutil.Process().memory_info().rss)
     assert source.dropped_samples == 0
-    assert seconds * RATE - heard < 0.05 * RATE
+    assert seconds * RATE - received < 0.05 * RATE
     assert max(resident) - resident[0] < 5_000_000
     assert abs(source.drift_ppm or 0.0) < 50
     assert np.percentile(totals, 95) < 60

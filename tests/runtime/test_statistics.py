@@ -45,5 +45,5 @@ def test_a_ledger_adds_up_streams_and_does_not_count_waiting_as_work() -> None:
     }
 
 
-def test_nothing_heard_is_no_division_by_zero() -> None:
+def test_no_audio_is_no_division_by_zero() -> None:
     assert StreamStatistics().summary().real_time_factor == 0

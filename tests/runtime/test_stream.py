@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import ser_rt
@@ -29,13 +29,13 @@ def lines(events: list[EmotionEvent]) -> bytes:
 def push_all(
     classifier: OnnxClassifier, wave: Wave, sizes: list[int], rate: int = RATE
 ) -> list[EmotionEvent]:
-    with ser_rt.open_stream(sample_rate=rate, model=classifier, vad=False) as listener:
+    with ser_rt.open_stream(sample_rate=rate, model=classifier, vad=False) as stream:
         events, start = [], 0
         for size in itertools.cycle(sizes):
-            events += listener.push(wave[start : start + size])
+            events += stream.push(wave[start : start + size])
             start += size
             if start >= len(wave):
-                return events + listener.flush()
+                return events + stream.flush()
     raise AssertionError
 
 
@@ -54,18 +54,13 @@ def test_chunks_of_any_size_give_the_same_bytes(classifier: OnnxClassifier, rate
         assert lines(push_all(classifier, wave, sizes, rate)) == whole
 
 
-def test_single_samples_give_the_same_bytes(classifier: OnnxClassifier) -> None:
-    wave = make_wave(1.7)
-    whole = lines(push_all(classifier, wave, [len(wave)]))
-    assert lines(push_all(classifier, wave, [1])) == whole
-
-
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seconds=st.floats(0.01, 6),
     sizes=st.lists(st.integers(1, 40_000), min_size=1, max_size=4),
     rate=st.sampled_from([16_000, 22_050]),
 )
+@example(seconds=1.7, sizes=[1], rate=16_000)
 def test_chunking_never_changes_an_event(
     classifier: OnnxClassifier, seconds: float, sizes: list[int], rate: int
 ) -> None:
@@ -145,17 +140,17 @@ def test_many_threads_share_one_model(classifier: OnnxClassifier) -> None:
 def test_one_thread_can_interleave_streams(classifier: OnnxClassifier) -> None:
     waves = [make_wave(3.2, seed=seed) for seed in range(3)]
     alone = [push_all(classifier, wave, [1_600]) for wave in waves]
-    listeners = [ser_rt.open_stream(sample_rate=RATE, model=classifier, vad=False) for _ in waves]
+    streams = [ser_rt.open_stream(sample_rate=RATE, model=classifier, vad=False) for _ in waves]
     events: list[list[EmotionEvent]] = [[] for _ in waves]
     for start in range(0, len(waves[0]), 1_600):
         for i, wave in enumerate(waves):
-            events[i] += listeners[i].push(wave[start : start + 1_600])
-    for i, listener in enumerate(listeners):
-        events[i] += listener.flush()
+            events[i] += streams[i].push(wave[start : start + 1_600])
+    for i, stream in enumerate(streams):
+        events[i] += stream.flush()
     assert list(map(lines, events)) == list(map(lines, alone))
 
 
-def test_events_say_what_was_heard(classifier: OnnxClassifier) -> None:
+def test_events_hold_the_results(classifier: OnnxClassifier) -> None:
     events = list(
         ser_rt.stream(
             make_wave(3.5), sample_rate=RATE, model=classifier, vad=False, half_life_s=0, name="x"
@@ -174,22 +169,13 @@ def test_events_say_what_was_heard(classifier: OnnxClassifier) -> None:
         assert {"vad", "inference", "smoothing", "other"} <= parts.keys()
 
 
-def test_int16_and_stereo_are_heard_as_their_floats(classifier: OnnxClassifier) -> None:
-    ints = (make_wave(2) * 32767).astype(np.int16)
-    floats = ints.astype(np.float32) / np.float32(32768)
-    expected = lines(push_all(classifier, floats, [1_600]))
-    assert lines(push_all(classifier, ints, [1_600])) == expected  # type: ignore[arg-type]
-    stereo = np.stack([floats, floats], axis=1)
-    assert lines(push_all(classifier, stereo, [1_600])) == expected
-
-
 def test_a_closed_stream_takes_nothing(classifier: OnnxClassifier) -> None:
-    listener = ser_rt.open_stream(sample_rate=RATE, model=classifier)
-    listener.push(make_wave(0.5))
-    assert len(listener.flush()) == 1
-    assert listener.flush() == []
+    stream = ser_rt.open_stream(sample_rate=RATE, model=classifier)
+    stream.push(make_wave(0.5))
+    assert len(stream.flush()) == 1
+    assert stream.flush() == []
     with pytest.raises(AudioInputError, match="closed"):
-        listener.push(make_wave(0.5))
+        stream.push(make_wave(0.5))
 
 
 def test_arrays_need_a_rate_and_settings_need_sense(classifier: OnnxClassifier) -> None:
@@ -199,8 +185,8 @@ def test_arrays_need_a_rate_and_settings_need_sense(classifier: OnnxClassifier) 
         ser_rt.open_stream(sample_rate=-1, model=classifier)
     with pytest.raises(ConfigError, match="hop"):
         ser_rt.open_stream(sample_rate=RATE, model=classifier, hop_s=-1)
-    with pytest.raises(TypeError, match=r"^no setting 'windw_s'; there are window_s, hop_s"):
-        ser_rt.open_stream(sample_rate=RATE, model=classifier, windw_s=3)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="windw_s"):
+        ser_rt.open_stream(sample_rate=RATE, model=classifier, windw_s=3)  # type: ignore[call-arg]  # wrong on purpose
 
 
 @pytest.mark.parametrize("value", ["x", True, [1.0]])
@@ -223,15 +209,15 @@ def test_numbers_of_numpy_are_numbers(classifier: OnnxClassifier) -> None:
 def test_a_rate_is_for_arrays(classifier: OnnxClassifier, write_audio: Callable[..., Path]) -> None:
     path = write_audio("a.wav", make_wave(1))
     for audio in (path, str(path), FileSource(path)):
-        with pytest.raises(AudioInputError, match="sample_rate 8000 is for arrays"):
+        with pytest.raises(AudioInputError, match="8000"):
             list(ser_rt.stream(audio, sample_rate=8_000, model=classifier))
 
 
 def test_rows_of_different_lengths_are_no_samples(classifier: OnnxClassifier) -> None:
     rows: Any = [[0.0], [0.1, 0.2]]
-    with pytest.raises(AudioInputError, match="samples make no array"):
+    with pytest.raises(AudioInputError, match="no array"):
         ser_rt.open_stream(sample_rate=RATE, model=classifier).push(rows)
-    with pytest.raises(AudioInputError, match="samples make no array"):
+    with pytest.raises(AudioInputError, match="no array"):
         list(ser_rt.stream([rows], sample_rate=RATE, model=classifier))
 
 

@@ -8,7 +8,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,17 +39,10 @@ Message = dict[str, Any]
 CONFIG: Message = {"type": "config", "sample_rate": RATE, "vad": False, "timing": False}
 
 
-@dataclass
-class Running:
-    """A server that answers."""
+class Address:
+    """Where something answers on this machine."""
 
-    server: Server
-    service: Service
-    loop: asyncio.AbstractEventLoop
-
-    @property
-    def port(self) -> int:
-        return self.server.port
+    port: int
 
     @property
     def ws(self) -> str:
@@ -58,6 +50,13 @@ class Running:
 
     def http(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
+
+
+class Running(Address):
+    """A server that answers."""
+
+    def __init__(self, server: Server, service: Service, loop: asyncio.AbstractEventLoop) -> None:
+        self.server, self.service, self.loop = server, service, loop
 
     def call(self, work: Callable[[], Any]) -> Any:
         """Do something in the server's thread, and wait for it."""
@@ -134,6 +133,7 @@ def serving(
     running = Running(server, service, loop)
     try:
         running.wait_until(lambda: server.started and service.state == "ready")
+        running.port = server.port
         yield running
     finally:
         server.should_exit = True
@@ -155,7 +155,7 @@ def connected(running: Running) -> Iterator[Callable[..., ClientConnection]]:
     with ExitStack() as opened:
 
         def open_one(**changes: Any) -> ClientConnection:
-            socket_ = opened.enter_context(connect(running.ws, compression=None))
+            socket_ = opened.enter_context(connect(running.ws, compression=None, open_timeout=60))
             socket_.send(json.dumps(CONFIG | changes))
             assert receive(socket_)["type"] == "ready"
             return socket_

@@ -1,7 +1,8 @@
-"""What a client may do wrong, and how it is told: code, close code, and that it is over."""
+"""What a client may do wrong, and the error: code, close code, and that it is over."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +23,7 @@ Connected = Callable[..., ClientConnection]
 DEEP = "[" * 8_000
 
 
-def says(socket: ClientConnection, code: str, words: str = "") -> None:
+def expect_error(socket: ClientConnection, code: str, words: str = "") -> None:
     """The last message is this error, and the close code goes with it."""
     messages, close_code, reason = rest(socket)
     assert messages, f"closed with {close_code} and no message"
@@ -35,7 +36,7 @@ def says(socket: ClientConnection, code: str, words: str = "") -> None:
 @pytest.mark.parametrize(
     ("first", "code", "words"),
     [
-        (b"audio", "config_expected", "first message must be config"),
+        (b"audio", "config_expected", "first message"),
         ('{"type": "close"}', "config_expected", "not close"),
         ("hello", "bad_json", "audio binary"),
         (DEEP, "bad_json", ""),
@@ -53,7 +54,7 @@ def says(socket: ClientConnection, code: str, words: str = "") -> None:
 def test_a_wrong_first_message(running: Running, first: str | bytes, code: str, words: str) -> None:
     with connect(running.ws) as socket:
         socket.send(first)
-        says(socket, code, words)
+        expect_error(socket, code, words)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_a_wrong_first_message(running: Running, first: str | bytes, code: str, 
         ({"channels": 0}, "bad_message", "channels"),
         ({"hop_s": 0.001}, "bad_message", "hop_s: 0.001 is less than"),
         ({"window_s": 3600}, "bad_message", "window_s: 3600 is greater"),
-        ({"window_s": 1, "hop_s": 2}, "bad_config", "longer than the window"),
+        ({"window_s": 1, "hop_s": 2}, "bad_config", "longer"),
         ({"window_s": True}, "bad_message", "True is not of type"),
         ({"steadiness": {"enter": 2}}, "bad_message", "steadiness: enter"),
         ({"steadiness": {"leave_s": 0}}, "bad_message", "leave_s"),
@@ -77,7 +78,7 @@ def test_a_wrong_first_message(running: Running, first: str | bytes, code: str, 
 def test_a_wrong_setting(running: Running, changes: dict[str, Any], code: str, words: str) -> None:
     with connect(running.ws) as socket:
         socket.send(json.dumps(CONFIG | changes))
-        says(socket, code, words)
+        expect_error(socket, code, words)
 
 
 @pytest.mark.parametrize(
@@ -95,14 +96,14 @@ def test_a_wrong_message_later(connected: Connected, sent: str, code: str) -> No
     socket = connected()
     socket.send(pcm(0.2))
     socket.send(sent)
-    says(socket, code)
+    expect_error(socket, code)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e6])
 def test_samples_that_are_none(connected: Connected, value: float) -> None:
     socket = connected(encoding="pcm_f32le")
     socket.send(np.full(16_000, value, "<f4").tobytes())
-    says(socket, "bad_audio", "sample 0 is")
+    expect_error(socket, "bad_audio", "sample 0 is")
 
 
 def test_a_gap_in_a_container_is_refused(running: Running) -> None:
@@ -110,7 +111,7 @@ def test_a_gap_in_a_container_is_refused(running: Running) -> None:
         socket.send('{"type": "config", "encoding": "opus"}')
         assert receive(socket)["type"] == "ready"
         socket.send('{"type": "gap", "seconds": 1}')
-        says(socket, "bad_message", "opus")
+        expect_error(socket, "bad_message", "opus")
 
 
 def test_limits_of_time_and_audio(
@@ -119,7 +120,7 @@ def test_limits_of_time_and_audio(
     def ended(limits: ServerLimits, sent: list[str | bytes], code: str, words: str) -> None:
         with serving(classifier, limits) as running, connect(running.ws) as socket:
             send(socket, *sent)
-            says(socket, code, words)
+            expect_error(socket, code, words)
 
     config = json.dumps(CONFIG)
     ended(ServerLimits(idle_timeout_s=0.3), [config], "idle_timeout", "keepalive")
@@ -130,16 +131,13 @@ def test_limits_of_time_and_audio(
     ended(ServerLimits(), [], "config_expected", "no config within")
 
 
-def test_a_message_of_a_hundred_megabytes_is_not_even_read(connected: Connected) -> None:
+@pytest.mark.parametrize("fragments", [1, 1_600])
+def test_a_message_of_a_hundred_megabytes_is_not_even_read(
+    connected: Connected, fragments: int
+) -> None:
     socket = connected()
-    send(socket, bytes(100_000_000))
-    with pytest.raises(ConnectionClosed, match="1009"):
-        socket.recv(60)
-
-
-def test_a_hundred_megabytes_in_fragments_is_too_much_as_well(connected: Connected) -> None:
-    socket = connected()
-    send(socket, (bytes(65_536) for _ in range(1_600)))
+    whole = bytes(100_000_000 // fragments)
+    send(socket, whole if fragments == 1 else itertools.repeat(whole, fragments))
     with pytest.raises(ConnectionClosed, match="1009"):
         socket.recv(60)
 

@@ -80,7 +80,7 @@ def test_a_half_open_connection_is_found_by_its_pings(classifier: OnnxClassifier
     with serving(classifier, uvicorn_settings=settings) as running:
         raw = upgraded(running)
         running.wait_until(lambda: len(running.service.sessions) == 1)
-        # It answers no ping, and says nothing more.
+        # It answers no ping, and sends nothing more.
         running.wait_until(lambda: not running.service.sessions)
         raw.close()
 

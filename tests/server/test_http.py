@@ -59,15 +59,6 @@ def test_a_file_has_the_results_of_a_stream(
     )
 
 
-def test_a_form_and_a_body_are_alike(running: Running, write_audio: Writer) -> None:
-    content = write_audio("a.wav", make_wave(2)).read_bytes()
-    body = classify(running, content, top_k=1).json()
-    address = running.http("/v1/classify?vad=false&top_k=1")
-    form = httpx.post(address, files={"anything": ("../../etc/passwd", content)}, timeout=60)
-    assert form.json() == body
-    assert all(len(event["probabilities"]) == 1 for event in body["events"])
-
-
 def test_silence_has_no_overall_emotion(running: Running, write_audio: Writer) -> None:
     found = classify(running, write_audio("a.wav", np.zeros(RATE)).read_bytes()).json()
     assert found["overall"] is None
@@ -95,7 +86,7 @@ def test_nothing_is_left_of_a_file(
         ({"hop_s": "nan"}, "hop"),
         ({"window_s": "inf"}, "window_s"),
         ({"vad": "maybe"}, "vad: 'maybe' is not of type 'boolean'"),
-        ({"window_s": 1, "hop_s": 2}, "longer than the window"),
+        ({"window_s": 1, "hop_s": 2}, "longer"),
     ],
 )
 def test_a_wrong_setting(
@@ -107,11 +98,7 @@ def test_a_wrong_setting(
 
 def test_requests_without_a_file(running: Running) -> None:
     refused(classify(running, b""), 422, "no_audio")
-    address = running.http("/v1/classify")
-    refused(httpx.post(address, files={}, data={"a": "b"}), 422, "bad_audio")
-    form = {"content-type": "multipart/form-data"}
-    refused(httpx.post(address, content=b"x", headers=form), 400, "bad_request", "boundary")
-    refused(httpx.get(address), 405, "method_not_allowed")
+    refused(httpx.get(running.http("/v1/classify")), 405, "method_not_allowed")
     refused(httpx.get(running.http("/v1/nothing")), 404, "not_found")
     refused(httpx.get(running.http("/static/../app.py")), 404, "not_found")
     refused(httpx.get(running.http("/static/%2e%2e/app.py")), 404, "not_found")
@@ -139,12 +126,12 @@ def test_limits_of_files(classifier: OnnxClassifier, write_audio: Writer) -> Non
         silence = write_audio("bomb.flac", np.zeros(RATE * 3_600, np.int16))
         assert silence.stat().st_size < 200_000
         refused(classify(running, silence.read_bytes()), 413, "audio_too_long", "10 s")
-        running.call(lambda: setattr(running.service, "_taken", 1))
+        running.call(lambda: setattr(running.service, "taken", 1))
         full = classify(running, b"x")
         refused(full, 503, "server_full")
         assert full.headers["retry-after"]
         refused(httpx.get(running.http("/readyz")), 503, "server_full")
-        running.call(lambda: setattr(running.service, "_taken", 0))
+        running.call(lambda: setattr(running.service, "taken", 0))
 
 
 def test_uploads_leave_streams_free_and_the_disk(

@@ -17,7 +17,7 @@ RATE = 1_000
 SETUP = f"""async () => {{
   const {{ SerClient }} = await import("/static/ser-client.js");
   window.sockets = [];
-  window.told = [];
+  window.emitted = [];
   window.WebSocket = class {{
     static OPEN = 1;
     readyState = 0;
@@ -27,12 +27,12 @@ SETUP = f"""async () => {{
     send(data) {{ this.sent.push(typeof data === "string" ? JSON.parse(data) : data.length); }}
     close() {{ this.readyState = 3; }}
     open() {{ this.readyState = 1; this.onopen(); }}
-    say(message) {{ this.onmessage({{ data: JSON.stringify(message) }}); }}
+    receive(message) {{ this.onmessage({{ data: JSON.stringify(message) }}); }}
     lose() {{ this.readyState = 3; this.onclose({{ code: 1006 }}); }}
   }};
   window.client = new SerClient("ws://nowhere/", {{ config: {{ sample_rate: {RATE} }} }});
-  for (const type of ["state", "heard", "failure"]) {{
-    window.client.addEventListener(type, ({{ detail }}) => window.told.push([type, detail]));
+  for (const type of ["state", "result", "failure"]) {{
+    window.client.addEventListener(type, ({{ detail }}) => window.emitted.push([type, detail]));
   }}
   window.give = (samples, ms) => window.client.send(new Int16Array(samples), ms);
   window.until = async (isSo) => {{
@@ -54,8 +54,8 @@ def client(page: Page) -> None:
     page.evaluate(SETUP)
 
 
-def told(page: Page, kind: str) -> list[Any]:
-    return [detail for type_, detail in page.evaluate("told") if type_ == kind]
+def emitted(page: Page, kind: str) -> list[Any]:
+    return [detail for type_, detail in page.evaluate("emitted") if type_ == kind]
 
 
 def test_audio_waits_for_ready_and_then_flows_in_order(page: Page) -> None:
@@ -69,62 +69,62 @@ def test_audio_waits_for_ready_and_then_flows_in_order(page: Page) -> None:
             "start_s": 0.1,
         }
     ]
-    page.evaluate("() => { last().say({ type: 'ready' }); give(30) }")
+    page.evaluate("() => { last().receive({ type: 'ready' }); give(30) }")
     assert page.evaluate("last().sent.slice(1)") == [10, 20, 30]
     assert page.evaluate("[client.given_s, client.lost_s]") == [0.16, 0.1]
-    assert told(page, "state") == ["connecting", "open"]
+    assert emitted(page, "state") == ["connecting", "open"]
 
 
 def test_a_slow_connection_leaves_a_gap_and_says_so(page: Page) -> None:
-    page.evaluate("() => { last().open(); last().say({ type: 'ready' }); give(100) }")
+    page.evaluate("() => { last().open(); last().receive({ type: 'ready' }); give(100) }")
     page.evaluate("() => { last().bufferedAmount = 2 ** 21; give(200); give(50) }")
     page.evaluate("() => { last().bufferedAmount = 0; give(70); give(80) }")
     assert page.evaluate("last().sent.slice(1)") == [100, {"type": "gap", "seconds": 0.25}, 70, 80]
-    assert [failure["code"] for failure in told(page, "failure")] == ["slow"]
+    assert [failure["code"] for failure in emitted(page, "failure")] == ["slow"]
 
 
 def test_a_delay_is_from_the_sound_to_the_event(page: Page) -> None:
     page.evaluate("""() => {
       last().open();
-      last().say({ type: "ready" });
+      last().receive({ type: "ready" });
       give(1000, performance.now() - 500);
       give(1000, performance.now() - 100);
-      last().say({ type: "emotion", start: 0, end: 0.9 });
-      last().say({ type: "emotion", start: 0, end: 2 });
+      last().receive({ type: "emotion", start: 0, end: 0.9 });
+      last().receive({ type: "emotion", start: 0, end: 2 });
     }""")
-    delays = [heard["delay_ms"] for heard in told(page, "heard")]
+    delays = [result["delay_ms"] for result in emitted(page, "result")]
     assert delays == [pytest.approx(600, abs=50), pytest.approx(100, abs=50)]
 
 
 def test_a_lost_connection_is_tried_again_with_the_time_going_on(page: Page) -> None:
     page.evaluate(
-        "() => { last().open(); last().say({ type: 'ready' }); give(500); last().lose() }"
+        "() => { last().open(); last().receive({ type: 'ready' }); give(500); last().lose() }"
     )
     page.evaluate("give(250)")
     page.evaluate("until(() => sockets.length === 2)")
-    page.evaluate("() => { last().open(); last().say({ type: 'ready' }) }")
+    page.evaluate("() => { last().open(); last().receive({ type: 'ready' }) }")
     assert page.evaluate("last().sent[0].start_s") == 0.75
-    assert told(page, "state") == ["connecting", "open", "reconnecting", "reconnecting", "open"]
-    assert [failure["code"] for failure in told(page, "failure")] == ["unreachable"]
+    assert emitted(page, "state") == ["connecting", "open", "reconnecting", "reconnecting", "open"]
+    assert [failure["code"] for failure in emitted(page, "failure")] == ["unreachable"]
 
 
 def test_an_error_that_cannot_pass_ends_it(page: Page) -> None:
     page.evaluate("""() => {
       last().open();
-      last().say({ type: "ready" });
-      last().say({ type: "error", code: "model_failed", message: "no", fatal: true });
+      last().receive({ type: "ready" });
+      last().receive({ type: "error", code: "model_failed", message: "no", fatal: true });
       last().lose();
     }""")
     page.evaluate("until(() => client.state === 'closed')")
-    assert [failure["code"] for failure in told(page, "failure")] == ["model_failed"]
+    assert [failure["code"] for failure in emitted(page, "failure")] == ["model_failed"]
 
 
 def test_finish_waits_for_the_last_results(page: Page) -> None:
-    page.evaluate("() => { last().open(); last().say({ type: 'ready' }); give(500) }")
+    page.evaluate("() => { last().open(); last().receive({ type: 'ready' }); give(500) }")
     page.evaluate("() => { window.done = client.finish() }")
     assert page.evaluate("last().sent.at(-1)") == {"type": "close"}
-    page.evaluate("() => { last().say({ type: 'emotion', end: 0.5 }); last().lose() }")
+    page.evaluate("() => { last().receive({ type: 'emotion', end: 0.5 }); last().lose() }")
     page.evaluate("done")
-    assert len(told(page, "heard")) == 1
-    assert told(page, "state")[-1] == "closed"
-    assert told(page, "failure") == []
+    assert len(emitted(page, "result")) == 1
+    assert emitted(page, "state")[-1] == "closed"
+    assert emitted(page, "failure") == []

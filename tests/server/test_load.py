@@ -124,8 +124,8 @@ def test_fifty_live_streams() -> None:
         )
         cpu_s = sum(psutil.Process(server.pid).cpu_times()[:2])
     growth_mb = memory_mb[-2] - memory_mb[len(memory_mb) // 3]
-    said = f"{measured}; server {cpu_s / SECONDS:.2f} cores, memory {memory_mb[-1]:.0f} MB"
-    print(f"\n{said}, grew by {growth_mb:.1f} MB")  # noqa: T201 (-s shows it)
+    figures = f"{measured}; server {cpu_s / SECONDS:.2f} cores, memory {memory_mb[-1]:.0f} MB"
+    print(f"\n{figures}, grew by {growth_mb:.1f} MB")  # noqa: T201 (-s shows it)
     assert measured.windows == measured.wanted
     assert (measured.skipped, measured.warnings) == (0, 0)
     assert np.percentile(measured.latency_ms, 95) < P95_MS
@@ -148,5 +148,5 @@ def test_two_hundred_idle_connections() -> None:
 
     with process(f"--max-streams={IDLE}") as (server, port):
         share = asyncio.run(wait(f"ws://127.0.0.1:{port}/v1/stream", psutil.Process(server.pid)))
-    print(f"\n{IDLE} idle connections: {share:.1%} of a core")  # noqa: T201
+    print(f"\n{IDLE} idle connections: {share:.1%} of a core")  # noqa: T201 (-s shows it)
     assert share < IDLE_SHARE

@@ -104,7 +104,6 @@ def others_are_served(target: Running) -> None:
 def campaign(target: Running, examples: int) -> None:
     @settings(
         max_examples=examples,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
         database=None,
     )

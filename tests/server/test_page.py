@@ -33,7 +33,7 @@ CONTRAST = """(tones) => {
 }"""
 
 
-def test_the_bars_move_with_what_the_server_hears(browser: Browser, server: Running) -> None:
+def test_the_bars_move_with_the_results(browser: Browser, server: Running) -> None:
     with visit(browser, server.http("/")) as it:
         it.see("#word", "Press the button and speak.")
         bars = it.page.locator("#bars .bar-percent")

@@ -1,4 +1,4 @@
-"""Keys, origins, names, headers, TLS: who may use the server, and what it tells."""
+"""Keys, origins, names, headers, TLS: who may use the server."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ def test_what_needs_none(locked: Running, path: str) -> None:
 
 
 def test_other_sites_read_nothing_unless_named(locked: Running, running: Running) -> None:
-    asked = {"Origin": FRIEND, "Authorization": f"Bearer {KEY}"}
-    named = httpx.get(locked.http("/v1/models"), headers=asked)
+    headers = {"Origin": FRIEND, "Authorization": f"Bearer {KEY}"}
+    named = httpx.get(locked.http("/v1/models"), headers=headers)
     assert named.headers["access-control-allow-origin"] == FRIEND
     stranger = httpx.get(running.http("/v1/models"), headers={"Origin": FRIEND})
     assert stranger.status_code == 403

@@ -14,7 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 from ser_rt.commands.stream import main
 from ser_rt.constants import EMOTIONS
 from ser_rt.testing import LABELS
-from tests.conftest import RATE, Wave, make_wave
+from tests.conftest import make_wave
 from tests.server.conftest import CONFIG, Running, pcm, receive, rest
 
 Connected = Callable[..., ClientConnection]
@@ -60,19 +60,6 @@ def test_events_are_those_of_ser_stream_byte_for_byte(
     messages, code, _ = rest(socket)
     assert [json.dumps(message, ensure_ascii=False) for message in messages] == wanted
     assert code == 1000
-
-
-def test_channels_are_averaged(connected: Connected) -> None:
-    left, right = make_wave(2, seed=1), make_wave(2, seed=2)
-    mean = ((left + right) / np.float32(2)).astype(np.float32)
-
-    def results(wave: Wave, channels: int) -> list[dict[str, Any]]:
-        socket = connected(encoding="pcm_f32le", channels=channels)
-        socket.send(wave.tobytes())
-        socket.send('{"type": "close"}')
-        return rest(socket)[0]
-
-    assert results(np.stack([left, right], axis=1), 2) == results(mean, 1)
 
 
 def test_finalize_gives_what_is_there_and_goes_on(connected: Connected) -> None:
@@ -173,9 +160,3 @@ def test_a_stream_without_audio_ends_with_an_empty_summary(connected: Connected)
     messages, code, _ = rest(socket)
     assert [(m["type"], m["windows"], m["audio_s"]) for m in messages] == [("summary", 0, 0.0)]
     assert code == 1000
-
-
-def test_silence_is_no_speech(connected: Connected) -> None:
-    socket = connected()
-    socket.send(bytes(2 * RATE))
-    assert receive(socket)["type"] == "no_speech"

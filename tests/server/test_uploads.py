@@ -83,6 +83,7 @@ FILE = disposition('name="file"; filename="a.wav"')
         disposition('name="sound"; filename="가.wav"') + "\r\nContent-Type: audio/wav",
         disposition("name=x; filename*=UTF-8''%EA%B0%80.wav"),
         disposition('filename="a.wav"'),
+        disposition('name="anything"; filename="../../etc/passwd"'),
         disposition('name="file"'),
         disposition('name="audio"') + "\r\nContent-Transfer-Encoding: binary",
         disposition('name="clip"') + "\r\nContent-Type: application/octet-stream",
@@ -120,16 +121,14 @@ def test_an_empty_input_of_a_page_is_no_file(running: Running, wav: bytes) -> No
     ("parts", "query", "words"),
     [
         ([setting("model", "whisper-1")], "", "no setting 'model'; there are window_s"),
-        ([setting("response_format", "json")], "", "no setting 'response_format'"),
         ([setting("token", "secret")], "", "no setting 'token'"),
         ([setting("", "x")], "", "no setting ''"),
-        ([setting("vad", "maybe")], "", "vad: 'maybe' is not of type 'boolean'"),
         ([setting("hop_s", "1"), setting("hop_s", "2")], "", "hop_s is given twice"),
         ([setting("hop_s", "1")], "?hop_s=1", "hop_s is given twice"),
         ([], "?hop_s=1&hop_s=2", "hop_s is given twice"),
         ([(disposition('name="b"; filename="b.wav"'), b"RIFF")], "", "'a.wav' and 'b.wav'"),
-        ([setting("vad", "x" * 5_000)], "", "a file needs a file name"),
-        ([setting(f"x{n}", "") for n in range(40)], "", "a form may have 32 fields"),
+        ([setting("vad", "x" * 5_000)], "", "file name"),
+        ([setting(f"x{n}", "") for n in range(40)], "", "32 fields"),
         ([(disposition("name=" + "x" * 5_000), b"")], "", ""),
     ],
 )
@@ -166,8 +165,8 @@ def test_text_is_no_file(running: Running, wav: bytes) -> None:
         refused(post(running, form((FILE, content))), 422, "bad_audio", "base64 text")
     body = json.dumps({"audio": text.decode()}).encode()
     refused(post(running, body, "application/json"), 400, "bad_request", "--data-binary")
-    refused(post(running, body, "Application/Ld+Json; x=y"), 400, "bad_request", "not be in JSON")
-    refused(post(running, body, None), 422, "bad_audio", "the file is JSON")
+    refused(post(running, body, "Application/Ld+Json; x=y"), 400, "bad_request", "JSON")
+    refused(post(running, body, None), 422, "bad_audio", "JSON")
     packed = {"content-encoding": "gzip"}
     refused(post(running, wav, None, **packed), 400, "bad_request", "Content-Encoding: gzip")
 
@@ -227,7 +226,7 @@ def test_a_full_disk_is_said_and_survived(
     monkeypatch.setattr(tempfile, "tempdir", str(tiny_disk))
     for content, kind in ((long.getvalue(), None), (form((FILE, long.getvalue())), IN_FORM)):
         answer = post(running, content, kind)
-        refused(answer, 507, "no_storage", "no room for the file: No space left on device")
+        refused(answer, 507, "no_storage", "No space")
         check(answer.json(), "error", "internal")
         assert list(tiny_disk.iterdir()) == []
         assert post(running, short.getvalue(), None).status_code == 200
@@ -242,7 +241,7 @@ def test_a_disk_that_fails_is_said(
     opened = Path.open
 
     def fail(*_: Any) -> None:
-        raise OSError(number, "told by the system")
+        raise OSError(number, "injected")
 
     def open_badly(path: Path, *args: Any, **settings: Any) -> Any:
         if path.name != "upload":
@@ -257,7 +256,7 @@ def test_a_disk_that_fails_is_said(
 
     monkeypatch.setattr(Path, "open", open_badly)
     with monkeypatch.context():
-        refused(post(running, wav, None), 507, "no_storage", "the server has no room")
+        refused(post(running, wav, None), 507, "no_storage", "no room")
     monkeypatch.undo()
     assert post(running, wav, None).status_code == 200
 

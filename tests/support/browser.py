@@ -128,7 +128,7 @@ class Visit:
     received: list[dict[str, Any]] = field(default_factory=list)
     configs: list[dict[str, Any]] = field(default_factory=list)
 
-    def listen_to(self, socket: WebSocket) -> None:
+    def record_messages(self, socket: WebSocket) -> None:
         """Keep what a WebSocket carries."""
         socket.on("framesent", self._keep_sent)
         socket.on("framereceived", lambda text: self.received.append(json.loads(text)))
@@ -183,7 +183,7 @@ def visit(
     page.on("console", lambda m: it.complaints.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: it.complaints.append(str(error)))
     page.on("request", request)
-    page.on("websocket", it.listen_to)
+    page.on("websocket", it.record_messages)
     page.goto(address)
     page.locator("#state:not(:empty)").wait_for(timeout=SEEN_MS)
     yield it

@@ -17,8 +17,8 @@ from tests.support.waiting import wait_until
 Event = dict[str, Any]
 
 
-class Listener:
-    """The command, and its events so far."""
+class MicrophoneClient:
+    """`ser-stream --mic`, and its events so far."""
 
     def __init__(self, pulse: Pulse, model: Path, *flags: str) -> None:
         command = [sys.executable, "-m", "ser_rt.commands.stream", "--mic", "--device", "pulse"]

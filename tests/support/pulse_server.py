@@ -27,7 +27,7 @@ def why_not() -> str | None:
     if not any(Path("/usr/lib").glob("*/alsa-lib/libasound_module_pcm_pulse.so")):
         return "needs PulseAudio for ALSA: apt install libasound2-plugins"
     try:
-        import sounddevice  # noqa: F401
+        import sounddevice  # noqa: F401 (whether it loads)
     except OSError as error:
         return f"needs PortAudio ({error}): apt install libportaudio2"
     return None

@@ -109,12 +109,16 @@ def _mp4(file: Bytes, start: int) -> Iterator[Part]:
     yield Part(begin, file.size, missing=missing)
 
 
-def _flac(file: Bytes, start: int) -> Iterator[Part]:
-    while start < file.size:
-        begins = b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22"
-        end = min(file.find(mark, start + 4) for mark in begins)
-        yield Part(start, end, promised_s=promised_s("FLAC", file.at(start, 26)))
-        start = end
+def _marked(name: str, *begins: bytes) -> Callable[[Bytes, int], Iterator[Part]]:
+    """Return the finder of recordings that begin with one of some marks."""
+
+    def find(file: Bytes, start: int) -> Iterator[Part]:
+        while start < file.size:
+            end = min(file.find(mark, start + 4) for mark in begins)
+            yield Part(start, end, promised_s=promised_s(name, file.at(start, 26)))
+            start = end
+
+    return find
 
 
 def promised_s(name: str, head: bytes) -> float | None:
@@ -126,13 +130,6 @@ def promised_s(name: str, head: bytes) -> float | None:
     bits = int.from_bytes(head[18:26], "big")  # rate, channels, bits, samples (RFC 9639, 8.2)
     rate, frames = bits >> 44, bits & (1 << 36) - 1
     return frames / rate if rate and frames else None
-
-
-def _amr(file: Bytes, start: int) -> Iterator[Part]:
-    while start < file.size:
-        end = file.find(b"#!AMR", start + 5)
-        yield Part(start, end)
-        start = end
 
 
 def _asf(file: Bytes, start: int) -> Iterator[Part]:
@@ -184,14 +181,14 @@ _FINDERS: dict[str, Callable[[Bytes, int], Iterator[Part]]] = {
     "Ogg": ogg_parts,
     "Matroska or WebM": matroska_parts,
     "MP4": _mp4,
-    "FLAC": _flac,
+    "FLAC": _marked("FLAC", b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22"),
     "ASF or WMA": _asf,
     "AVI": avi_parts,
     "FLV": _flv,
     "MPEG-TS": _ts,
     "MPEG": _mpeg,
     "MP3": mp3_parts,
-    "AMR": _amr,
+    "AMR": _marked("AMR", b"#!AMR"),
 }
 """How to find the recordings in each format."""
 

@@ -11,13 +11,12 @@ import errno
 import os
 import stat
 import tempfile
-from io import BufferedReader
 from pathlib import Path
 
 from ser_rt.audio.block import Decoder, Readable
 from ser_rt.audio.decoding.containers import needs_end
 from ser_rt.audio.decoding.file_decoder import FileDecoder
-from ser_rt.audio.decoding.passing import PutBack, first_bytes
+from ser_rt.audio.decoding.passing import Prompt, PutBack, first_bytes
 from ser_rt.audio.decoding.stream_decoder import StreamDecoder
 from ser_rt.errors import AudioDecodeError, AudioNotFoundError
 from ser_rt.files.names import NameFinder, printable
@@ -54,7 +53,7 @@ def open_audio(path: str | Path, *, track: int | None = None) -> Decoder:
     try:
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             return FileDecoder(file, name, track=track)
-        return open_stream(_Prompt(file), name, track=track)
+        return open_stream(Prompt(file.read1, file.close), name, track=track)
     except BaseException:
         file.close()
         raise
@@ -73,7 +72,7 @@ def open_stream(stream: Readable, name: str, *, track: int | None = None) -> Dec
     head = first_bytes(stream.read)
     whole = PutBack(head, stream)
     if not needs_end(head):
-        return StreamDecoder(whole, name, track=track, closes=True)
+        return StreamDecoder(whole, name, track=track)
     file = tempfile.TemporaryFile(prefix="ser-rt-")  # noqa: SIM115 (the decoder closes it)
     try:
         while data := whole.read(_COPIED_BYTES):
@@ -87,16 +86,3 @@ def open_stream(stream: Readable, name: str, *, track: int | None = None) -> Dec
     except BaseException:
         file.close()
         raise
-
-
-class _Prompt:
-    """A buffered file that returns the bytes at hand, instead of waiting for all."""
-
-    def __init__(self, file: BufferedReader) -> None:
-        self._file = file
-
-    def read(self, size: int, /) -> bytes:
-        return self._file.read1(size)
-
-    def close(self) -> None:
-        self._file.close()

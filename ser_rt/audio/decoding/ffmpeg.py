@@ -61,6 +61,8 @@ class FfmpegDecoder:
         end_s: Time behind the last frame, once it is decoded.
     """
 
+    waited_s = 0.0
+
     def __init__(
         self,
         source: str | Readable | BinaryIO,
@@ -69,7 +71,6 @@ class FfmpegDecoder:
         track: int | None = None,
         formats: str | None = CONTAINERS,
         timeout_s: float | None = None,
-        options: dict[str, str] | None = None,
     ) -> None:
         """Open a URL or a stream of bytes, and find its audio.
 
@@ -79,7 +80,6 @@ class FfmpegDecoder:
             track: Which audio track, from 1; None for the one that the container prefers.
             formats: Names of the formats allowed, separated by commas; None for all.
             timeout_s: How long to wait for an answer.
-            options: More options of FFmpeg's demuxer.
 
         Raises:
             AudioDecodeError: It does not open, or has no audio.
@@ -88,9 +88,7 @@ class FfmpegDecoder:
         self._av = load(name)
         self._name = name
         self._filter = source if isinstance(source, FrameFilter) else None
-        options = dict(options or {})
-        if formats is not None:
-            options["format_whitelist"] = formats
+        options = {} if formats is None else {"format_whitelist": formats}
         try:
             self._container: Any = self._av.open(source, timeout=timeout_s, options=options)
         except (self._av.error.FFmpegError, OSError, ValueError) as error:

@@ -71,7 +71,6 @@ class FrameFilter:
     """A stream of frames, with the bytes between them left out."""
 
     def __init__(self, stream: Readable, framing: _Framing) -> None:
-        """Read the frames of a stream from its beginning."""
         self._stream, self._framing = stream, framing
         self._buffer = self._ready = b""
         self._passed = self._zeros = 0

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from ser_rt.audio.block import read_up_to
 from ser_rt.errors import AudioDecodeError
 
 RETRY_S = (0.5, 1.0, 2.0, 4.0)
@@ -63,13 +64,13 @@ class HttpFile:
         kind = self._response.headers.get_content_type()
         coding = self._response.headers.get("Content-Encoding", "identity")
         if coding != "identity":
-            self._close()
+            self.close()
             msg = f"{url} comes compressed ({coding}), which was not requested"
             raise AudioDecodeError(msg)
         try:
             self.head = self._read_on(16)
         except (OSError, http.client.HTTPException) as error:
-            self._close()
+            self.close()
             msg = f"{url} breaks off at its beginning: {_words(error)}"
             raise AudioDecodeError(msg) from error
         self.is_live = any(name.lower().startswith("icy-") for name in self._response.headers)
@@ -80,20 +81,10 @@ class HttpFile:
 
     def first(self, count: int) -> bytes:
         """Return the first bytes, without going on behind them."""
-        data = b""
         self.seek(0)
-        while len(data) < count and (more := self.read(count - len(data))):
-            data += more
+        data = read_up_to(self.read, count)
         self.seek(0)
         return data
-
-    def seekable(self) -> bool:
-        """Return whether bytes can be read in any order."""
-        return self.size is not None
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Go to a position; the request is sent when bytes from there are read."""
@@ -125,7 +116,7 @@ class HttpFile:
             try:
                 if wait_s is not None:
                     self._sleep(wait_s)
-                    self._close()
+                    self.close()
                 if self._response is None or not 0 <= self._at - self._is_at <= _SKIP_BYTES:
                     self._go_to(self._at)
                 while self._is_at < self._at and self._read_on(self._at - self._is_at):
@@ -152,7 +143,7 @@ class HttpFile:
 
     def _go_to(self, at: int) -> None:
         """Connect at a byte; a server without ranges sends all again, and it is passed over."""
-        self._close()
+        self.close()
         self._response = self._open(at)
         self._is_at = 0
         if self._response.status == http.client.PARTIAL_CONTENT:
@@ -180,8 +171,8 @@ class HttpFile:
             headers["Range"] = f"bytes={at}-"
         try:
             address, keys = _quoted(self._url)
-            request = urllib.request.Request(address, headers=headers | keys)  # noqa: S310
-            return urllib.request.urlopen(request, timeout=self._timeout_s)  # noqa: S310
+            request = urllib.request.Request(address, headers=headers | keys)  # noqa: S310 (http, https)
+            return urllib.request.urlopen(request, timeout=self._timeout_s)  # noqa: S310 (as above)
         except urllib.error.HTTPError as error:
             error.close()
             if at and by_range and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -200,14 +191,11 @@ class HttpFile:
             msg = f"{self._url} does not open: {answer}"
             raise AudioDecodeError(msg) from error
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the connection."""
         if self._response is not None:
             self._response.close()
             self._response = None
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._close()
 
 
 def _quoted(url: str) -> tuple[str, dict[str, str]]:

@@ -86,6 +86,3 @@ def _fault_at_end(file: Bytes, at: int) -> str:
         size, body = element_size(sizes, at + name_bytes)
         at = body if size is None else body + size
     return BREAKS_OFF if at > file.size and name in ELEMENTS else ""
-
-
-BREAKS_OFF = "it breaks off within a block"

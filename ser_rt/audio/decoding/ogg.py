@@ -35,7 +35,6 @@ class OggLink:
     """
 
     def __init__(self) -> None:
-        """Begin at the first page."""
         self.breaks_off = False
         self._has_sound = self._is_ended = self._is_skipping = False
         self._damaged = 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
-from ser_rt.audio.block import Readable, SourceWarning
+from ser_rt.audio.block import Readable, SourceWarning, read_up_to
 from ser_rt.audio.decoding.chunked import SLACK_BYTES
 from ser_rt.audio.decoding.containers import promised_s, stated_bytes
 from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff
@@ -21,34 +22,34 @@ _LEAST = 16
 
 def first_bytes(read: Callable[[int], bytes]) -> bytes:
     """Read the beginning of a recording, past tags and zeros that stand before it."""
-    head = _more(read, b"", SNIFFED_BYTES)
+    head = read_up_to(read, SNIFFED_BYTES)
     while (size := tag_bytes(head)) and size < _LONGEST_TAG:
-        head = _more(read, _more(read, head, size)[size:], SNIFFED_BYTES)
+        head = read_up_to(read, SNIFFED_BYTES, read_up_to(read, size, head)[size:])
     zeros = len(head) - len(head.lstrip(b"\0"))
     if sniff(head) is not None or not zeros:
         return head
     while zeros == len(head) and zeros < _MOST_ZEROS:
-        longer = _more(read, head, zeros + SNIFFED_BYTES)
+        longer = read_up_to(read, zeros + SNIFFED_BYTES, head)
         if len(longer) == len(head):
             return head
         head, zeros = longer, len(longer) - len(longer.lstrip(b"\0"))
-    head = _more(read, head, zeros + SNIFFED_BYTES)
+    head = read_up_to(read, zeros + SNIFFED_BYTES, head)
     # The size of an MP4 box begins with zeros of its own.
     begins = (head[zeros - n :] for n in range(min(4, zeros + 1)))
     return next((begin for begin in begins if sniff(begin) is not None), head)
 
 
-def _more(read: Callable[[int], bytes], data: bytes, count: int) -> bytes:
-    while len(data) < count and (more := read(count - len(data))):
-        data += more
-    return data
+class Prompt(NamedTuple):
+    """Bytes of a buffered stream as they come: its ``read1``, and its ``close`` if it is ours."""
+
+    read: Callable[[int], bytes]
+    close: Callable[[], None] = lambda: None
 
 
 class PutBack:
     """A stream with bytes that were read of it put back in front."""
 
     def __init__(self, head: bytes, stream: Readable) -> None:
-        """Give ``head`` first."""
         self._head, self._stream = head, stream
 
     def read(self, size: int, /) -> bytes:
@@ -57,6 +58,8 @@ class PutBack:
             return self._stream.read(size)
         data, self._head = self._head[:size], self._head[size:]
         return data
+
+    read1 = read
 
     def close(self) -> None:
         """Close the stream, if it can be closed."""
@@ -73,7 +76,6 @@ class Passing:
     """
 
     def __init__(self, stream: Readable) -> None:
-        """Pass the bytes of a stream on."""
         self._stream, self.waited_s = stream, 0.0
         self._next = self._head = b""
         self._count, self._is_over = 0, False

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from ser_rt.audio.block import Block, Readable
+from ser_rt.audio.block import Block
 from ser_rt.audio.decoding.containers import needs_end
 from ser_rt.audio.decoding.ffmpeg import FfmpegDecoder
 from ser_rt.audio.decoding.frames import filtered
 from ser_rt.audio.decoding.part import check_end
-from ser_rt.audio.decoding.passing import Passing
+from ser_rt.audio.decoding.passing import Passing, Prompt, PutBack
 from ser_rt.errors import AudioDecodeError
+
+if TYPE_CHECKING:
+    from ser_rt.audio.decoding.http import HttpFile
 
 
 class StreamDecoder:
     """Bytes that come once, in order: a pipe, a connection, a file that is still being written."""
 
     def __init__(
-        self, stream: Readable, name: str, *, track: int | None = None, closes: bool = False
+        self, stream: PutBack | Prompt | HttpFile, name: str, *, track: int | None = None
     ) -> None:
-        """Wait for the first bytes and open their format; ``closes`` the stream with this.
+        """Wait for the first bytes and open their format; the stream is closed with this.
 
         Raises:
             AudioDecodeError: They are not audio.
             AudioInputError: There is no such track.
         """
         self._bytes, self._name, self._track = Passing(stream), name, track
-        self._closes = stream if closes else None
+        self._stream = stream
         try:
             self._decoder = self._open()
         except AudioDecodeError as error:
@@ -70,8 +74,6 @@ class StreamDecoder:
             raise problems[0]
 
     def close(self) -> None:
-        """Close the decoder, and the stream if it owns that."""
+        """Close the decoder and the stream."""
         self._decoder.close()
-        close = getattr(self._closes, "close", None)
-        if close is not None:
-            close()
+        self._stream.close()

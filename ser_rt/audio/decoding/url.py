@@ -41,14 +41,14 @@ def open_url(
     if parts.scheme == "file":
         return open_audio(Path(url2pathname(parts.path)), track=track)
     if parts.scheme not in ("http", "https"):
-        return _Live(FfmpegDecoder(url, url, track=track, formats=None, timeout_s=timeout_s))
+        return FfmpegDecoder(url, url, track=track, formats=None, timeout_s=timeout_s)
     file = HttpFile(url, timeout_s, reconnect=reconnect)
     try:
         if file.is_playlist:
             file.close()
-            return _Live(FfmpegDecoder(url, url, track=track, formats=None, timeout_s=timeout_s))
+            return FfmpegDecoder(url, url, track=track, formats=None, timeout_s=timeout_s)
         if file.size is None or sniff(file.first(SNIFFED_BYTES)) not in POINTED:
-            return _Fetched(StreamDecoder(file, url, track=track, closes=True), file, url)
+            return _Fetched(StreamDecoder(file, url, track=track), file, url)
         return _Fetched(FileDecoder(file, url, track=track, is_near=False), file, url)
     except AudioDecodeError as error:
         file.close()
@@ -82,22 +82,6 @@ class _Fetched:
         if self._file.broken is not None:
             msg = f"{self._url} is truncated at {end_s:.2f} s: {self._file.broken}"
             raise AudioDecodeError(msg)
-
-    def close(self) -> None:
-        self._decoder.close()
-
-
-class _Live:
-    """A stream that FFmpeg fetches itself."""
-
-    waited_s = 0.0
-
-    def __init__(self, decoder: FfmpegDecoder) -> None:
-        self._decoder = decoder
-        self.sample_rate, self.is_endless = decoder.sample_rate, decoder.is_endless
-
-    def blocks(self, block_s: float) -> Iterator[Block]:
-        return self._decoder.blocks(block_s)
 
     def close(self) -> None:
         self._decoder.close()

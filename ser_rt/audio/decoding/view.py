@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from ser_rt.audio.block import read_up_to
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _BLOCK = 1 << 20
 
@@ -42,37 +47,27 @@ class FileView(io.RawIOBase):
         """Return True."""
         return True
 
-    def tell(self) -> int:
-        """Return the position in the view."""
-        return self._at
-
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Go to a position in the view."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._end - self._start}
         self._at = max(0, base[whence] + offset)
         return self._at
 
-    def read(self, size: int = -1) -> bytes:
-        """Return up to ``size`` bytes; all that follow if it is negative."""
-        left = self._end - self._start - self._at
-        count = max(0, left if size < 0 else min(size, left))
-        if count and self._at < len(self._header):
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Fill a buffer as far as bytes go; return their number."""
+        view = memoryview(buffer).cast("B")
+        data = read_up_to(self._read, min(len(view), self._end - self._start - self._at))
+        view[: len(data)] = data
+        return len(data)
+
+    def _read(self, count: int) -> bytes:
+        if self._at < len(self._header):
             data = self._header[self._at : self._at + count]
-        elif count:
+        else:
             self._file.seek(self._start + self._at)
             data = self._file.read(count)
-        else:
-            data = b""
         self._at += len(data)
         return data
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        """Fill a buffer as far as bytes go; return their number."""
-        view, filled = memoryview(buffer).cast("B"), 0
-        while filled < len(view) and (data := self.read(len(view) - filled)):
-            view[filled : filled + len(data)] = data
-            filled += len(data)
-        return filled
 
 
 class Bytes:
@@ -84,17 +79,13 @@ class Bytes:
     """
 
     def __init__(self, file: Seekable, *, is_near: bool = True) -> None:
-        """Read an open file."""
         self._file, self.is_near = file, is_near
         self.size = file.seek(0, os.SEEK_END)
 
     def at(self, start: int, count: int) -> bytes:
         """Return ``count`` bytes from ``start``; fewer where the file ends."""
         self._file.seek(start)
-        data = self._file.read(count)
-        while data and len(data) < count and (more := self._file.read(count - len(data))):
-            data += more
-        return data
+        return read_up_to(self._file.read, count)
 
     def find(self, mark: bytes, start: int) -> int:
         """Return the offset of the next mark, or `size` if there is none."""

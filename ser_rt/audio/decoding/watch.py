@@ -14,7 +14,7 @@ from ser_rt.audio.decoding.chunked import SLACK_BYTES
 from ser_rt.audio.decoding.formats import sniff
 from ser_rt.audio.decoding.matroska import LOST_BLOCKS
 from ser_rt.audio.decoding.ogg import OggLink, page_bytes
-from ser_rt.audio.decoding.part import CUT_OFF, CUT_PACKET
+from ser_rt.audio.decoding.part import CUT_OFF, CUT_PACKET, Recording
 from ser_rt.audio.decoding.units import STRUCTURES, Structure, Unit
 
 _LONGEST_HEAD, _LONGEST_MARK = 64, 189
@@ -34,23 +34,8 @@ class Cut(NamedTuple):
     begun: bytes
 
 
-class Watcher(Protocol):
-    """One recording in a stream of bytes; its attributes are those of `Part`."""
-
-    @property
-    def promised_s(self) -> float | None:
-        """Seconds that it should have, where that is known."""
-        ...
-
-    @property
-    def missing(self) -> str:
-        """Why it is known to be cut off; empty if it is not."""
-        ...
-
-    @property
-    def warnings(self) -> tuple[SourceWarning, ...]:
-        """Its oddities that are no certain loss."""
-        ...
+class Watcher(Recording, Protocol):
+    """One recording in a stream of bytes."""
 
     def feed(self, data: bytes) -> Cut | None:
         """Take bytes; return where another recording begins in them, if one does."""
@@ -63,49 +48,32 @@ def watcher(head: bytes) -> Watcher:
     return OggWatcher() if name == "Ogg" else StructureWatcher(STRUCTURES.get(name), name)
 
 
-class OggWatcher:
+class OggWatcher(OggLink):
     """Pages of an Ogg stream, with their check sums."""
 
-    def __init__(self) -> None:
-        """Begin at the first page."""
-        self._link, self._held = OggLink(), b""
-
-    @property
-    def promised_s(self) -> float | None:
-        """Seconds up to its last page, if some before it are damaged."""
-        return self._link.promised_s
-
-    @property
-    def missing(self) -> str:
-        """Why it is known to be cut off; empty if it is not."""
-        return self._link.missing
-
-    @property
-    def warnings(self) -> tuple[SourceWarning, ...]:
-        """How many pages are damaged, or that the last one is missing."""
-        return self._link.warnings
+    _held = b""
 
     def feed(self, data: bytes) -> Cut | None:
         """Take bytes; return where another recording begins in them, if one does."""
         before, held, at = len(self._held), self._held + data, 0
         while (found := held.find(b"OggS", at)) >= 0:
-            self._link.skip(held[at:found])
+            self.skip(held[at:found])
             at = found
             size = page_bytes(held, at)
             if size is None:
                 break
-            if self._link.is_ended_by(held[at : at + 6]):
-                self._link.breaks_off = False
+            if self.is_ended_by(held[at : at + 6]):
+                self.breaks_off = False
                 return Cut(max(0, at - before), held[at:before])
             if at + size > len(held):
                 break
-            at += size if self._link.add(held[at : at + size]) else 1
+            at += size if self.add(held[at : at + size]) else 1
         else:
             end = max(at, len(held) - 3)
-            self._link.skip(held[at:end])
+            self.skip(held[at:end])
             at = end
         self._held = held[at:]
-        self._link.breaks_off = self._held.startswith(b"OggS")
+        self.breaks_off = self._held.startswith(b"OggS")
         return None
 
 

@@ -32,7 +32,6 @@ class BlockQueue:
     """
 
     def __init__(self, max_blocks: int) -> None:
-        """Set how many blocks may wait."""
         self._blocks: deque[QueuedBlock] = deque(maxlen=max_blocks)
         self._is_ready = threading.Event()
 
@@ -60,5 +59,4 @@ class BlockQueue:
         self._blocks.clear()
 
     def __len__(self) -> int:
-        """Return how many blocks wait."""
         return len(self._blocks)

@@ -16,19 +16,16 @@ class DecodedSource(AudioSource):
     _decoder: Decoder | None = None
 
     def __enter__(self) -> Self:
-        """Open the decoder."""
         if self._decoder is None:
             self._decoder = self._open()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Close the decoder."""
         if self._decoder is not None:
             self._decoder.close()
             self._decoder = None
 
     def __iter__(self) -> Iterator[AudioChunk]:
-        """Yield chunks to the end."""
         if self._decoder is not None:
             yield from self._chunks(self._decoder)
         else:

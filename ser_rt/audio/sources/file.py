@@ -73,18 +73,16 @@ class FileSource(DecodedSource):
             block_s = REALTIME_BLOCK_S if self._realtime else BLOCK_S
             for block in decoder.blocks(block_s):
                 has_audio |= len(block.samples) > 0
-                for chunk in self._converted(block, converter, started_at):
-                    if len(chunk.samples) or chunk.warnings:
-                        yield chunk
+                yield from filter(_has_news, self._converted(block, converter, started_at))
                 self.waited_s += decoder.waited_s - waited_s
                 waited_s = decoder.waited_s
         except AudioDecodeError:
-            yield from _rest(converter)
+            yield from filter(_has_news, converter.flush())
             raise
         if not has_audio:
             msg = f"{printable(self._path)} holds no audio"
             raise NoAudioError(msg)
-        yield from _rest(converter)
+        yield from filter(_has_news, converter.flush())
 
     def _converted(
         self, block: Block, converter: BlockConverter, started_at: float
@@ -109,7 +107,5 @@ class FileSource(DecodedSource):
         return due_at
 
 
-def _rest(converter: BlockConverter) -> Iterator[AudioChunk]:
-    for chunk in converter.flush():
-        if len(chunk.samples) or chunk.warnings:
-            yield chunk
+def _has_news(chunk: AudioChunk) -> bool:
+    return bool(len(chunk.samples) or chunk.warnings)

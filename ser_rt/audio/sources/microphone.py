@@ -84,14 +84,12 @@ class MicrophoneSource(AudioSource):
         self.device: Device | None = None
 
     def __enter__(self) -> Self:
-        """Open the device and start capturing."""
         if self._capture is None:
             self._closing.clear()
             self._capture = self._open()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Stop at once."""
         self.close()
         if self._capture is not None:
             self._capture.stream.close()
@@ -104,7 +102,6 @@ class MicrophoneSource(AudioSource):
             self._capture.queue.wake()
 
     def __iter__(self) -> Iterator[AudioChunk]:
-        """Yield chunks as they are captured."""
         if self._capture is None:
             self.__enter__()
         while self._capture is not None and not self._closing.is_set():
@@ -139,7 +136,7 @@ class MicrophoneSource(AudioSource):
             first_frame = block.first_frame + shift
             end_frame = first_frame + len(block.samples)
             if block.has_lost:
-                missing = monitor.lost_frames(end_frame, block.captured_at)
+                missing = monitor.drift.lost_frames(end_frame, block.captured_at)
                 shift, first_frame, end_frame = (
                     n + missing for n in (shift, first_frame, end_frame)
                 )
@@ -150,8 +147,10 @@ class MicrophoneSource(AudioSource):
                 maker.warn(*warning)
             captured_at = block.captured_at
             queue_s = self._clock() - captured_at
-            yield maker.feed(self._mixed(samples), captured_at, queue_s)
-            self.drift_ppm = monitor.drift_ppm
+            if self._channel is not None:
+                samples = samples[:, self._channel - 1]
+            yield maker.feed(samples, captured_at, queue_s)
+            self.drift_ppm = monitor.drift.ppm
             block = self._next_block(capture)
         yield maker.flush(captured_at)
 
@@ -192,9 +191,6 @@ class MicrophoneSource(AudioSource):
             return None
         finally:
             self.waited_s += self._clock() - before
-
-    def _mixed(self, samples: FloatArray) -> FloatArray:
-        return samples if self._channel is None else samples[:, self._channel - 1]
 
     def _open(self) -> Capture:
         device = self.device = find_device(self._driver.devices(), self._wanted)

@@ -19,6 +19,8 @@ from ser_rt.constants import PCM_ENCODINGS, SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError, AudioInputError, ConfigError
 
 READ_BYTES = 32_768
+PIECE_S = 0.5
+"""Longest block; between blocks of a server, other streams get their turn."""
 
 
 class ByteStream(Protocol):
@@ -27,6 +29,43 @@ class ByteStream(Protocol):
     def read1(self, size: int, /) -> bytes:
         """Return 1 to ``size`` bytes as soon as there are any; none at the end."""
         ...
+
+
+class PcmDecoder:
+    """Decoder of raw samples, channels interleaved; where their bytes are cut does not matter."""
+
+    def __init__(self, rate: int, channels: int, encoding: str) -> None:
+        self._rate, self._channels, self._encoding = rate, channels, encoding
+        self._frame_bytes = PCM_ENCODINGS[encoding] * channels
+        self._piece_bytes = round(PIECE_S * rate) * self._frame_bytes
+        self._frame, self._rest = 0, b""
+
+    @property
+    def trailing_bytes(self) -> int:
+        """Number of bytes at the end that are less than a sample of each channel."""
+        return len(self._rest)
+
+    def feed(self, data: bytes) -> Iterator[Block]:
+        """Yield the blocks that the bytes complete, of at most `PIECE_S`."""
+        data = self._rest + data
+        whole = len(data) - len(data) % self._frame_bytes
+        self._rest = data[whole:]
+        for start in range(0, whole, self._piece_bytes):
+            piece = decoded(data[start : min(whole, start + self._piece_bytes)], self._encoding)
+            samples = piece.reshape(-1, self._channels)
+            yield Block(samples, self._rate, self._frame / self._rate)
+            self._frame += len(samples)
+
+    def skip(self, seconds: float) -> None:
+        """Advance the time of the next block past a gap."""
+        self._frame += round(seconds * self._rate)
+
+    def flush(self) -> Iterator[Block]:
+        """Yield nothing: every whole sample has been yielded."""
+        return iter(())
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to release."""
 
 
 class PcmSource(AudioSource):
@@ -56,37 +95,23 @@ class PcmSource(AudioSource):
             msg = f"channels must be within 1 and 64, not {channels!r}"
             raise ConfigError(msg)
         self._stream = stream
-        self._channels = count
-        self._encoding = encoding
-        self._rate = checked_rate(rate)
+        self._decoder = PcmDecoder(checked_rate(rate), count, encoding)
         self._converter = BlockConverter(sample_rate, channel=channel)
-        self._frames = 0
 
     def __iter__(self) -> Iterator[AudioChunk]:
-        """Yield chunks as bytes come."""
-        frame_bytes = PCM_ENCODINGS[self._encoding] * self._channels
-        rest, warnings = b"", tuple[SourceWarning, ...]()
+        warnings, has_audio = tuple[SourceWarning, ...](), False
         while data := self._read():
-            data = rest + data
-            whole = len(data) - len(data) % frame_bytes
-            data, rest = data[:whole], data[whole:]
-            if not data:
-                continue
-            frames = decoded(data, self._encoding).reshape(-1, self._channels)
-            yield from self._converter.feed(self._block(frames))
-        if not self._frames:
+            for block in self._decoder.feed(data):
+                has_audio = True
+                yield from self._converter.feed(block)
+        if not has_audio:
             msg = "the input holds no audio"
             raise AudioDecodeError(msg)
-        if rest:
-            message = f"the last {len(rest)} bytes are no whole frame"
+        if self._decoder.trailing_bytes:
+            message = f"the last {self._decoder.trailing_bytes} bytes are no whole frame"
             warnings = (SourceWarning("trailing_bytes", message),)
         for chunk in self._converter.flush():
             yield replace(chunk, warnings=chunk.warnings + warnings)
-
-    def _block(self, frames: npt.NDArray[Any]) -> Block:
-        start_s = self._frames / self._rate
-        self._frames += len(frames)
-        return Block(frames, self._rate, start_s)
 
     def _read(self) -> bytes:
         before = time.monotonic()

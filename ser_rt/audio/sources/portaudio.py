@@ -29,7 +29,6 @@ class PortAudio:
     """The `Driver` of real devices. One for the process: PortAudio has global state."""
 
     def __init__(self) -> None:
-        """Load nothing yet."""
         self._module: Any = None
         self._hanging: threading.Thread | None = None
         self._asking = threading.Lock()
@@ -100,19 +99,6 @@ class PortAudio:
 
     def _called(self, what: str, call: Callable[[], Result], limit_s: float = ANSWER_S) -> Result:
         sounddevice = self._sounddevice()
-        with self._asking:
-            return self._answer(sounddevice, what, call, limit_s)
-
-    def _answer(
-        self,
-        sounddevice: Any,
-        what: str,
-        call: Callable[[], Result],
-        limit_s: float,
-    ) -> Result:
-        if self._hanging is not None and self._hanging.is_alive():
-            msg = "the sound system does not answer"
-            raise DeviceError(msg)
         results: list[Result] = []
         errors: list[Exception] = []
 
@@ -122,13 +108,16 @@ class PortAudio:
             except Exception as error:  # noqa: BLE001 (handed over to the caller's thread)
                 errors.append(error)
 
-        thread = threading.Thread(target=run, name="ser-rt PortAudio", daemon=True)
-        self._hanging = thread
-        thread.start()
-        thread.join(limit_s)
-        if thread.is_alive():
-            msg = f"the sound system did not {what} within {limit_s:g} s"
-            raise DeviceError(msg)
+        with self._asking:
+            if self._hanging is not None and self._hanging.is_alive():
+                msg = "the sound system does not answer"
+                raise DeviceError(msg)
+            self._hanging = threading.Thread(target=run, name="ser-rt PortAudio", daemon=True)
+            self._hanging.start()
+            self._hanging.join(limit_s)
+            if self._hanging.is_alive():
+                msg = f"the sound system did not {what} within {limit_s:g} s"
+                raise DeviceError(msg)
         if errors:
             if isinstance(errors[0], sounddevice.PortAudioError | ValueError):
                 msg = f"PortAudio did not {what}: {_plain(errors[0])}"

@@ -78,12 +78,7 @@ class PushSource(AudioSource):
         """End the source."""
         self.end()
 
-    def __exit__(self, *exc_info: object) -> None:
-        """End the source."""
-        self.end()
-
     def __iter__(self) -> Iterator[AudioChunk]:
-        """Yield pushed audio, until `end`."""
         while (block := self._next_block()) is not None:
             if block.first_frame != self._maker.next_frame:
                 skipped = self._maker.skip_to(block.first_frame, block.captured_at)

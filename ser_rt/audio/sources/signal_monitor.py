@@ -26,27 +26,17 @@ class SignalMonitor:
     """
 
     def __init__(self, sample_rate: int) -> None:
-        """Set the device's rate in Hz."""
         self._rate = sample_rate
         self._faults: dict[str, bool] = {}
-        self._drift = Drift(sample_rate)
+        self.drift = Drift(sample_rate)
         self._zero_s = 0.0
         self._start_span()
-
-    @property
-    def drift_ppm(self) -> float | None:
-        """How much faster the device's clock is than this machine's, in millionths."""
-        return self._drift.ppm
-
-    def lost_frames(self, end_frame: int, captured_at: float) -> int:
-        """Return how many frames the device lost before ``end_frame``, judged by the clock."""
-        return self._drift.lost_frames(end_frame, captured_at)
 
     def feed(
         self, samples: npt.NDArray[np.float32], end_frame: int, captured_at: float
     ) -> Iterator[SourceWarning]:
         """Yield new faults of float32 ``[frames, channels]`` that end at ``end_frame``."""
-        self._drift.feed(end_frame, captured_at)
+        self.drift.feed(end_frame, captured_at)
         self._frames += len(samples)
         self._sum += float(samples.sum()) / samples.shape[1]
         peak = max(float(samples.max()), -float(samples.min()))
@@ -67,7 +57,7 @@ class SignalMonitor:
             self._zero_s >= MUTE_S,
             f"nothing but zeros for {self._zero_s:.0f} s: is the microphone muted?",
         )
-        ppm = self._drift.ppm
+        ppm = self.drift.ppm
         yield from self._report(
             "clock_drift",
             ppm is not None and abs(ppm) > DRIFT_PPM,
@@ -88,11 +78,11 @@ class SignalMonitor:
 class Drift:
     """Compares a device's clock with this machine's.
 
-    A block can be late and never early, so the least late one of each span is taken.
+    A block can be late and never early, so the least late one of each span is taken. ``ppm`` is
+    how much faster the device's clock is, in millionths, None while that is unknown.
     """
 
     def __init__(self, sample_rate: int) -> None:
-        """Set the rate in Hz that the device claims."""
         self._rate = sample_rate
         self._first: tuple[float, float] | None = None
         self._span_end_s = -math.inf
@@ -110,7 +100,7 @@ class Drift:
         self._least = min(self._least, (lateness_s, captured_at))
 
     def lost_frames(self, end_frame: int, captured_at: float) -> int:
-        """Return how many frames are missing, judged by the clock."""
+        """Return how many frames the device lost before ``end_frame``, judged by the clock."""
         lateness_s = captured_at - end_frame / self._rate
         return max(0, round((lateness_s - min(self._least[0], lateness_s)) * self._rate))
 

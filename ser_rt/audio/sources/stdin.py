@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import struct
 
+from ser_rt.audio.block import read_up_to
 from ser_rt.audio.chunk import AudioSource
 from ser_rt.audio.converter import Channel
 from ser_rt.audio.decoding.decoders import open_stream
 from ser_rt.audio.decoding.formats import sniff
-from ser_rt.audio.decoding.passing import first_bytes
+from ser_rt.audio.decoding.passing import Prompt, PutBack, first_bytes
 from ser_rt.audio.sources.file import FileSource
 from ser_rt.audio.sources.pcm import ByteStream, PcmSource
 from ser_rt.audio.sources.wav import ENCODINGS, WavStreamSource
@@ -48,7 +49,7 @@ def open_bytes(
     named = {"--rate": rate, "--channels": channels, "--encoding": encoding}
     given = [flag for flag, value in named.items() if value is not None]
     head = _head(stream, raw=bool(given))
-    bytes_, found = _PutBack(head, stream), sniff(head)
+    bytes_, found = PutBack(head, Prompt(stream.read1)), sniff(head)
     if given:
         if found == "WAV":
             msg = f"the input is WAV, whose header replaces {given[0]}: leave it out"
@@ -93,28 +94,8 @@ def _is_plain(head: bytes) -> bool:
 
 
 def _head(stream: ByteStream, *, raw: bool) -> bytes:
-    head = b""
     try:
-        if not raw:
-            head = first_bytes(stream.read1)
-        while raw and len(head) < _LEAST and (more := stream.read1(_LEAST - len(head))):
-            head += more
+        return read_up_to(stream.read1, _LEAST) if raw else first_bytes(stream.read1)
     except OSError as error:
         msg = f"{NAME} cannot be read: {error.strerror}"
         raise AudioDecodeError(msg) from error
-    return head
-
-
-class _PutBack:
-    """A stream with bytes that were read of it put back in front."""
-
-    def __init__(self, head: bytes, stream: ByteStream) -> None:
-        self._head, self._stream = head, stream
-
-    def read1(self, size: int, /) -> bytes:
-        if not self._head:
-            return self._stream.read1(size)
-        data, self._head = self._head[:size], self._head[size:]
-        return data
-
-    read = read1

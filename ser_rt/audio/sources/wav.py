@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ser_rt.audio.block import SourceWarning
+from ser_rt.audio.block import SourceWarning, read_up_to
 from ser_rt.audio.chunk import SILENCE, AudioChunk, AudioSource
 from ser_rt.audio.converter import Channel
 from ser_rt.audio.samples import MAX_CHANNELS
@@ -48,7 +48,6 @@ class WavStreamSource(AudioSource):
         self._stream, self._sample_rate, self._channel = stream, sample_rate, channel
 
     def __iter__(self) -> Iterator[AudioChunk]:
-        """Yield chunks as bytes come."""
         start, waited_s, head = 0, 0.0, self._exactly(12)
         while head:
             if head[:4] != b"RIFF" or head[8:] != b"WAVE":
@@ -95,13 +94,10 @@ class WavStreamSource(AudioSource):
         )
 
     def _exactly(self, count: int) -> bytes:
-        found = b""
-        while len(found) < count:
-            more = self._stream.read1(count - len(found))
-            if not more:
-                msg = "the input ends within its WAV header"
-                raise AudioDecodeError(msg)
-            found += more
+        found = read_up_to(self._stream.read1, count)
+        if len(found) < count:
+            msg = "the input ends within its WAV header"
+            raise AudioDecodeError(msg)
         return found
 
 
@@ -145,14 +141,14 @@ class _Limited:
 
     def _behind(self, size: int) -> bytes:
         """Pass over chunks; return sound that follows, or nothing at another file or the end."""
-        padding = (self._size or 0) % 2
+        read, padding = self._stream.read1, (self._size or 0) % 2
         while True:
-            head = self._up_to(8 + padding)
+            head = read_up_to(read, 8 + padding)
             name, length = head[padding : padding + 4], head[padding + 4 : padding + 8]
             if len(length) < 4:
                 return b""  # a few bytes of padding
             if name == b"RIFF":
-                self.next_head = head[padding:] + self._up_to(4)
+                self.next_head = head[padding:] + read_up_to(read, 4)
                 return b""
             (count,) = struct.unpack("<I", length)
             if not name.strip(b"\0") or not all(0x20 <= byte < 0x7F for byte in name):
@@ -160,11 +156,5 @@ class _Limited:
                 return self.read1(size)
             if count > _LONGEST_SKIP:
                 return b""
-            self._up_to(count)
+            read_up_to(read, count)
             padding = count % 2
-
-    def _up_to(self, count: int) -> bytes:
-        found = b""
-        while len(found) < count and (more := self._stream.read1(count - len(found))):
-            found += more
-        return found

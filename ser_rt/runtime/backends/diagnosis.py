@@ -19,7 +19,7 @@ _PART = "onnxruntime_providers_{}.dll" if _IS_WINDOWS else "libonnxruntime_provi
 _BUILDS = ("onnxruntime", "onnxruntime-gpu")
 
 _INSTALL = "pip uninstall onnxruntime onnxruntime-gpu; pip install 'ser-rt[gpu]'"
-_LIBRARIES = "pip install 'ser-rt[gpu]' brings CUDA and cuDNN"
+_LIBRARIES = "pip install 'ser-rt[gpu]' installs CUDA and cuDNN"
 _TENSORRT = (
     "install TensorRT 10 (https://docs.nvidia.com/deeplearning/tensorrt) where libraries are "
     "looked for, such as LD_LIBRARY_PATH"

@@ -6,7 +6,6 @@ import ctypes
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ def preload(ort: Any, load: Callable[[str], Any] = ctypes.CDLL) -> None:
     """Open CUDA and cuDNN, so that onnxruntime's own libraries find them open.
 
     onnxruntime looks into the folder that it lies in and where the system looks. PyTorch may have
-    brought them into another folder of Python's path.
+    installed them in another folder of Python's path.
     """
     if hasattr(ort, "preload_dlls"):
         ort.preload_dlls()
@@ -31,9 +30,8 @@ def preload(ort: Any, load: Callable[[str], Any] = ctypes.CDLL) -> None:
 
 def packaged_libraries(beside: Path) -> Iterator[Path]:
     """Yield libraries of NVIDIA's packages, but those in the folder that onnxruntime lies in."""
-    spec = find_spec("nvidia")
-    for root in (spec.submodule_search_locations or []) if spec else []:
-        if Path(root).parent.resolve() == beside.resolve():
-            continue
-        for name in _NAMES:
-            yield from sorted(Path(root).rglob(_FILES.format(name)))
+    # Not by the import of `nvidia`: some of its packages make it a regular one, which hides others.
+    for folder in map(Path, dict.fromkeys(sys.path)):
+        if folder.resolve() != beside.resolve():
+            for name in _NAMES:
+                yield from sorted((folder / "nvidia").rglob(_FILES.format(name)))

@@ -54,7 +54,6 @@ class LazySink(Generic[S]):
     """A sink that opens when it is first used: a run without audio overwrites nothing."""
 
     def __init__(self, open_sink: Callable[[], S]) -> None:
-        """Set the function that opens it."""
         self._open_sink = open_sink
 
     @cached_property
@@ -76,7 +75,6 @@ class JsonLinesSink:
     """One JSON object a line; the last is the summary."""
 
     def __init__(self, output: TextIO, settings: SinkSettings) -> None:
-        """Write to ``output``."""
         self._output, self._timing, self._top_k = output, settings.timing, settings.top_k
 
     def write(self, event: EmotionEvent) -> None:
@@ -96,7 +94,6 @@ class CsvSink:
     """A table with one column per emotion; it has no summary."""
 
     def __init__(self, output: TextIO, settings: SinkSettings) -> None:
-        """Write the header to ``output``."""
         self._output, self._timing, self._top_k = output, settings.timing, settings.top_k
         columns = ["source", "channel", "type", "seq", "start", "end", "emotion", "confidence"]
         columns += settings.labels
@@ -123,7 +120,6 @@ class TextSink:
     """Lines for people."""
 
     def __init__(self, output: TextIO, settings: SinkSettings) -> None:
-        """Write to ``output``."""
         self._output = output
         self._stats = settings.stats
         self._lines = TextLines(
@@ -146,18 +142,10 @@ class TextSink:
         self._output.flush()
 
 
-def _srt(output: TextIO, settings: SinkSettings) -> Sink:
-    return SrtSink(output, lang=settings.lang)
-
-
-def _rttm(output: TextIO, settings: SinkSettings) -> Sink:  # noqa: ARG001 (nothing to choose)
-    return RttmSink(output)
-
-
 SINKS: dict[str, Callable[[TextIO, SinkSettings], Sink]] = {
     "text": TextSink,
     "jsonl": JsonLinesSink,
     "csv": CsvSink,
-    "srt": _srt,
-    "rttm": _rttm,
+    "srt": lambda output, settings: SrtSink(output, lang=settings.lang),
+    "rttm": lambda output, _: RttmSink(output),
 }

@@ -92,12 +92,10 @@ class LiveUi:
         )
 
     def __enter__(self) -> Self:
-        """Start drawing."""
         self._live.start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Leave the terminal as it was."""
         with suppress(OSError):
             self._live.stop()
 

@@ -13,7 +13,6 @@ class SegmentSink:
     """Joins results into episodes, and writes each when it has ended; sources come in turn."""
 
     def __init__(self, output: TextIO) -> None:
-        """Write to ``output``."""
         self._output = output
         self._trackers: dict[int | None, EpisodeTracker] = {}
         self._source: str | None = None

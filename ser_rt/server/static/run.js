@@ -5,7 +5,7 @@
  * @typedef {"connecting" | "listening" | "playing" | "reconnecting" | "finishing" | "finished"
  *   | "paused" | "error"} Phase
  * @typedef {import("./audio.js").Source} Source
- * @typedef {import("./ser-client.js").Heard} Heard
+ * @typedef {import("./ser-client.js").Result} Result
  * @typedef {import("./ser-client.js").Failure} Failure
  */
 
@@ -19,7 +19,7 @@ export class Run extends EventTarget {
   phase = "connecting";
   /** @type {Failure | null} */
   problem = null;
-  /** @type {Heard | null} the last result */
+  /** @type {Result | null} the last result */
   result = null;
   /** @type {any} the server's `ready` message */
   ready = null;
@@ -41,7 +41,7 @@ export class Run extends EventTarget {
       (await whyRefused(token)) ?? (this.ready ? null : { code: "no_websocket", message: "" });
     this.#client = new SerClient(streamUrl(location.href, token), { config, explain });
     this.#client.addEventListener("ready", ({ detail }) => this.#begin(detail));
-    this.#client.addEventListener("heard", ({ detail }) => this.#receive(detail));
+    this.#client.addEventListener("result", ({ detail }) => this.#receive(detail));
     this.#client.addEventListener("failure", ({ detail }) => this.#fail(detail));
     source.onchunk = (chunk) => this.#take(chunk);
     source.onend = (code) => this.stop(code);
@@ -99,7 +99,7 @@ export class Run extends EventTarget {
     else if (this.phase !== "paused") this.play();
   }
 
-  /** @param {Heard} result */
+  /** @param {Result} result */
   #receive(result) {
     const { event, delay_ms } = result;
     if (event.type === "warning") {
@@ -112,7 +112,7 @@ export class Run extends EventTarget {
       this.delays.add(delay_ms);
       if (event.latency_ms) this.server_delays.add(event.latency_ms.total);
     }
-    this.dispatchEvent(new CustomEvent("heard", { detail: result }));
+    this.dispatchEvent(new CustomEvent("result", { detail: result }));
     this.#change();
   }
 

@@ -2,12 +2,12 @@
  * Streams audio to a ser-rt server and dispatches its results. No dependencies; any browser.
  *
  *     const client = new SerClient(streamUrl(location.href), { config: { sample_rate: 48000 } });
- *     client.addEventListener("heard", ({ detail }) => console.log(detail.event.emotion));
+ *     client.addEventListener("result", ({ detail }) => console.log(detail.event.emotion));
  *     client.connect();
  *     client.send(samples); // Int16Array, mono, any length; again and again
  *     await client.finish(); // the remaining results, then the end
  *
- * Events: `state` (State), `ready` (the server's message), `heard` (Heard), `failure` (Failure).
+ * Events: `state` (State), `ready` (the server's message), `result` (Result), `failure` (Failure).
  *
  * A lost server is tried again, with growing pauses, until `finish` or `stop`. Audio given
  * meanwhile is lost, because it would come late; times go on counting: they are always seconds of
@@ -19,7 +19,7 @@
  *   confidence?: number, probabilities?: Record<string, number>, speech?: number,
  *   partial?: boolean, latency_ms?: Record<string, number>, code?: string,
  *   message?: string }} SerEvent
- * @typedef {{ event: SerEvent, delay_ms: number }} Heard
+ * @typedef {{ event: SerEvent, delay_ms: number }} Result
  *   An event, and how long ago the last sample that it is about was captured.
  * @typedef {{ code: string, message: string }} Failure
  *   The server's error, what `explain` found, `unreachable`, or `slow`: audio comes faster than it can be sent. The
@@ -182,7 +182,7 @@ export class SerClient extends EventTarget {
       this.#failure = message;
     } else {
       const delay_ms = this.#captured.delay_ms(message.end ?? 0, this.#last_message_ms);
-      this.#dispatch("heard", { event: message, delay_ms });
+      this.#dispatch("result", { event: message, delay_ms });
     }
   }
 

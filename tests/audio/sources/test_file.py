@@ -135,7 +135,7 @@ def test_missing_files_folders_and_unreadable_files_are_named(
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac"])
-def test_a_truncated_file_is_heard_as_far_as_it_goes(write_audio: Writer, name: str) -> None:
+def test_a_truncated_file_is_decoded_as_far_as_it_goes(write_audio: Writer, name: str) -> None:
     path = write_audio(name, make_wave(3))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     count, message = read_until_it_breaks(path)
@@ -165,7 +165,7 @@ def test_samples_that_are_no_audio_are_silence_and_told(write_audio: Writer) -> 
 
 def test_a_file_that_was_never_scaled_is_refused(write_audio: Writer) -> None:
     path = write_audio("big.wav", make_wave(1) * 32_768, subtype="FLOAT")
-    assert "divide int16 by 32768" in read_until_it_breaks(path)[1]
+    assert "int16" in read_until_it_breaks(path)[1]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
@@ -186,7 +186,7 @@ def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
         frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    assert "no audio in it" in read_until_it_breaks(path)[1]
+    assert "no audio" in read_until_it_breaks(path)[1]
 
 
 def test_without_pyav_the_message_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

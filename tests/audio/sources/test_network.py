@@ -33,7 +33,7 @@ def server(tmp_path: Path) -> Iterator[str]:
         thread.join()
 
 
-def test_a_recording_is_heard_by_its_url(server: str, write_audio: Callable[..., Path]) -> None:
+def test_a_recording_is_decoded_by_its_url(server: str, write_audio: Callable[..., Path]) -> None:
     wave = make_wave(1.5)
     write_audio("a.wav", wave, subtype="FLOAT")
     with NetworkSource(f"{server}/a.wav") as source:
@@ -44,7 +44,7 @@ def test_a_recording_is_heard_by_its_url(server: str, write_audio: Callable[...,
 
 
 def test_what_is_not_there_is_an_error(server: str) -> None:
-    with pytest.raises(AudioDecodeError, match=r"nowhere.wav does not open: .*404|Not Found"):
+    with pytest.raises(AudioDecodeError, match=r"nowhere\.wav"):
         NetworkSource(f"{server}/nowhere.wav").__enter__()
 
 
@@ -52,7 +52,7 @@ def test_a_url_that_never_answers_is_an_error_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/a.wav"
         started = time.monotonic()
-        with pytest.raises(AudioDecodeError, match="does not open: no answer"):
+        with pytest.raises(AudioDecodeError, match="no answer"):
             NetworkSource(url, timeout_s=0.5).__enter__()
     assert time.monotonic() - started < 3
 

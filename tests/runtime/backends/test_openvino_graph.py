@@ -1,4 +1,4 @@
-"""What is said in other words means the same."""
+"""The rewritten graph computes the same."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_an_engine_is_kept_for_one_machine_and_one_network(
 
 def test_a_cache_that_cannot_be_made_is_named(bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
-    with pytest.raises(OutputError, match=r"engines cannot be kept in .*cache"):
+    with pytest.raises(OutputError, match="cache"):
         options_of("tensorrt", bundle)
 
 
@@ -155,7 +155,7 @@ def test_shapes_that_were_not_compiled_for_are_refused(
     classifier = OnnxClassifier(Bundle.load(tiny_bundle))
     assert classifier(np.zeros((8, 48_000), np.float32)).shape == (8, 6)
     for shape in ((1, 48_001), (9, 48_000), (1, 3999)):
-        with pytest.raises(AudioInputError, match=r"compiled for input_values from \[1, 4000\] to"):
+        with pytest.raises(AudioInputError, match=r"\[1, 4000\]"):
             classifier(np.zeros(shape, np.float32))
 
 
@@ -180,7 +180,7 @@ class Driver:
     def cuInit(self, _: int) -> int:  # noqa: N802 (as CUDA calls it)
         return self._status
 
-    def cuDeviceGetCount(self, count: Any) -> int:  # noqa: N802
+    def cuDeviceGetCount(self, count: Any) -> int:  # noqa: N802 (CUDA's name)
         count._obj.value = self._gpus
         return 0
 
@@ -200,21 +200,21 @@ def loader(driver: Driver | None, missing: str | None = None) -> Callable[[str],
 
 
 @pytest.mark.parametrize(
-    ("provider", "driver", "missing", "told"),
+    ("provider", "driver", "missing", "message"),
     [
         (CUDA, None, None, "no NVIDIA driver"),
-        (CUDA, Driver(0, 100), None, "finds no GPU (CUDA error 100)"),
+        (CUDA, Driver(0, 100), None, "CUDA error 100"),
         (CUDA, Driver(0), None, "finds no GPU"),
         (CUDA, Driver(1), "libcublasLt.so.13", "libcublasLt.so.13: cannot open"),
-        (CUDA, Driver(1), "libcublasLt.so.13", "pip install 'ser-rt[gpu]' brings"),
+        (CUDA, Driver(1), "libcublasLt.so.13", "pip install"),
         (TENSORRT, Driver(1), "libnvinfer.so.10", "install TensorRT 10"),
         (CUDA, Driver(1), None, "it ran elsewhere"),
     ],
 )
 def test_a_provider_that_did_not_come_up_says_why(
-    provider: str, driver: Driver | None, missing: str | None, told: str
+    provider: str, driver: Driver | None, missing: str | None, message: str
 ) -> None:
-    assert told in trouble(
+    assert message in trouble(
         fake_onnxruntime(provider), provider, "it ran elsewhere", loader(driver, missing)
     )
 
@@ -222,9 +222,9 @@ def test_a_provider_that_did_not_come_up_says_why(
 def test_the_wrong_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     versions: dict[str, str | None] = {"onnxruntime": "1.31.0", "onnxruntime-gpu": None}
     monkeypatch.setattr(provider_trouble, "_version", versions.get)
-    told = trouble(fake_onnxruntime(CPU), CUDA, "")
-    assert told.startswith("onnxruntime 1.31.0 was built without CUDAExecutionProvider: pip")
-    assert "'ser-rt[gpu]'" in told
+    message = trouble(fake_onnxruntime(CPU), CUDA, "")
+    assert message.startswith("onnxruntime 1.31.0 was built without CUDAExecutionProvider: pip")
+    assert "'ser-rt[gpu]'" in message
     versions["onnxruntime-gpu"] = "1.31.1"
     assert "1.31.1 are both installed" in trouble(fake_onnxruntime(CPU), CUDA, "")
 
@@ -233,7 +233,7 @@ def test_what_onnxruntime_prints_when_it_falls_back_stays_out_of_the_output(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fall_back(*_: object, **settings: object) -> None:
-        print("EP Error: falling back")  # noqa: T201
+        print("EP Error: falling back")  # noqa: T201 (as onnxruntime does)
         assert settings["enable_fallback"] == 0
         msg = "no TensorRT"
         raise RuntimeError(msg)
@@ -242,7 +242,7 @@ def test_what_onnxruntime_prints_when_it_falls_back_stays_out_of_the_output(
     monkeypatch.setattr(ort, "get_available_providers", lambda: [CUDA, CPU])
     monkeypatch.setattr(ort, "InferenceSession", fall_back)
     monkeypatch.setattr(session, "trouble", lambda _, __, otherwise: otherwise)
-    with pytest.raises(ProviderError, match="CUDAExecutionProvider did not come up: no TensorRT"):
+    with pytest.raises(ProviderError, match="no TensorRT"):
         OnnxClassifier(bundle, "cuda")
     assert capsys.readouterr().out == ""
 
@@ -284,7 +284,7 @@ def test_warming_up_runs_every_part_at_the_sizes_of_a_stream(tmp_path: Path) -> 
             shapes.append(values.shape)
             return run(names, values, *caches)
 
-        opened.run = seen  # type: ignore[method-assign]
+        opened.run = seen  # type: ignore[method-assign]  # a double
     classifier.warm_up()
     assert shapes == [(1, 48_000), (1, 149, 8), (1, 8080), (1, 16_000), (1, 49, 8)]
 

@@ -73,7 +73,7 @@ def test_a_slow_model_widens_the_hop_and_the_lag_stays_bounded(price_s: float) -
     assert codes(events)[0] == "degraded"
     assert "recovered" not in codes(events)
     # A window is asked for when it is at most a hop old, and takes its price.
-    # The last one may wait for the one before: it is heard however late.
+    # The last one may wait for the one before: it is classified however late.
     *paced, _ = windows(events)
     assert max(e.latency_ms["total"] for e in paced) <= 1e3 * (price_s + 0.5) + 21
     assert len(windows(events)) + engine.skipped_windows == 239

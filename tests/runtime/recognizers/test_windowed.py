@@ -23,7 +23,7 @@ class RecordingClassifier(FakeClassifier):
         return super().__call__(waveforms)
 
 
-def hear(recognizer: WindowedRecognizer, samples: Wave, block: int = 1600) -> list[Posterior]:
+def recognize(recognizer: WindowedRecognizer, samples: Wave, block: int = 1600) -> list[Posterior]:
     posteriors = []
     for start in range(0, len(samples), block):
         posteriors += recognizer.feed(AudioChunk(samples[start : start + block], start, 0.0))
@@ -32,7 +32,7 @@ def hear(recognizer: WindowedRecognizer, samples: Wave, block: int = 1600) -> li
 
 def test_early_results_then_full_windows_then_the_tail(classifier: OnnxClassifier) -> None:
     wave = make_wave(4.3)
-    posteriors = hear(WindowedRecognizer(classifier), wave)
+    posteriors = recognize(WindowedRecognizer(classifier), wave)
     assert [(p.start_s, p.end_s) for p in posteriors] == [
         (0, 1.0),
         (0, 1.5),
@@ -48,7 +48,7 @@ def test_early_results_then_full_windows_then_the_tail(classifier: OnnxClassifie
 
 def test_streaming_equals_the_classifier_on_the_same_samples(classifier: OnnxClassifier) -> None:
     wave = make_wave(5.2)
-    for posterior in hear(WindowedRecognizer(classifier), wave, block=997):
+    for posterior in recognize(WindowedRecognizer(classifier), wave, block=997):
         window = wave[round(posterior.start_s * RATE) : round(posterior.end_s * RATE)]
         offline = classifier(window[np.newaxis])[0]
         assert posterior.probabilities is not None
@@ -56,24 +56,24 @@ def test_streaming_equals_the_classifier_on_the_same_samples(classifier: OnnxCla
 
 
 def test_a_file_shorter_than_the_first_window_has_one_result(classifier: OnnxClassifier) -> None:
-    posteriors = hear(WindowedRecognizer(classifier), make_wave(0.4))
+    posteriors = recognize(WindowedRecognizer(classifier), make_wave(0.4))
     assert [(p.start_s, p.end_s, p.is_partial) for p in posteriors] == [(0, 0.4, True)]
 
 
 def test_a_scrap_is_padded_to_what_a_network_needs() -> None:
     fake = RecordingClassifier()
-    hear(WindowedRecognizer(fake, StreamSettings(gate_threshold=0)), np.ones(7, np.float32))
+    recognize(WindowedRecognizer(fake, StreamSettings(gate_threshold=0)), np.ones(7, np.float32))
     assert fake.given[0].shape == (1, RATE // 4)
     assert fake.given[0].sum() == 7
 
 
 @pytest.mark.parametrize("sizes", [[1600], [997], [14_400], [1, 5000, 333]])
-def test_audio_between_gaps_is_heard_as_if_alone(
+def test_audio_between_gaps_is_classified_as_if_alone(
     classifier: OnnxClassifier, sizes: list[int]
 ) -> None:
     wave, gap = make_wave(0.9), RATE // 100
     wave[5000:9000] = 0
-    (alone,) = hear(WindowedRecognizer(classifier), wave)
+    (alone,) = recognize(WindowedRecognizer(classifier), wave)
     recognizer, posteriors, turn = WindowedRecognizer(classifier), [], 0
     starts = [number * (len(wave) + gap) for number in range(4)]
     for start in starts:
@@ -100,7 +100,7 @@ def test_full_windows_only_unless_a_stream_never_fills_one(
     classifier: OnnxClassifier, seconds: float, ends_s: list[float], block: int
 ) -> None:
     recognizer = WindowedRecognizer(classifier, StreamSettings(partial=False))
-    posteriors = hear(recognizer, make_wave(seconds), block)
+    posteriors = recognize(recognizer, make_wave(seconds), block)
     assert [p.end_s for p in posteriors] == pytest.approx(ends_s)
     assert [p.is_partial for p in posteriors] == [end_s < 3 for end_s in ends_s]
 
@@ -128,21 +128,21 @@ def test_the_window_that_an_interrupt_broke_off_is_not_lost() -> None:
     assert recognizer.flush() == []
 
 
-def test_nothing_heard_is_nothing_said() -> None:
+def test_no_audio_is_no_result() -> None:
     assert WindowedRecognizer(FakeClassifier()).flush() == []
 
 
 @pytest.mark.parametrize("level", [0.0, 1e-4])
 def test_silence_is_not_classified(level: float) -> None:
     fake = RecordingClassifier()
-    posteriors = hear(WindowedRecognizer(fake), (level * make_wave(4)).astype(np.float32))
+    posteriors = recognize(WindowedRecognizer(fake), (level * make_wave(4)).astype(np.float32))
     assert [p.probabilities for p in posteriors] == [None] * len(posteriors)
     assert {p.speech for p in posteriors} == {0.0}
     assert fake.given == []
 
 
 def test_without_the_gate_silence_is_classified_too(classifier: OnnxClassifier) -> None:
-    posteriors = hear(
+    posteriors = recognize(
         WindowedRecognizer(classifier, StreamSettings(gate_threshold=0)), np.zeros(RATE, np.float32)
     )
     assert posteriors[0].probabilities is not None
@@ -151,7 +151,7 @@ def test_without_the_gate_silence_is_classified_too(classifier: OnnxClassifier) 
 
 def test_an_answer_that_is_no_number_never_comes_out() -> None:
     with pytest.raises(AudioInputError, match="finite"):
-        hear(WindowedRecognizer(FakeClassifier([float("nan")] * 6)), make_wave(1))
+        recognize(WindowedRecognizer(FakeClassifier([float("nan")] * 6)), make_wave(1))
 
 
 def test_live_windows_know_when_their_last_sample_was_captured() -> None:
@@ -165,7 +165,7 @@ def test_live_windows_know_when_their_last_sample_was_captured() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "skipped"), [(1.0, 0), (1.2, 1)])
-def test_the_end_of_live_audio_is_heard_however_late(seconds: float, skipped: int) -> None:
+def test_the_end_of_live_audio_is_classified_however_late(seconds: float, skipped: int) -> None:
     recognizer = WindowedRecognizer(FakeClassifier(), clock=lambda: 99.0)
     late = AudioChunk(make_wave(seconds), 0, captured_at=0.0, is_live=True)
     assert recognizer.feed(late) == []
@@ -189,4 +189,4 @@ def test_the_end_of_live_audio_is_heard_however_late(seconds: float, skipped: in
 )
 def test_bad_settings_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(bad)).removesuffix("_s")):
-        WindowedRecognizer(FakeClassifier(), StreamSettings(**bad))  # type: ignore[arg-type]
+        WindowedRecognizer(FakeClassifier(), StreamSettings(**bad))  # type: ignore[arg-type]  # values of several types

@@ -96,10 +96,10 @@ def test_flush_says_nothing_twice() -> None:
     assert list(windower.flush()) == []
 
 
-def test_samples_heard_twice_are_refused() -> None:
+def test_samples_that_come_twice_are_refused() -> None:
     windower = Windower(window=4, hop=2, first=2)
     list(windower.feed(np.ones(3, np.float32), 0))
-    with pytest.raises(AudioInputError, match="starts at sample 1, but 3"):
+    with pytest.raises(AudioInputError, match="sample 1"):
         list(windower.feed(np.ones(3, np.float32), 1))
 
 

@@ -59,7 +59,7 @@ def test_every_line_fits_and_everything_is_there(width: int, lang: str) -> None:
     assert any("·" in line and "█" in line for line in lines)
 
 
-def test_before_anything_is_heard_it_listens() -> None:
+def test_before_the_first_event_it_says_listening() -> None:
     assert "listening" in Screen().lines()[-2]
 
 
@@ -128,7 +128,7 @@ def test_the_display_is_for_live_text_on_a_terminal_that_can(
     changes: dict[str, Any],
     environment: dict[str, str],
     columns: int,
-    is_live: bool,  # noqa: FBT001
+    is_live: bool,  # noqa: FBT001 (a parameter of the test)
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)

@@ -27,7 +27,7 @@ EVENTS = [
 
 def written(name: str, **settings: object) -> list[str]:
     output, ledger = io.StringIO(), StreamStatistics()
-    sink = SINKS[name](output, SinkSettings(labels=LABELS, **settings))  # type: ignore[arg-type]
+    sink = SINKS[name](output, SinkSettings(labels=LABELS, **settings))  # type: ignore[arg-type]  # values of several types
     for event in EVENTS:
         ledger.add(event)
         sink.write(event)
