@@ -208,9 +208,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     if options.compare:
-        table, written = left_out.compare(options.compare, options.output_dir)
+        table, file = left_out.compare(options.compare, options.output_dir)
         print(text_table(table))
-        tell(f"ser-evaluate: wrote {printable(written)}")
+        tell(f"ser-evaluate: wrote {printable(file)}")
         return 0
     sounds = find_sounds(options.sounds) if options.sounds else {}
     classifier = open_model(options.model_path, options.provider)

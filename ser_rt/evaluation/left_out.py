@@ -32,7 +32,7 @@ REPORT = "evaluation.json"
 
 
 @dataclass(frozen=True)
-class Corpus:
+class CorpusLogits:
     """Labels ``[clips]`` and logits ``[clips, labels]`` of the clips of one corpus."""
 
     true: npt.NDArray[np.int64]
@@ -96,7 +96,7 @@ def judge(paths: Sequence[str | Path]) -> LeftOutCorpora:
     return figures(read_corpora(paths))
 
 
-def figures(corpora: Mapping[str, Corpus]) -> LeftOutCorpora:
+def figures(corpora: Mapping[str, CorpusLogits]) -> LeftOutCorpora:
     """Return the figures of corpora by name; each counts alike in a temperature."""
     found = {}
     for name, corpus in corpora.items():
@@ -113,7 +113,7 @@ def figures(corpora: Mapping[str, Corpus]) -> LeftOutCorpora:
     return LeftOutCorpora(found, _fit(list(corpora.values())))
 
 
-def read_corpora(paths: Sequence[str | Path]) -> dict[str, Corpus]:
+def read_corpora(paths: Sequence[str | Path]) -> dict[str, CorpusLogits]:
     """Return the clips of evaluations by corpus; it raises as `judge` does."""
     labels: list[str] | None = None
     rows: dict[str, list[tuple[int, list[float], float]]] = {}
@@ -145,7 +145,7 @@ def read_corpora(paths: Sequence[str | Path]) -> dict[str, Corpus]:
         msg = f"no clip in {', '.join(map(printable, paths))}: evaluate left-out corpora first"
         raise DataError(msg)
     return {
-        name: Corpus(
+        name: CorpusLogits(
             true=np.array([true for true, _, _ in clips], np.int64),
             # Logits up to a constant for each clip, which changes nothing.
             logits=log_probabilities([p for _, p, _ in clips])
@@ -211,11 +211,11 @@ def _reports(paths: Sequence[str | Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _ece(corpus: Corpus, temperature: float) -> float:
+def _ece(corpus: CorpusLogits, temperature: float) -> float:
     return expected_calibration_error(corpus.true, temper(corpus.logits, temperature))
 
 
-def _fit(corpora: Sequence[Corpus]) -> float:
+def _fit(corpora: Sequence[CorpusLogits]) -> float:
     weights = [np.full(len(c.true), 1 / len(c.true)) for c in corpora]
     true, logits = (
         np.concatenate([getattr(c, part) for c in corpora]) for part in ("true", "logits")
