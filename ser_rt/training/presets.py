@@ -28,7 +28,7 @@ def _compact(*labels: str, epochs: int) -> Preset:
             learning_rate=3e-3,
             batch_size=32,
             gradient_accumulation_steps=1,
-            warmup_steps=600,
+            warmup_steps=200,
             num_epochs=epochs,
             weight_decay=0.05,
             label_smoothing=0.1,
