@@ -36,7 +36,8 @@ def compare(flags: argparse.Namespace, report: Report) -> Row:
     """
     check_names(flags.peer)
     same_labels = DataConfig(same_labels=tuple(flags.same_labels)).same_labels
-    labels = tuple(flags.emotion_labels or Bundle.load(find_bundle(DEFAULT_BUNDLE)).labels)
+    known = [label.en for label in Bundle.load(find_bundle(DEFAULT_BUNDLE)).labels]
+    labels = tuple(flags.emotion_labels or known)
     meanings = parse_meanings(flags.labels)
     hosted = {name: HostedClassifier(name, meanings) for name in flags.model}
     check_meanings(hosted, meanings, labels)

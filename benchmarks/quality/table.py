@@ -88,7 +88,7 @@ def _best_bold(
     for value in values:
         if value is None:
             yield "-"
-        elif len(found) > 1 and round(value, 2) == best(found):
+        elif len(set(found)) > 1 and round(value, 2) == best(found):
             yield f"**{value:.2f}**"
         else:
             yield f"{value:.2f}"

@@ -188,6 +188,13 @@ def test_a_wrong_command_line_is_one_line(
     assert "Traceback" not in error
 
 
+def test_without_names_the_emotions_are_those_of_the_default_bundle(
+    corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["quality", str(corpus)]) == 1
+    assert "no clip of Sad, Surprise, Fear to train on" in capsys.readouterr().err
+
+
 def test_the_same_speaker_in_both_splits_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
