@@ -17,7 +17,10 @@ PARTS = {
     "hop": "one result of a stream, through ser-rt's engine",
     "window": "one call of the model with a whole window",
 }
-THROUGH = {"window": "the model, window by window", "stream": "the engine, as a stream of chunks"}
+THROUGH = {
+    "window": "the model, window by window",
+    "stream": "the engine, as a stream of chunks",
+}
 
 
 def _number(fits: Callable[[float], bool], words: str) -> Callable[[str], float]:
@@ -79,32 +82,37 @@ def _listed(value: float | list[float]) -> list[float]:
 
 
 def _latency(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
     _bundles(parser)
     _matrix(parser)
-    add("--part", nargs="+", choices=list(PARTS), default=["hop"], help=_choices(PARTS))
-    add("--run", type=Path, metavar="FOLDER", help="the bundles' training run, for the floor")
+    parser.add_argument(
+        "--part", nargs="+", choices=list(PARTS), default=["hop"], help=_choices(PARTS)
+    )
+    parser.add_argument(
+        "--run", type=Path, metavar="FOLDER", help="the bundles' training run, for the floor"
+    )
     _turns(parser)
     _output(parser)
 
 
 def _throughput(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
     _bundles(parser)
     _matrix(parser)
-    add("--batch", nargs="+", type=positive_int, default=[1, 8], help="windows in a call")
+    parser.add_argument(
+        "--batch", nargs="+", type=positive_int, default=[1, 8], help="windows in a call"
+    )
     _turns(parser)
     _output(parser)
 
 
 def _streams(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
     _bundles(parser)
     _matrix(parser)
     _simulation(parser)
-    add("--streams", nargs="+", type=positive_int, default=[1, 2, 4, 8], help="how many at once")
-    add("--rounds", type=positive_int, default=1, help="times each is simulated")
-    add(
+    parser.add_argument(
+        "--streams", nargs="+", type=positive_int, default=[1, 2, 4, 8], help="how many at once"
+    )
+    parser.add_argument("--rounds", type=positive_int, default=1, help="times each is simulated")
+    parser.add_argument(
         "--find-max-streams", action="store_true", help="search for the largest number within --p95"
     )
     _cores(parser)
@@ -112,38 +120,41 @@ def _streams(parser: argparse.ArgumentParser) -> None:
 
 
 def _simulation(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
+    parser.add_argument(
         "--max-batch",
         nargs="+",
         type=whole,
         default=[0],
         help="most windows in a call of ser-rt's batcher; 0: no batcher, one call per window",
     )
-    add("--workers", type=whole, default=0, help="threads that call the model; 0: one per core")
-    add("--seconds", type=seconds, default=10.0, help="length of a simulation")
-    add("--p95", type=float, default=100.0, metavar="MS", help="acceptable latency in ms")
-    add("--lost", type=share, default=0.0, help="share of windows that may be lost")
-    add("--limit", type=positive_int, default=4096, help="most streams that a search tries")
+    parser.add_argument(
+        "--workers", type=whole, default=0, help="threads that call the model; 0: one per core"
+    )
+    parser.add_argument("--seconds", type=seconds, default=10.0, help="length of a simulation")
+    parser.add_argument(
+        "--p95", type=float, default=100.0, metavar="MS", help="acceptable latency in ms"
+    )
+    parser.add_argument("--lost", type=share, default=0.0, help="share of windows that may be lost")
+    parser.add_argument(
+        "--limit", type=positive_int, default=4096, help="most streams that a search tries"
+    )
 
 
 def _peers(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("run", type=Path, help="training run or checkpoint: the network")
+    parser.add_argument("run", type=Path, help="training run or checkpoint: the network")
     _bundles(parser, "exported from it: one of fp32, others as you like")
-    add("--peer", nargs="+", default=[], help="only these (default: all)")
+    parser.add_argument("--peer", nargs="+", default=[], help="only these (default: all)")
     _matrix(parser)
-    add("--no-floor", action="store_true", help="leave out the arithmetic floor")
+    parser.add_argument("--no-floor", action="store_true", help="leave out the arithmetic floor")
     _turns(parser)
     _output(parser)
 
 
 def _gpu(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("run", type=Path, help="training run or checkpoint: the network")
+    parser.add_argument("run", type=Path, help="training run or checkpoint: the network")
     _bundles(parser, "exported from it: fp32, fp16")
-    add("--peer", nargs="+", default=[], help="only these (default: all)")
-    add(
+    parser.add_argument("--peer", nargs="+", default=[], help="only these (default: all)")
+    parser.add_argument(
         "--provider",
         nargs="+",
         choices=["cuda", "tensorrt"],
@@ -181,32 +192,45 @@ def _fleet(parser: argparse.ArgumentParser) -> None:
 
 
 def _agreement(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
     _bundles(parser, "to compare, with the first or with --reference")
-    add("--reference", metavar="MODEL", help="bundle or training run to compare with")
-    add("--data", type=Path, metavar="CSV", help="manifest of clips (default: the bundled sample)")
-    add("--split", help="only clips of this split of the manifest")
-    add("--clips", type=positive_int, default=500, help="most clips, drawn evenly (default: 500)")
-    add("--through", choices=list(THROUGH), default="window", help=_choices(THROUGH))
-    add("--window", type=seconds, default=3.0, help="in seconds (default: 3)")
-    add("--hop", type=seconds, default=0.5, help="in seconds (default: 0.5)")
-    add("--threads", type=positive_int, default=1, help="(default: 1)")
-    add("--provider", choices=list(PROVIDERS), default="cpu")
+    parser.add_argument(
+        "--reference", metavar="MODEL", help="bundle or training run to compare with"
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="CSV", help="manifest of clips (default: the bundled sample)"
+    )
+    parser.add_argument("--split", help="only clips of this split of the manifest")
+    parser.add_argument(
+        "--clips", type=positive_int, default=500, help="most clips, drawn evenly (default: 500)"
+    )
+    parser.add_argument(
+        "--through", choices=list(THROUGH), default="window", help=_choices(THROUGH)
+    )
+    parser.add_argument("--window", type=seconds, default=3.0, help="in seconds (default: 3)")
+    parser.add_argument("--hop", type=seconds, default=0.5, help="in seconds (default: 0.5)")
+    parser.add_argument("--threads", type=positive_int, default=1, help="(default: 1)")
+    parser.add_argument("--provider", choices=list(PROVIDERS), default="cpu")
     _output(parser)
 
 
 def _report(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("results", type=Path, nargs="+", help="JSON of ser-bench, or of pytest-benchmark")
-    add("--html", type=new_file, metavar="FILE", help="write one HTML page with plots")
-    add("--markdown", type=new_file, metavar="FILE", help="write Markdown tables")
-    add("--page", type=Path, metavar="FILE", help="put short tables between a page's speed marks")
-    add("--readme", type=Path, metavar="FILE", help="put one small table there instead")
+    parser.add_argument(
+        "results", type=Path, nargs="+", help="JSON of ser-bench, or of pytest-benchmark"
+    )
+    parser.add_argument(
+        "--html", type=new_file, metavar="FILE", help="write one HTML page with plots"
+    )
+    parser.add_argument("--markdown", type=new_file, metavar="FILE", help="write Markdown tables")
+    parser.add_argument(
+        "--page", type=Path, metavar="FILE", help="put short tables between a page's speed marks"
+    )
+    parser.add_argument(
+        "--readme", type=Path, metavar="FILE", help="put one small table there instead"
+    )
 
 
 def _bundles(parser: argparse.ArgumentParser, what: str = "to measure") -> None:
-    add = parser.add_argument
-    add(
+    parser.add_argument(
         "--bundle",
         nargs="+",
         default=None,
@@ -216,42 +240,56 @@ def _bundles(parser: argparse.ArgumentParser, what: str = "to measure") -> None:
 
 
 def _matrix(parser: argparse.ArgumentParser, *, devices: bool = True) -> None:
-    add = parser.add_argument
     if devices:
-        add("--provider", nargs="+", choices=list(PROVIDERS), default=["cpu"], help="where to run")
-    add("--threads", nargs="+", type=positive_int, default=[1], help="of a call (default: 1)")
-    add("--window", nargs="+", type=seconds, default=[3.0], help="in seconds (default: 3)")
-    add("--hop", nargs="+", type=seconds, default=[0.5], help="in seconds (default: 0.5)")
-    add("--chunk", type=seconds, default=0.1, help="length of live chunks (default: 0.1)")
-    add("--audio", type=Path, metavar="FILE", help="default: the bundled sample")
+        parser.add_argument(
+            "--provider", nargs="+", choices=list(PROVIDERS), default=["cpu"], help="where to run"
+        )
+    parser.add_argument(
+        "--threads", nargs="+", type=positive_int, default=[1], help="of a call (default: 1)"
+    )
+    parser.add_argument(
+        "--window", nargs="+", type=seconds, default=[3.0], help="in seconds (default: 3)"
+    )
+    parser.add_argument(
+        "--hop", nargs="+", type=seconds, default=[0.5], help="in seconds (default: 0.5)"
+    )
+    parser.add_argument(
+        "--chunk", type=seconds, default=0.1, help="length of live chunks (default: 0.1)"
+    )
+    parser.add_argument("--audio", type=Path, metavar="FILE", help="default: the bundled sample")
 
 
 def _turns(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--rounds", type=positive_int, default=10, help="turns (default: 10)")
-    add("--steps", type=positive_int, default=3, help="timed steps in a turn (default: 3)")
-    add("--warmup", type=whole, default=1, help="rounds before (default: 1)")
-    add("--cold-starts", type=positive_int, default=1, help="processes started (default: 1)")
-    add("--compare-to", metavar="NAME", help="row that ratios refer to")
+    parser.add_argument("--rounds", type=positive_int, default=10, help="turns (default: 10)")
+    parser.add_argument(
+        "--steps", type=positive_int, default=3, help="timed steps in a turn (default: 3)"
+    )
+    parser.add_argument("--warmup", type=whole, default=1, help="rounds before (default: 1)")
+    parser.add_argument(
+        "--cold-starts", type=positive_int, default=1, help="processes started (default: 1)"
+    )
+    parser.add_argument("--compare-to", metavar="NAME", help="row that ratios refer to")
     _cores(parser)
 
 
 def _cores(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--cores", type=whole, default=0, help="keep workers on so many cores; 0 for all")
-    add("--timeout", type=seconds, default=900.0, help="longest wait for one turn in seconds")
-    add("--seed", type=whole, default=0, help="of the order of turns")
+    parser.add_argument(
+        "--cores", type=whole, default=0, help="keep workers on so many cores; 0 for all"
+    )
+    parser.add_argument(
+        "--timeout", type=seconds, default=900.0, help="longest wait for one turn in seconds"
+    )
+    parser.add_argument("--seed", type=whole, default=0, help="of the order of turns")
 
 
 def _output(parser: argparse.ArgumentParser, default: str = "printed only") -> None:
-    add = parser.add_argument
-    add(
+    parser.add_argument(
         "--json",
         type=new_file,
         metavar="FILE",
         help=f"write the result, - to print it instead of tables (default: {default})",
     )
-    add("--machine", metavar="NAME", help="name of this machine in the result")
+    parser.add_argument("--machine", metavar="NAME", help="name of this machine in the result")
 
 
 def _choices(table: dict[str, str]) -> str:

@@ -13,7 +13,7 @@ from ser_rt.server.limits import ServerLimits
 
 
 @dataclass(frozen=True, slots=True)
-class ModelSettings(Checked):
+class ModelSettings:
     """The model that is served."""
 
     model: str | None = setting(
@@ -23,6 +23,10 @@ class ModelSettings(Checked):
     threads: int | None = setting(
         None, "threads of one model call; None for the cores of a replica", at_least(1)
     )
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown provider, or values out of range."""
+        check_settings(self)
 
 
 @dataclass(frozen=True, slots=True)

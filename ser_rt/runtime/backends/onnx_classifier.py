@@ -14,6 +14,7 @@ from ser_rt.errors import (
     ProviderError,
     SerError,
 )
+from ser_rt.manifest import FeatureReuse
 from ser_rt.runtime.backends.graphs import FEATURES, Graph, OpenGraph, graphs_of, hop_block
 from ser_rt.runtime.backends.providers import PROVIDERS, Execution, Workload
 from ser_rt.runtime.backends.session import OrtSession
@@ -29,14 +30,6 @@ class OnnxClassifier:
 
     Where the bundle holds its network in two parts, these are opened and not the whole, and it is
     a `FeatureClassifier` whose streams share features.
-
-    Attributes:
-        bundle: The bundle.
-        labels: English label of each column of the probabilities.
-        sample_rate: In Hz, that waveforms must have.
-        window_s: Length in seconds of a full window; `hop_s` and `min_window_s` likewise.
-        feature_reuse: Which samples a frame of the features covers; None where the graph is whole.
-        provider: Execution provider that it runs on.
 
     Example:
         >>> classifier = OnnxClassifier(Bundle.load(tiny_bundle))
@@ -81,16 +74,44 @@ class OnnxClassifier:
         if threads is None:
             threads = 1 if bundle.parameters < SMALL_MODEL_PARAMETERS else 0
         self.bundle = bundle
-        self.labels = tuple(label.en for label in bundle.labels)
-        self.sample_rate, self.window_s = bundle.sample_rate, bundle.window_s
-        self.hop_s, self.min_window_s = bundle.hop_s, bundle.min_window_s
-        self.feature_reuse = bundle.feature_reuse if reuse else None
-        graphs = graphs_of(bundle, self.feature_reuse)
+        self._labels = tuple(label.en for label in bundle.labels)
+        self._reuse = bundle.feature_reuse if reuse else None
+        graphs = graphs_of(bundle, self._reuse)
         executions = PROVIDERS[provider].executions(Workload(bundle, fixed_lengths))
         self._sessions, execution = _open_first(graphs, executions, threads)
         self.provider = execution.short_name
         self._warm_ups = CAPTURE_WARM_UPS if execution.captures else 1
         self._check_graphs(graphs)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """English label of each column of the probabilities."""
+        return self._labels
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate in Hz that waveforms must have."""
+        return self.bundle.sample_rate
+
+    @property
+    def window_s(self) -> float:
+        """Length in seconds of a full window."""
+        return self.bundle.window_s
+
+    @property
+    def hop_s(self) -> float:
+        """Time in seconds from one window to the next."""
+        return self.bundle.hop_s
+
+    @property
+    def min_window_s(self) -> float:
+        """Shortest window in seconds worth classifying."""
+        return self.bundle.min_window_s
+
+    @property
+    def feature_reuse(self) -> FeatureReuse | None:
+        """Which samples a frame of the features covers; None where the graph is whole."""
+        return self._reuse
 
     @property
     def nodes(self) -> dict[str, int]:
@@ -113,7 +134,7 @@ class OnnxClassifier:
             InferenceError: The model failed.
         """
         _check("waveforms", waveforms, "[batch, samples]")
-        values = waveforms if self.feature_reuse is None else self.features(waveforms)
+        values = waveforms if self._reuse is None else self.features(waveforms)
         return self._run(-1, list(names), values)
 
     def features(self, waveforms: FloatArray) -> FloatArray:
@@ -144,7 +165,7 @@ class OnnxClassifier:
         """Run every part at the sizes of a stream, so that its first windows are not slow."""
         window = np.zeros((1, round(self.window_s * self.sample_rate)), np.float32)
         shortest = round(self.min_window_s * self.sample_rate)
-        block = None if self.feature_reuse is None else hop_block(self.bundle, self.feature_reuse)
+        block = None if self._reuse is None else hop_block(self.bundle, self._reuse)
         for _ in range(self._warm_ups):
             self(window)
             if block is not None:
@@ -162,7 +183,7 @@ class OnnxClassifier:
             raise InferenceError(msg) from error
 
     def _require_reuse(self) -> None:
-        if self.feature_reuse is None:
+        if self._reuse is None:
             msg = f"{self.bundle.name} is opened whole: it has no features to share"
             raise ConfigError(msg)
 
@@ -176,10 +197,10 @@ class OnnxClassifier:
                 )
                 raise BundleInvalidError(msg)
         columns = self._sessions[-1].outputs["probabilities"][-1]
-        if isinstance(columns, int) and columns != len(self.labels):
+        if isinstance(columns, int) and columns != len(self._labels):
             msg = (
                 f"{graphs[-1].path} tells {columns} emotions apart, its manifest names "
-                f"{len(self.labels)}"
+                f"{len(self._labels)}"
             )
             raise BundleInvalidError(msg)
 
