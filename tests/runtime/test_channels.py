@@ -15,7 +15,6 @@ from ser_rt.runtime.stream import stream
 from tests.conftest import RATE, Run, Wave, make_wave
 
 LEFT, RIGHT = make_wave(3, seed=1), make_wave(3, seed=2)
-QUIET: dict[str, bool] = {"vad": False}
 
 
 @pytest.fixture

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
 from ser_rt.audio.block import read_up_to
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 _BLOCK = 1 << 20
 
@@ -53,7 +50,7 @@ class FileView(io.RawIOBase):
         self._at = max(0, base[whence] + offset)
         return self._at
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         """Fill a buffer as far as bytes go; return their number."""
         view = memoryview(buffer).cast("B")
         data = read_up_to(self._read, min(len(view), self._end - self._start - self._at))

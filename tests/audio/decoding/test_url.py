@@ -121,28 +121,23 @@ def test_what_is_asked_for_again_is_the_rest_alone() -> None:
     assert f"bytes={len(data) // 2}-" in server.ranges
 
 
-def test_a_connection_that_stays_away_is_an_error_and_what_came_is_decoded() -> None:
+@pytest.mark.parametrize(
+    ("name", "behaviour", "settings", "words"),
+    [
+        ("wav", {"breaks": 99, "knows_ranges": False}, {}, r"at 2\.00 s: .*breaks off"),
+        ("wav", {"breaks": 1}, {"reconnect": False}, "breaks off"),
+        ("mp3", {"breaks": 1, "changes": True}, {}, "another file"),
+    ],
+    ids=["it stays away", "not asked again", "another file"],
+)
+def test_a_connection_lost_for_good_is_an_error_behind_what_came(
+    name: str, behaviour: dict[str, Any], settings: dict[str, Any], words: str
+) -> None:
     with (
-        serving(Server(written("wav"), breaks=99, knows_ranges=False)) as server,
-        pytest.raises(AudioDecodeError, match=r"at 2.00 s: .*breaks off at byte"),
+        serving(Server(written(name), **behaviour)) as server,
+        pytest.raises(AudioDecodeError, match=words),
     ):
-        decoded_s(server.url)
-
-
-def test_without_reconnecting_a_break_is_an_error() -> None:
-    with (
-        serving(Server(written("wav"), breaks=1)) as server,
-        pytest.raises(AudioDecodeError, match="breaks off"),
-    ):
-        decoded_s(server.url, reconnect=False)
-
-
-def test_another_file_at_the_same_address_is_not_decoded_on() -> None:
-    with (
-        serving(Server(written("mp3"), breaks=1, changes=True)) as server,
-        pytest.raises(AudioDecodeError, match="another file"),
-    ):
-        decoded_s(server.url)
+        decoded_s(server.url, **settings)
 
 
 def test_a_server_that_refuses_for_a_moment_is_asked_again() -> None:
