@@ -18,6 +18,7 @@ from ser_rt.export.graph import Served, to_onnx
 from ser_rt.export.interop import transformers_files
 from ser_rt.export.licence import licence_of, notices
 from ser_rt.export.network import keep_layers, read_network
+from ser_rt.export.outliers import level_outliers
 from ser_rt.export.precision import Convert, precision_of
 from ser_rt.export.progress import Report, Stages
 from ser_rt.export.settings import ExportSettings
@@ -141,6 +142,8 @@ def _trace(checkpoint: Path, work: Path, settings: ExportSettings, stages: Stage
     streamed = ServedStream(model, temperature) if streams else None
     heard = hear_stream(streamed, speech) if streamed else ()
     stages.done(f"ran {len(speech.probes)} probes of {speech.source} in PyTorch")
+    if settings.precision == "int8":
+        level_outliers(model.encoder, speech.calibration)
     parameters, normalization = _count(model), model.encoder.input_normalization
     stages.begin("tracing")
     graph = to_onnx(network, rate, settings.opset)

@@ -19,7 +19,7 @@ from ser_rt.runtime.backends.opening import OpenGraphs, open_graphs
 from ser_rt.runtime.backends.providers import PROVIDERS, Workload
 from ser_rt.streaming import Streaming
 
-SMALL_MODEL_PARAMETERS = 20_000_000
+SMALL_MODEL_PARAMETERS = 30_000_000
 
 CAPTURE_WARM_UPS = 3
 """Calls of a shape until its CUDA graph is replayed: the second records it."""
@@ -54,7 +54,7 @@ class OnnxClassifier:
         Args:
             bundle: A verified bundle.
             provider: A name in `PROVIDERS`.
-            threads: Threads of one call. None gives networks below 20 M parameters one, since
+            threads: Threads of one call. None gives networks below 30 M parameters one, since
                 sharing out a few milliseconds costs more than it saves and the other cores are
                 free for other streams; bigger ones get every core.
             streaming: Whether streams compute each hop once, with caches, or classify whole
