@@ -208,14 +208,16 @@ def _compare_labels(
     limits: Tolerances,
     labels: Sequence[str],
 ) -> None:
+    # A lead that two probabilities may use up is none.
+    least_lead = max(DECIDED, limits.probability)
     same, decided, changes = [], [], []
     for name, right, got in zip(names, expected, found, strict=True):
         first, second = np.sort(right.probabilities, axis=1)[:, :-3:-1].T
         for row, lead in enumerate(first - second):
             was, became = right.logits[row].argmax(), got.logits[row].argmax()
             same.append(was == became)
-            decided.append(lead > DECIDED)
-            if was != became and lead > DECIDED:
+            decided.append(lead > least_lead)
+            if was != became and lead > least_lead:
                 changes.append(f"{labels[was]} became {labels[became]} in {name}")
     clear_cases = [equal for equal, clear in zip(same, decided, strict=True) if clear]
     result.measured["label_agreement"] = float(np.mean(same))
