@@ -30,6 +30,8 @@ class Tolerances(NamedTuple):
 
     It catches errors of a network whose probabilities hardly vary, too.
     """
+    lead: float
+    """Least lead of the network's label, in probability, on a window that is decided."""
     agreement: float
     """Least share of the decided windows with the same label; one in a small number may change."""
     uar: float
@@ -82,6 +84,7 @@ PRECISIONS: dict[str, Precision] = {
             logit=1e-3,
             probability=1e-4,
             embedding=1e-3,
+            lead=0.02,
             agreement=1.0,
             uar=0.0,
             batch=1e-4,
@@ -94,6 +97,7 @@ PRECISIONS: dict[str, Precision] = {
             logit=0.03,
             probability=0.005,
             embedding=0.02,
+            lead=0.02,
             agreement=0.995,
             uar=0.002,
             batch=0.005,
@@ -111,8 +115,9 @@ PRECISIONS: dict[str, Precision] = {
         },
         Tolerances(
             logit=1.0,
-            probability=0.05,
+            probability=0.12,
             embedding=0.2,
+            lead=0.05,
             agreement=0.99,
             uar=0.01,
             batch=0.05,

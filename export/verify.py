@@ -21,9 +21,6 @@ from ser_rt.export.precision import Tolerances
 from ser_rt.export.ranges import SQUARE_OVERFLOWS, largest_magnitudes
 from ser_rt.export.speech import Probe, ReferenceSpeech, extremes
 
-DECIDED = 0.02
-"""Least lead of the network's label, in probability, on a window whose label must not change."""
-
 _LEAST_SPREAD = 0.1
 """Least spread to divide an embedding's error by, relative to the embedding's size."""
 
@@ -208,16 +205,14 @@ def _compare_labels(
     limits: Tolerances,
     labels: Sequence[str],
 ) -> None:
-    # A lead that two probabilities may use up is none.
-    least_lead = max(DECIDED, limits.probability)
     same, decided, changes = [], [], []
     for name, right, got in zip(names, expected, found, strict=True):
         first, second = np.sort(right.probabilities, axis=1)[:, :-3:-1].T
         for row, lead in enumerate(first - second):
             was, became = right.logits[row].argmax(), got.logits[row].argmax()
             same.append(was == became)
-            decided.append(lead > least_lead)
-            if was != became and lead > least_lead:
+            decided.append(lead > limits.lead)
+            if was != became and lead > limits.lead:
                 changes.append(f"{labels[was]} became {labels[became]} in {name}")
     clear_cases = [equal for equal, clear in zip(same, decided, strict=True) if clear]
     result.measured["label_agreement"] = float(np.mean(same))
