@@ -120,7 +120,7 @@ class WindowedRecognizer:
         self._vad = vad or FrameVad(LevelDetector(rate))
         self._gate_threshold = settings.gate_threshold
         self._shedder = LoadShedder(hop_s)
-        self._partial, self._has_result = partial, False
+        self._partial, self._has_result, self._was_silent = partial, False, False
         self._clock = clock
         self._last_chunk: AudioChunk | None = None
         self._broken_off: list[Window] = []
@@ -195,15 +195,18 @@ class WindowedRecognizer:
         spent_s["vad"] = vad_s + detected_at - started
         probabilities: FloatArray | None = None
         warnings: tuple[SourceWarning, ...] = ()
-        if speech.share >= self._gate_threshold:
+        is_silent = speech.share < self._gate_threshold
+        if not is_silent:
             is_shed = chunk.is_live and not is_final
             if is_shed and not self._shedder.admits(detected_at - chunk.captured_at):
                 self._left_out = [window]
                 return []
             probabilities = self._probabilities(window)
             spent_s["inference"] = self._clock() - detected_at
-            if is_shed:
+            # After silence hops may have waited: their cost is not that of each result to come.
+            if is_shed and not self._was_silent:
                 warnings = self._shedder.spent(spent_s["inference"])
+        self._was_silent = is_silent
         return [
             Posterior(
                 start_s=window.start / self._rate,
