@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -67,7 +67,7 @@ def set_hop(model: EmotionModel, hop_s: float | None) -> bool:
             f"{frame_s:g}, or --windows-only"
         )
         raise ConfigError(msg)
-    encoder = model.encoder
+    encoder: Any = model.encoder
     encoder.context = encoder.context._replace(chunk=frames)
     return True
 
