@@ -148,7 +148,9 @@ def _trace(checkpoint: Path, work: Path, settings: ExportSettings, stages: Stage
     stages.begin("tracing")
     graph = to_onnx(network, rate, settings.opset)
     frames, described = frames_of(model), model.settings
-    stream = streamed and trace_stream(streamed, speech, heard, work, settings.opset)
+    stream = None
+    if streamed:
+        stream = trace_stream(streamed, speech, heard, work, settings.opset)
     del model, network, streamed
     source = work / "source.onnx"
     onnx.save_model(graph, source, save_as_external_data=True, location="source.data")

@@ -42,7 +42,7 @@ def _fold_attention(attention: _Attention) -> None:
     queries, keys = attention.q_proj, attention.k_proj
     values, out = attention.v_proj, attention.out_proj
     queries.weight.mul_(attention.scaling)
-    if queries.bias is not None and values.bias is not None:
+    if all(linear.bias is not None for linear in (queries, values)):
         queries.bias.mul_(attention.scaling)
         out.bias.add_(out.weight @ values.bias)
         for linear in (keys, values):

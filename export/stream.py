@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -27,6 +27,9 @@ from ser_rt.streaming import Streaming
 if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray
     from ser_rt.networks.model import EmotionModel
+
+
+_ROUNDING = 1e-6
 
 
 class TracedStream(NamedTuple):
@@ -58,17 +61,15 @@ def set_hop(model: EmotionModel, hop_s: float | None) -> bool:
         return False
     own_s = settings.chunk_frames * STRIDE / settings.sample_rate or HOP_S
     wanted_s = own_s if hop_s is None else hop_s
-    frames = round(wanted_s * settings.sample_rate / STRIDE)
-    is_whole = abs(frames * STRIDE / settings.sample_rate - wanted_s) < 1e-6
-    if not is_whole or not HOPS_S[0] <= wanted_s <= HOPS_S[1]:
-        frame_s = STRIDE / settings.sample_rate
+    count = wanted_s * settings.sample_rate / STRIDE
+    if not HOPS_S[0] <= wanted_s <= HOPS_S[1] or abs(count - round(count)) > _ROUNDING:
         msg = (
             f"the hop is {wanted_s:g} s: give --hop {HOPS_S[0]:g} to {HOPS_S[1]:g} s in steps of "
-            f"{frame_s:g}, or --windows-only"
+            f"{STRIDE / settings.sample_rate:g}, or --windows-only"
         )
         raise ConfigError(msg)
-    encoder = model.encoder
-    encoder.context = encoder.context._replace(chunk=frames)
+    encoder: Any = model.encoder
+    encoder.context = encoder.context._replace(chunk=round(count))
     return True
 
 

@@ -13,13 +13,15 @@ from ser_rt.export.fold_weights import fold
 from ser_rt.export.graph import OUTPUTS, trace
 from ser_rt.export.opsets import OPSET
 from ser_rt.manifest import STREAM_FILE
+from ser_rt.networks.log_mel import SAMPLE_RATE
 from ser_rt.networks.model import EmotionModel
+from ser_rt.networks.streaming import CHUNKS
 from ser_rt.networks.whisper import STRIDE
 from ser_rt.networks.whisper_stream import DELAY_S, POOLED_S, WhisperStream, fresh
 from ser_rt.streaming import AUDIO, Streaming
 
-HOPS_S = (0.1, 1.0)
-"""Shortest and longest hop: the chunks that training draws from."""
+HOPS_S = tuple(frames * STRIDE / SAMPLE_RATE for frames in (min(filter(None, CHUNKS)), max(CHUNKS)))
+"""Shortest and longest hop: those of the chunks that training draws from."""
 _BATCH, _FRAMES = 2, 7
 
 

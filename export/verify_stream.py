@@ -80,7 +80,7 @@ def check_caches(graph: Path, streaming: Streaming) -> None:
         name: [dim.dim_param or dim.dim_value for dim in kind.shape.dim]
         for name, kind in types.items()
     }
-    wanted = {AUDIO: ["batch", "hop_samples"]}
+    wanted: dict[str, list[str | int]] = {AUDIO: ["batch", "hop_samples"]}
     for cache in streaming.caches:
         wanted |= {key: ["batch", *cache.shape] for key in (cache.name, cache.next_name)}
         if types[cache.name].elem_type != types[cache.next_name].elem_type:

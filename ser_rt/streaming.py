@@ -169,7 +169,8 @@ class Streaming:
 
 
 def _seconds(entry: Mapping[str, Any], key: str) -> float:
-    value, (least, most) = entry.get(key), _SECONDS[key]
+    value: Any = entry.get(key)
+    least, most = _SECONDS[key]
     if type(value) not in {int, float} or not least <= value <= most:
         msg = f"{key!r} of streaming is {value!r}, not {least:g} to {most:g}"
         raise ValueError(msg)

@@ -15,7 +15,7 @@ from ser_rt.streaming import Streaming
 from ser_rt.testing.streaming import TINY_STREAMING
 
 CACHE = {"name": "audio_tail", "shape": [1], "dtype": "float32"}
-FILES = {"stream.onnx": {}}
+FILES: dict[str, Any] = {"stream.onnx": {}}
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

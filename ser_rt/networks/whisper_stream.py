@@ -7,6 +7,7 @@ under the mask of `ser_rt.networks.streaming`, whose chunks are the hops, pooled
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,9 +29,10 @@ DELAY_S = 200 / SAMPLE_RATE
 class LayerStream(nn.Module):
     """One layer of the encoder, whose frames attend to each other and to cached ones."""
 
-    def __init__(self, layer: nn.Module, left: int) -> None:
+    def __init__(self, layer: Any, left: int) -> None:
         super().__init__()
-        self.layer, self.left = layer, left
+        self.layer: Any = layer
+        self.left = left
 
     def forward(
         self, frames: Tensor, keys: Tensor, values: Tensor, mask: Tensor
@@ -58,7 +60,7 @@ class LayerStream(nn.Module):
         return frames, keys[:, :, -self.left :], values[:, :, -self.left :]
 
     def _heads(self, frames: Tensor) -> Tensor:
-        heads = self.layer.self_attn.num_heads
+        heads: int = self.layer.self_attn.num_heads
         return frames.unflatten(2, (heads, -1)).transpose(1, 2)
 
 

@@ -127,7 +127,11 @@ def tiny_streaming_bundle(folder: str | Path, **changes: Any) -> Path:
         >>> streaming.hop_s, streaming.bytes_per_stream
         (0.5, 2412)
     """
-    own = {"name": "tiny-streaming", "min_window_s": 0.5, "streaming": TINY_STREAMING}
+    own: dict[str, Any] = {
+        "name": "tiny-streaming",
+        "min_window_s": 0.5,
+        "streaming": TINY_STREAMING,
+    }
     manifest = replace(MANIFEST, **own | changes)
     whole, stream = streaming_models(len(manifest.labels))
     return write_bundle(folder, {MODEL_FILE: whole, STREAM_FILE: stream}, manifest)

@@ -113,7 +113,7 @@ def test_a_pair_is_compared_with_the_whole_in_pieces(tmp_path: Path, factor: flo
     weights.CopyFrom(onnx.numpy_helper.from_array(values, "weights"))
     onnx.save_model(changed, encoder)
     result = GateResult()
-    speech = ReferenceSpeech("noise", 0, (Probe("a probe", WAVE),), ())
+    speech = ReferenceSpeech("noise", 0, (Probe("a probe", WAVE),), (), WAVE[0])
     limits = PRECISIONS["fp32"].limits
     verify_pair(result, whole, (frontend, encoder), FRAMES, speech, limits)
     assert result.measured["max_feature_difference"] < 1e-5

@@ -32,7 +32,8 @@ class FreshStreams:
 
     def __call__(self, window: Window) -> FloatArray:
         """Return the probabilities ``[labels]`` after the last hop of a window."""
-        return self.run([window], slots=1)[0]
+        probabilities: FloatArray = self.run([window], slots=1)[0]
+        return probabilities
 
     def run(self, windows: Sequence[Window], slots: int = SLOTS) -> FloatArray:
         """Return the probabilities of windows, ``[windows, labels]``.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ser_rt.audio.chunk import AudioChunk
-from ser_rt.classifier import FloatArray, Hop, HopResult
+from ser_rt.classifier import Hop, HopResult
 from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.stream import load
-from ser_rt.streaming import Streaming
-from ser_rt.testing.streaming import TINY_STREAMING
-from tests.conftest import RATE, Wave, make_wave
+from tests.conftest import RATE, make_wave
+from tests.support.listening import Listening, cut, hear
 
 HOP = RATE // 2
 
@@ -33,54 +31,6 @@ def classifier(streaming_bundle: Path) -> OnnxClassifier:
 @pytest.fixture(scope="module")
 def whole(streaming_bundle: Path) -> OnnxClassifier:
     return load(streaming_bundle, streaming=False)
-
-
-class Listening:
-    """A streaming classifier whose caches are all samples that a stream has heard."""
-
-    labels = ("a", "b")
-    sample_rate = RATE
-    window_s, hop_s, min_window_s = 3.0, 0.5, 0.5
-
-    def __init__(self) -> None:
-        self.streaming: Streaming | None = TINY_STREAMING
-        self.hops: list[FloatArray] = []
-        self.heard: list[FloatArray] = []
-        self.broken_off_at = -1
-        self.is_mad_at = -1
-
-    def __call__(self, _: FloatArray) -> FloatArray:
-        pytest.fail("a stream of hops asks for no window")
-
-    def classify_hops(self, hops: Sequence[Hop]) -> list[HopResult]:
-        (hop,) = hops
-        self.hops.append(hop.samples)
-        if len(self.hops) == self.broken_off_at:
-            raise KeyboardInterrupt
-        before = hop.caches.get("heard", np.zeros((1, 0), np.float32))
-        heard = np.concatenate((before, hop.samples[np.newaxis]), axis=1)
-        self.heard.append(heard[0])
-        if len(self.hops) == self.is_mad_at:
-            heard = np.full_like(heard, np.nan)
-        mean = 0.5 + 0 * float(heard.sum())
-        return [HopResult(np.full(2, mean, np.float32), {"heard": heard})]
-
-
-def cut(samples: Wave, blocks: Sequence[int], start: int = 0) -> Iterator[AudioChunk]:
-    """Yield chunks of these sizes in turn, of samples that begin at ``start``."""
-    taken = 0
-    for size in itertools.cycle(blocks):
-        yield AudioChunk(samples[taken : taken + size], start + taken, 0.0)
-        taken += size
-        if taken >= len(samples):
-            return
-
-
-def hear(
-    recognizer: WindowedRecognizer, samples: Wave, blocks: Sequence[int] = (1600,), start: int = 0
-) -> list[Posterior]:
-    found = [p for chunk in cut(samples, blocks, start) for p in recognizer.feed(chunk)]
-    return found + recognizer.flush()
 
 
 def digits(posteriors: Sequence[Posterior]) -> list[tuple[object, ...]]:

@@ -1,0 +1,64 @@
+"""A network with caches that remembers what it was given, and streams that it listens to."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+
+from ser_rt.audio.chunk import AudioChunk
+from ser_rt.classifier import FloatArray, Hop, HopResult
+from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
+from ser_rt.streaming import Streaming
+from ser_rt.testing.streaming import TINY_STREAMING
+from tests.conftest import RATE, Wave
+
+
+class Listening:
+    """A streaming classifier whose caches are all samples that a stream has heard."""
+
+    labels = ("a", "b")
+    sample_rate = RATE
+    window_s, hop_s, min_window_s = 3.0, 0.5, 0.5
+
+    def __init__(self) -> None:
+        self.streaming: Streaming | None = TINY_STREAMING
+        self.hops: list[FloatArray] = []
+        self.heard: list[FloatArray] = []
+        self.broken_off_at = -1
+        self.is_mad_at = -1
+
+    def __call__(self, _: FloatArray) -> FloatArray:
+        pytest.fail("a stream of hops asks for no window")
+
+    def classify_hops(self, hops: Sequence[Hop]) -> list[HopResult]:
+        (hop,) = hops
+        self.hops.append(hop.samples)
+        if len(self.hops) == self.broken_off_at:
+            raise KeyboardInterrupt
+        before = hop.caches.get("heard", np.zeros((1, 0), np.float32))
+        heard = np.concatenate((before, hop.samples[np.newaxis]), axis=1)
+        self.heard.append(heard[0])
+        if len(self.hops) == self.is_mad_at:
+            heard = np.full_like(heard, np.nan)
+        mean = 0.5 + 0 * float(heard.sum())
+        return [HopResult(np.full(2, mean, np.float32), {"heard": heard})]
+
+
+def cut(samples: Wave, blocks: Sequence[int], start: int = 0) -> Iterator[AudioChunk]:
+    """Yield chunks of these sizes in turn, of samples that begin at ``start``."""
+    taken = 0
+    for size in itertools.cycle(blocks):
+        yield AudioChunk(samples[taken : taken + size], start + taken, 0.0)
+        taken += size
+        if taken >= len(samples):
+            return
+
+
+def hear(
+    recognizer: WindowedRecognizer, samples: Wave, blocks: Sequence[int] = (1600,), start: int = 0
+) -> list[Posterior]:
+    found = [p for chunk in cut(samples, blocks, start) for p in recognizer.feed(chunk)]
+    return found + recognizer.flush()
