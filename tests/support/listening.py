@@ -30,8 +30,8 @@ class Listening:
         self.broken_off_at = -1
         self.is_mad_at = -1
 
-    def __call__(self, _: FloatArray) -> FloatArray:
-        pytest.fail("a stream of hops asks for no window")
+    def __call__(self, waveforms: FloatArray) -> FloatArray:
+        pytest.fail(f"a stream of hops asks for no window of {waveforms.shape}")
 
     def classify_hops(self, hops: Sequence[Hop]) -> list[HopResult]:
         (hop,) = hops

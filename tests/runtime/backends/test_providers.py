@@ -17,7 +17,7 @@ from ser_rt.manifest import FeatureReuse
 from ser_rt.runtime.backends import diagnosis as provider_trouble
 from ser_rt.runtime.backends import session, tensorrt
 from ser_rt.runtime.backends.diagnosis import trouble
-from ser_rt.runtime.backends.graphs import graphs_of
+from ser_rt.runtime.backends.graphs import NO_CACHES, graphs_of
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.backends.ort import onnxruntime
 from ser_rt.runtime.backends.providers import (
@@ -280,9 +280,9 @@ def test_warming_up_runs_every_part_at_the_sizes_of_a_stream(tmp_path: Path) -> 
     for opened in classifier._windows().sessions:
         run = opened.run
 
-        def seen(names: list[str], values: Any, *caches: Any, run: Any = run) -> Any:
+        def seen(names: list[str], values: Any, caches: Any = NO_CACHES, run: Any = run) -> Any:
             shapes.append(values.shape)
-            return run(names, values, *caches)
+            return run(names, values, caches)
 
         opened.run = seen  # type: ignore[method-assign]  # a double
     classifier.warm_up()
