@@ -25,6 +25,16 @@ DATASETS = {
     "ravdess": "RAVDESS (English)",
     "indian-emospeech": "Indian EmoSpeech (English, Hindi)",
 }
+CORPORA = {
+    "emodb": ("EmoDB", "German", "CC0 1.0"),
+    "cremad": ("CREMA-D", "English", "ODbL 1.0, contents DbCL 1.0"),
+    "thorsten-emotional": ("Thorsten-Voice", "German", "CC0 1.0"),
+    "nemo": ("nEMO", "Polish", "CC BY-NC-SA 4.0"),
+    "emotiontts": ("emotiontts", "Korean", "CC BY-NC-SA, research only"),
+    "ravdess": ("RAVDESS", "English", "CC BY-NC-SA 4.0"),
+    "indian-emospeech": ("Indian EmoSpeech", "English, Hindi", "CC BY-NC-SA 4.0"),
+}
+"""Name, language and licence of the corpora that models may have learned from."""
 
 
 def scores(bundles: dict[str, Bundle]) -> str:
@@ -62,6 +72,27 @@ def summary(bundles: dict[str, Bundle]) -> str:
         f"reaches there. Speakers with fewer than {figures.ENOUGH_CLIPS} clips are not named."
     )
     return markdown_table(Table("", head, rows, note)) + "\n"
+
+
+def data(bundles: dict[str, Bundle]) -> str:
+    """Return the table of corpora and their licences, and how much of each a model learned from."""
+    learned = {name: bundle.training["train"]["datasets"] for name, bundle in bundles.items()}
+    names = dict.fromkeys((*CORPORA, *(key for counts in learned.values() for key in counts)))
+    rows = [
+        (
+            *CORPORA.get(name, (name, "?", "?")),
+            *(f"{learned[key][name]:,} clips" if name in learned[key] else "-" for key in bundles),
+        )
+        for name in names
+        if name
+    ]
+    head = ("corpus", "language", "licence", *(f"`{name}`" for name in bundles))
+    return markdown_table(Table("", head, rows)) + "\n"
+
+
+def models(bundles: dict[str, Bundle]) -> str:
+    """Return a section for each model."""
+    return "\n".join(f"## {name}\n\n{details(bundle)}" for name, bundle in bundles.items())
 
 
 def details(bundle: Bundle) -> str:
@@ -111,9 +142,8 @@ def main() -> int:
     """Rewrite the regions of README.md and docs/models.md."""
     bundles = {name: Bundle.load(folder) for name, folder in built_in_bundles().items()}
     write(ROOT / "README.md", "figures", scores(bundles))
-    write(ROOT / "docs" / "models.md", "summary", summary(bundles))
-    for name, bundle in bundles.items():
-        write(ROOT / "docs" / "models.md", name, details(bundle))
+    for region, text in (("summary", summary), ("data", data), ("models", models)):
+        write(ROOT / "docs" / "models.md", region, text(bundles))
     return 0
 
 
