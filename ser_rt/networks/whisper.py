@@ -149,7 +149,8 @@ class Whisper(nn.Module):
             states[:-1] = [nn.functional.layer_norm(state, size) for state in states[:-1]]
             shares = self.layer_weights.softmax(dim=0)
             frames = torch.stack([shares[i] * state for i, state in enumerate(states)]).sum(dim=0)
-        return frames.transpose(1, 2)
+        pooled: Tensor = frames.transpose(1, 2)
+        return pooled
 
     def _check_length(self, samples: int) -> None:
         if self.streaming or torch.compiler.is_exporting():
