@@ -94,7 +94,7 @@ class SpeechEmotionTrainer:
                 seed=seed,
                 has_teacher=teacher is not None,
             )
-            answers = teacher and teacher.hear(clips.train, self.data_config)
+            answers = teacher.hear(clips.train, self.data_config) if teacher else None
         training = fit_batch_size(self.training_config, len(clips.train), processes.num_processes)
         settings = run_folder.settings_of(
             self.model_config,
@@ -130,7 +130,7 @@ class SpeechEmotionTrainer:
             if is_first:
                 steps = trainer.state.global_step
                 training_run = run_folder.describe_run(
-                    training, self.data_config, clips, steps, teacher and teacher.about
+                    training, self.data_config, clips, steps, teacher.about if teacher else None
                 )
                 save_checkpoint(
                     trainer.network, run, temperature=temperature, training=training_run

@@ -58,10 +58,11 @@ class Distillation:
         """
         heard = inputs["teacher_frames"].float().transpose(1, 2)
         taught_logits, taught_embedding = self._teacher.answer(heard)
-        logits, labels = outputs["logits"].float(), inputs["labels"]
+        logits: Tensor = outputs["logits"].float()
+        labels = inputs["labels"]
         frames, embedding = (part.float() for part in outputs["imitation"])
 
-        how, losses = self._settings, logits.sum() * 0.0
+        how, losses = self._settings, logits.new_zeros(())
         known = labels != NO_LABEL if labels.ndim == 1 else labels.sum(dim=1) > 0
         if known.any():
             losses = (1 - how.teacher_share) * plain(logits[known], labels[known])
@@ -69,13 +70,11 @@ class Distillation:
             logits, taught_logits, how.teacher_temperature
         )
         losses = losses + how.embedding_weight * _unexplained(embedding, taught_embedding)
-        if how.frame_weight:
-            frames = nn.functional.interpolate(frames, heard.shape[2], mode="linear")
-            is_clip = inputs["is_clip"]
-            losses = losses + how.frame_weight * _unexplained(
-                frames.transpose(1, 2)[is_clip], heard.transpose(1, 2)[is_clip]
-            )
-        return losses
+        frames = nn.functional.interpolate(frames, heard.shape[2], mode="linear")
+        is_clip = inputs["is_clip"]
+        return losses + how.frame_weight * _unexplained(
+            frames.transpose(1, 2)[is_clip], heard.transpose(1, 2)[is_clip]
+        )
 
 
 def _divergence(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:

@@ -41,9 +41,9 @@ def _compact(*labels: str, epochs: int) -> Preset:
 
 PRESETS: dict[str, Preset] = {
     "wav2vec2": Preset(ModelConfig(), TrainingConfig(), DataConfig()),
-    "compact": _compact("Neutral", "Angry", "Joy", "Sad", "Surprise", "Fear", epochs=12),
+    "compact": _compact("Neutral", "Angry", "Joy", "Sad", "Surprise", "Fear", epochs=40),
     # A tenth of the clips: the same number of steps takes more epochs. None of them is Surprise.
-    "compact-free": _compact("Neutral", "Angry", "Joy", "Sad", "Fear", epochs=100),
+    "compact-free": _compact("Neutral", "Angry", "Joy", "Sad", "Fear", epochs=300),
 }
 
 
