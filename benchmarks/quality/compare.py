@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ser_rt.benchmarks.quality.corpus import Corpus, Indices, Part, read_corpus
+from ser_rt.benchmarks.quality.corpus import CorpusPart, Indices, SplitCorpus, read_corpus
 from ser_rt.benchmarks.quality.hosted import HostedClassifier, check_meanings, parse_meanings
 from ser_rt.benchmarks.quality.judging import aligned, judge
 from ser_rt.benchmarks.quality.ours import Ours, open_ours
-from ser_rt.benchmarks.quality.peers import PEERS, Peer, check_names, packages, trained
+from ser_rt.benchmarks.quality.peers import PEERS, TrainedPeer, check_names, packages, trained
 from ser_rt.benchmarks.report import results
 from ser_rt.bundle import DEFAULT_BUNDLE, Bundle, built_in_bundles, find_bundle
 from ser_rt.config import DataConfig, model_config
@@ -44,7 +44,7 @@ def compare(flags: argparse.Namespace, report: Report) -> Row:
     ours = [open_ours(name) for name in flags.bundle or built_in_bundles()]
     corpus = read_corpus(flags.corpus, labels, same_labels, flags.split, flags.val_split, report)
     new_corpora = {} if flags.no_new_corpora else corpus.new_corpora()
-    session = Comparison(corpus, labels, new_corpora, report)
+    session = QualityComparison(corpus, labels, new_corpora, report)
     rows = [
         *map(session.ours, ours),
         *(session.peer(name, PEERS[name]) for name in flags.peer or PEERS),
@@ -53,14 +53,14 @@ def compare(flags: argparse.Namespace, report: Report) -> Row:
     return results.document(flags, labels=labels, chance=session.chance(), rows=rows)
 
 
-class Comparison:
+class QualityComparison:
     """The clips to judge on, and the rows of each kind of recognizer."""
 
     def __init__(
         self,
-        corpus: Corpus,
+        corpus: SplitCorpus,
         labels: tuple[str, ...],
-        new_corpora: Mapping[str, Part],
+        new_corpora: Mapping[str, CorpusPart],
         report: Report,
     ) -> None:
         self._corpus, self._labels, self._report = corpus, labels, report
@@ -86,7 +86,7 @@ class Comparison:
         row = _row(name, f"{name} (as it is)") | {"labels": named}
         return row | self._classified(model, self._new_speakers.judged, {})
 
-    def peer(self, name: str, peer: Peer) -> Row:
+    def peer(self, name: str, peer: TrainedPeer) -> Row:
         """Train a peer and judge it, then again for each corpus without that corpus."""
         row = _row(name, peer.label)
         try:
@@ -147,7 +147,7 @@ def _row(model: str, label: str) -> Row:
     return {"variant": variant, "status": "ok", "problem": ""}
 
 
-def _chance(corpus: Corpus, parts: Sequence[Indices]) -> dict[str, float]:
+def _chance(corpus: SplitCorpus, parts: Sequence[Indices]) -> dict[str, float]:
     emotions: dict[str, set[str]] = {}
     for clip in corpus.pick(np.concatenate(parts)):
         emotions.setdefault(clip.dataset, set()).add(clip.emotion)

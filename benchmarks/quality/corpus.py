@@ -1,4 +1,4 @@
-"""`Corpus`: decoded clips with a split, of which some datasets are judged."""
+"""`SplitCorpus`: decoded clips with a split, of which some datasets are judged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMELESS = "nameless"
 
 
 @dataclass(frozen=True)
-class Part:
+class CorpusPart:
     """Clips to train on and clips to judge on, as indices of a corpus."""
 
     train: Indices
@@ -34,7 +34,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Corpus:
+class SplitCorpus:
     """Clips of both splits, in the manifest's order, and the audio of each."""
 
     clips: list[Clip]
@@ -43,7 +43,7 @@ class Corpus:
     judged: str
     """Names of the two splits."""
 
-    def new_corpora(self) -> dict[str, Part]:
+    def new_corpora(self) -> dict[str, CorpusPart]:
         """Return a part for each dataset judged: all its clips, without any of it in training.
 
         One without which there are not two speakers and two emotions to train on has none.
@@ -52,15 +52,15 @@ class Corpus:
         parts = {name: self._new_corpus(name) for name in judged}
         return {name: part for name, part in parts.items() if self._suffices(part.train)}
 
-    def new_speakers(self) -> Part:
+    def new_speakers(self) -> CorpusPart:
         """Return the split of the manifest: all datasets are known, the speakers are new."""
-        return Part(
+        return CorpusPart(
             self._where(lambda clip: clip.split == self.train),
             self._where(lambda clip: clip.split == self.judged),
         )
 
-    def _new_corpus(self, dataset: str) -> Part:
-        return Part(
+    def _new_corpus(self, dataset: str) -> CorpusPart:
+        return CorpusPart(
             self._where(lambda clip: clip.split == self.train and clip.dataset != dataset),
             self._where(lambda clip: clip.dataset == dataset),
         )
@@ -84,7 +84,7 @@ def read_corpus(
     train: str,
     judged: str,
     report: Callable[[str], None],
-) -> Corpus:
+) -> SplitCorpus:
     """Read and decode the clips of two splits of a manifest that have one of the labels.
 
     Args:
@@ -111,7 +111,7 @@ def read_corpus(
         msg = f"{printable(manifest)} has no clip of {', '.join(labels)} in split {judged!r}"
         raise DataError(msg)
     decoded, faults = decode_clips(wanted, labels, skip_bad=True)
-    corpus = Corpus(decoded.clips, decoded.audio, train, judged)
+    corpus = SplitCorpus(decoded.clips, decoded.audio, train, judged)
     part = corpus.new_speakers()
     refuse_empty_classes(corpus.pick(part.train), labels)
     known, new = (decoded.pick(corpus.pick(side)) for side in (part.train, part.judged))

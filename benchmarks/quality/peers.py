@@ -19,12 +19,12 @@ from ser_rt.benchmarks.quality.kept import kept
 from ser_rt.errors import ConfigError, requires
 
 if TYPE_CHECKING:
-    from ser_rt.benchmarks.quality.corpus import Corpus, Part
+    from ser_rt.benchmarks.quality.corpus import CorpusPart, SplitCorpus
     from ser_rt.training.data.corpus import Clip
 
 
 @dataclass(frozen=True)
-class Peer:
+class TrainedPeer:
     """A recognizer that is trained on the corpus; `method` is a name in `METHODS`."""
 
     label: str
@@ -41,9 +41,9 @@ class Outcome:
 
 
 PEERS = {
-    "opensmile-compare": Peer("openSMILE ComParE, SVM", COMPARE, "SVM"),
-    "opensmile-egemaps": Peer("openSMILE eGeMAPS, SVM", EGEMAPS, "SVM"),
-    "mfcc": Peer("MFCC, logistic regression", MFCC, "logistic regression"),
+    "opensmile-compare": TrainedPeer("openSMILE ComParE, SVM", COMPARE, "SVM"),
+    "opensmile-egemaps": TrainedPeer("openSMILE eGeMAPS, SVM", EGEMAPS, "SVM"),
+    "mfcc": TrainedPeer("MFCC, logistic regression", MFCC, "logistic regression"),
 }
 
 
@@ -56,8 +56,8 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def trained(
-    peer: Peer, corpus: Corpus, labels: Sequence[str], report: Callable[[str], None]
-) -> Callable[[Part], Outcome]:
+    peer: TrainedPeer, corpus: SplitCorpus, labels: Sequence[str], report: Callable[[str], None]
+) -> Callable[[CorpusPart], Outcome]:
     """Return what trains a peer on a part of a corpus and classifies the rest.
 
     Raises:
@@ -68,7 +68,7 @@ def trained(
     rows = features_of(peer.features, corpus.audio, report)
     recipe = (inspect.getsource(classical), sklearn.__version__, peer.method, tuple(labels))
 
-    def classify(part: Part) -> Outcome:
+    def classify(part: CorpusPart) -> Outcome:
         clips = corpus.pick(part.train)
         key = (*recipe, list(map(_known, clips)), rows[part.train], rows[part.judged])
 
@@ -89,7 +89,7 @@ def trained(
     return classify
 
 
-def packages(peer: Peer) -> dict[str, str]:
+def packages(peer: TrainedPeer) -> dict[str, str]:
     """Return the versions of the packages that a peer is made of."""
     return {name: version(name) for name in (peer.features.package, "scikit-learn")}
 
