@@ -31,7 +31,7 @@ from ser_rt.files.writing import replacing_folder
 from ser_rt.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, path_inside, verify_files
 from ser_rt.streaming import Streaming
 
-DEFAULT_BUNDLE = "compact"
+DEFAULT_BUNDLE = "base"
 _HERE = Path(__file__).resolve().parent
 
 
