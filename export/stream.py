@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from ser_rt.networks.model import EmotionModel
 
 
+_ROUNDING = 1e-6
+
+
 class TracedStream(NamedTuple):
     """A traced streaming network: its float32 graph on disk, and what its gates compare with."""
 
@@ -58,17 +61,15 @@ def set_hop(model: EmotionModel, hop_s: float | None) -> bool:
         return False
     own_s = settings.chunk_frames * STRIDE / settings.sample_rate or HOP_S
     wanted_s = own_s if hop_s is None else hop_s
-    frames = round(wanted_s * settings.sample_rate / STRIDE)
-    is_whole = abs(frames * STRIDE / settings.sample_rate - wanted_s) < 1e-6
-    if not is_whole or not HOPS_S[0] <= wanted_s <= HOPS_S[1]:
-        frame_s = STRIDE / settings.sample_rate
+    count = wanted_s * settings.sample_rate / STRIDE
+    if not HOPS_S[0] <= wanted_s <= HOPS_S[1] or abs(count - round(count)) > _ROUNDING:
         msg = (
             f"the hop is {wanted_s:g} s: give --hop {HOPS_S[0]:g} to {HOPS_S[1]:g} s in steps of "
-            f"{frame_s:g}, or --windows-only"
+            f"{STRIDE / settings.sample_rate:g}, or --windows-only"
         )
         raise ConfigError(msg)
     encoder: Any = model.encoder
-    encoder.context = encoder.context._replace(chunk=frames)
+    encoder.context = encoder.context._replace(chunk=round(count))
     return True
 
 

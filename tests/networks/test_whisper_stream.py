@@ -132,6 +132,17 @@ def test_caches_keep_their_shapes_and_positions_wrap() -> None:
     assert not torch.allclose(after, first[-1], atol=1e-4)
 
 
+def test_layers_that_are_left_out_have_no_caches() -> None:
+    model, _ = make()
+    assert isinstance(model.encoder, Whisper)
+    model.encoder.keep_layers(2)
+    stream = WhisperStream(model).eval()
+    names = [cache.name for cache in stream.caches()]
+    assert [name for name in names if name.startswith("keys")] == ["keys_0", "keys_1"]
+    wave = noise(50)
+    assert torch.allclose(run(stream, wave, [25, 25])[0], whole(model, wave, [25, 25]), atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
