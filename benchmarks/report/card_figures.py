@@ -191,4 +191,5 @@ def _worst(found: Evaluation) -> str:
 
 
 def _megabytes(bundle: Bundle) -> str:
-    return f"{bundle.model_path.stat().st_size / 1e6:.1f} MB"
+    # Weights may lie beside the graph.
+    return f"{sum(entry['bytes'] for entry in bundle.files.values()) / 1e6:.1f} MB"

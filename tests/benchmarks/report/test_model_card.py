@@ -108,6 +108,8 @@ def test_the_summary_tells_new_voices_from_new_corpora(bundle: Bundle) -> None:
     assert row(found, "UAR, new voices of known")[1] == "**0.80**"
     assert row(found, "UAR, corpora never met")[1] == "**0.36**"  # the mean of those left out
     assert row(found, "chance")[1] == "0.50"
+    beside = {"model.onnx": {"bytes": 200_000}, "model.onnx.data": {"bytes": 23_600_000}}
+    assert row(summary({"tiny": replace(bundle, files=beside)}), "size")[1] == "23.8 MB, fp32"
     assert row(found, "worst speaker")[1] == "0.30 (ravdess_1)"
     assert row(found, "telephone")[1] == "0.30 (50 % of whole clips)"
     assert row(found, "false alarms")[1] == "7.5 %"
