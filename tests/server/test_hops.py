@@ -86,8 +86,8 @@ def test_gaps_resets_and_requests_leave_nothing_behind(streaming: Running) -> No
     assert [m["end"] for m in before] == pytest.approx([3.3, 3.7])
     assert [m["end"] for m in after] == pytest.approx([0.7, 0.8, 1.2, 1.5])
     by_end = {round(m["end"], 3): m["probabilities"] for m in after}
-    for message in before:
-        assert by_end[round(message["end"] - 2.5, 3)] == message["probabilities"]
+    for event in before:
+        assert by_end[round(event["end"] - 2.5, 3)] == event["probabilities"]
 
 
 def test_a_hop_that_the_network_cannot_do_is_refused_before_any_audio(streaming: Running) -> None:
