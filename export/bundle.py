@@ -143,7 +143,7 @@ def _trace(checkpoint: Path, work: Path, settings: ExportSettings, stages: Stage
     heard = hear_stream(streamed, speech) if streamed else ()
     stages.done(f"ran {len(speech.probes)} probes of {speech.source} in PyTorch")
     if settings.precision == "int8":
-        level_outliers(model.encoder, speech.calibration)
+        level_outliers(model.get_submodule("encoder"), speech.calibration)
     parameters, normalization = _count(model), model.encoder.input_normalization
     stages.begin("tracing")
     graph = to_onnx(network, rate, settings.opset)

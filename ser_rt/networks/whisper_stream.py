@@ -61,7 +61,8 @@ class LayerStream(nn.Module):
 
     def _heads(self, frames: Tensor) -> Tensor:
         heads: int = self.layer.self_attn.num_heads
-        return frames.unflatten(2, (heads, -1)).transpose(1, 2)
+        split: Tensor = frames.unflatten(2, (heads, -1))
+        return split.transpose(1, 2)
 
 
 class WhisperStream(nn.Module):
