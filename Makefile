@@ -73,11 +73,10 @@ EXPORT = $(PY) -m ser_rt.export runs/$@
 SAME := --same_labels indian-emospeech/Calm=Neutral
 NOTICE := It classifies how a voice sounds, not what a person feels: do not decide anything about a person by it.
 NC_NOTICE := Trained on acted speech, for non-commercial use only. $(NOTICE)
-compact_data = --teacher runs/base --noise_dir "$(CORPUS)/noise" $(SAME)
+compact_data :=
 compact_temperature := --temperature 1.0
 compact_notice = $(NC_NOTICE)
-# Some of the noise is not free.
-compact-free_data := --teacher runs/base-free --licence_class permissive
+compact-free_data := --licence_class permissive
 compact-free_temperature := --temperature 2.5
 compact-free_notice := Trained on acted German speech. $(NOTICE)
 BASE ?= openai/whisper-base
@@ -90,16 +89,6 @@ TUNE_SPEAKERS := emodb_09 emodb_11 emotiontts_emf emotiontts_nec emotiontts_nem 
 
 model: corpus base compact compact-free ## train the built-in models again: make model CORPUS=folder BASE=whisper
 	$(PY) -m benchmarks.report.model_card
-
-compact: | runs/base
-compact-free: | runs/base-free
-
-# The teacher of compact-free; some of the noise is not free.
-runs/base-free: | corpus $(VENV)/.dev
-	$(TRAIN) --preset base --num_epochs 60 --licence_class permissive --model_name "$(BASE)" --noise_dir "$(CORPUS)/noise/esc-10" --output_dir $@
-
-runs/base: | corpus $(VENV)/.dev
-	$(TRAIN) --preset base $(base_data) --output_dir $@
 
 compact compact-free base: corpus $(VENV)/.dev
 	$(TRAIN) --preset $@ $($@_data) --output_dir runs/$@

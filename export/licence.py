@@ -54,14 +54,14 @@ SOFTWARE.
 def licence_of(training: dict[str, Any], model: ModelConfig | None = None) -> dict[str, Any]:
     """Derive the licence of the weights from a checkpoint's description of its training.
 
-    Clips of the class ``nc`` make the weights non-commercial; clips of the class ``permissive``
-    alone leave them free; for anything else the person who trained them must decide. What a teacher
-    was trained on counts as well.
+    Clips of the class ``nc`` (or ``non-commercial``) make the weights non-commercial; clips of the
+    class ``permissive`` alone leave them free; for anything else the person who trained them must
+    decide. What a teacher was trained on counts as well.
     """
     runs = list(_runs(training))
     classes = {name for run in runs for name in run.get("licence_classes") or ("unknown",)}
     weights = "unknown: whoever trained them must say"
-    if "nc" in classes:
+    if {"nc", "non-commercial"} & classes:
         weights = "CC-BY-NC-SA-4.0"
     elif classes == {"permissive"}:
         weights = "MIT"
