@@ -264,10 +264,8 @@ def _check_keys(folder: Path, manifest: dict[str, Any]) -> None:
             _refuse(folder, f"{key!r} in its manifest is {manifest[key]!r}")
     for key, (least, most) in _RANGES.items():
         if not least <= manifest[key] <= most:
-            what = (
-                f"{key!r} in its manifest is {manifest[key]!r}, not within {least:g} and {most:g}"
-            )
-            _refuse(folder, what)
+            what = f"{key!r} in its manifest is {manifest[key]!r}"
+            _refuse(folder, f"{what}, not within {least:g} and {most:g}")
     notice = manifest.get("notice")
     if notice is not None and (trouble := trouble_of_line(notice)):
         _refuse(folder, f"'notice' in its manifest {trouble}")

@@ -193,7 +193,7 @@ class StreamSettings:
 
     def _hops_for(self, streaming: Streaming, model: Any) -> Windows:
         window_s, hop_s = streaming.pooled_s, _first(self.hop_s, streaming.hop_s)
-        streaming.check_hop(hop_s, model.sample_rate)
+        streaming.check_hop(hop_s)
         streaming.check_window(_first(self.window_s, window_s))
         first_s = _first(self.min_window_s, min(model.min_window_s, window_s))
         return Windows(_whole_hops(window_s, hop_s), hop_s, _whole_hops(first_s, hop_s))

@@ -34,7 +34,7 @@ def test_a_bundle_that_streams_does_so_unless_told_otherwise(
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--hop", "0.33"], "hop must be a multiple of 0.02 s, not 0.33 s"),
+        (["--hop", "0.05"], "hop must be within 0.1 and 1 s, not 0.05 s"),
         (["--hop", "2"], "hop must be within 0.1 and 1 s"),
         (["--window", "2"], "window must be 3 s, not 2 s"),
     ],

@@ -12,8 +12,10 @@ from ser_rt.streaming import Streaming
 
 
 class _Stream(NamedTuple):
+    begin: int
+    """First sample."""
     end: int
-    """Sample up to which the caches have been computed."""
+    """Sample at which the last hop ends; the caches may lack some of its last frame."""
     result: HopResult
 
 
@@ -27,7 +29,8 @@ class HopCache:
     and the first result after it has heard what a whole window would have.
 
     What is computed when follows from the windows alone, so chunking changes no digit. A tail,
-    which is no whole hop, is filled up with zeros, and leaves nothing in the caches.
+    which is no whole hop, is filled up with zeros, and leaves nothing in the caches. Where a hop
+    is no multiple of the network's frames, the rest of a frame is computed with the next hop.
     """
 
     def __init__(self, classifier: StreamingClassifier, streaming: Streaming, hop: int) -> None:
@@ -36,23 +39,28 @@ class HopCache:
         self._frame = streaming.frame_samples
         self._shortest = round(streaming.min_hop_s * classifier.sample_rate)
         self._fresh = HopResult(np.empty(0, np.float32), streaming.fresh(1))
-        self._stream = _Stream(-1, self._fresh)
+        self._stream = _Stream(-1, -1, self._fresh)
 
     def __call__(self, window: Window) -> FloatArray:
         """Return the probabilities ``[labels]`` at the end of a window."""
         end = window.end - window.tail
-        if not window.start <= self._stream.end <= end:
+        if not window.start <= self._whole(self._stream.end) <= self._stream.end <= end:
             begin = window.start + (end - window.start) % self._hop
-            self._stream = _Stream(begin, self._fresh)
+            self._stream = _Stream(begin, begin, self._fresh)
         while self._stream.end < end:
             start, stop = self._stream.end, self._stream.end + self._hop
-            self._stream = _Stream(stop, self._next(window, start, stop))
+            result = self._next(window, self._whole(start), self._whole(stop))
+            self._stream = _Stream(self._stream.begin, stop, result)
         result = self._stream.result
         if window.tail:
-            result = self._next(window, end, window.end)
+            result = self._next(window, self._whole(end), window.end)
         if not np.isfinite(result.probabilities).all():
-            self._stream = _Stream(-1, self._fresh)  # the next window is not to blame
+            self._stream = _Stream(-1, -1, self._fresh)  # the next window is not to blame
         return result.probabilities
+
+    def _whole(self, end: int) -> int:
+        """Return where the last whole frame before a sample ends."""
+        return end - (end - self._stream.begin) % self._frame
 
     def _next(self, window: Window, start: int, stop: int) -> HopResult:
         samples = window.samples[start - window.start : stop - window.start]

@@ -36,7 +36,7 @@ class Draw(NamedTuple):
     samples: int
 
 
-class Window(NamedTuple):
+class TrainingWindow(NamedTuple):
     """A training window, and what of its clip is in it."""
 
     samples: FloatArray
@@ -49,7 +49,7 @@ class Window(NamedTuple):
 
 def draw_window(
     samples: FloatArray, draw: Draw, *, vary: Augmenter | None, clean: bool = False
-) -> Window:
+) -> TrainingWindow:
     """Make one training window ``[draw.samples]`` of a clip; without an augmenter it is not varied.
 
     With `clean`, noise is reduced in every other window, as some microphones do.
@@ -79,7 +79,7 @@ def draw_window(
     else:
         window = np.resize(samples, draw.samples)
     places = start + (times % samples.size * speed).astype(np.int64)
-    return Window(window, places, is_clip)
+    return TrainingWindow(window, places, is_clip)
 
 
 class BalancedSampler(Sampler[Draw]):

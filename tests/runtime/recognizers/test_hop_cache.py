@@ -74,7 +74,7 @@ def test_it_equals_whole_windows(classifier: OnnxClassifier, whole: OnnxClassifi
 @given(
     seconds=st.floats(0.01, 8),
     blocks=st.lists(st.integers(1, 30_000), max_size=4).map(lambda some: [*some, 4000]),
-    hop_s=st.sampled_from([0.1, 0.26, 0.5, 1.0]),
+    hop_s=st.sampled_from([0.1, 0.25, 0.26, 0.333, 0.5, 1.0]),
     min_window_s=st.sampled_from([None, 0.7, 3.0]),
     gap=st.sampled_from([0, 1, 4800, 80_000]),
     quiet=st.booleans(),
@@ -114,6 +114,20 @@ def test_each_sample_is_computed_once_and_in_order() -> None:
     assert [len(hop) for hop in model.hops] == [HOP] * 14 + [3200]
     assert [p.end_s for p in posteriors] == pytest.approx([0.5 * n for n in range(1, 15)] + [7.2])
     np.testing.assert_array_equal(model.heard[-1], wave)
+
+
+@pytest.mark.parametrize("hop_s", [0.25, 0.333, 0.105])
+def test_a_hop_that_is_no_number_of_frames_is_computed_to_its_last_whole_one(hop_s: float) -> None:
+    model, wave = Listening(), make_wave(6)
+    posteriors = hear(WindowedRecognizer(model, StreamSettings(hop_s=hop_s)), wave)
+    hop = round(hop_s * RATE)
+    assert {len(samples) % 320 for samples in model.hops} == {0}
+    assert len({len(samples) for samples in model.hops[:-1]}) == 2
+    for posterior in posteriors[:-1]:
+        end = round(posterior.end_s * RATE)
+        samples = model.heard[end // hop - 1]
+        assert 0 <= end - len(samples) < 320
+        np.testing.assert_array_equal(samples, wave[: len(samples)])
 
 
 @pytest.mark.parametrize(("seconds", "padded"), [(0.001, 1600), (0.11, 1920), (0.2, 3200)])
@@ -250,7 +264,6 @@ def test_an_answer_that_is_no_number_ends_with_its_hop() -> None:
 @pytest.mark.parametrize(
     ("bad", "word"),
     [
-        ({"hop_s": 0.51}, "multiple of 0.02 s"),
         ({"hop_s": 0.05}, "within 0.1 and 1 s"),
         ({"hop_s": 1.5}, "within 0.1 and 1 s"),
         ({"window_s": 2.0}, "window must be 3 s"),
