@@ -11,19 +11,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from ser_rt.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 AUDIO = "audio"
 """Name of the graph's input that is no cache."""
 
 _OR_WINDOWS = "have whole windows classified with streaming off"
 _ROUNDING = 1e-6
-DTYPES = ("float32", "float16", "int64")
+DTYPES = {"float32": 4, "float16": 2, "int64": 8}
+"""Types of caches, with the bytes of one number."""
 _LARGEST = 1 << 31
 _SECONDS = {
     "hop_s": (1e-3, 60.0),
@@ -52,10 +53,12 @@ class Cache:
     @property
     def bytes(self) -> int:
         """Memory of one stream."""
-        return prod(self.shape) * np.dtype(self.dtype).itemsize
+        return prod(self.shape) * DTYPES[self.dtype]
 
     def zeros(self, batch: int) -> npt.NDArray[Any]:
         """Return the cache of fresh streams, ``[batch, *shape]``."""
+        import numpy as np  # command lines start without it
+
         return np.zeros((batch, *self.shape), self.dtype)
 
 

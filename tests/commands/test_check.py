@@ -80,7 +80,7 @@ def test_the_report_as_json(capsys: pytest.CaptureFixture[str], two_part_bundle:
 def test_the_built_in_bundle_is_checked_by_default(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "--provider", "cpu", "--windows", 2)
     assert code == 0
-    assert out.startswith("compact ")
+    assert out.startswith("base ")
 
 
 @pytest.mark.usefixtures("on_cpu_only")

@@ -55,7 +55,7 @@ def test_the_bars_move_with_the_results(browser: Browser, server: Running) -> No
         assert 0.1 < boxes[0]["width"] / boxes[1]["width"] < 1
         assert int(it.page.get_attribute("#meter", "aria-valuenow") or -60) > -60
         assert re.fullmatch(r"\d+ ms, 95 % in \d+ ms", it.page.inner_text("#delay"))
-        it.see("#model", "compact")
+        it.see("#model", "base")
         it.see("#notice", "do not decide anything about a person")
         it.see("#episodes li", it.events("emotion")[-1]["emotion"])
         assert is_coloured(it.page)

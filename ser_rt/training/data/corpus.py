@@ -253,22 +253,6 @@ def load_directory(folder: str | Path, labels: Sequence[str]) -> list[Clip]:
     return sorted(clips, key=lambda clip: labels.index(clip.emotion))
 
 
-def load_unlabelled(folder: str | Path) -> list[Clip]:
-    """Return the clips under a folder, sorted, without an emotion; their licence is unknown.
-
-    Raises:
-        DataError: no such folder, or no audio in it.
-    """
-    if not Path(folder).is_dir() or not (found := find_audio(folder)).audio:
-        msg = f"no audio under {printable(folder)}: give a folder with recordings of speech"
-        raise DataError(msg)
-    for remark in found.remarks():
-        logger.warning("%s", remark)
-    return [
-        Clip(Path(path), "", dataset="unlabelled", licence_class="unknown") for path in found.audio
-    ]
-
-
 def hold_out_speakers(
     clips: Sequence[Clip], share: float, seed: int = 0
 ) -> tuple[list[Clip], list[Clip]]:

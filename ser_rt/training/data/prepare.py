@@ -7,9 +7,13 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from ser_rt.audio.discovery import find_audio
 from ser_rt.config import DataConfig
-from ser_rt.training.data.corpus import Clip, hold_out_speakers, load_unlabelled
+from ser_rt.errors import DataError
+from ser_rt.files.names import printable
+from ser_rt.training.data.corpus import Clip, hold_out_speakers
 from ser_rt.training.data.decoded_cache import Fault
 from ser_rt.training.data.validation import (
     DecodedClips,
@@ -77,3 +81,19 @@ def prepare(
     prepared = Prepared(decoded.pick(kept), decoded.pick(held_out), faults)
     refuse_leaks(find_leaks(prepared.train, prepared.validation), settings.allow_leaks)
     return prepared
+
+
+def load_unlabelled(folder: str | Path) -> list[Clip]:
+    """Return the clips under a folder, sorted, without an emotion; their licence is unknown.
+
+    Raises:
+        DataError: no such folder, or no audio in it.
+    """
+    if not Path(folder).is_dir() or not (found := find_audio(folder)).audio:
+        msg = f"no audio under {printable(folder)}: give a folder with recordings of speech"
+        raise DataError(msg)
+    for remark in found.remarks():
+        logger.warning("%s", remark)
+    return [
+        Clip(Path(path), "", dataset="unlabelled", licence_class="unknown") for path in found.audio
+    ]
