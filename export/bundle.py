@@ -28,7 +28,7 @@ from ser_rt.export.stream import (
     TracedStream,
     compare_stream,
     convert_stream,
-    hear_stream,
+    run_stream,
     set_hop,
     trace_stream,
 )
@@ -140,7 +140,7 @@ def _trace(checkpoint: Path, work: Path, settings: ExportSettings, stages: Stage
             stages.warn(UNMEASURED)
     expected = reference(network, speech)
     streamed = ServedStream(model, temperature) if streams else None
-    heard = hear_stream(streamed, speech) if streamed else ()
+    streamed_outputs = run_stream(streamed, speech) if streamed else ()
     stages.done(f"ran {len(speech.probes)} probes of {speech.source} in PyTorch")
     if settings.precision == "int8":
         level_outliers(model.get_submodule("encoder"), speech.calibration)
@@ -150,7 +150,7 @@ def _trace(checkpoint: Path, work: Path, settings: ExportSettings, stages: Stage
     frames, described = frames_of(model), model.settings
     stream = None
     if streamed:
-        stream = trace_stream(streamed, speech, heard, work, settings.opset)
+        stream = trace_stream(streamed, speech, streamed_outputs, work, settings.opset)
     del model, network, streamed
     source = work / "source.onnx"
     onnx.save_model(graph, source, save_as_external_data=True, location="source.data")
@@ -222,10 +222,10 @@ def _attempt(
         if pair and traced.frames:
             verify_pair(result, graph, pair, traced.frames, traced.speech, limits)
     if traced.stream and streaming:
-        heard = compare_stream(streamed, streaming, traced.stream, limits, labels, rate)
-        if settings.precision == "fp16" and not heard.fatal:
-            verify_ranges(heard, traced.stream.source, streamed, traced.stream.calibration)
-        result.include("streaming", heard)
+        compared = compare_stream(streamed, streaming, traced.stream, limits, labels, rate)
+        if settings.precision == "fp16" and not compared.fatal:
+            verify_ranges(compared, traced.stream.source, streamed, traced.stream.calibration)
+        result.include("streaming", compared)
     stages.done(f"compared {what}: {result.summary()}")
     return _Attempt(form, folder, result, streaming)
 

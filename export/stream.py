@@ -16,7 +16,7 @@ from ser_rt.export.files import Batch, check, read_structure, save_graph
 from ser_rt.export.precision import Convert, Tolerances
 from ser_rt.export.speech import ReferenceSpeech
 from ser_rt.export.stream_graph import HOPS_S, ServedStream, describe, stream_to_onnx
-from ser_rt.export.stream_reference import Heard, hear
+from ser_rt.export.stream_reference import StreamOutputs, run_reference
 from ser_rt.export.stream_runs import StreamRun, calibration_of
 from ser_rt.export.verify import GateResult
 from ser_rt.export.verify_stream import CACHED_EQUALS_WHOLE, verify_stream
@@ -38,7 +38,7 @@ class TracedStream(NamedTuple):
     source: Path
     streaming: Streaming
     audio: FloatArray
-    heard: Sequence[Heard]
+    expected: Sequence[StreamOutputs]
     calibration: Sequence[Batch]
     cached_difference: float
     positions: int
@@ -73,13 +73,17 @@ def set_hop(model: EmotionModel, hop_s: float | None) -> bool:
     return True
 
 
-def hear_stream(network: ServedStream, speech: ReferenceSpeech) -> list[Heard]:
+def run_stream(network: ServedStream, speech: ReferenceSpeech) -> list[StreamOutputs]:
     """Return the network's outputs for a minute of speech."""
-    return hear(network, speech.minute, describe(network.model, network.sample_rate))
+    return run_reference(network, speech.minute, describe(network.model, network.sample_rate))
 
 
 def trace_stream(
-    network: ServedStream, speech: ReferenceSpeech, heard: Sequence[Heard], work: Path, opset: int
+    network: ServedStream,
+    speech: ReferenceSpeech,
+    expected: Sequence[StreamOutputs],
+    work: Path,
+    opset: int,
 ) -> TracedStream:
     """Write the float32 graph with caches into a folder, and compare it with the whole network.
 
@@ -94,7 +98,7 @@ def trace_stream(
     run = StreamRun(source, streaming)
     gaps = [
         np.abs(found[:, 0] - right).max()
-        for one in heard
+        for one in expected
         for found, right in zip(run.run(speech.minute[None], one.frames), one.outputs, strict=True)
     ]
     hop = round(streaming.hop_s * network.sample_rate)
@@ -102,7 +106,7 @@ def trace_stream(
         source=source,
         streaming=streaming,
         audio=speech.minute,
-        heard=heard,
+        expected=expected,
         calibration=calibration_of(source, streaming, speech.calibration, hop),
         cached_difference=float(max(gaps)),
         positions=len(network.model.encoder.network.embed_positions.weight),
@@ -138,7 +142,14 @@ def compare_stream(
 ) -> GateResult:
     """Compare a graph with the network on a minute of speech."""
     result = verify_stream(
-        graph, streaming, traced.audio, traced.heard, limits, labels, sample_rate, traced.positions
+        graph,
+        streaming,
+        traced.audio,
+        traced.expected,
+        limits,
+        labels,
+        sample_rate,
+        traced.positions,
     )
     result.measured["max_cached_difference"] = traced.cached_difference
     result.limit("max_cached_difference", CACHED_EQUALS_WHOLE, "float32 graph with caches")

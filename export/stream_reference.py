@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ser_rt.streaming import Streaming
 
 
-class Heard(NamedTuple):
+class StreamOutputs(NamedTuple):
     """A stream cut into hops, and the network's outputs after each of them."""
 
     name: str
@@ -29,7 +29,9 @@ class Heard(NamedTuple):
     """``[hops, ...]``."""
 
 
-def hear(network: ServedStream, audio: FloatArray, streaming: Streaming) -> list[Heard]:
+def run_reference(
+    network: ServedStream, audio: FloatArray, streaming: Streaming
+) -> list[StreamOutputs]:
     """Run a whole stream ``[samples]`` through the network, cut at its default hop and at random.
 
     The cost is that of attention over the whole stream.
@@ -37,7 +39,9 @@ def hear(network: ServedStream, audio: FloatArray, streaming: Streaming) -> list
     default = round(streaming.hop_s * network.sample_rate) // STRIDE
     total = len(audio) // STRIDE
     cuts = {"the default hop": [default] * (total // default), "mixed hops": _mixed(total)}
-    return [Heard(name, tuple(hops), whole(network, audio, hops)) for name, hops in cuts.items()]
+    return [
+        StreamOutputs(name, tuple(hops), whole(network, audio, hops)) for name, hops in cuts.items()
+    ]
 
 
 @torch.inference_mode()

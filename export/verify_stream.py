@@ -13,7 +13,7 @@ from ser_rt.errors import ExportError
 from ser_rt.export.files import read_structure
 from ser_rt.export.precision import Tolerances
 from ser_rt.export.speech import extremes
-from ser_rt.export.stream_reference import Heard
+from ser_rt.export.stream_reference import StreamOutputs
 from ser_rt.export.stream_runs import StreamRun
 from ser_rt.export.verify import GateResult, compare
 from ser_rt.streaming import AUDIO, Streaming
@@ -32,7 +32,7 @@ def verify_stream(
     graph: Path,
     streaming: Streaming,
     audio: FloatArray,
-    heard: Sequence[Heard],
+    expected: Sequence[StreamOutputs],
     limits: Tolerances,
     labels: Sequence[str],
     sample_rate: int,
@@ -44,7 +44,7 @@ def verify_stream(
         graph: the graph on disk.
         streaming: its description.
         audio: a stream of speech, ``[samples]``.
-        heard: the network's outputs for it.
+        expected: the network's outputs for it.
         limits: a measure past its limit is a failure.
         labels: names of the columns.
         sample_rate: in Hz.
@@ -56,10 +56,10 @@ def verify_stream(
     _check_finite(result, run, streaming, sample_rate)
     if result.fatal:
         return result
-    found = [run.run(audio[None], one.frames) for one in heard]
+    found = [run.run(audio[None], one.frames) for one in expected]
     result.measured["seconds"] = len(audio) / sample_rate
-    names = [f"a stream of {one.name}" for one in heard]
-    right = [one.outputs for one in heard]
+    names = [f"a stream of {one.name}" for one in expected]
+    right = [one.outputs for one in expected]
     alone = [type(one)(*(values[:, 0] for values in one)) for one in found]
     compare(result, names, right, alone, limits, labels)
     hop = round(streaming.hop_s * sample_rate)

@@ -74,7 +74,7 @@ class Streaming:
         max_hop_s: longest one.
         left_s: audio before a hop that each layer attends to.
         pooled_s: latest audio that an answer is pooled over.
-        delay_s: by how much the network hears the audio later than it is given.
+        delay_s: by how much the network's frames are behind the audio that it is given.
         caches: what a stream keeps from hop to hop, in the order of the graph's inputs.
     """
 

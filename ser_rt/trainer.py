@@ -94,7 +94,7 @@ class SpeechEmotionTrainer:
                 seed=seed,
                 has_teacher=teacher is not None,
             )
-            answers = teacher.hear(clips.train, self.data_config) if teacher else None
+            answers = teacher.run(clips.train, self.data_config) if teacher else None
         training = fit_batch_size(self.training_config, len(clips.train), processes.num_processes)
         settings = run_folder.settings_of(
             self.model_config,

@@ -56,8 +56,8 @@ class Distillation:
                 frames ``[batch, frames, channels]``, and which of them are of the clip.
             plain: the loss of labels.
         """
-        heard = inputs["teacher_frames"].float().transpose(1, 2)
-        taught_logits, taught_embedding = self._teacher.answer(heard)
+        taught_frames = inputs["teacher_frames"].float().transpose(1, 2)
+        taught_logits, taught_embedding = self._teacher.answer(taught_frames)
         logits: Tensor = outputs["logits"].float()
         labels = inputs["labels"]
         frames, embedding = (part.float() for part in outputs["imitation"])
@@ -70,10 +70,10 @@ class Distillation:
             logits, taught_logits, how.teacher_temperature
         )
         losses = losses + how.embedding_weight * _unexplained(embedding, taught_embedding)
-        frames = nn.functional.interpolate(frames, heard.shape[2], mode="linear")
+        frames = nn.functional.interpolate(frames, taught_frames.shape[2], mode="linear")
         is_clip = inputs["is_clip"]
         return losses + how.frame_weight * _unexplained(
-            frames.transpose(1, 2)[is_clip], heard.transpose(1, 2)[is_clip]
+            frames.transpose(1, 2)[is_clip], taught_frames.transpose(1, 2)[is_clip]
         )
 
 

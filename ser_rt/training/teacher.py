@@ -97,7 +97,7 @@ class Teacher:
         embedding = self._model.encoder.pool(frames)
         return self._model.head(embedding)[:, self._columns], embedding
 
-    def hear(self, part: DecodedClips, settings: DataConfig) -> Answers:
+    def run(self, part: DecodedClips, settings: DataConfig) -> Answers:
         """Compute the frames of clips, as they are before they are varied.
 
         Raises:

@@ -15,7 +15,7 @@ from ser_rt.errors import ExportError, GateError
 from ser_rt.export import stream
 from ser_rt.export.precision import PRECISIONS
 from ser_rt.export.stream_graph import ServedStream
-from ser_rt.export.stream_reference import Heard, hear
+from ser_rt.export.stream_reference import StreamOutputs, run_reference
 from ser_rt.export.verify import GateResult
 from ser_rt.export.verify_stream import verify_stream
 from ser_rt.networks.checkpoint import load_model
@@ -32,12 +32,12 @@ def bundle(whisper: Path, export_once: Export) -> Bundle:
 
 
 @pytest.fixture(scope="module")
-def heard(whisper: Path, bundle: Bundle) -> list[Heard]:
+def heard(whisper: Path, bundle: Bundle) -> list[StreamOutputs]:
     assert bundle.streaming is not None
-    return hear(ServedStream(load_model(whisper)[0], 1.7), AUDIO, bundle.streaming)
+    return run_reference(ServedStream(load_model(whisper)[0], 1.7), AUDIO, bundle.streaming)
 
 
-def gates(path: Path, bundle: Bundle, heard: list[Heard]) -> GateResult:
+def gates(path: Path, bundle: Bundle, heard: list[StreamOutputs]) -> GateResult:
     assert bundle.streaming is not None
     limits = PRECISIONS["fp32"].limits
     return verify_stream(path, bundle.streaming, AUDIO, heard, limits, LABELS, 16_000, 1_500)
@@ -65,7 +65,7 @@ def lose_count_of_positions(graph: onnx.GraphProto) -> None:
 
 
 def mix_streams(graph: onnx.GraphProto) -> None:
-    """Let each stream hear the mean of all; alone it hears itself."""
+    """Give each stream the mean of all; alone it has its own."""
     for node in graph.node:
         node.input[:] = ["heard" if name == "audio" else name for name in node.input]
     graph.initializer.append(numpy_helper.from_array(np.array([0]), "axis_of_streams"))
@@ -85,7 +85,7 @@ def mix_streams(graph: onnx.GraphProto) -> None:
     ],
 )
 def test_what_differs_is_named(
-    bundle: Bundle, heard: list[Heard], tmp_path: Path, change: Change, gate: str
+    bundle: Bundle, heard: list[StreamOutputs], tmp_path: Path, change: Change, gate: str
 ) -> None:
     assert bundle.streaming is not None
     model = onnx.load(bundle.streaming.graph)
@@ -95,12 +95,14 @@ def test_what_differs_is_named(
     assert any(failure.startswith(gate) for failure in failures), failures
 
 
-def test_the_graph_itself_passes(bundle: Bundle, heard: list[Heard]) -> None:
+def test_the_graph_itself_passes(bundle: Bundle, heard: list[StreamOutputs]) -> None:
     assert bundle.streaming is not None
     assert gates(bundle.streaming.graph, bundle, heard).failures == []
 
 
-def test_a_cache_that_grows_is_refused(bundle: Bundle, heard: list[Heard], tmp_path: Path) -> None:
+def test_a_cache_that_grows_is_refused(
+    bundle: Bundle, heard: list[StreamOutputs], tmp_path: Path
+) -> None:
     assert bundle.streaming is not None
     model = onnx.load(bundle.streaming.graph)
     output = next(value for value in model.graph.output if value.name == "keys_1_next")

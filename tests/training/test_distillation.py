@@ -128,7 +128,7 @@ def test_answers_are_computed_once_and_are_those_of_the_window(
 ) -> None:
     decoded, _ = decode_clips(clips, tuple(RHYTHM_HZ), skip_bad=False)
     one = Teacher(str(teacher), COMPACT)
-    answers = one.hear(decoded, ALL)
+    answers = one.run(decoded, ALL)
     model, _ = load_model(teacher)
     with torch.no_grad():
         wave = torch.from_numpy(decoded.audio[70])[None]  # of the second file
@@ -150,10 +150,10 @@ def test_answers_are_computed_once_and_are_those_of_the_window(
     files = sorted((tmp_path / "cache/teacher").iterdir())
     assert len(files) == 2  # 64 clips, and 8
     files[0].write_bytes(files[0].read_bytes()[:-5])  # as of a full disk
-    again = Teacher(str(teacher), COMPACT).hear(decoded, ALL)
+    again = Teacher(str(teacher), COMPACT).run(decoded, ALL)
     assert computed in {64, 8}
     assert np.array_equal(again.at(70, places), answers.at(70, places))
-    Teacher(str(teacher), COMPACT).hear(decoded, replace(ALL, trim_silence=True))
+    Teacher(str(teacher), COMPACT).run(decoded, replace(ALL, trim_silence=True))
     assert computed >= 72
 
 

@@ -26,7 +26,7 @@ class HopCache:
     speech gate or load shedding left out costs a result, and no audio: its hop comes with the next
     window's. Hops that lie in no later window are never computed. Behind them, and behind a
     gap, the stream is a fresh one that begins at the start of the window: silence costs nothing,
-    and the first result after it has heard what a whole window would have.
+    and the first result after it is over as much audio as that of a whole window.
 
     What is computed when follows from the windows alone, so chunking changes no digit. A tail,
     which is no whole hop, is filled up with zeros, and leaves nothing in the caches. Where a hop
