@@ -61,14 +61,14 @@ def test_engine_overhead(benchmark: BenchmarkFixture, sample: FloatArray) -> Non
 
 
 def test_model(benchmark: BenchmarkFixture, sample: FloatArray) -> None:
-    classifier = ser_rt.load(threads=1)
+    classifier = ser_rt.load("compact", threads=1)
     window = sample[np.newaxis, : 3 * RATE_HZ]
     assert benchmark(classifier, window).shape == (1, len(classifier.labels))
     note(benchmark, Figure("built-in model, window of 3 s, one core", "ms", 5.0, per_s=1e3))
 
 
 def test_file_mode(benchmark: BenchmarkFixture, sample: FloatArray) -> None:
-    classifier = ser_rt.load(threads=1)
+    classifier = ser_rt.load("compact", threads=1)
 
     def stream_file() -> int:
         events = ser_rt.stream(ser_rt.sample_path(), model=classifier, gate_threshold=0.0)
