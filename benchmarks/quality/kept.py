@@ -58,7 +58,7 @@ def kept(kind: str, key: Iterable[object], make: Callable[[], Arrays]) -> Arrays
 def _write(path: Path, arrays: Arrays) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # a name could be allow_pickle
 
 
 def _digest(key: Iterable[object]) -> str:

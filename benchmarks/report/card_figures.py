@@ -81,10 +81,11 @@ def speakers(found: Evaluation, titles: Mapping[str, str]) -> Table:
         by_dataset.setdefault(score["dataset"], {})[name] = score
     for dataset, group in by_dataset.items():
         known = {name: s for name, s in group.items() if s["clips"] >= ENOUGH_CLIPS}
-        ranked = sorted(known, key=lambda name, known=known: known[name]["uar"])  # type: ignore[misc]
+        uar = {name: s["uar"] for name, s in known.items()}
+        ranked = sorted(uar, key=uar.__getitem__)
         if ranked:
-            ends = (f"{name} {known[name]['uar']:.2f}" for name in (ranked[0], ranked[-1]))
-            middle = f"{mean(s['uar'] for s in known.values()):.2f}"
+            ends = (f"{name} {uar[name]:.2f}" for name in (ranked[0], ranked[-1]))
+            middle = f"{mean(uar.values()):.2f}"
             rows.append((titles.get(dataset, dataset), str(len(known)), *ends, middle))
     return Table("UAR by speaker", ("", "speakers", "worst", "best", "mean"), rows)
 
