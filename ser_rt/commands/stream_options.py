@@ -154,8 +154,8 @@ def _check_paths(flags: argparse.Namespace) -> None:
 
 def _format_of(output: Path | None) -> str:
     """Return the format that the name of an output file stands for."""
-    suffix = output.suffix.lower() if output is not None and _is_file(output) else ""
-    if suffix in ("", ".txt", ".log"):
+    suffix = output.suffix.lower() if output is not None else ""
+    if output is None or not _is_file(output) or suffix in ("", ".txt", ".log"):
         return "text"
     if suffix[1:] in SINKS:
         return suffix[1:]
