@@ -109,3 +109,13 @@ class StreamingClassifier(EmotionClassifier, Protocol):
     def classify_hops(self, hops: Sequence[Hop]) -> list[HopResult]:
         """Classify hops of equal length, one of each of some streams, in one call."""
         ...
+
+
+@runtime_checkable
+class WaitingClassifier(EmotionClassifier, Protocol):
+    """Addition to the classifier of one stream, whose calls may wait for those of others."""
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds that its calls have waited for their turn so far, all together."""
+        ...

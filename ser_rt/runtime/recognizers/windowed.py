@@ -11,7 +11,7 @@ import numpy as np
 
 from ser_rt.audio.block import SourceWarning
 from ser_rt.audio.chunk import AudioChunk
-from ser_rt.classifier import EmotionClassifier, FloatArray
+from ser_rt.classifier import EmotionClassifier, FloatArray, WaitingClassifier
 from ser_rt.constants import SHORTEST_INPUT_S
 from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.runtime.recognizers.hop_cache import HopCache
@@ -113,6 +113,7 @@ class WindowedRecognizer:
                 raise ConfigError(msg)
         hop = round(hop_s * rate)
         self._classify_window = window_classifier(classifier, hop)
+        self._turns = classifier if isinstance(classifier, WaitingClassifier) else None
         self._rate = rate
         self._windower = Windower(
             window=round(window_s * rate),
@@ -218,8 +219,11 @@ class WindowedRecognizer:
             if is_shed and not self._shedder.admits(detected_at - chunk.captured_at):
                 self._left_out = [window]
                 return []
+            waited_s = self._waited_s()
             probabilities = self._probabilities(window)
-            spent_s["inference"] = self._clock() - detected_at
+            waited_s = self._waited_s() - waited_s
+            spent_s["queue"] += waited_s
+            spent_s["inference"] = self._clock() - detected_at - waited_s
             # After silence hops may have waited: their cost is not that of each result to come.
             if is_shed and not self._was_silent:
                 warnings = self._shedder.spent(spent_s["inference"])
@@ -236,6 +240,9 @@ class WindowedRecognizer:
                 warnings=warnings,
             )
         ]
+
+    def _waited_s(self) -> float:
+        return 0.0 if self._turns is None else self._turns.waited_s
 
     def _probabilities(self, window: Window) -> FloatArray:
         probabilities = self._classify_window(window)
