@@ -112,7 +112,8 @@ class WindowedRecognizer:
                 msg = f"{name} of {value:g} s is longer than the window of {window_s:g} s"
                 raise ConfigError(msg)
         hop = round(hop_s * rate)
-        self._classify_window = window_classifier(classifier, hop)
+        streaming = settings.streaming_for(classifier)
+        self._classify_window = window_classifier(classifier, hop, streaming)
         self._turns = classifier if isinstance(classifier, WaitingClassifier) else None
         self._rate = rate
         self._windower = Windower(
