@@ -11,8 +11,9 @@ from ser_rt.streaming import Streaming
 
 FloatArray = npt.NDArray[np.float32]
 
-Caches = Mapping[str, npt.NDArray[Any]]
-"""What a network keeps of one stream, by name, ``[1, ...]`` each; never changed in place."""
+Caches = Mapping[str, Any]
+"""What a network keeps of one stream, by name: arrays ``[1, ...]``, or what the model has in their
+place where they stay on a device. Never changed in place."""
 
 
 class EmotionClassifier(Protocol):
