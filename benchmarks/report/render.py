@@ -224,7 +224,7 @@ def _floor(floor: dict[str, Any]) -> Table:
     )
     note = (
         f"Giga-operations: {work}; rates of big matrix products in the same run, in "
-        f"giga-operations a second: {rates}. × floor above is against the int8 hop with reuse."
+        f"giga-operations a second: {rates}. × floor above is against int8."
     )
     return Table("Arithmetic floor", ("threads", "if all ran as", "ms"), rows, note)
 

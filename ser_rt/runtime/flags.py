@@ -37,7 +37,7 @@ def add_model_flags(group: Group, *, threads: str = "threads of one model call")
         "--streaming",
         action=argparse.BooleanOptionalAction,
         help="compute each hop once, with caches; without, classify whole windows "
-        "(what the bundle can)",
+        "(what bundle, window and hop allow)",
     )
 
 

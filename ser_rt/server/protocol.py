@@ -193,6 +193,7 @@ def ready(
         "labels": labels_of(model, config.language),
         "sample_rate": bundle.sample_rate,
         **config.settings.windows_for(model)._asdict(),
+        "streaming": config.settings.streaming_for(model) is not None,
         "live": config.live,
         "start_s": config.start_s,
         "limits": {

@@ -138,8 +138,8 @@ def test_what_a_network_cannot_stream_is_refused_before_any_file(
 ) -> None:
     out = tmp_path / "out"
     for flags, model, words in (
-        (("--hop", 1.5), streaming_bundle, "hop must be within 0.1 and 1 s"),
-        (("--window", 2), streaming_bundle, "window must be 3 s"),
+        (("--streaming", "--hop", 1.5), streaming_bundle, "hop must be within 0.1 and 1 s"),
+        (("--streaming", "--window", 2), streaming_bundle, "window must be 3 s"),
         (("--streaming",), None, "tiny has no graph with caches"),
     ):
         chosen = {} if model is None else {"model": model}
@@ -147,6 +147,21 @@ def test_what_a_network_cannot_stream_is_refused_before_any_file(
         assert code == 2
         assert words in status[-1]
         assert not out.exists()
+
+
+def test_another_window_than_the_networks_is_classified_whole(
+    run: Run, corpus: Path, tmp_path: Path, streaming_bundle: Path
+) -> None:
+    rows = {}
+    for flags in ((), ("--no-streaming",)):
+        out = tmp_path / f"out{len(flags)}"
+        code, status = run(corpus, "--out", out, "--window", 2, *flags, model=streaming_bundle)
+        assert code == 0
+        said = [line for line in status if "whole windows: window must be 3 s, not 2 s" in line]
+        assert len(said) == 1 - len(flags)
+        assert "streaming" not in summary_of(out)["settings"]
+        rows[flags] = windows_of(out).to_pylist()
+    assert rows[()] == rows["--no-streaming",]
 
 
 @pytest.mark.parametrize(
