@@ -78,17 +78,23 @@ class ModelConfig(_Settings):
     mask_time_prob: float = setting(0.05, "share of frames that SpecAugment masks", _SHARE)
     input_normalization: str = setting(
         "auto",
-        "of the level: per window, none, or auto (as the checkpoint was trained)",
-        one_of(("auto", "window", "none")),
+        "of the level: per window, running (by what was heard, for streams), none, or auto "
+        "(as the checkpoint was trained)",
+        one_of(("auto", "window", "running", "none")),
     )
     streaming: bool = setting(
-        False, "train with random chunk-wise masks and positions, without look-ahead (whisper)"
+        False, "train with random chunk-wise masks, without look-ahead: for windows and streams"
     )
     chunk_frames: int = setting(
         0, "frames of 20 ms that attend to each other when classifying; 0 is all", _NOT_NEGATIVE
     )
     left_frames: int = setting(
         100, "frames before a chunk that its frames attend to as well", _NOT_NEGATIVE
+    )
+    future_frames: int = setting(
+        0,
+        "frames of 20 ms that positions of wav2vec2 read ahead when streaming, which is its delay",
+        within(0, 10),  # the shortest window has 12
     )
     encoder_config: dict[str, Any] = setting(  # noqa: RUF009 (it is a dataclass field)
         {}, "the encoder's config.json; empty takes that of model_name"

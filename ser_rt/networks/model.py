@@ -49,8 +49,9 @@ class Encoder(Protocol):
 
 def _wav2vec2(settings: ModelConfig) -> Encoder:
     from ser_rt.networks.wav2vec2 import Wav2Vec2
+    from ser_rt.networks.wav2vec2_causal import StreamingWav2Vec2
 
-    return Wav2Vec2(settings)
+    return (StreamingWav2Vec2 if settings.streaming else Wav2Vec2)(settings)
 
 
 def _whisper(settings: ModelConfig) -> Encoder:
@@ -81,8 +82,11 @@ class EmotionModel(nn.Module):
         if config.architecture not in ARCHITECTURES:
             msg = f"unknown architecture {config.architecture!r}; known: {', '.join(ARCHITECTURES)}"
             raise ConfigError(msg)
-        if config.architecture != "whisper" and (config.streaming or config.chunk_frames):
-            msg = f"streaming is for the architecture whisper, not for {config.architecture}"
+        if config.architecture == "compact" and (config.streaming or config.chunk_frames):
+            msg = "streaming is for the architectures whisper and wav2vec2, not for compact"
+            raise ConfigError(msg)
+        if config.architecture != "wav2vec2" and config.future_frames:
+            msg = f"future_frames is for the architecture wav2vec2, not for {config.architecture}"
             raise ConfigError(msg)
         self.settings = config
         self.encoder = ARCHITECTURES[config.architecture](config)

@@ -11,6 +11,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ser_rt.constants import SAMPLE_RATE
+
+STRIDE = 320
+"""Samples from one frame to the next, in every network that streams."""
+POOLED_S = 3.0
+"""Latest audio that an answer of a stream is pooled over: the window of training."""
+POOLED_FRAMES = round(POOLED_S * SAMPLE_RATE / STRIDE)
 CHUNKS = (5, 10, 25, 50, 0)
 """Frames in a chunk that training draws from; 0 is the whole window."""
 LEFT = (50, 150)
@@ -53,6 +60,17 @@ def attention_mask(frames: Tensor, context: AttentionContext) -> Tensor | None:
         return None
     hidden = (frames < start - context.left) | (frames >= end)
     return (hidden.float() * MASKED)[None, None]
+
+
+def empty_mask(heard: Tensor, size: int) -> Tensor:
+    """Return what is added to the scores of the last `size` frames, of which `heard` are there.
+
+    Args:
+        heard: frames so far of each stream, ``[batch]``.
+        size: of the ring that they lie in, the newest one last.
+    """
+    hidden = torch.arange(size) < size - heard.unsqueeze(1)
+    return hidden.float() * MASKED
 
 
 def draw_positions(batch: int, frames: Tensor, table: int) -> Tensor:
