@@ -138,6 +138,9 @@ class TrainingConfig(_Settings):
     frame_weight: float = setting(
         1.0, "of the regression of the teacher's frames in the loss", _NOT_NEGATIVE
     )
+    every_hop: bool = setting(
+        False, "learn the answer at every hop of a network that streams, not at the end alone"
+    )
     freeze_feature_encoder: bool = setting(True, "do not train the convolutions")
     encoder_learning_rate: float = setting(
         0.0, "of the pretrained top layer; 0 is learning_rate times layer_decay", _NOT_NEGATIVE
@@ -196,6 +199,9 @@ class DataConfig(_Settings):
     apply_noise_reduction: bool = setting(False, "reduce noise in half of the training windows")
     trim_silence: bool = setting(
         False, "cut silence from both ends of a clip before a window is drawn"
+    )
+    change_share: float = setting(
+        0.0, "share of the windows in which a speaker's emotion changes; needs every_hop", _SHARE
     )
     min_crop_s: float = setting(1.0, "shortest training window", _POSITIVE)
     max_crop_s: float = setting(4.0, "longest training window", _POSITIVE)

@@ -22,6 +22,8 @@ CHUNKS = (5, 10, 25, 50, 0)
 """Frames in a chunk that training draws from; 0 is the whole window."""
 LEFT = (50, 150)
 """Least and most frames to the left of a chunk that training draws from."""
+MOST_HOPS = 8
+"""Hops of a window that training has an answer for: each keeps what it pools in memory."""
 MASKED = -1e4  # its exponential is 0, also in half precision
 
 
@@ -40,6 +42,22 @@ def draw_context() -> AttentionContext:
     """Draw the context of a training batch from torch's generator."""
     chunk = CHUNKS[int(torch.randint(len(CHUNKS), ()))]
     return AttentionContext(chunk, int(torch.randint(LEFT[0], LEFT[1] + 1, ())))
+
+
+def draw_ends(frames: int, chunk: int, ahead: int) -> list[int]:
+    """Draw hops to answer at the end of, the last one among them.
+
+    Args:
+        frames: in the window.
+        chunk: frames in a hop; 0 is one hop.
+        ahead: frames that the first hop lacks.
+
+    Returns:
+        At most `MOST_HOPS` numbers of frames, in order.
+    """
+    ends = range(chunk - ahead % chunk, frames, chunk) if chunk else range(0)
+    drawn = torch.randperm(len(ends))[: MOST_HOPS - 1].sort().values.tolist()
+    return [*(ends[number] for number in drawn), frames]
 
 
 def attention_mask(frames: Tensor, context: AttentionContext) -> Tensor | None:

@@ -134,7 +134,7 @@ def test_a_window_is_the_end_of_a_fresh_stream_and_ages_share_a_call() -> None:
     assert torch.allclose(found[:, :1], run(stream, later, [25, 25], aged)[0], atol=1e-5)
     assert torch.allclose(found[:, 1:], run(stream, young, [25, 25])[0], atol=1e-5)
     older = [*aged[:-1], aged[-1] + 10 * 3_600 * 50]
-    assert torch.equal(run(stream, later, [25], older)[0], run(stream, later, [25], aged)[0])
+    assert torch.equal(*(run(stream, later, [25, 25], given)[0] for given in (older, aged)))
 
 
 @pytest.mark.parametrize("kind", CLASSES)
