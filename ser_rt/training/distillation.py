@@ -58,10 +58,11 @@ class Distillation:
             plain: the loss of labels.
         """
         taught_frames = inputs["teacher_frames"].float().transpose(1, 2)
-        taught_logits, taught_embedding = self._teacher.answer(taught_frames)
         logits, labels = answers_of(outputs, inputs)
         if "hop_logits" in outputs:
             taught_logits, taught_embedding = self._at_hops(taught_frames, outputs["hop_ends"])
+        else:
+            taught_logits, taught_embedding = self._teacher.answer(taught_frames)
         frames, embedding = (part.float() for part in outputs["imitation"])
 
         how, losses = self._settings, logits.new_zeros(())
