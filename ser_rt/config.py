@@ -94,7 +94,7 @@ class ModelConfig(_Settings):
     future_frames: int = setting(
         0,
         "frames of 20 ms that positions of wav2vec2 read ahead when streaming, which is its delay",
-        within(0, 10),  # the shortest window has 12
+        within(0, 8),  # the shortest clip has 10
     )
     encoder_config: dict[str, Any] = setting(  # noqa: RUF009 (it is a dataclass field)
         {}, "the encoder's config.json; empty takes that of model_name"

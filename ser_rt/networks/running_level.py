@@ -52,7 +52,9 @@ class RunningLevel(nn.Module):
         age = (number.unsqueeze(1) - number).clamp(min=0)
         counts = (age.float() / -self.frames).exp().tril()
         before = ((number + 1).float() / -self.frames).exp()
-        powers = frames.square().mean(dim=2) @ counts.T + before * power
+        powers = frames.square().mean(dim=2).unsqueeze(1)
+        # No product of matrices: autocast would make it in half precision, and int8 quantize it.
+        powers = (counts * powers).sum(dim=2) + before * power
         weights = counts.sum(dim=1) + before * weight
         level = (powers + self.usual * USUAL_LEVEL**2) / (weights + self.usual)
         levelled = (frames / level.sqrt().unsqueeze(2)).flatten(1)

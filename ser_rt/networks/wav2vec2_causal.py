@@ -172,8 +172,10 @@ def _refuse(config: PretrainedConfig, settings: ModelConfig) -> None:
         "conv_pos_batch_norm is not supported: start from a checkpoint without it": bool(
             getattr(config, "conv_pos_batch_norm", False)
         ),
-        f"its frames are {prod(config.conv_stride)} samples of {_field(config)} apart, not "
-        f"{STRIDE} of more": not prod(config.conv_stride) == STRIDE < _field(config),
+        f"conv_stride puts frames {prod(config.conv_stride)} samples apart, each of "
+        f"{_field(config)}: {STRIDE} apart, each of more, is what streams have": (
+            not prod(config.conv_stride) == STRIDE < _field(config)
+        ),
         f"future_frames is {settings.future_frames}, but its positions read {ahead} ahead": (
             settings.future_frames > ahead
         ),

@@ -169,8 +169,9 @@ def test_weights_mean_what_they_meant_in_the_original(kind: str) -> None:
         found = encoder.states(wave, encoder.context)
         inner: Any = original.eval().encoder
         expected = inner.network(delayed, output_hidden_states=True).hidden_states
+        after = inner.network.encoder.layers[0](found[0])[0]
     assert torch.allclose(found[0][0], expected[0][0, :53], atol=1e-5)
-    assert (found[1][0] - expected[1][0, :53]).abs().mean() < 0.05 * expected[1].std()
+    assert torch.allclose(found[1], inner.network.encoder.layer_norm(after), atol=1e-5)
 
 
 def test_attention_of_wavlm_is_that_of_transformers() -> None:
@@ -234,9 +235,9 @@ def test_training_draws_chunks_and_trains_every_part(tmp_path: Path) -> None:
         ({"feat_extract_norm": "group"}, {}, "'group'.*layer norm"),
         ({}, {"input_normalization": "window"}, "running or none"),
         ({"add_adapter": True}, {"weighted_layers": False}, "weighted_layers"),
-        ({"conv_stride": [5, 2, 2, 2, 2, 2, 1]}, {}, "160 samples of 320 apart"),
+        ({"conv_stride": [5, 2, 2, 2, 2, 2, 1]}, {}, "160 samples apart"),
         ({}, {"future_frames": 8}, "read 7 ahead"),
-        ({}, {"future_frames": 11}, "future_frames must be"),
+        ({}, {"future_frames": 9}, "future_frames must be"),
         ({}, {"streaming": False}, "chunk_frames and future_frames"),
         ({}, {"streaming": False, "chunk_frames": 0, "input_normalization": "running"}, "running"),
     ],
