@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -49,7 +49,7 @@ def encoder_config(kind: str = "wav2vec2", **changes: object) -> dict[str, Any]:
 
 
 def make(
-    kind: str = "wav2vec2", shape: dict[str, object] | None = None, **changes: object
+    kind: str = "wav2vec2", shape: Mapping[str, object] | None = None, **changes: object
 ) -> EmotionModel:
     torch.manual_seed(3)
     config = encoder_config(kind, **(shape or {}))

@@ -118,14 +118,10 @@ class SpeechEmotionDataset(Dataset[Example]):
                 emotions[torch.from_numpy(mine)] = self._shares(index)
             example["emotions"] = emotions
         if self._answers is not None:
-            frames = None
-            for index, part in parts.items():
-                share = np.clip(part.share(window.places), 0.0, 1.0)
-                found = self._answers.at(index, share)
-                frames = (
-                    found if frames is None else np.where(within[index][:, None], found, frames)
-                )
-            example["teacher_frames"] = torch.from_numpy(frames)
+            share = {index: part.share(window.places) for index, part in parts.items()}
+            frames = [self._answers.at(i, np.clip(where, 0.0, 1.0)) for i, where in share.items()]
+            taught = np.where(within[draw.clip][:, None], frames[0], frames[-1])
+            example["teacher_frames"] = torch.from_numpy(taught)
             example["is_clip"] = torch.from_numpy(np.any([*within.values()], axis=0))
         return example
 
