@@ -47,6 +47,7 @@ class StreamingWav2Vec2(Wav2Vec2):
         """Take a network, whose layers then attend under a mask."""
         super().adopt(network)
         inner: Any = network.encoder
+        inner.pos_conv_embed.conv.padding = (0,)
         if network.config.model_type == "wavlm":
             for layer in inner.layers:
                 layer.attention.__class__ = MaskedAttention
@@ -103,10 +104,14 @@ class StreamingWav2Vec2(Wav2Vec2):
         """
         inner: Any = self.network.encoder
         embedding, past = inner.pos_conv_embed, self.past_frames
-        weight = _kept_taps(embedding.conv.weight, past + 1 + self.future_frames)
-        positions = nn.functional.conv1d(
-            projected, weight, embedding.conv.bias, groups=embedding.conv.groups
-        )
+        convolution, taps = embedding.conv, past + 1 + self.future_frames
+        if convolution.weight.shape[2] == taps:  # as a module it is exported in half precision
+            positions = convolution(projected)
+        else:
+            weight = convolution.weight[..., :taps]
+            positions = nn.functional.conv1d(
+                projected, weight, convolution.bias, groups=convolution.groups
+            )
         positions = embedding.activation(positions)
         placed = (projected[..., past : past + positions.shape[2]] + positions).transpose(1, 2)
         if self.network.config.do_stable_layer_norm:
@@ -134,7 +139,7 @@ class StreamingWav2Vec2(Wav2Vec2):
         """Leave out the taps of the positions that are not used, once it is trained."""
         inner: Any = self.network.encoder
         convolution = inner.pos_conv_embed.conv
-        kept = _kept_taps(convolution.weight, self.past_frames + 1 + self.future_frames)
+        kept = convolution.weight[..., : self.past_frames + 1 + self.future_frames]
         convolution.weight = nn.Parameter(kept.detach().clone(), requires_grad=False)
 
     def _check_length(self, count: int) -> None:
@@ -142,10 +147,6 @@ class StreamingWav2Vec2(Wav2Vec2):
             least = (self.future_frames + 1) * STRIDE
             msg = f"windows of {count * STRIDE} samples are too short: give at least {least}"
             raise AudioInputError(msg)
-
-
-def _kept_taps(weight: Tensor, taps: int) -> Tensor:
-    return weight if weight.shape[2] == taps else weight[..., :taps]
 
 
 def _field(config: PretrainedConfig) -> int:
