@@ -19,7 +19,7 @@ ROWS: tuple[set[str], ...] = (
     {"audio"},
     {"runtime", "networks", "evaluation"},
     {"training"},
-    {"model", "data_loader", "preprocessing", "trainer", "utils", "loading", "client"},
+    {"model", "data_loader", "preprocessing", "trainer", "utils", "loading", "client", "judging"},
     {"train", "evaluate", "inference", "server", "commands"},
     {"cluster", "__init__"},
     {"batch"},

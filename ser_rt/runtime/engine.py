@@ -196,10 +196,20 @@ def make_engine(
     """
     if why := settings.misfit(classifier):
         logger.info("whole windows: %s", why)
-    vad = _make_vad(settings, classifier.sample_rate)
-    recognizer = WindowedRecognizer(classifier, settings, vad=vad, clock=clock)
+    recognizer = make_recognizer(classifier, settings, clock=clock)
     smoother = Smoother(settings.half_life_s)
     return Engine(classifier, recognizer, smoother, settings=settings, clock=clock)
+
+
+def make_recognizer(
+    classifier: EmotionClassifier,
+    settings: StreamSettings = DEFAULTS,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> Recognizer:
+    """Return the recognizer of one stream; arguments as of `make_engine`."""
+    vad = _make_vad(settings, classifier.sample_rate)
+    return WindowedRecognizer(classifier, settings, vad=vad, clock=clock)
 
 
 def _make_vad(settings: StreamSettings, sample_rate: int) -> Vad:
