@@ -3,8 +3,6 @@
 `python -m ser_rt.inference --model-path RUN_OR_BUNDLE --audio-path FILE`
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 from collections import Counter

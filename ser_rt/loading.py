@@ -1,7 +1,5 @@
 """`open_model`: a classifier from a bundle or a checkpoint, and the flags that choose it."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Tables as text, Markdown and HTML, and an HTML page that needs nothing beside it."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

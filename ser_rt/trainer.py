@@ -4,8 +4,6 @@ One path for every architecture: checked clips, balanced windows, averaged weigh
 checkpoints to resume from, and a run folder with everything that the run was made from.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Errors of optional dependencies."""
 
-from __future__ import annotations
-
 import importlib
 
 import pytest

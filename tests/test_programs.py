@@ -1,7 +1,5 @@
 """No test depends on a program that nobody declared: the source is searched for what it starts."""
 
-from __future__ import annotations
-
 import ast
 import re
 import sys

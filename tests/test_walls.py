@@ -1,7 +1,5 @@
 """Which module may import which, and what an import may load."""
 
-from __future__ import annotations
-
 import ast
 import subprocess
 import sys

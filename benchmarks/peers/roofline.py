@@ -1,7 +1,5 @@
 """The arithmetic floor: what a hop would cost if every product ran at the machine's best rate."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

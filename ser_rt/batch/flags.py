@@ -1,7 +1,5 @@
 """Flags of ``ser-batch``; those of a stream are shared with ``ser-stream``."""
 
-from __future__ import annotations
-
 import argparse
 
 import ser_rt

@@ -1,7 +1,5 @@
 """Files elsewhere, through fsspec: object stores, web servers, archives."""
 
-from __future__ import annotations
-
 import os
 import posixpath
 import tempfile

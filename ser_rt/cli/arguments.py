@@ -1,7 +1,5 @@
 """`Parser` of command lines, and types of their arguments."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """`AsyncSourceReader`: the chunks of a source for asyncio, read in a thread."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from contextlib import suppress

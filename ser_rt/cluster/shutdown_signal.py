@@ -3,8 +3,6 @@
 Serve tells a replica nothing before it has waited, in vain, for the end of its streams.
 """
 
-from __future__ import annotations
-
 import asyncio
 import statistics
 import time

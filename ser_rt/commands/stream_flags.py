@@ -1,7 +1,5 @@
 """Flags of ``ser-stream``."""
 
-from __future__ import annotations
-
 import argparse
 
 import ser_rt

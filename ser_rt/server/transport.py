@@ -1,7 +1,5 @@
 """uvicorn with bounded send buffers, a deadline for headers, and an orderly shutdown."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import signal

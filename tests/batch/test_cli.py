@@ -1,7 +1,5 @@
 """The command: its flags, its summary, its exit codes."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Whatever names recordings, each is found once."""
 
-from __future__ import annotations
-
 import json
 import os
 import unicodedata

@@ -1,7 +1,5 @@
 """Every command answers --help without loading what only its work needs."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

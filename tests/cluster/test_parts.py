@@ -1,7 +1,5 @@
 """The parts of a cluster without one: batches, message queues, and retries of windows."""
 
-from __future__ import annotations
-
 import asyncio
 from pathlib import Path
 from typing import Any

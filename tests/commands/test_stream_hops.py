@@ -1,7 +1,5 @@
 """``ser-stream`` with a network that has caches: in that form, in whole windows, and refused."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

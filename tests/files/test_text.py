@@ -1,7 +1,5 @@
 """Tables as editors and spreadsheets save them."""
 
-from __future__ import annotations
-
 import codecs
 import csv
 import io

@@ -1,7 +1,5 @@
 """A network with caches behind the server: the same events as here, in calls that streams share."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Files, and what else is asked over HTTP."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A corpus that a network can learn in seconds: emotions are rhythms, speakers are colours."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 

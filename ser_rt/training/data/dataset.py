@@ -1,7 +1,5 @@
 """`SpeechEmotionDataset`: labelled clips as tensors, whole or in random windows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

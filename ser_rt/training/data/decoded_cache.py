@@ -1,7 +1,5 @@
 """`AudioCache`: a decoded corpus, int16 in one memory-mapped file that all workers share."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

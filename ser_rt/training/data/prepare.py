@@ -1,7 +1,5 @@
 """`prepare`: from a list of clips to a decoded, checked split that is ready to train on."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from collections import Counter

@@ -6,8 +6,6 @@ from the seed in its `Draw`, never from a worker's state, so that a run resumed 
 continues exactly as if it had not been killed.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple

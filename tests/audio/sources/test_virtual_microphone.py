@@ -1,7 +1,5 @@
 """A real microphone as far as PortAudio knows, and what goes wrong with one."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

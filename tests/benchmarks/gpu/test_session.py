@@ -1,7 +1,5 @@
 """A session on a GPU, tried out on the CPU: steps, failures, going on, the kit, the tables."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import zipfile

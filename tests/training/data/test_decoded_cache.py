@@ -1,7 +1,5 @@
 """What was decoded and kept is whole, or decoded again."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os
