@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-import ser_rt
 from ser_rt.checks import require, within
 from ser_rt.cli.arguments import Parser
 from ser_rt.cli.process import run_command, tell
@@ -58,7 +57,6 @@ def make_parser() -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="address to listen at (%(default)s: this machine only)")
     add("--port", type=int, default=PORT, metavar="N", help="(%(default)s)")
     add("--insecure", action="store_true", help="listen beyond a machine without keys")
-    add("--version", action="version", version=f"ser-cluster {ser_rt.__version__}")
     return parser
 
 

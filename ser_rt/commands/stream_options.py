@@ -13,6 +13,7 @@ from ser_rt.errors import ConfigError
 from ser_rt.files.names import printable
 from ser_rt.files.outputs import STANDARD_OUTPUT, is_special
 from ser_rt.files.text import read_text
+from ser_rt.runtime.sinks import SINKS
 
 _LISTS = ("list_devices", "list_providers")
 _NOT_IN_FILE = {"config", "help", "version", "files", *_LISTS}
@@ -54,6 +55,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _check_needs(flags, _given(parser, [*of_file, *argv]))
     _check_values(flags)
     _check_paths(flags)
+    flags.format = flags.format or _format_of(flags.output)
+    if flags.format == "srt" and len(flags.files) > 1:
+        msg = "--format srt has one timeline: give one input"
+        raise ConfigError(msg)
     if flags.output == Path(STANDARD_OUTPUT):
         flags.output = None
     return flags
@@ -105,7 +110,6 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
         *((flags.server is None, dest, "is the server's choice with --server") for dest in _LOCAL),
         (_is_file(flags.output), "rotate", "needs --output with a file"),
         (one, "save_input", "records one input"),
-        (one or flags.format != "srt", "format", "srt has one timeline: give one input"),
     ):
         if dest in given and not is_met:
             msg = f"{_flag(dest)} {why}"
@@ -133,6 +137,18 @@ def _check_paths(flags: argparse.Namespace) -> None:
         if output.resolve() == recording.resolve() or _is_one_of(recording, [output]):
             msg = f"--output and --save-input are both {printable(output)}; name two files"
             raise ConfigError(msg)
+
+
+def _format_of(output: Path | None) -> str:
+    """Return the format that the name of an output file stands for."""
+    suffix = output.suffix.lower() if output is not None else ""
+    if output is None or not _is_file(output) or suffix in ("", ".txt", ".log"):
+        return "text"
+    if suffix[1:] in SINKS:
+        return suffix[1:]
+    formats = ", ".join(SINKS)
+    msg = f"--output {printable(output)}: {suffix} is no format of events; give --format, {formats}"
+    raise ConfigError(msg)
 
 
 def _is_file(path: Path | None) -> bool:

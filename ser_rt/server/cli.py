@@ -11,7 +11,6 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import ser_rt
 from ser_rt.checks import add_flags, from_flags, require, within
 from ser_rt.cli.arguments import Parser
 from ser_rt.cli.process import run_command
@@ -63,7 +62,6 @@ def make_parser() -> argparse.ArgumentParser:
     add_flags(parser.add_argument_group("limits").add_argument, ServerLimits)
     add = parser.add_argument_group("other").add_argument
     add("--log-level", choices=LEVELS, default="info", help="(%(default)s)")
-    add("--version", action="version", version=f"ser-serve {ser_rt.__version__}")
     return parser
 
 

@@ -132,7 +132,7 @@ def test_damage_at_the_end_of_a_live_webm_is_reported(decode: Decode) -> None:
 @pytest.mark.parametrize("name", ["mpeg", "mpegts"])
 def test_a_stream_that_ends_within_a_packet_is_reported(decode: Decode, name: str) -> None:
     data = written(name)
-    assert decode(data[: round(0.3 * len(data))]).codes == ["truncated"]
+    assert set(decode(data[: round(0.3 * len(data))]).codes) == {"truncated"}
 
 
 def test_au_of_unknown_length_is_decoded_from_a_pipe() -> None:
