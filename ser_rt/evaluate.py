@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ser_rt.checks import add_flags
+from ser_rt.classifier import EmotionClassifier, FloatArray
 from ser_rt.cli.arguments import Parser, new_folder
 from ser_rt.cli.process import run_command, tell
 from ser_rt.config import DataConfig, model_config
@@ -32,7 +34,7 @@ from ser_rt.evaluation.scores import (
     score,
     score_groups,
 )
-from ser_rt.evaluation.sounds import count_alarms, find_sounds
+from ser_rt.evaluation.sounds import SoundCount, count_alarms, find_sounds
 from ser_rt.files.names import printable
 from ser_rt.files.writing import write_bytes
 from ser_rt.judging.command import add_judging_flags, check_flags, judge_streams
@@ -42,12 +44,7 @@ from ser_rt.training.data.corpus import label_id
 from ser_rt.training.data.selection import Selection, select_clips
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from matplotlib.figure import Figure
-
-    from ser_rt.classifier import EmotionClassifier, FloatArray
-    from ser_rt.evaluation.sounds import SoundCount
 
 GROUP_COLUMNS = ("dataset", "speaker", "language", "gender")
 _TESTED_TOGETHER = 64

@@ -8,13 +8,15 @@ from __future__ import annotations
 import argparse
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 import numpy as np
 
 from ser_rt.audio.discovery import find_audio
 from ser_rt.audio.processing import SHORTEST_S
+from ser_rt.classifier import EmotionClassifier
 from ser_rt.cli.arguments import Parser, new_file
 from ser_rt.cli.process import run_command, tell
 from ser_rt.config import model_config
@@ -24,11 +26,6 @@ from ser_rt.evaluation.files import ClassifiedFile, classify_files
 from ser_rt.files.names import printable
 from ser_rt.files.writing import write_json
 from ser_rt.loading import add_classifier_flags, open_model
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ser_rt.classifier import EmotionClassifier
 
 logger = logging.getLogger(__name__)
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ser_rt.classifier import EmotionClassifier
 from ser_rt.cli.arguments import positive_int
 from ser_rt.errors import ConfigError
 from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE
 from ser_rt.manifest import MANIFEST_FILE
 from ser_rt.runtime.backends.providers import PROVIDERS
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
-    from ser_rt.classifier import EmotionClassifier
 
 
 def add_classifier_flags(parser: ArgumentParser) -> None:

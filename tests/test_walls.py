@@ -146,7 +146,6 @@ def test_few_modules_lie_flat() -> None:
             {
                 *("ser_rt.runtime.sinks.live_ui", "ser_rt.batch.progress", "ser_rt.commands.check"),
                 *("ser_rt.training.progress", "ser_rt.training.data.decoded_cache"),
-                "ser_rt.training.data.answers",
             },
         ),
         ("ray", {"ser_rt.batch.on_ray"} | {m for m in ALL if m.startswith("ser_rt.cluster.")}),

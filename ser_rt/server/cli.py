@@ -116,8 +116,8 @@ def _serve(flags: argparse.Namespace) -> int:
     except SystemExit as stop:  # uvicorn exits so when it cannot bind the port
         msg = f"cannot listen at {flags.host} port {flags.port}; is something else there?"
         raise OutputError(msg) from stop
-    if server.failure is not None:
-        raise server.failure
+    if server.service.failure is not None:
+        raise server.service.failure
     return 0
 
 
@@ -149,7 +149,7 @@ def build(flags: argparse.Namespace) -> Server:
     hosts = ("*",)
     if is_local or flags.allowed_host:
         hosts = (*LOOPBACK_NAMES, flags.host, *flags.allowed_host)
-    app = make_app(service, Guard(keys, flags.cors_origin), origins=flags.cors_origin, hosts=hosts)
+    app = make_app(service, Guard(keys, flags.cors_origin), hosts=hosts)
     return make_server(
         app,
         service,

@@ -68,9 +68,8 @@ def find_device(devices: list[Device], wanted: str | int | None) -> Device:
         return next((d for d in devices if d.is_default), devices[0])
     text = str(wanted)
     for device in devices:
-        if str(device.number) == text or (
-            not text.isdigit() and text.lower() in device.name.lower()
-        ):
+        named = not text.isdigit() and text.lower() in device.name.lower()
+        if named or str(device.number) == text:
             return device
     names = ", ".join(f"{d.number} {d.name}" for d in devices)
     msg = f"no microphone {text!r}; there are: {names}"

@@ -96,9 +96,8 @@ class NetworkSource(DecodedSource):
             clock=self._clock,
         )
         if lost_at is not None:
-            away_s = self._clock() - lost_at
-            back = SourceWarning("stream_back", f"{self._url} is back after {away_s:.1f} s")
             now = self._clock()
+            back = SourceWarning("stream_back", f"{self._url} is back after {now - lost_at:.1f} s")
             yield AudioChunk(SILENCE, converter.next_sample, now, is_live=True, warnings=(back,))
         before = self._clock()
         try:

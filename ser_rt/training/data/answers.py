@@ -14,14 +14,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
-from rich.progress import Progress
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from ser_rt.errors import OutputError
 from ser_rt.files.writing import replacing
-from ser_rt.training.data.decoded_cache import cache_folder
+from ser_rt.training.data.decoded_cache import cache_folder, tracked
 
 Frames = npt.NDArray[np.float16]
 _BLOCK = 64
@@ -60,14 +58,11 @@ class Answers:
             folder / f"{_fingerprint(teacher, digests[start : start + _BLOCK])}.safetensors"
             for start in starts
         ]
-        console = Console(stderr=True)
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-            task = progress.add_task("teacher", total=len(digests))
-            for start, file in zip(starts, self._files, strict=True):
-                clips = range(start, min(start + _BLOCK, len(digests)))
-                if not _is_whole(file, len(clips)):
-                    _write(file, map(frames_of, clips))
-                progress.advance(task, len(clips))
+        blocks = zip(starts, self._files, strict=True)
+        for start, file in tracked(blocks, "teacher", len(starts)):
+            clips = range(start, min(start + _BLOCK, len(digests)))
+            if not _is_whole(file, len(clips)):
+                _write(file, map(frames_of, clips))
         self._open: dict[int, Any] = {}
 
     def __getstate__(self) -> dict[str, object]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 from ser_rt.audio.processing import trim_silence
+from ser_rt.classifier import FloatArray
 from ser_rt.config import model_config
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import DataError
@@ -21,12 +22,7 @@ from ser_rt.training.data.corpus import Clip, label_id
 from ser_rt.training.data.decoded_cache import AudioCache
 from ser_rt.training.data.sampler import Draw, draw_window
 
-if TYPE_CHECKING:
-    from ser_rt.classifier import FloatArray
-
 Example = dict[str, torch.Tensor]
-
-
 Label = str | int | Mapping[str, float] | None
 """None is unknown: only a teacher says something about the clip."""
 NO_LABEL = -100

@@ -10,19 +10,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from torch.utils.data import Sampler
 
 from ser_rt.audio.processing import reduce_noise
+from ser_rt.classifier import FloatArray
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.training.data.augmentation import Augmenter
 from ser_rt.training.data.changes import Followers
-
-if TYPE_CHECKING:
-    from ser_rt.classifier import FloatArray
 
 _CROP_LENGTHS = 13
 STEP = SAMPLE_RATE // 50
