@@ -33,7 +33,7 @@ class LayerStream(nn.Module):
     def forward(
         self, frames: Tensor, keys: Tensor, values: Tensor, mask: Tensor, bias: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the frames after the layer, and all keys and values.
+        """Return the frames after the layer, and keys and values for the next hop.
 
         Args:
             frames: ``[batch, frames, hidden_size]``.

@@ -30,7 +30,7 @@ class LayerStream(nn.Module):
         mask: Tensor,
         _: Tensor | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the frames after the layer, and all keys and values.
+        """Return the frames after the layer, and keys and values for the next hop.
 
         Args:
             frames: ``[batch, frames, d_model]``.
