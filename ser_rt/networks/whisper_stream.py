@@ -15,7 +15,7 @@ from ser_rt.networks.model import EmotionModel
 from ser_rt.streaming import Cache
 
 
-class LayerStream(nn.Module):
+class WhisperLayerStream(nn.Module):
     """One layer of the encoder, whose frames attend to each other and to cached ones."""
 
     def __init__(self, layer: Any) -> None:
@@ -62,7 +62,7 @@ class WhisperStream(HopStream):
             self.config.encoder_attention_heads,
             self.config.max_source_positions,
         )
-        self.layers = nn.ModuleList(LayerStream(layer) for layer in encoder.network.layers)
+        self.layers = nn.ModuleList(WhisperLayerStream(layer) for layer in encoder.network.layers)
 
     @property
     def positions(self) -> int:
