@@ -43,7 +43,7 @@ def measure(
     share = flags.hop[0] / flags.window[0]
     work, name = work_of(of_run(run, round(flags.window[0] * RATE_HZ)), share) if run else {}, None
     if getattr(flags, "floor", False):
-        gemms, name = gemm_variants(flags.threads), name_of
+        gemms, name = gemm_variants(flags.threads, "onnxruntime"), name_of
         work = {name_of(one): operations_of(one) for one in variants}
     with audio_file(flags.audio) as audio:
         found, others = interleave([*variants, *gemms], audio, plan_of(flags), report)

@@ -23,12 +23,16 @@ GEMMS = {
 }
 
 
-def gemm_variants(threads: Iterable[int]) -> list[Variant]:
-    """Return the variants that measure the machine's rates, in the same run as the others."""
+def gemm_variants(threads: Iterable[int], library: str = "") -> list[Variant]:
+    """Return the variants that measure the machine's rates, in the same run as the others.
+
+    Those of all libraries, or of one.
+    """
     return [
         Variant(name, precision=precision, threads=count, label=f"{name}, {count} threads")
         for count in threads
         for name, precision in GEMMS.items()
+        if name.endswith(library)
     ]
 
 
