@@ -77,9 +77,7 @@ def floor(gemms: Sequence[Measurement], work: Mapping[str, float]) -> dict[str, 
 
 
 def put_distances(
-    rows: Iterable[dict[str, Any]],
-    floors: dict[str, Any],
-    name_of: Callable[[Variant], str] = lambda _: HOP,
+    rows: Iterable[dict[str, Any]], floors: dict[str, Any], name_of: Callable[[Variant], str]
 ) -> None:
     """Add to each row its cost as a multiple of the int8 floor of what `name_of` says it does."""
     for row in rows:
