@@ -197,7 +197,8 @@ class StreamSettings:
         Raises:
             ConfigError: The model must stream, and cannot with this hop or window.
         """
-        return None if self.misfit(model) else getattr(model, "streaming", None)
+        streaming: Streaming | None = getattr(model, "streaming", None)
+        return None if self.misfit(model) else streaming
 
     def misfit(self, model: object) -> str | None:
         """Return why a model that streams classifies whole windows here; None if it need not.

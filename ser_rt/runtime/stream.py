@@ -173,8 +173,9 @@ class EmotionStream:
 
 def as_classifier(model: Model, settings: StreamSettings) -> EmotionClassifier:
     """Return a model as it is, or load it by name for streams with some settings."""
-    is_name = model is None or isinstance(model, str | Path)
-    return load(model, settings=settings) if is_name else model
+    if model is None or isinstance(model, str | Path):
+        return load(model, settings=settings)
+    return model
 
 
 def as_source(
