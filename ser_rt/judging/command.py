@@ -149,9 +149,8 @@ def settings_of(settings: StreamSettings, classifier: EmotionClassifier) -> dict
     return {
         **settings.windows_for(classifier)._asdict(),
         "streaming": getattr(classifier, "streaming", None) is not None,
-        "half_life_s": settings.half_life_s,
-        **asdict(settings.hysteresis),
-        "gate_threshold": settings.gate_threshold,
+        "profile": settings.profile,
+        **settings.naming_for(classifier)._asdict(),
         "vad": "silero" if settings.vad else "level",
     }
 

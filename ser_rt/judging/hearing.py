@@ -118,7 +118,8 @@ def is_same_in_odd_chunks(
 def _engine(
     classifier: EmotionClassifier, recognizer: Recognizer, settings: StreamSettings
 ) -> Engine:
-    return Engine(classifier, recognizer, Smoother(settings.half_life_s), settings=settings)
+    smoother = Smoother(settings.naming_for(classifier).half_life_s)
+    return Engine(classifier, recognizer, smoother, settings=settings)
 
 
 def _blocks(samples: FloatArray, count: int) -> Iterator[FloatArray]:

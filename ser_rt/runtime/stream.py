@@ -41,6 +41,7 @@ def load(
     threads: int | None = None,
     *,
     streaming: bool | None = None,
+    profile: str | None = None,
 ) -> OnnxClassifier:
     """Load a model once, to share between streams.
 
@@ -50,13 +51,15 @@ def load(
         threads: Threads of one call; see `OnnxClassifier`.
         streaming: Whether streams compute each hop once, with caches (True), or classify whole
             windows (False); None for what the bundle can.
+        profile: The bundle's profile that streams have where they name none.
 
     Raises:
         BundleError: The bundle is missing or invalid.
         ProviderError: The provider did not come up.
-        ConfigError: The bundle cannot stream, and should.
+        ConfigError: The bundle cannot stream, and should, or has no such profile.
     """
-    return OnnxClassifier(Bundle.load(find_bundle(model)), provider, threads, streaming=streaming)
+    bundle = Bundle.load(find_bundle(model)).with_profile(profile)
+    return OnnxClassifier(bundle, provider, threads, streaming=streaming)
 
 
 def stream(

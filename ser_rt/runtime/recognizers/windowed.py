@@ -118,7 +118,7 @@ class WindowedRecognizer:
             first=round((min_window_s if partial else window_s) * rate),
         )
         self._vad = vad or FrameVad(LevelDetector(rate))
-        self._gate_threshold = settings.gate_threshold
+        self._gate_threshold = settings.naming_for(classifier).gate_threshold
         self._shedder = LoadShedder(hop_s)
         self._partial, self._has_result, self._was_silent = partial, False, False
         self._clock = clock
