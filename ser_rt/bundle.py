@@ -149,8 +149,12 @@ def write_bundle(folder: str | Path, files: Mapping[str, bytes | Path], manifest
     return Path(folder)
 
 
-def write_profile(folder: str | Path, name: str, profile: Profile) -> None:
+def write_profile(
+    folder: str | Path, name: str, profile: Profile, temperatures: Mapping[float, float]
+) -> None:
     """Store a profile in a bundle's manifest, in the place of one of the same name.
+
+    ``temperatures`` are its `temperature_by_speech`, with which the profile was found.
 
     Raises:
         BundleError: There is no bundle, or it is invalid.
@@ -161,6 +165,7 @@ def write_profile(folder: str | Path, name: str, profile: Profile) -> None:
     manifest = json.loads(path.read_bytes())
     stored = {key: one.to_dict() for key, one in bundle.profiles.items()}
     manifest["profiles"] = stored | {name: profile.to_dict()}
+    manifest["temperature_by_speech"] = {f"{key:g}": one for key, one in temperatures.items()}
     write_text(path, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
 
 

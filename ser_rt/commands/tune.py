@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ser_rt.cli.arguments import Parser, new_file, positive_int
@@ -67,6 +67,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     output("--output", "-o", type=new_file, metavar="FILE.toml", help="for ser-stream --config")
     output("--report", type=new_file, metavar="FILE.html", help="the trade-off as a page")
     output("--profile", metavar="NAME", help="store in the bundle: calm, quick, default, ...")
+    output(
+        "--calibrate",
+        choices=("all", "shape"),
+        help="first fit the confidence to the speech heard, and store it with --profile: all; or "
+        "shape, on speakers that the model was trained on, which leaves long answers as they are",
+    )
     return parser.parse_args(argv)
 
 
@@ -80,15 +86,20 @@ def _tune(options: argparse.Namespace) -> int:
     from ser_rt.tables import text_table
 
     wish = from_flags(Wish, options)
+    if options.calibrate is not None and options.profile is None:
+        msg = "--calibrate needs --profile: a configuration file holds no temperatures"
+        raise ConfigError(msg)
     if options.profile is not None and not options.profile.isidentifier():
         msg = f"profile must be a name of letters and digits, not {options.profile!r}"
         raise ConfigError(msg)
     tuner = _tuner(options, Grid(options.windows, options.hops, options.gates))
+    if options.calibrate is not None:
+        tuner.calibrate(shape_only=options.calibrate == "shape")
     best = tuner.search(wish, options.trials, options.seed)
     broken = wish.broken(best.score.figures)
     rows = {f"without ({options.split or 'all'})": tuner.trials[0], "found": best}
     if options.report_split:
-        rows |= _on_others(options, best)
+        rows |= _on_others(options, best, tuner.temperatures)
     found = [comparison(rows), trade_off_table(tuner.trade_off())]
     print("\n\n".join(map(text_table, found)))
     print(f"\n{best.profile.to_toml()}", end="")
@@ -104,7 +115,7 @@ def _tune(options: argparse.Namespace) -> int:
         tell(f"ser-tune: wrote {printable(options.output)}")
     if options.profile is not None:
         folder = find_bundle(options.model)
-        write_profile(folder, options.profile, best.profile)
+        write_profile(folder, options.profile, best.profile, tuner.temperatures)
         tell(f"ser-tune: stored profile {options.profile} in {printable(folder)}")
     return EXIT_OK
 
@@ -124,11 +135,14 @@ def _tuner(options: argparse.Namespace, grid: object = None) -> Tuner:
     return Tuner(classifier, made, grid if isinstance(grid, Grid) else Grid())
 
 
-def _on_others(options: argparse.Namespace, best: Trial) -> dict[str, Trial]:
+def _on_others(
+    options: argparse.Namespace, best: Trial, temperatures: Mapping[float, float]
+) -> dict[str, Trial]:
     from ser_rt.profiles import Profile
 
     others = argparse.Namespace(**vars(options) | {"split": options.report_split})
     tuner = _tuner(others)
+    tuner.temperatures = temperatures
     network = {
         name: value
         for name, value in best.profile.to_dict().items()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import requires
+from ser_rt.judging.calibration import fit_temperatures
 from ser_rt.judging.hearing import Heard, hear, name_heard
 from ser_rt.judging.lanes import answers_of
 from ser_rt.judging.measures import StreamMeasures, measure
@@ -49,7 +50,17 @@ class Tuner:
     streams: Sequence[LabelledStream]
     grid: Grid = Grid()
     trials: list[Trial] = field(default_factory=list)
+    temperatures: Mapping[float, float] = field(default_factory=dict)
     _heard: dict[tuple[float | None, ...], list[Heard]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.temperatures = getattr(self.classifier, "temperature_by_speech", {})
+
+    def calibrate(self, *, shape_only: bool) -> None:
+        """Fit the temperatures by the speech heard anew, as of `fit_temperatures`."""
+        heard = self.heard(Profile())
+        labels = self.classifier.labels
+        self.temperatures = fit_temperatures(self.streams, heard, labels, shape_only=shape_only)
 
     def search(self, wish: Wish, trials: int, seed: int = 0) -> Trial:
         """Return the best of some trials: tree-structured Parzen estimators choose them.
@@ -86,9 +97,13 @@ class Tuner:
         """Return the measures of each stream with some settings."""
         settings = settings_of(profile)
         labels = self.classifier.labels
+        named = [
+            name_heard(self.classifier, heard, settings, self.temperatures)
+            for heard in self.heard(profile)
+        ]
         return [
-            measure(stream, answers_of(name_heard(self.classifier, heard, settings)), labels)
-            for stream, heard in zip(self.streams, self.heard(profile), strict=True)
+            measure(stream, answers_of(events), labels)
+            for stream, events in zip(self.streams, named, strict=True)
         ]
 
     def heard(self, profile: Profile) -> list[Heard]:

@@ -14,6 +14,7 @@ _LIMITS = {
     "max_false_changes": ("false_changes_per_min", 1),
     "max_flicker": ("flicker_per_min", 1),
     "max_missed": ("missed", 1),
+    "max_risk": ("risk", 1),
     "min_uar": ("uar", -1),
 }
 """The figure of each limit, and whether more of it (1) or less (-1) is worse."""
@@ -30,6 +31,7 @@ class Wish(Checked):
     )
     max_flicker: float | None = setting(None, "flicker a minute of speech", at_least(0))
     max_missed: float | None = setting(None, "share of changes missed", within(0, 1))
+    max_risk: float | None = setting(None, "share of named answers that are wrong", within(0, 1))
     min_uar: float | None = setting(None, "recall of emotions by time, their mean", within(0, 1))
 
     def broken(self, figures: Mapping[str, float]) -> dict[str, float]:

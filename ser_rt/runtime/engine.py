@@ -6,7 +6,7 @@ source -> AudioChunk -> recognizer.feed -> Posterior -> smoother -> EmotionEvent
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -78,13 +78,18 @@ class Engine(ChunkEngine):
         smoother: Smoother,
         *,
         settings: StreamSettings = DEFAULTS,
+        temperatures: Mapping[float, float] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Join a recognizer and a smoother, both made for this stream; `make_engine` does."""
+        """Join a recognizer and a smoother, both made for this stream; `make_engine` does.
+
+        ``temperatures`` are those by the speech heard; None for the model's.
+        """
         self._recognizer, self._smoother = recognizer, smoother
         self._labels, self._rate = classifier.labels, classifier.sample_rate
         self._hysteresis = Hysteresis(settings.naming_for(classifier))
-        self._temperatures = getattr(classifier, "temperature_by_speech", {})
+        own = getattr(classifier, "temperature_by_speech", {})
+        self._temperatures = own if temperatures is None else temperatures
         self._episodes = EpisodeTracker() if settings.episodes else None
         self._name, self._clock = settings.name, clock
         self._seq = self._samples = 0
