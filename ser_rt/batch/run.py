@@ -54,9 +54,12 @@ def identity_of(flags: argparse.Namespace, bundle: Bundle, corpus: Corpus) -> Id
     """Return the model, settings and columns that decide the rows."""
     streaming = bundle.streaming_if(flags.streaming)
     form = replace(bundle, streaming=streaming)
-    window_s, hop_s, min_window_s = stream_settings(flags).windows_for(form)
+    asked = stream_settings(flags)
+    window_s, hop_s, min_window_s = asked.windows_for(form)
     windows = {"window": window_s, "hop": hop_s, "min_window": min_window_s}
-    settings = stream_flags(flags) | windows | {"max_duration": flags.max_duration}
+    naming = {key.removesuffix("_s"): x for key, x in asked.naming_for(form)._asdict().items()}
+    settings = stream_flags(flags) | windows | naming | {"max_duration": flags.max_duration}
+    del settings["profile"]  # it has been put into what it stands for
     if streaming is not None:  # a key that runs of whole windows never had
         settings["streaming"] = True
     return Identity(
