@@ -63,6 +63,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
             metavar="X",
             help=f"{what} to try; the network runs anew for each (the model's)",
         )
+    search("--fix-unsure", type=float, metavar="P", help="name nothing below P in all (searched)")
     output = parser.add_argument_group("output").add_argument
     output("--output", "-o", type=new_file, metavar="FILE.toml", help="for ser-stream --config")
     output("--report", type=new_file, metavar="FILE.html", help="the trade-off as a page")
@@ -71,7 +72,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--calibrate",
         choices=("all", "shape"),
         help="first fit the confidence to the speech heard, and store it with --profile: all; or "
-        "shape, on speakers that the model was trained on, which leaves long answers as they are",
+        "shape, for speakers that the model was trained on, which leaves the mean as it is",
     )
     return parser.parse_args(argv)
 
@@ -92,7 +93,7 @@ def _tune(options: argparse.Namespace) -> int:
     if options.profile is not None and not options.profile.isidentifier():
         msg = f"profile must be a name of letters and digits, not {options.profile!r}"
         raise ConfigError(msg)
-    tuner = _tuner(options, Grid(options.windows, options.hops, options.gates))
+    tuner = _tuner(options, Grid(options.windows, options.hops, options.gates, options.fix_unsure))
     if options.calibrate is not None:
         tuner.calibrate(shape_only=options.calibrate == "shape")
     best = tuner.search(wish, options.trials, options.seed)

@@ -40,9 +40,9 @@ def fit_temperatures(
         streams: With their truth.
         heard: What the network answered on each, without such temperatures.
         labels: Of the model.
-        shape_only: Whether the longest answers keep their confidence and the others are held
-            against them: for streams of speakers whom the network was trained on, where it is surer
-            than it should be at every length.
+        shape_only: Whether the temperatures are 1 in the (geometric) mean over the answers, so that
+            they shift confidence from short ones to long ones alone: for streams of speakers whom
+            the network was trained on, and whom it knows better than others at every length.
 
     Raises:
         DataError: There are too few answers within one emotion.
@@ -57,6 +57,7 @@ def fit_temperatures(
         for seconds in [posterior.speech * (posterior.end_s - posterior.start_s)]
     ]
     found: dict[float, float] = {}
+    counts: dict[float, int] = {}
     longer: float | None = None
     for (low_s, high_s), place_s in reversed(list(zip(pairwise(EDGES_S), PLACES_S, strict=True))):
         inside = [(true, row) for seconds, true, row in rows if low_s <= seconds < high_s]
@@ -65,11 +66,12 @@ def fit_temperatures(
             longer = fit_temperature(np.array([true for true, _ in inside]), logits)
         elif longer is None:
             continue
-        found[place_s] = longer
+        found[place_s], counts[place_s] = longer, len(inside)
     if not found:
         msg = f"{len(rows)} answers within one emotion are too few to calibrate: give more streams"
         raise DataError(msg)
-    base = found[max(found)] if shape_only else 1.0
+    mean = np.average([np.log(found[place_s]) for place_s in found], weights=list(counts.values()))
+    base = float(np.exp(mean)) if shape_only else 1.0
     return {place_s: round(found[place_s] / base, 3) for place_s in sorted(found)}
 
 

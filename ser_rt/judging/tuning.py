@@ -32,6 +32,8 @@ class Grid:
     windows_s: Sequence[float] = ()
     hops_s: Sequence[float] = ()
     gates: Sequence[float] = ()
+    unsure: float | None = None
+    """Fixes that setting, which is searched otherwise."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ class Tuner:
             enter=number("enter", 0.0, 0.8),
             leave=number("leave", 0.2, 1.0),
             hold_s=number("hold_s", 0.0, 3.0),
-            unsure=number("unsure", 0.0, 0.5),
+            unsure=(number("unsure", 0.0, 0.5) if self.grid.unsure is None else self.grid.unsure),
         )
 
 
