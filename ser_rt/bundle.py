@@ -14,7 +14,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class Bundle(Manifest):
         return self.to_dict()
 
     def streaming_if(self, wanted: bool | None) -> Streaming | None:  # noqa: FBT001 (a tristate)
-        """Describe the graph with caches, if it is wanted; None wants what is there.
+        """Describe the graph with caches: required, never, or where it is there and fits a stream.
 
         Raises:
             ConfigError: It is wanted, and there is none.
@@ -65,7 +65,9 @@ class Bundle(Manifest):
         if wanted and self.streaming is None:
             msg = f"{self.name} has no graph with caches: leave streaming out, or off"
             raise ConfigError(msg)
-        return None if wanted is False else self.streaming
+        if wanted is False or self.streaming is None:
+            return None
+        return replace(self.streaming, is_required=bool(wanted))
 
     @classmethod
     def load(cls, path: str | Path) -> Bundle:

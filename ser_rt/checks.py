@@ -1,5 +1,7 @@
 """Checks of values, and settings as dataclasses: ranges, flags, ``key=value``, dicts."""
 
+from __future__ import annotations
+
 import argparse
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping

@@ -1,5 +1,7 @@
 """Loaders of labelled clips, as in the original module; the dataset is in `training.data`."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
 

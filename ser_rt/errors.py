@@ -27,6 +27,8 @@ Each also inherits the builtin that a caller would catch. A message says what wa
 which value, and what to do.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -37,6 +37,7 @@ from ser_rt.evaluation.scores import (
 from ser_rt.evaluation.sounds import SoundCount, count_alarms, find_sounds
 from ser_rt.files.names import printable
 from ser_rt.files.writing import write_bytes
+from ser_rt.judging.command import add_judging_flags, check_flags, judge_streams
 from ser_rt.loading import add_classifier_flags, open_model, temperature_of
 from ser_rt.tables import text_table
 from ser_rt.training.data.corpus import label_id
@@ -209,6 +210,11 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(text_table(table))
         tell(f"ser-evaluate: wrote {printable(file)}")
         return 0
+    if options.streams:
+        return judge_streams(
+            options,
+            open_model(options.model_path, options.provider, streaming=options.streaming),
+        )
     sounds = find_sounds(options.sounds) if options.sounds else {}
     classifier = open_model(options.model_path, options.provider)
     where = options.manifest or options.data_dir
@@ -255,7 +261,7 @@ def _count_alarms(
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = Parser(prog="ser-evaluate", description="Metrics of a model on labelled clips.")
+    parser = Parser(prog="ser-evaluate", description="Metrics of a model on clips or streams.")
     add_classifier_flags(parser)
     add = parser.add_argument
     clips = parser.add_mutually_exclusive_group(required=True)
@@ -274,7 +280,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--sounds", metavar="FOLDER", help="count false alarms on these sounds without words")
     add("--output-dir", type=new_folder, default="./evaluation_results", help="%(default)s")
     add("--no-stress", action="store_true", help="skip windows and robustness: ten times faster")
+    add_judging_flags(parser, clips)
     options = parser.parse_args(argv)
+    check_flags(parser, options)
     for name in ("split", "dataset", "same_labels"):
         if getattr(options, name) and not options.manifest:
             parser.error(f"--{name.replace('_', '-')} needs --manifest")

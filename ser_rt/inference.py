@@ -3,6 +3,8 @@
 `python -m ser_rt.inference FILE` prints a line, and with `--audio-path FILE` JSON.
 """
 
+from __future__ import annotations
+
 import argparse
 import logging
 from collections import Counter

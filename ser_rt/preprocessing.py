@@ -3,6 +3,8 @@
 Nothing here is random unless augmentation is asked for: the same file gives the same samples.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 

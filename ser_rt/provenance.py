@@ -1,5 +1,7 @@
 """Provenance of a result: versions of packages and the commit of the source."""
 
+from __future__ import annotations
+
 import platform
 import subprocess
 from collections.abc import Iterable

@@ -1,5 +1,7 @@
 """Files of any name are read by every command, and their names are shown escaped."""
 
+from __future__ import annotations
+
 import csv
 import itertools
 import json

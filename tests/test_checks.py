@@ -1,5 +1,7 @@
 """Whole numbers of callers, libraries and files, and settings as dataclasses."""
 
+from __future__ import annotations
+
 import argparse
 import io
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """The examples in docstrings run."""
 
+from __future__ import annotations
+
 import doctest
 import importlib
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
 """Errors of optional dependencies."""
 
+from __future__ import annotations
+
 import importlib
 
 import pytest

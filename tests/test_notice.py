@@ -1,5 +1,7 @@
 """What a model's users should be told, wherever they meet it."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 

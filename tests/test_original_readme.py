@@ -1,5 +1,7 @@
 """What the original module's README showed runs here, and so does the Korean guide."""
 
+from __future__ import annotations
+
 import importlib
 import json
 import logging

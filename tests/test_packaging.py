@@ -1,5 +1,7 @@
 """The installed packages are the folders, and the declared dependencies the imported ones."""
 
+from __future__ import annotations
+
 import importlib
 import re
 import sys

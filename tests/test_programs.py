@@ -1,5 +1,7 @@
 """No test depends on a program that nobody declared, or fails where one is not installed."""
 
+from __future__ import annotations
+
 import ast
 import re
 import sys

@@ -1,5 +1,7 @@
 """The public names are a promise: a change here is a change for users, and for the CHANGELOG."""
 
+from __future__ import annotations
+
 import ser_rt
 from ser_rt import testing
 

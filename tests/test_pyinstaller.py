@@ -1,5 +1,7 @@
 """PyInstaller bundles every file of the package, and every module that is loaded by name."""
 
+from __future__ import annotations
+
 import json
 import re
 import runpy

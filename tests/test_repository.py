@@ -1,5 +1,7 @@
 """Words that no file may have, names that are used once, and the sample."""
 
+from __future__ import annotations
+
 import ast
 
 import numpy as np

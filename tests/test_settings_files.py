@@ -1,5 +1,7 @@
 """Settings and lists as Windows programs save them are read by whatever takes them."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """A manifest's entry about a graph with caches is read back, or refused by the bad key's name."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,7 @@
 """Which module may import which, and what an import may load."""
 
+from __future__ import annotations
+
 import ast
 import subprocess
 import sys
@@ -17,7 +19,7 @@ ROWS: tuple[set[str], ...] = (
     {"audio"},
     {"runtime", "networks", "evaluation"},
     {"training"},
-    {"model", "data_loader", "preprocessing", "trainer", "utils", "loading", "client"},
+    {"model", "data_loader", "preprocessing", "trainer", "utils", "loading", "client", "judging"},
     {"train", "evaluate", "inference", "server", "commands"},
     {"cluster", "__init__"},
     {"batch"},

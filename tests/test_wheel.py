@@ -1,5 +1,7 @@
 """The wheel, in an environment that holds nothing but it and what it declares to need."""
 
+from __future__ import annotations
+
 import json
 import os
 import shutil

@@ -1,5 +1,7 @@
 """Description of a GPU machine, and the peak rates of its GPU."""
 
+from __future__ import annotations
+
 import contextlib
 import sys
 from typing import Any

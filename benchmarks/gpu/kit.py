@@ -4,6 +4,8 @@ Wheels are unpacked into one folder and compressed together, which takes a fifth
 do, and cut into parts that small uploads take.
 """
 
+from __future__ import annotations
+
 import io
 import subprocess
 import tarfile

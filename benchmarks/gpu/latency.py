@@ -1,5 +1,7 @@
 """Cost of a hop at batch 1: ser-rt's streams and PyTorch's modes, interleaved in one process."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
 from typing import Any

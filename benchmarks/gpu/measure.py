@@ -1,5 +1,7 @@
 """Agreement of a GPU's outputs with the CPU's, and windows per second in batches."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
 from typing import Any

@@ -6,6 +6,8 @@ time limit of its own and writes its result at once, so a failure costs itself a
 that was cut off goes on where it was. `--pack` writes what a machine without a network needs.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import os

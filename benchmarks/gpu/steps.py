@@ -1,5 +1,7 @@
 """The steps of a session on a GPU: one function each, one entry each in `STEPS`."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess

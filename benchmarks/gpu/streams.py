@@ -1,5 +1,7 @@
 """The number of live streams that a GPU holds."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from ser_rt.audio.processing import read_speech

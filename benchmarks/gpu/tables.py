@@ -1,5 +1,7 @@
 """Tables of a session on a GPU; `python -m benchmarks.gpu.tables` puts the newest into docs."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable
 from typing import Any

@@ -1,5 +1,7 @@
 """Training on a GPU: speed and memory of a step, and the recommended recipe."""
 
+from __future__ import annotations
+
 import csv
 import shutil
 import time

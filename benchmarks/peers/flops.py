@@ -14,6 +14,8 @@ features are reused, convolutions and projection run over the frames of a hop on
 of them.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -4,6 +4,8 @@ Random weights fail the gates of int8, which compare labels that such a network 
 between; its cost is that of trained ones. So gates only report here.
 """
 
+from __future__ import annotations
+
 import subprocess
 from collections.abc import Callable
 from pathlib import Path

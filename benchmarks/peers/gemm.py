@@ -1,5 +1,7 @@
 """Matrix products as fast as the machine does them: what the arithmetic floor is made of."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
 from typing import Any

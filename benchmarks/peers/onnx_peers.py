@@ -1,5 +1,7 @@
 """The bundle's graph in other hands: onnxruntime as it comes, audonnx, optimum."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from ser_rt.benchmarks.measure.steps import Predict

@@ -1,5 +1,7 @@
 """The bundle's graph in OpenVINO, compiled for one window at its latency setting."""
 
+from __future__ import annotations
+
 from ser_rt.benchmarks.measure.steps import Predict
 from ser_rt.benchmarks.measure.variant import Variant
 from ser_rt.bundle import Bundle, find_bundle

@@ -1,5 +1,7 @@
 """The peers: other libraries, and the form of the network that each of them runs."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec

@@ -1,5 +1,7 @@
 """The README's speed table: ser-rt and the best other library at each precision."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -3,6 +3,8 @@
 What an older ser-evaluate did not measure is left out.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any

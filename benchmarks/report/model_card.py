@@ -5,6 +5,8 @@
 Every figure comes from a bundle's manifest, where ser-export put what ser-evaluate found.
 """
 
+from __future__ import annotations
+
 import re
 import sys
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Results as tables."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import reduce
 from typing import Any
@@ -210,7 +212,7 @@ def _floor(floor: dict[str, Any]) -> Table:
     )
     note = (
         f"Giga-operations: {work}; rates of big matrix products in the same run, in "
-        f"giga-operations a second: {rates}. × floor above is against the int8 hop with reuse."
+        f"giga-operations a second: {rates}. × floor above is against int8."
     )
     return Table("Arithmetic floor", ("threads", "if all ran as", "ms"), rows, note)
 

@@ -1,5 +1,7 @@
 """`ser-bench report`: results as an HTML page with plots, as Markdown, and in the docs."""
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,5 +1,7 @@
 """Results as JSON documents, which docs/benchmarks.md describes."""
 
+from __future__ import annotations
+
 import argparse
 import json
 import re

@@ -1,5 +1,7 @@
 """From timed steps to the row of a result."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

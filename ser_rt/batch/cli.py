@@ -1,5 +1,7 @@
 """``ser-batch``: classifies a corpus of recordings into Parquet."""
 
+from __future__ import annotations
+
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Sequence

@@ -1,5 +1,7 @@
 """Discovery of inputs: files, folders, globs, tables of files, and the same by URL."""
 
+from __future__ import annotations
+
 import glob
 import os
 from collections import Counter

@@ -1,5 +1,7 @@
 """Flags of ``ser-batch``; those of a stream are shared with ``ser-stream``."""
 
+from __future__ import annotations
+
 import argparse
 
 from ser_rt.batch.engines import ENGINES

@@ -1,5 +1,7 @@
 """`Identity`: model and settings stamped on every Parquet file; different ones are never mixed."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

@@ -1,5 +1,7 @@
 """Tables of files: CSV, JSON lines or Parquet with a ``file_path`` column."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path

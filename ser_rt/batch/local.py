@@ -1,5 +1,7 @@
 """The engine for this machine: a process for each core, or one for its GPU."""
 
+from __future__ import annotations
+
 import os
 from collections import deque
 from collections.abc import Generator, Sequence

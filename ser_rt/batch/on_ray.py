@@ -4,6 +4,8 @@ The machines need ser-rt, the bundle at the same path, and files that all of the
 return to the process that started the run, and that alone writes.
 """
 
+from __future__ import annotations
+
 import json
 import logging
 import os

@@ -7,6 +7,8 @@
 The files that are done are those in ``files/``; there is no other record that could disagree.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -1,5 +1,7 @@
 """Progress of a batch: a bar on a terminal, a line every half a minute elsewhere."""
 
+from __future__ import annotations
+
 import sys
 import time
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """Files elsewhere, through fsspec: object stores, web servers, archives."""
 
+from __future__ import annotations
+
 import os
 import posixpath
 import tempfile

@@ -1,5 +1,7 @@
 """Summary of an output, counted from its Parquet files, so that it cannot disagree with them."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict

@@ -1,5 +1,7 @@
 """Schemas of the Parquet files that a batch writes (docs/batch.md): a stable interface."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """`WorkerProcess`: a process that classifies one file after the other, and may crash on one."""
 
+from __future__ import annotations
+
 import faulthandler
 import math
 import multiprocessing

@@ -1,5 +1,7 @@
 """`Parser` of command lines, and types of their arguments."""
 
+from __future__ import annotations
+
 import argparse
 import sys
 from collections.abc import Sequence

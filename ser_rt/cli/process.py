@@ -1,5 +1,7 @@
 """`run_command`: runs a command with its standard streams, signals and exit code."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext

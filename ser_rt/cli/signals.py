@@ -1,5 +1,7 @@
 """Handlers that treat SIGTERM and SIGHUP as Ctrl-C, so that a run still writes its results."""
 
+from __future__ import annotations
+
 import signal
 import threading
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
 """`Client`: the client for programs without asyncio, which runs `AsyncClient` in a thread."""
 
+from __future__ import annotations
+
 import asyncio
 import queue
 import threading

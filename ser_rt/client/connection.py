@@ -1,5 +1,7 @@
 """`AsyncClient`: the client for asyncio, over the websockets library."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 from collections.abc import AsyncGenerator

@@ -1,5 +1,7 @@
 """`AsyncSourceReader`: the chunks of a source for asyncio, read in a thread."""
 
+from __future__ import annotations
+
 import asyncio
 import threading
 from contextlib import suppress

@@ -1,5 +1,7 @@
 """The Serve application: stream replicas in front, model replicas behind them."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, cast

@@ -1,5 +1,7 @@
 """``ser-cluster``: streams over the machines of a Ray cluster, or over a Ray started here."""
 
+from __future__ import annotations
+
 import argparse
 import logging
 import os

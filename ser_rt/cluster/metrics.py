@@ -1,5 +1,7 @@
 """`ReplicaMetrics`: counters of a stream replica for Ray's exporter, which sums them up."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 from ray.serve.metrics import Counter, Histogram

@@ -1,5 +1,7 @@
 """`Model`: the deployment that classifies windows, one network a replica, in batches."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Mapping
 from typing import Any

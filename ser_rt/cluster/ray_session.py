@@ -1,5 +1,7 @@
 """A connection to a Ray cluster, or to a Ray that is started on this machine."""
 
+from __future__ import annotations
+
 import logging
 import os
 import socket

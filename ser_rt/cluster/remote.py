@@ -1,5 +1,7 @@
 """`ModelHandle`: a classifier whose model runs in other replicas."""
 
+from __future__ import annotations
+
 import asyncio
 from contextlib import suppress
 from typing import Any, Self

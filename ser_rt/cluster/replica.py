@@ -1,5 +1,7 @@
 """`StreamReplica`: the deployment that runs the server's sessions, behind Ray's proxy."""
 
+from __future__ import annotations
+
 import asyncio
 from pathlib import Path
 from typing import Any

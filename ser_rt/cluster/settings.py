@@ -1,5 +1,7 @@
 """Settings of a cluster, as ``key=value``, in a Serve config or in Python; light to import."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
 from typing import Any, Self

@@ -3,6 +3,8 @@
 Serve tells a replica nothing before it has waited, in vain, for the end of its streams.
 """
 
+from __future__ import annotations
+
 import asyncio
 import statistics
 import time

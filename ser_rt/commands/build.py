@@ -42,18 +42,26 @@ def model_of(flags: argparse.Namespace) -> Model:
         from ser_rt.client.engine import ServerModel
 
         return ServerModel(flags.server, flags.token_file)
-    classifier = load(flags.model, flags.provider, flags.threads, streaming=flags.streaming)
+    classifier = load(
+        flags.model,
+        flags.provider,
+        flags.threads,
+        streaming=flags.streaming,
+        settings=stream_settings(flags),
+    )
     classifier.warm_up()
     return classifier
 
 
-def about(model: Model) -> str:
-    """Return a line that describes a model."""
+def about(model: Model, flags: argparse.Namespace) -> str:
+    """Return a line that describes a model and how its streams are computed."""
     if not isinstance(model, OnnxClassifier):
         return model.about
     bundle = model.bundle
     labels = len(bundle.labels)
     how = "" if model.streaming is None else ", streaming"
+    if flags.streaming is None and (why := stream_settings(flags).misfit(bundle)):
+        how = f", whole windows: {why}"
     return (
         f"{bundle.name} {bundle.version} "
         f"({labels} emotions, {bundle.precision}, {model.provider}{how})"

@@ -68,7 +68,7 @@ def _stream(flags: argparse.Namespace) -> int:
             engine = build.engine_of(flags, model, name if len(sources) > 1 else None)
             try:
                 with source:
-                    _announce(flags, name, build.about(model))
+                    _announce(flags, name, build.about(model, flags))
                     audio = build.recorded(source, flags, model.sample_rate, opened)
                     events = engine.run(build.metered(audio, engine, display))
                     _write(events, sinks, statistics)

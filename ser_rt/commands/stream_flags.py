@@ -1,5 +1,7 @@
 """Flags of ``ser-stream``."""
 
+from __future__ import annotations
+
 import argparse
 
 from ser_rt.checks import whole_number

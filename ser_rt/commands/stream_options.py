@@ -1,5 +1,7 @@
 """Flags of ``ser-stream`` from the command line and from a TOML file, checked together."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import sys

@@ -1,5 +1,7 @@
 """Hashes of files."""
 
+from __future__ import annotations
+
 import hashlib
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """Names of files: printable forms, and a search for names in another Unicode form."""
 
+from __future__ import annotations
+
 import os
 import re
 import unicodedata

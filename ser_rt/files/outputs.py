@@ -1,5 +1,7 @@
 """Outputs that a command line names: files, devices, ``-`` for standard output."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 

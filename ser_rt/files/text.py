@@ -1,5 +1,7 @@
 """Text and tables as editors and spreadsheets save them, on whatever system."""
 
+from __future__ import annotations
+
 import codecs
 import csv
 import io

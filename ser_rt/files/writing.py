@@ -1,5 +1,7 @@
 """Atomic writes: files and folders that are replaced whole or not at all, and JSON."""
 
+from __future__ import annotations
+
 import json
 import math
 import os

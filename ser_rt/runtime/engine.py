@@ -5,6 +5,7 @@ source -> AudioChunk -> recognizer.feed -> Posterior -> smoother -> EmotionEvent
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -21,6 +22,8 @@ from ser_rt.runtime.recognizers.windowed import Posterior, Recognizer, WindowedR
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings, VadSettings
 from ser_rt.runtime.smoother import Smoother
 from ser_rt.runtime.vad.base import FrameVad, LevelDetector, Vad
+
+logger = logging.getLogger(__name__)
 
 
 class StreamEngine(Protocol):
@@ -191,10 +194,22 @@ def make_engine(
     Raises:
         ConfigError: A setting does not fit the model.
     """
-    vad = _make_vad(settings, classifier.sample_rate)
-    recognizer = WindowedRecognizer(classifier, settings, vad=vad, clock=clock)
+    if why := settings.misfit(classifier):
+        logger.info("whole windows: %s", why)
+    recognizer = make_recognizer(classifier, settings, clock=clock)
     smoother = Smoother(settings.half_life_s)
     return Engine(classifier, recognizer, smoother, settings=settings, clock=clock)
+
+
+def make_recognizer(
+    classifier: EmotionClassifier,
+    settings: StreamSettings = DEFAULTS,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> Recognizer:
+    """Return the recognizer of one stream; arguments as of `make_engine`."""
+    vad = _make_vad(settings, classifier.sample_rate)
+    return WindowedRecognizer(classifier, settings, vad=vad, clock=clock)
 
 
 def _make_vad(settings: StreamSettings, sample_rate: int) -> Vad:

@@ -37,13 +37,18 @@ def add_model_flags(group: Group, *, threads: str = "threads of one model call")
         "--streaming",
         action=argparse.BooleanOptionalAction,
         help="compute each hop once, with caches; without, classify whole windows "
-        "(what the bundle can)",
+        "(what bundle, window and hop allow)",
     )
 
 
 def add_stream_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `stream_settings`, and ``--track``."""
     _add_channel_flags(parser.add_argument_group("channel and track"))
+    add_settings_flags(parser)
+
+
+def add_settings_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `stream_settings` that have nothing to do with where audio comes from."""
     _add_window_flags(parser.add_argument_group("windows"))
     _add_vad_flags(parser.add_argument_group("speech detection"))
     _add_smoothing_flags(parser.add_argument_group("smoothing, and the delay that it adds"))
@@ -83,7 +88,7 @@ def stream_settings(
         vad=vad,
         gate_threshold=flags.gate_threshold,
         name=name,
-        channel=flags.channel,
+        channel=getattr(flags, "channel", None),
     )
 
 

@@ -179,9 +179,9 @@ class StreamSettings:
         Those of a network that streams are whole hops.
 
         Raises:
-            ConfigError: It streams, and not with this hop or window.
+            ConfigError: It must stream, and cannot with this hop or window.
         """
-        streaming: Streaming | None = getattr(model, "streaming", None)
+        streaming = self.streaming_for(model)
         if streaming is not None:
             return self._hops_for(streaming, model)
         window_s = _first(self.window_s, getattr(model, "window_s", WINDOW_S))
@@ -191,10 +191,28 @@ class StreamSettings:
             _first(self.min_window_s, min(getattr(model, "min_window_s", MIN_WINDOW_S), window_s)),
         )
 
+    def streaming_for(self, model: object) -> Streaming | None:
+        """Return the hops and caches of a stream; None where it classifies whole windows.
+
+        Raises:
+            ConfigError: The model must stream, and cannot with this hop or window.
+        """
+        return None if self.misfit(model) else getattr(model, "streaming", None)
+
+    def misfit(self, model: object) -> str | None:
+        """Return why a model that streams classifies whole windows here; None if it need not.
+
+        Raises:
+            ConfigError: It must stream.
+        """
+        streaming: Streaming | None = getattr(model, "streaming", None)
+        if streaming is None:
+            return None
+        window_s = _first(self.window_s, streaming.pooled_s)
+        return streaming.misfit(window_s, _first(self.hop_s, streaming.hop_s))
+
     def _hops_for(self, streaming: Streaming, model: Any) -> Windows:
         window_s, hop_s = streaming.pooled_s, _first(self.hop_s, streaming.hop_s)
-        streaming.check_hop(hop_s)
-        streaming.check_window(_first(self.window_s, window_s))
         first_s = _first(self.min_window_s, min(model.min_window_s, window_s))
         return Windows(_whole_hops(window_s, hop_s), hop_s, _whole_hops(first_s, hop_s))
 

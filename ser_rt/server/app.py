@@ -1,5 +1,7 @@
 """The Starlette application: routes, middleware and error responses."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager

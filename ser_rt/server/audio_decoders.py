@@ -1,5 +1,7 @@
 """Decoders from the bytes of a client to audio blocks, one for each encoding."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from ser_rt.audio.sources.pcm import PcmDecoder

@@ -1,5 +1,7 @@
 """`Guard`: checks of API keys, and of the origin of web pages."""
 
+from __future__ import annotations
+
 import hmac
 import logging
 import stat

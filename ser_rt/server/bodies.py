@@ -1,5 +1,7 @@
 """Bodies of uploads: the file, raw or in a multipart form; anything else is refused."""
 
+from __future__ import annotations
+
 import errno
 import logging
 import os

@@ -4,6 +4,8 @@ Browsers' MediaRecorder writes Opus in WebM or Ogg, and AAC or Opus in fragmente
 FFmpeg decodes them.
 """
 
+from __future__ import annotations
+
 import threading
 from collections import deque
 from collections.abc import Iterator

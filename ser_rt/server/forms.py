@@ -1,5 +1,7 @@
 """`Form`: parser of a multipart form with one file and settings, in any order."""
 
+from __future__ import annotations
+
 from typing import BinaryIO
 
 from python_multipart.exceptions import MultipartParseError

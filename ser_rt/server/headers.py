@@ -1,5 +1,7 @@
 """Security headers (CSP, referrer, permissions) on every response."""
 
+from __future__ import annotations
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 

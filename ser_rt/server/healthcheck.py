@@ -1,5 +1,7 @@
 """Health check for containers: ``python -m ser_rt.server.healthcheck``."""
 
+from __future__ import annotations
+
 import ssl
 import sys
 import urllib.request

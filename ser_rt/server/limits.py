@@ -1,5 +1,7 @@
 """Limits on what one client may use; light enough for a command line to read."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from ser_rt.checks import Checked, above, setting

@@ -1,5 +1,7 @@
 """`Metrics`: counters of a server, for Prometheus."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from functools import partial
 

@@ -1,5 +1,7 @@
 """`ServedModel`: the interface that the server needs of a classifier."""
 
+from __future__ import annotations
+
 from typing import Protocol
 
 from ser_rt.bundle import Bundle

@@ -1,5 +1,7 @@
 """OpenAPI 3.1 document of the server, over the schemas of the protocol."""
 
+from __future__ import annotations
+
 import json
 from typing import Any
 

@@ -188,6 +188,7 @@ def ready(
         "session": session,
         "model": {"name": model.bundle.name, "version": model.bundle.version},
         **description_of(model, config.settings, config.language),
+        "streaming": config.settings.streaming_for(model) is not None,
         "live": config.live,
         "start_s": config.start_s,
         "limits": {

@@ -1,5 +1,7 @@
 """`StreamSession`: one connection of ``/v1/stream``."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import logging

@@ -1,5 +1,7 @@
 """`ServerStream`: one client's stream from bytes to events, without sockets."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace

@@ -1,5 +1,7 @@
 """uvicorn with bounded send buffers, a deadline for headers, and an orderly shutdown."""
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import signal

@@ -1,5 +1,7 @@
 """``POST /v1/classify``: classifies an uploaded file as a stream of the same audio would be."""
 
+from __future__ import annotations
+
 import asyncio
 import tempfile
 from collections.abc import Iterator, Sequence

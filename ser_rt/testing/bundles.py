@@ -4,6 +4,8 @@ Its probabilities depend on every sample, so a test that feeds the wrong ones fa
 dynamic, as in a real bundle.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path

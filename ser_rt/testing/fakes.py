@@ -1,5 +1,7 @@
 """`FakeClassifier`, an `EmotionClassifier` that computes nothing."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -4,6 +4,8 @@ Its caches are the last sample, the statistics of 150 frames, and a count of fra
 to 3 s, classified whole, has the same probabilities as a fresh stream that ends with it.
 """
 
+from __future__ import annotations
+
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,7 @@
 """What tests of batches need: a small corpus, and ways to run over it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,7 @@
 """One file becomes rows, whatever is wrong with it."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Callable

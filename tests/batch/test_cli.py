@@ -1,5 +1,7 @@
 """The command: its flags, its summary, its exit codes."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
@@ -125,13 +127,28 @@ def test_what_a_network_cannot_stream_is_refused_before_any_file(
     run: Run, corpus: Path, tmp_path: Path, streaming_bundle: Path
 ) -> None:
     out = tmp_path / "out"
-    for flags, chosen, words in (
-        (("--hop", 1.5), {"model": streaming_bundle}, "hop"),
-        (("--window", 2), {"model": streaming_bundle}, "window"),
-        (("--streaming",), {}, "caches"),
+    for flags, model, words in (
+        (("--streaming", "--hop", 1.5), streaming_bundle, "hop"),
+        (("--streaming", "--window", 2), streaming_bundle, "window"),
+        (("--streaming",), None, "caches"),
     ):
-        code, status = run(corpus, "--out", out, *flags, **chosen)
+        code, status = run(corpus, "--out", out, *flags, **({"model": model} if model else {}))
         assert (code, words in status[-1], out.exists()) == (2, True, False)
+
+
+def test_another_window_than_the_networks_is_classified_whole(
+    run: Run, corpus: Path, tmp_path: Path, streaming_bundle: Path
+) -> None:
+    rows = {}
+    for flags in ((), ("--no-streaming",)):
+        out = tmp_path / f"out{len(flags)}"
+        code, status = run(corpus, "--out", out, "--window", 2, *flags, model=streaming_bundle)
+        assert code == 0
+        said = [line for line in status if "whole windows: window must be 3 s, not 2 s" in line]
+        assert len(said) == 1 - len(flags)
+        assert "streaming" not in summary_of(out)["settings"]
+        rows[flags] = windows_of(out).to_pylist()
+    assert rows[()] == rows["--no-streaming",]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What needs a process of its own: kills and signals."""
 
+from __future__ import annotations
+
 import signal
 import subprocess
 import sys

@@ -1,5 +1,7 @@
 """Whatever names recordings, each is found once."""
 
+from __future__ import annotations
+
 import json
 import os
 import unicodedata

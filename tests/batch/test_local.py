@@ -1,5 +1,7 @@
 """A pool of processes classifies everything, even if some of them die."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import replace
 from pathlib import Path

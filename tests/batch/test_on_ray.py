@@ -1,5 +1,7 @@
 """The Ray engine has the results of a pool of processes."""
 
+from __future__ import annotations
+
 import socket
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,5 +1,7 @@
 """An output holds each file once, whenever its writer was killed."""
 
+from __future__ import annotations
+
 import shutil
 from dataclasses import replace
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Two machines, one of which dies; simulated by two Rays on this one."""
 
+from __future__ import annotations
+
 from contextlib import closing
 from pathlib import Path
 from typing import Any

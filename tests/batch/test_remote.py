@@ -1,5 +1,7 @@
 """Files elsewhere are found and classified as local ones are."""
 
+from __future__ import annotations
+
 import zipfile
 from collections.abc import Iterator
 from importlib.util import find_spec

@@ -1,5 +1,7 @@
 """Every command takes its flags with hyphens and with underscores."""
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Iterator
 from importlib import import_module

@@ -1,5 +1,7 @@
 """Every command answers --help without loading what only its work needs."""
 
+from __future__ import annotations
+
 import subprocess
 import sys
 

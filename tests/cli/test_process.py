@@ -1,5 +1,7 @@
 """How commands begin and end, in this process; `test_standard_streams.py` has real ones."""
 
+from __future__ import annotations
+
 import errno
 import io
 import logging

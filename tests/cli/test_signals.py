@@ -1,5 +1,7 @@
 """SIGTERM and SIGHUP as Ctrl-C."""
 
+from __future__ import annotations
+
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor

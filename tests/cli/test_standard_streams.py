@@ -1,5 +1,7 @@
 """Every command with outputs that are closed, full, deserted or know few letters: real ones."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess

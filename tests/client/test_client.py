@@ -1,5 +1,7 @@
 """The Python client against a real server, one that comes and goes too."""
 
+from __future__ import annotations
+
 import asyncio
 import threading
 from collections.abc import Callable, Iterator

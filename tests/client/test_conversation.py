@@ -1,5 +1,7 @@
 """The client protocol: how far ahead a recording is sent, and gaps of live audio."""
 
+from __future__ import annotations
+
 import json
 import threading
 

@@ -1,5 +1,7 @@
 """``ser-stream --server``: the same command and the same lines, computed by a server."""
 
+from __future__ import annotations
+
 import json
 import signal
 import subprocess

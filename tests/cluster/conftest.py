@@ -1,5 +1,7 @@
 """Ray Serve on this machine, as small as it gets, with the tiny model; and clients of it."""
 
+from __future__ import annotations
+
 import logging
 import os
 import socket

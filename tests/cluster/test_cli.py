@@ -1,5 +1,7 @@
 """The command: what it refuses, and a run of it from beginning to end."""
 
+from __future__ import annotations
+
 import json
 import signal
 import socket

@@ -1,5 +1,7 @@
 """Replicas that die or are replaced under live streams: clients go on, every gap is reported."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import threading

@@ -3,6 +3,8 @@
 pytest -m slow -s tests/cluster/test_load.py
 """
 
+from __future__ import annotations
+
 import json
 import random
 import time

@@ -1,5 +1,7 @@
 """The Kubernetes manifest of the docs is what KubeRay, Ray Serve and this package take."""
 
+from __future__ import annotations
+
 import copy
 import json
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """The parts of a cluster without one: batches, message queues, and retries of windows."""
 
+from __future__ import annotations
+
 import asyncio
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,7 @@
 """A cluster speaks the protocol of ``ser-serve``: the server's tests, and its own."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable
 from functools import partial

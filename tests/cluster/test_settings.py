@@ -1,5 +1,7 @@
 """Settings of a cluster, and those it refuses."""
 
+from __future__ import annotations
+
 import pytest
 
 from ser_rt.cluster.settings import ClusterSettings

@@ -1,5 +1,7 @@
 """How a replica learns that it is to end."""
 
+from __future__ import annotations
+
 import asyncio
 from types import SimpleNamespace
 

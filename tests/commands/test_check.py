@@ -1,5 +1,7 @@
 """``ser-check`` passes what is right, and fails what is not, with a line that names it."""
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Callable

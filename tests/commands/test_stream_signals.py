@@ -1,5 +1,7 @@
 """Ends of the command by signals, in processes of their own."""
 
+from __future__ import annotations
+
 import json
 import os
 import re

@@ -1,5 +1,7 @@
 """Names as they are shown, and files that a table names in another way than the disk does."""
 
+from __future__ import annotations
+
 import os
 import unicodedata
 from pathlib import Path

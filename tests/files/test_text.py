@@ -1,5 +1,7 @@
 """Tables as editors and spreadsheets save them."""
 
+from __future__ import annotations
+
 import codecs
 import csv
 import io

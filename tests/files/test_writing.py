@@ -1,5 +1,7 @@
 """Files and folders are replaced whole or not at all."""
 
+from __future__ import annotations
+
 import errno
 import json
 import os

@@ -1,5 +1,7 @@
 """The Dockerfile, as far as it can be read without an engine to build it."""
 
+from __future__ import annotations
+
 import importlib
 import json
 import re

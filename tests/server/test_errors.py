@@ -1,5 +1,7 @@
 """What a client may do wrong, and the error: code, close code, and that it is over."""
 
+from __future__ import annotations
+
 import itertools
 import json
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """Clients that vanish, stall, flood or lie; a model that fails: the others never notice."""
 
+from __future__ import annotations
+
 import gc
 import json
 import socket as sockets

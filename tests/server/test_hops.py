@@ -1,5 +1,7 @@
 """A network with caches behind the server: the same events as here, in calls that streams share."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -77,14 +79,38 @@ def test_gaps_resets_and_requests_leave_nothing_behind(streaming: Running) -> No
         assert by_end[round(event["end"] - 2.5, 3)] == event["probabilities"]
 
 
-def test_a_hop_that_the_network_cannot_do_is_refused_before_any_audio(streaming: Running) -> None:
-    with connect(streaming.ws) as socket:
-        socket.send(json.dumps(CONFIG | {"hop_s": 1.5}))
-        messages, code, reason = rest(socket)
-    assert (code, reason) == (1008, "bad_config")
-    assert "hop" in messages[0]["message"]
-    answer = httpx.post(streaming.http("/v1/classify?hop_s=1.5"), content=b"RIFF")
-    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+def test_a_hop_that_the_network_cannot_do_is_refused_where_streaming_is_required(
+    streaming_bundle: Path,
+) -> None:
+    with serving(load(streaming_bundle, streaming=True)) as running:
+        with connect(running.ws) as socket:
+            socket.send(json.dumps(CONFIG | {"hop_s": 1.5}))
+            messages, code, reason = rest(socket)
+        assert (code, reason) == (1008, "bad_config")
+        assert "hop" in messages[0]["message"]
+        answer = httpx.post(running.http("/v1/classify?hop_s=1.5"), content=b"RIFF")
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
+def test_a_client_with_another_window_has_whole_windows_beside_streams(
+    streaming_bundle: Path,
+) -> None:
+    found = {}
+    with serving(load(streaming_bundle)) as running:
+        for window_s in (3.0, 2.0):
+            with connect(running.ws) as socket:
+                socket.send(json.dumps(CONFIG | {"window_s": window_s}))
+                ready = receive(socket)
+                assert (ready["streaming"], ready["window_s"]) == (window_s == 3, window_s)
+                socket.send(pcm(4))
+                socket.send('{"type": "close"}')
+                found[window_s] = [m for m in rest(socket)[0] if m["type"] == "emotion"]
+    audio = np.frombuffer(pcm(4), np.int16)
+    whole = load(streaming_bundle, streaming=False)
+    for window_s, model in ((2.0, whole), (3.0, load(streaming_bundle))):
+        wanted = ser_rt.stream(audio, sample_rate=RATE, model=model, vad=False, window_s=window_s)
+        rows = [event.to_dict()["probabilities"] for event in wanted]
+        assert [m["probabilities"] for m in found[window_s]] == rows
 
 
 def test_streams_that_come_and_go_share_calls_and_hear_what_they_would_alone(

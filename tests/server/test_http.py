@@ -1,5 +1,7 @@
 """Files, and what else is asked over HTTP."""
 
+from __future__ import annotations
+
 import json
 import tempfile
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """The process: how it starts, what it refuses, and how it ends."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import signal

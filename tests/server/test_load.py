@@ -6,6 +6,8 @@
 It wants two cores to itself: the server's latency, measured at the client, is what is tested.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import os

@@ -1,5 +1,7 @@
 """Valid sessions, damaged at random: no crash, no leak, no hang."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
 from typing import Any

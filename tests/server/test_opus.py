@@ -1,5 +1,7 @@
 """What a browser's MediaRecorder writes, as it writes it."""
 
+from __future__ import annotations
+
 import io
 import json
 from typing import Any

@@ -1,5 +1,7 @@
 """A server behind a reverse proxy: which it believes, and a root that the proxy takes off."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import httpx

@@ -1,5 +1,7 @@
 """Keys, origins, names, headers, TLS: who may use the server."""
 
+from __future__ import annotations
+
 import json
 import logging
 import ssl

@@ -1,5 +1,7 @@
 """Uploads that stall or that nobody waits for, and a cluster that does not classify them."""
 
+from __future__ import annotations
+
 import io
 
 import httpx

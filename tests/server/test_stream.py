@@ -1,5 +1,7 @@
 """The protocol message by message, over a real socket."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,5 +1,7 @@
 """A stream without sockets: what is late, and what may wait."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Iterator
 from typing import Any

@@ -1,5 +1,7 @@
 """Files as clients send them: forms, bodies of other kinds, and a server without room for them."""
 
+from __future__ import annotations
+
 import base64
 import errno
 import io

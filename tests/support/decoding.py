@@ -1,5 +1,7 @@
 """Decoding of bytes as a file and as a pipe, and what came of it."""
 
+from __future__ import annotations
+
 import io
 from pathlib import Path
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 """Results as ser-bench writes them, for tests."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from ser_rt.benchmarks.measure.variant import Variant

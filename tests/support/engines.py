@@ -1,5 +1,7 @@
 """An engine without processes, and paths that kill the process that is given them."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path

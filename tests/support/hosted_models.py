@@ -1,5 +1,7 @@
 """A small audio-classification model with random weights, saved as a hub would hold it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
 

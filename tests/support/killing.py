@@ -1,5 +1,7 @@
 """Breaks training off as a kill would: at once, and without anything being put in order."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path

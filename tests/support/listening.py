@@ -1,5 +1,7 @@
 """A network with caches that remembers what it was given, and streams that it listens to."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Iterator, Sequence
 

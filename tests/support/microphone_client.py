@@ -1,5 +1,7 @@
 """`ser-stream --mic` in a process of its own, and its events as they arrive."""
 
+from __future__ import annotations
+
 import json
 import subprocess
 import sys

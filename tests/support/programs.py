@@ -1,5 +1,7 @@
 """The programs of the system that tests may start, and the reasons to skip without them."""
 
+from __future__ import annotations
+
 import shutil
 import sys
 from pathlib import Path

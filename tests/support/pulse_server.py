@@ -1,5 +1,7 @@
 """A microphone without a sound card: PulseAudio's null sink, recorded through its monitor."""
 
+from __future__ import annotations
+
 import os
 import signal
 import subprocess

@@ -1,5 +1,7 @@
 """A corpus that a network can learn in seconds: emotions are rhythms, speakers are colours."""
 
+from __future__ import annotations
+
 import csv
 from pathlib import Path
 

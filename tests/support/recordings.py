@@ -1,5 +1,7 @@
 """Recordings of one noise in every container that can be written here, and ways to hurt them."""
 
+from __future__ import annotations
+
 import io
 import tempfile
 from collections.abc import Callable

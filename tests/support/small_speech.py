@@ -1,5 +1,7 @@
 """Small networks with random weights, saved as a hub would hold them."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,7 @@
 """Trainings that take a second: a compact network, and emotions that are rhythms."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,7 @@
 """Whisper checkpoints of a few thousand random weights, saved as a hub would hold them."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 

@@ -3,6 +3,8 @@
 It lives in an environment of its own (`make triton`): its backend works with numpy 1 alone.
 """
 
+from __future__ import annotations
+
 import os
 import socket
 import subprocess

@@ -1,5 +1,7 @@
 """Two small corpora in one manifest, split by speaker."""
 
+from __future__ import annotations
+
 import csv
 from pathlib import Path
 

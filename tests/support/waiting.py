@@ -1,5 +1,7 @@
 """Waiting for a condition that no event announces, instead of sleeping."""
 
+from __future__ import annotations
+
 import asyncio
 import time
 from collections.abc import Callable

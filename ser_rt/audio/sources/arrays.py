@@ -1,5 +1,7 @@
 """`ArraySource`: numpy arrays of any rate and size."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 from typing import Any
 

@@ -1,5 +1,7 @@
 """`BlockQueue`: captured audio on its way from the capturing thread to the reader."""
 
+from __future__ import annotations
+
 import threading
 from collections import deque
 from typing import Any, NamedTuple

@@ -1,5 +1,7 @@
 """`Capture`: one opening of a device, with its stream, queue and signal monitor."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -1,5 +1,7 @@
 """`DecodedSource`: the opening and closing of sources that have a decoder."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Self

@@ -1,5 +1,7 @@
 """Input devices, and the interface of the sound system that has them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 

@@ -1,5 +1,7 @@
 """`FileSource`: a recording, as fast as it can be read or in real time."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,5 +1,7 @@
 """`MicrophoneSource`: a microphone that is monitored, and opened again when it is lost."""
 
+from __future__ import annotations
+
 import threading
 import time
 from collections.abc import Callable, Iterator

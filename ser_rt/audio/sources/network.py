@@ -1,5 +1,7 @@
 """`NetworkSource`: a recording by URL, read once, or a live stream, opened again if lost."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Iterator
 

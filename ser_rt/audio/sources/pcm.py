@@ -1,5 +1,7 @@
 """Raw PCM from a byte stream, such as standard input."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Iterator
 from dataclasses import replace

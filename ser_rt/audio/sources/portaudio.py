@@ -4,6 +4,8 @@ A wedged audio daemon blocks PortAudio's calls for ever. So each of them runs in
 own and is given a time; PortAudio is not called again until the one that hangs has returned.
 """
 
+from __future__ import annotations
+
 import atexit
 import threading
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """`PushSource`: audio pushed by another library's callback, read in another thread."""
 
+from __future__ import annotations
+
 import threading
 import time
 from collections.abc import Callable, Iterator

@@ -1,5 +1,7 @@
 """`SignalMonitor`: faults of a microphone's signal, reported once and not at every block."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 

@@ -1,5 +1,7 @@
 """Standard input as a source: its format is known by its first bytes."""
 
+from __future__ import annotations
+
 import struct
 
 from ser_rt.audio.block import read_up_to

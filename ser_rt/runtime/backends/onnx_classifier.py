@@ -8,12 +8,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ser_rt.bundle import Bundle
 from ser_rt.classifier import FloatArray, Hop, HopResult
 from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.manifest import FeatureReuse
+from ser_rt.runtime.backends.device_caches import on_host
 from ser_rt.runtime.backends.graphs import FEATURES, graphs_of, hop_block, stream_graph
 from ser_rt.runtime.backends.opening import OpenGraphs, open_graphs
 from ser_rt.runtime.backends.providers import PROVIDERS, Workload
@@ -237,5 +237,5 @@ def _check(name: str, values: FloatArray, axes: str) -> None:
         raise AudioInputError(msg)
 
 
-def _joined(rows: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    return rows[0] if len(rows) == 1 else np.concatenate(rows)
+def _joined(rows: list[Any]) -> Any:
+    return rows[0] if len(rows) == 1 else np.concatenate(list(map(on_host, rows)))

@@ -10,6 +10,8 @@ label, UNPLEASURE, is none of the fifteen and left out. One actor's labels have 
 The corpus is available from https://aihub.or.kr under its terms.
 """
 
+from __future__ import annotations
+
 import argparse
 import logging
 import os

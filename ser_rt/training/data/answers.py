@@ -4,6 +4,8 @@ A teacher's frames before pooling are kept, and not its probabilities: whatever 
 drawn, its pooling and its head then give the answer for just that window, at next to no cost.
 """
 
+from __future__ import annotations
+
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence

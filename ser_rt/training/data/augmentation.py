@@ -4,6 +4,8 @@ Works on mono float32 ``[samples]`` at 16 kHz with an explicit random generator:
 gives the same clip. Time-stretching is left out: it changes how emotional speech sounds.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self

@@ -1,5 +1,7 @@
 """Recorded noise and measured rooms from the user's folders, mixed into training clips."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import numpy as np

@@ -5,6 +5,8 @@ memory; a window of 3 s takes about 1 ms (G.711), 10 ms (GSM, Vorbis), 20 ms (MP
 (Opus).
 """
 
+from __future__ import annotations
+
 import io
 from collections.abc import Callable
 from typing import Any

@@ -3,6 +3,8 @@
 Needs no torch.
 """
 
+from __future__ import annotations
+
 import logging
 import os
 import re

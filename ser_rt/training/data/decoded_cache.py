@@ -1,5 +1,7 @@
 """`AudioCache`: a decoded corpus, int16 in one memory-mapped file that all workers share."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import logging

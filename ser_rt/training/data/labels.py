@@ -1,5 +1,7 @@
 """`emotion_named`: the emotion that a table or a folder names, in any case or in Korean."""
 
+from __future__ import annotations
+
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache

@@ -1,5 +1,7 @@
 """`prepare`: from a list of clips to a decoded, checked split that is ready to train on."""
 
+from __future__ import annotations
+
 import hashlib
 import logging
 from collections import Counter

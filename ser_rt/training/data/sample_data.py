@@ -1,5 +1,7 @@
 """Synthetic clips to try the tools on before there are recordings."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """`select_clips`: the clips of a manifest or a folder that a model can be judged on."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,5 +1,7 @@
 """A real microphone as far as PortAudio knows, and what goes wrong with one."""
 
+from __future__ import annotations
+
 import signal
 import subprocess
 import sys

@@ -1,5 +1,7 @@
 """A session on a GPU, tried out on the CPU: steps, failures, going on, the kit, the tables."""
 
+from __future__ import annotations
+
 import json
 import subprocess
 import zipfile

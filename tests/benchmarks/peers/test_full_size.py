@@ -1,5 +1,7 @@
 """`ser-bench full-size`, with a network of 30,000 parameters."""
 
+from __future__ import annotations
+
 import json
 import shutil
 import subprocess

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any

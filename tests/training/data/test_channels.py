@@ -1,5 +1,7 @@
 """Telephone lines, codecs, rooms and noise: the length stays, the sound does not."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import numpy as np

@@ -1,5 +1,7 @@
 """What was decoded and kept is whole, or decoded again."""
 
+from __future__ import annotations
+
 import json
 import logging
 import os

@@ -1,5 +1,7 @@
 """Whole datasets are chosen to evaluate on, or kept out of training."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest

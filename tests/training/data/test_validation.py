@@ -1,5 +1,7 @@
 """What is wrong with a corpus is found before training, and named."""
 
+from __future__ import annotations
+
 import errno
 import logging
 import shutil
