@@ -229,7 +229,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         stress=not options.no_stress,
         left_out=Counter(row.emotion for row in unused if not row.not_selected),
     )
-    counts, unheard = _count_alarms(classifier, sounds)
+    counts, undecoded = _count_alarms(classifier, sounds)
     evaluation = replace(
         evaluation,
         other_splits=dict(Counter(row.split for row in unused if row.other_split)),
@@ -238,7 +238,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         ),
         left_out_clips=unused,
         sounds=counts,
-        failed=evaluation.failed | unheard,
+        failed=evaluation.failed | undecoded,
     )
     title = f"{printable(options.model_path or 'built-in model')} on {printable(where)}"
     written = write_report(evaluation, options.output_dir, f"{title} {options.split or ''}".strip())

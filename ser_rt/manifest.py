@@ -209,17 +209,11 @@ def _read_feature_reuse(folder: Path, manifest: Mapping[str, Any]) -> FeatureReu
         name = entry.get(key)
         if not isinstance(name, str) or name not in manifest["files"]:
             refuse(folder, f"{key!r} of its feature_reuse is {name!r}, no file of it")
-    for key in ("receptive_field", "stride", "channels"):
-        number = entry.get(key)
+    numbers = {key: entry.get(key) for key in ("receptive_field", "stride", "channels")}
+    for key, number in numbers.items():
         if type(number) is not int or number < 1:
             refuse(folder, f"{key!r} of its feature_reuse is {number!r}, not 1 or more")
-    return FeatureReuse(
-        frontend=folder / entry["frontend"],
-        encoder=folder / entry["encoder"],
-        receptive_field=entry["receptive_field"],
-        stride=entry["stride"],
-        channels=entry["channels"],
-    )
+    return FeatureReuse(folder / entry["frontend"], folder / entry["encoder"], **numbers)
 
 
 def _read_streaming(folder: Path, manifest: Mapping[str, Any]) -> Streaming | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -162,7 +161,3 @@ def _end(serve: Any, name: str, drain_s: float) -> None:
         serve.get_app_handle(name).broadcast("drain").results(timeout_s=drain_s + ANSWER_S)
     with suppress(Exception):  # nor may Serve
         serve.delete(name)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

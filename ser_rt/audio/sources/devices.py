@@ -30,11 +30,9 @@ class InputStream(Protocol):
     @property
     def is_active(self) -> bool:
         """Whether the device still reports that it captures."""
-        ...
 
     def close(self) -> None:
         """End at once, whatever state the device is in; never raises, never hangs."""
-        ...
 
 
 class Driver(Protocol):
@@ -42,17 +40,14 @@ class Driver(Protocol):
 
     def devices(self) -> list[Device]:
         """Return the input devices, or raise `DeviceError`."""
-        ...
 
     def open(
         self, device: Device, sample_rate: int, channels: int, frames: int, callback: Callback
     ) -> InputStream:
         """Capture blocks of so many frames, or raise `DeviceError`."""
-        ...
 
     def restart(self) -> None:
         """Look for devices anew, or raise `DeviceError`."""
-        ...
 
 
 def find_device(devices: list[Device], wanted: str | int | None) -> Device:

@@ -31,14 +31,14 @@ logger = logging.getLogger(__name__)
 class Answers:
     """Frames of clips by index, float16 ``[frames, channels]`` each.
 
-    They lie in files of 64 clips, named by a hash of the teacher and of the clips, so that a run
-    that was stopped computes only what is missing. 512 channels take 184 MB an hour.
+    They lie beside the decoded corpora, in files of 64 clips, named by a hash of the teacher and of
+    the clips, so that a run that was stopped computes only what is missing. 512 channels take
+    184 MB an hour.
 
     Args:
         teacher: hash of everything but the clips that the frames depend on.
         digests: a hash of the samples of each clip.
         frames_of: computes the frames of the clip of an index.
-        folder: where the files are; None is ``teacher`` beside the decoded corpora.
 
     Raises:
         OutputError: the disk is full.
@@ -49,10 +49,8 @@ class Answers:
         teacher: str,
         digests: Sequence[str],
         frames_of: Callable[[int], Frames],
-        *,
-        folder: Path | None = None,
     ) -> None:
-        folder = cache_folder().parent / "teacher" if folder is None else folder
+        folder = cache_folder().parent / "teacher"
         starts = range(0, len(digests), _BLOCK)
         self._files = [
             folder / f"{_fingerprint(teacher, digests[start : start + _BLOCK])}.safetensors"

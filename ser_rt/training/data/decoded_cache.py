@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
 
@@ -93,7 +94,11 @@ class AudioCache:
         self.digests = index.digests
         self._bounds = list(zip([0, *index.ends], index.ends, strict=False))
         self._data = data
-        self._samples = _map(data)
+
+    @cached_property
+    def _samples(self) -> _Samples:
+        size = self._data.stat().st_size
+        return np.memmap(self._data, np.int16, "r") if size else np.zeros(0, np.int16)
 
     def __len__(self) -> int:
         """Return the number of clips."""
@@ -108,16 +113,11 @@ class AudioCache:
         """Leave the samples out: a spawned worker maps the same file."""
         return {name: value for name, value in vars(self).items() if name != "_samples"}
 
-    def __setstate__(self, state: dict[str, object]) -> None:
-        """Map the file."""
-        vars(self).update(state)
-        self._samples = _map(self._data)
-
     def pick(self, indices: Iterable[int]) -> Self:
         """Return some of the clips as a cache of their own, over the same file."""
         indices = list(indices)
         picked = object.__new__(type(self))
-        picked.faults, picked._data, picked._samples = [], self._data, self._samples
+        picked.faults, picked._data = [], self._data
         picked.digests = [self.digests[i] for i in indices]
         picked._bounds = [self._bounds[i] for i in indices]
         return picked
@@ -155,10 +155,6 @@ def _read_index(data: Path, clips: int) -> _Index | None:
         return index
     logger.warning("decoded audio in %s is not whole (%s): decoding again", data, damage)
     return None
-
-
-def _map(data: Path) -> _Samples:
-    return np.memmap(data, np.int16, "r") if data.stat().st_size else np.zeros(0, np.int16)
 
 
 def _fingerprint(paths: Sequence[Path]) -> str:
