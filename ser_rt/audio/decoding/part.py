@@ -95,7 +95,8 @@ class Ending(NamedTuple):
     @property
     def warnings(self) -> tuple[SourceWarning, ...]:
         """That it ends in zeros, as a download does whose place on the disk was kept free."""
-        if self.is_plain or self.zeros <= max(_MOST_PADDING, _PADDING * self.size):
+        padding = min(max(_MOST_PADDING, _PADDING * self.size), _MOST_TAGS * self.size)
+        if self.is_plain or self.zeros <= padding:
             return ()
         message = f"its last {self.zeros} bytes are zeros: it may have been cut off"
         return (SourceWarning("truncated", message),)
