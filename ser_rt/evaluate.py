@@ -211,10 +211,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         tell(f"ser-evaluate: wrote {printable(file)}")
         return 0
     if options.streams:
-        return judge_streams(
-            options,
-            open_model(options.model_path, options.provider, streaming=options.streaming),
-        )
+        return judge_streams(options, open_model)
     sounds = find_sounds(options.sounds) if options.sounds else {}
     classifier = open_model(options.model_path, options.provider)
     where = options.manifest or options.data_dir

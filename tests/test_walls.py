@@ -13,7 +13,8 @@ from tests.support.source_tree import ROOT, Import, files, imports, modules
 ROWS: tuple[set[str], ...] = (
     {"errors", "constants"},
     {"checks", "files", "streaming"},
-    {"cli", "config", "manifest", "tables"},
+    {"cli", "config", "profiles", "tables"},
+    {"manifest"},
     {"bundle", "classifier", "provenance"},
     {"testing"},
     {"audio"},

@@ -16,7 +16,14 @@ from ser_rt.benchmarks.measure.scheduler import Measurement, Plan, interleave
 from ser_rt.benchmarks.measure.variant import RATE_HZ, Variant, labelled
 from ser_rt.benchmarks.peers.flops import of_run
 from ser_rt.benchmarks.peers.graph_operations import name_of, operations_of
-from ser_rt.benchmarks.peers.roofline import GEMMS, floor, gemm_variants, put_distances, work_of
+from ser_rt.benchmarks.peers.roofline import (
+    GEMMS,
+    HOP,
+    floor,
+    gemm_variants,
+    put_distances,
+    work_of,
+)
 from ser_rt.benchmarks.report import results
 from ser_rt.benchmarks.report.summary import group_of, ratio, rows
 from ser_rt.bundle import sample_path
@@ -40,11 +47,13 @@ def measure(
         rowed = ", ".join(v.label for v in variants)
         msg = f"--compare-to {flags.compare_to!r} is no row; there are {rowed}"
         raise ConfigError(msg)
-    share = flags.hop[0] / flags.window[0]
-    work, name = work_of(of_run(run, round(flags.window[0] * RATE_HZ)), share) if run else {}, None
-    if getattr(flags, "floor", False):
-        gemms, name = gemm_variants(flags.threads), name_of
+    has_own_floor = getattr(flags, "floor", False)
+    if has_own_floor:
+        gemms = gemm_variants(flags.threads, "onnxruntime")
         work = {name_of(one): operations_of(one) for one in variants}
+    else:
+        operations = of_run(run, round(flags.window[0] * RATE_HZ)) if run else None
+        work = work_of(operations, flags.hop[0] / flags.window[0])
     with audio_file(flags.audio) as audio:
         found, others = interleave([*variants, *gemms], audio, plan_of(flags), report)
     measured = [one for one in found if one.variant.runner not in GEMMS]
@@ -53,7 +62,7 @@ def measure(
     if gemms:
         rates = [one for one in found if one.variant.runner in GEMMS]
         content["floor"] = floor(rates, work)
-        put_distances(table, content["floor"], *([name] if name else []))
+        put_distances(table, content["floor"], name_of if has_own_floor else lambda _: HOP)
     if flags.command in ("peers", "gpu"):
         content["best_peer"] = best_peer(measured)
     return results.document(flags, **content)

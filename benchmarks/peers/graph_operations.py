@@ -16,6 +16,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ def _of_hop(bundle: Bundle, streaming: Streaming) -> float:
     return sum(share * _count(graph, (1, size * frame)) for size, share in lengths if share)
 
 
+@cache
 def _count(graph: Graph, shape: Shape) -> float:
     ort = onnxruntime()
     options = ort.SessionOptions()

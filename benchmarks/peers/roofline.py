@@ -23,12 +23,16 @@ GEMMS = {
 }
 
 
-def gemm_variants(threads: Iterable[int]) -> list[Variant]:
-    """Return the variants that measure the machine's rates, in the same run as the others."""
+def gemm_variants(threads: Iterable[int], library: str = "") -> list[Variant]:
+    """Return the variants that measure the machine's rates, in the same run as the others.
+
+    Those of all libraries, or of one.
+    """
     return [
         Variant(name, precision=precision, threads=count, label=f"{name}, {count} threads")
         for count in threads
         for name, precision in GEMMS.items()
+        if name.endswith(library)
     ]
 
 
@@ -73,9 +77,7 @@ def floor(gemms: Sequence[Measurement], work: Mapping[str, float]) -> dict[str, 
 
 
 def put_distances(
-    rows: Iterable[dict[str, Any]],
-    floors: dict[str, Any],
-    name_of: Callable[[Variant], str] = lambda _: HOP,
+    rows: Iterable[dict[str, Any]], floors: dict[str, Any], name_of: Callable[[Variant], str]
 ) -> None:
     """Add to each row its cost as a multiple of the int8 floor of what `name_of` says it does."""
     for row in rows:

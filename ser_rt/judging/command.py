@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 from ser_rt.checks import add_flags, from_flags
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.cli.process import tell
+from ser_rt.constants import EMOTIONS
 from ser_rt.errors import ConfigError
 from ser_rt.files.names import printable
 from ser_rt.judging.conditions import Conditions
@@ -55,7 +56,38 @@ def add_judging_flags(parser: argparse.ArgumentParser, clips: Group) -> None:
         metavar="N",
         help="compare events of odd chunks with those of even ones on N streams (%(default)s)",
     )
+    group.add_argument(
+        "--hosted",
+        metavar="NAME",
+        help="slide an audio-classification model of transformers over windows instead: its name "
+        "on the hub, or its folder",
+    )
+    group.add_argument(
+        "--hosted-labels", metavar="LABEL=EMOTION,...", help="what its labels stand for"
+    )
     add_settings_flags(parser)
+
+
+def hosted_of(options: argparse.Namespace) -> EmotionClassifier | None:
+    """Return the model of transformers that flags name, if they do.
+
+    Raises:
+        CheckpointError: There is none.
+        ConfigError: Labels are not given as they must be.
+    """
+    if options.hosted is None:
+        return None
+    from ser_rt.judging.hosted import (
+        HostedClassifier,
+        MergedClassifier,
+        check_meanings,
+        parse_meanings,
+    )
+
+    meanings = parse_meanings(options.hosted_labels or "")
+    model = HostedClassifier(options.hosted, meanings)
+    check_meanings({options.hosted: model}, meanings, tuple(EMOTIONS))
+    return MergedClassifier(model)
 
 
 def check_flags(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
@@ -72,6 +104,10 @@ def check_flags(parser: argparse.ArgumentParser, options: argparse.Namespace) ->
         if idle:
             parser.error(f"{_flag(idle[0])} needs --streams")
         return
+    if options.hosted_labels and not options.hosted:
+        parser.error("--hosted-labels needs --hosted")
+    if options.hosted and options.model_path:
+        parser.error("--hosted is another model than --model-path: give one of them")
     for name in ("data_dir", "compare", "sounds", "no_stress"):
         if name in given:
             parser.error(
@@ -111,8 +147,8 @@ def streams_of(
     return make_streams(clips, rate, protocol, conditions, omissions), about
 
 
-def judge_streams(options: argparse.Namespace, classifier: EmotionClassifier) -> int:
-    """Judge a model on streams and write a report; return 0.
+def judge_streams(options: argparse.Namespace, opened: Callable[..., EmotionClassifier]) -> int:
+    """Judge a model, which ``opened`` opens, on streams and write a report; return 0.
 
     Raises:
         ConfigError: Settings do not fit the model.
@@ -125,9 +161,12 @@ def judge_streams(options: argparse.Namespace, classifier: EmotionClassifier) ->
         msg = f"online-checks must be 0 or more, not {options.online_checks}"
         raise ConfigError(msg)
     settings = stream_settings(options)
+    classifier = hosted_of(options) or opened(
+        options.model_path, options.provider, streaming=options.streaming
+    )
     omissions = Omissions()
     streams, about = streams_of(options, classifier, omissions)
-    model = printable(options.model_path or "built-in model")
+    model = printable(options.hosted or options.model_path or "built-in model")
     verdict = judge(
         classifier,
         streams,
@@ -149,9 +188,8 @@ def settings_of(settings: StreamSettings, classifier: EmotionClassifier) -> dict
     return {
         **settings.windows_for(classifier)._asdict(),
         "streaming": getattr(classifier, "streaming", None) is not None,
-        "half_life_s": settings.half_life_s,
-        **asdict(settings.hysteresis),
-        "gate_threshold": settings.gate_threshold,
+        "profile": settings.profile,
+        **settings.naming_for(classifier)._asdict(),
         "vad": "silero" if settings.vad else "level",
     }
 

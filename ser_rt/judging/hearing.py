@@ -6,7 +6,7 @@ naming can be tried again without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ser_rt.audio.chunk import AudioChunk, ChunkMaker
@@ -87,10 +87,17 @@ def hear(
 
 
 def name_heard(
-    classifier: EmotionClassifier, heard: Heard, settings: StreamSettings
+    classifier: EmotionClassifier,
+    heard: Heard,
+    settings: StreamSettings,
+    temperatures: Mapping[float, float] | None = None,
 ) -> list[EmotionEvent]:
-    """Return the events that kept answers give with another smoothing and naming."""
-    return list(_engine(classifier, _Replay(heard.posteriors), settings).flush())
+    """Return the events that kept answers give with another smoothing and naming.
+
+    ``temperatures`` are those by the speech heard; None for the model's.
+    """
+    engine = _engine(classifier, _Replay(heard.posteriors), settings, temperatures)
+    return list(engine.flush())
 
 
 def is_same_in_odd_chunks(
@@ -116,9 +123,13 @@ def is_same_in_odd_chunks(
 
 
 def _engine(
-    classifier: EmotionClassifier, recognizer: Recognizer, settings: StreamSettings
+    classifier: EmotionClassifier,
+    recognizer: Recognizer,
+    settings: StreamSettings,
+    temperatures: Mapping[float, float] | None = None,
 ) -> Engine:
-    return Engine(classifier, recognizer, Smoother(settings.half_life_s), settings=settings)
+    smoother = Smoother(settings.naming_for(classifier).half_life_s)
+    return Engine(classifier, recognizer, smoother, settings=settings, temperatures=temperatures)
 
 
 def _blocks(samples: FloatArray, count: int) -> Iterator[FloatArray]:

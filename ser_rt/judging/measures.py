@@ -181,7 +181,12 @@ def _since_change(
 
 def _points(stream: LabelledStream, answers: Sequence[Answer]) -> list[Point]:
     return [
-        Point(a.confidence, a.likeliest == segment.emotion, a.heard_s, a.is_sure)
+        Point(
+            a.confidence,
+            (a.emotion if a.is_sure else a.likeliest) == segment.emotion,
+            a.heard_s,
+            a.is_sure,
+        )
         for a in answers
         for segment in stream.segments
         if a.emotion and segment.start_s < a.end_s <= segment.end_s

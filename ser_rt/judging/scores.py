@@ -45,6 +45,7 @@ class _Sums:
     confusions: npt.NDArray[np.int64]
     delays: list[npt.NDArray[np.float64]]
     counts: npt.NDArray[np.int64]
+    answers: npt.NDArray[np.int64]
 
     @classmethod
     def of(cls, found: Sequence[StreamMeasures]) -> _Sums:
@@ -71,12 +72,14 @@ class _Sums:
             np.stack([m.confusion for m in found]),
             [np.array([d.delay_s for d in c if d.delay_s is not None]) for c in changes],
             np.array(counts, np.int64),
+            np.array([_named(m) for m in found], np.int64),
         )
 
     def figures(self, weights: Weights) -> dict[str, float]:
         """Return the figures that intervals are drawn of, each stream counted so often."""
         eder, shown, labelled_s, neutral_s, flicker, false, unsure_s = weights @ self.rows
         changes, missed, turned = (weights @ self.counts).tolist()
+        points, named, wrong = (weights @ self.answers).tolist()
         delays = np.concatenate(
             [np.repeat(d, w) for d, w in zip(self.delays, weights, strict=True)]
         )
@@ -91,6 +94,8 @@ class _Sums:
             "flicker_per_min": _ratio(60 * flicker, labelled_s),
             "false_changes_per_min": _ratio(60 * false, neutral_s),
             "unsure": _ratio(unsure_s, labelled_s),
+            "coverage": _ratio(named, points),
+            "risk": _ratio(wrong, named),
         }
 
 
@@ -146,6 +151,12 @@ def accuracy_since_change(found: Sequence[StreamMeasures]) -> list[dict[str, flo
 
 def _changes(measures: StreamMeasures) -> list[Detection]:
     return [d for d in measures.detections if d.change.before]
+
+
+def _named(measures: StreamMeasures) -> tuple[int, int, int]:
+    """Return the answers to speech, those that name an emotion, and the wrong ones of them."""
+    named = [point for point in measures.points if point.is_sure]
+    return len(measures.points), len(named), sum(not point.is_right for point in named)
 
 
 def _bootstrap(sums: _Sums) -> dict[str, tuple[float, float]]:

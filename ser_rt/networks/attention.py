@@ -24,7 +24,7 @@ def attend(
         past: keys and values of the frames before, ``[batch, heads, past, size of a head]`` each.
 
     Returns:
-        What is added to the frames, and all keys and values.
+        What is added to the frames, and the last keys and values, as many as there were before.
     """
     queries, keys, values = (
         linear(frames).unflatten(2, (attention.num_heads, -1)).transpose(1, 2)
@@ -38,7 +38,9 @@ def attend(
     weights = (scores if added is None else scores + added).softmax(dim=3)
     weights = nn.functional.dropout(weights, attention.dropout, attention.training)
     attended: Tensor = attention.out_proj((weights @ values).transpose(1, 2).flatten(2))
-    return attended, keys, values
+    # Here, as part of a layer, they are exported in half precision.
+    kept = keys.shape[2] if past is None else past[0].shape[2]
+    return attended, keys[:, :, -kept:], values[:, :, -kept:]
 
 
 class MaskedAttention(WavLMAttention):

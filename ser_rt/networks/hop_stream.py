@@ -125,7 +125,7 @@ class HopStream(nn.Module):
             keys, values = keys_and_values[2 * number : 2 * number + 2]
             frames, keys, values = layer(frames, keys, values, mask, bias)
             states.append(frames)
-            kept += [keys[:, :, -self.left :], values[:, :, -self.left :]]
+            kept += [keys, values]
         states[-1] = self.end(frames)
         mixed = encoder.mix(states).transpose(1, 2)
         pooled = torch.cat([pooled, mixed], dim=2)[..., -POOLED_FRAMES:]

@@ -22,7 +22,7 @@ from ser_rt.streaming import Cache
 _LONGEST_LEFT = 1_500  # 30 s
 
 
-class LayerStream(nn.Module):
+class Wav2Vec2LayerStream(nn.Module):
     """One layer, whose frames attend to each other and to cached ones."""
 
     def __init__(self, layer: Any, *, norm_first: bool) -> None:
@@ -33,7 +33,7 @@ class LayerStream(nn.Module):
     def forward(
         self, frames: Tensor, keys: Tensor, values: Tensor, mask: Tensor, bias: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the frames after the layer, and all keys and values.
+        """Return the frames after the layer, and keys and values for the next hop.
 
         Args:
             frames: ``[batch, frames, hidden_size]``.
@@ -66,7 +66,7 @@ class Wav2Vec2Stream(HopStream):
         config = encoder.network.config
         super().__init__(model, config.hidden_size, config.num_attention_heads, _LONGEST_LEFT)
         self.layers = nn.ModuleList(
-            LayerStream(layer, norm_first=config.do_stable_layer_norm)
+            Wav2Vec2LayerStream(layer, norm_first=config.do_stable_layer_norm)
             for layer in encoder.network.encoder.layers
         )
 

@@ -15,7 +15,7 @@ from ser_rt.networks.model import EmotionModel
 from ser_rt.streaming import Cache
 
 
-class LayerStream(nn.Module):
+class WhisperLayerStream(nn.Module):
     """One layer of the encoder, whose frames attend to each other and to cached ones."""
 
     def __init__(self, layer: Any) -> None:
@@ -30,7 +30,7 @@ class LayerStream(nn.Module):
         mask: Tensor,
         _: Tensor | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the frames after the layer, and all keys and values.
+        """Return the frames after the layer, and keys and values for the next hop.
 
         Args:
             frames: ``[batch, frames, d_model]``.
@@ -62,7 +62,7 @@ class WhisperStream(HopStream):
             self.config.encoder_attention_heads,
             self.config.max_source_positions,
         )
-        self.layers = nn.ModuleList(LayerStream(layer) for layer in encoder.network.layers)
+        self.layers = nn.ModuleList(WhisperLayerStream(layer) for layer in encoder.network.layers)
 
     @property
     def positions(self) -> int:

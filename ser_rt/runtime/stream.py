@@ -43,6 +43,7 @@ def load(
     *,
     streaming: bool | None = None,
     settings: StreamSettings = DEFAULTS,
+    profile: str | None = None,
 ) -> OnnxClassifier:
     """Load a model once, to share between streams.
 
@@ -53,13 +54,15 @@ def load(
         streaming: Whether streams compute each hop once, with caches (True), or classify whole
             windows (False); None for caches where bundle and settings allow them.
         settings: Those of its streams, as far as they are known.
+        profile: The bundle's profile that streams have where they name none.
 
     Raises:
         BundleError: The bundle is missing or invalid.
         ProviderError: The provider did not come up.
-        ConfigError: The bundle cannot stream with these settings, and should.
+        ConfigError: The bundle cannot stream with these settings, and should, or has no such
+            profile.
     """
-    bundle = Bundle.load(find_bundle(model))
+    bundle = Bundle.load(find_bundle(model)).with_profile(profile)
     if settings.misfit(replace(bundle, streaming=bundle.streaming_if(streaming))):
         streaming = False
     return OnnxClassifier(bundle, provider, threads, streaming=streaming)
@@ -173,8 +176,9 @@ class EmotionStream:
 
 def as_classifier(model: Model, settings: StreamSettings) -> EmotionClassifier:
     """Return a model as it is, or load it by name for streams with some settings."""
-    is_name = model is None or isinstance(model, str | Path)
-    return load(model, settings=settings) if is_name else model
+    if model is None or isinstance(model, str | Path):
+        return load(model, settings=settings)
+    return model
 
 
 def as_source(

@@ -48,6 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
     group = parser.add_argument_group("the model")
     add_model_flags(group)
     add = group.add_argument
+    add("--profile", metavar="NAME", help="settings of streams that name no profile (default)")
     add("--workers", type=int, metavar="N", help="model calls at once (a core each on a CPU)")
     add("--max-batch", type=int, metavar="N", help="windows of one call (1 on a CPU, else 16)")
     add(
@@ -139,7 +140,13 @@ def build(flags: argparse.Namespace) -> Server:
     if keys and not is_local and not flags.tls_cert:
         logger.warning("keys go over the network unencrypted: --tls-cert, or a proxy with TLS")
     service = Service(
-        load(flags.model, flags.provider, flags.threads, streaming=flags.streaming),
+        load(
+            flags.model,
+            flags.provider,
+            flags.threads,
+            streaming=flags.streaming,
+            profile=flags.profile,
+        ),
         limits,
         max_batch=flags.max_batch,
         max_wait_s=flags.max_wait_ms / 1e3,

@@ -58,7 +58,7 @@ STATUSES = {
 
 SETTINGS = (
     *("window_s", "hop_s", "min_window_s", "half_life_s", "partial", "episodes", "vad"),
-    *("gate_threshold", "name"),
+    *("gate_threshold", "name", "profile"),
 )
 """Keys of ``config`` that an engine understands as they are."""
 _WHOLE = {"sample_rate", "channels", "channel", "top_k", "track"}

@@ -123,7 +123,7 @@ class WindowedRecognizer:
             early=isinstance(self._classify_window, HopCache),
         )
         self._vad = vad or FrameVad(LevelDetector(rate))
-        self._gate_threshold = settings.gate_threshold
+        self._gate_threshold = settings.naming_for(classifier).gate_threshold
         self._shedder = LoadShedder(hop_s)
         self._partial, self._has_result, self._was_silent = partial, False, False
         self._clock = clock

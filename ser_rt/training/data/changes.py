@@ -62,7 +62,7 @@ class Followers:
         return indices[int(rng.integers(len(indices)))]
 
 
-class Part(NamedTuple):
+class Stretch(NamedTuple):
     """A stretch of a clip in a row of stretches."""
 
     begin: int
@@ -84,7 +84,7 @@ class Part(NamedTuple):
 
 def join(
     first: FloatArray, second: FloatArray, samples: int, seed: int
-) -> tuple[FloatArray, tuple[Part, Part]]:
+) -> tuple[FloatArray, tuple[Stretch, Stretch]]:
     """Put two clips after each other, cut so that the change lies within a window of `samples`.
 
     Returns:
@@ -98,5 +98,5 @@ def join(
     pause = max(0, min(pause, wanted - head.size - 1))
     tail = second[: wanted - head.size - pause]
     row = np.concatenate([head, np.zeros(pause, np.float32), tail])
-    before = Part(0, head.size, first.size - head.size, first.size)
-    return row, (before, Part(head.size + pause, row.size, 0, second.size))
+    before = Stretch(0, head.size, first.size - head.size, first.size)
+    return row, (before, Stretch(head.size + pause, row.size, 0, second.size))

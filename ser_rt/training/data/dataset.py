@@ -17,7 +17,7 @@ from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import DataError
 from ser_rt.training.data.answers import Answers
 from ser_rt.training.data.augmentation import Augmenter
-from ser_rt.training.data.changes import Part, join
+from ser_rt.training.data.changes import Stretch, join
 from ser_rt.training.data.corpus import Clip, label_id
 from ser_rt.training.data.decoded_cache import AudioCache
 from ser_rt.training.data.sampler import Draw, draw_window
@@ -96,7 +96,7 @@ class SpeechEmotionDataset(Dataset[Example]):
 
     def _window(self, draw: Draw) -> Example:
         samples = self._speech(draw.clip)
-        parts = {draw.clip: Part(0, samples.size, 0, samples.size)}
+        parts = {draw.clip: Stretch(0, samples.size, 0, samples.size)}
         if draw.then is not None:
             after = self._speech(draw.then)
             samples, places = join(samples, after, draw.samples, draw.seed)
