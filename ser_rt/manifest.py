@@ -209,7 +209,9 @@ def _read_feature_reuse(folder: Path, manifest: Mapping[str, Any]) -> FeatureReu
         name = entry.get(key)
         if not isinstance(name, str) or name not in manifest["files"]:
             refuse(folder, f"{key!r} of its feature_reuse is {name!r}, no file of it")
-    numbers = {key: entry.get(key) for key in ("receptive_field", "stride", "channels")}
+    numbers: dict[str, Any] = {
+        key: entry.get(key) for key in ("receptive_field", "stride", "channels")
+    }
     for key, number in numbers.items():
         if type(number) is not int or number < 1:
             refuse(folder, f"{key!r} of its feature_reuse is {number!r}, not 1 or more")

@@ -144,7 +144,7 @@ class Streaming:
         if not isinstance(name, str) or name not in files:
             msg = f"'graph' of streaming is {name!r}, no file of it"
             raise ValueError(msg)
-        seconds = {key: _seconds(entry, key) for key in _SECONDS}
+        seconds: dict[str, Any] = {key: _seconds(entry, key) for key in _SECONDS}
         frame = entry.get("frame_samples")
         if type(frame) is not int or not 1 <= frame <= _LARGEST:
             msg = f"'frame_samples' of streaming is {frame!r}, not 1 or more"

@@ -71,7 +71,8 @@ class MaskedAttention(WavLMAttention):
         heads = frames.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
         gates = self.gru_rel_pos_linear(heads).unflatten(3, (2, 4)).sum(dim=4).sigmoid()
         opened = gates[..., :1] * (gates[..., 1:] * self.gru_rel_pos_const - 1.0) + 2.0
-        return opened * bias if mask is None else opened * bias + mask
+        gated: Tensor = opened * bias
+        return gated if mask is None else gated + mask
 
 
 class RelativePositions(nn.Module):
@@ -85,7 +86,8 @@ class RelativePositions(nn.Module):
         """Distance in frames from which on all are alike."""
         # A logarithm decides between buckets: in a table it rounds alike wherever it runs.
         distances = torch.arange(-self.most, self.most + 1)
-        buckets = attention._relative_positions_bucket(distances)  # noqa: SLF001 (its formula)
+        bucket: Any = attention._relative_positions_bucket  # noqa: SLF001 (its formula)
+        buckets = bucket(distances)
         self.register_buffer("buckets", buckets, persistent=False)
 
     def forward(self, table: nn.Embedding, past: int, frames: int) -> Tensor:

@@ -113,7 +113,9 @@ class StreamingWav2Vec2(Wav2Vec2):
                 projected, weight, convolution.bias, groups=convolution.groups
             )
         positions = embedding.activation(positions)
-        placed = (projected[..., past : past + positions.shape[2]] + positions).transpose(1, 2)
+        placed: Tensor = (projected[..., past : past + positions.shape[2]] + positions).transpose(
+            1, 2
+        )
         if self.network.config.do_stable_layer_norm:
             return placed
         normalized: Tensor = inner.layer_norm(placed)

@@ -23,6 +23,8 @@ class Damage:
         broken: The error that ended reading early.
         is_unreported: Whether something was lost that no warning has reported yet.
         promised_s: Seconds by the headers of recordings within it, if it was joined of several.
+        last_byte: Offset behind the last frame; FFmpeg may have added bytes that follow it.
+        last_begin: Offset of the last frame.
     """
 
     def __init__(self, name: str, *, counts_bytes: bool) -> None:
@@ -32,14 +34,18 @@ class Damage:
         self.promised_s = 0.0
         self._lost_s, self._lost, self._lost_bytes = 0.0, 0, 0
         self._is_padding, self._is_cut = True, False
-        self._decoded_s, self._decoded_bytes, self.last_byte = 0.0, 0, 0
+        self._decoded_s, self._decoded_bytes, self._largest = 0.0, 0, 0
+        self.last_byte = self.last_begin = 0
         self._frame_bytes: dict[bytes, int] = {}
 
     def decoded(self, packet: Any, frame: Any) -> None:
         """Note a frame that could be decoded."""
         self._decoded_s += frame.samples / frame.sample_rate
         self._decoded_bytes += packet.size
-        self.last_byte = max(self.last_byte, (packet.pos or 0) + packet.size)
+        self.last_begin = max(self.last_begin, packet.pos or 0)
+        size = min(packet.size, 2 * self._largest or packet.size)
+        self._largest = max(self._largest, size)
+        self.last_byte = max(self.last_byte, (packet.pos or 0) + size)
         self._is_cut = packet.size < self._whole(packet)
 
     def _whole(self, packet: Any) -> int:
