@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from websockets.sync.server import ServerConnection
+from websockets.sync.server import ServerConnection, serve
 
 import ser_rt
 from ser_rt.audio.block import SourceWarning
@@ -20,7 +20,6 @@ from ser_rt.errors import AudioDecodeError, AudioNotFoundError, ConfigError, Ser
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.server.limits import ServerLimits
-from tests.client.conftest import played
 from tests.conftest import RATE, make_wave
 from tests.server.conftest import Running, serving
 from tests.server.test_lifecycle import process
@@ -147,9 +146,15 @@ def test_what_is_no_server_of_ours_is_said(
             if answer is not None:
                 socket.send(answer)
 
-    words = "no answer" if answer is None else "protocol"
-    with played(talk) as address, pytest.raises(ServerError, match=words):
-        Client(address).ready()
+    with serve(talk, "127.0.0.1", 0) as stranger:
+        thread = threading.Thread(target=stranger.serve_forever)
+        thread.start()
+        port = stranger.socket.getsockname()[1]
+        words = "no answer from ws://" if answer is None else "protocol"
+        with pytest.raises(ServerError, match=words):
+            Client(f"ws://127.0.0.1:{port}").ready()
+        stranger.shutdown()
+        thread.join()
 
 
 def test_a_wrong_path_is_said(running: Running) -> None:

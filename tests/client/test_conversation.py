@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import numpy as np
 import pytest
-from websockets.sync.server import ServerConnection
+from websockets.sync.server import ServerConnection, serve
 
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.client import Client
 from ser_rt.client.conversation import ClientProtocol
-from tests.client.conftest import played
 from tests.conftest import RATE, make_wave
 
 
@@ -29,9 +29,13 @@ def test_a_recording_waits_for_its_results_and_no_longer() -> None:
             socket.send(json.dumps(event))
         socket.send('{"type": "summary"}')
 
-    with played(talk) as address:
-        client = Client(address, reconnect=False)
+    with serve(talk, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        client = Client(f"ws://127.0.0.1:{server.socket.getsockname()[1]}", reconnect=False)
         events = list(client.stream(np.zeros(200 * RATE, np.float32), sample_rate=RATE))
+        server.shutdown()
+        thread.join()
     assert [event.end for event in events] == [3.0, 60.0, 200.0]
 
 

@@ -15,7 +15,6 @@ from ser_rt.commands.stream import main
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from tests.conftest import Run
 from tests.server.conftest import Running, serving
-from tests.support.mistakes import assert_one_line
 from tests.support.source_tree import ROOT
 
 KEY = "a-key-of-more-than-16"
@@ -78,7 +77,10 @@ def test_a_mistake_is_one_line(
     speech: Path, capsys: pytest.CaptureFixture[str], flags: list[str], code: int, words: str
 ) -> None:
     assert main([str(speech), *flags]) == code
-    assert_one_line(capsys, "ser-stream", words)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert words in err
 
 
 def test_a_wrong_key_is_one_line(

@@ -16,7 +16,6 @@ from ser_rt.cluster.cli import main, make_parser
 from ser_rt.cluster.settings import known_arguments
 from tests.cluster.conftest import SMALL
 from tests.server.conftest import CONFIG, pcm, receive, rest
-from tests.support.mistakes import assert_one_line
 from tests.support.source_tree import ROOT
 
 
@@ -40,7 +39,11 @@ def test_a_mistake_is_one_line(
     if code == 1:
         pytest.importorskip("ray", reason="needs Ray: pip install 'ser-rt[cluster]'")
     assert main(flags) == code
-    assert_one_line(capsys, "ser-cluster", words)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert err.startswith("ser-cluster: ")
+    assert words in err
 
 
 def test_every_flag_and_argument_is_explained(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,7 +31,6 @@ from ser_rt.server.service import Service
 from ser_rt.server.transport import make_server
 from tests.conftest import RATE
 from tests.server.conftest import CONFIG, DEMO, FlawedModel, HeldModel, pcm, receive, rest, serving
-from tests.support.mistakes import assert_one_line
 from tests.support.source_tree import ROOT
 from tests.support.waiting import until
 
@@ -238,7 +237,11 @@ def test_a_mistake_is_one_line(
     capsys: pytest.CaptureFixture[str], flags: list[str], code: int, words: str
 ) -> None:
     assert main([*flags, "--log-level=error"]) == code
-    assert_one_line(capsys, "ser-serve", words)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert err.startswith("ser-serve: ")
+    assert words in err
 
 
 def test_a_port_that_is_taken_is_said(
