@@ -95,7 +95,8 @@ class FileDecoder:
             return None, None
         if decoder.rest:
             return None, part.start + decoder.rest_at
-        at = decoder.last_begin if decoder.format == "flac" else decoder.end_byte
+        # FFmpeg takes what follows for a part of the last FLAC frame, whose head is like AAC.
+        at = decoder.last_begin + 16 if decoder.format == "flac" else decoder.end_byte
         if not at:
             return decoder.end_byte, None
         return decoder.end_byte, begins_behind(self._bytes, part.start + at, part.end)
