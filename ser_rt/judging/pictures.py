@@ -155,7 +155,7 @@ def _delay_figure(streams: Sequence[StreamMeasures]) -> Figure:
     axes = figure.subplots()
     found = [d for m in streams for d in m.detections[1:]]
     delays = [d.delay_s for d in found if d.delay_s is not None]
-    axes.hist(np.clip(delays, 0, 8), bins=np.arange(0, 8.5, 0.5), color="#1a73e8")
+    axes.hist(np.clip(delays, 0, 8), bins=np.arange(0, 8.5, 0.5).tolist(), color="#1a73e8")
     for share, style in ((0.5, "-"), (0.9, "--")):
         if delays:
             at_s = float(np.quantile(delays, share))

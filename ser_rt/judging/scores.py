@@ -140,8 +140,8 @@ def group_scores(found: Sequence[StreamMeasures]) -> dict[str, dict[str, StreamS
 
 def accuracy_since_change(found: Sequence[StreamMeasures]) -> list[dict[str, float]]:
     """Return the share of time shown rightly, by seconds since a change."""
-    right = sum(m.since_right for m in found)
-    every = sum(m.since_all for m in found)
+    right = np.sum([m.since_right for m in found], axis=0)
+    every = np.sum([m.since_all for m in found], axis=0)
     return [
         {"from_s": step * SINCE_STEP_S, "accuracy": _ratio(r, n), "frames": n}
         for step, (r, n) in enumerate(zip(right.tolist(), every.tolist(), strict=True))

@@ -166,7 +166,7 @@ _PLAIN: dict[str, Any] = {
 
 def settings_of(profile: Profile) -> StreamSettings:
     """Return the settings of a stream that a profile gives, and nothing of the model's profiles."""
-    values = {
+    values: dict[str, Any] = {
         "half_life_s": 0.7,
         "enter": 0.0,
         "leave": 1.0,

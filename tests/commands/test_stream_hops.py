@@ -56,7 +56,7 @@ def test_streaming_that_the_network_cannot_do_is_refused_before_the_file_is_open
     ],
 )
 def test_what_the_network_cannot_stream_it_classifies_whole_and_says_so(
-    run: Run, speech: Path, streaming_bundle: Path, flags: tuple[str, str], words: str
+    run: Run, speech: Path, streaming_bundle: Path, flags: tuple[str, ...], words: str
 ) -> None:
     flags = (*flags, "--format", "jsonl", "--no-timing")
     code, lines, status = run(speech, *flags, model=streaming_bundle)

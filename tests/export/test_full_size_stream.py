@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ser_rt.bundle import Bundle
-from ser_rt.classifier import Hop
+from ser_rt.classifier import Caches, Hop
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from tests.conftest import make_wave
 from tests.export.test_full_size import EXPORT, run
@@ -85,7 +85,7 @@ def test_it_trains_a_step_is_exported_and_streams(tmp_path: Path) -> None:
     stream = OnnxClassifier(bundle, "cpu", threads=1, streaming=True)
     whole = OnnxClassifier(bundle, "cpu", threads=1, streaming=False)
     wave = make_wave(3.0)
-    caches = streaming.fresh(1)
+    caches: Caches = streaming.fresh(1)
     for hop in wave.reshape(6, -1):
         (result,) = stream.classify_hops([Hop(hop, caches)])
         caches = result.caches

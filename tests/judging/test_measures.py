@@ -99,12 +99,14 @@ def test_accuracy_since_a_change_rises_when_the_answer_comes() -> None:
 def test_confidence_is_held_against_what_is_right() -> None:
     found = judged(TWO, (2, "Neutral"), (5, "Angry"), (7, "Angry"), (10, "Angry"))
     (late,) = [row for row in by_speech_heard([found]) if row.from_s == 2.5]
-    assert (late.count, late.accuracy) == (3, pytest.approx(2 / 3))
+    assert late.count == 3
+    assert late.accuracy == pytest.approx(2 / 3)
     assert late.ece == pytest.approx(0.8 - 2 / 3)
     assert risk_against_coverage([found])[-1].risk == pytest.approx(1 / 4)
     named = named_coverage([found])
     assert named is not None
-    assert (named.coverage, named.risk) == (1.0, pytest.approx(1 / 4))
+    assert named.coverage == 1.0
+    assert named.risk == pytest.approx(1 / 4)
 
 
 def test_intervals_are_over_streams() -> None:

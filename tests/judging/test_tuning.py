@@ -113,7 +113,7 @@ def test_temperatures_make_each_length_as_sure_as_it_is_right() -> None:
 
 def test_the_shape_leaves_the_mean_as_it_is() -> None:
     short, long = overconfident(100, 0.5, 0.6), overconfident(100, 1.0, 0.8)
-    streams, heard = zip(short, long, strict=True)
+    streams, heard = [short[0], long[0]], [short[1], long[1]]
     found = fit_temperatures(streams, heard, ("Joy", "Sad"), shape_only=True)
     assert found[0.5] / found[1.0] == pytest.approx(math.log(4) / math.log(1.5), rel=1e-2)
     assert found[0.5] * found[1.0] == pytest.approx(1.0, rel=1e-2)

@@ -71,7 +71,7 @@ class WavStreamSource(AudioSource):
             start, waited_s, self._stream = (
                 end,
                 self.waited_s,
-                PutBack(data.next_head, self._stream),
+                PutBack(data.next_head, Prompt(self._stream.read1)),
             )
             head = self._begun() if data.next_head else b""
 
