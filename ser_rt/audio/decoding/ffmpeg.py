@@ -117,7 +117,8 @@ class FfmpegDecoder:
         self.sample_rate: int = self._stream.rate
         self.is_endless: bool = self._container.duration is None
         self.format: str = self._container.format.name.split(",")[0]
-        self.end_s, self.end_byte, self.last_begin = 0.0, None, 0
+        self.end_s, self.last_begin = 0.0, 0
+        self.end_byte: int | None = None
         self.rest, self.rest_at = b"", 0
         self._flac_block = self._lost_s = 0.0
         self._flac_sample: float | None = None
