@@ -11,7 +11,7 @@ from tests.support.source_tree import ROOT
 from tests.test_packaging import PROJECT
 from tests.test_walls import HEAVY
 
-LIBRARIES = {"ser-predict", "ser-evaluate"}
+LIBRARIES = {"ser-predict", "ser-evaluate", "ser-tune"}
 """Commands of modules that are libraries first, and need numpy when they are imported."""
 
 CODE = """

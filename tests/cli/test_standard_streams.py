@@ -125,6 +125,7 @@ WORKS = {
     "ser_rt.training.data.aihub": Work(("corpus", "--out=manifest.csv"), answers=False),
     "ser-serve": Work(("--model=없음",), answers=False, code=1),
     "ser-export": Work(("없음", "--out=bundle"), answers=False, code=1),
+    "ser-tune": Work(("--manifest=없음",), answers=False, code=1),
     "ser-train": Work(("--data_dir=없음",), answers=False, code=1),
     "ser-cluster": Work(("없음",), answers=False, code=2),
 }

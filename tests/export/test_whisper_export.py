@@ -35,8 +35,8 @@ def test_so_does_one_for_whole_windows(tmp_path: Path, export_once: Export) -> N
     compare(run, Bundle.load(export_once(run)))
 
 
-@pytest.mark.parametrize("opset", [OPSETS[0], OPSETS[-1]])
-def test_other_opsets_say_the_same(whisper: Path, export_once: Export, opset: int) -> None:
+def test_another_opset_says_the_same(whisper: Path, export_once: Export) -> None:
+    opset = OPSETS[-1]
     bundle = Bundle.load(export_once(whisper, opset=opset))
     graph = onnx.load(bundle.folder / "model.onnx", load_external_data=False)
     assert graph.opset_import[0].version == opset

@@ -62,7 +62,7 @@ CUT_PACKET = SourceWarning("truncated", "it may have been cut off within a packe
 
 
 _MOST_TAGS = 0.25
-"""Tags behind the sound are smaller than this share of it, but for those with pictures."""
+"""Bytes behind the sound that are more than this share of it are no tag of an unknown kind."""
 
 _TAGS = (b"APETAGEX", b"LYRICS")
 _MOST_PADDING, _PADDING = 4096, 0.1
@@ -86,11 +86,12 @@ class Ending(NamedTuple):
     tail: bytes
     is_plain: bool
 
-    def is_left_out(self, end_byte: int | None) -> bool:
-        """Return whether more than tags stands behind the last frame."""
+    def left_out(self, end_byte: int | None) -> int:
+        """Return how many bytes stand behind the last frame; 0 if they may be tags."""
         if end_byte is None or any(mark in self.tail for mark in _TAGS):
-            return False
-        return self.size - self.zeros - end_byte > max(_MOST_PADDING, _MOST_TAGS * end_byte)
+            return 0
+        rest = self.size - self.zeros - end_byte
+        return rest if rest > _MOST_PADDING else 0
 
     @property
     def warnings(self) -> tuple[SourceWarning, ...]:
@@ -116,10 +117,13 @@ def check_end(
     ``end_byte`` is where its last frame ends, if bytes behind that are not decoded.
     """
     warnings = recording.warnings or ending.warnings
+    left_out = 0 if problems else ending.left_out(end_byte)
+    if left_out and not warnings:
+        warnings = (SourceWarning("damaged", f"its last {left_out} bytes cannot be decoded"),)
     if recording.missing and not problems:
         msg = f"{name} is truncated at {end_s:.2f} s: {recording.missing}"
         problems.append(AudioDecodeError(msg))
-    elif not problems and ending.is_left_out(end_byte):
+    elif left_out > _MOST_TAGS * (end_byte or 0):
         msg = f"{name} goes on behind its end at {end_s:.2f} s: that is not decoded"
         problems.append(AudioDecodeError(msg))
     elif warnings:

@@ -68,12 +68,8 @@ class WavStreamSource(AudioSource):
                 message = "the input goes on behind the length in its header: all of it is decoded"
                 warning = SourceWarning("header", message)
                 yield AudioChunk(SILENCE, end, 0.0, warnings=(warning,))
-            start, waited_s, self._stream = (
-                end,
-                self.waited_s,
-                PutBack(data.next_head, Prompt(self._stream.read1)),
-            )
-            head = self._begun() if data.next_head else b""
+            start, waited_s = end, self.waited_s
+            head = self._begun(data.next_head) if data.next_head else b""
 
     def _begun(self, read: bytes = b"") -> bytes:
         """Return the first bytes of a recording, which stay in the stream."""

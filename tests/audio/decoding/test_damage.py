@@ -211,3 +211,8 @@ def test_a_wav_file_may_have_several_chunks_of_sound() -> None:
     decoded = decode_file(data + b"data" + data[40:])
     assert (decoded.problem, decoded.codes) == ("", [])
     assert decoded.end_s == pytest.approx(2 * SECONDS, abs=0.01)
+
+
+def test_frames_of_mp3_behind_flac_in_a_pipe_are_reported() -> None:
+    assert decode_pipe(written("flac") + written("mp3")).is_reported
+    assert decode_file(written("flac") + written("mp3")).end_s > 1.9 * SECONDS
