@@ -68,7 +68,7 @@ def test_a_wish_that_nothing_fulfils_ends_with_1_and_writes_no_settings(
         (["--max-delay", "-1"], "max_delay must be"),
         (["--calibrate", "all"], "needs --profile"),
         (["--profile", "a b"], "profile must be"),
-        (["--hops", "9"], "hop must be"),
+        (["--hops", "9"], "hop of 9 s"),
     ],
 )
 def test_flags_that_make_no_sense_end_with_2(

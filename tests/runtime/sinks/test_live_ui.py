@@ -107,7 +107,7 @@ class Terminal(io.StringIO):
         return 1
 
 
-FLAGS: dict[str, Any] = {"ui": None, "format": None, "mic": True, "realtime": False, "files": []}
+FLAGS: dict[str, Any] = {"ui": None, "format": "text", "mic": True, "realtime": False, "files": []}
 
 
 @pytest.mark.parametrize(
