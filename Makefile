@@ -64,7 +64,7 @@ compare: $(VENV)/.dev ## fail if a hot path has become slower than its baseline
 baseline: $(VENV)/.dev ## measure the baseline of the hot paths again (on an idle machine)
 	@$(PY) -m benchmarks.measure.compare --save
 
-PEERS = $(wildcard benchmarks/results/*-peers-*.json)
+PEERS = $(wildcard benchmarks/results/*-peers-*.json benchmarks/results/*-hops-*.json)
 SUITES := benchmarks/suites --benchmark-enable --benchmark-only
 
 TRAIN = $(PY) -m ser_rt.train --manifest "$(CORPUS)/manifest.csv" --split train --skip_bad --resume

@@ -38,7 +38,7 @@ def latency(flags: argparse.Namespace, report: Report) -> int:
         for part in flags.part
         for variant in of_bundles(flags, RUNNERS[part], flags.provider)
     ]
-    return finish(flags, [measure(flags, variants, report, run=flags.run)])
+    return finish(flags, [measure(flags, variants, report)])
 
 
 def throughput(flags: argparse.Namespace, report: Report) -> int:

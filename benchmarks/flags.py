@@ -68,7 +68,7 @@ def _latency(parser: argparse.ArgumentParser) -> None:
         "--part", nargs="+", choices=list(PARTS), default=["hop"], help=_choices(PARTS)
     )
     parser.add_argument(
-        "--run", type=Path, metavar="FOLDER", help="the bundles' training run, for the floor"
+        "--floor", action="store_true", help="also how far each row is from the arithmetic floor"
     )
     groups.turns(parser)
     groups.output(parser)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
 
 def resolve(target: str) -> Any:
     """Return what is named as ``package.module:name`` inside `ser_rt.benchmarks`."""
-    module, name = target.split(":")
-    return getattr(import_module(f"ser_rt.benchmarks.{module}"), name)
+    return resolve_name(f"ser_rt.benchmarks.{target}")

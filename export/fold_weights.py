@@ -9,9 +9,11 @@ from transformers.models.hubert.modeling_hubert import HubertAttention
 from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Attention
 from transformers.models.whisper.modeling_whisper import WhisperAttention
 
+from ser_rt.networks.attention import MaskedAttention
+from ser_rt.networks.wav2vec2_causal import StreamingWav2Vec2
 from ser_rt.networks.whisper import Layers
 
-_Attention = Wav2Vec2Attention | HubertAttention | WhisperAttention
+_Attention = Wav2Vec2Attention | HubertAttention | WhisperAttention | MaskedAttention
 
 
 def fold(network: nn.Module) -> None:
@@ -22,6 +24,9 @@ def fold(network: nn.Module) -> None:
             _fold_attention(module)
         if isinstance(module, Layers):
             _halve_positions(module.embed_positions)
+    for module in network.modules():
+        if isinstance(module, StreamingWav2Vec2):
+            module.trim_positions()
 
 
 def _fold_parametrizations(module: nn.Module) -> None:

@@ -39,12 +39,12 @@ class Frames(NamedTuple):
 def frames_of(model: EmotionModel) -> Frames | None:
     """Return the position of a network's frames; None if they depend on the window around them.
 
-    They do where each window's level is normalised, and where a convolution is normalised over time
-    (group norm).
+    They do where each window's level is normalised, where a convolution is normalised over time
+    (group norm), and in a network that streams, where each window begins after silence.
     """
     encoder: Any = model.encoder
     config = getattr(getattr(encoder, "network", None), "config", None)
-    if encoder.input_normalization != "none" or config is None:
+    if encoder.input_normalization != "none" or config is None or model.settings.streaming:
         return None
     if getattr(config, "feat_extract_norm", None) != "layer":
         return None

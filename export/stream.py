@@ -21,7 +21,7 @@ from ser_rt.export.stream_runs import StreamRun, calibration_of
 from ser_rt.export.verify import GateResult
 from ser_rt.export.verify_stream import CACHED_EQUALS_WHOLE, verify_stream
 from ser_rt.manifest import STREAM_FILE
-from ser_rt.networks.whisper import STRIDE
+from ser_rt.networks.streaming import STRIDE
 from ser_rt.streaming import Streaming
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def trace_stream(
         expected=expected,
         calibration=calibration_of(source, streaming, speech.calibration, hop),
         cached_difference=float(max(gaps)),
-        positions=len(network.model.encoder.network.embed_positions.weight),
+        positions=network.model.positions,
     )
 
 

@@ -9,15 +9,15 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from ser_rt.constants import SAMPLE_RATE
 from ser_rt.export.fold_weights import fold
 from ser_rt.export.graph import OUTPUTS, trace
 from ser_rt.export.opsets import OPSET
 from ser_rt.manifest import STREAM_FILE
-from ser_rt.networks.log_mel import SAMPLE_RATE
+from ser_rt.networks.hop_stream import HopStream, fresh
 from ser_rt.networks.model import EmotionModel
-from ser_rt.networks.streaming import CHUNKS
-from ser_rt.networks.whisper import STRIDE
-from ser_rt.networks.whisper_stream import DELAY_S, POOLED_S, WhisperStream, fresh
+from ser_rt.networks.streaming import CHUNKS, POOLED_S, STRIDE
+from ser_rt.networks.streams import stream_of
 from ser_rt.streaming import AUDIO, Streaming
 
 HOPS_S = tuple(frames * STRIDE / SAMPLE_RATE for frames in (min(filter(None, CHUNKS)), max(CHUNKS)))
@@ -30,7 +30,7 @@ class ServedStream(nn.Module):
 
     def __init__(self, model: EmotionModel, temperature: float) -> None:
         super().__init__()
-        self.model, self.temperature = WhisperStream(model).eval(), temperature
+        self.model, self.temperature = stream_of(model).eval(), temperature
         self.sample_rate = model.settings.sample_rate
 
     def forward(self, audio: Tensor, caches: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -40,7 +40,7 @@ class ServedStream(nn.Module):
         return logits, logits.softmax(dim=1), embedding, *following
 
 
-def describe(stream: WhisperStream, sample_rate: int) -> Streaming:
+def describe(stream: HopStream, sample_rate: int) -> Streaming:
     """Return the entry of the bundle's manifest."""
     context = stream.encoder.context
     return Streaming(
@@ -51,7 +51,7 @@ def describe(stream: WhisperStream, sample_rate: int) -> Streaming:
         max_hop_s=HOPS_S[1],
         left_s=context.left * STRIDE / sample_rate,
         pooled_s=POOLED_S,
-        delay_s=DELAY_S,
+        delay_s=stream.delay_s,
         caches=stream.caches(),
     )
 

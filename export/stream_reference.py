@@ -9,9 +9,7 @@ import numpy as np
 import torch
 
 from ser_rt.export.verify import ModelOutputs
-from ser_rt.networks.streaming import AttentionContext
-from ser_rt.networks.whisper import STRIDE
-from ser_rt.networks.whisper_stream import POOLED_FRAMES
+from ser_rt.networks.streaming import POOLED_FRAMES, STRIDE, AttentionContext
 
 if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray
@@ -38,7 +36,13 @@ def run_reference(
     """
     default = round(streaming.hop_s * network.sample_rate) // STRIDE
     total = len(audio) // STRIDE
-    cuts = {"the default hop": [default] * (total // default), "mixed hops": _mixed(total)}
+    # A stream that looks ahead has no answer before its first frame.
+    ahead = network.model.encoder.future_frames
+    first = default * (ahead // default + 1)
+    cuts = {
+        "the default hop": [first, *[default] * ((total - first) // default)],
+        "mixed hops": [ahead + 1, *_mixed(total - ahead - 1)],
+    }
     return [
         StreamOutputs(name, tuple(hops), whole(network, audio, hops)) for name, hops in cuts.items()
     ]
@@ -56,8 +60,8 @@ def whole(network: ServedStream, audio: FloatArray, hops: Sequence[int]) -> Mode
     encoder = network.model.encoder
     wave = torch.from_numpy(audio[: sum(hops) * STRIDE])[None]
     context = AttentionContext(left=encoder.context.left, hops=tuple(hops))
-    frames = encoder.mix(encoder.network(encoder.features(wave), context)).transpose(1, 2)
-    ends = np.cumsum(hops)
+    frames = encoder.frames(wave, context)
+    ends = np.cumsum(hops) - encoder.future_frames
     pooled = [encoder.pooling(frames[..., max(0, end - POOLED_FRAMES) : end]) for end in ends]
     embedding = encoder.projection(torch.cat(pooled))
     logits = network.model.head(embedding) / network.temperature

@@ -5,6 +5,10 @@
         config.pbtxt           batching, where it runs, names of inputs and outputs
         1/model.onnx           a version; the next push becomes 2
         1/model.py             for the python backend: triton_model.py
+      <name>-stream/           for the python backend, of a network that streams
+        config.pbtxt           sequence batching: triton_stream.py
+        1/stream.onnx
+        1/model.py             triton_stream_model.py
 
 Format: `ModelConfig` in Triton's model_config.proto.
 """
@@ -20,6 +24,7 @@ from pathlib import Path
 from ser_rt.bundle import Bundle
 from ser_rt.errors import ConfigError, OutputError
 from ser_rt.export.files import DATA_FILE, read_structure
+from ser_rt.export.triton_stream import stream_config
 from ser_rt.files.writing import write_bytes
 
 MAX_BATCH = 32
@@ -32,13 +37,15 @@ _ON_CPU = "instance_group [ { count: 1 kind: KIND_CPU } ]"
 def push_triton(bundle: Bundle, repository: Path, backend: str = "onnxruntime") -> Path:
     """Add a bundle's graph to a model repository, as a new version of the model of its name.
 
+    With the python backend the graph with caches, of a network that streams, is added as well.
+
     Args:
         bundle: the model to serve.
         repository: folder of Triton models, made if it is not there.
         backend: of Triton, a name in `BACKENDS`. All versions of a model have the last one's.
 
     Returns:
-        The version's folder.
+        The version's folder, of the graph of windows.
 
     Raises:
         ConfigError: there is no such backend.
@@ -46,22 +53,34 @@ def push_triton(bundle: Bundle, repository: Path, backend: str = "onnxruntime") 
     """
     check_backend(backend)
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", bundle.name)
-    model = repository / name
+    if backend == "python" and bundle.streaming is not None:
+        config = stream_config(bundle.streaming, f"{name}-stream", _columns(bundle))
+        files = (bundle.streaming.graph.name, DATA_FILE)
+        _push(bundle, repository / f"{name}-stream", config, files, "triton_stream_model.py")
+    model = "triton_model.py" if backend == "python" else None
+    config = triton_config(bundle, name, backend)
+    return _push(bundle, repository / name, config, (bundle.model_path.name, DATA_FILE), model)
+
+
+def _push(
+    bundle: Bundle, model: Path, config: str, files: tuple[str, ...], program: str | None
+) -> Path:
+    """Write files of a bundle and a program as the next version of a model; return its folder."""
+    repository = model.parent
     if model.exists() and not (model / _CONFIG).is_file():
         msg = f"{model} holds files that are no Triton model; choose another repository or name"
         raise OutputError(msg)
     try:
         repository.mkdir(parents=True, exist_ok=True)
         version = model / str(1 + max(_versions(model), default=0))
-        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=repository) as temporary:
-            fresh = Path(temporary) / name
-            _write_version(bundle, fresh / version.name, backend)
-            text = triton_config(bundle, name, backend)
+        with tempfile.TemporaryDirectory(prefix=f".{model.name}.", dir=repository) as temporary:
+            fresh = Path(temporary) / model.name
+            _write_version(bundle, fresh / version.name, files, program)
             if model.exists():
                 (fresh / version.name).rename(version)
-                write_bytes(model / _CONFIG, text.encode())
+                write_bytes(model / _CONFIG, config.encode())
             else:
-                (fresh / _CONFIG).write_text(text, encoding="utf-8")
+                (fresh / _CONFIG).write_text(config, encoding="utf-8")
                 fresh.rename(model)
     except OSError as error:
         if isinstance(error, OutputError):
@@ -73,11 +92,9 @@ def push_triton(bundle: Bundle, repository: Path, backend: str = "onnxruntime") 
 
 def triton_config(bundle: Bundle, name: str, backend: str) -> str:
     """Return Triton's configuration of a bundle's graph, in protobuf's text format."""
-    outputs = read_structure(bundle.model_path).graph.output
-    columns = {out.name: out.type.tensor_type.shape.dim[-1].dim_value for out in outputs}
     shown = ",".join(
         f' {{ name: "{out}" data_type: TYPE_FP32 dims: [ {size} ] }}'
-        for out, size in columns.items()
+        for out, size in _columns(bundle).items()
     )
     blocks = [
         f'name: "{name}"',
@@ -90,6 +107,12 @@ def triton_config(bundle: Bundle, name: str, backend: str) -> str:
         _warm_up(round(bundle.window_s * bundle.sample_rate)),
     ]
     return "\n".join(blocks) + "\n"
+
+
+def _columns(bundle: Bundle) -> dict[str, int]:
+    """Return the size of each output."""
+    outputs = read_structure(bundle.model_path).graph.output
+    return {out.name: out.type.tensor_type.shape.dim[-1].dim_value for out in outputs}
 
 
 def check_backend(name: str) -> None:
@@ -153,10 +176,12 @@ def _versions(model: Path) -> list[int]:
     return [int(path.name) for path in model.iterdir() if path.name.isdecimal()]
 
 
-def _write_version(bundle: Bundle, folder: Path, backend: str) -> None:
+def _write_version(
+    bundle: Bundle, folder: Path, files: tuple[str, ...], program: str | None
+) -> None:
     folder.mkdir(parents=True)
-    for name in (bundle.model_path.name, DATA_FILE):
+    for name in files:
         if (bundle.folder / name).exists():
             shutil.copyfile(bundle.folder / name, folder / name)
-    if backend == "python":
-        shutil.copyfile(Path(__file__).with_name("triton_model.py"), folder / "model.py")
+    if program is not None:
+        shutil.copyfile(Path(__file__).with_name(program), folder / "model.py")

@@ -43,20 +43,19 @@ __all__ = [
 ]
 
 _HOME = {
-    "load": "ser_rt.runtime.stream",
-    "stream": "ser_rt.runtime.stream",
-    "astream": "ser_rt.runtime.astream",
-    "open_stream": "ser_rt.runtime.stream",
-    "sample_path": "ser_rt.bundle",
-    "EmotionStream": "ser_rt.runtime.stream",
-    "EmotionEvent": "ser_rt.runtime.event",
-    "EmotionClassifier": "ser_rt.classifier",
-    "AudioChunk": "ser_rt.audio.chunk",
-    "AudioSource": "ser_rt.audio.chunk",
-    "MicrophoneSource": "ser_rt.audio.sources.microphone",
-    "PushSource": "ser_rt.audio.sources.push",
-    "Bundle": "ser_rt.bundle",
-    "SerError": "ser_rt.errors",
+    name: f"ser_rt.{module}"
+    for module, names in {
+        "runtime.stream": ("load", "stream", "open_stream", "EmotionStream"),
+        "runtime.astream": ("astream",),
+        "runtime.event": ("EmotionEvent",),
+        "bundle": ("Bundle", "sample_path"),
+        "classifier": ("EmotionClassifier",),
+        "audio.chunk": ("AudioChunk", "AudioSource"),
+        "audio.sources.microphone": ("MicrophoneSource",),
+        "audio.sources.push": ("PushSource",),
+        "errors": ("SerError",),
+    }.items()
+    for name in names
 }
 
 

@@ -10,13 +10,14 @@ A bundle named ``compact``:
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ser_rt.errors import (
     BundleInvalidError,
@@ -26,9 +27,11 @@ from ser_rt.errors import (
     SerError,
 )
 from ser_rt.files.hashing import sha256_of
+from ser_rt.files.listed import path_inside, verify_files
 from ser_rt.files.names import printable
-from ser_rt.files.writing import replacing_folder
-from ser_rt.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, path_inside, verify_files
+from ser_rt.files.writing import replacing_folder, write_text
+from ser_rt.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
+from ser_rt.profiles import DEFAULT_PROFILE, Profile, profile_of
 from ser_rt.streaming import Streaming
 
 DEFAULT_BUNDLE = "base"
@@ -57,7 +60,7 @@ class Bundle(Manifest):
         return self.to_dict()
 
     def streaming_if(self, wanted: bool | None) -> Streaming | None:  # noqa: FBT001 (a tristate)
-        """Describe the graph with caches, if it is wanted; None wants what is there.
+        """Describe the graph with caches: required, never, or where it is there and fits a stream.
 
         Raises:
             ConfigError: It is wanted, and there is none.
@@ -65,7 +68,19 @@ class Bundle(Manifest):
         if wanted and self.streaming is None:
             msg = f"{self.name} has no graph with caches: leave streaming out, or off"
             raise ConfigError(msg)
-        return None if wanted is False else self.streaming
+        if wanted is False or self.streaming is None:
+            return None
+        return replace(self.streaming, is_required=bool(wanted))
+
+    def with_profile(self, name: str | None) -> Self:
+        """Return the bundle with another of its profiles as the default; None changes nothing.
+
+        Raises:
+            ConfigError: It has no such profile.
+        """
+        if name is None:
+            return self
+        return replace(self, profiles={**self.profiles, DEFAULT_PROFILE: profile_of(self, name)})
 
     @classmethod
     def load(cls, path: str | Path) -> Bundle:
@@ -134,6 +149,26 @@ def write_bundle(folder: str | Path, files: Mapping[str, bytes | Path], manifest
                 path.write_bytes(content)
         manifest.write(fresh)
     return Path(folder)
+
+
+def write_profile(
+    folder: str | Path, name: str, profile: Profile, temperatures: Mapping[float, float]
+) -> None:
+    """Store a profile in a bundle's manifest, in the place of one of the same name.
+
+    ``temperatures`` are its `temperature_by_speech`, with which the profile was found.
+
+    Raises:
+        BundleError: There is no bundle, or it is invalid.
+        OutputError: Its manifest cannot be written.
+    """
+    bundle = Bundle.load(folder)
+    path = bundle.folder / MANIFEST_FILE
+    manifest = json.loads(path.read_bytes())
+    stored = {key: one.to_dict() for key, one in bundle.profiles.items()}
+    manifest["profiles"] = stored | {name: profile.to_dict()}
+    manifest["temperature_by_speech"] = {f"{key:g}": one for key, one in temperatures.items()}
+    write_text(path, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
 
 
 def _trouble_of_name(folder: Path) -> str | None:

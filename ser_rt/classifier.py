@@ -11,8 +11,9 @@ from ser_rt.streaming import Streaming
 
 FloatArray = npt.NDArray[np.float32]
 
-Caches = Mapping[str, npt.NDArray[Any]]
-"""What a network keeps of one stream, by name, ``[1, ...]`` each; never changed in place."""
+Caches = Mapping[str, Any]
+"""What a network keeps of one stream, by name: arrays ``[1, ...]``, or what the model has in their
+place where they stay on a device. Never changed in place."""
 
 
 class EmotionClassifier(Protocol):
@@ -108,4 +109,14 @@ class StreamingClassifier(EmotionClassifier, Protocol):
 
     def classify_hops(self, hops: Sequence[Hop]) -> list[HopResult]:
         """Classify hops of equal length, one of each of some streams, in one call."""
+        ...
+
+
+@runtime_checkable
+class WaitingClassifier(EmotionClassifier, Protocol):
+    """Addition to the classifier of one stream, whose calls may wait for those of others."""
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds that its calls have waited for their turn so far, all together."""
         ...

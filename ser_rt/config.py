@@ -78,17 +78,23 @@ class ModelConfig(_Settings):
     mask_time_prob: float = setting(0.05, "share of frames that SpecAugment masks", _SHARE)
     input_normalization: str = setting(
         "auto",
-        "of the level: per window, none, or auto (as the checkpoint was trained)",
-        one_of(("auto", "window", "none")),
+        "of the level: per window, running (by what was heard, for streams), none, or auto "
+        "(as the checkpoint was trained)",
+        one_of(("auto", "window", "running", "none")),
     )
     streaming: bool = setting(
-        False, "train with random chunk-wise masks and positions, without look-ahead (whisper)"
+        False, "train with random chunk-wise masks, without look-ahead: for windows and streams"
     )
     chunk_frames: int = setting(
         0, "frames of 20 ms that attend to each other when classifying; 0 is all", _NOT_NEGATIVE
     )
     left_frames: int = setting(
         100, "frames before a chunk that its frames attend to as well", _NOT_NEGATIVE
+    )
+    future_frames: int = setting(
+        0,
+        "frames of 20 ms that positions of wav2vec2 read ahead when streaming, which is its delay",
+        within(0, 8),  # the shortest clip has 10
     )
     encoder_config: dict[str, Any] = setting(  # noqa: RUF009 (it is a dataclass field)
         {}, "the encoder's config.json; empty takes that of model_name"
@@ -131,6 +137,9 @@ class TrainingConfig(_Settings):
     )
     frame_weight: float = setting(
         1.0, "of the regression of the teacher's frames in the loss", _NOT_NEGATIVE
+    )
+    every_hop: bool = setting(
+        False, "learn the answer at every hop of a network that streams, not at the end alone"
     )
     freeze_feature_encoder: bool = setting(True, "do not train the convolutions")
     encoder_learning_rate: float = setting(
@@ -190,6 +199,9 @@ class DataConfig(_Settings):
     apply_noise_reduction: bool = setting(False, "reduce noise in half of the training windows")
     trim_silence: bool = setting(
         False, "cut silence from both ends of a clip before a window is drawn"
+    )
+    change_share: float = setting(
+        0.0, "share of the windows in which a speaker's emotion changes; needs every_hop", _SHARE
     )
     min_crop_s: float = setting(1.0, "shortest training window", _POSITIVE)
     max_crop_s: float = setting(4.0, "longest training window", _POSITIVE)

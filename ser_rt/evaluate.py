@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ser_rt.checks import add_flags
+from ser_rt.classifier import EmotionClassifier, FloatArray
 from ser_rt.cli.arguments import Parser, new_folder
 from ser_rt.cli.process import run_command, tell
 from ser_rt.config import DataConfig, model_config
@@ -32,21 +34,17 @@ from ser_rt.evaluation.scores import (
     score,
     score_groups,
 )
-from ser_rt.evaluation.sounds import count_alarms, find_sounds
+from ser_rt.evaluation.sounds import SoundCount, count_alarms, find_sounds
 from ser_rt.files.names import printable
 from ser_rt.files.writing import write_bytes
+from ser_rt.judging.command import add_judging_flags, check_flags, judge_streams
 from ser_rt.loading import add_classifier_flags, open_model, temperature_of
 from ser_rt.tables import text_table
 from ser_rt.training.data.corpus import label_id
 from ser_rt.training.data.selection import Selection, select_clips
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from matplotlib.figure import Figure
-
-    from ser_rt.classifier import EmotionClassifier, FloatArray
-    from ser_rt.evaluation.sounds import SoundCount
 
 GROUP_COLUMNS = ("dataset", "speaker", "language", "gender")
 _TESTED_TOGETHER = 64
@@ -212,6 +210,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(text_table(table))
         tell(f"ser-evaluate: wrote {printable(file)}")
         return 0
+    if options.streams:
+        return judge_streams(options, open_model)
     sounds = find_sounds(options.sounds) if options.sounds else {}
     classifier = open_model(options.model_path, options.provider)
     where = options.manifest or options.data_dir
@@ -229,7 +229,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         stress=not options.no_stress,
         left_out=Counter(row.emotion for row in unused if not row.not_selected),
     )
-    counts, unheard = _count_alarms(classifier, sounds)
+    counts, undecoded = _count_alarms(classifier, sounds)
     evaluation = replace(
         evaluation,
         other_splits=dict(Counter(row.split for row in unused if row.other_split)),
@@ -238,7 +238,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         ),
         left_out_clips=unused,
         sounds=counts,
-        failed=evaluation.failed | unheard,
+        failed=evaluation.failed | undecoded,
     )
     title = f"{printable(options.model_path or 'built-in model')} on {printable(where)}"
     written = write_report(evaluation, options.output_dir, f"{title} {options.split or ''}".strip())
@@ -258,7 +258,7 @@ def _count_alarms(
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = Parser(prog="ser-evaluate", description="Metrics of a model on labelled clips.")
+    parser = Parser(prog="ser-evaluate", description="Metrics of a model on clips or streams.")
     add_classifier_flags(parser)
     add = parser.add_argument
     clips = parser.add_mutually_exclusive_group(required=True)
@@ -277,7 +277,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--sounds", metavar="FOLDER", help="count false alarms on these sounds without words")
     add("--output-dir", type=new_folder, default="./evaluation_results", help="%(default)s")
     add("--no-stress", action="store_true", help="skip windows and robustness: ten times faster")
+    add_judging_flags(parser, clips)
     options = parser.parse_args(argv)
+    check_flags(parser, options)
     for name in ("split", "dataset", "same_labels"):
         if getattr(options, name) and not options.manifest:
             parser.error(f"--{name.replace('_', '-')} needs --manifest")

@@ -1,6 +1,6 @@
 """`EmotionInference` and `ser-predict`: emotions of audio files, one, a list, or a folder.
 
-`python -m ser_rt.inference --model-path RUN_OR_BUNDLE --audio-path FILE`
+`python -m ser_rt.inference FILE` prints a line, and with `--audio-path FILE` JSON.
 """
 
 from __future__ import annotations
@@ -8,13 +8,15 @@ from __future__ import annotations
 import argparse
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 import numpy as np
 
 from ser_rt.audio.discovery import find_audio
 from ser_rt.audio.processing import SHORTEST_S
+from ser_rt.classifier import EmotionClassifier
 from ser_rt.cli.arguments import Parser, new_file
 from ser_rt.cli.process import run_command, tell
 from ser_rt.config import model_config
@@ -24,11 +26,6 @@ from ser_rt.evaluation.files import ClassifiedFile, classify_files
 from ser_rt.files.names import printable
 from ser_rt.files.writing import write_json
 from ser_rt.loading import add_classifier_flags, open_model
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ser_rt.classifier import EmotionClassifier
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +147,7 @@ def create_inference_engine(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Predict a file or a folder and print JSON; return 0, or 1 if nothing could be predicted."""
+    """Predict files or a folder and print lines or JSON; return 0, or 1 if none was predicted."""
     return run_command("ser-predict", lambda: _predict(_parse(argv)))
 
 
@@ -158,11 +155,15 @@ def _predict(options: argparse.Namespace) -> int:
     classifier = open_model(options.model_path, options.provider)
     engine = EmotionInference(classifier, model_config.max_duration, options.batch_size)
     answer: Prediction | dict[str, object]
-    if options.directory is None:
+    if options.audio_path is not None:
         answer = engine.predict_single(options.audio_path)
         results = [answer]
     else:
-        results = engine.predict_directory(options.directory)
+        results = (
+            engine.predict_batch(options.files)
+            if options.files
+            else engine.predict_directory(options.directory)
+        )
         distribution = engine.analyze_emotions_distribution(results)
         answer = {"predictions": results, "distribution": distribution}
     if not results:
@@ -175,7 +176,12 @@ def _predict(options: argparse.Namespace) -> int:
     for result in results:
         result["audio_path"] = printable(result["audio_path"])
         result["status"] = printable(result["status"])
-    write_json(answer, options.output_path)
+    if options.files and options.output_path is None:
+        for result in results:
+            if (emotion := result["predicted_emotion"]) is not None:
+                print(f"{result['audio_path']}: {emotion} {result['confidence']:.0%}")
+    else:
+        write_json(answer, options.output_path)
     for result in failed:
         tell(f"ser-predict: {result['status']}")
     return int(len(failed) == len(results))
@@ -184,17 +190,28 @@ def _predict(options: argparse.Namespace) -> int:
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="ser-predict", description="Emotions of audio files.")
     add_classifier_flags(parser)
-    audio = parser.add_mutually_exclusive_group(required=True)
-    audio.add_argument("--audio-path", help="one file: wav, mp3, m4a, flac, ogg, ...")
-    audio.add_argument("--directory", help="every audio file under this folder")
+    parser.add_argument(
+        "files", nargs="*", metavar="FILE", help="wav, mp3, m4a, flac, ogg, ...: prints a line each"
+    )
+    audio = parser.add_mutually_exclusive_group()
+    audio.add_argument("--audio-path", metavar="FILE", help="one file: prints JSON")
+    audio.add_argument("--directory", help="every audio file under this folder: prints JSON")
     parser.add_argument(
         "--output-path",
         type=new_file,
         metavar="FILE",
         help="write the JSON here instead of standard output (-)",
     )
-    parser.add_argument("--no-probabilities", action="store_true", help="only the best emotion")
-    return parser.parse_args(argv)
+    parser.add_argument("--no-probabilities", action="store_true", help="JSON without them")
+    options = parser.parse_intermixed_args(argv)
+    if (
+        bool(options.files) + (options.audio_path is not None) + (options.directory is not None)
+        != 1
+    ):
+        parser.error("name FILES, --audio-path or --directory, and one of them alone")
+    if options.files and options.output_path is None and options.no_probabilities:
+        parser.error("--no-probabilities is for JSON: give --output-path too, - to print it")
+    return options
 
 
 if __name__ == "__main__":

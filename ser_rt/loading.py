@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ser_rt.classifier import EmotionClassifier
 from ser_rt.cli.arguments import positive_int
 from ser_rt.errors import ConfigError
 from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE
 from ser_rt.manifest import MANIFEST_FILE
 from ser_rt.runtime.backends.providers import PROVIDERS
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
-    from ser_rt.classifier import EmotionClassifier
 
 
 def add_classifier_flags(parser: ArgumentParser) -> None:
@@ -41,12 +37,15 @@ def temperature_of(classifier: EmotionClassifier) -> float:
     return float(getattr(bundle or classifier, "temperature", 1.0))
 
 
-def open_model(model: str | Path | None = None, provider: str = "cpu") -> EmotionClassifier:
+def open_model(
+    model: str | Path | None = None, provider: str = "cpu", *, streaming: bool | None = False
+) -> EmotionClassifier:
     """Open a bundle (needs no torch), or a training run or checkpoint (needs torch).
 
     Args:
         model: a folder, or the name of a built-in bundle; None is the built-in default.
         provider: where a bundle runs: a name in `ser_rt.runtime.backends.providers.PROVIDERS`.
+        streaming: as of `ser_rt.load`; of clips, each is a whole.
 
     Raises:
         BundleError: there is no such model, or it is a bundle that cannot be used.
@@ -65,4 +64,4 @@ def open_model(model: str | Path | None = None, provider: str = "cpu") -> Emotio
         return load_classifier(Path(model))
     from ser_rt.runtime.stream import load
 
-    return load(model, provider, streaming=False)  # of clips, each is a whole
+    return load(model, provider, streaming=streaming)

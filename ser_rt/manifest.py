@@ -1,16 +1,17 @@
-"""`Manifest`, the contents of a bundle's `manifest.json`, and the checks of the files it lists."""
+"""`Manifest`, the contents of a bundle's `manifest.json`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
-from pathlib import Path, PurePosixPath
-from typing import Any, NoReturn, get_type_hints
+from pathlib import Path
+from typing import Any, get_type_hints
 
 from ser_rt.errors import BundleInvalidError, BundleNotFoundError
-from ser_rt.files.hashing import sha256_of
+from ser_rt.files.listed import describe_file, refuse
 from ser_rt.files.text import trouble_of_line
+from ser_rt.profiles import Profile, read_profiles, read_temperatures
 from ser_rt.streaming import Streaming
 
 FORMAT = 1
@@ -78,6 +79,8 @@ class Manifest:
         feature_reuse: the two parts of the graph, named as the files beside `manifest.json`; None
             if windows cannot share features.
         streaming: the graph with caches; None if the network classifies windows alone.
+        profiles: settings of streams by name.
+        temperature_by_speech: divisor of a stream's logits by the seconds of speech in the window.
         gates: measured differences between graph and network, and their limits.
         evaluation: scores on labelled speech, from ser-evaluate.
         tools: versions of the libraries that made the bundle.
@@ -105,6 +108,8 @@ class Manifest:
     min_window_s: float
     feature_reuse: FeatureReuse | None = None
     streaming: Streaming | None = None
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    temperature_by_speech: Mapping[float, float] = field(default_factory=dict)
     gates: Mapping[str, Any]
     evaluation: Mapping[str, Any]
     tools: Mapping[str, Any]
@@ -124,6 +129,7 @@ class Manifest:
         known["labels"] = _read_labels(folder, entries["labels"])
         known["feature_reuse"] = _read_feature_reuse(folder, entries)
         known["streaming"] = _read_streaming(folder, entries)
+        known |= _read_settings(folder, entries)
         return Manifest(**known)
 
     def write(self, folder: Path) -> None:
@@ -143,6 +149,10 @@ class Manifest:
             entries["feature_reuse"] = asdict(reuse) | names
         if self.streaming:
             entries["streaming"] = self.streaming.to_dict()
+        entries["profiles"] = {name: one.to_dict() for name, one in self.profiles.items()}
+        for key in _OPTIONAL_TABLES:
+            if not entries[key]:
+                del entries[key]
         return {"format": FORMAT} | entries
 
 
@@ -153,10 +163,11 @@ _JSON_TYPES: dict[Any, type | tuple[type, ...]] = {
     tuple[Label, ...]: list,
     Mapping[str, Any]: dict,
 }
+_OPTIONAL_TABLES = ("profiles", "temperature_by_speech")
 _REQUIRED = {
     key.name: _JSON_TYPES[get_type_hints(Manifest)[key.name]]
     for key in fields(Manifest)
-    if key.default is MISSING
+    if key.default is MISSING and key.name not in _OPTIONAL_TABLES
 }
 """The keys that every manifest has, besides `format`."""
 
@@ -172,19 +183,18 @@ def _read_json(folder: Path) -> dict[str, Any]:
         msg = f"{path} cannot be read as JSON ({error}); export the bundle again"
         raise BundleInvalidError(msg) from error
     if not isinstance(manifest, dict):
-        _refuse(folder, "its manifest is not a JSON object")
+        refuse(folder, "its manifest is not a JSON object")
     return manifest
 
 
 def _read_labels(folder: Path, entries: Sequence[Any]) -> tuple[Label, ...]:
-    """Return the labels: two or more distinct names with ids from 0 in order."""
     try:
         labels = tuple(Label(int(e["id"]), str(e["en"]), str(e["ko"])) for e in entries)
     except (TypeError, KeyError, ValueError):
-        _refuse(folder, "each label needs id, en and ko")
+        refuse(folder, "each label needs id, en and ko")
     names = {label.en for label in labels}
     if [x.id for x in labels] != list(range(len(labels))) or not 1 < len(labels) == len(names):
-        _refuse(folder, "labels must be two or more distinct names with ids from 0 in order")
+        refuse(folder, "labels must be two or more distinct names with ids from 0 in order")
     return labels
 
 
@@ -194,22 +204,18 @@ def _read_feature_reuse(folder: Path, manifest: Mapping[str, Any]) -> FeatureReu
     if entry is None:
         return None
     if not isinstance(entry, dict):
-        _refuse(folder, f"'feature_reuse' in its manifest is {entry!r}")
+        refuse(folder, f"'feature_reuse' in its manifest is {entry!r}")
     for key in ("frontend", "encoder"):
         name = entry.get(key)
         if not isinstance(name, str) or name not in manifest["files"]:
-            _refuse(folder, f"{key!r} of its feature_reuse is {name!r}, no file of it")
-    for key in ("receptive_field", "stride", "channels"):
-        number = entry.get(key)
+            refuse(folder, f"{key!r} of its feature_reuse is {name!r}, no file of it")
+    numbers: dict[str, Any] = {
+        key: entry.get(key) for key in ("receptive_field", "stride", "channels")
+    }
+    for key, number in numbers.items():
         if type(number) is not int or number < 1:
-            _refuse(folder, f"{key!r} of its feature_reuse is {number!r}, not 1 or more")
-    return FeatureReuse(
-        frontend=folder / entry["frontend"],
-        encoder=folder / entry["encoder"],
-        receptive_field=entry["receptive_field"],
-        stride=entry["stride"],
-        channels=entry["channels"],
-    )
+            refuse(folder, f"{key!r} of its feature_reuse is {number!r}, not 1 or more")
+    return FeatureReuse(folder / entry["frontend"], folder / entry["encoder"], **numbers)
 
 
 def _read_streaming(folder: Path, manifest: Mapping[str, Any]) -> Streaming | None:
@@ -217,83 +223,39 @@ def _read_streaming(folder: Path, manifest: Mapping[str, Any]) -> Streaming | No
     try:
         return None if entry is None else Streaming.from_dict(entry, folder, manifest["files"])
     except (TypeError, ValueError) as error:
-        _refuse(folder, f"in its manifest {error}")
+        refuse(folder, f"in its manifest {error}")
 
 
-def verify_files(folder: Path, files: Mapping[str, Any]) -> None:
-    """Compare files with a manifest's entries: that they are there, inside, and unchanged.
-
-    Raises:
-        BundleNotFoundError: one is missing.
-        BundleInvalidError: one is another file, or lies outside the folder.
-    """
-    for name, entry in files.items():
-        _verify_file(folder, name, entry)
-
-
-def describe_file(path: Path) -> dict[str, Any]:
-    """Return a manifest's entry of a file."""
-    return {"sha256": sha256_of(path), "bytes": path.stat().st_size}
-
-
-def path_inside(folder: Path, name: str) -> Path:
-    """Return ``folder/name`` if no part of the name or of the disk leads out of the folder.
-
-    Raises:
-        BundleInvalidError: it does lead out.
-    """
-    parts = PurePosixPath(name).parts
-    unsafe = bool(set("\\:\0") & set(name)) or name.startswith("/") or ".." in parts or not parts
-    path = folder.joinpath(*parts)
-    if unsafe or path.resolve() != folder.resolve().joinpath(*parts):
-        _refuse(folder, f"file name {name!r} leads out of the folder", "do not use it")
-    return path
+def _read_settings(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return {
+            "profiles": read_profiles(manifest.get("profiles", {})),
+            "temperature_by_speech": read_temperatures(manifest.get("temperature_by_speech", {})),
+        }
+    except ValueError as error:
+        refuse(folder, f"in its manifest {error}")
 
 
 def _check_keys(folder: Path, manifest: dict[str, Any]) -> None:
     if manifest.get("format") != FORMAT:
-        _refuse(
+        refuse(
             folder,
             f"format {manifest.get('format')!r} is unknown, this ser-rt reads {FORMAT}",
             "install the ser-rt that wrote it, or export it again",
         )
     for key, expected in _REQUIRED.items():
         if key not in manifest:
-            _refuse(folder, f"its manifest has no {key!r}")
+            refuse(folder, f"its manifest has no {key!r}")
         if not isinstance(manifest[key], expected) or isinstance(manifest[key], bool):
-            _refuse(folder, f"{key!r} in its manifest is {manifest[key]!r}")
+            refuse(folder, f"{key!r} in its manifest is {manifest[key]!r}")
     for key, (least, most) in _RANGES.items():
         if not least <= manifest[key] <= most:
             what = f"{key!r} in its manifest is {manifest[key]!r}"
-            _refuse(folder, f"{what}, not within {least:g} and {most:g}")
+            refuse(folder, f"{what}, not within {least:g} and {most:g}")
     notice = manifest.get("notice")
     if notice is not None and (trouble := trouble_of_line(notice)):
-        _refuse(folder, f"'notice' in its manifest {trouble}")
+        refuse(folder, f"'notice' in its manifest {trouble}")
     if max(manifest["hop_s"], manifest["min_window_s"]) > manifest["window_s"]:
-        _refuse(folder, "its hop_s or min_window_s is longer than its window_s")
+        refuse(folder, "its hop_s or min_window_s is longer than its window_s")
     if MODEL_FILE not in manifest["files"]:
-        _refuse(folder, f"its manifest does not list {MODEL_FILE}")
-
-
-def _verify_file(folder: Path, name: str, entry: object) -> None:
-    try:
-        path = path_inside(folder, name)
-        is_file = path.is_file()
-    except BundleInvalidError:
-        raise
-    except (OSError, ValueError):
-        _refuse(folder, f"no file can have the name {name[:80]!r}")
-    if not isinstance(entry, dict) or not {"sha256", "bytes"} <= entry.keys():
-        _refuse(folder, f"its manifest gives no sha256 and bytes of {name}")
-    if not is_file:
-        msg = f"bundle {folder} lacks its file {name}; copy or export it again"
-        raise BundleNotFoundError(msg)
-    if path.stat().st_size != entry["bytes"]:
-        _refuse(folder, f"{name} has {path.stat().st_size} bytes, not {entry['bytes']}")
-    if sha256_of(path) != entry["sha256"]:
-        _refuse(folder, f"{name} is not the file its manifest names (sha256 differs)")
-
-
-def _refuse(folder: Path, what: str, do: str = "copy or export it again") -> NoReturn:
-    msg = f"bundle {folder} is invalid: {what}; {do}"
-    raise BundleInvalidError(msg)
+        refuse(folder, f"its manifest does not list {MODEL_FILE}")

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ser_rt.audio.processing import crop, level, read_audio, reduce_noise, trim_silence
 from ser_rt.checks import whole
+from ser_rt.classifier import FloatArray
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError
 from ser_rt.training.data.augmentation import augment
-
-if TYPE_CHECKING:
-    from ser_rt.classifier import FloatArray
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 AUDIO = "audio"
 """Name of the graph's input that is no cache."""
 
-_OR_WINDOWS = "have whole windows classified with streaming off"
 _ROUNDING = 1e-6
 DTYPES = {"float32": 4, "float16": 2, "int64": 8}
 """Types of caches, with the bytes of one number."""
@@ -76,6 +75,7 @@ class Streaming:
         pooled_s: latest audio that an answer is pooled over.
         delay_s: by how much the network's frames are behind the audio that it is given.
         caches: what a stream keeps from hop to hop, in the order of the graph's inputs.
+        is_required: whether a stream that it does not fit is an error, or classifies whole windows.
     """
 
     graph: Path
@@ -87,6 +87,7 @@ class Streaming:
     pooled_s: float
     delay_s: float
     caches: tuple[Cache, ...]
+    is_required: bool = False
 
     @property
     def bytes_per_stream(self) -> int:
@@ -97,29 +98,31 @@ class Streaming:
         """Return the caches of fresh streams by name, ``[batch, *shape]`` each."""
         return {cache.name: cache.zeros(batch) for cache in self.caches}
 
-    def check_hop(self, hop_s: float) -> None:
-        """Raise `ConfigError` if a stream cannot have a hop of so many seconds."""
-        if not self.min_hop_s <= hop_s <= self.max_hop_s:
-            msg = (
-                f"hop must be within {self.min_hop_s:g} and {self.max_hop_s:g} s, not {hop_s:g} s, "
-                f"where this network streams; {_OR_WINDOWS}"
-            )
-            raise ConfigError(msg)
+    def misfit(self, window_s: float, hop_s: float) -> str | None:
+        """Return why no stream can have a window and a hop of so many seconds; None if one can.
 
-    def check_window(self, window_s: float) -> None:
-        """Raise `ConfigError` if answers are pooled over another window."""
-        if abs(window_s - self.pooled_s) > _ROUNDING:
-            msg = (
-                f"window must be {self.pooled_s:g} s, not {window_s:g} s, where this network "
-                f"streams: leave it out, or {_OR_WINDOWS}"
-            )
+        Raises:
+            ConfigError: None can, and streaming is required.
+        """
+        if not self.min_hop_s <= hop_s <= self.max_hop_s:
+            why = f"hop must be within {self.min_hop_s:g} and {self.max_hop_s:g} s, not {hop_s:g} s"
+        elif abs(window_s - self.pooled_s) > _ROUNDING:
+            why = f"window must be {self.pooled_s:g} s, not {window_s:g} s"
+        else:
+            return None
+        why += ", where this network streams"
+        if self.is_required:
+            msg = f"{why}; without required streaming it classifies whole windows"
             raise ConfigError(msg)
+        return why
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry of a manifest."""
         own = {"graph": self.graph.name, "bytes_per_stream": self.bytes_per_stream}
         caches = [asdict(cache) | {"shape": list(cache.shape)} for cache in self.caches]
-        return asdict(self) | own | {"caches": caches}
+        entry = asdict(self) | own | {"caches": caches}
+        del entry["is_required"]
+        return entry
 
     @classmethod
     def from_dict(cls, entry: object, folder: Path, files: Mapping[str, Any]) -> Streaming:
@@ -141,7 +144,7 @@ class Streaming:
         if not isinstance(name, str) or name not in files:
             msg = f"'graph' of streaming is {name!r}, no file of it"
             raise ValueError(msg)
-        seconds = {key: _seconds(entry, key) for key in _SECONDS}
+        seconds: dict[str, Any] = {key: _seconds(entry, key) for key in _SECONDS}
         frame = entry.get("frame_samples")
         if type(frame) is not int or not 1 <= frame <= _LARGEST:
             msg = f"'frame_samples' of streaming is {frame!r}, not 1 or more"

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from textwrap import wrap
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 _WIDTH = 100
 _STYLE = """
@@ -79,10 +76,11 @@ def html_table(table: Table) -> str:
     return f"<h2>{escape(table.title)}</h2>\n{note}<div><table>\n{lines}\n</table></div>"
 
 
-def html_image(caption: str, png: bytes) -> str:
-    """Put a PNG image into HTML, its caption as a heading above."""
+def html_image(caption: str, png: bytes, note: str = "") -> str:
+    """Put a PNG image into HTML, its caption as a heading above and how to read it below that."""
     source = f"data:image/png;base64,{b64encode(png).decode()}"
-    return f'<h2>{escape(caption)}</h2>\n<img alt="{escape(caption)}" src="{source}">'
+    words = f"<p>{escape(note)}</p>\n" if note else ""
+    return f'<h2>{escape(caption)}</h2>\n{words}<img alt="{escape(caption)}" src="{source}">'
 
 
 def html_page(title: str, parts: Iterable[str]) -> str:

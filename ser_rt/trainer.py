@@ -28,6 +28,7 @@ from ser_rt.training.arguments import (
 )
 from ser_rt.training.data.answers import Answers
 from ser_rt.training.data.augmentation import Augmenter
+from ser_rt.training.data.changes import Followers
 from ser_rt.training.data.corpus import Clip
 from ser_rt.training.data.dataset import SpeechEmotionDataset, label_of
 from ser_rt.training.data.prepare import Prepared, prepare
@@ -75,7 +76,7 @@ class SpeechEmotionTrainer:
             TrainingError: the folder holds a run already, the loss is no number, or memory or the
                 disk is full.
         """
-        refuse_contradictions(self.training_config)
+        refuse_contradictions(self.training_config, self.data_config)
         run, seed = Path(self.training_config.output_dir), self.training_config.seed
         transformers.set_seed(seed)
         # Decoding may take hours, so an unfit network is found before.
@@ -176,6 +177,9 @@ class SpeechEmotionTrainer:
                 crop_s=(data.min_crop_s, min(data.max_crop_s, self.model_config.max_duration)),
                 balance=training.balance,
                 seed=training.seed,
+                followers=Followers(clips.train.clips, data.change_share)
+                if data.change_share
+                else None,
             ),
             average=WeightAverage(training.ema_decay) if training.ema_decay else None,
             distillation=distillation,
@@ -199,6 +203,7 @@ class SpeechEmotionTrainer:
             trim=is_training and self.data_config.trim_silence,
             augmenter=Augmenter.from_settings(self.data_config) if is_training else None,
             answers=answers,
+            every_hop=is_training and self.training_config.every_hop,
         )
 
 

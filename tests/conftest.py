@@ -30,8 +30,9 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    hypothesis.settings.register_profile("on any machine", deadline=None)
-    hypothesis.settings.load_profile("on any machine")
+    hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
+    hypothesis.settings.register_profile("search", deadline=None)
+    hypothesis.settings.load_profile("same")
     refuse_others()
 
 

@@ -187,6 +187,19 @@ def test_command_on_a_folder(
     assert answer["distribution"]["total_samples"] == 5
 
 
+def test_command_on_named_files(
+    bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = create_inference_engine(bundle).predict_single(folder / "a.wav")
+    line = ["--model-path", str(bundle), str(folder / "a.wav")]
+    assert inference.main([*line, str(folder / "none.wav")]) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{folder / 'a.wav'}: {found['predicted_emotion']} {found['confidence']:.0%}\n"
+    assert "none.wav" in err
+    assert inference.main([*line, "--output-path", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["predictions"] == [found]
+
+
 def test_command_fails_in_one_line(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -204,7 +217,13 @@ def test_command_fails_in_one_line(
         error = capsys.readouterr().err
         assert error.startswith("ser-predict: ")
         assert error.count("\n") == 1
-    for usage in ([], ["--audio_path", good, "--directory", "."], ["--audio_path", good, "--x"]):
+    for usage in (
+        [],
+        ["--audio_path", good, "--directory", "."],
+        ["--audio_path", good, "--x"],
+        [good, "--directory", "."],
+        [good, "--no-probabilities"],
+    ):
         with pytest.raises(SystemExit) as stop:
             inference.main(usage)
         assert stop.value.code == 2

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from ser_rt.benchmarks.gpu.steps import Context
+from ser_rt.benchmarks.gpu.steps import Context
 
 _SIDE = {"cuda": 8192, "cpu": 256}
 _REPEATS = 20

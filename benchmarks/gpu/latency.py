@@ -4,34 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ser_rt.audio.processing import read_speech
-from ser_rt.benchmarks.gpu.steps import PRECISIONS
+from ser_rt.benchmarks.gpu.steps import PRECISIONS, Context
 from ser_rt.benchmarks.measure.runners import StreamRunner, WindowRunner
+from ser_rt.benchmarks.measure.steps import Runner, Step
 from ser_rt.benchmarks.measure.variant import RATE_HZ, Variant
 from ser_rt.benchmarks.report.summary import spread
 from ser_rt.bundle import Bundle, built_in_bundles, sample_path
+from ser_rt.classifier import FloatArray
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.backends.providers import PROVIDERS, Provider, cuda
 
-if TYPE_CHECKING:
-    from ser_rt.benchmarks.gpu.steps import Context
-    from ser_rt.benchmarks.measure.steps import Runner, Step
-    from ser_rt.classifier import FloatArray
-
-Make = Callable[[], "Runner"]
+Make = Callable[[], Runner]
 
 PEERS = {
-    "PyTorch eager fp32": ("eager", "float32"),
-    "PyTorch eager fp16": ("eager", "float16"),
-    "torch.compile with CUDA graphs fp16": ("compiled_with_graphs", "float16"),
-    "torch.compile fp16": ("compiled", "float16"),
-    "CUDA graphs fp16": ("cuda_graph", "float16"),
+    "PyTorch eager fp32": ("eager", "fp32"),
+    "PyTorch eager fp16": ("eager", "fp16"),
+    "torch.compile with CUDA graphs fp16": ("compiled_with_graphs", "fp16"),
+    "torch.compile fp16": ("compiled", "fp16"),
+    "CUDA graphs fp16": ("cuda_graph", "fp16"),
 }
-"""Functions of `torch_peers`, and the type of weights and activations."""
+"""Functions of `torch_peers`, and the precision."""
 
 PLAIN = "cuda without graphs"
 """A provider of this measurement alone."""
@@ -82,7 +79,6 @@ def _ours(context: Context, audio: FloatArray) -> dict[str, Make]:
         bundle = Bundle.load(folder)
         for reuse in (True, False) if bundle.feature_reuse else (False,):
             form = "parts" if reuse else "whole"
-
             found[f"ser-rt {name}, {form}"] = _stream(bundle, context.device, audio, reuse=reuse)
             if context.device == "cuda" and name == "network fp16":
                 label = f"ser-rt {name}, {form}, without CUDA graphs"
@@ -106,10 +102,9 @@ def _peer(context: Context, label: str, audio: FloatArray) -> Make:
         from ser_rt.benchmarks.peers import torch_peers
 
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-        function, dtype = PEERS[label]
-        variant = Variant(label, str(context.checkpoint), device=context.device)
-        predict = getattr(torch_peers, function)(variant, getattr(torch, dtype))
-        return WindowRunner(predict, variant, audio)
+        function, precision = PEERS[label]
+        variant = Variant(label, str(context.checkpoint), precision, context.device)
+        return WindowRunner(getattr(torch_peers, function)(variant), variant, audio)
 
     return make
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ser_rt.audio.processing import read_speech
-from ser_rt.benchmarks.gpu.steps import PRECISIONS
+from ser_rt.benchmarks.gpu.steps import PRECISIONS, Context
 from ser_rt.benchmarks.measure.variant import RATE_HZ
 from ser_rt.benchmarks.report.summary import spread
 from ser_rt.bundle import Bundle, built_in_bundles, sample_path
+from ser_rt.classifier import FloatArray
 from ser_rt.export.speech import extremes
 from ser_rt.runtime.backends.graphs import OUTPUTS, frames_of, hop_block
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-
-if TYPE_CHECKING:
-    from ser_rt.benchmarks.gpu.steps import Context
-    from ser_rt.classifier import FloatArray
 
 LEAST_REPEATS, LONGEST_S = 5, 1.5
 
@@ -93,14 +90,15 @@ def batches(context: Context) -> dict[str, Any]:
             for size in context.scale.batches:
                 row = {"model": name, "form": "parts" if reuse else "whole", "batch": size}
                 try:
-                    rows.append(row | _timed(_call(classifier, size), size))
+                    rows.append(row | _timed(hop_of(classifier, size), size))
                 except Exception as error:  # noqa: BLE001 (memory that runs out is a result)
                     rows.append(row | {"problem": " ".join(str(error).split())[:300]})
                     break
     return {"rows": rows}
 
 
-def _call(classifier: OnnxClassifier, size: int) -> Callable[[], object]:
+def hop_of(classifier: OnnxClassifier, size: int) -> Callable[[], object]:
+    """Return a function that classifies windows: their last hops where features are shared."""
     speech = windows(size)
     reuse = classifier.feature_reuse
     if reuse is None:
@@ -125,9 +123,5 @@ def _timed(call: Callable[[], object], size: int) -> dict[str, Any]:
         began = time.perf_counter()
         call()
         times_ms.append(1e3 * (time.perf_counter() - began))
-    return {"ms": spread(times_ms), "windows_per_s": per_second(times_ms, size)}
-
-
-def per_second(times_ms: Sequence[float], size: int) -> float:
-    """Return windows a second at the median."""
-    return round(1e3 * size / float(np.median(times_ms)), 1)
+    per_s = round(1e3 * size / float(np.median(times_ms)), 1)
+    return {"ms": spread(times_ms), "windows_per_s": per_s}

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ser_rt.audio.processing import read_speech
-from ser_rt.benchmarks.gpu.steps import PRECISIONS
+from ser_rt.benchmarks.gpu.measure import hop_of
+from ser_rt.benchmarks.gpu.steps import PRECISIONS, Context
 from ser_rt.benchmarks.measure.simulate import StreamsRunner
 from ser_rt.benchmarks.measure.variant import RATE_HZ, Variant
 from ser_rt.benchmarks.report.summary import spread
 from ser_rt.bundle import Bundle, built_in_bundles, sample_path
 from ser_rt.errors import SerError
+from ser_rt.runtime.backends.cuda_graphs import BATCHES
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-
-if TYPE_CHECKING:
-    from ser_rt.benchmarks.gpu.steps import Context
 
 P95_MS, LOST = 200.0, 0.01
 MOST_IN_A_CALL = 128
@@ -44,11 +43,8 @@ def streams(context: Context) -> dict[str, Any]:
 
 def _warm(classifier: OnnxClassifier) -> None:
     """Let the GPU see every size of a batch, as a server has after its first minute."""
-    from ser_rt.benchmarks.gpu.measure import _call
-    from ser_rt.runtime.backends.cuda_graphs import BATCHES
-
     for size in (size for size in BATCHES if size <= MOST_IN_A_CALL):
-        call = _call(classifier, size)
+        call = hop_of(classifier, size)
         for _ in range(3):
             call()
 

@@ -8,21 +8,19 @@ import time
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import soundfile
 import torch
 from torch import nn
 
+from ser_rt.benchmarks.gpu.steps import Context
 from ser_rt.benchmarks.measure.training_memory import FULL_SIZE
 from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
 from ser_rt.constants import EMOTIONS, SAMPLE_RATE
 from ser_rt.networks.model import EmotionModel
 from ser_rt.training.fine_tuning import prepare_network
-
-if TYPE_CHECKING:
-    from ser_rt.benchmarks.gpu.steps import Context
 
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 WARMUP = 2

@@ -15,7 +15,15 @@ from ser_rt.audio.processing import read_speech
 from ser_rt.benchmarks.measure.scheduler import Measurement, Plan, interleave
 from ser_rt.benchmarks.measure.variant import RATE_HZ, Variant, labelled
 from ser_rt.benchmarks.peers.flops import of_run
-from ser_rt.benchmarks.peers.roofline import GEMMS, floor, gemm_variants, put_distances
+from ser_rt.benchmarks.peers.graph_operations import name_of, operations_of
+from ser_rt.benchmarks.peers.roofline import (
+    GEMMS,
+    HOP,
+    floor,
+    gemm_variants,
+    put_distances,
+    work_of,
+)
 from ser_rt.benchmarks.report import results
 from ser_rt.benchmarks.report.summary import group_of, ratio, rows
 from ser_rt.bundle import sample_path
@@ -39,9 +47,13 @@ def measure(
         rowed = ", ".join(v.label for v in variants)
         msg = f"--compare-to {flags.compare_to!r} is no row; there are {rowed}"
         raise ConfigError(msg)
-    operations = of_run(run, round(flags.window[0] * RATE_HZ)) if run else None
-    if run and not gemms:
-        gemms = gemm_variants(flags.threads) if flags.command == "latency" else []
+    has_own_floor = getattr(flags, "floor", False)
+    if has_own_floor:
+        gemms = gemm_variants(flags.threads, "onnxruntime")
+        work = {name_of(one): operations_of(one) for one in variants}
+    else:
+        operations = of_run(run, round(flags.window[0] * RATE_HZ)) if run else None
+        work = work_of(operations, flags.hop[0] / flags.window[0])
     with audio_file(flags.audio) as audio:
         found, others = interleave([*variants, *gemms], audio, plan_of(flags), report)
     measured = [one for one in found if one.variant.runner not in GEMMS]
@@ -49,8 +61,8 @@ def measure(
     content: dict[str, Any] = {"others_busy_cores": round(others, 3), "rows": table}
     if gemms:
         rates = [one for one in found if one.variant.runner in GEMMS]
-        content["floor"] = floor(rates, operations, flags.hop[0] / flags.window[0])
-        put_distances(table, content["floor"])
+        content["floor"] = floor(rates, work)
+        put_distances(table, content["floor"], name_of if has_own_floor else lambda _: HOP)
     if flags.command in ("peers", "gpu"):
         content["best_peer"] = best_peer(measured)
     return results.document(flags, **content)

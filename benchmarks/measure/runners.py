@@ -6,24 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.benchmarks.lazy import resolve
-from ser_rt.benchmarks.measure.steps import Runner, Step
+from ser_rt.benchmarks.measure.steps import Predict, Runner, Step
 from ser_rt.benchmarks.measure.variant import RATE_HZ, Variant
+from ser_rt.classifier import EmotionClassifier, FloatArray
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.stream import load, stream
-
-if TYPE_CHECKING:
-    from ser_rt.classifier import EmotionClassifier, FloatArray
-
-    Predict = Callable[[FloatArray], FloatArray]
-    """float32 ``[samples]`` to probabilities ``[labels]``."""
 
 
 def looped(audio: FloatArray, start: int, length: int) -> FloatArray:
@@ -154,9 +148,9 @@ def _peer(target: str) -> Callable[[Variant, FloatArray], Runner]:
     return make
 
 
-def _other(target: str, **settings: Any) -> Callable[[Variant, FloatArray], Runner]:
+def _other(target: str) -> Callable[[Variant, FloatArray], Runner]:
     def make(variant: Variant, audio: FloatArray) -> Runner:
-        runner: Runner = resolve(target)(variant, audio, **settings)
+        runner: Runner = resolve(target)(variant, audio)
         return runner
 
     return make
@@ -170,23 +164,23 @@ RUNNERS: dict[str, Callable[[Variant, FloatArray], Runner]] = {
     "ser-rt streams": _other("measure.simulate:StreamsRunner"),
     "transformers pipeline": _peer("peers.torch_peers:pipeline"),
     "PyTorch eager": _peer("peers.torch_peers:eager"),
-    "PyTorch bf16": _peer("peers.torch_peers:bfloat16"),
-    "PyTorch fp16": _peer("peers.torch_peers:float16"),
+    "PyTorch bf16": _peer("peers.torch_peers:eager"),
+    "PyTorch fp16": _peer("peers.torch_peers:eager"),
     "torch.compile": _peer("peers.torch_peers:compiled"),
-    "torch.compile bf16": _peer("peers.torch_peers:compiled_bfloat16"),
+    "torch.compile bf16": _peer("peers.torch_peers:compiled"),
     "CUDA graphs": _peer("peers.torch_peers:cuda_graph"),
-    "CUDA graphs fp16": _peer("peers.torch_peers:cuda_graph_float16"),
+    "CUDA graphs fp16": _peer("peers.torch_peers:cuda_graph"),
     "onnxruntime": _peer("peers.onnx_peers:plain_onnxruntime"),
     "audonnx": _peer("peers.onnx_peers:audonnx_model"),
     "optimum": _peer("peers.onnx_peers:optimum_model"),
-    "OpenVINO": _peer("peers.openvino_peer:default_precision"),
-    "OpenVINO fp32": _peer("peers.openvino_peer:float32"),
-    "OpenVINO bf16": _peer("peers.openvino_peer:bfloat16"),
-    "GEMM fp32 onnxruntime": _other("peers.gemm:OnnxGemm", precision="fp32"),
-    "GEMM int8 onnxruntime": _other("peers.gemm:OnnxGemm", precision="int8"),
-    "GEMM fp32 PyTorch": _other("peers.gemm:TorchGemm", precision="fp32"),
-    "GEMM int8 PyTorch": _other("peers.gemm:TorchGemm", precision="int8"),
-    "GEMM bf16 PyTorch": _other("peers.gemm:TorchGemm", precision="bf16"),
+    "OpenVINO": _peer("peers.openvino_peer:openvino_model"),
+    "OpenVINO fp32": _peer("peers.openvino_peer:openvino_model"),
+    "OpenVINO bf16": _peer("peers.openvino_peer:openvino_model"),
+    "GEMM fp32 onnxruntime": _other("peers.gemm:onnx_gemm"),
+    "GEMM int8 onnxruntime": _other("peers.gemm:onnx_gemm"),
+    "GEMM fp32 PyTorch": _other("peers.gemm:torch_gemm"),
+    "GEMM int8 PyTorch": _other("peers.gemm:torch_gemm"),
+    "GEMM bf16 PyTorch": _other("peers.gemm:torch_gemm"),
 }
 """Factories of runners, from a variant and audio float32 ``[samples]`` at 16 kHz."""
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+from ser_rt.classifier import FloatArray
+
+Predict = Callable[[FloatArray], FloatArray]
+"""Float32 ``[samples]`` to probabilities ``[labels]``."""
+
 
 class Step(NamedTuple):
     """One measured step.

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ser_rt.benchmarks.measure.steps import Step
+from ser_rt.benchmarks.measure.variant import Variant
+from ser_rt.classifier import FloatArray
 from ser_rt.runtime.backends.ort import onnxruntime
-
-if TYPE_CHECKING:
-    from ser_rt.benchmarks.measure.variant import Variant
-    from ser_rt.classifier import FloatArray
 
 SHAPES = ((1024, 1024, 1024), (512, 1024, 4096), (149, 1024, 4096))
 """Rows, inner size and columns: big ones, and a layer of the 317M network over 3 s."""
@@ -40,20 +38,14 @@ class Gemm:
         return Step(took_s, took_s, work=best * took_s, extra={"operations_per_s": best})
 
 
-class OnnxGemm(Gemm):
-    """onnxruntime's MatMul, or MatMulInteger of uint8 by int8."""
-
-    def __init__(self, variant: Variant, audio: FloatArray, precision: str) -> None:
-        del audio
-        super().__init__({shape: _onnx(shape, precision, variant.threads) for shape in SHAPES})
+def onnx_gemm(variant: Variant, _audio: FloatArray) -> Gemm:
+    """Return the runner of onnxruntime's MatMul, or MatMulInteger of uint8 by int8."""
+    return Gemm({shape: _onnx(shape, variant.precision, variant.threads) for shape in SHAPES})
 
 
-class TorchGemm(Gemm):
-    """PyTorch's product."""
-
-    def __init__(self, variant: Variant, audio: FloatArray, precision: str) -> None:
-        del audio
-        super().__init__({shape: _torch(shape, precision, variant.threads) for shape in SHAPES})
+def torch_gemm(variant: Variant, _audio: FloatArray) -> Gemm:
+    """Return the runner of PyTorch's product."""
+    return Gemm({shape: _torch(shape, variant.precision, variant.threads) for shape in SHAPES})
 
 
 def _onnx(shape: tuple[int, int, int], precision: str, threads: int) -> Callable[[], object]:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ser_rt.benchmarks.measure.steps import Predict
+from ser_rt.benchmarks.measure.variant import Variant
 from ser_rt.bundle import Bundle, find_bundle
+from ser_rt.classifier import FloatArray
 from ser_rt.manifest import MODEL_FILE
 from ser_rt.runtime.backends.ort import onnxruntime
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ser_rt.benchmarks.measure.variant import Variant
-    from ser_rt.classifier import FloatArray
-
-    Predict = Callable[[FloatArray], FloatArray]
 
 EXECUTION = {
     "cpu": "CPUExecutionProvider",

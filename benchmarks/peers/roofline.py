@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,9 @@ import numpy as np
 from ser_rt.benchmarks.measure.scheduler import Measurement
 from ser_rt.benchmarks.measure.variant import Variant
 from ser_rt.benchmarks.peers.flops import Operations
+
+HOP = "hop with reuse"
+"""What a stream of a network without caches does for a result."""
 
 GEMMS = {
     "GEMM fp32 onnxruntime": "fp32",
@@ -20,19 +23,28 @@ GEMMS = {
 }
 
 
-def gemm_variants(threads: Iterable[int]) -> list[Variant]:
-    """Return the variants that measure the machine's rates, in the same run as the others."""
+def gemm_variants(threads: Iterable[int], library: str = "") -> list[Variant]:
+    """Return the variants that measure the machine's rates, in the same run as the others.
+
+    Those of all libraries, or of one.
+    """
     return [
         Variant(name, precision=precision, threads=count, label=f"{name}, {count} threads")
         for count in threads
         for name, precision in GEMMS.items()
+        if name.endswith(library)
     ]
 
 
-def floor(
-    gemms: Sequence[Measurement], operations: Operations | None, hop_share: float
-) -> dict[str, Any]:
-    """Return rates by threads and precision, and the milliseconds that they make of a hop.
+def work_of(operations: Operations | None, hop_share: float) -> dict[str, float]:
+    """Return the operations of a training run's network by name; none without a formula."""
+    if operations is None:
+        return {}
+    return {"window": operations.window, HOP: operations.hop(hop_share)}
+
+
+def floor(gemms: Sequence[Measurement], work: Mapping[str, float]) -> dict[str, Any]:
+    """Return rates by threads and precision, and the milliseconds that they make of operations.
 
     A rate is the median over the run of the best of some shapes, and the best of the libraries.
     """
@@ -49,11 +61,10 @@ def floor(
         "giga_operations_per_s": rates,
         "failed": {g.variant.label: g.problem for g in gemms if g.problem},
     }
-    if operations is None:
+    if not work:
         return found | {"problem": "there is no formula for this architecture's operations"}
-    work = {"window": operations.window, "hop with reuse": operations.hop(hop_share)}
     return found | {
-        "giga_operations": {name: round(count / 1e9, 2) for name, count in work.items()},
+        "giga_operations": {name: round(count / 1e9, 3) for name, count in work.items()},
         "ms": {
             threads: {
                 f"{precision} {name}": round(1e3 * count / (1e9 * rate), 2)
@@ -65,10 +76,13 @@ def floor(
     }
 
 
-def put_distances(rows: Iterable[dict[str, Any]], floors: dict[str, Any]) -> None:
-    """Add to each row of a hop its cost as a multiple of the int8 floor with reuse."""
+def put_distances(
+    rows: Iterable[dict[str, Any]], floors: dict[str, Any], name_of: Callable[[Variant], str]
+) -> None:
+    """Add to each row its cost as a multiple of the int8 floor of what `name_of` says it does."""
     for row in rows:
-        of_threads = floors.get("ms", {}).get(str(row["variant"]["threads"]), {})
-        least = of_threads.get("int8 hop with reuse")
-        if row["status"] == "ok" and least and Variant(**row["variant"]).is_on_cpu:
+        variant = Variant(**row["variant"])
+        of_threads = floors.get("ms", {}).get(str(variant.threads), {})
+        least = of_threads.get(f"int8 {name_of(variant)}")
+        if row["status"] == "ok" and least and variant.is_on_cpu:
             row["floor_distance"] = round(row["cost_ms"]["p50"] / least, 3)

@@ -7,21 +7,19 @@ return probabilities on the CPU, so a GPU's copies count.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ser_rt.benchmarks.measure.steps import Predict
+from ser_rt.benchmarks.measure.variant import Variant
+from ser_rt.classifier import FloatArray
 from ser_rt.networks.checkpoint import load_model
+from ser_rt.networks.model import EmotionModel
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ser_rt.benchmarks.measure.variant import Variant
-    from ser_rt.classifier import FloatArray
-    from ser_rt.networks.model import EmotionModel
-
-    Predict = Callable[[FloatArray], FloatArray]
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Probabilities(nn.Module):
@@ -38,8 +36,13 @@ class Probabilities(nn.Module):
         return probabilities
 
 
-def load(variant: Variant, dtype: torch.dtype = torch.float32) -> Probabilities:
-    """Load a run's network onto a device, in a precision."""
+def dtype_of(variant: Variant) -> torch.dtype:
+    """Return the type of weights and activations."""
+    return _DTYPES.get(variant.precision, torch.float32)
+
+
+def load(variant: Variant) -> Probabilities:
+    """Load a run's network onto the variant's device, in its precision."""
     torch.set_num_threads(variant.threads)
     if variant.device == "cuda" and not torch.cuda.is_available():
         msg = f"PyTorch {torch.__version__} sees no CUDA device"
@@ -48,11 +51,12 @@ def load(variant: Variant, dtype: torch.dtype = torch.float32) -> Probabilities:
     network = getattr(model.encoder, "network", None)
     if network is not None and hasattr(network, "set_attn_implementation"):
         network.set_attn_implementation("sdpa")
-    return Probabilities(model, config["temperature"]).eval().to(variant.device, dtype)
+    return Probabilities(model, config["temperature"]).eval().to(variant.device, dtype_of(variant))
 
 
-def predictor(network: Callable[[Tensor], Tensor], variant: Variant, dtype: torch.dtype) -> Predict:
+def predictor(network: Callable[[Tensor], Tensor], variant: Variant) -> Predict:
     """Wrap a network as a function of one window."""
+    dtype = dtype_of(variant)
 
     def predict(window: FloatArray) -> FloatArray:
         with torch.inference_mode():
@@ -63,43 +67,28 @@ def predictor(network: Callable[[Tensor], Tensor], variant: Variant, dtype: torc
     return predict
 
 
-def eager(variant: Variant, dtype: torch.dtype = torch.float32) -> Predict:
+def eager(variant: Variant) -> Predict:
     """Call the network."""
-    return predictor(load(variant, dtype), variant, dtype)
+    return predictor(load(variant), variant)
 
 
-def bfloat16(variant: Variant) -> Predict:
-    """Call the network with weights and activations in bfloat16."""
-    return eager(variant, torch.bfloat16)
-
-
-def float16(variant: Variant) -> Predict:
-    """Call the network with weights and activations in float16."""
-    return eager(variant, torch.float16)
-
-
-def compiled(variant: Variant, dtype: torch.dtype = torch.float32) -> Predict:
+def compiled(variant: Variant) -> Predict:
     """Compile the network for one window length."""
-    network: Any = torch.compile(load(variant, dtype), dynamic=False)
-    return predictor(network, variant, dtype)
+    network: Any = torch.compile(load(variant), dynamic=False)
+    return predictor(network, variant)
 
 
-def compiled_bfloat16(variant: Variant) -> Predict:
-    """Compile the network in bfloat16."""
-    return compiled(variant, torch.bfloat16)
-
-
-def compiled_with_graphs(variant: Variant, dtype: torch.dtype = torch.float32) -> Predict:
+def compiled_with_graphs(variant: Variant) -> Predict:
     """Compile the network, and let the compiler record its kernels as a CUDA graph."""
-    network: Any = torch.compile(load(variant, dtype), dynamic=False, mode="reduce-overhead")
-    return predictor(network, variant, dtype)
+    network: Any = torch.compile(load(variant), dynamic=False, mode="reduce-overhead")
+    return predictor(network, variant)
 
 
-def cuda_graph(variant: Variant, dtype: torch.dtype = torch.float32) -> Predict:
+def cuda_graph(variant: Variant) -> Predict:
     """Record the network's kernels once for one window length, and replay them."""
-    network = load(variant, dtype)
+    network = load(variant)
     length = round(variant.window_s * network.model.settings.sample_rate)
-    waveforms = torch.zeros(1, length, device=variant.device, dtype=dtype)
+    waveforms = torch.zeros(1, length, device=variant.device, dtype=dtype_of(variant))
     with torch.inference_mode():
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
@@ -116,12 +105,7 @@ def cuda_graph(variant: Variant, dtype: torch.dtype = torch.float32) -> Predict:
         graph.replay()
         return probabilities
 
-    return predictor(replay, variant, dtype)
-
-
-def cuda_graph_float16(variant: Variant) -> Predict:
-    """Record the network in float16."""
-    return cuda_graph(variant, torch.float16)
+    return predictor(replay, variant)
 
 
 def pipeline(variant: Variant) -> Predict:

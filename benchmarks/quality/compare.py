@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ser_rt.benchmarks.quality.corpus import CorpusPart, Indices, SplitCorpus, read_corpus
-from ser_rt.benchmarks.quality.hosted import HostedClassifier, check_meanings, parse_meanings
 from ser_rt.benchmarks.quality.judging import aligned, judge
 from ser_rt.benchmarks.quality.ours import Ours, open_ours
 from ser_rt.benchmarks.quality.peers import PEERS, TrainedPeer, check_names, packages, trained
@@ -18,6 +17,7 @@ from ser_rt.bundle import DEFAULT_BUNDLE, Bundle, built_in_bundles, find_bundle
 from ser_rt.config import DataConfig, model_config
 from ser_rt.errors import MissingDependencyError
 from ser_rt.evaluation.batching import classify
+from ser_rt.judging.hosted import HostedClassifier, check_meanings, parse_meanings
 
 if TYPE_CHECKING:
     from ser_rt.classifier import EmotionClassifier

@@ -44,8 +44,9 @@ def summary(bundle: Bundle) -> dict[str, str]:
         unknown = [corpus["uar"] for corpus in left_out["corpora"].values()]
     whole = _mean(found["windows"]["whole"])
     chance = mean(1 / sum(map(any, found["confusion"][name])) for name in by_dataset)
-    worst = _worst(found)
-    total = sum((SoundCount(**count) for count in found.get("sounds", {}).values()), SoundCount())
+    known_speakers = {name: s["uar"] for name, s in _speakers(found).items()}
+    worst = min(known_speakers, key=known_speakers.__getitem__, default=None)
+    total = sum(_sounds(found).values(), SoundCount())
     return {
         "size": f"{_megabytes(bundle)}, {bundle.precision}",
         "labels": ", ".join(label.en for label in bundle.labels),
@@ -53,7 +54,7 @@ def summary(bundle: Bundle) -> dict[str, str]:
         "UAR, new voices of known corpora": _or_dash(known),
         "UAR, corpora never met": _or_dash(unknown),
         "chance": f"{chance:.2f}",
-        "worst speaker": worst,
+        "worst speaker": f"{known_speakers[worst]:.2f} ({worst})" if worst else "-",
         "1 s windows": _of(_mean(found["windows"]["1 s"]), whole),
         "telephone": _of(_mean(found["robustness"]["telephone"]), whole),
         "ECE, all clips": f"{found['calibration']['ece']:.3f}",
@@ -76,17 +77,14 @@ def conditions(found: Evaluation, columns: Sequence[str], titles: Sequence[str])
 def speakers(found: Evaluation, titles: Mapping[str, str]) -> Table:
     """Return the UAR of speakers by dataset: the worst, the best, and how many there are."""
     rows = []
-    by_dataset: dict[str, dict[str, Any]] = {}
-    for name, score in found.get("speakers", {}).items():
-        by_dataset.setdefault(score["dataset"], {})[name] = score
-    for dataset, group in by_dataset.items():
-        known = {name: s for name, s in group.items() if s["clips"] >= ENOUGH_CLIPS}
-        uar = {name: s["uar"] for name, s in known.items()}
+    by_dataset: dict[str, dict[str, float]] = {}
+    for name, score in _speakers(found).items():
+        by_dataset.setdefault(score["dataset"], {})[name] = score["uar"]
+    for dataset, uar in by_dataset.items():
         ranked = sorted(uar, key=uar.__getitem__)
-        if ranked:
-            ends = (f"{name} {uar[name]:.2f}" for name in (ranked[0], ranked[-1]))
-            middle = f"{mean(uar.values()):.2f}"
-            rows.append((titles.get(dataset, dataset), str(len(known)), *ends, middle))
+        ends = (f"{name} {uar[name]:.2f}" for name in (ranked[0], ranked[-1]))
+        middle = f"{mean(uar.values()):.2f}"
+        rows.append((titles.get(dataset, dataset), str(len(uar)), *ends, middle))
     return Table("UAR by speaker", ("", "speakers", "worst", "best", "mean"), rows)
 
 
@@ -135,7 +133,7 @@ def left_out_corpora(found: Evaluation, titles: Mapping[str, str]) -> Table:
 
 def false_alarms(found: Evaluation) -> Table:
     """Return what a stream takes sounds without words for, by category."""
-    counts = {name: SoundCount(**count) for name, count in found.get("sounds", {}).items()}
+    counts = _sounds(found)
     total = sum(counts.values(), SoundCount())
     rows = [
         (
@@ -181,14 +179,13 @@ def _or_dash(values: Sequence[float]) -> str:
     return f"**{mean(values):.2f}**" if values else "-"
 
 
-def _worst(found: Evaluation) -> str:
-    known = {
-        n: s["uar"] for n, s in found.get("speakers", {}).items() if s["clips"] >= ENOUGH_CLIPS
-    }
-    if not known:
-        return "-"
-    name = min(known, key=known.__getitem__)
-    return f"{known[name]:.2f} ({name})"
+def _speakers(found: Evaluation) -> dict[str, dict[str, Any]]:
+    """Return the scores of speakers with enough clips."""
+    return {n: s for n, s in found.get("speakers", {}).items() if s["clips"] >= ENOUGH_CLIPS}
+
+
+def _sounds(found: Evaluation) -> dict[str, SoundCount]:
+    return {name: SoundCount(**count) for name, count in found.get("sounds", {}).items()}
 
 
 def _megabytes(bundle: Bundle) -> str:

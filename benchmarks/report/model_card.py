@@ -14,6 +14,8 @@ from typing import Any
 
 from ser_rt.benchmarks.report import card_figures as figures
 from ser_rt.bundle import Bundle, built_in_bundles
+from ser_rt.errors import DataError
+from ser_rt.files.writing import write_bytes
 from ser_rt.tables import Table, markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -118,13 +120,21 @@ def details(bundle: Bundle) -> str:
 
 
 def write(path: Path, region: str, text: str) -> None:
-    """Put text between a file's `<!-- region:begin -->` and `<!-- region:end -->`."""
+    """Put text between a file's `<!-- region:begin -->` and `<!-- region:end -->`.
+
+    Raises:
+        DataError: it cannot be read, or has no such lines.
+    """
     marks = re.compile(rf"(<!-- {region}:begin -->\n).*(<!-- {region}:end -->)", re.DOTALL)
-    old = path.read_text(encoding="utf-8")
+    try:
+        old = path.read_text(encoding="utf-8")
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror}"
+        raise DataError(msg) from error
     if not marks.search(old):
-        msg = f"{path} has no region {region}"
-        raise SystemExit(msg)
-    path.write_text(marks.sub(lambda found: found[1] + text + found[2], old), encoding="utf-8")
+        msg = f"{path} has no lines <!-- {region}:begin --> and <!-- {region}:end -->"
+        raise DataError(msg)
+    write_bytes(path, marks.sub(lambda found: found[1] + text + found[2], old).encode())
 
 
 def _datasets(found: dict[str, Any]) -> list[str]:

@@ -23,19 +23,21 @@ def drawings(document: dict[str, Any]) -> dict[str, bytes]:
         return {}
     rows = [row for row in document["rows"] if row["status"] == "ok"]
     found = {
-        "Latency distributions": distributions([r for r in rows if r.get("samples_ms")]),
         "Cost against window": against(rows, "window_s", "hop_s", "window in s"),
         "Cost against hop": against(rows, "hop_s", "window_s", "hop in s"),
-        "Streams against latency": streams([r for r in rows if "streams" in r]),
-        "Distance to the arithmetic floor": distances([r for r in rows if "floor_distance" in r]),
     }
+    for caption, key, draw in (
+        ("Latency distributions", "samples_ms", distributions),
+        ("Streams against latency", "streams", streams),
+        ("Distance to the arithmetic floor", "floor_distance", distances),
+    ):
+        if some := [row for row in rows if row.get(key)]:
+            found[caption] = draw(some)
     return {caption: image for caption, image in found.items() if image}
 
 
-def distributions(rows: Sequence[Row]) -> bytes | None:
+def distributions(rows: Sequence[Row]) -> bytes:
     """Draw each row's steps: the box from p25 to p75, whiskers to p5 and p95, dots beyond."""
-    if not rows:
-        return None
     figure, axes = _axes(len(rows))
     drawn = axes.boxplot(
         [row["samples_ms"] for row in rows],
@@ -52,10 +54,8 @@ def distributions(rows: Sequence[Row]) -> bytes | None:
     return png(figure)
 
 
-def distances(rows: Sequence[Row]) -> bytes | None:
+def distances(rows: Sequence[Row]) -> bytes:
     """Draw how many times the floor each row costs."""
-    if not rows:
-        return None
     figure, axes = _axes(len(rows))
     places = range(1, len(rows) + 1)
     times = [row["floor_distance"] for row in rows]
@@ -89,10 +89,8 @@ def against(rows: Sequence[Row], key: str, fixed: str, label: str) -> bytes | No
     return png(figure)
 
 
-def streams(rows: Sequence[Row]) -> bytes | None:
+def streams(rows: Sequence[Row]) -> bytes:
     """Draw latency over the number of streams, and where windows are lost."""
-    if not rows:
-        return None
     curves: defaultdict[str, list[tuple[int, float, float]]] = defaultdict(list)
     for row in rows:
         batch = f", batches up to {row['max_batch']}" if row["max_batch"] else ""

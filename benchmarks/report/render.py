@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 from ser_rt.benchmarks.gpu import tables as gpu_tables
@@ -31,9 +32,8 @@ def _figures(value: float) -> str:
 
 def _number(*path: str, form: str = "") -> Callable[[Row], str]:
     def cell(row: Row) -> str:
-        value: Any = row
-        for key in path:
-            value = value.get(key) if isinstance(value, dict) else None
+        *outer, last = path
+        value = reduce(lambda inner, key: inner.get(key) or {}, outer, row).get(last)
         if value is None:
             return "-"
         return form.format(value) if form else _figures(value)
@@ -73,11 +73,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "latency": HOP,
     "peers": HOP,
     "gpu": HOP,
-    "throughput": (
-        ("a second", _rate),
-        *COST,
-        *PROCESS,
-    ),
+    "throughput": (("a second", _rate), *COST, *PROCESS),
     "streams": (
         ("streams", lambda row: str(row.get("streams", "-"))),
         ("batches up to", lambda row: str(row.get("max_batch") or "none")),
@@ -133,16 +129,13 @@ def tables(document: dict[str, Any], *, is_short: bool = False) -> list[Table]:
     command, rows = document["command"], document["rows"]
     if rows and "streams" in rows[0].get("variant", {}).get("runner", ""):
         command = "streams"
+    ok = [row for row in rows if row["status"] == "ok"]
     columns = [
         (name, cell)
-        for name, cell in _worth_showing(COLUMNS[command], rows)
-        if not (is_short and name in DETAILS)
+        for name, cell in COLUMNS[command]
+        if any(cell(row) != "-" for row in ok) and not (is_short and name in DETAILS)
     ]
-    done = [
-        (row["variant"]["label"], *(cell(row) for _, cell in columns))
-        for row in rows
-        if row["status"] == "ok"
-    ]
+    done = [(row["variant"]["label"], *(cell(row) for _, cell in columns)) for row in ok]
     failed = [(row["variant"]["label"], row["problem"]) for row in rows if row["status"] != "ok"]
     head = ("", *(name for name, _ in columns))
     title = TITLES.get(command, "Live streams at once") + _threads(document["settings"])
@@ -161,14 +154,9 @@ def printed(document: dict[str, Any]) -> str:
     return "\n\n".join([*map(text_table, tables(document)), line(document)])
 
 
-def _worth_showing(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
-    """Leave out columns that are empty in every row."""
-    return [c for c in columns if any(c[1](row) != "-" for row in rows if row["status"] == "ok")]
-
-
 def _note(document: dict[str, Any], command: str) -> str:
     if command == "agreement":
-        right = _first(document, "agreement", "with")
+        right = next((r["agreement"]["with"] for r in document["rows"] if r.get("agreement")), "-")
         return f"{document['clips']} clips; each row against {right}."
     notes = [f"Other processes kept {document['others_busy_cores']:.2f} cores busy meanwhile."]
     if command == "streams":
@@ -224,7 +212,7 @@ def _floor(floor: dict[str, Any]) -> Table:
     )
     note = (
         f"Giga-operations: {work}; rates of big matrix products in the same run, in "
-        f"giga-operations a second: {rates}. × floor above is against the int8 hop with reuse."
+        f"giga-operations a second: {rates}. × floor above is against int8."
     )
     return Table("Arithmetic floor", ("threads", "if all ran as", "ms"), rows, note)
 
@@ -232,16 +220,6 @@ def _floor(floor: dict[str, Any]) -> Table:
 def _suite(document: dict[str, Any]) -> Table:
     rows = [row for entry in document["benchmarks"] if (row := noted(entry))]
     return Table("This runtime", ("what", "measured", "target"), rows)
-
-
-def _first(document: dict[str, Any], *path: str) -> str:
-    for row in document["rows"]:
-        value: Any = row
-        for key in path:
-            value = value.get(key) if isinstance(value, dict) else None
-        if value is not None:
-            return str(value)
-    return "-"
 
 
 def _with_range(ratio: dict[str, float] | None) -> str:

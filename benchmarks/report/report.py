@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from ser_rt.benchmarks.measure.machine import line
 from ser_rt.benchmarks.report.brief import brief
+from ser_rt.benchmarks.report.model_card import write
 from ser_rt.benchmarks.report.render import tables
 from ser_rt.benchmarks.report.results import is_suite
-from ser_rt.errors import DataError
 from ser_rt.files.writing import write_bytes
 from ser_rt.tables import html_image, html_page, html_table, markdown_table, text_table
 
-REGION = re.compile(r"(<!-- speed:begin -->\n).*(<!-- speed:end -->)", re.DOTALL)
+REGION = "speed"
 
 
 def write_reports(
@@ -30,17 +28,16 @@ def write_reports(
     """
     if flags.html:
         write_bytes(flags.html, page(documents).encode())
-        report(f"wrote {flags.html}")
     if flags.markdown:
         write_bytes(flags.markdown, markdown(documents).encode())
-        report(f"wrote {flags.markdown}")
     if flags.page:
-        put_between_marks(flags.page, markdown(documents, is_short=True))
-        report(f"wrote {flags.page}")
+        write(flags.page, REGION, markdown(documents, is_short=True))
     if flags.readme:
-        put_between_marks(flags.readme, markdown_table(brief(documents)) + "\n")
-        report(f"wrote {flags.readme}")
-    if not (flags.html or flags.markdown or flags.page or flags.readme):
+        write(flags.readme, REGION, markdown_table(brief(documents)) + "\n")
+    written = list(filter(None, (flags.html, flags.markdown, flags.page, flags.readme)))
+    for path in written:
+        report(f"wrote {path}")
+    if not written:
         laid = [text_table(table) for document in documents for table in tables(document)]
         print(*laid, sep="\n\n")
 
@@ -56,41 +53,19 @@ def markdown(documents: Sequence[dict[str, Any]], *, is_short: bool = False) -> 
 
 def page(documents: Sequence[dict[str, Any]]) -> str:
     """Return one HTML page with tables and plots, and nothing outside it."""
-    from ser_rt.benchmarks.report.plots import drawings
+    from ser_rt.benchmarks.report.plots import accuracy_against_latency, drawings
 
     parts = []
     for document in documents:
         parts += [html_table(table) for table in tables(document)]
         parts += [html_image(caption, png) for caption, png in drawings(document).items()]
         parts.append(f"<p>{line(stamp_of(document))}</p>")
-    return html_page("ser-rt benchmarks", [*parts, *_accuracy(documents)])
-
-
-def _accuracy(documents: Sequence[dict[str, Any]]) -> list[str]:
-    from ser_rt.benchmarks.report.plots import accuracy_against_latency
-
-    png = accuracy_against_latency(documents)
-    return [html_image("Accuracy against latency", png)] if png else []
+    if png := accuracy_against_latency(documents):
+        parts.append(html_image("Accuracy against latency", png))
+    return html_page("ser-rt benchmarks", parts)
 
 
 def stamp_of(document: dict[str, Any]) -> dict[str, Any]:
     """Return the part of a document that has machine and date."""
     found: dict[str, Any] = document["machine_info"]["ser_rt"] if is_suite(document) else document
     return found
-
-
-def put_between_marks(path: Path, text: str) -> None:
-    """Replace what stands between a page's speed marks.
-
-    Raises:
-        DataError: it has none.
-    """
-    try:
-        old = path.read_text(encoding="utf-8")
-    except OSError as error:
-        msg = f"cannot read {path}: {error.strerror}"
-        raise DataError(msg) from error
-    if not REGION.search(old):
-        msg = f"{path} has no lines <!-- speed:begin --> and <!-- speed:end -->"
-        raise DataError(msg)
-    write_bytes(path, REGION.sub(lambda found: found[1] + text + found[2], old).encode())

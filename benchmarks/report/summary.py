@@ -10,8 +10,6 @@ import numpy as np
 from ser_rt.benchmarks.measure.scheduler import Measurement
 from ser_rt.benchmarks.measure.variant import Variant
 
-SCHEMA = "ser-bench 1"
-
 
 def spread(values: Sequence[float]) -> dict[str, float]:
     """Return mean, percentiles and extremes; p99 of under 100 values is close to the maximum."""
@@ -25,7 +23,7 @@ def rows(measured: Sequence[Measurement], references: Sequence[str]) -> list[dic
     """Return a row for each variant, those that failed too.
 
     Args:
-        measured: From `conductor.interleave`.
+        measured: From `scheduler.interleave`.
         references: Labels or runners to compare with, the first that ran in each group of variants
             that share processor or GPU, threads, window and hop; without any, the group's first.
     """
@@ -34,8 +32,9 @@ def rows(measured: Sequence[Measurement], references: Sequence[str]) -> list[dic
         row = _row(one)
         if row["status"] == "ok":
             reference = _reference(one, measured, references)
-            row |= {"ratio": _ratio(one, reference), "agreement": _agreement(one, reference)}
-            row["cpu_ratio"] = {"to": reference.variant.label, **ratio(one, reference, "cpu_s")}
+            to = {"to": reference.variant.label}
+            row |= {"ratio": to | ratio(one, reference), "agreement": _agreement(one, reference)}
+            row["cpu_ratio"] = to | ratio(one, reference, "cpu_s")
         found.append(row)
     return found
 
@@ -57,13 +56,8 @@ def ratio(one: Measurement, other: Measurement, key: str = "cost_s") -> dict[str
 
 def group_of(variant: Variant) -> tuple[Any, ...]:
     """Return what two variants must share to be compared."""
-    return (
-        variant.is_on_cpu,
-        variant.threads,
-        variant.window_s,
-        variant.hop_s,
-        variant.batch,
-    )
+    times = (variant.window_s, variant.hop_s)
+    return (variant.is_on_cpu, variant.threads, *times, variant.batch)
 
 
 def _row(one: Measurement) -> dict[str, Any]:
@@ -103,10 +97,6 @@ def _reference(
             if name in (other.variant.label, other.variant.runner):
                 return other
     return group[0]
-
-
-def _ratio(one: Measurement, reference: Measurement) -> dict[str, Any]:
-    return {"to": reference.variant.label, **ratio(one, reference)}
 
 
 def _agreement(one: Measurement, reference: Measurement) -> dict[str, Any] | None:

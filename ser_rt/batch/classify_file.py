@@ -99,7 +99,13 @@ class FileClassifier:
             ConfigError: A setting is out of range.
         """
         self._job, self._on_progress = job, on_progress
-        self._classifier = load(job.model, job.provider, job.threads, streaming=job.streaming)
+        self._classifier = load(
+            job.model,
+            job.provider,
+            job.threads,
+            streaming=job.streaming,
+            settings=job.settings,
+        )
         if self._classifier.bundle.sha256 != job.model_sha256:
             msg = f"the bundle {job.model} here is another than where the run was started; copy it"
             raise BundleInvalidError(msg)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,6 +36,5 @@ Engine = Callable[
 
 def find_engine(name: str) -> Engine:
     """Load the engine of that name."""
-    module, _, attribute = ENGINES[name].partition(":")
-    engine: Engine = getattr(import_module(module), attribute)
+    engine: Engine = resolve_name(ENGINES[name])
     return engine

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-import ser_rt
 from ser_rt.batch.engines import ENGINES
 from ser_rt.cli.arguments import Parser
 from ser_rt.runtime.flags import add_model_flags, add_stream_flags
@@ -66,5 +65,4 @@ def make_parser() -> argparse.ArgumentParser:
     add_stream_flags(parser)
     add = parser.add_argument_group("other").add_argument
     add("--quiet", "-q", action="store_true", help="no progress and no summary on standard error")
-    add("--version", action="version", version=f"ser-batch {ser_rt.__version__}")
     return parser

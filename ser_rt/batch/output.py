@@ -10,7 +10,8 @@ The files that are done are those in ``files/``; there is no other record that c
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -63,7 +64,7 @@ class Output:
         self.done: set[str] = set()
 
     def __enter__(self) -> Self:
-        try:
+        with self._translated():
             self._refuse_foreign()
             self._windows.mkdir(parents=True, exist_ok=True)
             self._files.mkdir(exist_ok=True)
@@ -73,12 +74,6 @@ class Output:
             except BaseException:
                 self._lock.release()
                 raise
-        except filelock.Timeout as error:
-            where = printable(self.folder)
-            msg = f"another run writes to {where}; wait for it, or choose another --out"
-            raise OutputError(msg) from error
-        except (OSError, pa.ArrowException) as error:
-            raise self._translated(error) from error
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -114,11 +109,10 @@ class Output:
             self._rows, self._tables, self._count = [], [], 0
             windows = pa.concat_tables(tables).cast(self._windows_schema)
             try:
-                self._put_pair(windows, pa.Table.from_pylist(rows, self._files_schema))
-            except BaseException as error:
+                with self._translated():
+                    self._put_pair(windows, pa.Table.from_pylist(rows, self._files_schema))
+            except BaseException:
                 self.done.difference_update(row["path"] for row in rows)
-                if isinstance(error, OSError | pa.ArrowException):
-                    raise self._translated(error) from error
                 raise
         self._committed_at = time.monotonic()
 
@@ -128,7 +122,7 @@ class Output:
         A pair that holds some is replaced by one without; killed in between, `_recover` goes on.
         """
         forgotten = 0
-        try:
+        with self._translated():
             for name in self._parts(self._files):
                 files = _read(self._files / name, self._files_schema)
                 is_good = pc.is_null(files["error_code"])
@@ -141,8 +135,6 @@ class Output:
                 self._remove_pair(name)
                 self.done -= set(bad.to_pylist())
                 forgotten += len(bad)
-        except (OSError, pa.ArrowException) as error:
-            raise self._translated(error) from error
         return forgotten
 
     def _recover(self) -> None:
@@ -212,11 +204,21 @@ class Output:
         (self._files / name).unlink()
         (self._windows / name).unlink()
 
-    def _translated(self, error: Exception) -> OutputError:
-        if isinstance(error, OutputError):
-            return error
-        why = getattr(error, "strerror", None) or " ".join(str(error).split())
-        return OutputError(f"the output {printable(self.folder)} cannot be written or read: {why}")
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Translate errors of the disk, of Arrow and of the lock."""
+        where = printable(self.folder)
+        try:
+            yield
+        except OutputError:
+            raise
+        except filelock.Timeout as error:
+            msg = f"another run writes to {where}; wait for it, or choose another --out"
+            raise OutputError(msg) from error
+        except (OSError, pa.ArrowException) as error:
+            why = getattr(error, "strerror", None) or " ".join(str(error).split())
+            msg = f"the output {where} cannot be written or read: {why}"
+            raise OutputError(msg) from error
 
     @staticmethod
     def _parts(folder: Path) -> list[str]:

@@ -34,6 +34,9 @@ def run_batch(flags: argparse.Namespace) -> int:
         if flags.retry_errors:
             output.forget_errors()
         shown = _shown(flags, corpus, output)
+        why = stream_settings(flags).misfit(bundle) if flags.streaming is None else None
+        if why and not flags.quiet:
+            report(f"whole windows: {why}")
         try:
             with shown:
                 _classify(flags, bundle, corpus, output, shown)
@@ -52,12 +55,14 @@ def run_batch(flags: argparse.Namespace) -> int:
 
 def identity_of(flags: argparse.Namespace, bundle: Bundle, corpus: Corpus) -> Identity:
     """Return the model, settings and columns that decide the rows."""
-    streaming = bundle.streaming_if(flags.streaming)
-    form = replace(bundle, streaming=streaming)
-    window_s, hop_s, min_window_s = stream_settings(flags).windows_for(form)
+    asked = stream_settings(flags)
+    form = replace(bundle, streaming=bundle.streaming_if(flags.streaming))
+    window_s, hop_s, min_window_s = asked.windows_for(form)
     windows = {"window": window_s, "hop": hop_s, "min_window": min_window_s}
-    settings = stream_flags(flags) | windows | {"max_duration": flags.max_duration}
-    if streaming is not None:  # a key that runs of whole windows never had
+    naming = {key.removesuffix("_s"): x for key, x in asked.naming_for(form)._asdict().items()}
+    settings = stream_flags(flags) | windows | naming | {"max_duration": flags.max_duration}
+    del settings["profile"]  # it has been put into what it stands for
+    if asked.streaming_for(form) is not None:  # a key that runs of whole windows never had
         settings["streaming"] = True
     return Identity(
         model=bundle.name,

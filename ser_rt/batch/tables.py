@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -15,11 +15,6 @@ MANIFEST_PREFIX = "manifest_"
 _BATCH_ROWS = 512
 
 
-def probability_columns(labels: Iterable[str]) -> list[str]:
-    """Return the column of each emotion's probability."""
-    return [f"p_{label}" for label in labels]
-
-
 def windows_schema(labels: Sequence[str]) -> pa.Schema:
     """Return the columns of ``windows/``, one row a window."""
     return pa.schema(
@@ -30,7 +25,7 @@ def windows_schema(labels: Sequence[str]) -> pa.Schema:
             pa.field("end_s", pa.float64(), nullable=False),
             pa.field("emotion", pa.string()),
             pa.field("confidence", pa.float32()),
-            *(pa.field(name, pa.float32()) for name in probability_columns(labels)),
+            *(pa.field(f"p_{label}", pa.float32()) for label in labels),
             pa.field("speech", pa.float32(), nullable=False),
             pa.field("is_partial", pa.bool_(), nullable=False),
             pa.field("channel", pa.int16()),
@@ -49,7 +44,7 @@ def files_schema(labels: Sequence[str], columns: Sequence[str] = ()) -> pa.Schem
             pa.field("speech_share", pa.float32()),
             pa.field("emotion", pa.string()),
             pa.field("confidence", pa.float32()),
-            *(pa.field(name, pa.float32()) for name in probability_columns(labels)),
+            *(pa.field(f"p_{label}", pa.float32()) for label in labels),
             pa.field("error_code", pa.string()),
             pa.field("error", pa.string()),
             pa.field("elapsed_s", pa.float64(), nullable=False),

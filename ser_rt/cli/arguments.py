@@ -8,11 +8,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import ser_rt
 from ser_rt.files.outputs import STANDARD_OUTPUT
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose flags may be written with underscores instead of hyphens."""
+    """An argument parser of a command, with ``--version``.
+
+    Flags may be written with underscores instead of hyphens.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        """Make it as `argparse` does."""
+        super().__init__(**settings)
+        version = f"{self.prog} {ser_rt.__version__}"
+        self.add_argument("--version", action="version", version=version, help="print it and exit")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse a command line."""

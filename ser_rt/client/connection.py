@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import Unpack
 
@@ -38,8 +38,6 @@ GAP_TIMEOUT_S = 1.0
 
 LASTING = (1002, 1003, 1007, 1009)
 """Close codes after which the next connection would be closed as well."""
-
-Emit = Callable[[EmotionEvent], None]
 
 
 class _LostError(ServerError):
@@ -149,9 +147,9 @@ class AsyncClient:
         while True:
             why = "it closed the connection"
             try:
-                connection = await self._connected()
+                connected = _Connection(talk, pump, await self._connected())
                 is_first = False
-                async with aclosing(self._connection_events(talk, pump, connection)) as events:
+                async with aclosing(connected.stream()) as events:
                     async for event in events:
                         waits = backoff(FIRST_RETRY_S, MAX_RETRY_S)
                         yield event
@@ -167,83 +165,6 @@ class AsyncClient:
             for event in talk.lost(why):
                 yield event
             await pump.wait(next(waits), discard=talk.is_live)
-
-    async def _connection_events(
-        self, talk: ClientProtocol, pump: AsyncSourceReader, connection: ClientConnection
-    ) -> AsyncGenerator[EmotionEvent, None]:
-        """Yield the events of one connection; it ends with the audio, or with the connection."""
-        events: asyncio.Queue[EmotionEvent | None] = asyncio.Queue()
-        received = asyncio.Event()
-        tasks = [
-            asyncio.create_task(self._send(talk, pump, connection, events.put_nowait, received)),
-            asyncio.create_task(self._receive(talk, connection, events.put_nowait, received)),
-        ]
-        tasks[1].add_done_callback(lambda _: events.put_nowait(None))
-        try:
-            while (event := await events.get()) is not None:
-                yield event
-            tasks[1].result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await connection.close()
-
-    async def _receive(
-        self,
-        talk: ClientProtocol,
-        connection: ClientConnection,
-        emit: Emit,
-        received: asyncio.Event,
-    ) -> None:
-        try:
-            async for text in connection:
-                for event in talk.receive(str(text)):
-                    emit(event)
-                received.set()
-        except ConnectionClosed as error:
-            raise _closed(error) from error
-
-    async def _send(
-        self,
-        talk: ClientProtocol,
-        pump: AsyncSourceReader,
-        connection: ClientConnection,
-        emit: Emit,
-        received: asyncio.Event,
-    ) -> None:
-        with suppress(ConnectionClosed):  # `_receive` raises it
-            for message in talk.begin(await self._next_start(talk, pump)):
-                await connection.send(message)
-            while (chunk := await self._next_chunk(pump, connection)) is not None:
-                pump.take()
-                for event in talk.warnings(chunk):
-                    emit(event)
-                for message in talk.send(chunk):
-                    await connection.send(message)
-                while not talk.has_room:
-                    received.clear()
-                    await received.wait()
-            await connection.send('{"type": "close"}')
-
-    async def _next_start(self, talk: ClientProtocol, pump: AsyncSourceReader) -> int:
-        """Return the sample at which live audio resumes, so that the gap is reported correctly."""
-        chunk = None
-        if talk.has_gap:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(GAP_TIMEOUT_S):
-                    chunk = await pump.peek()
-        return 0 if chunk is None else chunk.start
-
-    async def _next_chunk(
-        self, pump: AsyncSourceReader, connection: ClientConnection
-    ) -> AudioChunk | None:
-        while True:
-            try:
-                async with asyncio.timeout(KEEPALIVE_S):
-                    return await pump.peek()
-            except TimeoutError:
-                await connection.send('{"type": "keepalive"}')
 
     async def _connected(self) -> ClientConnection:
         headers = {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
@@ -264,6 +185,72 @@ class AsyncClient:
         except (InvalidHandshake, OSError, TimeoutError) as error:
             msg = f"no server at {self._url}: {str(error) or 'no answer'}"
             raise _LostError(msg) from error
+
+
+class _Connection:
+    """One connection of a stream: sends its audio, and collects its events."""
+
+    def __init__(
+        self, talk: ClientProtocol, pump: AsyncSourceReader, socket: ClientConnection
+    ) -> None:
+        self._talk, self._pump, self._socket = talk, pump, socket
+        self._events: asyncio.Queue[EmotionEvent | None] = asyncio.Queue()
+        self._received = asyncio.Event()
+
+    async def stream(self) -> AsyncGenerator[EmotionEvent, None]:
+        """Yield the events; they end with the audio, or with the connection."""
+        tasks = [asyncio.create_task(self._send()), asyncio.create_task(self._receive())]
+        tasks[1].add_done_callback(lambda _: self._events.put_nowait(None))
+        try:
+            while (event := await self._events.get()) is not None:
+                yield event
+            tasks[1].result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._socket.close()
+
+    async def _receive(self) -> None:
+        try:
+            async for text in self._socket:
+                for event in self._talk.receive(str(text)):
+                    self._events.put_nowait(event)
+                self._received.set()
+        except ConnectionClosed as error:
+            raise _closed(error) from error
+
+    async def _send(self) -> None:
+        with suppress(ConnectionClosed):  # `_receive` raises it
+            for message in self._talk.begin(await self._next_start()):
+                await self._socket.send(message)
+            while (chunk := await self._next_chunk()) is not None:
+                self._pump.take()
+                for event in self._talk.warnings(chunk):
+                    self._events.put_nowait(event)
+                for message in self._talk.send(chunk):
+                    await self._socket.send(message)
+                while not self._talk.has_room:
+                    self._received.clear()
+                    await self._received.wait()
+            await self._socket.send('{"type": "close"}')
+
+    async def _next_start(self) -> int:
+        """Return the sample at which live audio resumes, so that the gap is reported correctly."""
+        chunk = None
+        if self._talk.has_gap:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GAP_TIMEOUT_S):
+                    chunk = await self._pump.peek()
+        return 0 if chunk is None else chunk.start
+
+    async def _next_chunk(self) -> AudioChunk | None:
+        while True:
+            try:
+                async with asyncio.timeout(KEEPALIVE_S):
+                    return await self._pump.peek()
+            except TimeoutError:
+                await self._socket.send('{"type": "keepalive"}')
 
 
 def _refused(error: InvalidStatus) -> ServerError:

@@ -107,7 +107,6 @@ class ClientProtocol:
         *,
         encoding: str = "pcm_f32le",
         timing: bool = True,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin a stream of mono audio at `SAMPLE_RATE`.
 
@@ -118,7 +117,7 @@ class ClientProtocol:
             msg = f"no encoding {encoding!r}; there are {', '.join(ENCODERS)}"
             raise ConfigError(msg)
         self._settings = settings.to_message()
-        self._encoding, self._timing, self._clock = encoding, timing, clock
+        self._encoding, self._timing = encoding, timing
         self._pending: deque[AudioChunk] = deque()
         self._captured: deque[tuple[int, AudioChunk]] = deque()
         self._next_sample = self._covered_to = self._seq = self._pending_samples = 0
@@ -185,7 +184,7 @@ class ClientProtocol:
     def lost(self, why: str) -> Iterator[EmotionEvent]:
         """Note that the connection is lost; yield a warning, the first time."""
         if self._lost_at is None:
-            self._lost_at = self._clock()
+            self._lost_at = time.monotonic()
             yield self._warning("stream_lost", f"the server is lost: {why}", self._end_s)
 
     def receive(self, text: str) -> Iterator[EmotionEvent]:
@@ -208,7 +207,7 @@ class ClientProtocol:
     def _back(self) -> Iterator[EmotionEvent]:
         if self._lost_at is None:
             return
-        away_s, self._lost_at = self._clock() - self._lost_at, None
+        away_s, self._lost_at = time.monotonic() - self._lost_at, None
         message = f"the server is back after {away_s:.1f} s"
         at_s = self._end_s
         if self.is_live:
@@ -246,7 +245,7 @@ class ClientProtocol:
         captured_at = chunk.captured_at
         if chunk.is_live:
             captured_at -= max(0, chunk_end - end) / SAMPLE_RATE
-        total_s = self._clock() - captured_at
+        total_s = time.monotonic() - captured_at
         spent_s = {
             part: value / 1e3
             for part, value in event.latency_ms.items()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-import ser_rt
+from ser_rt.checks import require, within
 from ser_rt.cli.arguments import Parser
 from ser_rt.cli.process import run_command, tell
 from ser_rt.cli.signals import terminable
@@ -58,7 +58,6 @@ def make_parser() -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="address to listen at (%(default)s: this machine only)")
     add("--port", type=int, default=PORT, metavar="N", help="(%(default)s)")
     add("--insecure", action="store_true", help="listen beyond a machine without keys")
-    add("--version", action="version", version=f"ser-cluster {ser_rt.__version__}")
     return parser
 
 
@@ -72,9 +71,7 @@ def _work(flags: argparse.Namespace) -> int:
 
     arguments = _pairs(flags.arguments)
     settings = ClusterSettings.of(arguments)
-    if not 1 <= flags.port <= 65_535:
-        msg = f"--port must be within 1 and 65535, not {flags.port}"
-        raise ConfigError(msg)
+    require("--port", flags.port, within(1, 65_535))
     if not flags.route.startswith("/"):
         msg = f"--route must begin with /, not {flags.route!r}"
         raise ConfigError(msg)
@@ -101,8 +98,8 @@ def _work(flags: argparse.Namespace) -> int:
                 _deploy(serve, application, flags)
                 where = f"http://{flags.host}:{flags.port}{flags.route}"
                 tell(f"ser-cluster: listening at {where}")
-                if is_own:
-                    _wait()
+                while is_own:
+                    time.sleep(60)
         except KeyboardInterrupt:
             if not is_own:  # the state of the application is not known
                 raise
@@ -140,8 +137,7 @@ def _deploy(serve: Any, application: Any, flags: argparse.Namespace) -> None:
         serve.start(http_options={"host": flags.host, "port": flags.port})
         serve.run(application, name=flags.name, route_prefix=flags.route)
     except Exception as error:  # Ray's own; that of the replica is in the status
-        last_line = str(error).strip().rpartition("\n")[2]
-        why = _why(serve, flags.name) or last_line
+        why = _why(serve, flags.name) or str(error).strip().rpartition("\n")[2]
         msg = f"the application does not come up: {why}"
         raise ClusterError(msg) from error
 
@@ -165,14 +161,3 @@ def _end(serve: Any, name: str, drain_s: float) -> None:
         serve.get_app_handle(name).broadcast("drain").results(timeout_s=drain_s + ANSWER_S)
     with suppress(Exception):  # nor may Serve
         serve.delete(name)
-
-
-def _wait() -> None:
-    import time
-
-    while True:
-        time.sleep(60)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ray.serve.metrics import Counter, Histogram
 
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.server.metrics import SECONDS, Metrics
+from ser_rt.server.metrics import LATENCY, SECONDS, Metrics
 from ser_rt.server.model import ServedModel
 
 
@@ -21,11 +21,7 @@ class ReplicaMetrics(Metrics):
             "ser_windows", "Windows, with and without speech", tag_keys=("type",)
         )
         self._warned = Counter("ser_warnings", "Warnings to clients", tag_keys=("code",))
-        self._delay = Histogram(
-            "ser_latency_seconds",
-            "From the arrival of a window's last sample to its event",
-            boundaries=list(SECONDS),
-        )
+        self._delay = Histogram("ser_latency_seconds", LATENCY, boundaries=list(SECONDS))
 
     def count(self, events: Iterable[EmotionEvent]) -> None:
         """Count events."""

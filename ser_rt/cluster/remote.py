@@ -38,6 +38,8 @@ class ModelHandle:
         self.sample_rate = bundle.sample_rate
         self.window_s, self.hop_s = bundle.window_s, bundle.hop_s
         self.min_window_s = bundle.min_window_s
+        self.profiles = bundle.profiles
+        self.temperature_by_speech = bundle.temperature_by_speech
         self._hash, self._handle = bundle.sha256, handle
         self._loop = asyncio.get_running_loop()
         self.is_superseded = False

@@ -106,24 +106,20 @@ class StreamReplica:
             raise self._service.failure
         self._heartbeat = Heartbeat()
         self._watching = asyncio.create_task(self._watch())
-        origins, hosts = settings.cors_origins, settings.allowed_hosts
-        return make_app(self._service, Guard(keys, origins), origins=origins, hosts=hosts)
+        guard = Guard(keys, settings.cors_origins)
+        return make_app(self._service, guard, hosts=settings.allowed_hosts)
 
     async def _make_service(self) -> ReplicaService:
-        model, most_bytes = self._model, self._settings.max_unheard_bytes
+        wanted, how = self._model, {"workers": self._workers}
+        model: ServedModel
         if self._models is None:
-            own = await asyncio.to_thread(
-                load, model.model, model.provider, model.threads or 1, streaming=model.streaming
+            model = await asyncio.to_thread(
+                load, wanted.model, wanted.provider, wanted.threads or 1, streaming=wanted.streaming
             )
-            return ReplicaService(own, self._limits, most_bytes, workers=self._workers)
-        others = await ModelHandle.find(model, self._models)
-        return ReplicaService(
-            others,
-            self._limits,
-            most_bytes,
-            workers=self._workers,
-            max_batch=1,
-        )
+        else:
+            model = await ModelHandle.find(wanted, self._models)
+            how["max_batch"] = 1
+        return ReplicaService(model, self._limits, self._settings.max_unheard_bytes, **how)
 
     async def check_health(self) -> None:
         """Record a health check; a replica is healthy as long as its event loop runs."""

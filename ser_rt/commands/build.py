@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 from ser_rt.audio.chunk import AudioChunk, AudioSource
 from ser_rt.audio.recording import Recorder, Tee
 from ser_rt.audio.sources import make_source
+from ser_rt.cli.process import tell
 from ser_rt.errors import ConfigError
 from ser_rt.files.names import printable
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
@@ -41,18 +42,26 @@ def model_of(flags: argparse.Namespace) -> Model:
         from ser_rt.client.engine import ServerModel
 
         return ServerModel(flags.server, flags.token_file)
-    classifier = load(flags.model, flags.provider, flags.threads, streaming=flags.streaming)
+    classifier = load(
+        flags.model,
+        flags.provider,
+        flags.threads,
+        streaming=flags.streaming,
+        settings=stream_settings(flags),
+    )
     classifier.warm_up()
     return classifier
 
 
-def about(model: Model) -> str:
-    """Return a line that describes a model."""
+def about(model: Model, flags: argparse.Namespace) -> str:
+    """Return a line that describes a model and how its streams are computed."""
     if not isinstance(model, OnnxClassifier):
         return model.about
     bundle = model.bundle
     labels = len(bundle.labels)
     how = "" if model.streaming is None else ", streaming"
+    if flags.streaming is None and (why := stream_settings(flags).misfit(bundle)):
+        how = f", whole windows: {why}"
     return (
         f"{bundle.name} {bundle.version} "
         f"({labels} emotions, {bundle.precision}, {model.provider}{how})"
@@ -135,14 +144,15 @@ def file_sink(flags: argparse.Namespace, model: Model, opened: ExitStack) -> Sin
     """Return the sink of standard output, or of a file; ``opened`` closes it."""
 
     def open_sink() -> Sink:
-        name = flags.format or "text"
         output: TextIO = sys.stdout
         if flags.output is not None:
+            if flags.output.is_file() and not flags.quiet:
+                tell(f"{printable(flags.output)} is replaced")
             file = RotatingFile(
                 flags.output,
                 max_bytes=None if flags.rotate is None else round(flags.rotate * 1e6),
                 keep=flags.rotate_keep,
-                header=name == "csv",
+                header=flags.format == "csv",
             )
             output = opened.enter_context(file)  # type: ignore[assignment]  # all of TextIO that sinks use
         settings = SinkSettings(
@@ -153,7 +163,7 @@ def file_sink(flags: argparse.Namespace, model: Model, opened: ExitStack) -> Sin
             color=output.isatty() and "NO_COLOR" not in os.environ,
             top_k=flags.top_k,
         )
-        return SINKS[name](output, settings)
+        return SINKS[flags.format](output, settings)
 
     return LazySink(open_sink)
 
@@ -192,7 +202,7 @@ def wants_live_ui(flags: argparse.Namespace, output: TextIO | None) -> bool:
     """Return whether to draw a display: for live audio as text on a terminal that can show it."""
     if output is None or not output.isatty():
         return False
-    if flags.ui == "plain" or flags.format not in (None, "text"):
+    if flags.ui == "plain" or flags.format != "text":
         return False
     if "NO_COLOR" in os.environ or os.environ.get("TERM") in (None, "dumb"):
         return False

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from ser_rt.cli.process import EXIT_FAILED, EXIT_OK, code_of, run_command, tell
 from ser_rt.cli.signals import uninterrupted
@@ -22,11 +21,9 @@ from ser_rt.errors import (
     ServerError,
 )
 from ser_rt.files.names import printable
+from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.sinks import Sink
 from ser_rt.runtime.statistics import StreamStatistics
-
-if TYPE_CHECKING:
-    from ser_rt.runtime.event import EmotionEvent
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,13 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(argv: Sequence[str]) -> int:
     flags = parse(argv)
     _check_standard_streams(flags)
-    return _command(flags)(flags)
-
-
-def _command(flags: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
     if flags.list_devices:
-        return _list_devices
-    return _list_providers if flags.list_providers else _stream
+        return _list_devices(flags)
+    return _list_providers(flags) if flags.list_providers else _stream(flags)
 
 
 def _check_standard_streams(flags: argparse.Namespace) -> None:
@@ -75,7 +68,7 @@ def _stream(flags: argparse.Namespace) -> int:
             engine = build.engine_of(flags, model, name if len(sources) > 1 else None)
             try:
                 with source:
-                    _announce(flags, name, build.about(model))
+                    _announce(flags, name, build.about(model, flags))
                     audio = build.recorded(source, flags, model.sample_rate, opened)
                     events = engine.run(build.metered(audio, engine, display))
                     _write(events, sinks, statistics)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-import ser_rt
 from ser_rt.checks import whole_number
 from ser_rt.cli.arguments import Parser, new_file
 from ser_rt.constants import PCM_ENCODINGS, SAMPLE_RATE
@@ -44,7 +43,6 @@ def make_parser() -> argparse.ArgumentParser:
     _add_outputs(parser)
     add = parser.add_argument_group("other").add_argument
     add("--config", metavar="FILE", help="TOML file of flags, such as hop = 0.25; flags win")
-    add("--version", action="version", version=f"ser-stream {ser_rt.__version__}")
     return parser
 
 
@@ -91,7 +89,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 def _add_outputs(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("output").add_argument
-    add("--format", choices=tuple(SINKS), help="(text)")
+    add("--format", choices=tuple(SINKS), help="(by --output's name, else text)")
     add(
         "--ui",
         choices=UIS,

@@ -9,18 +9,18 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
+from ser_rt.checks import above, at_least, require
 from ser_rt.commands.stream_flags import make_parser
 from ser_rt.errors import ConfigError
 from ser_rt.files.names import printable
 from ser_rt.files.outputs import STANDARD_OUTPUT, is_special
 from ser_rt.files.text import read_text
+from ser_rt.runtime.sinks import SINKS
 
 _LISTS = ("list_devices", "list_providers")
 _NOT_IN_FILE = {"config", "help", "version", "files", *_LISTS}
-_LOCAL = (
-    *("model", "provider", "threads", "streaming"),
-    *("vad_threshold", "vad_negative_threshold", "vad_min_silence", "vad_pre_roll"),
-)
+_OF_VAD = ("vad_threshold", "vad_negative_threshold", "vad_min_silence", "vad_pre_roll")
+_LOCAL = ("model", "provider", "threads", "streaming", *_OF_VAD)
 _OF_LISTING = {*_LISTS, "json", "config"}
 
 
@@ -57,6 +57,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _check_needs(flags, _given(parser, [*of_file, *argv]))
     _check_values(flags)
     _check_paths(flags)
+    flags.format = flags.format or _format_of(flags.output)
+    if flags.format == "srt" and len(flags.files) > 1:
+        msg = "--format srt has one timeline: give one input"
+        raise ConfigError(msg)
     if flags.output == Path(STANDARD_OUTPUT):
         flags.output = None
     return flags
@@ -103,15 +107,11 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
         (pipe, "encoding", "needs - (standard input)"),
         (file or not flags.realtime, "realtime", "needs a FILE; all else has a pace of its own"),
         (False, "json", "needs --list-devices or --list-providers; of events: --format jsonl"),
-        (not flags.no_vad, "vad_threshold", "does nothing with --no-vad"),
-        (not flags.no_vad, "vad_negative_threshold", "does nothing with --no-vad"),
-        (not flags.no_vad, "vad_min_silence", "does nothing with --no-vad"),
-        (not flags.no_vad, "vad_pre_roll", "does nothing with --no-vad"),
+        *((not flags.no_vad, dest, "does nothing with --no-vad") for dest in _OF_VAD),
         (flags.server, "token_file", "needs --server"),
         *((flags.server is None, dest, "is the server's choice with --server") for dest in _LOCAL),
         (_is_file(flags.output), "rotate", "needs --output with a file"),
         (one, "save_input", "records one input"),
-        (one or flags.format != "srt", "format", "srt has one timeline: give one input"),
     ):
         if dest in given and not is_met:
             msg = f"{_flag(dest)} {why}"
@@ -120,16 +120,9 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
 
 def _check_values(flags: argparse.Namespace) -> None:
     """Refuse numbers that are out of range."""
-    if flags.rate is not None and flags.rate <= 0:
-        msg = f"sample rate {flags.rate} Hz is not above 0"
-        raise ConfigError(msg)
-    for name, value in (("rotate", flags.rotate), ("top-k", flags.top_k), ("track", flags.track)):
-        if value is not None and not value > 0:
-            msg = f"{name} must be above 0, not {value:g}"
-            raise ConfigError(msg)
-    if flags.rotate_keep < 1:
-        msg = f"rotate-keep must be 1 or more, not {flags.rotate_keep}"
-        raise ConfigError(msg)
+    for dest in ("rate", "rotate", "top_k", "track"):
+        require(_flag(dest), getattr(flags, dest), above(0))
+    require("--rotate-keep", flags.rotate_keep, at_least(1))
 
 
 def _check_paths(flags: argparse.Namespace) -> None:
@@ -146,6 +139,18 @@ def _check_paths(flags: argparse.Namespace) -> None:
         if output.resolve() == recording.resolve() or _is_one_of(recording, [output]):
             msg = f"--output and --save-input are both {printable(output)}; name two files"
             raise ConfigError(msg)
+
+
+def _format_of(output: Path | None) -> str:
+    """Return the format that the name of an output file stands for."""
+    suffix = output.suffix.lower() if output is not None else ""
+    if output is None or not _is_file(output) or suffix in ("", ".txt", ".log"):
+        return "text"
+    if suffix[1:] in SINKS:
+        return suffix[1:]
+    formats = ", ".join(SINKS)
+    msg = f"--output {printable(output)}: {suffix} is no format of events; give --format, {formats}"
+    raise ConfigError(msg)
 
 
 def _is_file(path: Path | None) -> bool:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict, cast
 
+import torch
 from torch import Tensor, nn
 
 from ser_rt.config import ModelConfig
 from ser_rt.errors import ConfigError
 from ser_rt.networks.compact import Compact
+from ser_rt.networks.streaming import POOLED_FRAMES, draw_context, draw_ends
 
 if TYPE_CHECKING:
     from ser_rt.networks.wav2vec2 import Wav2Vec2
+    from ser_rt.networks.wav2vec2_causal import StreamingWav2Vec2
     from ser_rt.networks.whisper import Whisper
 
 
@@ -25,6 +28,10 @@ class EmotionOutput(TypedDict):
     """``[batch, embedding_size]``."""
     imitation: NotRequired[tuple[Tensor, Tensor]]
     """What a student makes of its frames and its embedding to be like its teacher's."""
+    hop_logits: NotRequired[Tensor]
+    """In training at every hop: ``[batch, hops, labels]``; `logits` are those of the last one."""
+    hop_ends: NotRequired[Tensor]
+    """Where they end, in frames of audio, ``[hops]``."""
 
 
 class Encoder(Protocol):
@@ -49,8 +56,9 @@ class Encoder(Protocol):
 
 def _wav2vec2(settings: ModelConfig) -> Encoder:
     from ser_rt.networks.wav2vec2 import Wav2Vec2
+    from ser_rt.networks.wav2vec2_causal import StreamingWav2Vec2
 
-    return Wav2Vec2(settings)
+    return (StreamingWav2Vec2 if settings.streaming else Wav2Vec2)(settings)
 
 
 def _whisper(settings: ModelConfig) -> Encoder:
@@ -81,18 +89,25 @@ class EmotionModel(nn.Module):
         if config.architecture not in ARCHITECTURES:
             msg = f"unknown architecture {config.architecture!r}; known: {', '.join(ARCHITECTURES)}"
             raise ConfigError(msg)
-        if config.architecture != "whisper" and (config.streaming or config.chunk_frames):
-            msg = f"streaming is for the architecture whisper, not for {config.architecture}"
+        if config.architecture == "compact" and (config.streaming or config.chunk_frames):
+            msg = "streaming is for the architectures whisper and wav2vec2, not for compact"
+            raise ConfigError(msg)
+        if config.architecture != "wav2vec2" and config.future_frames:
+            msg = f"future_frames is for the architecture wav2vec2, not for {config.architecture}"
             raise ConfigError(msg)
         self.settings = config
         self.encoder = ARCHITECTURES[config.architecture](config)
         self.dropout = nn.Dropout(config.head_dropout)
         self.head = nn.Linear(self.encoder.embedding_size, config.num_labels)
+        self.every_hop = False
+        """Whether training has an answer at the end of every hop; of a network that streams."""
         self.imitation: nn.Module | None = None
         """Maps frames and embedding to a teacher's, while a student is trained."""
 
     def forward(self, input_values: Tensor) -> EmotionOutput:
         """Classify float32 waveforms ``[batch, samples]`` at 16 kHz."""
+        if self.every_hop and self.training:
+            return self._at_every_hop(input_values)
         frames = self.encoder.frames(input_values)
         embedding = self.encoder.pool(frames)
         logits = self.head(self.dropout(embedding))
@@ -100,6 +115,23 @@ class EmotionModel(nn.Module):
             return {"logits": logits, "embedding": embedding}
         imitation = self.imitation(frames, embedding)
         return {"logits": logits, "embedding": embedding, "imitation": imitation}
+
+    def _at_every_hop(self, input_values: Tensor) -> EmotionOutput:
+        encoder = cast("StreamingWav2Vec2 | Whisper", self.encoder)
+        context = draw_context()
+        frames = encoder.frames(input_values, context)
+        ends = draw_ends(frames.shape[2], context.chunk, encoder.future_frames)
+        embeddings = [encoder.pool(frames[..., max(0, end - POOLED_FRAMES) : end]) for end in ends]
+        logits = self.head(self.dropout(torch.stack(embeddings, dim=1)))
+        outputs: EmotionOutput = {
+            "logits": logits[:, -1],
+            "embedding": embeddings[-1],
+            "hop_logits": logits,
+            "hop_ends": torch.tensor(ends) + encoder.future_frames,
+        }
+        if self.imitation is not None:
+            outputs["imitation"] = self.imitation(frames, embeddings[-1])
+        return outputs
 
 
 def create_model(config: ModelConfig) -> EmotionModel:

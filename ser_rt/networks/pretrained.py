@@ -34,6 +34,8 @@ class _WhisperCheckpoint(WhisperPreTrainedModel):
         self.post_init()
 
 
+_LEVELS = {False: "window", True: "running"}
+"""How the level is normalised, without and with `streaming`, where the checkpoint wants it."""
 _EXTRACTOR = "preprocessor_config.json"
 _UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, SafetensorError)
 
@@ -77,7 +79,7 @@ def describe_base(settings: ModelConfig) -> ModelConfig:
         raise CheckpointError(msg)
     general = PretrainedConfig().to_dict()
     own = {key: value for key, value in config.to_dict().items() if key not in general}
-    found = "window" if normalizes else "none"
+    found = _LEVELS[settings.streaming] if normalizes else "none"
     return replace(
         settings,
         architecture="wav2vec2",
@@ -127,7 +129,7 @@ def load_base(encoder: Wav2Vec2 | Whisper, name: str) -> None:
         whole = _read(_WhisperCheckpoint, encoder.network.config, name)
         encoder.network.load_state_dict(whole.encoder.state_dict())
     else:
-        encoder.network = _read(type(encoder.network), encoder.network.config, name)
+        encoder.adopt(_read(type(encoder.network), encoder.network.config, name))
 
 
 def _read(kind: type[PreTrainedModel], config: PretrainedConfig, name: str) -> Any:

@@ -11,10 +11,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ser_rt.constants import SAMPLE_RATE
+
+STRIDE = 320
+"""Samples from one frame to the next, in every network that streams."""
+POOLED_S = 3.0
+"""Latest audio that an answer of a stream is pooled over: the window of training."""
+POOLED_FRAMES = round(POOLED_S * SAMPLE_RATE / STRIDE)
 CHUNKS = (5, 10, 25, 50, 0)
 """Frames in a chunk that training draws from; 0 is the whole window."""
 LEFT = (50, 150)
 """Least and most frames to the left of a chunk that training draws from."""
+MOST_HOPS = 8
+"""Hops of a window that training has an answer for: each keeps what it pools in memory."""
 MASKED = -1e4  # its exponential is 0, also in half precision
 
 
@@ -35,6 +44,22 @@ def draw_context() -> AttentionContext:
     return AttentionContext(chunk, int(torch.randint(LEFT[0], LEFT[1] + 1, ())))
 
 
+def draw_ends(frames: int, chunk: int, ahead: int) -> list[int]:
+    """Draw hops to answer at the end of, the last one among them.
+
+    Args:
+        frames: in the window.
+        chunk: frames in a hop; 0 is one hop.
+        ahead: frames that the first hop lacks.
+
+    Returns:
+        At most `MOST_HOPS` numbers of frames, in order.
+    """
+    ends = range(chunk - ahead % chunk, frames, chunk) if chunk else range(0)
+    drawn = torch.randperm(len(ends))[: MOST_HOPS - 1].sort().values.tolist()
+    return [*(ends[number] for number in drawn), frames]
+
+
 def attention_mask(frames: Tensor, context: AttentionContext) -> Tensor | None:
     """Return what is added to attention's scores, ``[1, 1, frames, frames]``; None masks nothing.
 
@@ -53,6 +78,17 @@ def attention_mask(frames: Tensor, context: AttentionContext) -> Tensor | None:
         return None
     hidden = (frames < start - context.left) | (frames >= end)
     return (hidden.float() * MASKED)[None, None]
+
+
+def empty_mask(heard: Tensor, size: int) -> Tensor:
+    """Return what is added to the scores of the last `size` frames, of which `heard` are there.
+
+    Args:
+        heard: frames so far of each stream, ``[batch]``.
+        size: of the ring that they lie in, the newest one last.
+    """
+    hidden = torch.arange(size) < size - heard.unsqueeze(1)
+    return hidden.float() * MASKED
 
 
 def draw_positions(batch: int, frames: Tensor, table: int) -> Tensor:

@@ -8,6 +8,7 @@ and so no attention mask.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -63,10 +64,17 @@ class Wav2Vec2(nn.Module):
     """
 
     network: PreTrainedModel
+    streaming = False
 
     def __init__(self, settings: ModelConfig) -> None:
         super().__init__()
         family, config = _configure(settings)
+        if not self.streaming and (settings.chunk_frames or settings.future_frames):
+            msg = "chunk_frames and future_frames are for networks that stream: add streaming"
+            raise ConfigError(msg)
+        if not self.streaming and settings.input_normalization == "running":
+            msg = "input_normalization running is for networks that stream: add streaming"
+            raise ConfigError(msg)
         self.input_normalization = "window" if settings.input_normalization == "window" else "none"
         try:
             self.network = family.network._from_config(config, attn_implementation="eager")  # noqa: SLF001 (public in all but name)
@@ -95,33 +103,45 @@ class Wav2Vec2(nn.Module):
         """Compute what is pooled, ``[batch, hidden_size, frames]``."""
         if self.input_normalization == "window":
             waveforms = normalize_window(waveforms)
-        blank = self._blank(waveforms) if self.training and self._mask_share else None
+        blank = None
+        if self.training and self._mask_share:
+            count = self._count_frames(waveforms.shape[1])
+            blank = self._blank(len(waveforms), count).to(waveforms.device)
         outputs = self.network(
             waveforms,
             mask_time_indices=blank,
             output_hidden_states=self.layer_weights is not None,
         )
-        frames = outputs.last_hidden_state
-        if self.layer_weights is not None:
-            shares = self.layer_weights.softmax(dim=0)
-            frames = sum(shares[i] * layer for i, layer in enumerate(outputs.hidden_states))
-        pooled: Tensor = frames.transpose(1, 2)
-        return pooled
+        states = outputs.hidden_states or [outputs.last_hidden_state]
+        return self.mix(states).transpose(1, 2)
 
-    def _blank(self, waveforms: Tensor) -> Tensor:
+    def mix(self, states: Sequence[Tensor]) -> Tensor:
+        """Return the last layer's frames, or the weighted sum of all layers'."""
+        if self.layer_weights is None:
+            return states[-1]
+        shares = self.layer_weights.softmax(dim=0)
+        return torch.stack([shares[i] * layer for i, layer in enumerate(states)]).sum(dim=0)
+
+    def adopt(self, network: PreTrainedModel) -> None:
+        """Take a network of the same shape, with trained weights."""
+        self.network = network
+
+    def _count_frames(self, samples: int) -> int:
+        config = self.network.config
+        for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
+            samples = (samples - kernel) // stride + 1
+        return samples
+
+    def _blank(self, batch: int, frames: int) -> Tensor:
         """Choose frames ``[batch, frames]`` to blank, in runs of `mask_time_length`.
 
         Park et al.: SpecAugment, INTERSPEECH 2019. transformers' own needs windows longer than a
         run, and draws from numpy's generator.
         """
-        config = self.network.config
-        frames = waveforms.shape[1]
-        for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
-            frames = (frames - kernel) // stride + 1
-        run = min(config.mask_time_length, max(1, frames // 2))
-        starts = torch.rand(len(waveforms), 1, frames) < self._mask_share / run
+        run = min(self.network.config.mask_time_length, max(1, frames // 2))
+        starts = torch.rand(batch, 1, frames) < self._mask_share / run
         spread = nn.functional.max_pool1d(starts.float(), run, stride=1, padding=run // 2)
-        return (spread[:, 0, :frames] > 0).to(waveforms.device)
+        return spread[:, 0, :frames] > 0
 
     def freeze_features(self) -> None:
         """Keep the convolutions as they are."""

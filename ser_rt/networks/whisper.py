@@ -23,12 +23,16 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder, Whisper
 from ser_rt.config import ModelConfig
 from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.networks.compact import mask
-from ser_rt.networks.log_mel import BAND_COUNTS, HOP, SAMPLE_RATE, WhisperLogMel
+from ser_rt.networks.log_mel import BAND_COUNTS, SAMPLE_RATE, WhisperLogMel
 from ser_rt.networks.pooling import POOLINGS, make_projection
-from ser_rt.networks.streaming import AttentionContext, attention_mask, draw_context, draw_positions
+from ser_rt.networks.streaming import (
+    STRIDE,
+    AttentionContext,
+    attention_mask,
+    draw_context,
+    draw_positions,
+)
 
-STRIDE = 2 * HOP
-"""Samples from one frame to the next."""
 SHAPE = (
     *("d_model", "encoder_layers", "encoder_attention_heads", "encoder_ffn_dim", "num_mel_bins"),
     *("max_source_positions", "activation_function", "scale_embedding"),
@@ -99,6 +103,7 @@ class Whisper(nn.Module):
     """
 
     input_normalization = "none"
+    future_frames = 0
     adapted = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
     """Linear maps that LoRA adapts."""
 
@@ -132,17 +137,22 @@ class Whisper(nn.Module):
         embedding: Tensor = self.projection(self.pooling(frames))
         return embedding
 
-    def frames(self, waveforms: Tensor) -> Tensor:
-        """Compute what is pooled, ``[batch, d_model, frames]`` with a frame every 20 ms."""
+    def frames(self, waveforms: Tensor, context: AttentionContext | None = None) -> Tensor:
+        """Compute what is pooled, ``[batch, d_model, frames]`` with a frame every 20 ms.
+
+        Args:
+            waveforms: of one length.
+            context: what frames attend to; by default the own one, and in training a drawn one.
+        """
         self._check_length(waveforms.shape[1])
         with torch.no_grad():
             features = self.features(waveforms)
             if self.training and self._mask_share:
                 mean = features.mean(dim=(1, 2), keepdim=True)
                 features = mask(features - mean, longest_gap=self._mask_share) + mean
-        drawn = self.training and self.streaming
-        states = self.network(features, draw_context() if drawn else self.context)
-        return self.mix(states).transpose(1, 2)
+        if context is None:
+            context = draw_context() if self.training and self.streaming else self.context
+        return self.mix(self.network(features, context)).transpose(1, 2)
 
     def mix(self, states: list[Tensor]) -> Tensor:
         """Return the last layer's frames, or the weighted sum of all layers' ``[..., d_model]``."""

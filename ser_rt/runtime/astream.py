@@ -10,7 +10,7 @@ from typing import Unpack
 from ser_rt.audio.chunk import AudioSource
 from ser_rt.audio.converter import Channel
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.settings import StreamKeywords
+from ser_rt.runtime.settings import StreamKeywords, StreamSettings
 from ser_rt.runtime.stream import (
     Audio,
     EmotionStream,
@@ -34,7 +34,8 @@ async def astream(
 
     ``audio`` may also be an async iterable of arrays. Arguments and errors as of `stream`.
     """
-    classifier = await asyncio.to_thread(as_classifier, model)
+    wanted = StreamSettings.of(channel, **settings)
+    classifier = await asyncio.to_thread(as_classifier, model, wanted)
     if not isinstance(audio, AsyncIterable):
         events = stream(
             audio, sample_rate=sample_rate, model=classifier, channel=channel, **settings

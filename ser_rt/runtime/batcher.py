@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Self
@@ -127,7 +127,7 @@ class Batcher:
 
     def add(
         self, stream: BatchedClassifier, call: Call, given: FloatArray | Hop, *, is_final: bool
-    ) -> Future[Any]:
+    ) -> Waiting:
         """Queue the input of one window, or a hop; see `BatchedClassifier.offer`."""
         shape = given.samples.shape if isinstance(given, Hop) else given.shape
         window = Waiting(call, given, shape, self._clock(), is_final)
@@ -144,7 +144,7 @@ class Batcher:
                 window.since = stale.since  # a newer window keeps the place of the older one
             queue.append(window)
             self._changed.notify()
-        return window.result
+        return window
 
     def _work(self) -> None:
         while batch := self._next_batch():
@@ -192,6 +192,8 @@ class Batcher:
 
     def _run(self, batch: list[Waiting]) -> None:
         started = self._clock()
+        for window in batch:
+            window.waited_s = started - window.since
         try:
             results = batch[0].call([window.input for window in batch])
             classified = list(zip(batch, results, strict=True))
@@ -203,7 +205,7 @@ class Batcher:
                     self._run([window])
             return
         if self._observe is not None:
-            waited_s = tuple(started - window.since for window in batch)
+            waited_s = tuple(window.waited_s for window in batch)
             try:
                 self._observe(Batch(len(batch), waited_s, self._clock() - started))
             except Exception:
@@ -220,8 +222,12 @@ class BatchedClassifier:
         self._batcher, self._model = batcher, batcher.classifier
         self.labels, self.sample_rate = self._model.labels, self._model.sample_rate
         self.window_s, self.hop_s, self.min_window_s = DEFAULTS.windows_for(self._model)
+        self.profiles = getattr(self._model, "profiles", {})
+        self.temperature_by_speech = getattr(self._model, "temperature_by_speech", {})
         self._parts = self._model if isinstance(self._model, FeatureClassifier) else None
         self._streams = self._model if isinstance(self._model, StreamingClassifier) else None
+        self.waited_s = 0.0
+        """Seconds that its calls have waited for their turn; `offer` does not count."""
 
     def __call__(self, waveforms: FloatArray) -> FloatArray:
         """Classify float32 ``[batch, samples]`` into ``[batch, labels]``.
@@ -262,13 +268,16 @@ class BatchedClassifier:
             msg = f"{type(self._model).__name__} has no hops to classify"
             raise ConfigError(msg)
         call: Call = self._streams.classify_hops
-        futures = [self._batcher.add(self, call, hop, is_final=True) for hop in hops]
-        return [future.result() for future in futures]
+        return self._results(call, hops)
 
     def _wait(self, function: Callable[[FloatArray], FloatArray], rows: FloatArray) -> FloatArray:
-        call = Stacked(function)
-        futures = [self._batcher.add(self, call, row, is_final=True) for row in rows]
-        return np.stack([future.result() for future in futures])
+        return np.stack(self._results(Stacked(function), rows))
+
+    def _results(self, call: Call, inputs: Iterable[FloatArray | Hop]) -> list[Any]:
+        waiting = [self._batcher.add(self, call, given, is_final=True) for given in inputs]
+        results = [window.result.result() for window in waiting]
+        self.waited_s += waiting[0].waited_s if waiting else 0.0
+        return results
 
     def offer(self, samples: FloatArray, *, is_final: bool = False) -> Future[FloatArray | None]:
         """Queue a window, float32 ``[samples]``, and do not wait.
@@ -281,4 +290,4 @@ class BatchedClassifier:
         Returns:
             Probabilities ``[labels]``, None, or an `InferenceError`, later; it may be cancelled.
         """
-        return self._batcher.add(self, Stacked(self._model), samples, is_final=is_final)
+        return self._batcher.add(self, Stacked(self._model), samples, is_final=is_final).result

@@ -5,8 +5,9 @@ source -> AudioChunk -> recognizer.feed -> Posterior -> smoother -> EmotionEvent
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -19,8 +20,10 @@ from ser_rt.runtime.event import UNSURE, EmotionEvent, latency_ms
 from ser_rt.runtime.hysteresis import Hysteresis
 from ser_rt.runtime.recognizers.windowed import Posterior, Recognizer, WindowedRecognizer
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings, VadSettings
-from ser_rt.runtime.smoother import Smoother
+from ser_rt.runtime.smoother import Smoother, tempered
 from ser_rt.runtime.vad.base import FrameVad, LevelDetector, Vad
+
+logger = logging.getLogger(__name__)
 
 
 class StreamEngine(Protocol):
@@ -78,12 +81,18 @@ class Engine(ChunkEngine):
         smoother: Smoother,
         *,
         settings: StreamSettings = DEFAULTS,
+        temperatures: Mapping[float, float] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Join a recognizer and a smoother, both made for this stream; `make_engine` does."""
+        """Join a recognizer and a smoother, both made for this stream; `make_engine` does.
+
+        ``temperatures`` are those by the speech heard; None for the model's.
+        """
         self._recognizer, self._smoother = recognizer, smoother
         self._labels, self._rate = classifier.labels, classifier.sample_rate
-        self._hysteresis = Hysteresis(settings.hysteresis)
+        self._hysteresis = Hysteresis(settings.naming_for(classifier))
+        own = getattr(classifier, "temperature_by_speech", {})
+        self._temperatures = own if temperatures is None else temperatures
         self._episodes = EpisodeTracker() if settings.episodes else None
         self._name, self._clock = settings.name, clock
         self._seq = self._samples = 0
@@ -133,6 +142,8 @@ class Engine(ChunkEngine):
 
     def _event(self, posterior: Posterior) -> EmotionEvent:
         started = self._clock()
+        if self._temperatures:
+            posterior = tempered(posterior, self._temperatures)
         smoothed = self._smoother.update(posterior)
         held = self._hysteresis.update(smoothed, posterior.end_s)
         probabilities: dict[str, float] = {}
@@ -191,17 +202,29 @@ def make_engine(
     Raises:
         ConfigError: A setting does not fit the model.
     """
-    vad = _make_vad(settings, classifier.sample_rate)
-    recognizer = WindowedRecognizer(classifier, settings, vad=vad, clock=clock)
-    smoother = Smoother(settings.half_life_s)
+    if why := settings.misfit(classifier):
+        logger.info("whole windows: %s", why)
+    recognizer = make_recognizer(classifier, settings, clock=clock)
+    smoother = Smoother(settings.naming_for(classifier).half_life_s)
     return Engine(classifier, recognizer, smoother, settings=settings, clock=clock)
 
 
-def _make_vad(settings: StreamSettings, sample_rate: int) -> Vad:
-    vad = settings.vad
+def make_recognizer(
+    classifier: EmotionClassifier,
+    settings: StreamSettings = DEFAULTS,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> Recognizer:
+    """Return the recognizer of one stream; arguments as of `make_engine`."""
+    naming = settings.naming_for(classifier)
+    vad = _make_vad(settings.vad, naming.gate_threshold, classifier.sample_rate)
+    return WindowedRecognizer(classifier, settings, vad=vad, clock=clock)
+
+
+def _make_vad(vad: bool | VadSettings | Vad, gate_threshold: float, sample_rate: int) -> Vad:  # noqa: FBT001 (a setting)
     if not isinstance(vad, bool | VadSettings):
         return vad
-    if vad is False or settings.gate_threshold == 0:
+    if vad is False or gate_threshold == 0:
         return FrameVad(LevelDetector(sample_rate))
     from ser_rt.runtime.vad.silero import RATE_HZ, SileroDetector
 

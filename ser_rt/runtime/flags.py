@@ -37,13 +37,23 @@ def add_model_flags(group: Group, *, threads: str = "threads of one model call")
         "--streaming",
         action=argparse.BooleanOptionalAction,
         help="compute each hop once, with caches; without, classify whole windows "
-        "(what the bundle can)",
+        "(what bundle, window and hop allow)",
     )
 
 
 def add_stream_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `stream_settings`, and ``--track``."""
     _add_channel_flags(parser.add_argument_group("channel and track"))
+    add_settings_flags(parser)
+
+
+def add_settings_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `stream_settings` that have nothing to do with where audio comes from."""
+    parser.add_argument(
+        "--profile",
+        metavar="NAME",
+        help="settings that the model has under this name, such as calm or quick; flags win",
+    )
     _add_window_flags(parser.add_argument_group("windows"))
     _add_vad_flags(parser.add_argument_group("speech detection"))
     _add_smoothing_flags(parser.add_argument_group("smoothing, and the delay that it adds"))
@@ -83,7 +93,8 @@ def stream_settings(
         vad=vad,
         gate_threshold=flags.gate_threshold,
         name=name,
-        channel=flags.channel,
+        channel=getattr(flags, "channel", None),
+        profile=flags.profile,
     )
 
 
@@ -131,8 +142,8 @@ def _add_vad_flags(group: Group) -> None:
     add, seconds, share = group.add_argument, _of(group, "S"), _of(group, "P")
     share(
         "--gate-threshold",
-        default=GATE_THRESHOLD,
-        help="share of a window that must be speech; 0 classifies silence too (%(default)s)",
+        help="share of a window that must be speech; 0 classifies silence too "
+        f"(the profile's, else {GATE_THRESHOLD})",
     )
     add("--no-vad", action="store_true", help="detect speech by level alone, without a network")
     share(
@@ -159,28 +170,24 @@ def _add_smoothing_flags(group: Group) -> None:
     seconds, share = _of(group, "S"), _of(group, "P")
     seconds(
         "--half-life",
-        default=HALF_LIFE_S,
-        help="half of a change shows after S; 0 for no smoothing (%(default)s)",
+        help="half of a change shows after S; 0 for no smoothing "
+        f"(the profile's, else {HALF_LIFE_S})",
     )
     share(
         "--enter",
-        default=0.0,
         help="name another emotion from this probability on; "
-        "a change shows half-life × log2(1 / (1 - P)) later (%(default)s)",
+        "a change shows half-life × log2(1 / (1 - P)) later (the profile's, else 0)",
     )
     share(
         "--leave",
-        default=1.0,
-        help="keep the named emotion while its probability is at least this; "
-        "delays a change until it has fallen so far (%(default)s: any other may take over)",
+        help="keep the named emotion while its probability is at least this; delays a change "
+        "until it has fallen so far (the profile's, else 1: any other may take over)",
     )
     seconds(
         "--hold",
-        default=0.0,
-        help="keep a named emotion this long; delays a change by up to S (%(default)s)",
+        help="keep a named emotion this long; delays a change by up to S (the profile's, else 0)",
     )
     share(
         "--unsure",
-        default=0.0,
-        help="name nothing (unsure) below this probability; no delay (%(default)s)",
+        help="name nothing (unsure) below this probability; no delay (the profile's, else 0)",
     )

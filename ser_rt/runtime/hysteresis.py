@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ser_rt.classifier import FloatArray
-from ser_rt.runtime.settings import HysteresisSettings
+from ser_rt.runtime.settings import Naming
 
 
 class Hysteresis:
     """Chooses the emotion of each result of one stream."""
 
-    def __init__(self, settings: HysteresisSettings) -> None:
-        self._settings = settings
+    def __init__(self, naming: Naming) -> None:
+        self._settings = naming
         self._held: int | None = None
         self._since_s = 0.0
 

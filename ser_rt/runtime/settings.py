@@ -24,6 +24,7 @@ from ser_rt.constants import (
     WINDOW_S,
 )
 from ser_rt.errors import ConfigError
+from ser_rt.profiles import profile_of
 
 if TYPE_CHECKING:
     from ser_rt.audio.converter import Channel
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HysteresisSettings:
-    """How long a named emotion is kept. By default the likeliest one is named at every result.
+    """How long a named emotion is kept. None is what the model's profile has.
+
+    Without a profile the likeliest one is named at every result: enter 0, leave 1, hold and unsure
+    0.
 
     Attributes:
         enter: Another emotion is named once its smoothed probability reaches this. A change
@@ -43,10 +47,10 @@ class HysteresisSettings:
         unsure: Nothing is named below this probability. It delays nothing.
     """
 
-    enter: float = 0.0
-    leave: float = 1.0
-    hold_s: float = 0.0
-    unsure: float = 0.0
+    enter: float | None = None
+    leave: float | None = None
+    hold_s: float | None = None
+    unsure: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse values out of range."""
@@ -94,6 +98,17 @@ class Windows(NamedTuple):
     min_window_s: float
 
 
+class Naming(NamedTuple):
+    """How results are named, as of `StreamSettings` and `HysteresisSettings`."""
+
+    half_life_s: float
+    enter: float
+    leave: float
+    hold_s: float
+    unsure: float
+    gate_threshold: float
+
+
 class StreamKeywords(TypedDict, total=False):
     """Keyword arguments of `ser_rt.stream` and the like: the fields of `StreamSettings`."""
 
@@ -107,6 +122,7 @@ class StreamKeywords(TypedDict, total=False):
     vad: bool | VadSettings | Vad
     gate_threshold: float
     name: str | None
+    profile: str | None
     steadiness: HysteresisSettings | None
     """Former name of ``hysteresis``."""
     gate: Vad | None
@@ -115,7 +131,10 @@ class StreamKeywords(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class StreamSettings:
-    """Settings of one stream. Windows that are None are those that the model was trained for.
+    """Settings of one stream. What is None is as the model's profile has it.
+
+    Without one, windows are those that the model was trained for, the half-life is 0.7 s, and
+    ``gate_threshold`` is 0.1.
 
     Attributes:
         window_s: Length of a full window in seconds.
@@ -131,19 +150,21 @@ class StreamSettings:
             no network to detect speech.
         name: The ``source`` of each event.
         channel: Channel to classify, from 1; ``"all"`` for each by itself, None for their mean.
+        profile: Name of the model's profile; None for its default.
     """
 
     window_s: float | None = None
     hop_s: float | None = None
     min_window_s: float | None = None
-    half_life_s: float = HALF_LIFE_S
+    half_life_s: float | None = None
     hysteresis: HysteresisSettings = HysteresisSettings()
     partial: bool = True
     episodes: bool = False
     vad: bool | VadSettings | Vad = True
-    gate_threshold: float = GATE_THRESHOLD
+    gate_threshold: float | None = None
     name: str | None = None
     channel: Channel = None
+    profile: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that are no numbers, or out of range."""
@@ -179,22 +200,59 @@ class StreamSettings:
         Those of a network that streams are whole hops.
 
         Raises:
-            ConfigError: It streams, and not with this hop or window.
+            ConfigError: It must stream, and cannot with this hop or window.
         """
-        streaming: Streaming | None = getattr(model, "streaming", None)
+        streaming = self.streaming_for(model)
         if streaming is not None:
             return self._hops_for(streaming, model)
-        window_s = _first(self.window_s, getattr(model, "window_s", WINDOW_S))
+        profile = profile_of(model, self.profile)
+        window_s = _first(self.window_s, profile.window_s, getattr(model, "window_s", WINDOW_S))
         return Windows(
             window_s,
-            _first(self.hop_s, min(getattr(model, "hop_s", HOP_S), window_s)),
+            _first(self.hop_s, profile.hop_s, min(getattr(model, "hop_s", HOP_S), window_s)),
             _first(self.min_window_s, min(getattr(model, "min_window_s", MIN_WINDOW_S), window_s)),
         )
 
+    def streaming_for(self, model: object) -> Streaming | None:
+        """Return the hops and caches of a stream; None where it classifies whole windows.
+
+        Raises:
+            ConfigError: The model must stream, and cannot with this hop or window.
+        """
+        streaming: Streaming | None = getattr(model, "streaming", None)
+        return None if self.misfit(model) else streaming
+
+    def misfit(self, model: object) -> str | None:
+        """Return why a model that streams classifies whole windows here; None if it need not.
+
+        Raises:
+            ConfigError: It must stream.
+        """
+        streaming: Streaming | None = getattr(model, "streaming", None)
+        if streaming is None:
+            return None
+        hop_s = _first(self.hop_s, profile_of(model, self.profile).hop_s, streaming.hop_s)
+        return streaming.misfit(_first(self.window_s, streaming.pooled_s), hop_s)
+
+    def naming_for(self, model: object) -> Naming:
+        """Return how results are named: as the model's profile has it where a setting is None.
+
+        Raises:
+            ConfigError: The model has no such profile.
+        """
+        profile, own = profile_of(model, self.profile), self.hysteresis
+        return Naming(
+            half_life_s=_first(self.half_life_s, profile.half_life_s, HALF_LIFE_S),
+            enter=_first(own.enter, profile.enter, 0.0),
+            leave=_first(own.leave, profile.leave, 1.0),
+            hold_s=_first(own.hold_s, profile.hold_s, 0.0),
+            unsure=_first(own.unsure, profile.unsure, 0.0),
+            gate_threshold=_first(self.gate_threshold, profile.gate_threshold, GATE_THRESHOLD),
+        )
+
     def _hops_for(self, streaming: Streaming, model: Any) -> Windows:
-        window_s, hop_s = streaming.pooled_s, _first(self.hop_s, streaming.hop_s)
-        streaming.check_hop(hop_s)
-        streaming.check_window(_first(self.window_s, window_s))
+        window_s = streaming.pooled_s
+        hop_s = _first(self.hop_s, profile_of(model, self.profile).hop_s, streaming.hop_s)
         first_s = _first(self.min_window_s, min(model.min_window_s, window_s))
         return Windows(_whole_hops(window_s, hop_s), hop_s, _whole_hops(first_s, hop_s))
 
@@ -211,7 +269,8 @@ class StreamSettings:
         message = {key: value for key, value in values.items() if value != getattr(DEFAULTS, key)}
         message.pop("channel", None)  # a client sends one channel
         if "hysteresis" in message:
-            message["steadiness"] = asdict(message.pop("hysteresis"))
+            given = asdict(message.pop("hysteresis"))
+            message["steadiness"] = {key: x for key, x in given.items() if x is not None}
         return message
 
 
@@ -221,8 +280,9 @@ _FORMER = {"steadiness": "hysteresis", "gate": "vad"}
 DEFAULTS = StreamSettings()
 
 
-def _first(wanted: float | None, otherwise: float) -> float:
-    return otherwise if wanted is None else wanted
+def _first(*values: float | None) -> float:
+    """Return the first that is no None; the last one never is."""
+    return next(value for value in values if value is not None)
 
 
 def _whole_hops(seconds: float, hop_s: float) -> float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 
 from ser_rt.checks import at_least, require
@@ -37,3 +40,17 @@ class Smoother:
             self._state = fresh + kept * (self._state - fresh)
         self._end_s = posterior.end_s
         return self._state
+
+
+def tempered(posterior: Posterior, temperatures: Mapping[float, float]) -> Posterior:
+    """Return a posterior as sure as the speech in its window lets it be.
+
+    Its logits are divided by the temperature of the seconds of speech, between two of which it is
+    interpolated (Guo et al., ICML 2017, by length).
+    """
+    if posterior.probabilities is None:
+        return posterior
+    heard_s = posterior.speech * (posterior.end_s - posterior.start_s)
+    temperature = np.interp(heard_s, list(temperatures), list(temperatures.values()))
+    powers = np.maximum(posterior.probabilities, 1e-12) ** np.float32(1 / temperature)
+    return replace(posterior, probabilities=powers / powers.sum())

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -28,7 +29,7 @@ from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.channels import make_engines
 from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.settings import StreamKeywords, StreamSettings
+from ser_rt.runtime.settings import DEFAULTS, StreamKeywords, StreamSettings
 
 Samples = npt.NDArray[Any]
 Model = EmotionClassifier | str | Path | None
@@ -41,6 +42,8 @@ def load(
     threads: int | None = None,
     *,
     streaming: bool | None = None,
+    settings: StreamSettings = DEFAULTS,
+    profile: str | None = None,
 ) -> OnnxClassifier:
     """Load a model once, to share between streams.
 
@@ -49,14 +52,20 @@ def load(
         provider: Where to run it: ``cpu``, ``cuda`` or another name in `PROVIDERS`.
         threads: Threads of one call; see `OnnxClassifier`.
         streaming: Whether streams compute each hop once, with caches (True), or classify whole
-            windows (False); None for what the bundle can.
+            windows (False); None for caches where bundle and settings allow them.
+        settings: Those of its streams, as far as they are known.
+        profile: The bundle's profile that streams have where they name none.
 
     Raises:
         BundleError: The bundle is missing or invalid.
         ProviderError: The provider did not come up.
-        ConfigError: The bundle cannot stream, and should.
+        ConfigError: The bundle cannot stream with these settings, and should, or has no such
+            profile.
     """
-    return OnnxClassifier(Bundle.load(find_bundle(model)), provider, threads, streaming=streaming)
+    bundle = Bundle.load(find_bundle(model)).with_profile(profile)
+    if settings.misfit(replace(bundle, streaming=bundle.streaming_if(streaming))):
+        streaming = False
+    return OnnxClassifier(bundle, provider, threads, streaming=streaming)
 
 
 def stream(
@@ -87,8 +96,9 @@ def stream(
         >>> events[0].type, events[0].start, events[0].end
         ('emotion', 0.0, 1.0)
     """
-    classifier = as_classifier(model)
-    engine = make_engines(classifier, StreamSettings.of(channel, **settings))
+    wanted = StreamSettings.of(channel, **settings)
+    classifier = as_classifier(model, wanted)
+    engine = make_engines(classifier, wanted)
     with as_source(audio, sample_rate, classifier.sample_rate, channel) as source:
         yield from engine.run(source)
 
@@ -111,7 +121,8 @@ def open_stream(
         >>> events[-1].end == len(samples) / 16_000
         True
     """
-    return EmotionStream(as_classifier(model), sample_rate, live=live, **settings)
+    classifier = as_classifier(model, StreamSettings.of(**settings))
+    return EmotionStream(classifier, sample_rate, live=live, **settings)
 
 
 class EmotionStream:
@@ -163,9 +174,11 @@ class EmotionStream:
         self.close()
 
 
-def as_classifier(model: Model) -> EmotionClassifier:
-    """Return a model as it is, or load it by name."""
-    return load(model) if model is None or isinstance(model, str | Path) else model
+def as_classifier(model: Model, settings: StreamSettings) -> EmotionClassifier:
+    """Return a model as it is, or load it by name for streams with some settings."""
+    if model is None or isinstance(model, str | Path):
+        return load(model, settings=settings)
+    return model
 
 
 def as_source(

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,7 +22,7 @@ from ser_rt.runtime.settings import DEFAULTS
 from ser_rt.server.auth import Guard
 from ser_rt.server.headers import SafeHeaders
 from ser_rt.server.openapi import description
-from ser_rt.server.protocol import STATUSES, ProtocolError, labels_of
+from ser_rt.server.protocol import STATUSES, ProtocolError, description_of
 from ser_rt.server.service import Service
 from ser_rt.server.session import StreamSession
 from ser_rt.server.uploads import classify
@@ -34,24 +33,20 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 
 def make_app(
-    service: Service,
-    guard: Guard | None = None,
-    *,
-    origins: Sequence[str] = (),
-    hosts: Sequence[str] = ("*",),
+    service: Service, guard: Guard | None = None, *, hosts: Sequence[str] = ("*",)
 ) -> Starlette:
     """Return the application of a service.
 
     Args:
         service: The model, limits and worker threads behind the routes.
-        guard: Checks keys and origins; None admits everybody.
-        origins: Origins of other sites whose pages may connect.
+        guard: Checks keys and origins; None admits everybody but pages of other sites.
         hosts: Host names that requests may carry; ``*`` for any.
     """
-    routes = _Routes(service, guard or Guard(origins=origins))
+    guard = guard or Guard()
+    routes = _Routes(service, guard)
     cors = Middleware(
         CORSMiddleware,
-        allow_origins=list(origins),
+        allow_origins=list(guard.origins),
         allow_methods=["GET", "POST"],
         allow_headers=["authorization", "content-type"],
     )
@@ -60,12 +55,9 @@ def make_app(
         middleware=[
             Middleware(SafeHeaders),
             Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
-            *([cors] if origins else []),
+            *([cors] if guard.origins else []),
         ],
-        exception_handlers={
-            HTTPException: _http_error,
-            Exception: _fault,
-        },
+        exception_handlers={HTTPException: _http_error, Exception: _fault},
         lifespan=routes.lifespan,
     )
 
@@ -85,7 +77,7 @@ class _Routes:
             Route("/readyz", self.readyz),
             Route("/openapi.json", self.openapi),
             Route("/", self.page),
-            Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
+            Mount("/static", StaticFiles(directory=STATIC)),
         ]
 
     @asynccontextmanager
@@ -133,20 +125,14 @@ class _Routes:
 
     async def models(self, _request: Request) -> Response:
         model, bundle = self._service.model, self._service.model.bundle
-        about: dict[str, Any] = {
+        about = {
             "name": bundle.name,
             "version": bundle.version,
             "architecture": bundle.architecture,
             "parameters": bundle.parameters,
-            "provider": model.provider,
-            "precision": bundle.precision,
-            "labels": labels_of(model),
-            "sample_rate": bundle.sample_rate,
-            **DEFAULTS.windows_for(model)._asdict(),
+            **description_of(model, DEFAULTS),
             "licence": bundle.licence,
         }
-        if bundle.notice is not None:
-            about["notice"] = bundle.notice
         return JSONResponse({"models": [about]})
 
     async def metrics(self, _request: Request) -> Response:
@@ -167,10 +153,7 @@ class _Routes:
         return JSONResponse(description(request.scope["root_path"]))
 
     async def page(self, _request: Request) -> Response:
-        index = STATIC / "index.html"
-        if not index.is_file():
-            raise HTTPException(404)
-        return FileResponse(index)
+        return FileResponse(STATIC / "index.html")
 
 
 def error_response(error: ProtocolError) -> Response:

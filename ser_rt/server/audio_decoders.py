@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import Callable
 
-from ser_rt.audio.block import Block
 from ser_rt.audio.sources.pcm import PcmDecoder
 from ser_rt.server.container import ContainerDecoder
 from ser_rt.server.protocol import StreamConfig
 
-
-class AudioDecoder(Protocol):
-    """Decoder of one stream; where its bytes are cut does not matter."""
-
-    def feed(self, data: bytes) -> Iterator[Block]:
-        """Yield the blocks that the bytes complete."""
-        ...
-
-    def flush(self) -> Iterator[Block]:
-        """Yield the rest of the audio at the end of the stream."""
-        ...
-
-    @property
-    def trailing_bytes(self) -> int:
-        """Number of bytes at the end that are less than a sample."""
-        ...
-
-    def close(self) -> None:
-        """Release threads and memory."""
-        ...
-
+AudioDecoder = PcmDecoder | ContainerDecoder
+"""Decoder of one stream; where its bytes are cut does not matter."""
 
 LATENCY_S = 0.1
 """Longest block of a container; shorter blocks cost calls, longer ones latency."""

@@ -20,12 +20,16 @@ SHORTEST_KEY = 16
 
 
 class Guard:
-    """Refuses connections without a valid key, or from a page of another site."""
+    """Refuses connections without a valid key, or from a page of another site.
+
+    Attributes:
+        origins: Origins of other sites whose pages may connect.
+    """
 
     def __init__(self, keys: Sequence[str] = (), origins: Sequence[str] = ()) -> None:
         """Accept any of the keys, everybody if there are none; and pages of these other origins."""
         self._keys = [key.encode() for key in keys]
-        self._origins = frozenset(origins)
+        self.origins = frozenset(origins)
 
     def check(self, connection: HTTPConnection) -> None:
         """Raise a `ProtocolError` for a page of another site, or a key that is wrong.
@@ -34,7 +38,7 @@ class Guard:
         """
         origin, host = connection.headers.get("origin"), connection.headers.get("host")
         is_own = bool(host) and origin in {f"http://{host}", f"https://{host}"}
-        if origin is not None and origin not in self._origins and not is_own:
+        if origin is not None and origin not in self.origins and not is_own:
             msg = "pages of this origin are not allowed; see --cors-origin"
             raise ProtocolError(msg, "forbidden_origin")
         if not self._keys:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import logging
 import re
-import sys
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import ser_rt
 from ser_rt.checks import add_flags, from_flags, require, within
 from ser_rt.cli.arguments import Parser
 from ser_rt.cli.process import run_command
@@ -50,6 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
     group = parser.add_argument_group("the model")
     add_model_flags(group)
     add = group.add_argument
+    add("--profile", metavar="NAME", help="settings of streams that name no profile (default)")
     add("--workers", type=int, metavar="N", help="model calls at once (a core each on a CPU)")
     add("--max-batch", type=int, metavar="N", help="windows of one call (1 on a CPU, else 16)")
     add(
@@ -63,7 +62,6 @@ def make_parser() -> argparse.ArgumentParser:
     add_flags(parser.add_argument_group("limits").add_argument, ServerLimits)
     add = parser.add_argument_group("other").add_argument
     add("--log-level", choices=LEVELS, default="info", help="(%(default)s)")
-    add("--version", action="version", version=f"ser-serve {ser_rt.__version__}")
     return parser
 
 
@@ -118,8 +116,8 @@ def _serve(flags: argparse.Namespace) -> int:
     except SystemExit as stop:  # uvicorn exits so when it cannot bind the port
         msg = f"cannot listen at {flags.host} port {flags.port}; is something else there?"
         raise OutputError(msg) from stop
-    if server.failure is not None:
-        raise server.failure
+    if server.service.failure is not None:
+        raise server.service.failure
     return 0
 
 
@@ -142,7 +140,13 @@ def build(flags: argparse.Namespace) -> Server:
     if keys and not is_local and not flags.tls_cert:
         logger.warning("keys go over the network unencrypted: --tls-cert, or a proxy with TLS")
     service = Service(
-        load(flags.model, flags.provider, flags.threads, streaming=flags.streaming),
+        load(
+            flags.model,
+            flags.provider,
+            flags.threads,
+            streaming=flags.streaming,
+            profile=flags.profile,
+        ),
         limits,
         max_batch=flags.max_batch,
         max_wait_s=flags.max_wait_ms / 1e3,
@@ -151,7 +155,7 @@ def build(flags: argparse.Namespace) -> Server:
     hosts = ("*",)
     if is_local or flags.allowed_host:
         hosts = (*LOOPBACK_NAMES, flags.host, *flags.allowed_host)
-    app = make_app(service, Guard(keys, flags.cors_origin), origins=flags.cors_origin, hosts=hosts)
+    app = make_app(service, Guard(keys, flags.cors_origin), hosts=hosts)
     return make_server(
         app,
         service,
@@ -222,7 +226,3 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -52,18 +52,15 @@ class ContainerDecoder:
             self._bytes += data
             self._is_hungry = False
             self._changed.notify_all()
-        if self._thread is None and len(self._bytes) >= _MARK_BYTES:
-            self._start(bytes(self._bytes[:_MARK_BYTES]))
+        least = 1 if self._is_complete else _MARK_BYTES
+        if self._thread is None and len(self._bytes) >= least:
+            self._start()
         yield from self._decoded()
 
     def flush(self) -> Iterator[Block]:
         """Yield the rest of the audio at the end of the stream."""
-        with self._changed:
-            self._is_complete, self._is_hungry = True, False
-            self._changed.notify_all()
-        if self._thread is None and self._bytes:
-            self._start(bytes(self._bytes))
-        yield from self._decoded()
+        self._is_complete = True
+        yield from self.feed(b"")
 
     def close(self) -> None:
         """End the thread."""
@@ -84,8 +81,8 @@ class ContainerDecoder:
             del self._bytes[:size]
             return data
 
-    def _start(self, mark: bytes) -> None:
-        if sniff(mark) not in FORMATS:
+    def _start(self) -> None:
+        if sniff(bytes(self._bytes[:_MARK_BYTES])) not in FORMATS:
             msg = "the audio is no WebM, Ogg or MP4 file, as encoding opus needs"
             raise AudioDecodeError(msg)
         self._thread = threading.Thread(target=self._work, name="ser-rt-container", daemon=True)

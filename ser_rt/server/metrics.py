@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from prometheus_client import (
     CollectorRegistry,
@@ -22,6 +23,7 @@ from ser_rt.server.model import ServedModel
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SIZES = (1, 2, 4, 8, 16, 32, 64)
+LATENCY = "From the arrival of a window's last sample to its event"
 
 
 class Metrics:
@@ -31,51 +33,25 @@ class Metrics:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
+        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
+        histogram = partial(Histogram, registry=registry, buckets=SECONDS)
         bundle = model.bundle
-        Info("ser_model", "The model", registry=registry).info(
-            {
-                "name": bundle.name,
-                "version": bundle.version,
-                "precision": bundle.precision,
-                "provider": model.provider,
-            }
-        )
-        self._streams = Gauge("ser_streams", "Streams and uploads now", registry=registry)
-        self._waiting = Gauge(
-            "ser_queue_windows", "Windows that wait for the model now", registry=registry
-        )
-        self.opened = Counter("ser_streams_opened", "Streams that began", registry=registry)
-        self._closed = Counter(
-            "ser_streams_closed", "Streams that ended, by close code", ["code"], registry=registry
-        )
-        self.refused = Counter(
-            "ser_refused", "Requests and streams refused, by error", ["code"], registry=registry
-        )
-        self.uploads = Counter("ser_uploads", "Files classified", registry=registry)
-        self.audio = Counter("ser_audio_seconds", "Seconds of audio processed", registry=registry)
-        self._windows = Counter(
-            "ser_windows", "Windows, with and without speech", ["type"], registry=registry
-        )
-        self.dropped = Counter(
-            "ser_windows_dropped", "Live windows left out by load shedding", registry=registry
-        )
-        self._warnings = Counter("ser_warnings", "Warnings to clients", ["code"], registry=registry)
-        self._inference = Histogram(
-            "ser_inference_seconds", "One call of the model", buckets=SECONDS, registry=registry
-        )
-        self._queued = Histogram(
-            "ser_queue_seconds", "Wait of a window for the model", buckets=SECONDS,
-            registry=registry,
-        )  # fmt: skip
-        self._latency = Histogram(
-            "ser_latency_seconds",
-            "From the arrival of a window's last sample to its event",
-            buckets=SECONDS,
-            registry=registry,
-        )
-        self._sizes = Histogram(
-            "ser_batch_windows", "Windows that shared a call", buckets=SIZES, registry=registry
-        )
+        about = {"name": bundle.name, "version": bundle.version, "precision": bundle.precision}
+        Info("ser_model", "The model", registry=registry).info(about | {"provider": model.provider})
+        self._streams = gauge("ser_streams", "Streams and uploads now")
+        self._waiting = gauge("ser_queue_windows", "Windows that wait for the model now")
+        self.opened = counter("ser_streams_opened", "Streams that began")
+        self._closed = counter("ser_streams_closed", "Streams that ended, by close code", ["code"])
+        self.refused = counter("ser_refused", "Requests and streams refused, by error", ["code"])
+        self.uploads = counter("ser_uploads", "Files classified")
+        self.audio = counter("ser_audio_seconds", "Seconds of audio processed")
+        self._windows = counter("ser_windows", "Windows, with and without speech", ["type"])
+        self.dropped = counter("ser_windows_dropped", "Live windows left out by load shedding")
+        self._warnings = counter("ser_warnings", "Warnings to clients", ["code"])
+        self._inference = histogram("ser_inference_seconds", "One call of the model")
+        self._queued = histogram("ser_queue_seconds", "Wait of a window for the model")
+        self._latency = histogram("ser_latency_seconds", LATENCY)
+        self._sizes = histogram("ser_batch_windows", "Windows that shared a call", buckets=SIZES)
 
     def watch(self, *, streams: Callable[[], int], waiting: Callable[[], int]) -> None:
         """Read these two gauges from functions, at each scrape."""

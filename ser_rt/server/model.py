@@ -14,13 +14,10 @@ class ServedModel(EmotionClassifier, WindowDefaults, Protocol):
     @property
     def bundle(self) -> Bundle:
         """Its bundle."""
-        ...
 
     @property
     def provider(self) -> str:
         """Execution provider that it runs on."""
-        ...
 
     def warm_up(self) -> None:
         """Run once, so that the first window is no slower than others."""
-        ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import json
 from typing import Any
 
 import ser_rt
@@ -12,8 +12,9 @@ from ser_rt.server.uploads import QUERY
 
 def description(root: str = "") -> dict[str, Any]:
     """Return the OpenAPI document of a server whose addresses begin with a root."""
-    schemas = _schemas()
-    settings = {name: dict(schemas["config"]["properties"][name]) for name in QUERY}
+    components = json.dumps(schema()["$defs"]).replace('"#/$defs/', '"#/components/schemas/')
+    schemas: dict[str, Any] = json.loads(components)
+    settings = {name: schemas["config"]["properties"][name] for name in QUERY}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -39,9 +40,7 @@ def description(root: str = "") -> dict[str, Any]:
                         {
                             "name": name,
                             "in": "query",
-                            "schema": {
-                                k: v for k, v in settings[name].items() if k != "description"
-                            },
+                            "schema": settings[name],
                             "description": settings[name]["description"],
                         }
                         for name in QUERY
@@ -81,24 +80,6 @@ def description(root: str = "") -> dict[str, Any]:
             "/metrics": _plain("metrics", "Metrics for Prometheus", "text/plain", is_open=False),
         },
     }
-
-
-def _schemas() -> dict[str, Any]:
-    """Return the definitions of the protocol as components."""
-    schemas: dict[str, Any] = copy.deepcopy(schema()["$defs"])
-    _repoint(schemas)
-    return schemas
-
-
-def _repoint(node: Any) -> None:
-    if isinstance(node, dict):
-        if isinstance(node.get("$ref"), str):
-            node["$ref"] = node["$ref"].replace("#/$defs/", "#/components/schemas/")
-        for value in node.values():
-            _repoint(value)
-    elif isinstance(node, list):
-        for value in node:
-            _repoint(value)
 
 
 def _responses(what: str, name: str) -> dict[str, Any]:

@@ -58,9 +58,10 @@ STATUSES = {
 
 SETTINGS = (
     *("window_s", "hop_s", "min_window_s", "half_life_s", "partial", "episodes", "vad"),
-    *("gate_threshold", "name"),
+    *("gate_threshold", "name", "profile"),
 )
 """Keys of ``config`` that an engine understands as they are."""
+_WHOLE = {"sample_rate", "channels", "channel", "top_k", "track"}
 
 
 class ProtocolError(SerError):
@@ -78,10 +79,6 @@ class ProtocolError(SerError):
         """Return the ``error`` message."""
         error = {"type": "error", "code": self.code, "message": str(self), "fatal": True}
         return error if self._partial is None else error | {"heard": self._partial}
-
-    def to_json(self) -> str:
-        """Return the ``error`` message as text."""
-        return json.dumps(self.to_dict(), ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +99,12 @@ class StreamConfig:
     @classmethod
     def of(cls, message: dict[str, Any]) -> StreamConfig:
         """Read a ``config`` message that has been checked."""
-        settings = {key: message[key] for key in (*SETTINGS, "steadiness") if key in message}
-        channel = message.get("channel")
-        if isinstance(channel, float):
-            channel = int(channel)
-        own = {key: message[key] for key in cls.__slots__ if key in message}
         # In JSON 2.0 is an integer as well.
-        own |= {
-            key: int(own[key])
-            for key in ("sample_rate", "channels", "top_k", "track")
-            if key in own
-        }
-        return cls(settings=StreamSettings.of(channel, **settings), **own)
+        whole = {k: int(v) for k, v in message.items() if k in _WHOLE and isinstance(v, float)}
+        message = message | whole
+        settings = {key: message[key] for key in (*SETTINGS, "steadiness") if key in message}
+        own = {key: message[key] for key in cls.__slots__ if key in message}
+        return cls(settings=StreamSettings.of(message.get("channel"), **settings), **own)
 
 
 @cache
@@ -162,12 +153,23 @@ def read_message(text: str) -> dict[str, Any]:
     return message
 
 
-def labels_of(model: ServedModel, language: str = "en") -> list[dict[str, Any]]:
-    """Return the labels of a model, each with its name in a language."""
-    return [
-        {"id": label.id, "en": label.en, "ko": label.ko, "name": getattr(label, language)}
-        for label in model.bundle.labels
-    ]
+def description_of(
+    model: ServedModel, settings: StreamSettings, language: str = "en"
+) -> dict[str, Any]:
+    """Return what clients are told of a model, and of the windows of a stream."""
+    bundle = model.bundle
+    notice = {} if bundle.notice is None else {"notice": bundle.notice}
+    return {
+        "provider": model.provider,
+        "precision": bundle.precision,
+        "labels": [
+            {"id": label.id, "en": label.en, "ko": label.ko, "name": getattr(label, language)}
+            for label in bundle.labels
+        ],
+        "sample_rate": bundle.sample_rate,
+        **settings.windows_for(model)._asdict(),
+        **notice,
+    }
 
 
 def event_message(event: EmotionEvent, config: StreamConfig) -> dict[str, Any]:
@@ -180,19 +182,13 @@ def ready(
     session: str, model: ServedModel, config: StreamConfig, limits: ServerLimits
 ) -> dict[str, Any]:
     """Return the answer to ``config``."""
-    bundle = model.bundle
-    notice = {} if bundle.notice is None else {"notice": bundle.notice}
     return {
         "type": "ready",
         "protocol": VERSION,
         "session": session,
-        "model": {"name": bundle.name, "version": bundle.version},
-        "provider": model.provider,
-        "precision": bundle.precision,
-        **notice,
-        "labels": labels_of(model, config.language),
-        "sample_rate": bundle.sample_rate,
-        **config.settings.windows_for(model)._asdict(),
+        "model": {"name": model.bundle.name, "version": model.bundle.version},
+        **description_of(model, config.settings, config.language),
+        "streaming": config.settings.streaming_for(model) is not None,
         "live": config.live,
         "start_s": config.start_s,
         "limits": {

@@ -58,7 +58,7 @@ class StreamSession:
         code = 1006
         try:
             async with asyncio.timeout(self._limits.max_session_s):
-                code = await self._stream()
+                code = await self._serve()
         except WebSocketDisconnect as left:
             code = self._socket.scope["extensions"].get(CUT_OFF, {}).get("code", left.code)
         except TimeoutError:
@@ -85,19 +85,19 @@ class StreamSession:
             self._service.metrics.close(code)
             logger.info("stream %s ended with %d", self.id, code)
 
-    async def _stream(self) -> int:
-        config = StreamConfig.of(await self._first_message())
-        stream = ServerStream(
+    async def _serve(self) -> int:
+        self._config = StreamConfig.of(await self._first_message())
+        self._stream = ServerStream(
             self._service.batcher.open(),
-            config,
+            self._config,
             max_audio_s=self._limits.max_session_s,
             clock=self._service.clock,
         )
         try:
-            await self._send(ready(self.id, self._service.model, config, self._limits))
-            return await self._process(stream, config)
+            await self._send_ready()
+            return await self._process()
         finally:
-            stream.close()
+            self._stream.close()
 
     async def _first_message(self) -> dict[str, Any]:
         try:
@@ -115,11 +115,11 @@ class StreamSession:
             raise ProtocolError(msg, "config_expected")
         return message
 
-    async def _process(self, stream: ServerStream, config: StreamConfig) -> int:
+    async def _process(self) -> int:
         """Process messages until the end; return the close code."""
         self._is_streaming = True
         reading = asyncio.create_task(self._read())
-        working = asyncio.create_task(self._work(stream, config))
+        working = asyncio.create_task(self._work())
         draining = asyncio.create_task(self._is_draining.wait())
         tasks: set[asyncio.Task[Any]] = {reading, working, draining}
         watched = tasks.copy()
@@ -137,8 +137,8 @@ class StreamSession:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         is_cut_off = self._is_draining.is_set()
-        summary = stream.summary(interrupted=is_cut_off)
-        await self._socket.send_text(summary.to_json(timing=config.timing))
+        summary = self._stream.summary(interrupted=is_cut_off)
+        await self._socket.send_text(summary.to_json(timing=self._config.timing))
         code = GOING_AWAY if is_cut_off else NORMAL
         await self._socket.close(code)
         return code
@@ -164,34 +164,31 @@ class StreamSession:
             if isinstance(item, ControlMessage) and item.message["type"] == "close":
                 return
 
-    async def _work(self, stream: ServerStream, config: StreamConfig) -> None:
+    async def _work(self) -> None:
         """Process the messages of the queue, until `close`."""
         while True:
             items = await self._queue.get()
             if isinstance(items[0], ControlMessage):
-                if await self._control(items[0].message, stream, config):
+                if await self._control(items[0].message):
                     return
             else:
                 audio = (item for item in items if isinstance(item, AudioMessage))
-                pieces = (events for item in audio for events in stream.feed(*item))
-                await self._write(pieces, stream, config)
+                await self._write(events for item in audio for events in self._stream.feed(*item))
 
-    async def _control(
-        self, message: dict[str, Any], stream: ServerStream, config: StreamConfig
-    ) -> bool:
+    async def _control(self, message: dict[str, Any]) -> bool:
         """Carry out a control message; return whether it was the last one."""
         match message["type"]:
             case "close":
-                await self._write(stream.finish(), stream, config)
+                await self._write(self._stream.finish())
                 return True
             case "finalize":
-                await self._write(stream.finalize(), stream, config)
-                await self._send({"type": "finalized", "end": stream.end_s})
+                await self._write(self._stream.finalize())
+                await self._send({"type": "finalized", "end": self._stream.end_s})
             case "gap":
-                await self._write(stream.gap(message["seconds"]), stream, config)
+                await self._write(self._stream.gap(message["seconds"]))
             case "reset":
-                stream.reset()
-                await self._send(ready(self.id, self._service.model, config, self._limits))
+                self._stream.reset()
+                await self._send_ready()
             case "config":
                 msg = "there can be one config only; open another stream"
                 raise ProtocolError(msg, "bad_message")
@@ -199,17 +196,16 @@ class StreamSession:
                 await self._send({"type": "alive", "id": message["id"]})
         return False
 
-    async def _write(
-        self, pieces: Iterator[Events], stream: ServerStream, config: StreamConfig
-    ) -> None:
+    async def _write(self, pieces: Iterator[Events]) -> None:
         """Send events as the worker threads yield them."""
+        stream = self._stream
         before_s, skipped = stream.total_s, stream.skipped_windows
         async for events in self._service.in_slices(pieces):
             self._service.metrics.audio.inc(stream.total_s - before_s)
             self._service.metrics.dropped.inc(max(0, stream.skipped_windows - skipped))
             self._service.metrics.count(events)
             for event in events:
-                await self._send(event_message(event, config))
+                await self._send(event_message(event, self._config))
             before_s, skipped = stream.total_s, stream.skipped_windows
 
     async def _received(self) -> bytes | str:
@@ -218,6 +214,9 @@ class StreamSession:
             raise WebSocketDisconnect(received.get("code", 1006))
         data: bytes | str | None = received.get("bytes")
         return str(received["text"]) if data is None else data
+
+    async def _send_ready(self) -> None:
+        await self._send(ready(self.id, self._service.model, self._config, self._limits))
 
     async def _send(self, message: dict[str, Any]) -> None:
         await self._socket.send_text(json.dumps(message, ensure_ascii=False))

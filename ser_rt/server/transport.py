@@ -19,7 +19,6 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from ser_rt.cli.signals import ENDING, is_ignored
-from ser_rt.errors import SerError
 from ser_rt.server.limits import CONFIG_TIMEOUT_S, ServerLimits
 from ser_rt.server.service import Service
 from ser_rt.server.session import CUT_OFF
@@ -152,11 +151,6 @@ class Server(uvicorn.Server):
         self.service = service
 
     @property
-    def failure(self) -> SerError | None:
-        """Why the model does not run, or None."""
-        return self.service.failure
-
-    @property
     def port(self) -> int:
         """The port that the server listens on."""
         port: int = self.servers[0].sockets[0].getsockname()[1]
@@ -164,7 +158,7 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether to stop: as uvicorn does, or because the model does not run."""
-        return await super().on_tick(counter) or self.failure is not None
+        return await super().on_tick(counter) or self.service.failure is not None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen, and log the address."""

@@ -14,9 +14,9 @@ from starlette.requests import ClientDisconnect, Request
 
 from ser_rt.audio.sources.file import FileSource
 from ser_rt.checks import whole_number
-from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, ClusterError, ConfigError, InferenceError
 from ser_rt.runtime.channels import make_engines
+from ser_rt.runtime.engine import ChunkEngine
 from ser_rt.server.bodies import HOW, is_of_curl, receive, stored
 from ser_rt.server.protocol import (
     SETTINGS,
@@ -71,72 +71,60 @@ async def _classify(request: Request, service: Service) -> dict[str, Any]:
                 raise ProtocolError(msg, "upload_too_slow") from None
         if fields:
             config = _config([*query, *fields])
-        stream = _FileStream(service.batcher.open(), config, service.limits.max_audio_s)
+        classifier = service.batcher.open()
+        try:
+            engine = make_engines(classifier, config.settings)
+        except ConfigError as error:
+            raise ProtocolError(str(error), "bad_request") from error
+        source = FileSource(
+            path, classifier.sample_rate, track=config.track, channel=config.settings.channel
+        )
         events: Events = []
         try:
-            await _collect(stream.events(path), events, request, service)
+            pieces = _events(source, engine, service.limits.max_audio_s)
+            await _collect(pieces, events, request, service)
         except AudioError as error:
             # The path is the server's own, and means nothing to the client.
             msg = str(error).replace(str(path), "the file")
-            partial = _answer(events, stream, config, service) if stream.processed_s else None
+            partial = _answer(events, engine, config, service) if engine.processed_s else None
             raise ProtocolError(msg, "bad_audio", partial=partial) from error
         except InferenceError as error:
             raise ProtocolError(str(error), "model_failed") from error
         except ClusterError as error:  # another replica may have what this one lacks
             raise ProtocolError(str(error), "not_ready") from error
-    return _answer(events, stream, config, service)
+    return _answer(events, engine, config, service)
 
 
 def _answer(
-    events: Events, stream: _FileStream, config: StreamConfig, service: Service
+    events: Events, engine: ChunkEngine, config: StreamConfig, service: Service
 ) -> dict[str, Any]:
     """Count a file, and return its results."""
     service.metrics.uploads.inc()
-    service.metrics.audio.inc(stream.processed_s)
+    service.metrics.audio.inc(engine.processed_s)
     bundle = service.model.bundle
     return {
         "model": {"name": bundle.name, "version": bundle.version},
         "provider": service.model.provider,
         "precision": bundle.precision,
-        "duration_s": round(stream.processed_s, 6),
+        "duration_s": round(engine.processed_s, 6),
         "overall": _overall(events),
         "events": [event_message(event, config) for event in events],
     }
 
 
-class _FileStream:
-    """Classifies one file; for worker threads."""
-
-    def __init__(
-        self, classifier: EmotionClassifier, config: StreamConfig, max_audio_s: float
-    ) -> None:
-        self._rate, self._config, self._max_audio_s = classifier.sample_rate, config, max_audio_s
-        try:
-            self._engine = make_engines(classifier, config.settings)
-        except ConfigError as error:
-            raise ProtocolError(str(error), "bad_request") from error
-
-    @property
-    def processed_s(self) -> float:
-        """Seconds of audio processed."""
-        return self._engine.processed_s
-
-    def events(self, path: Path) -> Iterator[Events]:
-        """Yield the events of each chunk; all of them also if the file breaks off."""
-        config = self._config
-        try:
-            with FileSource(
-                path, self._rate, track=config.track, channel=config.settings.channel
-            ) as source:
-                for chunk in source:
-                    yield list(self._engine.feed(chunk))
-                    if self.processed_s > self._max_audio_s:
-                        msg = f"a file may have {self._max_audio_s:g} s of audio"
-                        raise ProtocolError(msg, "audio_too_long")
-        except AudioError:
-            yield list(self._engine.flush())
-            raise
-        yield list(self._engine.flush())
+def _events(source: FileSource, engine: ChunkEngine, max_audio_s: float) -> Iterator[Events]:
+    """Yield the events of each chunk; all of them also if the file breaks off."""
+    try:
+        with source:
+            for chunk in source:
+                yield list(engine.feed(chunk))
+                if engine.processed_s > max_audio_s:
+                    msg = f"a file may have {max_audio_s:g} s of audio"
+                    raise ProtocolError(msg, "audio_too_long")
+    except AudioError:
+        yield list(engine.flush())
+        raise
+    yield list(engine.flush())
 
 
 async def _collect(

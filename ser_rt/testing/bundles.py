@@ -42,35 +42,46 @@ MANIFEST = Manifest(
 )
 
 _OPSET = 20
-_STATISTICS = """
-    tiny (float[batch, samples] input_values) => (
-        float[batch, {labels}] logits,
-        float[batch, {labels}] probabilities,
-        float[batch, 4] embedding
-    ) <
-        int64[1] zero = {{0}}, int64[1] one = {{1}}, int64[1] minus_one = {{-1}},
-        int64[1] last = {{9223372036854775807}}, float floor = {{1e-8}}, float tenth = {{0.1}}
-    > {{
+OUTPUTS = (
+    "float[batch, LABELS] logits, float[batch, LABELS] probabilities, float[batch, 4] embedding"
+)
+CONSTANTS = """
+    int64[1] zero = {0}, int64[1] one = {1}, int64[1] minus_one = {-1},
+    int64[1] last = {9223372036854775807}, float floor = {1e-8}, float tenth = {0.1}
+"""
+STEPS = """
+    later = Slice(samples, one, last, one)
+    sooner = Slice(samples, zero, minus_one, one)
+    step = Sub(later, sooner)
+"""
+ANSWER = """
+    safe_power = Add(power, floor)
+    log_power = Log(safe_power)
+    level = Mul(log_power, tenth)
+    brightness = Div(step_power, safe_power)
+    embedding = Concat <axis = 1> (level, brightness, asymmetry, peak)
+    logits = MatMul(embedding, weights)
+    probabilities = Softmax <axis = -1> (logits)
+"""
+
+
+def window_graph(samples: str, constants: str = CONSTANTS) -> str:
+    """Return the graph of a window; ``samples`` computes those whose steps are measured."""
+    return f"""
+    window (float[batch, samples] input_values) => ({OUTPUTS}) < {constants} > {{
+        samples = {samples}
+        {STEPS}
         square = Mul(input_values, input_values)
         power = ReduceMean <keepdims = 1> (square, one)
-        safe_power = Add(power, floor)
-        log_power = Log(safe_power)
-        level = Mul(log_power, tenth)
-        later = Slice(input_values, one, last, one)
-        sooner = Slice(input_values, zero, minus_one, one)
-        step = Sub(later, sooner)
         square_step = Mul(step, step)
         step_power = ReduceMean <keepdims = 1> (square_step, one)
-        brightness = Div(step_power, safe_power)
         sign = Sign(input_values)
         asymmetry = ReduceMean <keepdims = 1> (sign, one)
         magnitude = Abs(input_values)
         peak = ReduceMax <keepdims = 1> (magnitude, one)
-        embedding = Concat <axis = 1> (level, brightness, asymmetry, peak)
-        logits = MatMul(embedding, weights)
-        probabilities = Softmax <axis = -1> (logits)
+        {ANSWER}
     }}
-"""
+    """
 
 
 def tiny_bundle(folder: str | Path, **changes: Any) -> Path:
@@ -90,8 +101,13 @@ def tiny_bundle(folder: str | Path, **changes: Any) -> Path:
 
 def tiny_model(labels: int = len(LABELS)) -> bytes:
     """Return the serialised graph: four statistics of the waveform, and one linear layer."""
+    return with_head(window_graph("Identity(input_values)"), labels)
+
+
+def with_head(graph: str, labels: int) -> bytes:
+    """Return a model of a graph with a linear layer of random weights for so many labels."""
     weights = np.random.default_rng(7).standard_normal((4, labels)).astype(np.float32) * 3
-    return serialised(_STATISTICS.format(labels=labels), {"weights": weights})
+    return serialised(graph.replace("LABELS", str(labels)), {"weights": weights})
 
 
 def serialised(graph: str, weights: Mapping[str, npt.NDArray[Any]]) -> bytes:

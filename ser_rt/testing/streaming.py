@@ -10,12 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ser_rt.bundle import write_bundle
 from ser_rt.manifest import MODEL_FILE, STREAM_FILE
 from ser_rt.streaming import Cache, Streaming
-from ser_rt.testing.bundles import LABELS, MANIFEST, serialised
+from ser_rt.testing.bundles import (
+    ANSWER,
+    CONSTANTS,
+    LABELS,
+    MANIFEST,
+    OUTPUTS,
+    STEPS,
+    window_graph,
+    with_head,
+)
 
 FRAME_SAMPLES = 320
 POOLED_FRAMES = 150
@@ -35,59 +42,22 @@ TINY_STREAMING = Streaming(
     ),
 )
 
-_OUTPUTS = (
-    "float[batch, LABELS] logits, float[batch, LABELS] probabilities, float[batch, 4] embedding"
-)
-_CONSTANTS = """
-    int64[1] zero = {0}, int64[1] one = {1}, int64[1] minus_one = {-1},
-    int64[1] last = {9223372036854775807}, float floor = {1e-8}, float tenth = {0.1}
-"""
 _OF_A_STREAM = f"""
     int64[1] two = {{2}}, int64[1] most = {{{POOLED_FRAMES}}},
     int64[1] newest = {{-{POOLED_FRAMES}}}, int64[3] cut = {{0, -1, {FRAME_SAMPLES}}}
 """
-_STEPS = """
-    later = Slice(samples, one, last, one)
-    sooner = Slice(samples, zero, minus_one, one)
-    step = Sub(later, sooner)
-"""
-_ANSWER = """
-    safe_power = Add(power, floor)
-    log_power = Log(safe_power)
-    level = Mul(log_power, tenth)
-    brightness = Div(step_power, safe_power)
-    embedding = Concat <axis = 1> (level, brightness, asymmetry, peak)
-    logits = MatMul(embedding, weights)
-    probabilities = Softmax <axis = -1> (logits)
-"""
-_WHOLE = f"""
-    whole (float[batch, samples] input_values) => ({_OUTPUTS}) <
-        {_CONSTANTS}, int64[4] front = {{0, 1, 0, 0}}
-    > {{
-        samples = Pad(input_values, front)
-        {_STEPS}
-        square = Mul(later, later)
-        power = ReduceMean <keepdims = 1> (square, one)
-        square_step = Mul(step, step)
-        step_power = ReduceMean <keepdims = 1> (square_step, one)
-        sign = Sign(later)
-        asymmetry = ReduceMean <keepdims = 1> (sign, one)
-        magnitude = Abs(later)
-        peak = ReduceMax <keepdims = 1> (magnitude, one)
-        {_ANSWER}
-    }}
-"""
+_FRONT = f"{CONSTANTS}, int64[4] front = {{0, 1, 0, 0}}"
 _STREAM = f"""
     stream (
         float[batch, hop_samples] audio, float[batch, 1] audio_tail,
         float[batch, {POOLED_FRAMES}, 4] pooled_frames, int64[batch] frames_done
     ) => (
-        {_OUTPUTS}, float[batch, 1] audio_tail_next,
+        {OUTPUTS}, float[batch, 1] audio_tail_next,
         float[batch, {POOLED_FRAMES}, 4] pooled_frames_next, int64[batch] frames_done_next
-    ) < {_CONSTANTS}, {_OF_A_STREAM} > {{
+    ) < {CONSTANTS}, {_OF_A_STREAM} > {{
         samples = Concat <axis = 1> (audio_tail, audio)
         audio_tail_next = Slice(samples, minus_one, last, one)
-        {_STEPS}
+        {STEPS}
         frames = Reshape(later, cut)
         steps = Reshape(step, cut)
         square = Mul(frames, frames)
@@ -111,7 +81,7 @@ _STREAM = f"""
         peaks = ReduceMax <keepdims = 0> (pooled_frames_next, one)
         power, step_power, asymmetry, unused = Split <axis = 1, num_outputs = 4> (means)
         no_power, no_step, no_sign, peak = Split <axis = 1, num_outputs = 4> (peaks)
-        {_ANSWER}
+        {ANSWER}
     }}
 """
 
@@ -139,7 +109,5 @@ def tiny_streaming_bundle(folder: str | Path, **changes: Any) -> Path:
 
 def streaming_models(labels: int = len(LABELS)) -> tuple[bytes, bytes]:
     """Return the serialised graphs of a whole window and of a hop."""
-    weights = np.random.default_rng(7).standard_normal((4, labels)).astype(np.float32) * 3
-    texts = (text.replace("LABELS", str(labels)) for text in (_WHOLE, _STREAM))
-    whole, stream = (serialised(text, {"weights": weights}) for text in texts)
-    return whole, stream
+    whole = window_graph("Pad(input_values, front)", _FRONT)
+    return with_head(whole, labels), with_head(_STREAM, labels)

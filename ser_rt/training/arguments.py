@@ -20,8 +20,11 @@ from ser_rt.training.trackers import refuse_missing
 logger = logging.getLogger(__name__)
 
 
-def refuse_contradictions(training: TrainingConfig) -> None:
+def refuse_contradictions(training: TrainingConfig, data: DataConfig) -> None:
     """Raise an error for settings that contradict each other or this machine."""
+    if data.change_share and not training.every_hop:
+        msg = "change_share needs answers at every hop: add every_hop (--every-hop)"
+        raise ConfigError(msg)
     if training.fp16 and training.bf16:
         msg = "fp16 and bf16 are both on: choose one"
         raise ConfigError(msg)

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from ser_rt.config import TrainingConfig
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.networks.model import EmotionModel
-from ser_rt.training.data.dataset import NO_LABEL
+from ser_rt.networks.streaming import POOLED_FRAMES
+from ser_rt.training.hops import answers_of, known
 from ser_rt.training.losses import Loss
 from ser_rt.training.teacher import Teacher
 
@@ -57,15 +58,17 @@ class Distillation:
             plain: the loss of labels.
         """
         taught_frames = inputs["teacher_frames"].float().transpose(1, 2)
-        taught_logits, taught_embedding = self._teacher.answer(taught_frames)
-        logits: Tensor = outputs["logits"].float()
-        labels = inputs["labels"]
+        logits, labels = answers_of(outputs, inputs)
+        if "hop_logits" in outputs:
+            taught_logits, taught_embedding = self._at_hops(taught_frames, outputs["hop_ends"])
+        else:
+            taught_logits, taught_embedding = self._teacher.answer(taught_frames)
         frames, embedding = (part.float() for part in outputs["imitation"])
 
         how, losses = self._settings, logits.new_zeros(())
-        known = labels != NO_LABEL if labels.ndim == 1 else labels.sum(dim=1) > 0
-        if known.any():
-            losses = (1 - how.teacher_share) * plain(logits[known], labels[known])
+        there = known(labels)
+        if there.any():
+            losses = (1 - how.teacher_share) * plain(logits[there], labels[there])
         losses = losses + how.teacher_share * _divergence(
             logits, taught_logits, how.teacher_temperature
         )
@@ -75,6 +78,15 @@ class Distillation:
         return losses + how.frame_weight * _unexplained(
             frames.transpose(1, 2)[is_clip], taught_frames.transpose(1, 2)[is_clip]
         )
+
+    def _at_hops(self, frames: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the teacher's logits of hops, ``[batch * hops, labels]``, and last embedding."""
+        answers = [
+            self._teacher.answer(frames[..., max(0, end - POOLED_FRAMES) : end])
+            for end in ends.tolist()
+        ]
+        logits = torch.stack([logits for logits, _ in answers], dim=1)
+        return logits.flatten(0, 1), answers[-1][1]
 
 
 def _divergence(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:

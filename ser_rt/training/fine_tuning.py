@@ -21,6 +21,10 @@ def prepare_network(model: EmotionModel, settings: TrainingConfig) -> None:
         ConfigError: a setting has no meaning for this network.
         MissingDependencyError: LoRA is configured and peft is not installed.
     """
+    if settings.every_hop and not model.settings.streaming:
+        msg = "every_hop is for networks that stream: add streaming, or leave it out"
+        raise ConfigError(msg)
+    model.every_hop = settings.every_hop
     if model.settings.architecture == "compact":
         asked = {
             "lora_rank": settings.lora_rank > 0,

@@ -26,6 +26,7 @@ from ser_rt.training.data.sampler import BalancedSampler
 from ser_rt.training.distillation import Distillation
 from ser_rt.training.ema import WeightAverage
 from ser_rt.training.fine_tuning import has_own_rates, parameter_groups
+from ser_rt.training.hops import answers_of, known
 from ser_rt.training.losses import Loss
 from ser_rt.training.metrics import logits_of
 from ser_rt.training.progress import TrainingProgress
@@ -120,7 +121,9 @@ class EmotionTrainer(transformers.Trainer):
             loss = self._distillation.loss(outputs, inputs, self._loss)
             return (loss, outputs) if return_outputs else loss
         measure = self._loss if model.training else nn.functional.cross_entropy
-        loss = measure(outputs["logits"].float(), inputs["labels"])
+        logits, labels = answers_of(outputs, inputs)
+        there = known(labels)
+        loss = measure(logits[there], labels[there]) if there.any() else logits.sum() * 0
         return (loss, outputs) if return_outputs else loss
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:

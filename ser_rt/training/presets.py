@@ -115,6 +115,36 @@ PRESETS["base"] = Preset(
 """Whisper's base encoder, fine-tuned whole with chunk-wise masks, for windows and for streams."""
 
 
+PRESETS["wav2vec2-stream"] = Preset(
+    ModelConfig(
+        pooling="attentive",
+        projection=256,
+        weighted_layers=True,
+        mask_time_prob=0.08,
+        streaming=True,
+        chunk_frames=25,
+        left_frames=100,
+    ),
+    TrainingConfig(
+        learning_rate=1e-3,
+        encoder_learning_rate=3e-5,
+        layer_decay=0.9,
+        batch_size=8,
+        gradient_accumulation_steps=2,
+        warmup_steps=500,
+        num_epochs=8,
+        label_smoothing=0.1,
+        balance=0.6,
+        every_hop=True,
+        gradient_checkpointing=True,
+    ),
+    DataConfig(
+        channel_share=0.3, trim_silence=True, min_crop_s=1.0, max_crop_s=6.0, change_share=0.3
+    ),
+)
+"""The 317M network for streams: see docs/training.md. It has not been trained by us."""
+
+
 def copy_preset(name: str) -> Preset:
     """Return a copy of a preset's settings, which may be changed."""
     preset = PRESETS[name]

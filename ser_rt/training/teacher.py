@@ -23,7 +23,7 @@ from ser_rt.training.data.validation import DecodedClips
 if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray
 
-_LEAST_SAMPLES = SAMPLE_RATE // 10
+_LEAST_SAMPLES = SAMPLE_RATE // 5
 _LARGEST = 65504.0  # of half precision
 
 

@@ -72,58 +72,35 @@ def test_silence_is_no_error(classifier: FileClassifier, write_audio: Writer) ->
     assert "emotion" not in file
 
 
-def a_missing_file(folder: Path, _: Writer) -> Path:
-    return folder / "nowhere.wav"
-
-
-def an_empty_file(folder: Path, _: Writer) -> Path:
-    (folder / "empty.wav").touch()
-    return folder / "empty.wav"
-
-
-def a_header_alone(_: Path, write_audio: Writer) -> Path:
-    return write_audio("header.wav", np.zeros(0, np.float32))
-
-
-def a_text(folder: Path, _: Writer) -> Path:
-    (folder / "text.wav").write_text("no audio")
-    return folder / "text.wav"
-
-
-def a_folder(folder: Path, _: Writer) -> Path:
-    return folder
-
-
-def a_cut_file(folder: Path, write_audio: Writer) -> Path:
+@pytest.fixture
+def spoilt(tmp_path: Path, write_audio: Writer) -> Path:
+    """A folder of files with something wrong in each of them."""
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "text.wav").write_text("no audio")
+    (tmp_path / "folder.wav").mkdir()
+    write_audio("header.wav", np.zeros(0, np.float32))
+    write_audio("loud.wav", make_wave(2) * 1e6, subtype="FLOAT")
     whole = write_audio("whole.flac", make_wave(4)).read_bytes()
-    (folder / "cut.flac").write_bytes(whole[: len(whole) // 2])
-    return folder / "cut.flac"
-
-
-def unscaled_samples(_: Path, write_audio: Writer) -> Path:
-    return write_audio("loud.wav", make_wave(2) * 1e6, subtype="FLOAT")
+    (tmp_path / "cut.flac").write_bytes(whole[: len(whole) // 2])
+    return tmp_path
 
 
 @pytest.mark.parametrize(
-    ("code", "make"),
+    ("code", "name"),
     [
-        ("missing", a_missing_file),
-        ("empty", an_empty_file),
-        ("empty", a_header_alone),
-        ("unreadable", a_text),
-        ("unreadable", a_folder),
-        ("damaged", a_cut_file),
-        ("unreadable", unscaled_samples),
+        ("missing", "nowhere.wav"),
+        ("empty", "empty.wav"),
+        ("empty", "header.wav"),
+        ("unreadable", "text.wav"),
+        ("unreadable", "folder.wav"),
+        ("damaged", "cut.flac"),
+        ("unreadable", "loud.wav"),
     ],
 )
 def test_what_is_wrong_is_in_the_row(
-    classifier: FileClassifier,
-    tmp_path: Path,
-    write_audio: Writer,
-    code: str,
-    make: Callable[[Path, Writer], Path],
+    classifier: FileClassifier, spoilt: Path, code: str, name: str
 ) -> None:
-    path = make(tmp_path, write_audio)
+    path = spoilt / name
     result = classifier.classify(str(path))
     assert result.file["error_code"] == code
     assert code in ERROR_CODES

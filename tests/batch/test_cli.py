@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 import pytest
 
 import ser_rt
-from ser_rt import testing
 from ser_rt.batch import progress
 from ser_rt.batch.cli import main
 from tests.batch.conftest import Run, files_of, windows_of
@@ -90,23 +89,14 @@ def test_no_file_at_all_is_a_failure(run: Run, tmp_path: Path) -> None:
     assert files_of(tmp_path / "out")["a.wav"]["error_code"] == "unreadable"
 
 
-def test_another_model_is_refused_unless_told(run: Run, corpus: Path, tmp_path: Path) -> None:
-    out, other = tmp_path / "out", testing.tiny_bundle(tmp_path / "other", version="1.1")
+def test_other_settings_are_refused_unless_told(run: Run, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
     run(corpus, "--out", out)
-    code, status = run(corpus, "--out", out, model=other)
-    assert code == 1
-    assert "was made with model tiny 1.0" in status[-1]
-    assert "not tiny 1.1" in status[-1]
-    assert run(corpus, "--out", out, "--overwrite", model=other)[0] == 0
-    assert summary_of(out)["version"] == "1.1"
-
-
-def test_other_settings_are_refused(run: Run, corpus: Path, tmp_path: Path) -> None:
-    run(corpus, "--out", tmp_path / "out")
-    assert run(corpus, "--out", tmp_path / "out", "--hop", 0.5, "--window", 3)[0] == 0
-    code, status = run(corpus, "--out", tmp_path / "out", "--hop", 1)
-    assert code == 1
-    assert "hop = 0.5, not 1.0" in status[-1]
+    assert run(corpus, "--out", out, "--hop", 0.5, "--window", 3)[0] == 0
+    code, status = run(corpus, "--out", out, "--hop", 1)
+    assert (code, "hop = 0.5, not 1.0" in status[-1]) == (1, True)
+    assert run(corpus, "--out", out, "--hop", 1, "--overwrite")[0] == 0
+    assert summary_of(out)["settings"]["hop"] == 1
 
 
 def test_a_network_with_caches_gives_what_a_stream_of_it_gives(
@@ -138,15 +128,27 @@ def test_what_a_network_cannot_stream_is_refused_before_any_file(
 ) -> None:
     out = tmp_path / "out"
     for flags, model, words in (
-        (("--hop", 1.5), streaming_bundle, "hop must be within 0.1 and 1 s"),
-        (("--window", 2), streaming_bundle, "window must be 3 s"),
-        (("--streaming",), None, "tiny has no graph with caches"),
+        (("--streaming", "--hop", 1.5), streaming_bundle, "hop"),
+        (("--streaming", "--window", 2), streaming_bundle, "window"),
+        (("--streaming",), None, "caches"),
     ):
-        chosen = {} if model is None else {"model": model}
-        code, status = run(corpus, "--out", out, *flags, **chosen)
-        assert code == 2
-        assert words in status[-1]
-        assert not out.exists()
+        code, status = run(corpus, "--out", out, *flags, **({"model": model} if model else {}))
+        assert (code, words in status[-1], out.exists()) == (2, True, False)
+
+
+def test_another_window_than_the_networks_is_classified_whole(
+    run: Run, corpus: Path, tmp_path: Path, streaming_bundle: Path
+) -> None:
+    rows = {}
+    for flags in ((), ("--no-streaming",)):
+        out = tmp_path / f"out{len(flags)}"
+        code, status = run(corpus, "--out", out, "--window", 2, *flags, model=streaming_bundle)
+        assert code == 0
+        said = [line for line in status if "whole windows: window must be 3 s, not 2 s" in line]
+        assert len(said) == 1 - len(flags)
+        assert "streaming" not in summary_of(out)["settings"]
+        rows[flags] = windows_of(out).to_pylist()
+    assert rows[()] == rows["--no-streaming",]
 
 
 @pytest.mark.parametrize(

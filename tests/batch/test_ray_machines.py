@@ -17,9 +17,6 @@ from ser_rt.testing import LABELS
 
 ray = pytest.importorskip("ray", reason="the extra cluster is not installed")
 
-# Ray's own, from inside its packages.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
-
 
 def rows(result: list[FileResult]) -> list[tuple[Any, ...]]:
     return sorted((one.path, one.file | {"elapsed_s": None}, one.windows) for one in result)

@@ -73,6 +73,15 @@ def test_a_network_with_caches_is_measured_with_and_without(
     assert all(row["status"] == "ok" and row["lost_windows"] == 0 for row in found)
 
 
+def test_rows_have_their_distance_from_the_floor_of_what_they_compute(tmp_path: Path) -> None:
+    flags = ["--bundle", "compact", "--part", "hop", "--floor", *QUICK]
+    found = measured(tmp_path / "x.json", "latency", *flags)
+    (row,), floor = found["rows"], found["floor"]
+    assert floor["giga_operations"] == {"compact fp32, window 3 s, hop 0.5 s": 0.194}
+    least = floor["ms"]["1"]["int8 compact fp32, window 3 s, hop 0.5 s"]
+    assert row["floor_distance"] == pytest.approx(row["cost_ms"]["p50"] / least, rel=0.01)
+
+
 def test_throughput_counts_windows_and_audio(tmp_path: Path, tiny_bundle: Path) -> None:
     flags = ["--bundle", str(tiny_bundle), "--batch", "1", "4", *QUICK]
     one, four, file = measured(tmp_path / "x.json", "throughput", *flags)["rows"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import ser_rt
 from ser_rt.cli.arguments import Parser, with_hyphens
 from tests.test_packaging import PROJECT
 
@@ -44,6 +45,15 @@ def test_flags_are_documented_with_hyphens_and_taken_with_underscores(
         for flag in flags:
             assert "_" not in flag
             assert with_hyphens(["--" + flag[2:].replace("-", "_")]) == [flag]
+
+
+@pytest.mark.parametrize("script", PROJECT["scripts"])
+def test_every_command_has_a_version(script: str, capsys: pytest.CaptureFixture[str]) -> None:
+    module, function = PROJECT["scripts"][script].split(":")
+    with pytest.raises(SystemExit) as stop:
+        getattr(import_module(module), function)(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"{script} {ser_rt.__version__}\n"
 
 
 def test_values_keep_their_underscores() -> None:

@@ -18,9 +18,6 @@ from tests.cluster.conftest import SMALL
 from tests.server.conftest import CONFIG, pcm, receive, rest
 from tests.support.source_tree import ROOT
 
-# Ray's own, from inside its packages.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
-
 
 @pytest.mark.parametrize(
     ("flags", "code", "words"),
@@ -47,25 +44,6 @@ def test_a_mistake_is_one_line(
     assert len(err.splitlines()) == 1
     assert err.startswith("ser-cluster: ")
     assert words in err
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1:{closed}", "127.0.0.1:{mute}", "nowhere"])
-def test_an_address_that_does_not_answer_is_said_in_time(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
-    ray = pytest.importorskip("ray", reason="needs Ray: pip install 'ser-rt[cluster]'")
-    from ser_rt.cluster import ray_session
-
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)  # whatever ran before
-    monkeypatch.setattr(ray_session, "STATUS_S", 2.0)
-    with socket.create_server(("127.0.0.1", 0)) as mute:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            closed = server.getsockname()[1]
-        where = address.format(closed=closed, mute=mute.getsockname()[1])
-        assert main(["--address", where]) == (2 if address == "nowhere" else 1)
-    err = capsys.readouterr().err
-    assert where in err
-    assert len(err.splitlines()) == 1
 
 
 def test_every_flag_and_argument_is_explained(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,11 +25,6 @@ from tests.conftest import RATE, make_wave
 from tests.server.conftest import CONFIG, pcm, receive, rest
 from tests.support.waiting import wait_until
 
-# Ray's own, from inside its packages.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*"),
-]
-
 CHUNK_S, SPEED = 0.1, 2
 """Live audio comes twice as fast as it would: nobody waits for it."""
 

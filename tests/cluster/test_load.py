@@ -21,11 +21,7 @@ from tests.conftest import RATE
 from tests.server.conftest import CONFIG, receive, serving
 from tests.support.waiting import wait_until
 
-# Ray's own, from inside its packages.
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*"),
-]
+pytestmark = pytest.mark.slow
 
 HOPS, WARM_UP = 60, 5
 DICE = random.Random(0)  # noqa: S311 (no secret)

@@ -19,9 +19,6 @@ from tests.support.source_tree import ROOT
 yaml = pytest.importorskip("yaml", reason="needs PyYAML, which Ray depends on")
 schema = pytest.importorskip("ray.serve.schema", reason="needs Ray: pip install 'ser-rt[cluster]'")
 
-# Ray's own, from inside its packages.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
-
 Manifest = dict[str, Any]
 
 

@@ -29,9 +29,6 @@ from ser_rt.cluster.settings import ModelSettings
 from ser_rt.server.app import make_app
 from ser_rt.server.limits import ServerLimits
 
-# Ray's own, from inside its packages.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
-
 
 class Counted:
     """A model that counts its calls, and fails on silence."""

@@ -38,9 +38,6 @@ from tests.server.test_stream import (  # noqa: F401 (they are run here too)
 )
 from tests.support.waiting import wait_until
 
-# Ray's own, from inside its packages.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
-
 Connected = Callable[..., ClientConnection]
 
 

@@ -12,9 +12,6 @@ pytest.importorskip("ray.serve", reason="needs Ray: pip install 'ser-rt[cluster]
 from ser_rt.cluster import shutdown_signal as pulses
 from ser_rt.cluster.shutdown_signal import Heartbeat
 
-# Ray's own, from inside its packages.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.*")
-
 
 def test_a_pulse_is_silent_after_three_times_its_usual_time() -> None:
     now = [0.0]

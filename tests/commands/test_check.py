@@ -202,12 +202,12 @@ def forget(graph: onnx.GraphProto) -> None:
 
 
 def mix(graph: onnx.GraphProto) -> None:
-    """Let each stream hear the mean of all."""
+    """Let each stream be mixed with the mean of all."""
     for node in graph.node:
-        node.input[:] = ["heard" if name == "audio" else name for name in node.input]
+        node.input[:] = ["mixed" if name == "audio" else name for name in node.input]
     graph.initializer.append(numpy_helper.from_array(np.array([0]), "streams"))
     mean = onnx.helper.make_node("ReduceMean", ["audio", "streams"], ["mean"], keepdims=1)
-    both = onnx.helper.make_node("Mean", ["audio", "mean"], ["heard"])
+    both = onnx.helper.make_node("Mean", ["audio", "mean"], ["mixed"])
     for node in (both, mean):
         graph.node.insert(0, node)
 

@@ -165,6 +165,18 @@ def test_an_output_file_is_opened_only_when_there_is_something_to_write(
     fails(run(speech, "-q", "-o", tmp_path / "no" / "log"), 1, "cannot be written")
 
 
+def test_the_name_of_an_output_is_its_format_and_one_that_is_there_is_named(
+    run: Run, speech: Path, tmp_path: Path
+) -> None:
+    subtitles = tmp_path / "a.srt"
+    assert "replaced" not in " ".join(run(speech, "-o", subtitles)[2])
+    assert " --> " in subtitles.read_text(encoding="utf-8")
+    assert f"{subtitles} is replaced" in run(speech, "-o", subtitles)[2]
+    assert run(speech, "-q", "-o", subtitles)[2] == []
+    run(speech, "-o", subtitles, "--format=text")
+    assert " --> " not in subtitles.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", ["zero.wav", "text.wav"])
 def test_a_run_without_audio_overwrites_nothing(
     run: Run, write_audio: Writer, tmp_path: Path, name: str

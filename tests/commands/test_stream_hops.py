@@ -39,13 +39,32 @@ def test_a_bundle_that_streams_does_so_unless_told_otherwise(
         (["--window", "2"], "window must be 3 s, not 2 s"),
     ],
 )
-def test_what_the_network_cannot_do_is_refused_before_the_file_is_opened(
+def test_streaming_that_the_network_cannot_do_is_refused_before_the_file_is_opened(
     run: Run, streaming_bundle: Path, flags: list[str], words: str
 ) -> None:
-    code, lines, status = run("nowhere.wav", *flags, model=streaming_bundle)
+    code, lines, status = run("nowhere.wav", "--streaming", *flags, model=streaming_bundle)
     assert (code, lines) == (2, [])
     assert words in status[-1]
-    assert run("nowhere.wav", "--no-streaming", *flags, model=streaming_bundle)[0] == 1
+    assert run("nowhere.wav", *flags, model=streaming_bundle)[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--hop", "1.5"), "whole windows: hop must be within 0.1 and 1 s, not 1.5 s"),
+        (("--window", "2"), "whole windows: window must be 3 s, not 2 s"),
+    ],
+)
+def test_what_the_network_cannot_stream_it_classifies_whole_and_says_so(
+    run: Run, speech: Path, streaming_bundle: Path, flags: tuple[str, ...], words: str
+) -> None:
+    flags = (*flags, "--format", "jsonl", "--no-timing")
+    code, lines, status = run(speech, *flags, model=streaming_bundle)
+    assert code == 0
+    assert words in status[0]
+    windowed = run(speech, "--no-streaming", *flags, model=streaming_bundle)
+    assert lines == windowed[1]
+    assert words not in windowed[2][0]
 
 
 def test_a_bundle_without_caches_cannot_be_told_to_stream(run: Run, speech: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -23,12 +22,15 @@ def test_the_files_name_the_labels_and_leave_the_level_to_the_graph() -> None:
     assert (extractor["sampling_rate"], extractor["do_normalize"]) == (16_000, False)
 
 
+@pytest.mark.parametrize("run", ["wav2vec2", "whisper"])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_optimum_and_the_pipeline_return_the_same(wav2vec2: Path, export_once: Export) -> None:
+def test_optimum_and_the_pipeline_return_the_same(
+    run: str, request: pytest.FixtureRequest, export_once: Export
+) -> None:
     optimum = pytest.importorskip("optimum.onnxruntime")
     from transformers import AutoFeatureExtractor, pipeline
 
-    folder = export_once(wav2vec2)
+    folder = export_once(request.getfixturevalue(run))
     classifier = OnnxClassifier(Bundle.load(folder))
     wave = make_wave(2.0, seed=5)
     expected = classifier(wave[None])[0]

@@ -12,6 +12,7 @@ import pytest
 
 from ser_rt.bundle import Bundle
 from ser_rt.commands.check import main as check
+from ser_rt.export.opsets import OPSETS
 from ser_rt.export.precision import PRECISIONS
 from ser_rt.networks.checkpoint import load_classifier, save_checkpoint
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
@@ -32,6 +33,14 @@ def test_so_does_one_for_whole_windows(tmp_path: Path, export_once: Export) -> N
         decided(whisper_settings(streaming=False)), run, temperature=1.7, training=TRAINING
     )
     compare(run, Bundle.load(export_once(run)))
+
+
+@pytest.mark.parametrize("opset", [OPSETS[0], OPSETS[-1]])
+def test_other_opsets_say_the_same(whisper: Path, export_once: Export, opset: int) -> None:
+    bundle = Bundle.load(export_once(whisper, opset=opset))
+    graph = onnx.load(bundle.folder / "model.onnx", load_external_data=False)
+    assert graph.opset_import[0].version == opset
+    compare(whisper, bundle)
 
 
 def compare(checkpoint: Path, bundle: Bundle) -> None:

@@ -15,12 +15,13 @@ from ser_rt.networks.model import EmotionModel
 from ser_rt.networks.streaming import (
     CHUNKS,
     LEFT,
+    STRIDE,
     AttentionContext,
     attention_mask,
     draw_context,
     draw_positions,
 )
-from ser_rt.networks.whisper import STRIDE, Layers, Whisper, run_layer
+from ser_rt.networks.whisper import Layers, Whisper, run_layer
 from tests.support.small_whisper import ENCODER
 
 SETTINGS = ModelConfig(

@@ -131,7 +131,7 @@ def test_long_windows_are_refused_and_stream() -> None:
 
 
 def test_other_architectures_do_not_stream() -> None:
-    with pytest.raises(ConfigError, match="streaming is for the architecture whisper"):
+    with pytest.raises(ConfigError, match="whisper and wav2vec2, not for compact"):
         EmotionModel(ModelConfig(architecture="compact", streaming=True))
 
 

@@ -12,10 +12,12 @@ from torch import Tensor
 
 from ser_rt.config import ModelConfig
 from ser_rt.errors import ConfigError
+from ser_rt.networks.hop_stream import HopStream, fresh
 from ser_rt.networks.model import EmotionModel
-from ser_rt.networks.streaming import AttentionContext
-from ser_rt.networks.whisper import STRIDE, Whisper
-from ser_rt.networks.whisper_stream import POOLED_FRAMES, WhisperStream, fresh
+from ser_rt.networks.streaming import POOLED_FRAMES, STRIDE, AttentionContext
+from ser_rt.networks.streams import stream_of
+from ser_rt.networks.whisper import Whisper
+from ser_rt.networks.whisper_stream import WhisperStream
 from tests.support.small_whisper import ENCODER
 
 SETTINGS = ModelConfig(
@@ -51,7 +53,7 @@ def noise(frames: int, batch: int = 1, seed: int = 5) -> Tensor:
 
 @torch.no_grad()
 def run(
-    stream: WhisperStream, wave: Tensor, hops: Sequence[int], caches: Caches | None = None
+    stream: HopStream, wave: Tensor, hops: Sequence[int], caches: Caches | None = None
 ) -> tuple[Tensor, Caches]:
     """Return the logits after each hop, ``[hops, batch, labels]``, and the caches."""
     caches = fresh(stream.caches(), len(wave)) if caches is None else caches
@@ -154,4 +156,4 @@ def test_layers_that_are_left_out_have_no_caches() -> None:
 def test_a_network_without_caches_is_refused(changes: dict[str, object], reason: str) -> None:
     model = EmotionModel(replace(SETTINGS, **changes))  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=reason):
-        WhisperStream(model)
+        stream_of(model)

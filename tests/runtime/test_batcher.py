@@ -180,6 +180,21 @@ def test_each_call_is_told(model: HeldModel) -> None:
     assert observed[1].waited_s[0] >= observed[1].waited_s[-1] > 0
 
 
+def test_a_stream_knows_how_long_its_calls_have_waited(model: HeldModel) -> None:
+    now_s = [0.0]
+    with Batcher(model, clock=lambda: now_s[0]) as batcher, ThreadPoolExecutor(1) as pool:
+        busy(batcher, model)
+        turn = batcher.open()
+        answer = pool.submit(turn, window(1)[np.newaxis])
+        while not batcher.waiting:
+            pass
+        now_s[0] = 0.45
+        model.gate.set()
+        assert answer.result(60) == [[1]]
+    assert turn.waited_s == 0.45
+    assert batcher.open().waited_s == 0
+
+
 @pytest.mark.parametrize("max_batch", [1, 4])
 def test_streams_in_many_threads_have_the_results_they_would_have_alone(
     classifier: OnnxClassifier, max_batch: int

@@ -5,14 +5,14 @@ from ser_rt.errors import ConfigError
 from ser_rt.runtime.episodes import EpisodeTracker
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.hysteresis import Hysteresis
-from ser_rt.runtime.settings import HysteresisSettings
+from ser_rt.runtime.settings import HysteresisSettings, StreamSettings
 
 
 def decide(
     how: HysteresisSettings, shares: list[float | None], hop_s: float = 0.5
 ) -> list[int | None]:
     """Names for the probability of emotion 0 of two, a result every hop."""
-    decider = Hysteresis(how)
+    decider = Hysteresis(StreamSettings(hysteresis=how).naming_for(None))
     return [
         decider.update(None if p is None else np.array([p, 1 - p], np.float32), i * hop_s)
         for i, p in enumerate(shares)

@@ -51,6 +51,14 @@ class Address:
     def http(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
 
+    @contextmanager
+    def stream(self, **changes: Any) -> Iterator[ClientConnection]:
+        """Connect; what is sent first is the configuration with changes."""
+        with connect(self.ws, compression=None, open_timeout=60) as socket_:
+            socket_.send(json.dumps(CONFIG | changes))
+            assert receive(socket_)["type"] == "ready"
+            yield socket_
+
 
 class Running(Address):
     """A server that answers."""
@@ -125,7 +133,7 @@ def serving(
 ) -> Iterator[Running]:
     """Serve a model, as ``ser-serve`` does but for the process."""
     service = Service(model, limits, **settings)
-    app = make_app(service, Guard(keys, origins), origins=origins, hosts=hosts)
+    app = make_app(service, Guard(keys, origins), hosts=hosts)
     server = make_server(app, service, host="127.0.0.1", port=port, **uvicorn_settings or {})
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_until_complete, args=(server.serve(),))
@@ -151,16 +159,9 @@ def running(classifier: OnnxClassifier) -> Iterator[Running]:
 
 @pytest.fixture
 def connected(running: Running) -> Iterator[Callable[..., ClientConnection]]:
-    """Connect to that server; what is sent first is the configuration with changes."""
+    """Connect to that server, as `Address.stream` does."""
     with ExitStack() as opened:
-
-        def open_one(**changes: Any) -> ClientConnection:
-            socket_ = opened.enter_context(connect(running.ws, compression=None, open_timeout=60))
-            socket_.send(json.dumps(CONFIG | changes))
-            assert receive(socket_)["type"] == "ready"
-            return socket_
-
-        yield open_one
+        yield lambda **changes: opened.enter_context(running.stream(**changes))
 
 
 def receive(socket_: ClientConnection, timeout_s: float = 60.0) -> Message:
@@ -187,6 +188,12 @@ def rest(socket_: ClientConnection, timeout_s: float = 60.0) -> tuple[list[Messa
             if closed.rcvd is None:
                 pytest.fail("the connection broke")
             return messages, closed.rcvd.code, closed.rcvd.reason
+
+
+def finished(socket_: ClientConnection) -> tuple[list[Message], int, str]:
+    """Send `close`; return what `rest` does."""
+    socket_.send('{"type": "close"}')
+    return rest(socket_)
 
 
 def pcm(seconds: float, seed: int = 0) -> bytes:

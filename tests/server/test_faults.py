@@ -8,13 +8,12 @@ import socket as sockets
 import struct
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
 import psutil
 import pytest
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.server import transport
@@ -24,6 +23,7 @@ from tests.server.conftest import (
     CONFIG,
     FlawedModel,
     Running,
+    finished,
     pcm,
     raw_connection,
     receive,
@@ -31,7 +31,6 @@ from tests.server.conftest import (
     serving,
 )
 
-Connected = Callable[..., ClientConnection]
 UPGRADE = (
     "GET /v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -93,19 +92,15 @@ def test_a_failing_model_ends_its_stream_alone(
     bad[0] = 0.625
     with (
         serving(FlawedModel(classifier, 0.625), max_batch=4) as running,
-        connect(running.ws) as good,
-        connect(running.ws) as doomed,
+        running.stream(encoding="pcm_f32le") as good,
+        running.stream(encoding="pcm_f32le") as doomed,
     ):
-        for stream in (good, doomed):
-            stream.send(json.dumps(CONFIG | {"encoding": "pcm_f32le"}))
-            assert receive(stream)["type"] == "ready"
         good.send(wave.astype("<f4").tobytes())
         doomed.send(bad.astype("<f4").tobytes())
         messages, code, _ = rest(doomed)
         assert (messages[-1]["code"], code) == ("model_failed", 1011)
         assert "out of memory" in messages[-1]["message"]
-        good.send('{"type": "close"}')
-        messages, code, _ = rest(good)
+        messages, code, _ = finished(good)
         assert (messages[-1]["windows"], code) == (7, 1000)
     assert "out of memory" in caplog.text
 
@@ -135,9 +130,7 @@ def test_a_client_that_does_not_read_is_ended_and_slows_nobody(
 
         feeding = threading.Thread(target=feed)
         feeding.start()
-        with connect(running.ws) as quick:
-            quick.send(json.dumps(CONFIG | {"timing": True}))
-            receive(quick)
+        with running.stream(timing=True) as quick:
             quick.send(pcm(1.0))
             assert receive(quick)["end"] == 1.0
         running.wait_until(lambda: not running.service.sessions)
@@ -151,10 +144,8 @@ def test_a_client_that_does_not_read_is_ended_and_slows_nobody(
 def test_a_fast_client_waits_and_loses_nothing(classifier: OnnxClassifier) -> None:
     with (
         serving(classifier, ServerLimits(max_message_bytes=65_536)) as running,
-        connect(running.ws) as client,
+        running.stream() as client,
     ):
-        client.send(json.dumps(CONFIG))
-        receive(client)
         wave = pcm(120)
 
         def send() -> None:
@@ -210,12 +201,11 @@ def test_garbage_frames_end_one_connection(running: Running) -> None:
         with raw_connection(running) as raw:
             raw.sendall(rng.bytes(500))
     running.wait_until(lambda: not running.service.sessions)
-    with connect(running.ws) as client:
-        client.send(json.dumps(CONFIG))
-        assert receive(client)["type"] == "ready"
+    with running.stream():
+        pass
 
 
-def test_hundreds_of_streams_leave_nothing_behind(running: Running, connected: Connected) -> None:
+def test_hundreds_of_streams_leave_nothing_behind(running: Running) -> None:
     process = psutil.Process()
 
     def used() -> tuple[int, int]:
@@ -224,13 +214,9 @@ def test_hundreds_of_streams_leave_nothing_behind(running: Running, connected: C
         gc.collect()
         return process.num_fds(), process.num_threads()
 
-    del connected
-
     def stream_once() -> None:
-        with connect(running.ws) as client:
-            client.send(json.dumps(CONFIG))
+        with running.stream() as client:
             client.send(bytes(RATE // 5))
-            receive(client)
 
     for _ in range(10):
         stream_once()
@@ -241,8 +227,6 @@ def test_hundreds_of_streams_leave_nothing_behind(running: Running, connected: C
 
 
 def test_a_client_that_leaves_in_the_middle(running: Running) -> None:
-    with connect(running.ws) as client:
-        client.send(json.dumps(CONFIG | {"hop_s": 0.1}))
-        receive(client)
+    with running.stream(hop_s=0.1) as client:
         client.send(pcm(30))
     running.wait_until(lambda: not running.service.sessions)

@@ -19,7 +19,7 @@ from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.batcher import Batch
 from ser_rt.runtime.stream import load
 from tests.conftest import RATE, make_wave
-from tests.server.conftest import CONFIG, Running, pcm, receive, rest, serving
+from tests.server.conftest import CONFIG, Running, finished, pcm, receive, rest, send, serving
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +34,9 @@ def streaming(model: OnnxClassifier) -> Iterator[Running]:
 
 
 def test_the_graph_of_whole_windows_is_never_opened(streaming: Running) -> None:
-    with connect(streaming.ws) as socket:
-        socket.send(json.dumps(CONFIG))
-        assert receive(socket)["type"] == "ready"
+    with streaming.stream() as socket:
         socket.send(pcm(2))
-        socket.send('{"type": "close"}')
-        messages, _, _ = rest(socket)
+        messages, _, _ = finished(socket)
     assert [m["end"] for m in messages if m["type"] == "emotion"] == [0.5, 1.0, 1.5, 2.0]
     model = streaming.service.model
     assert isinstance(model, OnnxClassifier)
@@ -57,14 +54,10 @@ def test_events_are_those_of_ser_stream_byte_for_byte(
     flags = ["--model", str(streaming_bundle), "--no-vad", "--no-timing", "--episodes", "-q"]
     assert main([*flags, "--format", "jsonl", str(write_audio("a.wav", wave, 44_100))]) == 0
     wanted = capsys.readouterr().out.splitlines()
-    with connect(streaming.ws, compression=None) as socket:
-        socket.send(json.dumps(CONFIG | {"sample_rate": 44_100, "episodes": True}))
-        ready = receive(socket)
+    with streaming.stream(sample_rate=44_100, episodes=True) as socket:
         for start in range(0, 2 * len(wave), 7_001):
             socket.send(wave.tobytes()[start : start + 7_001])
-        socket.send('{"type": "close"}')
-        messages, code, _ = rest(socket)
-    assert (ready["window_s"], ready["hop_s"], ready["min_window_s"]) == (3.0, 0.5, 0.5)
+        messages, code, _ = finished(socket)
     assert [json.dumps(message, ensure_ascii=False) for message in messages] == wanted
     assert code == 1000
 
@@ -74,13 +67,9 @@ def test_gaps_resets_and_requests_leave_nothing_behind(streaming: Running) -> No
     with connect(streaming.ws) as socket:
         socket.send(json.dumps(CONFIG | {"half_life_s": 0, "hop_s": 0.4}))
         assert receive(socket)["window_s"] == pytest.approx(3.2)
-        for message in (pcm(1.5), '{"type": "gap", "seconds": 1}', again):
-            socket.send(message)
-        for message in ('{"type": "reset"}', again[:cut], '{"type": "finalize"}'):
-            socket.send(message)
-        socket.send(again[cut:])
-        socket.send('{"type": "close"}')
-        messages, _, _ = rest(socket)
+        send(socket, pcm(1.5), '{"type": "gap", "seconds": 1}', again)
+        send(socket, '{"type": "reset"}', again[:cut], '{"type": "finalize"}', again[cut:])
+        messages, _, _ = finished(socket)
     found = [m for m in messages if m["type"] == "emotion"]
     before, after = [m for m in found if m["end"] > 2], found[-4:]
     assert [m["end"] for m in before] == pytest.approx([3.3, 3.7])
@@ -90,15 +79,38 @@ def test_gaps_resets_and_requests_leave_nothing_behind(streaming: Running) -> No
         assert by_end[round(event["end"] - 2.5, 3)] == event["probabilities"]
 
 
-def test_a_hop_that_the_network_cannot_do_is_refused_before_any_audio(streaming: Running) -> None:
-    for hop_s, words in ((1.5, "hop must be within 0.1"), (2, "hop must be within 0.1")):
-        with connect(streaming.ws) as socket:
-            socket.send(json.dumps(CONFIG | {"hop_s": hop_s}))
+def test_a_hop_that_the_network_cannot_do_is_refused_where_streaming_is_required(
+    streaming_bundle: Path,
+) -> None:
+    with serving(load(streaming_bundle, streaming=True)) as running:
+        with connect(running.ws) as socket:
+            socket.send(json.dumps(CONFIG | {"hop_s": 1.5}))
             messages, code, reason = rest(socket)
         assert (code, reason) == (1008, "bad_config")
-        assert words in messages[0]["message"]
-    answer = httpx.post(streaming.http("/v1/classify?hop_s=1.5"), content=b"RIFF")
-    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+        assert "hop" in messages[0]["message"]
+        answer = httpx.post(running.http("/v1/classify?hop_s=1.5"), content=b"RIFF")
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
+def test_a_client_with_another_window_has_whole_windows_beside_streams(
+    streaming_bundle: Path,
+) -> None:
+    found = {}
+    with serving(load(streaming_bundle)) as running:
+        for window_s in (3.0, 2.0):
+            with connect(running.ws) as socket:
+                socket.send(json.dumps(CONFIG | {"window_s": window_s}))
+                ready = receive(socket)
+                assert (ready["streaming"], ready["window_s"]) == (window_s == 3, window_s)
+                socket.send(pcm(4))
+                socket.send('{"type": "close"}')
+                found[window_s] = [m for m in rest(socket)[0] if m["type"] == "emotion"]
+    audio = np.frombuffer(pcm(4), np.int16)
+    whole = load(streaming_bundle, streaming=False)
+    for window_s, model in ((2.0, whole), (3.0, load(streaming_bundle))):
+        wanted = ser_rt.stream(audio, sample_rate=RATE, model=model, vad=False, window_s=window_s)
+        rows = [event.to_dict()["probabilities"] for event in wanted]
+        assert [m["probabilities"] for m in found[window_s]] == rows
 
 
 def test_streams_that_come_and_go_share_calls_and_hear_what_they_would_alone(

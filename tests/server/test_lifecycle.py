@@ -174,9 +174,7 @@ def test_a_stream_that_meets_the_end_is_told_and_is_no_fault(
     classifier: OnnxClassifier, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = HeldModel(classifier)
-    with serving(model) as running, connect(running.ws) as client:
-        client.send(json.dumps(CONFIG))
-        receive(client)
+    with serving(model) as running, running.stream() as client:
         model.hold()
         client.send(pcm(10))
         assert model.is_asked.wait(60)
@@ -205,7 +203,7 @@ def test_a_model_that_does_not_work_ends_the_server(classifier: OnnxClassifier) 
     service = Service(FlawedModel(classifier, 0.0))
     server = make_server(make_app(service), service, port=0)
     asyncio.run(asyncio.wait_for(server.serve(), 60))
-    assert isinstance(server.failure, InferenceError)
+    assert isinstance(service.failure, InferenceError)
     assert service.state != "ready"
 
 

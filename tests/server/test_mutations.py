@@ -94,9 +94,7 @@ def survives(target: Running, sent: Sent) -> None:
 
 def others_are_served(target: Running) -> None:
     """A healthy stream gets its result."""
-    with connect(target.ws, compression=None) as socket:
-        socket.send(json.dumps(CONFIG))
-        receive(socket)
+    with target.stream() as socket:
         socket.send(AUDIO)
         assert receive(socket)["type"] == "emotion"
 

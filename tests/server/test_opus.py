@@ -12,7 +12,7 @@ from websockets.sync.client import connect
 
 from ser_rt.server.container import ContainerDecoder
 from tests.conftest import make_wave
-from tests.server.conftest import CONFIG, Running, receive, rest, send
+from tests.server.conftest import CONFIG, Running, finished, receive, rest, send
 
 av: Any = pytest.importorskip("av", reason="needs PyAV: pip install 'ser-rt[media]'")
 
@@ -45,8 +45,7 @@ def classify(running: Running, data: bytes, size: int) -> list[dict[str, Any]]:
         assert receive(socket)["type"] == "ready"
         for start in range(0, len(data), size):
             socket.send(data[start : start + size])
-        socket.send('{"type": "close"}')
-        messages, code, _ = rest(socket)
+        messages, code, _ = finished(socket)
         assert code == 1000
         return messages
 
@@ -133,8 +132,7 @@ def test_what_telephones_send_is_classified(running: Running, law: str) -> None:
             assert receive(socket)["type"] == "ready"
             for start in range(0, len(codes), 160):
                 socket.send(codes[start : start + 160])
-            socket.send('{"type": "close"}')
-            messages, code, _ = rest(socket)
+            messages, code, _ = finished(socket)
         assert (code, messages[-1]["audio_s"]) == (1000, 2.0)
         found.append(messages)
     assert found[0] == found[1]

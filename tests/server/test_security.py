@@ -34,14 +34,12 @@ def locked(classifier: OnnxClassifier) -> Iterator[Running]:
 def status_of(running: Running, query: str = "", **headers: str) -> int:
     """Return how the server answers a WebSocket handshake."""
     try:
-        with connect(running.ws + query, additional_headers=headers) as socket:
-            socket.send(json.dumps(CONFIG))
-            assert receive(socket)["type"] == "ready"
+        with connect(running.ws + query, additional_headers=headers):
+            return 101
     except InvalidStatus as refused:
         body = json.loads(refused.response.body or b"")
         check(body, "error", "internal")
         return refused.response.status_code
-    return 101
 
 
 @pytest.mark.parametrize(

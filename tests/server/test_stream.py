@@ -15,7 +15,7 @@ from ser_rt.commands.stream import main
 from ser_rt.constants import EMOTIONS
 from ser_rt.testing import LABELS
 from tests.conftest import make_wave
-from tests.server.conftest import CONFIG, Running, pcm, receive, rest
+from tests.server.conftest import CONFIG, Running, finished, pcm, receive
 
 Connected = Callable[..., ClientConnection]
 
@@ -56,8 +56,7 @@ def test_events_are_those_of_ser_stream_byte_for_byte(
         data = wave.tobytes()
     for start in range(0, len(data), 7_001):  # in the middle of samples too
         socket.send(data[start : start + 7_001])
-    socket.send('{"type": "close"}')
-    messages, code, _ = rest(socket)
+    messages, code, _ = finished(socket)
     assert [json.dumps(message, ensure_ascii=False) for message in messages] == wanted
     assert code == 1000
 
@@ -70,8 +69,7 @@ def test_finalize_gives_what_is_there_and_goes_on(connected: Connected) -> None:
     assert ends_of(first) == [1.0, 1.2]
     assert first[-1] == {"type": "finalized", "end": 1.2}
     socket.send(pcm(0.5))
-    socket.send('{"type": "close"}')
-    messages, _, _ = rest(socket)
+    messages, _, _ = finished(socket)
     assert ends_of(messages) == [1.5, 1.7]
     assert messages[-1]["audio_s"] == 1.7
 
@@ -83,8 +81,7 @@ def test_reset_starts_anew(connected: Connected) -> None:
     socket.send('{"type": "reset"}')
     assert receive(socket)["type"] == "ready"
     socket.send(pcm(1.1))
-    socket.send('{"type": "close"}')
-    messages, _, _ = rest(socket)
+    messages, _, _ = finished(socket)
     assert [(m["seq"], m["end"]) for m in messages[:-1]] == [(0, 1.0), (1, 1.1)]
     assert messages[-1]["audio_s"] == 2.2
     assert messages[-1]["windows"] == 3
@@ -111,8 +108,7 @@ def test_a_gap_is_skipped_and_no_window_spans_it(connected: Connected) -> None:
     socket.send(pcm(1.2))
     socket.send('{"type": "gap", "seconds": 10}')
     socket.send(pcm(1.2))
-    socket.send('{"type": "close"}')
-    messages, _, _ = rest(socket)
+    messages, _, _ = finished(socket)
     spans = [(m["start"], m["end"]) for m in messages[:-1]]
     assert spans == [(0.0, 1.0), (0.0, 1.2), (11.2, 12.2), (11.2, 12.4)]
 
@@ -130,8 +126,7 @@ def test_settings_reach_the_engine(connected: Connected) -> None:
         steadiness={"unsure": 1.0}, half_life_s=0, gate_threshold=0,
     )  # fmt: skip
     socket.send(pcm(1.0))
-    socket.send('{"type": "close"}')
-    messages, _, _ = rest(socket)
+    messages, _, _ = finished(socket)
     assert ends_of(messages) == [0.5, 0.75, 1.0]
     first = messages[0]
     assert (first["source"], first["emotion"], len(first["probabilities"])) == (
@@ -146,8 +141,7 @@ def test_settings_reach_the_engine(connected: Connected) -> None:
 def test_half_a_sample_at_the_end_is_a_warning(connected: Connected) -> None:
     socket = connected()
     socket.send(pcm(1.0) + b"x")
-    socket.send('{"type": "close"}')
-    messages, code, _ = rest(socket)
+    messages, code, _ = finished(socket)
     warning = messages[1]
     assert (warning["type"], warning["code"]) == ("warning", "trailing_bytes")
     assert warning["fatal"] is False
@@ -156,7 +150,6 @@ def test_half_a_sample_at_the_end_is_a_warning(connected: Connected) -> None:
 
 def test_a_stream_without_audio_ends_with_an_empty_summary(connected: Connected) -> None:
     socket = connected()
-    socket.send('{"type": "close"}')
-    messages, code, _ = rest(socket)
+    messages, code, _ = finished(socket)
     assert [(m["type"], m["windows"], m["audio_s"]) for m in messages] == [("summary", 0, 0.0)]
     assert code == 1000

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 
 from ser_rt.audio.block import SourceWarning
+from ser_rt.audio.decoding.begins import begins_behind
 from ser_rt.audio.decoding.part import CUT_OFF, Part
 from ser_rt.audio.decoding.view import Bytes
 
@@ -25,6 +26,11 @@ def chunk_bytes(head: bytes) -> int:
     return 8 + size + size % 2 if is_name and size < _LONGEST else 0
 
 
+def stated_end(head: bytes) -> int:
+    """Return the length of the file's first list, which is all of most files."""
+    return 8 + int.from_bytes(head[4:8], "little")
+
+
 def stated_s(head: bytes) -> float | None:
     """Return the duration of the first audio track by the header, None if it gives none."""
     at = head.find(b"auds", head.find(b"strh"))
@@ -37,15 +43,17 @@ def stated_s(head: bytes) -> float | None:
 def avi_parts(file: Bytes, start: int) -> Iterator[Part]:
     """Yield the recording of an AVI file that begins at an offset."""
     at, missing = start, ""
-    while len(head := file.at(at, 8)) == 8 and head[:4] == b"RIFF":
-        size = struct.unpack("<I", head[4:])[0]
+    while len(head := file.at(at, 12)) == 12 and head[:4] == b"RIFF" and head[8:11] == b"AVI":
+        size = struct.unpack("<I", head[4:8])[0]
         at += 8 + size + size % 2
         missing = CUT_OFF if file.size < at - 1 and size else ""
+    other = None if missing else begins_behind(file, at, file.size)
+    end = file.size if other is None else other
     if not missing and file.is_near and _is_damaged(file, start, min(at, file.size)):
         promised_s = stated_s(file.at(start, HEAD_BYTES))
-        yield Part(start, file.size, promised_s=promised_s, warnings=(DAMAGED,))
+        yield Part(start, end, promised_s=promised_s, warnings=(DAMAGED,))
     else:
-        yield Part(start, file.size, missing=missing)
+        yield Part(start, end, missing=missing)
 
 
 def _is_damaged(file: Bytes, at: int, end: int) -> bool:
@@ -53,6 +61,6 @@ def _is_damaged(file: Bytes, at: int, end: int) -> bool:
     while at < end - 8:
         size = chunk_bytes(file.at(at, 8))
         if not size:
-            return bool(file.at(at, HEAD_BYTES).strip(b"\0"))
+            return True
         at += size
     return at > end + 1

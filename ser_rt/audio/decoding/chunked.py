@@ -87,7 +87,25 @@ def _kind(head: bytes) -> _Kind:
 
 def chunked_part(file: Bytes, start: int) -> Iterator[Part]:
     """Yield the recording of a WAV, RF64, W64, AIFF or CAF file that begins at an offset."""
-    yield _part(file, start, _kind(file.at(start, _HEAD)))
+    kind = _kind(file.at(start, _HEAD))
+    part = _part(file, start, kind)
+    sound = None if part.header or kind.first != 12 else _sound(file, start, kind)
+    more = [] if sound is None else list(_more(file, part, kind, sound))
+    yield replace(part, end=min(part.end, kind.behind(sound.chunk))) if sound and more else part
+    yield from more
+
+
+def _more(file: Bytes, part: Part, kind: _Kind, sound: _Sound) -> Iterator[Part]:
+    """Yield further chunks of sound, each under the header of the first: libsndfile reads one."""
+    header = file.at(part.start, sound.chunk.body - part.start)
+    at = kind.behind(sound.chunk)
+    while at < part.end and (chunk := kind.chunk(file, at)) is not None:
+        at = kind.behind(chunk)
+        start, end = chunk.body - len(header), min(chunk.body + chunk.size, file.size)
+        if chunk.name == kind.sound and end > chunk.body and start > part.start:
+            lost = chunk.body + chunk.size - end
+            missing = _promise(chunk.size, sound.bytes_per_s) if lost > SLACK_BYTES else ""
+            yield Part(start, end, header[:-4] + kind.packed(end - chunk.body), missing=missing)
 
 
 def stated_end(file: Bytes, start: int) -> int | None:

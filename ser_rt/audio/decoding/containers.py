@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from ser_rt.audio.decoding import matroska
 from ser_rt.audio.decoding.avi import avi_parts
+from ser_rt.audio.decoding.begins import begins_behind
 from ser_rt.audio.decoding.chunked import au_part, chunked_part, stated_end
 from ser_rt.audio.decoding.formats import CHUNKED, SNIFFED_BYTES, sniff
 from ser_rt.audio.decoding.matroska import matroska_parts
@@ -23,12 +24,12 @@ _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _BLOCK = 1 << 20
 
 
-def parts_of(file: Bytes) -> list[Part]:
-    """Return the recordings that a file is made of, in order; one at least.
+def parts_of(file: Bytes, start: int | None = None) -> list[Part]:
+    """Return the recordings that a file is made of, in order, from ``start`` on; one at least.
 
     Of a file that is near, all is read to find them; of another, the places that headers point to.
     """
-    start, parts = _beginning(file), list[Part]()
+    start, parts = _beginning(file) if start is None else start, list[Part]()
     while not parts or (start < file.size and sniff(file.at(start, SNIFFED_BYTES))):
         head = file.at(start, SNIFFED_BYTES)
         name = sniff(head) or ""
@@ -106,7 +107,13 @@ def _mp4(file: Bytes, start: int) -> Iterator[Part]:
         at += size
     if not index and not missing:
         missing = "its index (moov) is missing, which a recorder writes last"
-    yield Part(begin, file.size, missing=missing)
+    yield Part(begin, _end(file, at), missing=missing)
+
+
+def _end(file: Bytes, at: int) -> int:
+    """Return where a recording ends whose last unit ends at an offset: where another begins."""
+    other = begins_behind(file, at, file.size)
+    return file.size if other is None else other
 
 
 def _marked(name: str, *begins: bytes) -> Callable[[Bytes, int], Iterator[Part]]:
@@ -135,7 +142,8 @@ def promised_s(name: str, head: bytes) -> float | None:
 def _asf(file: Bytes, start: int) -> Iterator[Part]:
     size = _asf_size(file.at(start, 4096))
     is_cut = size is not None and start + size > file.size
-    yield Part(start, file.size, missing=CUT_OFF if is_cut else "")
+    end = file.size if size is None else _end(file, start + size)
+    yield Part(start, end, missing=CUT_OFF if is_cut else "")
 
 
 def _asf_size(head: bytes) -> int | None:
@@ -157,7 +165,7 @@ def _flv(file: Bytes, start: int) -> Iterator[Part]:
         else:
             break
     missing = "it breaks off within a tag" if at > file.size else ""
-    yield Part(start, file.size, missing=missing)
+    yield Part(start, _end(file, at), missing=missing)
 
 
 def _ts(file: Bytes, start: int) -> Iterator[Part]:
@@ -194,5 +202,5 @@ _FINDERS: dict[str, Callable[[Bytes, int], Iterator[Part]]] = {
 
 _OF_FILES = (CHUNKED - {"WAV"}) | {"WavPack", "TTA", "Monkey's Audio", "Musepack", "TAK"}
 
-POINTED = {*CHUNKED, "AU", "MP4", "ASF or WMA", "AVI"}
-"""Formats whose headers give their length."""
+POINTED = {*CHUNKED, "AU", "MP4"}
+"""Formats whose headers give their length, and point to what is needed of them."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ser_rt.audio.block import Block
-from ser_rt.audio.decoding.mp3 import stated_frames, stated_s
+from ser_rt.audio.decoding.mp3 import frame_bytes, stated_frames, stated_s
 from ser_rt.audio.decoding.part import LOSSY_SLACK_S
 from ser_rt.audio.decoding.timeline import FILL_S, Timeline
 from ser_rt.errors import AudioDecodeError
@@ -23,6 +23,8 @@ class Damage:
         broken: The error that ended reading early.
         is_unreported: Whether something was lost that no warning has reported yet.
         promised_s: Seconds by the headers of recordings within it, if it was joined of several.
+        last_byte: Offset behind the last frame; FFmpeg may have added bytes that follow it.
+        last_begin: Offset of the last frame.
     """
 
     def __init__(self, name: str, *, counts_bytes: bool) -> None:
@@ -31,14 +33,31 @@ class Damage:
         self.is_unreported = False
         self.promised_s = 0.0
         self._lost_s, self._lost, self._lost_bytes = 0.0, 0, 0
-        self._is_padding = True
-        self._decoded_s, self._decoded_bytes, self.last_byte = 0.0, 0, 0
+        self._is_padding, self._is_cut = True, False
+        self._decoded_s, self._decoded_bytes, self._largest = 0.0, 0, 0
+        self.last_byte = self.last_begin = 0
+        self._frame_bytes: dict[bytes, int] = {}
 
     def decoded(self, packet: Any, frame: Any) -> None:
         """Note a frame that could be decoded."""
         self._decoded_s += frame.samples / frame.sample_rate
         self._decoded_bytes += packet.size
-        self.last_byte = max(self.last_byte, (packet.pos or 0) + packet.size)
+        self.last_begin = max(self.last_begin, packet.pos or 0)
+        size = min(packet.size, 2 * self._largest or packet.size)
+        self._largest = max(self._largest, size)
+        self.last_byte = max(self.last_byte, (packet.pos or 0) + size)
+        self._is_cut = packet.size < self._whole(packet)
+
+    def _whole(self, packet: Any) -> int:
+        """Return the length of the frame that a packet begins with; 0 if that is not known.
+
+        FFmpeg decodes what there is of a cut frame of MPEG audio or AC-3, and says nothing.
+        """
+        head = bytes(memoryview(packet)[:5])
+        if not head.startswith(b"\x0b\x77"):
+            return frame_bytes(head)
+        # ATSC A/52, 5.4.1: frames of equal rates and bit rates are equally long.
+        return self._frame_bytes.setdefault(head[4:], packet.size)
 
     def lost(self, packet: Any) -> None:
         """Note a packet that could not be decoded."""
@@ -86,6 +105,10 @@ class Damage:
             msg = f"{self._name} is damaged: nothing in it can be decoded"
             raise AudioDecodeError(msg)
         if self._is_padding:
+            if self._is_cut:
+                message = "it may have been cut off: its last frame is incomplete"
+                yield from line.warn("truncated", message)
+                yield from line.flush()
             return
         self._estimate()
         if self._lost_s > LOSSY_SLACK_S:

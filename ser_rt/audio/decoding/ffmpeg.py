@@ -34,8 +34,15 @@ _STATED = {"ape", "mpc", "mpc8", "tak", "tta", "voc", "wv"}
 """Containers that store their number of samples; elsewhere a duration may be a guess."""
 
 _COUNTED = _STATED | {"flac"}
+_CHECKED = {"wv", "tta"}
+"""Containers whose codecs look at check sums when told so, and refuse what is damaged."""
+
 _RAW = {"mp3", "aac", "amr", "ac3", "eac3", "dts", "loas"}
 """Codecs without a container: any bytes that look like a packet are taken for one."""
+
+_PATIENT = {"analyzeduration": "60000000", "probesize": "20000000"}
+"""How far to look for the first audio packet of a track, in microseconds and bytes: FFmpeg gives up
+after 5 s."""
 
 _PAUSING = {"opus", "libopus", "amrnb", "amrwb", "amr_nb", "amr_wb", "speex"}
 """Codecs that may send nothing in pauses of speech."""
@@ -43,9 +50,6 @@ _PAUSING = {"opus", "libopus", "amrnb", "amrwb", "amr_nb", "amr_wb", "speex"}
 _LATEST_BEGINNING_S = 10.0
 """An Ogg file that begins later is a piece of a broadcast, and one that begins earlier has lost
 pages; an AVI file that begins later has a damaged header."""
-
-_MOST_TAGS = 1.25
-"""Tags behind the sound are smaller than this share of the file."""
 
 _MOST_FAULTS = 16
 """Reads that fail one after the other, with nothing decoded between them."""
@@ -59,6 +63,11 @@ class FfmpegDecoder:
         is_endless: Whether its length is not known beforehand.
         tracks: Number of audio tracks.
         end_s: Time behind the last frame, once it is decoded.
+        end_byte: Offset behind the last frame, once it is decoded, of formats that do not say how
+            long they are in bytes; None for others.
+        last_begin: Offset of the last frame of these.
+        rest: First bytes of another format that were read, if any were.
+        rest_at: Their offset.
     """
 
     waited_s = 0.0
@@ -71,6 +80,7 @@ class FfmpegDecoder:
         track: int | None = None,
         formats: str | None = CONTAINERS,
         timeout_s: float | None = None,
+        is_patient: bool = False,
     ) -> None:
         """Open a URL or a stream of bytes, and find its audio.
 
@@ -80,6 +90,7 @@ class FfmpegDecoder:
             track: Which audio track, from 1; None for the one that the container prefers.
             formats: Names of the formats allowed, separated by commas; None for all.
             timeout_s: How long to wait for an answer.
+            is_patient: Whether audio that begins after a while, as in a video, is waited for.
 
         Raises:
             AudioDecodeError: It does not open, or has no audio.
@@ -89,6 +100,7 @@ class FfmpegDecoder:
         self._name = name
         self._filter = source if isinstance(source, FrameFilter) else None
         options = {} if formats is None else {"format_whitelist": formats}
+        options |= _PATIENT if is_patient else {}
         try:
             self._container: Any = self._av.open(source, timeout=timeout_s, options=options)
         except (self._av.error.FFmpegError, OSError, ValueError) as error:
@@ -100,10 +112,14 @@ class FfmpegDecoder:
         except (AudioDecodeError, AudioInputError):
             self._container.close()
             raise
+        if self._container.format.name in _CHECKED:
+            self._stream.codec_context.options = {"err_detect": "crccheck"}
         self.sample_rate: int = self._stream.rate
         self.is_endless: bool = self._container.duration is None
         self.format: str = self._container.format.name.split(",")[0]
-        self.end_s = 0.0
+        self.end_s, self.last_begin = 0.0, 0
+        self.end_byte: int | None = None
+        self.rest, self.rest_at = b"", 0
         self._flac_block = self._lost_s = 0.0
         self._flac_sample: float | None = None
         self._base_s: float | None = 0.0 if self.format in _ABSOLUTE else None
@@ -141,6 +157,10 @@ class FfmpegDecoder:
             yield from line.flush()
         finally:
             self.end_s = line.end_s
+            if self._filter is not None:
+                self.rest, self.rest_at = self._filter.rest, self._filter.rest_at
+            elif self.format in _RAW | _COUNTED:
+                self.end_byte, self.last_begin = damage.last_byte, damage.last_begin
         if isinstance(damage.broken, AudioDecodeError):
             msg = f"{self._name} is truncated at {line.end_s:.2f} s: {damage.broken}"
             raise AudioDecodeError(msg)
@@ -154,9 +174,6 @@ class FfmpegDecoder:
             raise AudioDecodeError(msg + f"{promised_s:.2f} s")
         if not promised_s:
             yield from damage.check_end(line)
-        elif self.format in _COUNTED and self._container.size > _MOST_TAGS * damage.last_byte:
-            msg = f"{self._name} goes on behind its end at {line.end_s:.2f} s: that is not decoded"
-            raise AudioDecodeError(msg)
 
     def close(self) -> None:
         """Close the audio."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from io import BufferedRandom, BufferedReader
 
 from ser_rt.audio.block import Block, Readable
+from ser_rt.audio.decoding.begins import begins_behind
 from ser_rt.audio.decoding.containers import parts_of
 from ser_rt.audio.decoding.ffmpeg import FfmpegDecoder
 from ser_rt.audio.decoding.formats import SAMPLES, SNIFFED_BYTES, sniff
 from ser_rt.audio.decoding.frames import filtered
-from ser_rt.audio.decoding.part import Part, check_end
+from ser_rt.audio.decoding.part import TAIL_BYTES, Ending, Part, check_end
 from ser_rt.audio.decoding.passing import PutBack
 from ser_rt.audio.decoding.sndfile import SndfileDecoder
 from ser_rt.audio.decoding.view import Bytes, FileView, Seekable
@@ -34,7 +37,7 @@ class FileDecoder:
             AudioInputError: It has no such track.
         """
         self._file, self._name, self._track, self._is_near = file, name, track, is_near
-        bytes_ = Bytes(file, is_near=is_near)
+        self._bytes = bytes_ = Bytes(file, is_near=is_near)
         if not bytes_.size:
             msg = f"{name} is empty"
             raise NoAudioError(msg)
@@ -59,8 +62,9 @@ class FileDecoder:
             AudioDecodeError: Behind the last block, if something is missing.
         """
         problems: list[AudioDecodeError] = []
-        end_s = 0.0
-        for part in self._parts:
+        end_s, parts = 0.0, deque(self._parts)
+        while parts:
+            part, end_byte, more = parts.popleft(), None, None
             try:
                 decoder = self._first or self._open(part)
                 self._first = None
@@ -68,12 +72,41 @@ class FileDecoder:
                     yield from decoder.blocks(block_s, origin_s=end_s, recording=part)
                 finally:
                     end_s = max(end_s, decoder.end_s)
+                    end_byte, more = self._behind(part, decoder)
                     decoder.close()
             except AudioDecodeError as error:
                 problems.append(error)
-            yield from check_end(part, self._name, end_s, self.sample_rate, problems)
+            if more is not None:
+                parts.extendleft(reversed(parts_of(Bytes(FileView(self._file, 0, part.end)), more)))
+                part, end_byte = replace(part, end=more), None
+            ending = self._ending(part)
+            yield from check_end(
+                *(part, self._name, end_s, self.sample_rate, problems, ending),
+                end_byte,
+            )
         if problems:
             raise problems[0]
+
+    def _behind(
+        self, part: Part, decoder: FfmpegDecoder | SndfileDecoder
+    ) -> tuple[int | None, int | None]:
+        """Return where the sound of a part ends, and where another recording begins in it."""
+        if isinstance(decoder, SndfileDecoder) or (decoder.end_byte is None and not decoder.rest):
+            return None, None
+        if decoder.rest:
+            return None, part.start + decoder.rest_at
+        # FFmpeg takes what follows for a part of the last FLAC frame, whose head is like AAC.
+        at = decoder.last_begin + 16 if decoder.format == "flac" else decoder.end_byte
+        if not at:
+            return decoder.end_byte, None
+        return decoder.end_byte, begins_behind(self._bytes, part.start + at, part.end)
+
+    def _ending(self, part: Part) -> Ending:
+        bytes_ = self._bytes
+        is_plain = sniff(bytes_.at(part.start, SNIFFED_BYTES)) in SAMPLES
+        zeros = 0 if is_plain or not self._is_near else bytes_.zeros_before(part.start, part.end)
+        tail = bytes_.at(max(part.start, part.end - TAIL_BYTES), TAIL_BYTES)
+        return Ending(part.end - part.start, zeros, tail, is_plain=is_plain)
 
     def close(self) -> None:
         """Close the file."""
@@ -98,7 +131,13 @@ class FileDecoder:
                 source: Readable = filtered(view, head) or view
                 if format_ == "AVI":  # FFmpeg goes by its index if it can seek, damaged or not
                     source = PutBack(b"", view)
-                return FfmpegDecoder(source, self._name, track=self._track)
+                try:
+                    return FfmpegDecoder(source, self._name, track=self._track)
+                except AudioDecodeError:
+                    if source is not view or not self._is_near:
+                        raise
+                    view.seek(0)
+                    return FfmpegDecoder(source, self._name, track=self._track, is_patient=True)
             except AudioDecodeError as error:
                 if part.missing:
                     msg = f"{self._name} is truncated: {part.missing}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ser_rt.audio.decoding.frames import adts_bytes
+from ser_rt.audio.decoding.adts import adts_bytes
 from ser_rt.audio.decoding.mp3 import frame_bytes, tag_bytes
 
 SNIFFED_BYTES = 4096

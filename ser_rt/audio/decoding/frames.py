@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ser_rt.audio.block import Readable
+from ser_rt.audio.decoding.adts import adts_bytes
+from ser_rt.audio.decoding.begins import BEGINS, LONGEST
+from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff
 from ser_rt.audio.decoding.mp3 import tag_bytes
 
 _READ_BYTES = 4096
@@ -23,14 +26,6 @@ _MARKS = {
 
 _NO_DATA = 15
 """Type of an AMR frame that stands for a pause."""
-
-
-def adts_bytes(head: bytes) -> int:
-    """Return the length of the ADTS frame (AAC) that begins so; 0 if it is none."""
-    if len(head) < 6 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0 or head[2] >> 2 & 15 > 12:
-        return 0
-    length = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
-    return length if length > 7 else 0
 
 
 def is_pause(frame: bytes) -> bool:
@@ -56,7 +51,8 @@ def _framing(head: bytes) -> _Framing | None:
 
 def _amr_length(sizes: tuple[int, ...]) -> Callable[[bytes], int]:
     def length(head: bytes) -> int:
-        return 0 if head[0] & 0x83 else sizes[head[0] >> 3]
+        is_none = head[0] & 0x83 or not any(head)  # zeros would be a frame of bad quality
+        return 0 if is_none else sizes[head[0] >> 3]
 
     return length
 
@@ -68,7 +64,12 @@ def filtered(stream: Readable, head: bytes) -> FrameFilter | None:
 
 
 class FrameFilter:
-    """A stream of frames, with the bytes between them left out."""
+    """A stream of frames, with the bytes between them left out, up to another format.
+
+    Attributes:
+        rest: The first bytes of what begins there; none if the frames go on to the end.
+        rest_at: Their offset.
+    """
 
     def __init__(self, stream: Readable, framing: _Framing) -> None:
         self._stream, self._framing = stream, framing
@@ -76,6 +77,8 @@ class FrameFilter:
         self._passed = self._zeros = 0
         self._is_over, self._is_synced, self._is_tag = False, True, False
         self._lost: deque[tuple[int, int]] = deque()
+        self._start = self.rest_at = 0
+        self.rest = b""
 
     def read(self, size: int, /) -> bytes:
         """Return up to ``size`` bytes; none at the end."""
@@ -99,7 +102,15 @@ class FrameFilter:
         data, at = self._buffer, 0
         while at < len(data):
             if not self._is_synced:
+                if len(data) < at + SNIFFED_BYTES and not self._is_over:
+                    break
                 found, self._is_synced = self._next_chain(data, at)
+                other = self._other(data, at, found)
+                if other is not None:
+                    self._leave_out(data[at:other])
+                    self.rest, self.rest_at = data[other:], self._start + other
+                    self._is_over, at = True, len(data)
+                    break
                 self._leave_out(data[at:found])
                 at = found
                 if not self._is_synced:
@@ -123,7 +134,16 @@ class FrameFilter:
             self._is_synced = size > 0
             self._is_tag = data.startswith((b"TAG", b"APETAGEX"), at) and not size
             at = end
-        self._buffer = data[at:]
+        self._buffer, self._start = data[at:], self._start + at
+
+    def _other(self, data: bytes, at: int, end: int) -> int | None:
+        """Return where another format begins in bytes that are no frames; None if none does."""
+        if end == at or not self._passed:
+            return None
+        if sniff(data[at : at + SNIFFED_BYTES]) is not None:
+            return at
+        found = BEGINS.search(data, at, end + LONGEST)
+        return found.start() if found is not None and found.start() < end else None
 
     def _unit(self, data: bytes, at: int) -> tuple[bool, int]:
         """Return whether a frame is at an offset, and its length; a tag between frames is none."""

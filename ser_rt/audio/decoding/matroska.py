@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ser_rt.audio.decoding.begins import begins_behind
 from ser_rt.audio.decoding.part import CUT_OFF, Part
 from ser_rt.audio.decoding.view import Bytes
 
@@ -54,11 +55,16 @@ def matroska_parts(file: Bytes, start: int) -> Iterator[Part]:
                 missing = CUT_OFF if end > file.size else ""
         if end is None:
             missing = _fault_at_end(file, body)
-        if end is None or file.at(end, 4) != EBML:
+        other = None if end is None else begins_behind(file, end, file.size)
+        if other is not None:
+            end = other
+        elif end is None or end < file.size:
             end = file.find(EBML, start + 4)
             while not _is_beginning(file.at(end, 64)) and end < file.size:
                 end = file.find(EBML, end + 1)
         yield Part(start, min(end, file.size), missing=missing)
+        if file.at(end, 4) != EBML:
+            return
         start = end
 
 

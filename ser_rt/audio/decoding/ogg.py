@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 
 from ser_rt.audio.block import SourceWarning
+from ser_rt.audio.decoding.begins import begins_behind
 from ser_rt.audio.decoding.part import Part
 from ser_rt.audio.decoding.view import Bytes
 
@@ -32,11 +33,12 @@ class OggLink:
 
     Attributes:
         breaks_off: Whether its last page is not whole.
+        is_ended: Whether a page said that it is the last one.
     """
 
     def __init__(self) -> None:
         self.breaks_off = False
-        self._has_sound = self._is_ended = self._is_skipping = False
+        self._has_sound = self.is_ended = self._is_skipping = False
         self._damaged = 0
         self._clock = _Clock(b"")
         self._last_s: float | None = None
@@ -44,7 +46,7 @@ class OggLink:
     def is_ended_by(self, page: bytes) -> bool:
         """Return whether a page begins another recording."""
         begins = bool(page[5] & _BEGINS) and self._has_sound
-        self._is_ended |= begins
+        self.is_ended |= begins
         return begins
 
     def add(self, page: bytes) -> bool:
@@ -57,12 +59,12 @@ class OggLink:
             self._clock = _Clock(page[_HEAD + page[26] :])
         self._last_s = self._clock.seconds(page) or self._last_s
         self._has_sound |= not page[5] & _BEGINS
-        self._is_ended |= bool(page[5] & _ENDS)
+        self.is_ended |= bool(page[5] & _ENDS)
         return True
 
     def skip(self, data: bytes) -> None:
         """Count a damaged page, once for all of its bytes; zeros and tags at the end are none."""
-        if not self._is_skipping and not self._is_ended and data.strip(b"\0"):
+        if not self._is_skipping and not self.is_ended and data.strip(b"\0"):
             self._damaged += 1
             self._is_skipping = True
 
@@ -79,7 +81,7 @@ class OggLink:
         """Why it is known to be cut off; empty if it is not."""
         if self.breaks_off:
             return "it breaks off within a page"
-        return "its last pages are damaged" if self._damaged and not self._is_ended else ""
+        return "its last pages are damaged" if self._damaged and not self.is_ended else ""
 
     @property
     def warnings(self) -> tuple[SourceWarning, ...]:
@@ -87,7 +89,7 @@ class OggLink:
         if self._damaged:
             message = f"{self._damaged} of its pages are damaged, and left out"
             return (SourceWarning("damaged", message),)
-        return () if self._is_ended or self.breaks_off else (NO_END_MARK,)
+        return () if self.is_ended or self.breaks_off else (NO_END_MARK,)
 
     def part(self, start: int, end: int) -> Part:
         """Return its part of a file."""
@@ -101,8 +103,13 @@ def ogg_parts(file: Bytes, start: int) -> Iterator[Part]:
         page = file.at(at, _LONGEST_PAGE)
         size = page_bytes(page)
         if page[:4] != b"OggS":
+            end = file.find(b"OggS", at + 1)
+            other = begins_behind(file, at, end) if link.is_ended else None
+            if other is not None:
+                yield link.part(begin, other)
+                return
             link.skip(page)
-            at = file.find(b"OggS", at + 1)
+            at = end
             continue
         if size is None:
             link.breaks_off = True

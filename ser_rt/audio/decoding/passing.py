@@ -9,8 +9,9 @@ from typing import NamedTuple
 from ser_rt.audio.block import Readable, SourceWarning, read_up_to
 from ser_rt.audio.decoding.chunked import SLACK_BYTES
 from ser_rt.audio.decoding.containers import promised_s, stated_bytes
-from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff
+from ser_rt.audio.decoding.formats import SAMPLES, SNIFFED_BYTES, sniff
 from ser_rt.audio.decoding.mp3 import tag_bytes
+from ser_rt.audio.decoding.part import TAIL_BYTES, Ending
 from ser_rt.audio.decoding.watch import Watcher, watcher
 from ser_rt.errors import AudioDecodeError
 
@@ -78,7 +79,9 @@ class Passing:
     def __init__(self, stream: Readable) -> None:
         self._stream, self.waited_s = stream, 0.0
         self._next = self._head = b""
-        self._count, self._is_over = 0, False
+        self._is_over = False
+        self._count = self._zeros = 0
+        self._tail = b""
         self._watch: Watcher | None = None
 
     @property
@@ -93,6 +96,11 @@ class Passing:
         if stated is not None and stated - self._count > SLACK_BYTES:
             return f"its header promises {stated} bytes, and {self._count} came"
         return "" if self._watch is None else self._watch.missing
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether another recording follows."""
+        return self._is_over
 
     @property
     def promised_s(self) -> float | None:
@@ -122,8 +130,15 @@ class Passing:
             self._is_over = True
             self._next = cut.begun + data[cut.at :] + self._next
             data = data[: cut.at]
-        self._count += len(data)
+        self._note(data)
         return data
+
+    def _note(self, data: bytes) -> None:
+        """Count bytes, and the zeros at their end."""
+        self._count += len(data)
+        zeros = len(data) - len(data.rstrip(b"\0"))
+        self._zeros = zeros + (self._zeros if zeros == len(data) else 0)
+        self._tail = (self._tail + data[-TAIL_BYTES:])[-TAIL_BYTES:]
 
     def peek(self) -> bytes:
         """Return the next bytes, enough to know their format, without taking them."""
@@ -139,6 +154,15 @@ class Passing:
         data, self._next = self._next[:size], self._next[size:]
         return data
 
+    @property
+    def ending(self) -> Ending:
+        """How its bytes end."""
+        return Ending(self._count, self._zeros, self._tail, is_plain=sniff(self._head) in SAMPLES)
+
+    def put_back(self, data: bytes) -> None:
+        """End the recording before bytes of it, which are those of the next."""
+        self._next, self._is_over = data + self._next, True
+
     def drain(self) -> None:
         """Read the rest of the recording, which the decoder has left."""
         while self.read(_BLOCK):
@@ -148,7 +172,8 @@ class Passing:
         """Begin with the next recording; return whether there is one."""
         is_more = self._is_over
         if is_more:
-            self._head, self._count, self._is_over, self._watch = b"", 0, False, None
+            self._head, self._is_over, self._watch = b"", False, None
+            self._count, self._zeros, self._tail = 0, 0, b""
         return is_more
 
     def _from_stream(self, size: int) -> bytes:

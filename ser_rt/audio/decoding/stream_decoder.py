@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ser_rt.audio.block import Block
 from ser_rt.audio.decoding.containers import needs_end
 from ser_rt.audio.decoding.ffmpeg import FfmpegDecoder
+from ser_rt.audio.decoding.formats import sniff
 from ser_rt.audio.decoding.frames import filtered
 from ser_rt.audio.decoding.part import check_end
 from ser_rt.audio.decoding.passing import Passing, Prompt, PutBack
@@ -42,8 +43,12 @@ class StreamDecoder:
         self.is_endless = self._decoder.is_endless
 
     def _open(self) -> FfmpegDecoder:
-        source = filtered(self._bytes, self._bytes.peek()) or self._bytes
-        return FfmpegDecoder(source, self._name, track=self._track)
+        head = self._bytes.peek()
+        source = filtered(self._bytes, head) or self._bytes
+        is_ts = (
+            sniff(head) == "MPEG-TS"
+        )  # where there is audio from the start, nothing is waited for
+        return FfmpegDecoder(source, self._name, track=self._track, is_patient=is_ts)
 
     @property
     def waited_s(self) -> float:
@@ -59,14 +64,21 @@ class StreamDecoder:
         problems: list[AudioDecodeError] = []
         end_s, is_more = 0.0, True
         while is_more:
+            bytes_, decoder = self._bytes, self._decoder
             try:
-                yield from self._decoder.blocks(block_s, origin_s=end_s, recording=self._bytes)
-                self._bytes.drain()
+                yield from decoder.blocks(block_s, origin_s=end_s, recording=bytes_)
+                if decoder.rest:
+                    bytes_.put_back(decoder.rest)
+                bytes_.drain()
             except AudioDecodeError as error:
                 problems.append(error)
-            end_s = max(end_s, self._decoder.end_s)
-            yield from check_end(self._bytes, self._name, end_s, self.sample_rate, problems)
-            is_more = self._bytes.go_on()
+            end_s = max(end_s, decoder.end_s)
+            is_alone = not bytes_.is_followed
+            yield from check_end(
+                *(bytes_, self._name, end_s, self.sample_rate, problems, bytes_.ending),
+                decoder.end_byte if is_alone else None,
+            )
+            is_more = bytes_.go_on()
             if is_more:
                 self._decoder.close()
                 self._decoder = self._open()

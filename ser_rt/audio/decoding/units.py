@@ -77,6 +77,16 @@ def _wav(head: bytes) -> Unit | None:
     return Unit(8 + size + size % 2, has_sound=head[:4] == b"data") if is_known else LOST
 
 
+def _au(head: bytes) -> Unit | None:
+    if len(head) < 12:
+        return None
+    if head[:4] != b".snd":
+        return LOST
+    size = int.from_bytes(head[8:12], "big")
+    size = size if size < UNFINISHED else UNFINISHED << 32
+    return Unit(int.from_bytes(head[4:8], "big") + size, begins=True, has_sound=True)
+
+
 def _avi(head: bytes) -> Unit | None:
     if len(head) < 8:
         return None
@@ -117,6 +127,7 @@ STRUCTURES = {
     "Matroska or WebM": Structure(_matroska, re.compile(re.escape(EBML) + b"|" + CLUSTER)),
     "FLV": Structure(_flv),
     "WAV": Structure(_wav),
+    "AU": Structure(_au),
     "MPEG": Structure(mpeg, re.compile(rb"\x00\x00\x01[\xba-\xff]")),
     "MPEG-TS": Structure(_mpegts, re.compile(rb"\x47(?=.{187}\x47)", re.DOTALL)),
     "AVI": Structure(_avi, re.compile(rb"\d\d(?:wb|d[bc])|idx1")),

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from ser_rt.audio.block import Block, Decoder
-from ser_rt.audio.decoding.containers import POINTED
-from ser_rt.audio.decoding.decoders import open_audio
+from ser_rt.audio.decoding.containers import POINTED, needs_end
+from ser_rt.audio.decoding.decoders import open_audio, open_stream
 from ser_rt.audio.decoding.ffmpeg import FfmpegDecoder
 from ser_rt.audio.decoding.file_decoder import FileDecoder
 from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff
@@ -47,9 +47,15 @@ def open_url(
         if file.is_playlist:
             file.close()
             return FfmpegDecoder(url, url, track=track, formats=None, timeout_s=timeout_s)
-        if file.size is None or sniff(file.first(SNIFFED_BYTES)) not in POINTED:
-            return _Fetched(StreamDecoder(file, url, track=track), file, url)
-        return _Fetched(FileDecoder(file, url, track=track, is_near=False), file, url)
+        head = file.first(SNIFFED_BYTES)
+        decoder: Decoder
+        if file.size is None or sniff(head) is None:
+            decoder = open_stream(file, url, track=track)
+        elif needs_end(head) or sniff(head) in POINTED:
+            decoder = FileDecoder(file, url, track=track, is_near=False)
+        else:
+            decoder = StreamDecoder(file, url, track=track)
+        return _Fetched(decoder, file, url)
     except AudioDecodeError as error:
         file.close()
         raise file.broken or error from None
@@ -61,7 +67,7 @@ def open_url(
 class _Fetched:
     """A recording from a server."""
 
-    def __init__(self, decoder: StreamDecoder | FileDecoder, file: HttpFile, url: str) -> None:
+    def __init__(self, decoder: Decoder, file: HttpFile, url: str) -> None:
         self._decoder, self._file, self._url = decoder, file, url
         self.sample_rate, self.is_endless = decoder.sample_rate, file.size is None
         self.is_live = file.is_live

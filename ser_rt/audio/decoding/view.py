@@ -84,6 +84,18 @@ class Bytes:
         self._file.seek(start)
         return read_up_to(self._file.read, count)
 
+    def zeros_before(self, start: int, end: int) -> int:
+        """Return how many of the bytes from ``start`` to ``end`` are zeros at the end."""
+        at = end
+        while at > start:
+            begin = max(start, at - _BLOCK)
+            data = self.at(begin, at - begin)
+            left = len(data.rstrip(b"\0"))
+            if left:
+                return end - begin - left
+            at = begin
+        return end - start
+
     def find(self, mark: bytes, start: int) -> int:
         """Return the offset of the next mark, or `size` if there is none."""
         while start < self.size:

@@ -10,9 +10,11 @@ from typing import NamedTuple, Protocol
 
 from ser_rt.audio.block import SourceWarning
 from ser_rt.audio.decoding import avi
+from ser_rt.audio.decoding.begins import BEGINS, LONGEST
 from ser_rt.audio.decoding.chunked import SLACK_BYTES
-from ser_rt.audio.decoding.formats import sniff
+from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff
 from ser_rt.audio.decoding.matroska import LOST_BLOCKS
+from ser_rt.audio.decoding.mp3 import tag_bytes
 from ser_rt.audio.decoding.ogg import OggLink, page_bytes
 from ser_rt.audio.decoding.part import CUT_OFF, CUT_PACKET, Recording
 from ser_rt.audio.decoding.units import STRUCTURES, Structure, Unit
@@ -20,6 +22,9 @@ from ser_rt.audio.decoding.units import STRUCTURES, Structure, Unit
 _LONGEST_HEAD, _LONGEST_MARK = 64, 189
 _STREAMS = ("MPEG", "MPEG-TS")
 """Formats that recorders may stop anywhere, so that a cut is no certain loss."""
+
+_UNCUT = (*_STREAMS, "AU")
+"""These, and one whose first bytes always give its length."""
 
 
 class Cut(NamedTuple):
@@ -45,7 +50,9 @@ class Watcher(Recording, Protocol):
 def watcher(head: bytes) -> Watcher:
     """Return the watcher of a stream that begins so."""
     name = sniff(head) or ""
-    return OggWatcher() if name == "Ogg" else StructureWatcher(STRUCTURES.get(name), name)
+    if name == "Ogg":
+        return OggWatcher()
+    return StructureWatcher(STRUCTURES.get(name), name, before=tag_bytes(head))
 
 
 class OggWatcher(OggLink):
@@ -57,35 +64,50 @@ class OggWatcher(OggLink):
         """Take bytes; return where another recording begins in them, if one does."""
         before, held, at = len(self._held), self._held + data, 0
         while (found := held.find(b"OggS", at)) >= 0:
+            other = BEGINS.search(held, at, found)
+            if other is not None:
+                return self._cut(held, other.start(), before)
             self.skip(held[at:found])
             at = found
             size = page_bytes(held, at)
             if size is None:
                 break
             if self.is_ended_by(held[at : at + 6]):
-                self.breaks_off = False
-                return Cut(max(0, at - before), held[at:before])
+                return self._cut(held, at, before)
             if at + size > len(held):
                 break
             at += size if self.add(held[at : at + size]) else 1
         else:
-            end = max(at, len(held) - 3)
+            other = BEGINS.search(held, at)
+            if other is not None:
+                return self._cut(held, other.start(), before)
+            end = max(at, len(held) - LONGEST)
             self.skip(held[at:end])
             at = end
         self._held = held[at:]
         self.breaks_off = self._held.startswith(b"OggS")
         return None
 
+    def _cut(self, held: bytes, at: int, before: int) -> Cut:
+        self.breaks_off = False
+        return Cut(max(0, at - before), held[at:before])
+
 
 class StructureWatcher:
-    """Units of a container; bytes between their heads are passed over."""
+    """Units of a container; bytes between their heads are passed over.
 
-    def __init__(self, structure: Structure | None, name: str) -> None:
-        """Follow units, or nothing if the format has none."""
+    Where there are none, or they are lost, the beginning of another recording is looked for.
+    """
+
+    def __init__(self, structure: Structure | None, name: str, *, before: int = 0) -> None:
+        """Follow units; of a format without, skip the bytes of a tag before it."""
         self._structure, self._name = structure, name
-        self._held, self._head, self._skip = b"", b"", 0
+        self._held, self._head = b"", b""
+        self._skip = 0 if structure is not None else before + 1
         self._last = Unit(0)
-        self._has_sound = self._is_lost = self._is_damaged = False
+        self._passed = self._lost_at = 0
+        self._is_lost = self._has_sound = structure is None
+        self._is_damaged = False
 
     @property
     def promised_s(self) -> float | None:
@@ -100,8 +122,10 @@ class StructureWatcher:
             return ""
         if self._name == "Matroska or WebM" and self._is_lost and self._is_damaged:
             return LOST_BLOCKS
+        if self._name == "WAV" and self._is_damaged and self._passed - self._lost_at > SLACK_BYTES:
+            return "it goes on behind the length in its header, and that is not decoded"
         slack = SLACK_BYTES if self._name == "WAV" else 0
-        is_cut = self._skip > slack and self._last.has_sound and self._name not in _STREAMS
+        is_cut = self._skip > slack and self._last.has_sound and self._name not in _UNCUT
         return CUT_OFF if is_cut else ""
 
     @property
@@ -115,35 +139,55 @@ class StructureWatcher:
         """Take bytes; return where another recording begins in them, if one does."""
         self._head += data[: max(0, avi.HEAD_BYTES - len(self._head))]
         before, held, at = len(self._held), self._held + data, 0
-        while self._structure is not None and at < len(held):
+        while at < len(held):
             if self._skip:
                 passed = min(self._skip, len(held) - at)
                 at, self._skip = at + passed, self._skip - passed
                 continue
-            if self._is_lost and self._structure.mark is not None:
-                found = self._structure.mark.search(held, at)
+            if self._is_lost:
+                other, found = BEGINS.search(held, at), self._next_unit(held, at)
+                is_first = other is not None and (found is None or other.start() <= found)
+                if self._has_sound and other is not None and is_first:
+                    return self._cut(held, other.start(), before)
                 if found is None:
                     at = max(at, len(held) - _LONGEST_MARK)
                     break
-                at, self._is_lost = found.start(), False
+                at, self._is_lost = found, False
+            assert self._structure is not None  # noqa: S101 (for the type checker)
             unit = self._structure.unit(held[at : at + _LONGEST_HEAD])
             if unit is None and len(held) < at + _LONGEST_HEAD:
                 break
             if unit is None or unit.size <= 0:
-                self._lose(held[at : at + _LONGEST_HEAD])
+                if self._has_sound and sniff(held[at : at + SNIFFED_BYTES]) is not None:
+                    return self._cut(held, at, before)
+                self._lose(held[at : at + _LONGEST_HEAD], self._passed + at - before)
                 at += 1
             elif unit.begins and self._has_sound:
-                self._held = b""
-                return Cut(max(0, at - before), held[at:before])
+                return self._cut(held, at, before)
             else:
                 self._has_sound |= unit.has_sound
                 self._last, self._skip = unit, unit.size
         self._held = held[at:]
+        self._passed += len(data)
         return None
 
-    def _lose(self, data: bytes) -> None:
-        if self._structure is None or self._structure.mark is None:
-            self._structure = None
-            return
+    def _cut(self, held: bytes, at: int, before: int) -> Cut:
+        self._held = b""
+        return Cut(max(0, at - before), held[at:before])
+
+    def _next_unit(self, held: bytes, at: int) -> int | None:
+        """Return where a unit may begin behind damage; None if nothing there says so."""
+        mark = None if self._structure is None else self._structure.mark
+        found = None if mark is None else mark.search(held, at)
+        return None if found is None else found.start()
+
+    def _lose(self, data: bytes, position: int) -> None:
         self._is_lost = True
-        self._is_damaged |= bool(data.strip(b"\0"))
+        if self._structure is None or self._structure.mark is None:
+            self._is_damaged |= self._name == "WAV" and bool(data.strip(b"\0"))
+            self._lost_at = position
+            if self._name != "WAV":
+                self._structure = None
+            return
+        is_within = self._name == "AVI" and position < avi.stated_end(self._head)
+        self._is_damaged |= is_within or bool(data.strip(b"\0"))

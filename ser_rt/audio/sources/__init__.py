@@ -1,6 +1,6 @@
 """Audio sources: one file and one entry in `SOURCES` each."""
 
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
 from ser_rt.audio.chunk import AudioSource
@@ -19,6 +19,5 @@ SOURCES: dict[str, str] = {
 
 def make_source(name: str, *args: Any, **settings: Any) -> AudioSource:
     """Make the source of that name; it opens when it is entered."""
-    module, _, attribute = SOURCES[name].partition(":")
-    source: AudioSource = getattr(import_module(module), attribute)(*args, **settings)
+    source: AudioSource = resolve_name(SOURCES[name])(*args, **settings)
     return source

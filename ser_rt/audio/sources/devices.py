@@ -30,11 +30,9 @@ class InputStream(Protocol):
     @property
     def is_active(self) -> bool:
         """Whether the device still reports that it captures."""
-        ...
 
     def close(self) -> None:
         """End at once, whatever state the device is in; never raises, never hangs."""
-        ...
 
 
 class Driver(Protocol):
@@ -42,17 +40,14 @@ class Driver(Protocol):
 
     def devices(self) -> list[Device]:
         """Return the input devices, or raise `DeviceError`."""
-        ...
 
     def open(
         self, device: Device, sample_rate: int, channels: int, frames: int, callback: Callback
     ) -> InputStream:
         """Capture blocks of so many frames, or raise `DeviceError`."""
-        ...
 
     def restart(self) -> None:
         """Look for devices anew, or raise `DeviceError`."""
-        ...
 
 
 def find_device(devices: list[Device], wanted: str | int | None) -> Device:
@@ -68,9 +63,8 @@ def find_device(devices: list[Device], wanted: str | int | None) -> Device:
         return next((d for d in devices if d.is_default), devices[0])
     text = str(wanted)
     for device in devices:
-        if str(device.number) == text or (
-            not text.isdigit() and text.lower() in device.name.lower()
-        ):
+        named = not text.isdigit() and text.lower() in device.name.lower()
+        if named or str(device.number) == text:
             return device
     names = ", ".join(f"{d.number} {d.name}" for d in devices)
     msg = f"no microphone {text!r}; there are: {names}"

@@ -110,19 +110,21 @@ class MicrophoneSource(AudioSource):
                 yield chunk
             if self._closing.is_set():
                 return
-            name = self.device.name if self.device else self._wanted
-            why = self._capture.fault
+            lost = f"microphone {self._name!r} is lost: {self._capture.fault}"
             if not self._reconnect:
-                msg = f"microphone {name!r} is lost: {why}"
-                raise DeviceError(msg)
+                raise DeviceError(lost)
             if self._lost_at is None:
                 self._lost_at = self._clock()
-                warning = SourceWarning("device_lost", f"microphone {name!r} is lost: {why}")
+                warning = SourceWarning("device_lost", lost)
                 yield AudioChunk(
                     SILENCE, self._next_sample, self._lost_at, is_live=True, warnings=(warning,)
                 )
             self._capture.stream.close()
             self._capture = self._opened_again()
+
+    @property
+    def _name(self) -> str | int | None:
+        return self.device.name if self.device else self._wanted
 
     def _chunks(self, capture: Capture) -> Iterator[AudioChunk]:
         """Yield the chunks of one capture until it is lost."""
@@ -169,8 +171,7 @@ class MicrophoneSource(AudioSource):
         )
         if self._lost_at is not None:
             away_s = self._clock() - self._lost_at
-            name = self.device.name if self.device else self._wanted
-            maker.warn("device_back", f"microphone {name!r} is back after {away_s:.1f} s")
+            maker.warn("device_back", f"microphone {self._name!r} is back after {away_s:.1f} s")
             self._lost_at = None
         return maker
 

@@ -15,7 +15,7 @@ from ser_rt.audio.retry import backoff
 from ser_rt.audio.sources.decoded import DecodedSource
 from ser_rt.classifier import FloatArray
 from ser_rt.constants import SAMPLE_RATE
-from ser_rt.errors import AudioDecodeError, AudioInputError
+from ser_rt.errors import AudioDecodeError, AudioInputError, NoAudioError
 
 TIMEOUT_S = 5.0
 BLOCK_S = 0.04
@@ -69,6 +69,7 @@ class NetworkSource(DecodedSource):
             try:
                 yield from self._checked(self._converted(decoder, lost_at), decoder)
                 if not is_live(self._url, decoder):
+                    self._check_any()
                     return
                 why = "it ended"
             except _RepeatedError:
@@ -77,9 +78,7 @@ class NetworkSource(DecodedSource):
                 why = str(error)
                 if not self._reconnect or not (decoder.is_endless or is_live(self._url, decoder)):
                     raise
-            if not self._next_sample:
-                msg = f"{self._url} holds no audio"
-                raise AudioDecodeError(msg)
+            self._check_any()
             lost_at = self._clock()
             warning = SourceWarning("stream_lost", f"{self._url} is lost: {why}")
             yield AudioChunk(SILENCE, self._next_sample, lost_at, is_live=True, warnings=(warning,))
@@ -96,9 +95,8 @@ class NetworkSource(DecodedSource):
             clock=self._clock,
         )
         if lost_at is not None:
-            away_s = self._clock() - lost_at
-            back = SourceWarning("stream_back", f"{self._url} is back after {away_s:.1f} s")
             now = self._clock()
+            back = SourceWarning("stream_back", f"{self._url} is back after {now - lost_at:.1f} s")
             yield AudioChunk(SILENCE, converter.next_sample, now, is_live=True, warnings=(back,))
         before = self._clock()
         try:
@@ -111,6 +109,11 @@ class NetworkSource(DecodedSource):
             yield from converter.flush(self._clock())
             raise
         yield from converter.flush(self._clock())
+
+    def _check_any(self) -> None:
+        if not self._next_sample:
+            msg = f"{self._url} holds no audio"
+            raise NoAudioError(msg)
 
     def _start(self, lost_at: float | None) -> int:
         """Return the sample at which the stream goes on."""

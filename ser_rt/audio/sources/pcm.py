@@ -28,7 +28,6 @@ class ByteStream(Protocol):
 
     def read1(self, size: int, /) -> bytes:
         """Return 1 to ``size`` bytes as soon as there are any; none at the end."""
-        ...
 
 
 class PcmDecoder:

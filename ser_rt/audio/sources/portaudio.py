@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import numpy as np
@@ -99,14 +100,13 @@ class PortAudio:
 
     def _called(self, what: str, call: Callable[[], Result], limit_s: float = ANSWER_S) -> Result:
         sounddevice = self._sounddevice()
-        results: list[Result] = []
-        errors: list[Exception] = []
+        answer: Future[Result] = Future()
 
         def run() -> None:
             try:
-                results.append(call())
+                answer.set_result(call())
             except Exception as error:  # noqa: BLE001 (handed over to the caller's thread)
-                errors.append(error)
+                answer.set_exception(error)
 
         with self._asking:
             if self._hanging is not None and self._hanging.is_alive():
@@ -118,12 +118,11 @@ class PortAudio:
             if self._hanging.is_alive():
                 msg = f"the sound system did not {what} within {limit_s:g} s"
                 raise DeviceError(msg)
-        if errors:
-            if isinstance(errors[0], sounddevice.PortAudioError | ValueError):
-                msg = f"PortAudio did not {what}: {_plain(errors[0])}"
-                raise DeviceError(msg) from errors[0]
-            raise errors[0]
-        return results[0]
+        try:
+            return answer.result()
+        except (sounddevice.PortAudioError, ValueError) as error:
+            msg = f"PortAudio did not {what}: {_plain(error)}"
+            raise DeviceError(msg) from error
 
     def _sounddevice(self) -> Any:
         if self._module is None:

@@ -27,7 +27,7 @@ class SignalMonitor:
 
     def __init__(self, sample_rate: int) -> None:
         self._rate = sample_rate
-        self._faults: dict[str, bool] = {}
+        self._faults: set[str] = set()
         self.drift = Drift(sample_rate)
         self._zero_s = 0.0
         self._start_span()
@@ -46,33 +46,22 @@ class SignalMonitor:
         if self._frames < SPAN_S * self._rate:
             return
         share, offset = self._clipped / self._frames, self._sum / self._frames
-        yield from self._report(
-            "clipping", share > CLIPPED_SHARE, f"{share:.1%} of the samples are at full scale"
+        zero_s, ppm = self._zero_s, self.drift.ppm or 0.0
+        found = (
+            ("clipping", share > CLIPPED_SHARE, f"{share:.1%} of the samples are at full scale"),
+            ("dc_offset", abs(offset) > OFFSET, f"the signal is off by {offset:.2f}"),
+            ("digital_silence", zero_s >= MUTE_S, f"{zero_s:.0f} s of zeros: is it muted?"),
+            ("clock_drift", abs(ppm) > DRIFT_PPM, f"the device's clock is off by {ppm:.0f} ppm"),
         )
-        yield from self._report(
-            "dc_offset", abs(offset) > OFFSET, f"the signal is off by {offset:.2f}"
-        )
-        yield from self._report(
-            "digital_silence",
-            self._zero_s >= MUTE_S,
-            f"nothing but zeros for {self._zero_s:.0f} s: is the microphone muted?",
-        )
-        ppm = self.drift.ppm
-        yield from self._report(
-            "clock_drift",
-            ppm is not None and abs(ppm) > DRIFT_PPM,
-            f"the device's clock is off by {ppm or 0.0:.0f} ppm",
-        )
+        for code, is_so, message in found:
+            if is_so and code not in self._faults:
+                yield SourceWarning(code, message)
+        self._faults = {code for code, is_so, _ in found if is_so}
         self._start_span()
 
     def _start_span(self) -> None:
         self._frames = self._clipped = 0
         self._sum = 0.0
-
-    def _report(self, code: str, is_so: bool, message: str) -> Iterator[SourceWarning]:  # noqa: FBT001 (private)
-        if is_so and not self._faults.get(code):
-            yield SourceWarning(code, message)
-        self._faults[code] = is_so
 
 
 class Drift:

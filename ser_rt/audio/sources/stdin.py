@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-
 from ser_rt.audio.block import read_up_to
 from ser_rt.audio.chunk import AudioSource
 from ser_rt.audio.converter import Channel
@@ -12,7 +10,7 @@ from ser_rt.audio.decoding.formats import sniff
 from ser_rt.audio.decoding.passing import Prompt, PutBack, first_bytes
 from ser_rt.audio.sources.file import FileSource
 from ser_rt.audio.sources.pcm import ByteStream, PcmSource
-from ser_rt.audio.sources.wav import ENCODINGS, WavStreamSource
+from ser_rt.audio.sources.wav import WavStreamSource, is_plain
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError, ConfigError
 
@@ -71,7 +69,7 @@ def open_bytes(
             "--encoding s16le, --rate 16000, --channels 1"
         )
         raise AudioDecodeError(msg)
-    if found == "WAV" and _is_plain(head) and track is None:
+    if found == "WAV" and is_plain(head) and track is None:
         return WavStreamSource(bytes_, sample_rate, channel=channel)
     return FileSource(
         NAME,
@@ -80,17 +78,6 @@ def open_bytes(
         channel=channel,
         open_file=lambda name, track: open_stream(bytes_, name, track=track),
     )
-
-
-def _is_plain(head: bytes) -> bool:
-    """Return whether the samples of a WAV file can be taken as they are."""
-    at = head.find(b"fmt ", 12)
-    if not 0 < at <= len(head) - 34:
-        return head[:4] == b"RIFF"
-    tag, bits = *struct.unpack_from("<H", head, at + 8), *struct.unpack_from("<H", head, at + 22)
-    if tag == 0xFFFE:
-        (tag,) = struct.unpack_from("<H", head, at + 32)
-    return head[:4] == b"RIFF" and (tag, bits) in ENCODINGS
 
 
 def _head(stream: ByteStream, *, raw: bool) -> bytes:

@@ -9,7 +9,11 @@ from dataclasses import replace
 from ser_rt.audio.block import SourceWarning, read_up_to
 from ser_rt.audio.chunk import SILENCE, AudioChunk, AudioSource
 from ser_rt.audio.converter import Channel
+from ser_rt.audio.decoding.decoders import open_stream
+from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff
+from ser_rt.audio.decoding.passing import Prompt, PutBack
 from ser_rt.audio.samples import MAX_CHANNELS
+from ser_rt.audio.sources.file import FileSource
 from ser_rt.audio.sources.pcm import ByteStream, PcmSource
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError
@@ -28,6 +32,9 @@ ENCODINGS = {
 _EXTENSIBLE = 0xFFFE
 _UNFINISHED = 0x7FFF_0000
 """A size from here on means that the writer did not know it."""
+
+_HEAD = 64
+"""Bytes with the format in them, of most files."""
 
 _SLACK_S = 0.05
 _LONGEST_SKIP = 1 << 30
@@ -48,31 +55,57 @@ class WavStreamSource(AudioSource):
         self._stream, self._sample_rate, self._channel = stream, sample_rate, channel
 
     def __iter__(self) -> Iterator[AudioChunk]:
-        start, waited_s, head = 0, 0.0, self._exactly(12)
+        start, waited_s, head = 0, 0.0, self._begun()
         while head:
-            if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-                msg = "the input does not begin as a WAV file does"
-                raise AudioDecodeError(msg)
-            data, pcm = self._opened()
+            is_other = start > 0 and not is_plain(head)
+            data, source = self._other() if is_other else self._opened()
             end = start
-            for chunk in pcm:
-                self.waited_s = waited_s + pcm.waited_s
+            for chunk in source:
+                self.waited_s = waited_s + source.waited_s
                 end = start + chunk.start + len(chunk.samples)
                 yield replace(chunk, start=start + chunk.start)
             if data.has_more:
                 message = "the input goes on behind the length in its header: all of it is decoded"
                 warning = SourceWarning("header", message)
                 yield AudioChunk(SILENCE, end, 0.0, warnings=(warning,))
-            start, waited_s, head = end, self.waited_s, data.next_head
+            start, waited_s, self._stream = (
+                end,
+                self.waited_s,
+                PutBack(data.next_head, Prompt(self._stream.read1)),
+            )
+            head = self._begun() if data.next_head else b""
 
-    def _opened(self) -> tuple[_Limited, PcmSource]:
+    def _begun(self, read: bytes = b"") -> bytes:
+        """Return the first bytes of a recording, which stay in the stream."""
+        head = read_up_to(self._stream.read1, _HEAD, read)
+        self._stream = PutBack(head, Prompt(self._stream.read1))
+        return head
+
+    def _other(self) -> tuple[_Limited, AudioSource]:
+        """Return what follows in another format; nothing follows that."""
+        stream = PutBack(b"", Prompt(self._stream.read1))
+        source = FileSource(
+            "the input",
+            self._sample_rate,
+            channel=self._channel,
+            open_file=lambda name, track: open_stream(stream, name, track=track),
+        )
+        return _Limited(stream, 0, bytes_per_s=1), source
+
+    def _opened(self) -> tuple[_Limited, AudioSource]:
         """Read a header; return the sound behind it."""
+        start = self._exactly(12)
+        if start[:4] != b"RIFF" or start[8:] != b"WAVE":
+            msg = "the input does not begin as a WAV file does"
+            raise AudioDecodeError(msg)
         tag = bits = rate = channels = 0
         while (name := self._exactly(4)) != b"data":
             (size,) = struct.unpack("<I", self._exactly(4))
             body = self._exactly(size + size % 2)
             if name == b"fmt " and size >= 16:
-                tag, channels, rate, _, _, bits = struct.unpack("<HHIIHH", body[:16])
+                tag, channels, rate, _, frame, bits = struct.unpack("<HHIIHH", body[:16])
+                if channels and frame % channels == 0 and tag in (1, _EXTENSIBLE):
+                    bits = max(bits, 8 * frame // channels)  # 24 bits may be in 32
                 if tag == _EXTENSIBLE and size >= 26:
                     (tag,) = struct.unpack("<H", body[24:26])
         (size,) = struct.unpack("<I", self._exactly(4))
@@ -99,6 +132,17 @@ class WavStreamSource(AudioSource):
             msg = "the input ends within its WAV header"
             raise AudioDecodeError(msg)
         return found
+
+
+def is_plain(head: bytes) -> bool:
+    """Return whether the samples of a WAV file that begins so can be taken as they are."""
+    at = head.find(b"fmt ", 12)
+    if not 0 < at <= len(head) - 34:
+        return head[:4] == b"RIFF"
+    tag, bits = *struct.unpack_from("<H", head, at + 8), *struct.unpack_from("<H", head, at + 22)
+    if tag == _EXTENSIBLE:
+        (tag,) = struct.unpack_from("<H", head, at + 32)
+    return head[:4] == b"RIFF" and (tag, bits) in ENCODINGS
 
 
 class _Limited:
@@ -148,10 +192,17 @@ class _Limited:
             if len(length) < 4:
                 return b""  # a few bytes of padding
             if name == b"RIFF":
-                self.next_head = head[padding:] + read_up_to(read, 4)
+                self.next_head = head[padding:]
                 return b""
             (count,) = struct.unpack("<I", length)
+            if name == b"data" and count:
+                self._size = self._left = count
+                return self.read1(size)
             if not name.strip(b"\0") or not all(0x20 <= byte < 0x7F for byte in name):
+                head = read_up_to(read, SNIFFED_BYTES, head)
+                if sniff(head[padding:]) is not None:
+                    self.next_head = head[padding:]
+                    return b""
                 self.has_more, self._put_back = bool(head.strip(b"\0")), head
                 return self.read1(size)
             if count > _LONGEST_SKIP:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ser_rt.bundle import Bundle
 from ser_rt.classifier import FloatArray, Hop, HopResult
 from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.manifest import FeatureReuse
+from ser_rt.profiles import Profile
+from ser_rt.runtime.backends.device_caches import on_host
 from ser_rt.runtime.backends.graphs import FEATURES, graphs_of, hop_block, stream_graph
 from ser_rt.runtime.backends.opening import OpenGraphs, open_graphs
 from ser_rt.runtime.backends.providers import PROVIDERS, Workload
@@ -119,6 +120,16 @@ class OnnxClassifier:
     def min_window_s(self) -> float:
         """Shortest window in seconds worth classifying."""
         return self.bundle.min_window_s
+
+    @property
+    def profiles(self) -> Mapping[str, Profile]:
+        """Settings of streams by name."""
+        return self.bundle.profiles
+
+    @property
+    def temperature_by_speech(self) -> Mapping[float, float]:
+        """Divisor of a stream's logits by the seconds of speech in the window."""
+        return self.bundle.temperature_by_speech
 
     @property
     def feature_reuse(self) -> FeatureReuse | None:
@@ -237,5 +248,5 @@ def _check(name: str, values: FloatArray, axes: str) -> None:
         raise AudioInputError(msg)
 
 
-def _joined(rows: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    return rows[0] if len(rows) == 1 else np.concatenate(rows)
+def _joined(rows: list[Any]) -> Any:
+    return rows[0] if len(rows) == 1 else np.concatenate(list(map(on_host, rows)))

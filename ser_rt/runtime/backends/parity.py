@@ -157,7 +157,7 @@ def _run(
         )
         hop = round(bundle.hop_s * bundle.sample_rate)
         streams = classifier.streaming and FreshStreams(classifier, classifier.streaming, hop)
-        classify = streams or window_classifier(classifier, hop)
+        classify = streams or window_classifier(classifier, hop, None)
         answers = []
         for window in audio:
             answers.append(classify(window))

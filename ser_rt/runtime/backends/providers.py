@@ -48,6 +48,8 @@ class Execution:
     """Whether a graph takes only shapes between its least and its most."""
     plugin: Plugin | None = None
     """Package of the provider, where it is not part of onnxruntime."""
+    device: str | None = None
+    """onnxruntime's name of the memory in which a stream's caches stay; None for arrays."""
     open: Callable[[Graph, int], OpenGraph] | None = None
     """Opens a graph for a number of threads; None for onnxruntime."""
 
@@ -91,7 +93,7 @@ def cuda(load: Workload) -> list[Execution]:
     captured = options | {"enable_cuda_graph": "1"}
     return [
         Execution("cuda", CUDA, lambda _: [(CUDA, captured)], captures=True),
-        Execution("cuda", CUDA, lambda _: [(CUDA, options)]),
+        Execution("cuda", CUDA, lambda _: [(CUDA, options)], device="cuda"),
     ]
 
 
@@ -108,6 +110,7 @@ def tensorrt(load: Workload) -> list[Execution]:
             TENSORRT,
             lambda graph: [(TENSORRT, tensorrt_options(bundle, graph)), *rest.providers(graph)],
             limits_shapes=True,
+            device="cuda",
         )
     ]
 

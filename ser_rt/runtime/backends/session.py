@@ -11,6 +11,7 @@ from typing import Any
 from ser_rt.classifier import Caches, FloatArray
 from ser_rt.errors import AudioInputError, BundleInvalidError, ProviderError
 from ser_rt.runtime.backends.cuda_graphs import CudaGraphs, uncapturable
+from ser_rt.runtime.backends.device_caches import run_on_device
 from ser_rt.runtime.backends.diagnosis import trouble
 from ser_rt.runtime.backends.gpu_libraries import preload
 from ser_rt.runtime.backends.graphs import NO_CACHES, Graph
@@ -40,6 +41,7 @@ class OrtSession:
             BundleInvalidError: The file is no ONNX graph that onnxruntime can run.
         """
         self._graph, self._limits_shapes = graph, execution.limits_shapes
+        self._device = execution.device
         if execution.captures and graph.caches:
             msg = f"{graph.path.name} cannot be a CUDA graph: it has caches"
             raise ProviderError(msg)
@@ -80,6 +82,8 @@ class OrtSession:
             _check_shape(self._graph, values.shape)
         if self._graphs is not None:
             return self._graphs.run(names, self._graph.input, values)
+        if caches and len(values) == 1 and self._device is not None:
+            return run_on_device(self._session, self._device, self._graph, names, values, caches)
         found: list[FloatArray] = self._session.run(names, {self._graph.input: values, **caches})
         return found
 

@@ -37,6 +37,8 @@ class Waiting:
     since: float
     is_final: bool
     result: Future[Any] = field(default_factory=Future)
+    waited_s: float = 0.0
+    """How long it had waited when its call began."""
 
     def is_like(self, other: Waiting) -> bool:
         """Return whether both can share a call."""

@@ -16,9 +16,12 @@ from ser_rt.constants import SHORTEST_INPUT_S
 from ser_rt.runtime.recognizers.feature_cache import FeatureCache
 from ser_rt.runtime.recognizers.hop_cache import HopCache
 from ser_rt.runtime.recognizers.windower import Window
+from ser_rt.streaming import Streaming
 
 
-def window_classifier(classifier: EmotionClassifier, hop: int) -> Callable[[Window], FloatArray]:
+def window_classifier(
+    classifier: EmotionClassifier, hop: int, streaming: Streaming | None
+) -> Callable[[Window], FloatArray]:
     """Return a function from the windows of one stream, in order, to probabilities ``[labels]``.
 
     A network that streams computes every hop once, with `HopCache`. Of others windows share
@@ -27,9 +30,10 @@ def window_classifier(classifier: EmotionClassifier, hop: int) -> Callable[[Wind
     Args:
         classifier: The model, shared by all streams.
         hop: Samples from one window to the next.
+        streaming: Hops and caches of the stream, from `StreamSettings.streaming_for`.
     """
-    if isinstance(classifier, StreamingClassifier) and classifier.streaming is not None:
-        return HopCache(classifier, classifier.streaming, hop)
+    if streaming is not None and isinstance(classifier, StreamingClassifier):
+        return HopCache(classifier, streaming, hop)
 
     def whole(window: Window) -> FloatArray:
         missing = shortest - len(window.samples)

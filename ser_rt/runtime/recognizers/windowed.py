@@ -11,8 +11,10 @@ import numpy as np
 
 from ser_rt.audio.block import SourceWarning
 from ser_rt.audio.chunk import AudioChunk
-from ser_rt.classifier import EmotionClassifier, FloatArray
+from ser_rt.classifier import EmotionClassifier, FloatArray, WaitingClassifier
+from ser_rt.constants import SHORTEST_INPUT_S
 from ser_rt.errors import AudioInputError, ConfigError
+from ser_rt.runtime.recognizers.hop_cache import HopCache
 from ser_rt.runtime.recognizers.load_shedding import LoadShedder
 from ser_rt.runtime.recognizers.window_classifier import window_classifier
 from ser_rt.runtime.recognizers.windower import Window, Windower
@@ -110,15 +112,18 @@ class WindowedRecognizer:
                 msg = f"{name} of {value:g} s is longer than the window of {window_s:g} s"
                 raise ConfigError(msg)
         hop = round(hop_s * rate)
-        self._classify_window = window_classifier(classifier, hop)
+        streaming = settings.streaming_for(classifier)
+        self._classify_window = window_classifier(classifier, hop, streaming)
+        self._turns = classifier if isinstance(classifier, WaitingClassifier) else None
         self._rate = rate
         self._windower = Windower(
             window=round(window_s * rate),
             hop=hop,
             first=round((min_window_s if partial else window_s) * rate),
+            early=isinstance(self._classify_window, HopCache),
         )
         self._vad = vad or FrameVad(LevelDetector(rate))
-        self._gate_threshold = settings.gate_threshold
+        self._gate_threshold = settings.naming_for(classifier).gate_threshold
         self._shedder = LoadShedder(hop_s)
         self._partial, self._has_result, self._was_silent = partial, False, False
         self._clock = clock
@@ -146,10 +151,12 @@ class WindowedRecognizer:
             try:
                 vad_s = self._detect(chunk, detected, window.end)
                 detected = max(detected, window.end)
-                if self._partial or not window.is_partial:
+                if window.is_early:
+                    self._prepare(window, chunk)
+                elif self._partial or not window.is_partial:
                     posteriors += self._classify(window, chunk, vad_s)
             except KeyboardInterrupt:
-                self._broken_off = [window]
+                self._broken_off = [] if window.is_early else [window]
                 raise
         self._detect(chunk, detected, chunk.start + len(chunk.samples))
         return posteriors
@@ -179,6 +186,18 @@ class WindowedRecognizer:
             self._vad.feed(chunk.samples[start - chunk.start : end - chunk.start], start)
         return self._clock() - started
 
+    def _prepare(self, window: Window, chunk: AudioChunk) -> None:
+        """Compute the hop of a window of which no result is due, so that the first costs one hop.
+
+        Else a stream would begin with all hops of its first window at once. What silence or load
+        leaves out here is computed for the first result.
+        """
+        is_late = chunk.is_live and self._clock() - chunk.captured_at > self._shedder.hop_s
+        if not is_late and window.end - window.start >= SHORTEST_INPUT_S * self._rate:
+            speech = self._vad.speech(window.start, window.end)
+            if speech.share >= self._gate_threshold:
+                self._classify_window(window)
+
     def _classify(
         self, window: Window, chunk: AudioChunk, vad_s: float, *, is_final: bool = False
     ) -> list[Posterior]:
@@ -201,8 +220,11 @@ class WindowedRecognizer:
             if is_shed and not self._shedder.admits(detected_at - chunk.captured_at):
                 self._left_out = [window]
                 return []
+            waited_s = self._waited_s()
             probabilities = self._probabilities(window)
-            spent_s["inference"] = self._clock() - detected_at
+            waited_s = self._waited_s() - waited_s
+            spent_s["queue"] += waited_s
+            spent_s["inference"] = self._clock() - detected_at - waited_s
             # After silence hops may have waited: their cost is not that of each result to come.
             if is_shed and not self._was_silent:
                 warnings = self._shedder.spent(spent_s["inference"])
@@ -219,6 +241,9 @@ class WindowedRecognizer:
                 warnings=warnings,
             )
         ]
+
+    def _waited_s(self) -> float:
+        return 0.0 if self._turns is None else self._turns.waited_s
 
     def _probabilities(self, window: Window) -> FloatArray:
         probabilities = self._classify_window(window)

@@ -16,6 +16,7 @@ class Window:
     """Samples ``start`` to ``end`` (not included) of the stream, in an array of their own.
 
     The last ``tail`` of them belong to a hop that is not complete: the stream or a gap ends it.
+    No result is due of an early one, which may already be computed as far as it goes.
     """
 
     samples: FloatArray
@@ -23,6 +24,7 @@ class Window:
     end: int
     is_partial: bool
     tail: int = 0
+    is_early: bool = False
 
 
 class Windower:
@@ -40,15 +42,24 @@ class Windower:
         [(3, 7)]
     """
 
-    def __init__(self, *, window: int, hop: int, first: int) -> None:
-        """Make a windower; lengths in samples, ``hop`` and ``first`` at most ``window``."""
+    def __init__(self, *, window: int, hop: int, first: int, early: bool = False) -> None:
+        """Make a windower.
+
+        Args:
+            window: Length in samples.
+            hop: Samples from one window to the next, at most ``window``.
+            first: Samples of the first one, at most ``window``.
+            early: Whether each hop before ``first``, whose whole hops those are then, has an early
+                window.
+        """
         self._window, self._hop, self._first = window, hop, first
+        self._soonest = hop if early else first
         self._buffer: FloatArray = np.empty(2 * window, dtype=np.float32)
         self._start_at(0)
 
     def _start_at(self, sample: int) -> None:
         self._origin = self._end = self._last_cut = sample
-        self._next_cut = sample + self._first
+        self._next_cut = sample + self._soonest
         self._held = 0
 
     def feed(self, samples: FloatArray, start: int) -> Iterator[Window]:
@@ -69,7 +80,7 @@ class Windower:
             taken += count
             if self._end == self._next_cut:
                 self._next_cut += self._hop
-                yield self._cut()
+                yield self._cut(is_early=self._end - self._origin < self._first)
 
     def flush(self) -> Iterator[Window]:
         """Yield one last window if some samples have been in none."""
@@ -85,9 +96,11 @@ class Windower:
         self._held += len(samples)
         self._end += len(samples)
 
-    def _cut(self) -> Window:
+    def _cut(self, *, is_early: bool = False) -> Window:
         length = min(self._window, self._end - self._origin)
         samples = self._buffer[self._held - length : self._held].copy()
-        self._last_cut = self._end
+        if not is_early:
+            self._last_cut = self._end
         tail = (self._end - self._next_cut) % self._hop
-        return Window(samples, self._end - length, self._end, length < self._window, tail)
+        start, is_partial = self._end - length, length < self._window
+        return Window(samples, start, self._end, is_partial, tail, is_early)

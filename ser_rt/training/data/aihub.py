@@ -143,10 +143,9 @@ def load_aihub(folder: str | Path) -> list[Clip]:
 def write_manifest(clips: Sequence[Clip], path: str | Path) -> Path:
     """Write a manifest for `ser-train` and `ser-evaluate`, with absolute paths."""
     columns = ("emotion", "speaker", "dataset", "language", "gender", "sentence")
-    paths = [printable(os.path.realpath(clip.path)) for clip in clips]
     rows = [
-        [path, *(getattr(clip, name) for name in columns)]
-        for path, clip in zip(paths, clips, strict=True)
+        [printable(os.path.realpath(clip.path)), *(getattr(clip, name) for name in columns)]
+        for clip in clips
     ]
     return write_bytes(path, format_csv(("file_path", *columns), rows))
 
@@ -167,10 +166,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _write(options: argparse.Namespace) -> int:
     clips = load_aihub(options.folder)
-    counts = Counter(clip.emotion for clip in clips)
-    speakers = len({clip.speaker for clip in clips})
     write_manifest(clips, options.out)
-    shown = ", ".join(f"{emotion} {count}" for emotion, count in counts.most_common())
+    speakers = len({clip.speaker for clip in clips})
+    counts = Counter(clip.emotion for clip in clips).most_common()
+    shown = ", ".join(f"{emotion} {count}" for emotion, count in counts)
     tell(f"{len(clips)} clips of {speakers} speakers: {shown}")
     return 0
 

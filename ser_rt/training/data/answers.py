@@ -14,14 +14,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
-from rich.progress import Progress
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from ser_rt.errors import OutputError
 from ser_rt.files.writing import replacing
-from ser_rt.training.data.decoded_cache import cache_folder
+from ser_rt.training.data.decoded_cache import cache_folder, tracked
 
 Frames = npt.NDArray[np.float16]
 _BLOCK = 64
@@ -33,14 +31,14 @@ logger = logging.getLogger(__name__)
 class Answers:
     """Frames of clips by index, float16 ``[frames, channels]`` each.
 
-    They lie in files of 64 clips, named by a hash of the teacher and of the clips, so that a run
-    that was stopped computes only what is missing. 512 channels take 184 MB an hour.
+    They lie beside the decoded corpora, in files of 64 clips, named by a hash of the teacher and of
+    the clips, so that a run that was stopped computes only what is missing. 512 channels take
+    184 MB an hour.
 
     Args:
         teacher: hash of everything but the clips that the frames depend on.
         digests: a hash of the samples of each clip.
         frames_of: computes the frames of the clip of an index.
-        folder: where the files are; None is ``teacher`` beside the decoded corpora.
 
     Raises:
         OutputError: the disk is full.
@@ -51,23 +49,18 @@ class Answers:
         teacher: str,
         digests: Sequence[str],
         frames_of: Callable[[int], Frames],
-        *,
-        folder: Path | None = None,
     ) -> None:
-        folder = cache_folder().parent / "teacher" if folder is None else folder
+        folder = cache_folder().parent / "teacher"
         starts = range(0, len(digests), _BLOCK)
         self._files = [
             folder / f"{_fingerprint(teacher, digests[start : start + _BLOCK])}.safetensors"
             for start in starts
         ]
-        console = Console(stderr=True)
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-            task = progress.add_task("teacher", total=len(digests))
-            for start, file in zip(starts, self._files, strict=True):
-                clips = range(start, min(start + _BLOCK, len(digests)))
-                if not _is_whole(file, len(clips)):
-                    _write(file, map(frames_of, clips))
-                progress.advance(task, len(clips))
+        blocks = zip(starts, self._files, strict=True)
+        for start, file in tracked(blocks, "teacher", len(starts)):
+            clips = range(start, min(start + _BLOCK, len(digests)))
+            if not _is_whole(file, len(clips)):
+                _write(file, map(frames_of, clips))
         self._open: dict[int, Any] = {}
 
     def __getstate__(self) -> dict[str, object]:

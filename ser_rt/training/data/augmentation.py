@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 import soxr
+from scipy.signal import fftconvolve
 
+from ser_rt.classifier import FloatArray
 from ser_rt.config import DataConfig
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.training.data.backgrounds import Noises, Rooms
 from ser_rt.training.data.channels import Change, clip, pass_channel
-
-if TYPE_CHECKING:
-    from ser_rt.classifier import FloatArray
 
 _DECAY_60_DB = 6.908  # ln(1000): the envelope exp(-6.908 t / T60) is 60 dB down at T60
 
@@ -50,9 +49,7 @@ def reverberate(samples: FloatArray, rng: np.random.Generator) -> FloatArray:
     tail = _noise(rng, time_s.size) * np.exp(-_DECAY_60_DB / t60_s * time_s)
     tail *= rng.uniform(0.1, 0.5) / np.sqrt(np.square(tail).sum())
     tail[0] = 1.0
-    size = _fast_size(samples.size + tail.size - 1)
-    wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(tail, size), size)
-    return np.asarray(wet[: samples.size], np.float32)
+    return np.asarray(fftconvolve(samples, tail)[: samples.size], np.float32)
 
 
 def add_noise(samples: FloatArray, rng: np.random.Generator) -> FloatArray:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.signal import fftconvolve
 
 from ser_rt.audio.discovery import find_audio
 from ser_rt.audio.processing import read_audio
+from ser_rt.classifier import FloatArray
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import DataError
 from ser_rt.training.data.decoded_cache import AudioCache
-
-if TYPE_CHECKING:
-    from ser_rt.classifier import FloatArray
 
 SNR_DB = (0.0, 30.0)
 _LONGEST_ROOM_S = 1.0
@@ -58,9 +56,7 @@ class Rooms:
     def __call__(self, samples: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Convolve with a random response; the level stays."""
         response = self._responses[int(rng.integers(len(self._responses)))]
-        size = 1 << (samples.size + response.size - 1).bit_length()
-        spectrum = np.fft.rfft(samples, size) * np.fft.rfft(response, size)
-        wet = np.fft.irfft(spectrum, size)[: samples.size]
+        wet = fftconvolve(samples, response)[: samples.size]
         level = np.sqrt(np.square(samples).mean() / max(float(np.square(wet).mean()), 1e-12))
         return np.asarray(wet * level, np.float32)
 

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import soundfile
 import soxr
 
+from ser_rt.classifier import FloatArray
 from ser_rt.constants import SAMPLE_RATE
 
-if TYPE_CHECKING:
-    from ser_rt.classifier import FloatArray
-
-Change = Callable[["FloatArray", np.random.Generator], "FloatArray"]
+Change = Callable[[FloatArray, np.random.Generator], FloatArray]
 
 _NARROW_HZ = 8_000
 _MP3_DELAY = 1_105

@@ -16,10 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_rt.audio.discovery import (
-    AUDIO_SUFFIXES,
-    find_audio,
-)
+from ser_rt.audio.discovery import AUDIO_SUFFIXES, find_audio
 from ser_rt.checks import whole
 from ser_rt.errors import DataError
 from ser_rt.files.names import NameFinder, printable

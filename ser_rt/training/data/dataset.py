@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 from ser_rt.audio.processing import trim_silence
+from ser_rt.classifier import FloatArray
 from ser_rt.config import model_config
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import DataError
 from ser_rt.training.data.answers import Answers
 from ser_rt.training.data.augmentation import Augmenter
+from ser_rt.training.data.changes import Stretch, join
 from ser_rt.training.data.corpus import Clip, label_id
 from ser_rt.training.data.decoded_cache import AudioCache
 from ser_rt.training.data.sampler import Draw, draw_window
 
-if TYPE_CHECKING:
-    from ser_rt.classifier import FloatArray
-
 Example = dict[str, torch.Tensor]
-
-
 Label = str | int | Mapping[str, float] | None
 """None is unknown: only a teacher says something about the clip."""
 NO_LABEL = -100
@@ -51,6 +48,7 @@ class SpeechEmotionDataset(Dataset[Example]):
         trim: cut silence from both ends before a window is drawn.
         augmenter: how windows are varied.
         answers: a teacher's frames of the clips, which windows then have, too.
+        every_hop: give windows the emotion of every 20 ms, too.
     """
 
     def __init__(
@@ -67,6 +65,7 @@ class SpeechEmotionDataset(Dataset[Example]):
         trim: bool = False,
         augmenter: Augmenter | None = None,
         answers: Answers | None = None,
+        every_hop: bool = False,
     ) -> None:
         names = tuple(emotion_labels or model_config.emotion_labels)
         if len(data_paths) != len(labels) or not labels:
@@ -79,6 +78,7 @@ class SpeechEmotionDataset(Dataset[Example]):
             raise DataError(msg)
         self.labels = _targets(labels, names)
         self.is_training = is_training
+        self._names, self._every_hop = names, every_hop
         self._clean, self._trim = clean, trim
         self._augmenter, self._answers = augmenter or Augmenter(), answers
         self._max_samples = round((max_duration_s or 3600.0) * SAMPLE_RATE)
@@ -90,20 +90,49 @@ class SpeechEmotionDataset(Dataset[Example]):
 
     def __getitem__(self, item: int | Draw) -> Example:
         """Return the whole clip (at most `max_duration_s` of its start), or a random window."""
-        index = item.clip if isinstance(item, Draw) else item
-        samples = self._clips[index][: self._max_samples]
         if isinstance(item, Draw):
-            if self._trim:
-                samples = trim_silence(samples, SAMPLE_RATE)
-            vary = self._augmenter if self.is_training else None
-            window = draw_window(samples, item, vary=vary, clean=self._clean)
-            example = self._example(window.samples, index)
-            if self._answers is not None:
-                place = window.places / samples.size
-                example["teacher_frames"] = torch.from_numpy(self._answers.at(index, place))
-                example["is_clip"] = torch.from_numpy(window.is_clip)
-            return example
-        return self._example(samples, index)
+            return self._window(item)
+        return self._example(self._clips[item][: self._max_samples], item)
+
+    def _window(self, draw: Draw) -> Example:
+        samples = self._speech(draw.clip)
+        parts = {draw.clip: Stretch(0, samples.size, 0, samples.size)}
+        if draw.then is not None:
+            after = self._speech(draw.then)
+            samples, places = join(samples, after, draw.samples, draw.seed)
+            parts = dict(zip((draw.clip, draw.then), places, strict=True))
+        vary = self._augmenter if self.is_training else None
+        window = draw_window(samples, draw, vary=vary, clean=self._clean)
+        example = self._example(window.samples, draw.clip)
+        # A pause between two parts is of neither; each place of one clip is in it.
+        within = {
+            index: window.is_clip & part.holds(window.places) for index, part in parts.items()
+        }
+        if self._every_hop:
+            emotions = torch.zeros(window.places.size, len(self._names))
+            for index, mine in within.items():
+                emotions[torch.from_numpy(mine)] = self._shares(index)
+            example["emotions"] = emotions
+        if self._answers is not None:
+            share = {index: part.share(window.places) for index, part in parts.items()}
+            frames = [self._answers.at(i, np.clip(where, 0.0, 1.0)) for i, where in share.items()]
+            taught = np.where(within[draw.clip][:, None], frames[0], frames[-1])
+            example["teacher_frames"] = torch.from_numpy(taught)
+            example["is_clip"] = torch.from_numpy(np.any([*within.values()], axis=0))
+        return example
+
+    def _speech(self, index: int) -> FloatArray:
+        samples = self._clips[index][: self._max_samples]
+        return trim_silence(samples, SAMPLE_RATE) if self._trim else samples
+
+    def _shares(self, index: int) -> torch.Tensor:
+        label = self.labels[index]
+        if label.ndim:
+            return label
+        shares = torch.zeros(len(self._names))
+        if label != NO_LABEL:
+            shares[label] = 1.0
+        return shares
 
     def _example(self, samples: FloatArray, index: int) -> Example:
         return {

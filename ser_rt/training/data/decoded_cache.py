@@ -8,8 +8,9 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,16 +19,15 @@ from rich.console import Console
 from rich.progress import track
 
 from ser_rt.audio.processing import read_audio
+from ser_rt.classifier import FloatArray
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import AudioError, DataError, OutputError
 from ser_rt.files.names import printable
 from ser_rt.files.writing import replacing
 
-if TYPE_CHECKING:
-    from ser_rt.classifier import FloatArray
-
 MIN_CLIP_S = 0.2
 _FULL_SCALE = 32767
+T = TypeVar("T")
 _Samples = npt.NDArray[np.int16]
 _BLOCK = 256
 
@@ -48,6 +48,13 @@ def cache_folder() -> Path:
     return (
         Path(os.environ.get("SER_RT_CACHE") or user_cache_path("ser-rt", appauthor=False)) / "audio"
     )
+
+
+def tracked(work: Iterable[T], what: str, total: int) -> Iterable[T]:
+    """Return the parts of some work, whose progress a terminal shows."""
+    console = Console(stderr=True)
+    is_shown = console.is_terminal
+    return track(work, what, total, console=console, transient=True, disable=not is_shown)
 
 
 class _Index(NamedTuple):
@@ -87,7 +94,11 @@ class AudioCache:
         self.digests = index.digests
         self._bounds = list(zip([0, *index.ends], index.ends, strict=False))
         self._data = data
-        self._samples = _map(data)
+
+    @cached_property
+    def _samples(self) -> _Samples:
+        size = self._data.stat().st_size
+        return np.memmap(self._data, np.int16, "r") if size else np.zeros(0, np.int16)
 
     def __len__(self) -> int:
         """Return the number of clips."""
@@ -102,16 +113,11 @@ class AudioCache:
         """Leave the samples out: a spawned worker maps the same file."""
         return {name: value for name, value in vars(self).items() if name != "_samples"}
 
-    def __setstate__(self, state: dict[str, object]) -> None:
-        """Map the file."""
-        vars(self).update(state)
-        self._samples = _map(self._data)
-
     def pick(self, indices: Iterable[int]) -> Self:
         """Return some of the clips as a cache of their own, over the same file."""
         indices = list(indices)
         picked = object.__new__(type(self))
-        picked.faults, picked._data, picked._samples = [], self._data, self._samples
+        picked.faults, picked._data = [], self._data
         picked.digests = [self.digests[i] for i in indices]
         picked._bounds = [self._bounds[i] for i in indices]
         return picked
@@ -151,10 +157,6 @@ def _read_index(data: Path, clips: int) -> _Index | None:
     return None
 
 
-def _map(data: Path) -> _Samples:
-    return np.memmap(data, np.int16, "r") if data.stat().st_size else np.zeros(0, np.int16)
-
-
 def _fingerprint(paths: Sequence[Path]) -> str:
     digest = hashlib.sha256(str(SAMPLE_RATE).encode())
     for path in paths:
@@ -181,9 +183,7 @@ def _decode(path: Path) -> _Samples | Fault:
     return np.asarray(np.rint(samples.clip(-1, 1) * _FULL_SCALE), np.int16)
 
 
-def _decode_in_threads(
-    paths: Sequence[Path],
-) -> Iterator[_Samples | Fault]:
+def _decode_in_threads(paths: Sequence[Path]) -> Iterator[_Samples | Fault]:
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
         for first in range(0, len(paths), _BLOCK):  # so that few decoded clips wait in memory
             yield from threads.map(_decode, paths[first : first + _BLOCK])
@@ -191,19 +191,10 @@ def _decode_in_threads(
 
 def _decode_all(paths: Sequence[Path], data: Path) -> _Index:
     ends, digests, faults, end = [], [], [], 0
-    console = Console(stderr=True)
-    progress = track(
-        _decode_in_threads(paths),
-        "decoding",
-        len(paths),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
     try:
         data.parent.mkdir(parents=True, exist_ok=True)
         with replacing(data) as file:
-            for decoded in progress:
+            for decoded in tracked(_decode_in_threads(paths), "decoding", len(paths)):
                 content = b"" if isinstance(decoded, Fault) else decoded.tobytes()
                 if isinstance(decoded, Fault):
                     faults.append(decoded)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
 
+from ser_rt.classifier import FloatArray
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import OutputError
-
-if TYPE_CHECKING:
-    from ser_rt.classifier import FloatArray
 
 
 def write_sample_data(folder: Path, labels: Sequence[str], takes: int) -> None:

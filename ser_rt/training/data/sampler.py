@@ -10,18 +10,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from torch.utils.data import Sampler
 
 from ser_rt.audio.processing import reduce_noise
+from ser_rt.classifier import FloatArray
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.training.data.augmentation import Augmenter
-
-if TYPE_CHECKING:
-    from ser_rt.classifier import FloatArray
+from ser_rt.training.data.changes import Followers
 
 _CROP_LENGTHS = 13
 STEP = SAMPLE_RATE // 50
@@ -34,6 +33,8 @@ class Draw(NamedTuple):
     clip: int
     seed: int
     samples: int
+    then: int | None = None
+    """Index of the clip that follows, where the emotion changes."""
 
 
 class TrainingWindow(NamedTuple):
@@ -97,13 +98,14 @@ class BalancedSampler(Sampler[Draw]):
         crop_s: tuple[float, float],
         balance: float,
         seed: int,
+        followers: Followers | None = None,
     ) -> None:
         counts = Counter(groups)
         weights = np.array([counts[group] ** -balance for group in groups])
         self._weights = weights / weights.sum()
         # A few lengths only: kernels are compiled or chosen for every length.
         self._lengths_s = np.linspace(*crop_s, _CROP_LENGTHS)
-        self._batch_size, self._seed = batch_size, seed
+        self._batch_size, self._seed, self._followers = batch_size, seed, followers
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -124,4 +126,6 @@ class BalancedSampler(Sampler[Draw]):
         for start in range(0, len(self), self._batch_size):
             samples = round(rng.choice(self._lengths_s) * SAMPLE_RATE)
             for i in range(start, min(start + self._batch_size, len(self))):
-                yield Draw(int(clips[i]), int(seeds[i]), samples)
+                clip, drawn = int(clips[i]), int(seeds[i])
+                then = self._followers.draw(clip, drawn) if self._followers else None
+                yield Draw(clip, drawn, samples, then)

@@ -63,13 +63,13 @@ def decode_clips(
     labelled = [clip for clip in unique if any_label or clip.emotion in labels]
     audio = AudioCache([clip.path for clip in labelled], strict=False)
     faults += audio.faults
-    table = fault_table(faults, len(clips)) if faults else ""
     undecoded = {fault.path for fault in audio.faults}
     fit = [i for i, clip in enumerate(labelled) if printable(clip.path) not in undecoded]
-    if faults and (not skip_bad or not fit):
-        msg = f"{table}\nfix or remove them, or leave them out with --skip-bad (skip_bad)"
-        raise DataError(msg)
     if faults:
+        table = fault_table(faults, len(clips))
+        if not skip_bad or not fit:
+            msg = f"{table}\nfix or remove them, or leave them out with --skip-bad (skip_bad)"
+            raise DataError(msg)
         logger.warning("skipping: %s", table)
     return DecodedClips([labelled[i] for i in fit], audio.pick(fit)), faults
 

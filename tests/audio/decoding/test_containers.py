@@ -47,6 +47,7 @@ def test_two_files_end_to_end_are_decoded_one_after_the_other_or_reported(name: 
 
 @settings(max_examples=120, suppress_health_check=list(HealthCheck))
 @given(name=st.sampled_from(sorted(WRITERS)), share=st.floats(0.1, 0.9))
+@example(name="mpeg", share=0.2)  # behind a pack, within a frame
 def test_a_file_that_was_cut_off_is_reported_and_decoded_so_far(name: str, share: float) -> None:
     data = written(name)
     decoded = decode_file(data[: round(len(data) * share)])
@@ -57,6 +58,12 @@ def test_a_file_that_was_cut_off_is_reported_and_decoded_so_far(name: str, share
         assert decoded.spans or share < 0.3
         assert decoded.end_s <= share * SECONDS + 1.1
     assert has_index_last or share < 0.5 or decoded.end_s >= share * SECONDS - 1.3
+
+
+@pytest.mark.parametrize("name", ["mp3 bare", "ac3", "aac", "mpeg"])
+@pytest.mark.parametrize("missing", [1, 40, 100])
+def test_a_last_frame_that_is_incomplete_is_reported(name: str, missing: int) -> None:
+    assert decode_file(written(name)[:-missing]).is_reported
 
 
 @settings(max_examples=120, suppress_health_check=list(HealthCheck))

@@ -75,10 +75,11 @@ def test_lost_frames_leave_the_rest_in_its_place(decode: Decode, name: str, shar
 
 @pytest.mark.parametrize("decode", WAYS)
 @pytest.mark.parametrize("other", ["ac3", "caf", "mpeg", "wav"])
-def test_bytes_behind_amr_that_are_no_frames_are_not_decoded(decode: Decode, other: str) -> None:
+def test_bytes_behind_amr_are_no_frames_of_it(decode: Decode, other: str) -> None:
     decoded = decode(written("amr") + written(other))
-    assert decoded.end_s == pytest.approx(SECONDS, abs=FRAME_S)
-    assert "cannot be decoded" in decoded.problem
+    is_whole = decoded.end_s == pytest.approx(2 * SECONDS, abs=2 * FRAME_S)
+    assert is_whole or decoded.problem
+    assert decoded.end_s == pytest.approx((2 if is_whole else 1) * SECONDS, abs=2 * FRAME_S)
 
 
 @pytest.mark.parametrize("decode", WAYS)
@@ -94,13 +95,13 @@ def test_pauses_of_amr_and_tags_are_no_damage(decode: Decode) -> None:
 @pytest.mark.parametrize("size", [1, 7, 1_000, 100_000])
 @pytest.mark.parametrize("name", ["aac", "amr"])
 def test_frames_are_the_same_however_their_bytes_come(name: str, size: int) -> None:
-    data = damaged(name, 0.4, 200) + damaged("wav", 0.5, 100)
+    data = damaged(name, 0.4, 200) + damaged("wav", 0.5, 100)[100:]
     whole, drops = (filtered(Drops(data, count), data[:16]) for count in (len(data), size))
     assert whole is not None
     assert drops is not None
     frames = [b"".join(iter(partial(stream.read, 512), b"")) for stream in (whole, drops)]
     assert frames[0] == frames[1]
-    assert whole.lost_before() == drops.lost_before() == len(data) - len(frames[0]) > 128_000
+    assert whole.lost_before() == drops.lost_before() == len(data) - len(frames[0]) > 127_900
 
 
 @pytest.mark.parametrize("decode", WAYS)
@@ -132,7 +133,7 @@ def test_damage_at_the_end_of_a_live_webm_is_reported(decode: Decode) -> None:
 @pytest.mark.parametrize("name", ["mpeg", "mpegts"])
 def test_a_stream_that_ends_within_a_packet_is_reported(decode: Decode, name: str) -> None:
     data = written(name)
-    assert decode(data[: round(0.3 * len(data))]).codes == ["truncated"]
+    assert set(decode(data[: round(0.3 * len(data))]).codes) == {"truncated"}
 
 
 def test_au_of_unknown_length_is_decoded_from_a_pipe() -> None:
@@ -169,3 +170,44 @@ def test_a_long_jump_of_time_needs_a_second_of_audio(
     blocks += line.flush()
     assert line.end_s == pytest.approx(end_s)
     assert sum(len(block.samples) for block in blocks) == len(stamps) * 1_600
+
+
+@pytest.mark.parametrize("decode", WAYS)
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("mp3", "wav"),
+        ("mp3", "ogg opus"),
+        ("flac", "flac"),
+        ("flac", "webm"),
+        ("wav", "mp3"),
+        ("au", "au"),
+        ("ogg vorbis", "wav"),
+        ("m4a", "webm"),
+        ("aac", "mp3 bare"),
+        ("wavpack", "wavpack"),
+    ],
+)
+def test_another_format_behind_a_recording_is_decoded(
+    decode: Decode, first: str, second: str
+) -> None:
+    decoded = decode(written(first) + written(second))
+    assert (decoded.problem, decoded.codes) == ("", [])
+    assert decoded.end_s == pytest.approx(2 * SECONDS, abs=2 * FRAME_S)
+
+
+@pytest.mark.parametrize("decode", WAYS)
+@pytest.mark.parametrize("name", ["mp3 bare", "avi", "amr", "webm", "flac", "wavpack"])
+def test_a_download_whose_end_is_zeros_is_reported(decode: Decode, name: str) -> None:
+    data = written(name)
+    half = len(data) // 2
+    decoded = decode(data[:half] + bytes(len(data) - half))
+    assert decoded.is_reported
+    assert decoded.end_s >= 0.4 * SECONDS
+
+
+def test_a_wav_file_may_have_several_chunks_of_sound() -> None:
+    data = written("wav")
+    decoded = decode_file(data + b"data" + data[40:])
+    assert (decoded.problem, decoded.codes) == ("", [])
+    assert decoded.end_s == pytest.approx(2 * SECONDS, abs=0.01)

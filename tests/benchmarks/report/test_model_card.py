@@ -8,6 +8,7 @@ import pytest
 
 from ser_rt.benchmarks.report.model_card import ROOT, data, details, models, scores, summary, write
 from ser_rt.bundle import Bundle, built_in_bundles
+from ser_rt.errors import DataError
 from ser_rt.evaluation.sounds import SoundCount
 from ser_rt.testing import tiny_bundle
 
@@ -164,5 +165,5 @@ def test_only_what_is_between_the_marks_is_rewritten(tmp_path: Path) -> None:
     page.write_text("a\n<!-- x:begin -->\nold\n<!-- x:end -->\nb <!-- y:begin -->\n")
     write(page, "x", "new\n")
     assert page.read_text().startswith("a\n<!-- x:begin -->\nnew\n<!-- x:end -->\nb ")
-    with pytest.raises(SystemExit, match="has no region z"):
+    with pytest.raises(DataError, match="z:begin"):
         write(page, "z", "new\n")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ser_rt.bundle import Bundle, built_in_bundles, sample_path
-from ser_rt.classifier import FloatArray
+from ser_rt.classifier import Caches, FloatArray, Hop
 from ser_rt.commands.check import main as check
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.backends.providers import CUDA
@@ -135,3 +135,19 @@ def test_the_command_runs_there() -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.count('"type": "emotion"') > 20
     assert "cuda" in done.stderr
+
+
+def test_the_caches_of_a_stream_stay_on_the_gpu(streaming_bundle: Path) -> None:
+    """The tiny bundle has no product of note: it is the way of the caches that counts."""
+    bundle = Bundle.load(streaming_bundle)
+    on_gpu, on_cpu = OnnxClassifier(bundle, "cuda"), OnnxClassifier(bundle)
+    assert on_gpu.streaming is not None
+    caches: Caches = on_gpu.streaming.fresh(1)
+    others: Caches = on_gpu.streaming.fresh(1)
+    wave = make_wave(20)
+    for start in range(0, len(wave), 8_000):
+        (found,) = on_gpu.classify_hops([Hop(wave[start : start + 8_000], caches)])
+        (wanted,) = on_cpu.classify_hops([Hop(wave[start : start + 8_000], others)])
+        caches, others = found.caches, wanted.caches
+        np.testing.assert_allclose(found.probabilities, wanted.probabilities, atol=CLOSE)
+    assert {cache.device_name() for cache in caches.values()} == {"cuda"}

@@ -259,28 +259,3 @@ def test_an_answer_that_is_no_number_ends_with_its_hop() -> None:
         recognizer.feed(AudioChunk(wave[HOP : 2 * HOP], HOP, 0.0))
     (after,) = recognizer.feed(AudioChunk(wave[2 * HOP : 3 * HOP], 2 * HOP, 0.0))
     assert after.probabilities is not None
-
-
-@pytest.mark.parametrize(
-    ("bad", "word"),
-    [
-        ({"hop_s": 0.05}, "within 0.1 and 1 s"),
-        ({"hop_s": 1.5}, "within 0.1 and 1 s"),
-        ({"window_s": 2.0}, "window must be 3 s"),
-        ({"min_window_s": 4.0}, "min_window"),
-        ({"min_window_s": 0.0}, "min_window"),
-    ],
-)
-def test_what_the_network_cannot_do_is_refused_at_once(bad: dict[str, float], word: str) -> None:
-    with pytest.raises(ConfigError, match=word):
-        WindowedRecognizer(Listening(), StreamSettings(**bad))  # type: ignore[arg-type]
-
-
-def test_windows_are_whole_hops() -> None:
-    wave = make_wave(5)
-    for hop_s in (0.4, 0.26, 0.7):
-        posteriors = hear(WindowedRecognizer(Listening(), StreamSettings(hop_s=hop_s)), wave)
-        assert np.diff([p.end_s for p in posteriors])[:-1] == pytest.approx(hop_s)
-        full = [p.end_s - p.start_s for p in posteriors if not p.is_partial]
-        assert full == pytest.approx([-(-3 // hop_s) * hop_s] * len(full))
-        assert full

@@ -59,7 +59,7 @@ def test_windows_depend_on_sample_indices_alone(
 def test_audio_between_gaps_is_cut_as_if_alone(
     shape: dict[str, int], runs: list[tuple[int, int]], sizes: list[int]
 ) -> None:
-    windower = Windower(**shape)
+    windower = Windower(window=shape["window"], hop=shape["hop"], first=shape["first"])
     found: list[Window] = []
     expected: list[tuple[int, int, list[float]]] = []
     start = turn = 0

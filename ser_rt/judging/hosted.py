@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import CheckpointError, ConfigError, requires
 from ser_rt.training.data.labels import emotion_named
@@ -31,7 +33,7 @@ class HostedClassifier:
 
     def __init__(self, name: str, meanings: Mapping[str, str]) -> None:
         """Load the model."""
-        with requires("transformers", "peers"):
+        with requires("transformers", "train"):
             import torch
             from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
         try:
@@ -71,6 +73,25 @@ class HostedClassifier:
         with torch.inference_mode():
             found: FloatArray = self._network(**inputs).logits.softmax(dim=1).numpy()
         return found
+
+
+class MergedClassifier:
+    """A `HostedClassifier` in which labels that stand for one emotion are one, for streams."""
+
+    sample_rate = SAMPLE_RATE
+
+    def __init__(self, hosted: HostedClassifier) -> None:
+        """Share its network."""
+        self._hosted = hosted
+        self.labels = tuple(dict.fromkeys(hosted.labels))
+        self._place = [self.labels.index(label) for label in hosted.labels]
+
+    def __call__(self, waveforms: FloatArray) -> FloatArray:
+        """Classify float32 ``[batch, samples]`` into probabilities ``[batch, labels]``."""
+        found = self._hosted(waveforms)
+        sums = np.zeros((len(found), len(self.labels)), np.float32)
+        np.add.at(sums.T, self._place, found.T)
+        return sums
 
 
 def parse_meanings(text: str) -> dict[str, str]:

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from transformers import Wav2Vec2Model, pipeline
 
-from ser_rt.benchmarks.quality.hosted import HostedClassifier, check_meanings, parse_meanings
 from ser_rt.benchmarks.quality.judging import aligned
 from ser_rt.errors import CheckpointError, ConfigError
+from ser_rt.evaluate import main
+from ser_rt.judging.hosted import (
+    HostedClassifier,
+    MergedClassifier,
+    check_meanings,
+    parse_meanings,
+)
 from tests.conftest import make_wave
 from tests.support.hosted_models import write_hosted
 
@@ -70,3 +77,24 @@ def test_probabilities_of_other_emotions_are_left_out() -> None:
         ["Sad", "Joy", "Fear"],
     )
     assert found == pytest.approx(np.array([[0.6, 0.4, 0.0], [0.5, 0.5, 0.0]]))
+
+
+def test_labels_of_one_emotion_are_one_in_streams(tmp_path: Path) -> None:
+    folder = write_hosted(tmp_path / "model", ["happy", "sad", "amused"])
+    hosted = HostedClassifier(str(folder), {"happy": "Joy", "amused": "Joy"})
+    merged = MergedClassifier(hosted)
+    waves = np.stack([make_wave(1.0)])
+    (row,) = hosted(waves)
+    assert merged.labels == ("Joy", "Sad")
+    assert merged(waves)[0] == pytest.approx([row[0] + row[2], row[1]])
+
+
+def test_a_model_of_transformers_is_slid_over_streams(tmp_path: Path, corpus: Path) -> None:
+    folder = write_hosted(tmp_path / "model", ["happy", "neutral", "angry"])
+    flags = ["--streams", "--hosted", str(folder), "--hosted-labels", "happy=Joy", "--no-vad"]
+    flags += ["--manifest", str(corpus / "manifest.csv"), "--per-dataset", "1"]
+    flags += ["--window", "1", "--hop", "1", "--half-life", "0", "--online-checks", "1"]
+    assert main([*flags, "--output-dir", str(tmp_path / "out")]) == 0
+    found = json.loads((tmp_path / "out" / "streams.json").read_text(encoding="utf-8"))
+    assert found["about"]["settings"]["window_s"] == 1
+    assert found["online_equals_offline"] == {"streams": 1, "equal": 1}

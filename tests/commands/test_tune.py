@@ -1,0 +1,78 @@
+"""`ser-tune`: a configuration file and a profile that streams take; a wish that nothing fulfils."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from ser_rt.bundle import Bundle
+from ser_rt.commands.stream_options import parse
+from ser_rt.commands.tune import main
+from ser_rt.testing import tiny_streaming_bundle
+from tests.support.tones import PITCH_HZ, write_tone
+
+pytest.importorskip("optuna")
+
+
+@pytest.fixture(scope="module")
+def flags(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("tune")
+    lines = ["file_path,emotion,speaker,split"]
+    for speaker, split in (("s1", "train"), ("s2", "val")):
+        for emotion in PITCH_HZ:
+            for take in range(2):
+                name = f"{speaker}_{emotion}_{take}.wav"
+                write_tone(folder / name, emotion, 2.0)
+                lines.append(f"{name},{emotion},{speaker},{split}")
+    (folder / "m.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    model = tiny_streaming_bundle(folder / "model")
+    return [
+        *("--model", str(model), "--manifest", str(folder / "m.csv"), "--split", "train"),
+        *("--per-dataset", "2", "--trials", "4", "--gates", "0"),
+    ]
+
+
+def test_what_is_found_is_written_and_taken_by_streams(
+    flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, report = tmp_path / "tuned.toml", tmp_path / "tuned.html"
+    more = ["--report-split", "val", "-o", str(config), "--report", str(report)]
+    assert main([*flags, *more, "--profile", "calm"]) == 0
+    shown = capsys.readouterr().out
+    assert "found (val)" in shown
+    assert "Trade-off" in shown
+    assert "data:image/png" in report.read_text(encoding="utf-8")
+    settings = tomllib.loads(config.read_text(encoding="utf-8"))
+    parsed = parse(["a.wav", "--config", str(config)])
+    assert {key: getattr(parsed, key.replace("-", "_")) for key in settings} == settings
+    profile = Bundle.load(flags[1]).profiles["calm"]
+    assert profile.half_life_s == settings["half-life"]
+    assert profile.gate_threshold == 0
+
+
+def test_a_wish_that_nothing_fulfils_ends_with_1_and_writes_no_settings(
+    flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "tuned.toml"
+    assert main([*flags, "--max-delay", "0.01", "-o", str(config), "--profile", "never"]) == 1
+    assert "max_delay" in capsys.readouterr().err
+    assert not config.exists()
+    assert "never" not in Bundle.load(flags[1]).profiles
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--max-delay", "-1"], "max_delay must be"),
+        (["--calibrate", "all"], "needs --profile"),
+        (["--profile", "a b"], "profile must be"),
+        (["--hops", "9"], "hop must be"),
+    ],
+)
+def test_flags_that_make_no_sense_end_with_2(
+    flags: list[str], more: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*flags, *more]) == 2
+    assert words in capsys.readouterr().err

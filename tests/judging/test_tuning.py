@@ -1,0 +1,125 @@
+"""Tuning: wishes, a search that fulfils them on kept answers, and temperatures by length."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from ser_rt.errors import DataError
+from ser_rt.judging.calibration import fit_temperatures
+from ser_rt.judging.hearing import Heard
+from ser_rt.judging.truth import LabelledStream, Segment
+from ser_rt.judging.tuning import Grid, Tuner, settings_of
+from ser_rt.judging.wish import Wish
+from ser_rt.profiles import Profile
+from ser_rt.runtime.recognizers.windowed import Posterior
+from ser_rt.runtime.settings import StreamSettings
+from tests.judging.conftest import Make
+from tests.support.tones import PitchClassifier
+
+pytest.importorskip("optuna")
+
+FIGURES = {
+    "eder": 0.3,
+    "uar": 0.6,
+    "delay_median_s": 2.0,
+    "delay_p90_s": math.nan,
+    "missed": 0.1,
+    "risk": 0.3,
+    "flicker_per_min": 4.0,
+    "false_changes_per_min": 3.0,
+}
+
+
+def test_a_wish_names_what_is_broken_and_by_how_much() -> None:
+    wish = Wish(max_delay=1.6, max_flicker=4.0, min_uar=0.75)
+    assert wish.broken(FIGURES) == pytest.approx({"max_delay": 0.25, "min_uar": 0.2})
+    assert wish.cost(FIGURES) == pytest.approx(1.45)
+    assert Wish(max_delay=2.0).cost(FIGURES) == 0.3
+    assert Wish(max_late_delay=9.0).broken(FIGURES) == {"max_late_delay": 10.0}
+
+
+@pytest.fixture(scope="module")
+def streams(make: Make) -> list[LabelledStream]:
+    return make(per_dataset=2)
+
+
+def tuner_of(streams: list[LabelledStream], **how: object) -> Tuner:
+    return Tuner(PitchClassifier(sharpness=1.0), streams, **how)  # type: ignore[arg-type]  # by name
+
+
+def test_a_search_fulfils_a_wish_and_asks_the_network_once_for_each_of_its_settings(
+    streams: list[LabelledStream],
+) -> None:
+    tuner = tuner_of(streams, grid=Grid(hops_s=(0.5, 1.0), gates=(0.0,)))
+    wish = Wish(max_flicker=2.0, max_false_changes=1.0)
+    best = tuner.search(wish, 12)
+    assert wish.broken(best.score.figures) == {}
+    assert best.score.figures["eder"] == min(
+        t.score.figures["eder"] for t in tuner.trials if not wish.broken(t.score.figures)
+    )
+    hops = {trial.profile.hop_s for trial in tuner.trials}
+    assert hops == {0.5, 1.0}
+    assert len(tuner.classifier.calls) <= sum(  # type: ignore[attr-defined]  # PitchClassifier
+        stream.length_s / hop_s + 2 for stream in streams for hop_s in (0.5, 1.0)
+    )
+    again = tuner_of(streams, grid=tuner.grid).search(wish, 12)
+    assert again.profile == best.profile
+    curve = tuner.trade_off()
+    assert curve
+    assert all(
+        not (
+            other.score.figures["eder"] < one.score.figures["eder"]
+            and other.score.figures["delay_median_s"] < one.score.figures["delay_median_s"]
+            and other.score.figures["false_changes_per_min"]
+            < one.score.figures["false_changes_per_min"]
+        )
+        for one in curve
+        for other in tuner.trials
+    )
+
+
+def test_a_profile_gives_the_settings_of_a_stream_whatever_the_model_has() -> None:
+    settings = settings_of(Profile(hop_s=0.25, enter=0.4))
+    assert settings.hop_s == 0.25
+    naming = settings.naming_for(type("Model", (), {"profiles": {"default": Profile(leave=0.2)}})())
+    assert (naming.enter, naming.leave, naming.half_life_s) == (0.4, 1.0, 0.7)
+
+
+def overconfident(count: int, speech: float, right: float) -> tuple[LabelledStream, Heard]:
+    """Answers that are 0.9 sure of Joy, of which so many are right."""
+    row = np.array([0.9, 0.1], np.float32)
+    posteriors = tuple(
+        Posterior(float(n), float(n + 1), row, speech, False, 0.0, {})  # noqa: FBT003 (a field)
+        for n in range(count)
+    )
+    segments = tuple(
+        Segment(float(n), float(n + 1), "Joy" if n < right * count else "Sad") for n in range(count)
+    )
+    samples = np.zeros(count * 10, np.float32)
+    stream = LabelledStream("s", samples, 10, segments, float(count))
+    return stream, Heard(posteriors, StreamSettings())
+
+
+def test_temperatures_make_each_length_as_sure_as_it_is_right() -> None:
+    # 1 s of speech (0.5 would be another place): 70 % right, said to be 90 %.
+    stream, heard = overconfident(100, 1.0, 0.7)
+    found = fit_temperatures([stream], [heard], ("Joy", "Sad"))
+    wanted = math.log(9) / math.log(0.7 / 0.3)
+    assert found == {0.5: pytest.approx(wanted, abs=1e-2), 1.0: pytest.approx(wanted, abs=1e-2)}
+
+
+def test_the_shape_leaves_the_mean_as_it_is() -> None:
+    short, long = overconfident(100, 0.5, 0.6), overconfident(100, 1.0, 0.8)
+    streams, heard = [short[0], long[0]], [short[1], long[1]]
+    found = fit_temperatures(streams, heard, ("Joy", "Sad"), shape_only=True)
+    assert found[0.5] / found[1.0] == pytest.approx(math.log(4) / math.log(1.5), rel=1e-2)
+    assert found[0.5] * found[1.0] == pytest.approx(1.0, rel=1e-2)
+
+
+def test_too_few_answers_are_refused() -> None:
+    stream, heard = overconfident(10, 1.0, 0.7)
+    with pytest.raises(DataError, match="more streams"):
+        fit_temperatures([stream], [heard], ("Joy", "Sad"))
