@@ -139,29 +139,37 @@ class SeparableBlock(nn.Module):
         return features + transformed
 
 
+def halve(channels: int, more: int, kernel: int) -> nn.Sequential:
+    """Return a convolution that leaves every other frame, with more channels."""
+    return nn.Sequential(
+        nn.Conv1d(channels, more, kernel, stride=2, padding=kernel // 2, bias=False),
+        nn.BatchNorm1d(more),
+        nn.ReLU(),
+    )
+
+
 class Compact(nn.Module):
     """Waveforms ``[batch, samples]`` to an embedding ``[batch, embedding_size]``."""
 
     input_normalization = "window"
     min_samples = FRAME
 
-    def __init__(
-        self, *, bands: int = 40, channels: int = 224, blocks: int = 7, dropout: float = 0.1
-    ) -> None:
+    def __init__(self, *, bands: int = 40, dropout: float = 0.1) -> None:
         super().__init__()
+        fine, coarse = 160, 288  # channels at 20 ms and at 40 ms
         self.features = LogMel(bands)
-        self.stem = nn.Sequential(
-            nn.Conv1d(bands, channels, 5, stride=2, padding=2, bias=False),
-            nn.BatchNorm1d(channels),
-            nn.ReLU(),
+        self.stem = halve(bands, fine, 5)
+        self.blocks = nn.Sequential(
+            *(SeparableBlock(fine, 9, dropout) for _ in range(3)),
+            halve(fine, coarse, 3),
+            *(SeparableBlock(coarse, 9, dropout) for _ in range(4)),
         )
-        self.blocks = nn.Sequential(*(SeparableBlock(channels, 9, dropout) for _ in range(blocks)))
-        self.pooling = AttentiveStatisticsPooling(channels)
-        self.normalize = nn.BatchNorm1d(2 * channels)
-        self.embedding_size = 2 * channels
+        self.pooling = AttentiveStatisticsPooling(coarse)
+        self.normalize = nn.BatchNorm1d(2 * coarse)
+        self.embedding_size = 2 * coarse
 
     def frames(self, waveforms: Tensor) -> Tensor:
-        """Compute what is pooled, ``[batch, channels, frames]`` with a frame every 20 ms."""
+        """Compute what is pooled, ``[batch, channels, frames]`` with a frame every 40 ms."""
         with torch.no_grad():
             features = self.features(waveforms)
         if self.training:
