@@ -73,7 +73,7 @@ EXPORT = $(PY) -m ser_rt.export runs/$@
 SAME := --same_labels indian-emospeech/Calm=Neutral
 NOTICE := It classifies how a voice sounds, not what a person feels: do not decide anything about a person by it.
 NC_NOTICE := Trained on acted speech, for non-commercial use only. $(NOTICE)
-compact_data :=
+compact_data = --teacher runs/base --noise_dir "$(CORPUS)/noise" $(SAME)
 compact_temperature := --temperature 1.0
 compact_notice = $(NC_NOTICE)
 compact-free_data := --licence_class permissive
@@ -90,6 +90,7 @@ TUNE_SPEAKERS := emodb_09 emodb_11 emotiontts_emf emotiontts_nec emotiontts_nem 
 model: corpus base compact compact-free ## train the built-in models again: make model CORPUS=folder BASE=whisper
 	$(PY) -m benchmarks.report.model_card
 
+compact: base
 compact compact-free base: corpus $(VENV)/.dev
 	$(TRAIN) --preset $@ $($@_data) --output_dir runs/$@
 	$(EXPORT) $($@_precision) $($@_temperature) --out runs/$@-bundle
