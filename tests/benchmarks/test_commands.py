@@ -77,7 +77,7 @@ def test_rows_have_their_distance_from_the_floor_of_what_they_compute(tmp_path: 
     flags = ["--bundle", "compact", "--part", "hop", "--floor", *QUICK]
     found = measured(tmp_path / "x.json", "latency", *flags)
     (row,), floor = found["rows"], found["floor"]
-    assert floor["giga_operations"] == {"compact fp32, window 3 s, hop 0.5 s": 0.194}
+    assert floor["giga_operations"] == {"compact fp32, window 3 s, hop 0.5 s": 0.175}
     least = floor["ms"]["1"]["int8 compact fp32, window 3 s, hop 0.5 s"]
     assert row["floor_distance"] == pytest.approx(row["cost_ms"]["p50"] / least, rel=0.01)
 

@@ -60,7 +60,7 @@ def test_logits_carry_the_temperature(bundle: Path) -> None:
     logits, probabilities, embedding = session.run(OUTPUTS, {"input_values": wave})
     exponential = np.exp(logits - logits.max())
     assert np.allclose(exponential / exponential.sum(), probabilities, atol=1e-6)
-    assert embedding.shape == (1, 448)
+    assert embedding.shape == (1, 576)
 
 
 def test_silence_and_absurd_levels_give_numbers(bundle: Path) -> None:
