@@ -36,8 +36,8 @@ from ser_rt.export.stream_graph import ServedStream
 from ser_rt.export.triton import push_triton as push
 from ser_rt.export.verify import GateResult, ModelOutputs, reference, uar_of, verify, verify_ranges
 from ser_rt.export.verify_pair import verify_pair
+from ser_rt.files.provenance import versions
 from ser_rt.manifest import Label, Manifest
-from ser_rt.provenance import versions
 from ser_rt.streaming import Streaming
 
 UNMEASURED = (

@@ -15,7 +15,7 @@ ROWS: tuple[set[str], ...] = (
     {"checks", "files", "streaming"},
     {"cli", "config", "profiles", "tables"},
     {"manifest"},
-    {"bundle", "classifier", "provenance"},
+    {"bundle", "classifier"},
     {"testing"},
     {"audio"},
     {"runtime", "networks", "evaluation"},

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ser_rt.errors import ConfigError, OutputError
 from ser_rt.files.hashing import sha256_of
-from ser_rt.provenance import git_state
+from ser_rt.files.provenance import git_state
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MOST_BYTES = 48 * 2**20

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from ser_rt.benchmarks.measure.meters import energy_source
-from ser_rt.provenance import git_state, versions
+from ser_rt.files.provenance import git_state, versions
 
 PACKAGES = (
     "ser-rt",

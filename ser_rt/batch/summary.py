@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ser_rt.batch.identity import Identity
-from ser_rt.provenance import versions
+from ser_rt.files.provenance import versions
 
 _PACKAGES = ("ser-rt", "onnxruntime", "onnxruntime-gpu", "numpy", "soxr", "pyarrow", "ray")
 _COLUMNS = (

@@ -15,7 +15,7 @@ import numpy as np
 from ser_rt.errors import DataError
 from ser_rt.evaluation.metrics import fit_temperature
 from ser_rt.evaluation.scores import log_probabilities
-from ser_rt.judging.hearing import Heard
+from ser_rt.judging.replay import StreamPosteriors
 from ser_rt.judging.truth import LabelledStream
 from ser_rt.runtime.recognizers.windowed import Posterior
 
@@ -29,7 +29,7 @@ FEWEST = 30
 
 def fit_temperatures(
     streams: Sequence[LabelledStream],
-    heard: Sequence[Heard],
+    kept: Sequence[StreamPosteriors],
     labels: Sequence[str],
     *,
     shape_only: bool = False,
@@ -38,7 +38,7 @@ def fit_temperatures(
 
     Args:
         streams: With their truth.
-        heard: What the network answered on each, without such temperatures.
+        kept: What the network answered on each, without such temperatures.
         labels: Of the model.
         shape_only: Whether the temperatures are 1 in the (geometric) mean over the answers, so that
             they shift confidence from short ones to long ones alone: for streams of speakers whom
@@ -49,7 +49,7 @@ def fit_temperatures(
     """
     rows = [
         (seconds, labels.index(emotion), posterior.probabilities)
-        for stream, one in zip(streams, heard, strict=True)
+        for stream, one in zip(streams, kept, strict=True)
         for posterior in one.posteriors
         if posterior.probabilities is not None
         for emotion in [_emotion_of(stream, posterior)]

@@ -16,7 +16,7 @@ _BINS = 10
 
 
 @dataclass(frozen=True)
-class HeardBin:
+class SpeechBin:
     """Answers that heard so many seconds of speech.
 
     Attributes:
@@ -42,7 +42,7 @@ class Coverage:
     risk: float
 
 
-def by_speech_heard(found: Sequence[StreamMeasures]) -> list[HeardBin]:
+def by_speech_heard(found: Sequence[StreamMeasures]) -> list[SpeechBin]:
     """Return the calibration of answers by the speech in their window."""
     points = _points(found)
     bins = []
@@ -52,7 +52,7 @@ def by_speech_heard(found: Sequence[StreamMeasures]) -> list[HeardBin]:
             confidence = np.array([p.confidence for p in inside])
             right = np.array([p.is_right for p in inside])
             bins.append(
-                HeardBin(
+                SpeechBin(
                     from_s=low,
                     to_s=high,
                     count=len(inside),

@@ -184,11 +184,12 @@ def _heard_figure(verdict: StreamVerdict) -> Figure:
     figure = new_figure(7, 3.5)
     axes = figure.subplots()
     names = [
-        f"{b.from_s:g} to {b.to_s:g}" if b.to_s < 100 else f"{b.from_s:g}+" for b in verdict.heard
+        f"{b.from_s:g} to {b.to_s:g}" if b.to_s < 100 else f"{b.from_s:g}+"
+        for b in verdict.by_speech
     ]
     places = range(len(names))
-    axes.plot(places, [b.confidence for b in verdict.heard], marker="o", label="confidence")
-    axes.plot(places, [b.accuracy for b in verdict.heard], marker="s", label="accuracy")
+    axes.plot(places, [b.confidence for b in verdict.by_speech], marker="o", label="confidence")
+    axes.plot(places, [b.accuracy for b in verdict.by_speech], marker="s", label="accuracy")
     axes.set_xticks(places, names)
     axes.set(xlabel="seconds of speech in the window", ylim=(0, 1))
     axes.legend()

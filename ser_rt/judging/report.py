@@ -58,7 +58,7 @@ def tables(verdict: StreamVerdict) -> list[Table]:
                     f"{b.accuracy:.3f}",
                     f"{b.ece:.3f}",
                 )
-                for b in verdict.heard
+                for b in verdict.by_speech
             ],
         ),
         _coverage(verdict),

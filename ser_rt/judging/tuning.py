@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import requires
 from ser_rt.judging.calibration import fit_temperatures
-from ser_rt.judging.hearing import Heard, hear, name_heard
 from ser_rt.judging.lanes import answers_of
 from ser_rt.judging.measures import StreamMeasures, measure
+from ser_rt.judging.replay import StreamPosteriors, classify_stream, replay
 from ser_rt.judging.scores import StreamScore, score_streams
 from ser_rt.judging.truth import LabelledStream
 from ser_rt.judging.wish import Wish
@@ -53,16 +53,16 @@ class Tuner:
     grid: Grid = Grid()
     trials: list[Trial] = field(default_factory=list)
     temperatures: Mapping[float, float] = field(default_factory=dict)
-    _heard: dict[tuple[float | None, ...], list[Heard]] = field(default_factory=dict)
+    _kept: dict[tuple[float | None, ...], list[StreamPosteriors]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.temperatures = getattr(self.classifier, "temperature_by_speech", {})
 
     def calibrate(self, *, shape_only: bool) -> None:
         """Fit the temperatures by the speech heard anew, as of `fit_temperatures`."""
-        heard = self.heard(Profile())
+        kept = self.kept(Profile())
         labels = self.classifier.labels
-        self.temperatures = fit_temperatures(self.streams, heard, labels, shape_only=shape_only)
+        self.temperatures = fit_temperatures(self.streams, kept, labels, shape_only=shape_only)
 
     def search(self, wish: Wish, trials: int, seed: int = 0) -> Trial:
         """Return the best of some trials: tree-structured Parzen estimators choose them.
@@ -100,23 +100,24 @@ class Tuner:
         settings = settings_of(profile)
         labels = self.classifier.labels
         named = [
-            name_heard(self.classifier, heard, settings, self.temperatures)
-            for heard in self.heard(profile)
+            replay(self.classifier, kept, settings, self.temperatures)
+            for kept in self.kept(profile)
         ]
         return [
             measure(stream, answers_of(events), labels)
             for stream, events in zip(self.streams, named, strict=True)
         ]
 
-    def heard(self, profile: Profile) -> list[Heard]:
+    def kept(self, profile: Profile) -> list[StreamPosteriors]:
         """Return the network's answers on each stream; they are kept."""
         key = (profile.window_s, profile.hop_s, profile.gate_threshold)
-        if key not in self._heard:
+        if key not in self._kept:
             settings = settings_of(profile)
-            self._heard[key] = [
-                hear(self.classifier, stream.samples, settings)[0] for stream in self.streams
+            self._kept[key] = [
+                classify_stream(self.classifier, stream.samples, settings)[0]
+                for stream in self.streams
             ]
-        return self._heard[key]
+        return self._kept[key]
 
     def trade_off(self) -> list[Trial]:
         """Return the trials that none beats in delay, false changes and error rate together."""

@@ -9,14 +9,14 @@ from typing import Any
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.judging.confidence import (
     Coverage,
-    HeardBin,
+    SpeechBin,
     by_speech_heard,
     named_coverage,
     risk_against_coverage,
 )
-from ser_rt.judging.hearing import hear, is_same_in_odd_chunks
 from ser_rt.judging.lanes import answers_of
 from ser_rt.judging.measures import StreamMeasures, measure
+from ser_rt.judging.replay import classify_stream, is_same_in_odd_chunks
 from ser_rt.judging.scores import (
     StreamScore,
     accuracy_since_change,
@@ -37,7 +37,7 @@ class StreamVerdict:
         overall: Over all streams.
         groups: By dataset, language, kind and speaker.
         since_change: Accuracy by time since a change.
-        heard: Calibration by the speech heard.
+        by_speech: Calibration by the speech heard.
         coverage: Risk against coverage.
         named: Coverage and risk with the settings' ``unsure``.
         online: How many streams came again in odd chunks, and how many with the same events.
@@ -50,7 +50,7 @@ class StreamVerdict:
     overall: StreamScore
     groups: Mapping[str, Mapping[str, StreamScore]]
     since_change: Sequence[Mapping[str, float]]
-    heard: Sequence[HeardBin]
+    by_speech: Sequence[SpeechBin]
     coverage: Sequence[Coverage]
     named: Coverage | None
     online: Mapping[str, int]
@@ -68,7 +68,7 @@ class StreamVerdict:
                 for column, scores in self.groups.items()
             },
             "accuracy_since_change": list(self.since_change),
-            "calibration_by_speech_heard": [asdict(one) for one in self.heard],
+            "calibration_by_speech_heard": [asdict(one) for one in self.by_speech],
             "risk_against_coverage": [asdict(one) for one in self.coverage],
             "named": None if self.named is None else asdict(self.named),
             "online_equals_offline": dict(self.online),
@@ -90,7 +90,7 @@ def judge(
 
     Args:
         classifier: The model.
-        streams: With their truth; each is made, heard and measured before the next.
+        streams: With their truth; each is made, classified and measured before the next.
         settings: Of the streams.
         omissions: As the streams' maker filled it.
         online_checks: On so many streams, spread evenly over every ten, the events of odd chunks
@@ -99,7 +99,7 @@ def judge(
     """
     found, checked, same = [], 0, 0
     for number, stream in enumerate(streams):
-        _, events = hear(classifier, stream.samples, settings)
+        _, events = classify_stream(classifier, stream.samples, settings)
         found.append(measure(stream, answers_of(events), classifier.labels))
         if number % _EVERY == 0 and checked < online_checks:
             checked += 1
@@ -132,7 +132,7 @@ def verdict_of(
         overall=score_streams(found),
         groups=group_scores(found),
         since_change=accuracy_since_change(found),
-        heard=by_speech_heard(found),
+        by_speech=by_speech_heard(found),
         coverage=risk_against_coverage(found),
         named=named_coverage(found),
         online=online,

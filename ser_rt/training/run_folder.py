@@ -17,10 +17,10 @@ from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
 from ser_rt.errors import TrainingError
 from ser_rt.files.hashing import sha256_of
 from ser_rt.files.names import printable
+from ser_rt.files.provenance import git_state, training_versions
 from ser_rt.files.text import format_csv
 from ser_rt.files.writing import write_bytes, write_json
 from ser_rt.networks.checkpoint import WEIGHTS
-from ser_rt.provenance import git_state, training_versions
 from ser_rt.training.data.corpus import Clip
 from ser_rt.training.data.decoded_cache import Fault
 from ser_rt.training.data.prepare import Prepared

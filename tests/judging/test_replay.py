@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ser_rt
-from ser_rt.judging.hearing import hear, is_same_in_odd_chunks, name_heard
+from ser_rt.judging.replay import classify_stream, is_same_in_odd_chunks, replay
 from ser_rt.runtime.settings import HysteresisSettings, StreamSettings
 from ser_rt.testing import tiny_bundle, tiny_streaming_bundle
 from tests.judging.conftest import Make
@@ -24,14 +24,14 @@ QUICK = StreamSettings(half_life_s=0.0, vad=False)
 def test_odd_chunks_give_the_same_events(bundle: object, tmp_path: Path, make: Make) -> None:
     model = ser_rt.load(bundle(tmp_path / "bundle"))  # type: ignore[operator]  # a function
     samples = make(per_dataset=1)[0].samples
-    _, events = hear(model, samples, CALM)
+    _, events = classify_stream(model, samples, CALM)
     assert is_same_in_odd_chunks(model, samples, CALM, events)
     assert not is_same_in_odd_chunks(model, samples, QUICK, events)
 
 
 def test_events_are_those_of_a_stream(make: Make) -> None:
     samples = make(per_dataset=1)[0].samples
-    _, events = hear(PitchClassifier(), samples, CALM)
+    _, events = classify_stream(PitchClassifier(), samples, CALM)
     how = {"half_life_s": 2.0, "hysteresis": STEADY, "vad": False}
     streamed = ser_rt.stream(samples, sample_rate=RATE, model=PitchClassifier(), **how)  # type: ignore[arg-type]  # by name
     assert {e.emotion for e in events} > {"Neutral"}
@@ -43,10 +43,10 @@ def test_events_are_those_of_a_stream(make: Make) -> None:
 def test_kept_answers_are_named_as_a_new_run_names_them(make: Make) -> None:
     classifier = PitchClassifier()
     samples = make(per_dataset=1)[0].samples
-    heard, _ = hear(classifier, samples, CALM)
-    _, wanted = hear(classifier, samples, QUICK)
+    kept, _ = classify_stream(classifier, samples, CALM)
+    _, wanted = classify_stream(classifier, samples, QUICK)
     calls = len(classifier.calls)
-    found = name_heard(classifier, heard, QUICK)
+    found = replay(classifier, kept, QUICK)
     assert [e.emotion for e in found] == [e.emotion for e in wanted]
     assert np.allclose(
         [list(e.probabilities.values()) for e in found if e.probabilities],

@@ -1,4 +1,4 @@
-"""`hear`: what the network answers on a stream; `name_heard`: what the engine makes of it.
+"""`classify_stream`: what the network answers on a stream; `replay`: what the engine makes of it.
 
 Both go through the engine of every stream. The network's answers are kept, so that smoothing and
 naming can be tried again without it.
@@ -23,7 +23,7 @@ _ODD_SAMPLES = (1, 7, 160, 1_021, 4_801, 24_001)
 
 
 @dataclass(frozen=True)
-class Heard:
+class StreamPosteriors:
     """The network's answers on one stream, in order, and what they were asked with."""
 
     posteriors: tuple[Posterior, ...]
@@ -72,9 +72,9 @@ class _Replay(Recognizer):
         return found
 
 
-def hear(
+def classify_stream(
     classifier: EmotionClassifier, samples: FloatArray, settings: StreamSettings
-) -> tuple[Heard, list[EmotionEvent]]:
+) -> tuple[StreamPosteriors, list[EmotionEvent]]:
     """Run a stream as it would come from a microphone, in blocks of 20 ms.
 
     The latency of an event is what computing it took, from its last sample on.
@@ -83,12 +83,12 @@ def hear(
     engine = _engine(classifier, recorder, settings)
     blocks = _blocks(samples, round(_BLOCK_S * classifier.sample_rate))
     events = list(engine.run(_chunks(blocks, classifier.sample_rate)))
-    return Heard(tuple(recorder.posteriors), settings), events
+    return StreamPosteriors(tuple(recorder.posteriors), settings), events
 
 
-def name_heard(
+def replay(
     classifier: EmotionClassifier,
-    heard: Heard,
+    kept: StreamPosteriors,
     settings: StreamSettings,
     temperatures: Mapping[float, float] | None = None,
 ) -> list[EmotionEvent]:
@@ -96,7 +96,7 @@ def name_heard(
 
     ``temperatures`` are those by the speech heard; None for the model's.
     """
-    engine = _engine(classifier, _Replay(heard.posteriors), settings, temperatures)
+    engine = _engine(classifier, _Replay(kept.posteriors), settings, temperatures)
     return list(engine.flush())
 
 
