@@ -156,8 +156,10 @@ class Engine(ChunkEngine):
         ended = None if self._episodes is None else self._episodes.update(event)
         yield event
         yield from self._numbered(ended)
-        if self._turn_updates:
-            yield from self._numbered(self.turn)
+        if self._turns is not None:
+            self._turns.advance()
+            if self._turn_updates:
+                yield from self._numbered(self._turns.now)
 
     def _event(self, posterior: Posterior) -> EmotionEvent:
         started = self._clock()
