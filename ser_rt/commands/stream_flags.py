@@ -109,6 +109,11 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
         help="add an event for each stretch of one emotion: start, peak and end; known at the "
         "first result of another kind, a hop after it ended",
     )
+    add(
+        "--turn-updates",
+        action="store_true",
+        help="add the answer so far of a turn after each result in it",
+    )
     add("--rotate", type=float, metavar="MB", help="begin a new --output file at this size")
     add("--rotate-keep", type=int, default=5, metavar="N", help="old ones to keep (%(default)s)")
     add("--top-k", type=int, metavar="N", help="name the N likeliest emotions only")

@@ -23,6 +23,7 @@ class Span:
         power: Sum of squares over the frames with speech.
         runs: Start and end of each stretch of frames with speech.
         audio: Its first frames, pauses among them.
+        known_at: Sample at which it was known to have ended.
         is_cut: Whether it ended because it was too long.
     """
 
@@ -31,6 +32,7 @@ class Span:
     power: float = 0.0
     runs: list[tuple[int, int]] = field(default_factory=list)
     audio: list[FloatArray] = field(default_factory=list, repr=False)
+    known_at: int = 0
     is_cut: bool = False
 
     @property
@@ -85,6 +87,7 @@ class TurnSegmenter:
         self.open: Span | None = None
         """The speech that has not ended yet, be it enough for a turn or not."""
         self._over: list[Span] = []
+        self._end = 0
 
     @property
     def now(self) -> Span | None:
@@ -109,6 +112,7 @@ class TurnSegmenter:
         return found
 
     def _frame(self, start: int, end: int, frame: FloatArray, probability: float) -> None:
+        self._end = end
         span = self.open
         if span is not None and probability < self._ends_below:
             self._keep(span, frame)
@@ -135,7 +139,7 @@ class TurnSegmenter:
     def _close(self, *, is_cut: bool = False) -> None:
         span, self.open = self.open, None
         if span is not None and self._is_turn(span):
-            span.is_cut = is_cut
+            span.known_at, span.is_cut = self._end, is_cut
             self._over.append(span)
 
     def _is_turn(self, span: Span) -> bool:

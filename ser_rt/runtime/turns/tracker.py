@@ -113,15 +113,15 @@ class TurnTracker:
         """End the turn here: the audio does, or all of its results are due."""
         self.segmenter.restart()
 
-    def ended(self) -> Iterator[TurnEvent]:
-        """Yield, once, the turns that have ended."""
+    def ended(self) -> Iterator[tuple[TurnEvent, int]]:
+        """Yield, once, the turns that have ended, and the sample at which that was known."""
         for span in self.segmenter.ended():
             turn = self._turn
             if turn is None or turn.span is not span:
                 turn = self._begun(span)
             turn.finish()
             self._count += 1
-            yield self._event(turn, final=True)
+            yield self._event(turn, final=True), span.known_at
 
     def _follow(self) -> _Turn | None:
         """Return the turn that has not ended."""
