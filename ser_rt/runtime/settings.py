@@ -26,8 +26,7 @@ from ser_rt.constants import (
     WINDOW_S,
 )
 from ser_rt.errors import ConfigError
-from ser_rt.profiles import profile_of
-from ser_rt.runtime.resolved import Naming, Windows
+from ser_rt.profiles import Naming, Windows, profile_of
 
 if TYPE_CHECKING:
     from ser_rt.audio.converter import Channel
