@@ -135,7 +135,7 @@ class FileClassifier:
                     local,
                     self._classifier.sample_rate,
                     track=self._job.track,
-                    channel=self._job.settings.channel,
+                    channel=self._job.settings.source_channel,
                 )
                 with source:
                     for event in engine.run(self._limited(source)):

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ser_rt.audio.block import Block, Decoder
+from ser_rt.audio.channels import Channel
 from ser_rt.audio.chunk import AudioChunk
-from ser_rt.audio.converter import BlockConverter, Channel
+from ser_rt.audio.converter import BlockConverter
 from ser_rt.audio.decoding.decoders import open_audio
 from ser_rt.audio.sources.decoded import DecodedSource
 from ser_rt.constants import SAMPLE_RATE
