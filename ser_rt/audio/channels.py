@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ser_rt.errors import AudioInputError, ConfigError
+from ser_rt.errors import AudioInputError, ConfigError, NoChannelError
 
 ALL_CHANNELS: Literal["all"] = "all"
 SPLIT_CHANNELS: Literal["split"] = "split"
@@ -53,16 +53,16 @@ def numbers_of(channel: Channel, count: int) -> list[int | None]:
     """Return the numbers of the channels to process of so many; None for their mean.
 
     Raises:
-        AudioInputError: There is one to split, or another number of them than of names.
+        NoChannelError: There is one to split, or another number of them than of names.
     """
     if isinstance(channel, Split):
         if count < 2:
             msg = "the audio has one channel, there is nothing to split: leave split out"
-            raise AudioInputError(msg)
+            raise NoChannelError(msg)
         if channel.names and len(channel.names) != count:
             names = ", ".join(channel.names)
             msg = f"{len(channel.names)} names ({names}) for {count} channels: name each, in order"
-            raise AudioInputError(msg)
+            raise NoChannelError(msg)
     if is_divided(channel):
         return list(range(1, count + 1))
     return [channel] if isinstance(channel, int) else [None]

@@ -119,8 +119,7 @@ class StreamKeywords(TypedDict, total=False):
 class StreamSettings:
     """Settings of one stream. What is None is as the model's profile has it.
 
-    Without one, windows are those that the model was trained for, the half-life is 0.7 s, and
-    ``gate_threshold`` is 0.1.
+    Without one, windows are the model's, the half-life is 0.7 s, and ``gate_threshold`` is 0.1.
 
     Attributes:
         window_s: Length of a full window in seconds.
