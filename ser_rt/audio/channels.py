@@ -53,7 +53,8 @@ def numbers_of(channel: Channel, count: int) -> list[int | None]:
     """Return the numbers of the channels to process of so many; None for their mean.
 
     Raises:
-        NoChannelError: There is one to split, or another number of them than of names.
+        NoChannelError: There is none of this number, one to split, or another number of them than
+            of names.
     """
     if isinstance(channel, Split):
         if count < 2:
@@ -63,6 +64,9 @@ def numbers_of(channel: Channel, count: int) -> list[int | None]:
             names = ", ".join(channel.names)
             msg = f"{len(channel.names)} names ({names}) for {count} channels: name each, in order"
             raise NoChannelError(msg)
+    if isinstance(channel, int) and channel > count:
+        msg = f"there is no channel {channel}: the audio has {count}"
+        raise NoChannelError(msg)
     if is_divided(channel):
         return list(range(1, count + 1))
     return [channel] if isinstance(channel, int) else [None]
