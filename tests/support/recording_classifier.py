@@ -1,4 +1,4 @@
-"""A network with caches that remembers what it was given, and streams that it listens to."""
+"""`RecordingClassifier`, a streaming classifier that keeps what it was given."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ser_rt.testing.streaming import TINY_STREAMING
 from tests.conftest import RATE, Wave
 
 
-class Listening:
-    """A streaming classifier whose caches are all samples that a stream has heard."""
+class RecordingClassifier:
+    """A streaming classifier whose caches are all samples of a stream so far."""
 
     labels = ("a", "b")
     sample_rate = RATE
@@ -26,7 +26,7 @@ class Listening:
     def __init__(self) -> None:
         self.streaming: Streaming | None = TINY_STREAMING
         self.hops: list[FloatArray] = []
-        self.heard: list[FloatArray] = []
+        self.streams: list[FloatArray] = []
         self.broken_off_at = -1
         self.is_mad_at = -1
 
@@ -38,13 +38,13 @@ class Listening:
         self.hops.append(hop.samples)
         if len(self.hops) == self.broken_off_at:
             raise KeyboardInterrupt
-        before = hop.caches.get("heard", np.zeros((1, 0), np.float32))
-        heard = np.concatenate((before, hop.samples[np.newaxis]), axis=1)
-        self.heard.append(heard[0])
+        before = hop.caches.get("samples", np.zeros((1, 0), np.float32))
+        samples = np.concatenate((before, hop.samples[np.newaxis]), axis=1)
+        self.streams.append(samples[0])
         if len(self.hops) == self.is_mad_at:
-            heard = np.full_like(heard, np.nan)
-        mean = 0.5 + 0 * float(heard.sum())
-        return [HopResult(np.full(2, mean, np.float32), {"heard": heard})]
+            samples = np.full_like(samples, np.nan)
+        mean = 0.5 + 0 * float(samples.sum())
+        return [HopResult(np.full(2, mean, np.float32), {"samples": samples})]
 
 
 def cut(samples: Wave, blocks: Sequence[int], start: int = 0) -> Iterator[AudioChunk]:
@@ -57,7 +57,7 @@ def cut(samples: Wave, blocks: Sequence[int], start: int = 0) -> Iterator[AudioC
             return
 
 
-def hear(
+def posteriors_of(
     recognizer: WindowedRecognizer, samples: Wave, blocks: Sequence[int] = (1600,), start: int = 0
 ) -> list[Posterior]:
     found = [p for chunk in cut(samples, blocks, start) for p in recognizer.feed(chunk)]
