@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from ser_rt.audio.block import Block
 from ser_rt.audio.decoding.containers import needs_end
+from ser_rt.audio.decoding.ending import check_end
 from ser_rt.audio.decoding.ffmpeg import FfmpegDecoder
 from ser_rt.audio.decoding.formats import sniff
 from ser_rt.audio.decoding.frames import filtered
-from ser_rt.audio.decoding.part import check_end
 from ser_rt.audio.decoding.passing import Passing, Prompt, PutBack
 from ser_rt.errors import AudioDecodeError
 
