@@ -17,7 +17,7 @@ from ser_rt.audio.decoding.matroska import matroska_parts
 from ser_rt.audio.decoding.mp3 import mp3_parts, stated_s, tag_bytes
 from ser_rt.audio.decoding.nut import nut_parts
 from ser_rt.audio.decoding.ogg import ogg_parts
-from ser_rt.audio.decoding.part import BAD_BLOCK, CUT_OFF, CUT_PACKET, Part
+from ser_rt.audio.decoding.part import BAD_BLOCK, CUT_OFF, CUT_PACKET, NO_END, Part
 from ser_rt.audio.decoding.units import LOST, TS_PACKET, mpeg, voc
 from ser_rt.audio.decoding.view import Bytes
 
@@ -182,7 +182,7 @@ def _voc(file: Bytes, start: int) -> Iterator[Part]:
         yield Part(start, _end(file, at + 1))
     else:
         missing = CUT_OFF if at > file.size else BAD_BLOCK if at < file.size else ""
-        yield Part(start, file.size, missing=missing)
+        yield Part(start, file.size, missing=missing, warnings=(NO_END,))
 
 
 def _flv(file: Bytes, start: int) -> Iterator[Part]:

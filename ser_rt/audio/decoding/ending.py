@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from ser_rt.audio.block import Block, SourceWarning
-from ser_rt.audio.decoding.formats import is_plain, sniff
-from ser_rt.audio.decoding.nut import index_bytes
+from ser_rt.audio.decoding.formats import is_plain
 from ser_rt.audio.decoding.part import Recording
 from ser_rt.errors import AudioDecodeError
 
@@ -47,27 +46,12 @@ class Ending(NamedTuple):
 
     @property
     def warnings(self) -> tuple[SourceWarning, ...]:
-        """That it ends in zeros, as a download that broke off, or has no mark of its end."""
+        """That it ends in zeros, as a download does whose place on the disk was kept free."""
         padding = min(max(_MOST_PADDING, _PADDING * self.size), _MOST_TAGS * self.size)
         if self.zeros <= padding or is_plain(self.head):
-            is_ended = _ENDS.get(sniff(self.head) or "")
-            return () if is_ended is None or is_ended(self) else (_NO_END,)
+            return ()
         message = f"its last {self.zeros} bytes are zeros: it may have been cut off"
         return (SourceWarning("truncated", message),)
-
-
-def _has_index(ending: Ending) -> bool:
-    """Return whether a NUT file ends with an index, whose last bytes give its length."""
-    return index_bytes(ending.tail) < ending.size
-
-
-_ENDS: dict[str, Callable[[Ending], bool]] = {
-    "NUT": _has_index,
-    "VOC": lambda ending: ending.tail.endswith(b"\0"),
-}
-"""Whether the mark is there with which files of a format end that have no length."""
-
-_NO_END = SourceWarning("truncated", "the mark of its end is missing: it may have been cut off")
 
 
 def check_end(

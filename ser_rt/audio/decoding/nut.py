@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ser_rt.audio.decoding.part import Part
+from ser_rt.audio.decoding.part import NO_END, Part
 from ser_rt.audio.decoding.view import Bytes
 
 MARK = b"nut/multimedia container\0"
@@ -13,7 +13,9 @@ INDEX = bytes.fromhex("4e58dd672f23e64e")
 INDEX_BYTES = 64
 """So many bytes of an index have the time in them that is looked for."""
 
-_LEAST_INDEX = 16
+_END_BYTES = 12
+"""At the end of an index its length stands, and a check sum."""
+
 _LONGEST_PACKET = 4096
 """A longer packet has a check sum of its head."""
 
@@ -24,15 +26,12 @@ def nut_parts(file: Bytes, start: int) -> Iterator[Part]:
     """Yield the recordings of a file; another one begins with the mark."""
     while start < file.size:
         end = file.find(MARK, start + len(MARK))
-        size = index_bytes(file.at(max(start, end - _LEAST_INDEX), _LEAST_INDEX))
+        size = int.from_bytes(file.at(max(start, end - _END_BYTES), 8), "big")
         index = file.at(max(start, end - size), INDEX_BYTES)
-        yield Part(start, end, promised_s=stated_s(file.at(start, _HEAD_BYTES), index))
+        warnings = () if index.startswith(INDEX) else (NO_END,)
+        promised_s = stated_s(file.at(start, _HEAD_BYTES), index)
+        yield Part(start, end, promised_s=promised_s, warnings=warnings)
         start = end
-
-
-def index_bytes(tail: bytes) -> int:
-    """Return the length of the index by the last bytes of a file; any number if it has none."""
-    return int.from_bytes(tail[-12:-4], "big")
 
 
 def stated_s(head: bytes, index: bytes) -> float | None:

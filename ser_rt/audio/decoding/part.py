@@ -56,4 +56,6 @@ CUT_OFF = "it is shorter than its header says"
 
 BAD_BLOCK = "one of its blocks is damaged, and what follows that is not decoded"
 
+NO_END = SourceWarning("truncated", "the mark of its end is missing: it may have been cut off")
+
 CUT_PACKET = SourceWarning("truncated", "it may have been cut off within a packet")

@@ -16,7 +16,7 @@ from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff
 from ser_rt.audio.decoding.matroska import LOST_BLOCKS
 from ser_rt.audio.decoding.mp3 import tag_bytes
 from ser_rt.audio.decoding.ogg import OggLink, page_bytes
-from ser_rt.audio.decoding.part import BAD_BLOCK, CUT_OFF, CUT_PACKET, Recording
+from ser_rt.audio.decoding.part import BAD_BLOCK, CUT_OFF, CUT_PACKET, NO_END, Recording
 from ser_rt.audio.decoding.units import STRUCTURES, Structure, Unit
 
 _LONGEST_HEAD, _LONGEST_MARK = 64, 189
@@ -135,6 +135,8 @@ class StructureWatcher:
     @property
     def warnings(self) -> tuple[SourceWarning, ...]:
         """That chunks are damaged, or the last packet may be cut off."""
+        if self._name == "VOC" and self._last.has_sound:
+            return (NO_END,)
         if self._name in _STREAMS and (self._skip or self._held):
             return (CUT_PACKET,)
         return (avi.DAMAGED,) if self._name == "AVI" and self._is_damaged else ()
@@ -209,6 +211,11 @@ class NutWatcher(StructureWatcher):
     def promised_s(self) -> float | None:
         """Seconds by the index, if it has come."""
         return nut.stated_s(self._head, self._index)
+
+    @property
+    def warnings(self) -> tuple[SourceWarning, ...]:
+        """That it has no index."""
+        return () if self._index else (NO_END,)
 
     def feed(self, data: bytes) -> Cut | None:
         """Take bytes; return where another recording begins in them, if one does."""
