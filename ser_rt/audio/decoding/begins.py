@@ -52,6 +52,16 @@ def begins_behind(file: Bytes, at: int, end: int) -> int | None:
     return None
 
 
+def next_begin(file: Bytes, at: int, end: int) -> int | None:
+    """Return where the next mark of a recording is between two offsets; None if there is none."""
+    while at < end:
+        found = BEGINS.search(file.at(at, min(_BLOCK + LONGEST, end - at)))
+        if found is not None:
+            return at + found.start()
+        at += _BLOCK
+    return None
+
+
 def _frames(data: bytes) -> int | None:
     """Return where frames of MP3 or AAC in a row begin; None if none do."""
     begin = data.find(b"\xff")

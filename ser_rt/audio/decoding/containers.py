@@ -7,10 +7,11 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
-from ser_rt.audio.decoding import matroska
+from ser_rt.audio.decoding import matroska, mp3
 from ser_rt.audio.decoding.avi import avi_parts
-from ser_rt.audio.decoding.begins import begins_behind
+from ser_rt.audio.decoding.begins import begins_behind, next_begin
 from ser_rt.audio.decoding.chunked import au_part, chunked_part, stated_end
 from ser_rt.audio.decoding.formats import CHUNKED, SNIFFED_BYTES, is_of_libsndfile, sniff
 from ser_rt.audio.decoding.matroska import matroska_parts
@@ -151,6 +152,17 @@ def _sized(file: Bytes, start: int) -> Iterator[Part]:
     yield Part(start, end, missing=CUT_OFF if is_cut else "")
 
 
+def _mp3(file: Bytes, start: int) -> Iterator[Part]:
+    """Yield the recordings of MP3 before one of another format, in which frames may be found."""
+    for part in mp3_parts(file, start):
+        size = mp3.stated_bytes(file.at(part.start, 64))
+        other = next_begin(file, part.start + max(1, size), part.end)
+        if other is not None:
+            yield replace(part, end=other)
+            return
+        yield part
+
+
 def _asf_size(head: bytes) -> int | None:
     """Return the size in the header of an ASF file; a live one has none."""
     at = head.find(_ASF_FILE)
@@ -235,7 +247,7 @@ _FINDERS: dict[str, Callable[[Bytes, int], Iterator[Part]]] = {
     "FLV": _flv,
     "MPEG-TS": _ts,
     "MPEG": _mpeg,
-    "MP3": mp3_parts,
+    "MP3": _mp3,
     "AMR": _marked("AMR", b"#!AMR"),
     "NIST SPHERE": _marked("NIST SPHERE", b"NIST_1A\n"),
     "NUT": nut_parts,

@@ -12,7 +12,10 @@ import pytest
 
 from ser_rt.audio.decoding import nut
 from ser_rt.audio.decoding.frames import filtered
+from ser_rt.audio.decoding.passing import PutBack
+from ser_rt.audio.decoding.stream_decoder import StreamDecoder
 from ser_rt.audio.decoding.timeline import Timeline
+from ser_rt.errors import AudioDecodeError
 from tests.conftest import RATE
 from tests.support.decoding import FRAME_S, Decoded, Drops, decode_file, decode_pipe
 from tests.support.recordings import SECONDS, by_libsndfile, written
@@ -296,3 +299,25 @@ def test_a_codec_that_ffmpeg_takes_for_another_is_decoded(decode: Decode) -> Non
     decoded = decode(by_libsndfile("WAV", "NMS_ADPCM_16", 8_000))
     assert (decoded.codes, decoded.problem) == ([], "")
     assert decoded.end_s == pytest.approx(SECONDS, abs=FRAME_S)
+
+
+@pytest.mark.parametrize("decode", WAYS)
+@pytest.mark.parametrize("name", ["mp3", "mp3 vbr", "mp3 bare"])
+def test_samples_behind_mp3_are_no_frames_of_it_whatever_they_look_like(
+    decode: Decode, name: str
+) -> None:
+    samples = written("mp3 bare")
+    head = struct.pack(
+        "<4sI8sIHHIIHH4sI",
+        *(b"RIFF", 36 + len(samples), b"WAVEfmt ", 16, 1, 1, RATE, RATE, 1, 8),
+        *(b"data", len(samples)),
+    )
+    decoded = decode(written(name) + head + samples)
+    assert (decoded.codes, decoded.problem) == ([], "")
+    assert decoded.end_s == pytest.approx(SECONDS + len(samples) / RATE, abs=FRAME_S)
+
+
+@pytest.mark.parametrize("name", ["m4a index last", "caf"])
+def test_a_stream_whose_index_is_last_says_so(name: str) -> None:
+    with pytest.raises(AudioDecodeError, match="index at its end"):
+        list(StreamDecoder(PutBack(written(name), io.BytesIO()), "it").blocks(0.1))
