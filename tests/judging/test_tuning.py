@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 
 import numpy as np
@@ -79,6 +80,26 @@ def test_a_search_fulfils_a_wish_and_asks_the_network_once_for_each_of_its_setti
         for one in curve
         for other in tuner.trials
     )
+
+
+def test_an_interrupted_search_writes_no_traceback(
+    streams: list[LabelledStream],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    tuner = tuner_of(streams)
+    monkeypatch.setattr(tuner, "judge", interrupted)
+    logger = logging.getLogger("optuna")  # it does not propagate
+    logger.addHandler(caplog.handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            tuner.search(Wish(), 2)
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert caplog.records == []
 
 
 def test_a_profile_gives_the_settings_of_a_stream_whatever_the_model_has() -> None:
