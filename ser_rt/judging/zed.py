@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from ser_rt.audio.processing import read_audio
+from ser_rt.constants import NEUTRAL
 from ser_rt.errors import AudioError, DataError
 from ser_rt.files.names import NameFinder, printable
 from ser_rt.files.text import read_text
-from ser_rt.judging.truth import NEUTRAL, LabelledStream, Omissions, Segment
+from ser_rt.judging.truth import LabelledStream, Omissions, Segment
 from ser_rt.training.data.labels import emotion_named
 
 _NAMES = {
