@@ -142,11 +142,11 @@ class Engine(ChunkEngine):
 
     def _event(self, posterior: Posterior) -> EmotionEvent:
         started = self._clock()
-        smoothed = self._smoother.update(posterior)
-        if smoothed is not None and self._temperatures:
+        smoothed = believed = self._smoother.update(posterior)
+        if believed is not None and self._temperatures:
             heard_s = posterior.speech * (posterior.end_s - posterior.start_s)
-            smoothed = tempered(smoothed, heard_s, self._temperatures)
-        held = self._hysteresis.update(smoothed, posterior.end_s)
+            smoothed = tempered(believed, heard_s, self._temperatures)
+        held = self._hysteresis.update(believed, posterior.end_s, smoothed)
         probabilities: dict[str, float] = {}
         emotion = confidence = None
         if smoothed is not None:
