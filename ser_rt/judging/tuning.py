@@ -73,6 +73,8 @@ class Tuner:
     def search(self, wish: Wish, trials: int, seed: int = 0) -> Trial:
         """Return the best of some trials: tree-structured Parzen estimators choose them.
 
+        The first ones are a stream without a profile, and the profiles that the model has.
+
         Bergstra, Bardenet, Bengio, Kégl: Algorithms for hyper-parameter optimization. NIPS 2011.
 
         Raises:
@@ -87,6 +89,8 @@ class Tuner:
             sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True)
         study = optuna.create_study(sampler=sampler)
         study.enqueue_trial(_PLAIN)
+        for profile in getattr(self.classifier, "profiles", {}).values():
+            study.enqueue_trial(_PLAIN | profile.to_dict())
         first = len(self.trials)
 
         def cost(trial: optuna.Trial) -> float:
