@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,6 +78,17 @@ def test_a_search_fulfils_a_wish_and_asks_the_network_once_for_each_of_its_setti
         for one in curve
         for other in tuner.trials
     )
+
+
+def test_a_search_begins_with_what_the_model_has(streams: list[LabelledStream]) -> None:
+    tuner = tuner_of(streams[:2], grid=Grid(unsure=0.2))
+    stored = Profile(
+        half_life_s=1.23, weight_per_s=4.56, neutral=0.4, enter=0.3, leave=0.7, hold_s=0.1
+    )
+    tuner.classifier.profiles = {"calm": stored}  # type: ignore[attr-defined]  # as of a bundle
+    tuner.search(Wish(), 2)
+    assert tuner.trials[0].profile.half_life_s == 0.7
+    assert tuner.trials[1].profile == replace(stored, unsure=0.2)
 
 
 def test_a_profile_gives_the_settings_of_a_stream_whatever_the_model_has() -> None:
