@@ -57,8 +57,8 @@ STATUSES = {
 """HTTP status of each error."""
 
 SETTINGS = (
-    *("window_s", "hop_s", "min_window_s", "half_life_s", "partial", "episodes", "vad"),
-    *("gate_threshold", "name", "profile"),
+    *("window_s", "hop_s", "min_window_s", "half_life_s", "weight_per_s", "neutral"),
+    *("partial", "episodes", "vad", "gate_threshold", "name", "profile"),
 )
 """Keys of ``config`` that an engine understands as they are."""
 _WHOLE = {"sample_rate", "channels", "channel", "top_k", "track"}

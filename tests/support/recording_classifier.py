@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.classifier import FloatArray, Hop, HopResult
 from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
-from ser_rt.streaming import Streaming
+from ser_rt.streaming import Cache, Streaming
 from ser_rt.testing.streaming import TINY_STREAMING
 from tests.conftest import RATE, Wave
 
@@ -62,3 +63,31 @@ def posteriors_of(
 ) -> list[Posterior]:
     found = [p for chunk in cut(samples, blocks, start) for p in recognizer.feed(chunk)]
     return found + recognizer.flush()
+
+
+class Pooling(RecordingClassifier):
+    """One whose answers are the means of the hops that it pools over, and that counts those."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        ring = (
+            Cache("pooled_frames", (1, 4), "float32"),
+            Cache("pooled_scores", (1, 4), "float32"),
+        )
+        self.streaming = replace(TINY_STREAMING, caches=ring)
+        self.pooled: list[int] = []
+
+    def classify_hops(self, hops: Sequence[Hop]) -> list[HopResult]:
+        (hop,) = hops
+        (result,) = super().classify_hops(hops)
+        before = [hop.caches[name][:, :, 1:] for name in ("pooled_frames", "pooled_scores")]
+        level, score = float(np.abs(hop.samples).mean()), 1.0
+        frames, scores = (
+            np.concatenate((ring, np.full((1, 1, 1), new, np.float32)), axis=2)
+            for ring, new in zip(before, (level, score), strict=True)
+        )
+        is_pooled = scores > 0
+        self.pooled.append(int(is_pooled.sum()))
+        mean = float(frames[is_pooled].mean())
+        caches = {**result.caches, "pooled_frames": frames, "pooled_scores": scores}
+        return [HopResult(np.array([mean, 1 - mean], np.float32), caches)]
