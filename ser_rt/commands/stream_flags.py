@@ -68,7 +68,6 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
         help="rate of raw PCM on standard input "
         f"({SAMPLE_RATE}), or to open the microphone at (any that it has)",
     )
-    add("--channels", type=whole_number, metavar="N", help="channels of raw PCM (1)")
     add("--encoding", choices=tuple(PCM_ENCODINGS), help="of raw PCM (s16le)")
     add("--realtime", action="store_true", help="play files at the pace of the clock")
     add(
@@ -108,6 +107,11 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="add an event for each stretch of one emotion: start, peak and end; known at the "
         "first result of another kind, a hop after it ended",
+    )
+    add(
+        "--turn-updates",
+        action="store_true",
+        help="add the answer so far of a turn after each result in it",
     )
     add("--rotate", type=float, metavar="MB", help="begin a new --output file at this size")
     add("--rotate-keep", type=int, default=5, metavar="N", help="old ones to keep (%(default)s)")

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
+from ser_rt.checks import whole_number
 from ser_rt.constants import (
     GATE_THRESHOLD,
     HALF_LIFE_S,
+    LONGEST_TURN_S,
+    TURN_PAUSE_S,
     VAD_MIN_SILENCE_S,
     VAD_NEG_MARGIN,
     VAD_SPEECH_PAD_S,
@@ -17,7 +20,8 @@ from ser_rt.constants import (
     WEIGHT_PER_S,
 )
 from ser_rt.runtime.backends.providers import PROVIDERS
-from ser_rt.runtime.settings import HysteresisSettings, StreamSettings, VadSettings
+from ser_rt.runtime.settings import HysteresisSettings, StreamSettings
+from ser_rt.runtime.vad.settings import VadSettings
 
 
 class Group(Protocol):
@@ -46,6 +50,7 @@ def add_stream_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `stream_settings`, and ``--track``."""
     _add_channel_flags(parser.add_argument_group("channel and track"))
     add_settings_flags(parser)
+    _add_turn_flags(parser.add_argument_group("turns"))
 
 
 def add_settings_flags(parser: argparse.ArgumentParser) -> None:
@@ -93,22 +98,58 @@ def stream_settings(
         hysteresis=HysteresisSettings(flags.enter, flags.leave, flags.hold, flags.unsure),
         partial=flags.partial,
         episodes=episodes,
+        turns=getattr(flags, "turns", False),
+        turn_pause_s=getattr(flags, "turn_pause", TURN_PAUSE_S),
+        longest_turn_s=getattr(flags, "longest_turn", LONGEST_TURN_S),
+        turn_updates=getattr(flags, "turn_updates", False),
         vad=vad,
         gate_threshold=flags.gate_threshold,
         name=name,
         channel=getattr(flags, "channel", None),
+        channel_names=getattr(flags, "channel_names", ()),
         profile=flags.profile,
     )
 
 
 def channel_of(text: str) -> int | str:
     """Read a number from 1, or ``all``, for `argparse`."""
-    if text == "all":
+    if text in {"all", "split"}:
         return text
     if not text.isdecimal() or not int(text):
-        msg = f"{text!r} must be a number from 1, or all"
+        msg = f"{text!r} must be a number from 1, split, or all"
         raise argparse.ArgumentTypeError(msg)
     return int(text)
+
+
+def channels_of(text: str) -> int | str:
+    """Read ``split``, ``mix`` or a whole number, for `argparse`."""
+    try:
+        return text if text in {"split", "mix"} else whole_number(text)
+    except ValueError:
+        msg = f"{text!r} must be split, mix, or the number of channels of raw PCM"
+        raise argparse.ArgumentTypeError(msg) from None
+
+
+def names_of_channels(text: str) -> tuple[str, ...]:
+    """Read names with commas between them, for `argparse`."""
+    return tuple(name.strip() for name in text.split(","))
+
+
+class Channels(argparse.Action):
+    """Reads ``--channels``: ``split`` and ``mix`` are choices of ``--channel``."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 (as argparse calls it)
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        """Set ``channel``, or ``channels`` for a number."""
+        if values in {"split", "mix"}:
+            namespace.channel = "split" if values == "split" else None
+        else:
+            namespace.channels = values
 
 
 def _of(group: Group, unit: str) -> Callable[..., argparse.Action]:
@@ -122,7 +163,23 @@ def _add_channel_flags(group: Group) -> None:
         "--channel",
         type=channel_of,
         metavar="N",
-        help="channel to classify, from 1; all classifies each by itself (default: their mean)",
+        help="channel to classify, from 1; split classifies each of several by itself, all each "
+        "of however many there are (default: their mean)",
+    )
+    add(
+        "--channels",
+        type=channels_of,
+        action=Channels,
+        metavar="HOW",
+        help="split, which is --channel split, or mix, their mean (default); "
+        "or the number N of channels of raw PCM on standard input (1)",
+    )
+    add(
+        "--channel-names",
+        type=names_of_channels,
+        default=(),
+        metavar="A,B",
+        help="names of the channels that are split, such as agent,customer",
     )
     add("--track", type=int, metavar="N", help="audio track of a file that has several")
 
@@ -138,6 +195,21 @@ def _add_window_flags(group: Group) -> None:
         default=True,
         help="early results before the first full window; without, the first comes after "
         "--window seconds (%(default)s)",
+    )
+
+
+def _add_turn_flags(group: Group) -> None:
+    seconds = _of(group, "S")
+    group.add_argument(
+        "--turns",
+        action="store_true",
+        help="add an answer for each whole turn, when somebody has stopped speaking",
+    )
+    seconds("--turn-pause", default=TURN_PAUSE_S, help="silence that ends a turn (%(default)s)")
+    seconds(
+        "--longest-turn",
+        default=LONGEST_TURN_S,
+        help="cut a turn at this length; the speech goes on in another (%(default)s)",
     )
 
 

@@ -7,28 +7,27 @@ protocol, and is passed on as it is. The module is light: command lines import i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
+from ser_rt.audio.channels import Channel, Split, checked_names
 from ser_rt.checks import at_least, require, within
 from ser_rt.constants import (
     GATE_THRESHOLD,
     HALF_LIFE_S,
     HOP_S,
+    LONGEST_TURN_S,
     MIN_WINDOW_S,
-    VAD_MIN_SILENCE_S,
-    VAD_NEG_MARGIN,
-    VAD_SPEECH_PAD_S,
-    VAD_THRESHOLD,
+    TURN_PAUSE_S,
     WEIGHT_PER_S,
     WINDOW_S,
 )
 from ser_rt.errors import ConfigError
-from ser_rt.profiles import profile_of
+from ser_rt.profiles import Naming, Windows, profile_of
+from ser_rt.runtime.vad.settings import VadSettings
 
 if TYPE_CHECKING:
-    from ser_rt.audio.converter import Channel
     from ser_rt.runtime.vad.base import Vad
     from ser_rt.streaming import Streaming
 
@@ -58,58 +57,6 @@ class HysteresisSettings:
         require("hold_s", self.hold_s, at_least(0))
 
 
-@dataclass(frozen=True, slots=True)
-class VadSettings:
-    """Parameters of `SileroDetector`.
-
-    Attributes:
-        threshold: Probability at which speech starts.
-        neg_threshold: Probability below which it ends; None for 0.15 less.
-        min_silence_s: Shorter pauses belong to speech.
-        speech_pad_s: Time before the start of speech that belongs to it.
-    """
-
-    threshold: float = VAD_THRESHOLD
-    neg_threshold: float | None = None
-    min_silence_s: float = VAD_MIN_SILENCE_S
-    speech_pad_s: float = VAD_SPEECH_PAD_S
-
-    def __post_init__(self) -> None:
-        """Refuse values out of range."""
-        require("vad threshold", self.threshold, within(0, 1))
-        require("vad neg_threshold", self.ends_below, within(0, self.threshold))
-        require("vad min_silence_s", self.min_silence_s, within(0, 60))
-        require("vad speech_pad_s", self.speech_pad_s, within(0, 60))
-
-    @property
-    def ends_below(self) -> float:
-        """Probability below which speech ends."""
-        if self.neg_threshold is None:
-            return max(0.0, self.threshold - VAD_NEG_MARGIN)
-        return self.neg_threshold
-
-
-class Windows(NamedTuple):
-    """Lengths in seconds, as of `StreamSettings`."""
-
-    window_s: float
-    hop_s: float
-    min_window_s: float
-
-
-class Naming(NamedTuple):
-    """How results are named, as of `StreamSettings` and `HysteresisSettings`."""
-
-    half_life_s: float
-    weight_per_s: float
-    neutral: float | None
-    enter: float
-    leave: float
-    hold_s: float
-    unsure: float
-    gate_threshold: float
-
-
 class StreamKeywords(TypedDict, total=False):
     """Keyword arguments of `ser_rt.stream` and the like: the fields of `StreamSettings`."""
 
@@ -122,14 +69,17 @@ class StreamKeywords(TypedDict, total=False):
     hysteresis: HysteresisSettings | None
     partial: bool
     episodes: bool
+    turns: bool
+    turn_pause_s: float
+    longest_turn_s: float
+    turn_updates: bool
     vad: bool | VadSettings | Vad
     gate_threshold: float
     name: str | None
+    channel_names: Sequence[str]
     profile: str | None
-    steadiness: HysteresisSettings | None
-    """Former name of ``hysteresis``."""
-    gate: Vad | None
-    """Former name of ``vad`` with a `Vad`."""
+    steadiness: HysteresisSettings | None  # the former name of hysteresis
+    gate: Vad | None  # the former name of vad with a `Vad`
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +98,18 @@ class StreamSettings:
         hysteresis: How long a named emotion is kept.
         partial: Whether to yield results of windows that are not full yet.
         episodes: Whether to yield an event for each stretch of one emotion when it has ended.
+        turns: Whether to yield a `TurnEvent` when somebody has stopped speaking.
+        turn_pause_s: Silence in seconds that ends a turn; shorter pauses lie inside.
+        longest_turn_s: A turn of so many seconds is cut, and the speech goes on in another.
+        turn_updates: Whether each result inside a turn is followed by the turn's answer so far.
         vad: How speech is detected: True or `VadSettings` for the Silero network, False for the
             level alone, or a `Vad` of your own, made for this stream.
         gate_threshold: Share of a window that must be speech; 0 classifies every window, and runs
             no network to detect speech.
         name: The ``source`` of each event.
-        channel: Channel to classify, from 1; ``"all"`` for each by itself, None for their mean.
+        channel: Channel to classify, from 1; ``"split"`` for each of several by itself, ``"all"``
+            for each of however many there are, None for their mean.
+        channel_names: Names of the channels that are split, in order.
         profile: Name of the model's profile; None for its default.
     """
 
@@ -166,10 +122,15 @@ class StreamSettings:
     hysteresis: HysteresisSettings = HysteresisSettings()
     partial: bool = True
     episodes: bool = False
+    turns: bool = False
+    turn_pause_s: float = TURN_PAUSE_S
+    longest_turn_s: float = LONGEST_TURN_S
+    turn_updates: bool = False
     vad: bool | VadSettings | Vad = True
     gate_threshold: float | None = None
     name: str | None = None
     channel: Channel = None
+    channel_names: Sequence[str] = ()
     profile: str | None = None
 
     def __post_init__(self) -> None:
@@ -180,6 +141,17 @@ class StreamSettings:
         require("weight_per_s", self.weight_per_s, within(0, 100))
         require("neutral", self.neutral, within(0.01, 0.99))
         require("gate_threshold", self.gate_threshold, within(0, 1))
+        require("turn_pause_s", self.turn_pause_s, within(0.1, 60))
+        require("longest_turn_s", self.longest_turn_s, within(1, 3600))
+        checked_names(self.channel_names, self.channel)
+        if self.turn_updates and not self.turns:
+            msg = "turn_updates are of turns: give turns=True as well"
+            raise ConfigError(msg)
+
+    @property
+    def source_channel(self) -> Channel:
+        """What a source is told of the channels to use."""
+        return Split(tuple(self.channel_names)) if self.channel_names else self.channel
 
     @classmethod
     def of(cls, channel: Channel = None, **keywords: Unpack[StreamKeywords]) -> Self:
@@ -200,6 +172,8 @@ class StreamSettings:
                 values[name] = value
         if isinstance(values.get("hysteresis"), Mapping):
             values["hysteresis"] = HysteresisSettings(**values["hysteresis"])
+        if not isinstance(values.get("channel_names", ""), str):
+            values["channel_names"] = tuple(values["channel_names"])
         return cls(**values, channel=channel)
 
     def windows_for(self, model: object) -> Windows:
@@ -277,7 +251,8 @@ class StreamSettings:
             raise ConfigError(msg)
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         message = {key: value for key, value in values.items() if value != getattr(DEFAULTS, key)}
-        message.pop("channel", None)  # a client sends one channel
+        for key in ("channel", "channel_names"):
+            message.pop(key, None)  # a client sends one channel
         if "hysteresis" in message:
             given = asdict(message.pop("hysteresis"))
             message["steadiness"] = {key: x for key, x in given.items() if x is not None}

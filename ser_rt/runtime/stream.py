@@ -18,8 +18,8 @@ from typing import Any, Self, Unpack
 import numpy as np
 import numpy.typing as npt
 
+from ser_rt.audio.channels import Channel
 from ser_rt.audio.chunk import AudioSource, ChunkMaker
-from ser_rt.audio.converter import Channel
 from ser_rt.audio.samples import checked_rate
 from ser_rt.audio.sources import make_source
 from ser_rt.bundle import Bundle, find_bundle
@@ -30,6 +30,7 @@ from ser_rt.runtime.channels import make_engines
 from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.settings import DEFAULTS, StreamKeywords, StreamSettings
+from ser_rt.runtime.turns.event import TurnEvent
 
 Samples = npt.NDArray[Any]
 Model = EmotionClassifier | str | Path | None
@@ -81,8 +82,8 @@ def stream(
     Args:
         audio: Path of a file; an `AudioSource`; or one array or an iterable of arrays
             ``[samples]`` or ``[samples, channels]``, float in [-1, 1] or int16.
-        channel: Channel to classify, from 1; ``"all"`` for each by itself, and events name theirs;
-            None for their mean. Not for an `AudioSource`, which has chosen.
+        channel: Channel to classify, from 1; ``"split"`` for each of several by itself, and events
+            name theirs; None for their mean. Not for an `AudioSource`, which has chosen.
         sample_rate: Rate of the arrays in Hz; not for the others.
         model: From `load`, to share it; or a folder or name to load for this stream alone.
         **settings: See `StreamSettings`.
@@ -99,7 +100,7 @@ def stream(
     wanted = StreamSettings.of(channel, **settings)
     classifier = as_classifier(model, wanted)
     engine = make_engines(classifier, wanted)
-    with as_source(audio, sample_rate, classifier.sample_rate, channel) as source:
+    with as_source(audio, sample_rate, classifier.sample_rate, wanted.source_channel) as source:
         yield from engine.run(source)
 
 
@@ -139,6 +140,11 @@ class EmotionStream:
         self._engine = make_engine(classifier, StreamSettings.of(**settings))
         self._maker = ChunkMaker(checked_rate(sample_rate), classifier.sample_rate, is_live=live)
         self._is_open = True
+
+    @property
+    def turn(self) -> TurnEvent | None:
+        """The answer so far of the turn that has not ended; None where nobody speaks."""
+        return self._engine.turn
 
     def push(self, samples: Samples, captured_at: float | None = None) -> list[EmotionEvent]:
         """Take samples, return the events that they complete.
