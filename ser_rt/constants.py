@@ -50,5 +50,11 @@ VAD_MIN_SILENCE_S = 0.25
 VAD_SPEECH_PAD_S = 0.1
 """Time before the start of speech that belongs to it: breath, an unvoiced consonant."""
 
+TURN_PAUSE_S = 0.7
+"""Silence that ends a turn."""
+
+LONGEST_TURN_S = 30.0
+"""Longest turn; one of an hour without a pause is nobody's answer to anything."""
+
 PCM_ENCODINGS = {"s16le": 2, "f32le": 4, "s24le": 3, "s32le": 4, "u8": 1, "mulaw": 1, "alaw": 1}
 """Bytes of a sample in each encoding of raw PCM."""

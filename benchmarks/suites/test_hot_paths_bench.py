@@ -89,7 +89,7 @@ def test_recognizer(hot: Hot, chunks: list[AudioChunk]) -> None:
     def recognise() -> None:
         recognizer = WindowedRecognizer(FakeClassifier())
         for chunk in chunks:
-            recognizer.feed(chunk)
+            list(recognizer.feed(chunk))
 
     hot(recognise, "interpret")
 

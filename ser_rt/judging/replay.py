@@ -45,10 +45,10 @@ class _Recording(Recognizer):
     def skipped_windows(self) -> int:
         return self._recognizer.skipped_windows
 
-    def feed(self, chunk: AudioChunk) -> list[Posterior]:
-        found = self._recognizer.feed(chunk)
-        self.posteriors += found
-        return found
+    def feed(self, chunk: AudioChunk) -> Iterator[Posterior]:
+        for posterior in self._recognizer.feed(chunk):
+            self.posteriors.append(posterior)
+            yield posterior
 
     def flush(self) -> list[Posterior]:
         found = self._recognizer.flush()
@@ -64,8 +64,8 @@ class _Replay(Recognizer):
     def __init__(self, posteriors: Iterable[Posterior]) -> None:
         self._posteriors = list(posteriors)
 
-    def feed(self, chunk: AudioChunk) -> list[Posterior]:  # noqa: ARG002 (none comes)
-        return []
+    def feed(self, chunk: AudioChunk) -> Iterator[Posterior]:  # noqa: ARG002 (none comes)
+        return iter(())
 
     def flush(self) -> list[Posterior]:
         found, self._posteriors = self._posteriors, []

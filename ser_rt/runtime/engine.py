@@ -14,14 +14,16 @@ from typing import Protocol
 from ser_rt.audio.block import SourceWarning
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.classifier import EmotionClassifier
-from ser_rt.errors import AudioError, ConfigError, DeviceError
+from ser_rt.errors import AudioError, DeviceError
 from ser_rt.runtime.episodes import EpisodeTracker
 from ser_rt.runtime.event import UNSURE, EmotionEvent, latency_ms
 from ser_rt.runtime.hysteresis import Hysteresis
 from ser_rt.runtime.recognizers.windowed import Posterior, Recognizer, WindowedRecognizer
-from ser_rt.runtime.settings import DEFAULTS, StreamSettings, VadSettings
+from ser_rt.runtime.settings import DEFAULTS, StreamSettings
 from ser_rt.runtime.smoother import Smoother, tempered
-from ser_rt.runtime.vad.base import FrameVad, LevelDetector, Vad
+from ser_rt.runtime.turns.event import TurnEvent
+from ser_rt.runtime.turns.tracker import TurnTracker, make_turns
+from ser_rt.runtime.vad.making import make_vad
 
 logger = logging.getLogger(__name__)
 
@@ -82,11 +84,13 @@ class Engine(ChunkEngine):
         *,
         settings: StreamSettings = DEFAULTS,
         temperatures: Mapping[float, float] | None = None,
+        turns: TurnTracker | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Join a recognizer and a smoother, both made for this stream; `make_engine` does.
 
-        ``temperatures`` are those by the speech heard; None for the model's.
+        ``temperatures`` are those by the speech heard; None for the model's. ``turns`` follows
+        the speech that the recognizer detects.
         """
         self._recognizer, self._smoother = recognizer, smoother
         self._labels, self._rate = classifier.labels, classifier.sample_rate
@@ -94,6 +98,7 @@ class Engine(ChunkEngine):
         own = getattr(classifier, "temperature_by_speech", {})
         self._temperatures = own if temperatures is None else temperatures
         self._episodes = EpisodeTracker() if settings.episodes else None
+        self._turns, self._turn_updates = turns, settings.turn_updates
         self._name, self._clock = settings.name, clock
         self._seq = self._samples = 0
 
@@ -112,6 +117,11 @@ class Engine(ChunkEngine):
         """Seconds of audio processed so far, without gaps."""
         return self._samples / self._rate
 
+    @property
+    def turn(self) -> TurnEvent | None:
+        """The answer so far of the turn that has not ended; None where nobody speaks."""
+        return None if self._turns is None else self._turns.now
+
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
         """Yield the events that a chunk completes."""
         self._samples += len(chunk.samples)
@@ -120,6 +130,7 @@ class Engine(ChunkEngine):
             yield self._warning(warning, at_s)
         for posterior in self._recognizer.feed(chunk):
             yield from self._events(posterior)
+        yield from self._ended_turns()
 
     def flush(self) -> Iterator[EmotionEvent]:
         """Yield the event of the last samples, if no window has covered them.
@@ -130,15 +141,23 @@ class Engine(ChunkEngine):
             yield from self._events(posterior)
         if self._episodes is not None:
             yield from self._numbered(self._episodes.flush())
+        if self._turns is not None:
+            self._turns.end()
+            yield from self._ended_turns()
 
     def _events(self, posterior: Posterior) -> Iterator[EmotionEvent]:
+        yield from self._ended_turns()
         for warning in posterior.warnings:
             yield self._warning(warning, posterior.end_s)
+        if self._turns is not None:
+            self._turns.add(posterior)
         event = self._event(posterior)
         # Before the event goes out: an interrupt may end its writing, and the flush comes next.
         ended = None if self._episodes is None else self._episodes.update(event)
         yield event
         yield from self._numbered(ended)
+        if self._turn_updates:
+            yield from self._numbered(self.turn)
 
     def _event(self, posterior: Posterior) -> EmotionEvent:
         started = self._clock()
@@ -169,9 +188,14 @@ class Engine(ChunkEngine):
             source=self._name,
         )
 
-    def _numbered(self, episode: EmotionEvent | None) -> Iterator[EmotionEvent]:
-        if episode is not None:
-            yield replace(episode, seq=self._next_seq())
+    def _ended_turns(self) -> Iterator[EmotionEvent]:
+        if self._turns is not None:
+            for turn in self._turns.ended():
+                yield from self._numbered(turn)
+
+    def _numbered(self, event: EmotionEvent | None) -> Iterator[EmotionEvent]:
+        if event is not None:
+            yield replace(event, seq=self._next_seq())
 
     def _warning(self, warning: SourceWarning, at_s: float) -> EmotionEvent:
         return EmotionEvent(
@@ -204,31 +228,22 @@ def make_engine(
     """
     if why := settings.misfit(classifier):
         logger.info("whole windows: %s", why)
-    recognizer = make_recognizer(classifier, settings, clock=clock)
+    turns = make_turns(classifier, settings) if settings.turns else None
+    recognizer = make_recognizer(classifier, settings, turns=turns, clock=clock)
     smoother = Smoother(settings.naming_for(classifier).half_life_s)
-    return Engine(classifier, recognizer, smoother, settings=settings, clock=clock)
+    return Engine(classifier, recognizer, smoother, settings=settings, turns=turns, clock=clock)
 
 
 def make_recognizer(
     classifier: EmotionClassifier,
     settings: StreamSettings = DEFAULTS,
     *,
+    turns: TurnTracker | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Recognizer:
-    """Return the recognizer of one stream; arguments as of `make_engine`."""
-    naming = settings.naming_for(classifier)
-    vad = _make_vad(settings.vad, naming.gate_threshold, classifier.sample_rate)
+    """Return the recognizer of one stream; arguments as of `make_engine`.
+
+    ``turns`` is told of the speech that it detects.
+    """
+    vad = make_vad(classifier, settings, None if turns is None else turns.segmenter)
     return WindowedRecognizer(classifier, settings, vad=vad, clock=clock)
-
-
-def _make_vad(vad: bool | VadSettings | Vad, gate_threshold: float, sample_rate: int) -> Vad:  # noqa: FBT001 (a setting)
-    if not isinstance(vad, bool | VadSettings):
-        return vad
-    if vad is False or gate_threshold == 0:
-        return FrameVad(LevelDetector(sample_rate))
-    from ser_rt.runtime.vad.silero import RATE_HZ, SileroDetector
-
-    if sample_rate != RATE_HZ:
-        msg = f"speech is detected at {RATE_HZ} Hz, the model takes {sample_rate} Hz: use vad=False"
-        raise ConfigError(msg)
-    return FrameVad(SileroDetector(VadSettings() if vad is True else vad))

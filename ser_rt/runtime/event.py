@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ser_rt.constants import EMOTIONS
 
-EventType = Literal["emotion", "no_speech", "episode", "warning"]
+EventType = Literal["emotion", "no_speech", "episode", "turn", "warning"]
 
 UNSURE = "unsure"
 """Named instead of an emotion where none is likely enough."""
@@ -28,7 +28,7 @@ class EmotionEvent:
 
     Attributes:
         type: ``emotion``; ``no_speech`` for a window not worth classifying; ``episode`` for a
-            stretch of one emotion that has ended; or ``warning``.
+            stretch of one emotion that has ended; ``turn`` for a `TurnEvent`; or ``warning``.
         seq: Number of the event in its stream, from 0.
         start: Where the window or the episode starts, in seconds of audio.
         end: Where it ends, in seconds of audio.
@@ -43,6 +43,7 @@ class EmotionEvent:
         peak: Where an episode was clearest, in seconds of audio.
         source: Name of the input, where there is more than one.
         channel: Channel of it, from 1, where each is classified by itself.
+        channel_name: What the channel was named.
     """
 
     type: EventType
@@ -60,6 +61,7 @@ class EmotionEvent:
     peak: float | None = None
     source: str | None = None
     channel: int | None = None
+    channel_name: str | None = None
 
     @property
     def korean(self) -> str | None:
@@ -77,25 +79,36 @@ class EmotionEvent:
             timing: Whether to include latencies; without, the same audio gives the same fields.
             top_k: How many probabilities to include, the likeliest first; None for all in order.
         """
-        event: dict[str, Any] = {"type": self.type, "seq": self.seq}
-        if self.source is not None:
-            event["source"] = self.source
-        if self.channel is not None:
-            event["channel"] = self.channel
-        event |= {"start": self.start, "end": self.end}
+        event = self.head() | {"start": self.start, "end": self.end}
         if self.type == "warning":
             return event | {"code": self.code, "message": self.message}
         if self.confidence is not None:
-            event["emotion"] = self.emotion
-            event["confidence"] = round(self.confidence, 6)
+            answer = self.answer(top_k)
             if self.type == "episode":
-                return event | {"peak": self.peak}
-            shown = self.ranked(top_k) if top_k else self.probabilities.items()
-            event["probabilities"] = {k: round(p, 6) for k, p in shown}
+                del answer["probabilities"]
+                return event | answer | {"peak": self.peak}
+            event |= answer
         event |= {"speech": self.speech, "partial": self.partial}
         if timing:
             event["latency_ms"] = dict(self.latency_ms)
         return event
+
+    def head(self) -> dict[str, Any]:
+        """Return the fields that name the event: its type, number, source and channel."""
+        event: dict[str, Any] = {"type": self.type, "seq": self.seq}
+        for key in ("source", "channel", "channel_name"):
+            if (value := getattr(self, key)) is not None:
+                event[key] = value
+        return event
+
+    def answer(self, top_k: int | None = None) -> dict[str, Any]:
+        """Return the fields of its answer; ``top_k`` as of `to_dict`."""
+        shown = self.ranked(top_k) if top_k else self.probabilities.items()
+        return {
+            "emotion": self.emotion,
+            "confidence": None if self.confidence is None else round(self.confidence, 6),
+            "probabilities": {k: round(p, 6) for k, p in shown},
+        }
 
     def to_json(self, *, timing: bool = True, top_k: int | None = None) -> str:
         """Return one line of JSON; arguments as of `to_dict`."""

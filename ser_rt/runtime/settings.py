@@ -9,14 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from ser_rt.checks import at_least, require, within
 from ser_rt.constants import (
     GATE_THRESHOLD,
     HALF_LIFE_S,
     HOP_S,
+    LONGEST_TURN_S,
     MIN_WINDOW_S,
+    TURN_PAUSE_S,
     VAD_MIN_SILENCE_S,
     VAD_NEG_MARGIN,
     VAD_SPEECH_PAD_S,
@@ -25,6 +27,7 @@ from ser_rt.constants import (
 )
 from ser_rt.errors import ConfigError
 from ser_rt.profiles import profile_of
+from ser_rt.runtime.resolved import Naming, Windows
 
 if TYPE_CHECKING:
     from ser_rt.audio.converter import Channel
@@ -90,25 +93,6 @@ class VadSettings:
         return self.neg_threshold
 
 
-class Windows(NamedTuple):
-    """Lengths in seconds, as of `StreamSettings`."""
-
-    window_s: float
-    hop_s: float
-    min_window_s: float
-
-
-class Naming(NamedTuple):
-    """How results are named, as of `StreamSettings` and `HysteresisSettings`."""
-
-    half_life_s: float
-    enter: float
-    leave: float
-    hold_s: float
-    unsure: float
-    gate_threshold: float
-
-
 class StreamKeywords(TypedDict, total=False):
     """Keyword arguments of `ser_rt.stream` and the like: the fields of `StreamSettings`."""
 
@@ -119,6 +103,10 @@ class StreamKeywords(TypedDict, total=False):
     hysteresis: HysteresisSettings | None
     partial: bool
     episodes: bool
+    turns: bool
+    turn_pause_s: float
+    longest_turn_s: float
+    turn_updates: bool
     vad: bool | VadSettings | Vad
     gate_threshold: float
     name: str | None
@@ -144,6 +132,10 @@ class StreamSettings:
         hysteresis: How long a named emotion is kept.
         partial: Whether to yield results of windows that are not full yet.
         episodes: Whether to yield an event for each stretch of one emotion when it has ended.
+        turns: Whether to yield a `TurnEvent` when somebody has stopped speaking.
+        turn_pause_s: Silence in seconds that ends a turn; shorter pauses lie inside.
+        longest_turn_s: A turn of so many seconds is cut, and the speech goes on in another.
+        turn_updates: Whether each result inside a turn is followed by the turn's answer so far.
         vad: How speech is detected: True or `VadSettings` for the Silero network, False for the
             level alone, or a `Vad` of your own, made for this stream.
         gate_threshold: Share of a window that must be speech; 0 classifies every window, and runs
@@ -160,6 +152,10 @@ class StreamSettings:
     hysteresis: HysteresisSettings = HysteresisSettings()
     partial: bool = True
     episodes: bool = False
+    turns: bool = False
+    turn_pause_s: float = TURN_PAUSE_S
+    longest_turn_s: float = LONGEST_TURN_S
+    turn_updates: bool = False
     vad: bool | VadSettings | Vad = True
     gate_threshold: float | None = None
     name: str | None = None
@@ -172,6 +168,11 @@ class StreamSettings:
             require(name, getattr(self, name), within(0, 3600))
         require("half_life_s", self.half_life_s, at_least(0))
         require("gate_threshold", self.gate_threshold, within(0, 1))
+        require("turn_pause_s", self.turn_pause_s, within(*TURN_PAUSES_S))
+        require("longest_turn_s", self.longest_turn_s, within(*LONGEST_TURNS_S))
+        if self.turn_updates and not self.turns:
+            msg = "turn_updates are of turns: give turns=True as well"
+            raise ConfigError(msg)
 
     @classmethod
     def of(cls, channel: Channel = None, **keywords: Unpack[StreamKeywords]) -> Self:
@@ -273,6 +274,9 @@ class StreamSettings:
             message["steadiness"] = {key: x for key, x in given.items() if x is not None}
         return message
 
+
+TURN_PAUSES_S = (0.1, 60.0)
+LONGEST_TURNS_S = (1.0, 3600.0)
 
 _FORMER = {"steadiness": "hysteresis", "gate": "vad"}
 """Former names of keyword arguments, the first of them also the protocol's."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,8 +60,8 @@ class Recognizer(Protocol):
         """Number of live windows that were left out because the model was too slow."""
         ...
 
-    def feed(self, chunk: AudioChunk) -> list[Posterior]:
-        """Take a chunk, return a posterior for every window that it completes."""
+    def feed(self, chunk: AudioChunk) -> Iterator[Posterior]:
+        """Take a chunk, yield a posterior for every window that it completes."""
         ...
 
     def flush(self) -> list[Posterior]:
@@ -141,25 +141,28 @@ class WindowedRecognizer:
         """Number of live windows that were left out because the model was too slow."""
         return self._shedder.skipped_windows
 
-    def feed(self, chunk: AudioChunk) -> list[Posterior]:
-        """Take a chunk, return a posterior for every window that it completes."""
-        self._last_chunk = chunk
-        posteriors, detected = [], chunk.start
+    def feed(self, chunk: AudioChunk) -> Iterator[Posterior]:
+        """Take a chunk, yield a posterior for every window that it completes.
+
+        When one is yielded, speech has been detected up to the end of its window.
+        """
+        self._last_chunk, detected = chunk, chunk.start
         for window in self._windower.feed(chunk.samples, chunk.start):
             # Speech is detected up to the window's end and no further, however long the chunk is;
             # not in the chunk for a window that a gap before it has ended.
+            posteriors: list[Posterior] = []
             try:
                 vad_s = self._detect(chunk, detected, window.end)
                 detected = max(detected, window.end)
                 if window.is_early:
                     self._prepare(window, chunk)
                 elif self._partial or not window.is_partial:
-                    posteriors += self._classify(window, chunk, vad_s)
+                    posteriors = self._classify(window, chunk, vad_s)
             except KeyboardInterrupt:
                 self._broken_off = [] if window.is_early else [window]
                 raise
+            yield from posteriors
         self._detect(chunk, detected, chunk.start + len(chunk.samples))
-        return posteriors
 
     def flush(self) -> list[Posterior]:
         """Return a posterior of the last window if some samples have been in none.

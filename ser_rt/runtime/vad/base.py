@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -57,12 +58,24 @@ class FrameDetector(Protocol):
         ...
 
 
+class FrameListener(Protocol):
+    """Follows the frames of a stream, such as a `TurnSegmenter`."""
+
+    def frames(self, start: int, frames: FloatArray, probabilities: Sequence[float]) -> None:
+        """Take float32 ``[frames, samples]`` from a sample on, and the speech in each."""
+        ...
+
+    def restart(self) -> None:
+        """Note that the next frame lies behind a gap."""
+        ...
+
+
 class FrameVad:
     """A `Vad` that cuts a stream into frames by sample index, so chunking changes no result."""
 
-    def __init__(self, detector: FrameDetector) -> None:
-        """Start a stream with a detector of its own."""
-        self._detector, self._frame = detector, detector.frame
+    def __init__(self, detector: FrameDetector, listener: FrameListener | None = None) -> None:
+        """Start a stream with a detector of its own; ``listener`` is told of every whole frame."""
+        self._detector, self._frame, self._listener = detector, detector.frame, listener
         self._rest: FloatArray = np.zeros(0, np.float32)
         self._probabilities: list[float] = []
         self._is_speech: list[bool] = []
@@ -78,7 +91,11 @@ class FrameVad:
         whole = len(joined) // self._frame * self._frame
         self._rest = joined[whole:].copy()
         if whole:
-            self._detect(joined[:whole].reshape(-1, self._frame))
+            frames = joined[:whole].reshape(-1, self._frame)
+            self._detect(frames)
+            if self._listener is not None:
+                first = self._end - len(joined)
+                self._listener.frames(first, frames, self._probabilities[-len(frames) :])
             self.now = self._probabilities[-1]
 
     def speech(self, start: int, end: int) -> SpeechShare:
@@ -96,6 +113,8 @@ class FrameVad:
         return SpeechShare(sum(self._probabilities) / count, sum(self._is_speech) / count)
 
     def _restart(self, start: int) -> None:
+        if self._listener is not None:
+            self._listener.restart()
         self._origin = self._end = start
         self._rest = self._rest[:0]
         self._probabilities.clear()

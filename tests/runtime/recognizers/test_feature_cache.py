@@ -227,10 +227,10 @@ def test_a_padded_scrap_leaves_nothing_to_later_windows() -> None:
 def test_the_window_that_an_interrupt_broke_off_is_right_when_it_comes_again() -> None:
     model, wave = CountingClassifier(), make_wave(3.2)
     stream = WindowedRecognizer(model)
-    reused = stream.feed(AudioChunk(wave[:25_000], 0, 0.0))
+    reused = list(stream.feed(AudioChunk(wave[:25_000], 0, 0.0)))
     model.broken_off_at = 3
     with pytest.raises(KeyboardInterrupt):
-        stream.feed(AudioChunk(wave[25_000:33_000], 25_000, 0.0))
+        list(stream.feed(AudioChunk(wave[25_000:33_000], 25_000, 0.0)))
     reused += stream.flush()
     assert [p.end_s for p in reused[:3]] == [1, 1.5, 2]
     assert_equal(reused[:3], recognize(WindowedRecognizer(Whole()), wave, [1600])[:3], 1e-6)
@@ -240,7 +240,7 @@ def test_a_graph_whose_frames_are_not_the_manifests_is_found_out() -> None:
     reuse = FeatureReuse(Path("frontend"), Path("encoder"), RECEPTIVE_FIELD, 160, 1)
     stream = WindowedRecognizer(CountingClassifier(reuse))
     with pytest.raises(BundleInvalidError, match="49 frames"):
-        stream.feed(AudioChunk(make_wave(1), 0, 0.0))
+        list(stream.feed(AudioChunk(make_wave(1), 0, 0.0)))
 
 
 def test_streams_of_a_batcher_share_features_too(
@@ -270,7 +270,7 @@ def test_ten_hours_cost_the_same_at_every_hop() -> None:
     block = make_wave(1)[:3000]
     frames, resident = [], []
     for hop in range(10 * 1200):
-        posteriors = stream.feed(AudioChunk(block, 3000 * hop, 0.0))
+        posteriors = list(stream.feed(AudioChunk(block, 3000 * hop, 0.0)))
         if hop % 1200 == 10:
             assert posteriors[0].probabilities is not None
             frames.append(model.frames)

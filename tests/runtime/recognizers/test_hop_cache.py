@@ -245,7 +245,7 @@ def test_the_hop_that_an_interrupt_broke_off_is_computed_again() -> None:
     recognizer = WindowedRecognizer(model)
     model.broken_off_at = 3
     with pytest.raises(KeyboardInterrupt):
-        recognizer.feed(AudioChunk(wave, 0, 0.0))
+        list(recognizer.feed(AudioChunk(wave, 0, 0.0)))
     assert [p.end_s for p in recognizer.flush()] == [1.5]
     np.testing.assert_array_equal(model.heard[-1], wave)
 
@@ -254,8 +254,8 @@ def test_an_answer_that_is_no_number_ends_with_its_hop() -> None:
     model, wave = Listening(), make_wave(2)
     recognizer = WindowedRecognizer(model)
     model.is_mad_at = 2
-    recognizer.feed(AudioChunk(wave[:HOP], 0, 0.0))
+    list(recognizer.feed(AudioChunk(wave[:HOP], 0, 0.0)))
     with pytest.raises(AudioInputError, match="finite"):
-        recognizer.feed(AudioChunk(wave[HOP : 2 * HOP], HOP, 0.0))
+        list(recognizer.feed(AudioChunk(wave[HOP : 2 * HOP], HOP, 0.0)))
     (after,) = recognizer.feed(AudioChunk(wave[2 * HOP : 3 * HOP], 2 * HOP, 0.0))
     assert after.probabilities is not None

@@ -107,7 +107,7 @@ def test_full_windows_only_unless_a_stream_never_fills_one(
 
 def test_a_scrap_behind_a_gap_is_no_full_window(classifier: OnnxClassifier) -> None:
     recognizer = WindowedRecognizer(classifier, StreamSettings(partial=False))
-    posteriors = recognizer.feed(AudioChunk(make_wave(3), 0, 0.0))
+    posteriors = list(recognizer.feed(AudioChunk(make_wave(3), 0, 0.0)))
     posteriors += recognizer.feed(AudioChunk(make_wave(1), 4 * RATE, 0.0))
     assert [p.end_s for p in posteriors + recognizer.flush()] == [3]
 
@@ -123,7 +123,7 @@ def test_the_window_that_an_interrupt_broke_off_is_not_lost() -> None:
     recognizer = WindowedRecognizer(Interrupted())
     assert [p.end_s for p in recognizer.feed(AudioChunk(make_wave(1.2), 0, 0.0))] == [1]
     with pytest.raises(KeyboardInterrupt):
-        recognizer.feed(AudioChunk(make_wave(0.3), round(1.2 * RATE), 0.0))
+        list(recognizer.feed(AudioChunk(make_wave(0.3), round(1.2 * RATE), 0.0)))
     assert [p.end_s for p in recognizer.flush()] == [1.5]
     assert recognizer.flush() == []
 
@@ -168,7 +168,7 @@ def test_live_windows_know_when_their_last_sample_was_captured() -> None:
 def test_the_end_of_live_audio_is_classified_however_late(seconds: float, skipped: int) -> None:
     recognizer = WindowedRecognizer(FakeClassifier(), clock=lambda: 99.0)
     late = AudioChunk(make_wave(seconds), 0, captured_at=0.0, is_live=True)
-    assert recognizer.feed(late) == []
+    assert list(recognizer.feed(late)) == []
     assert recognizer.skipped_windows == 1
     assert [p.end_s for p in recognizer.flush()] == [seconds]
     assert recognizer.skipped_windows == skipped

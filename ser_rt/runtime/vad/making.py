@@ -1,0 +1,34 @@
+"""`make_vad`: the detector of speech that a stream's settings give it."""
+
+from __future__ import annotations
+
+from ser_rt.classifier import EmotionClassifier
+from ser_rt.errors import ConfigError
+from ser_rt.runtime.settings import StreamSettings, VadSettings
+from ser_rt.runtime.vad.base import FrameListener, FrameVad, LevelDetector, Vad
+
+
+def make_vad(
+    classifier: EmotionClassifier, settings: StreamSettings, listener: FrameListener | None = None
+) -> Vad:
+    """Return the detector of one stream; ``listener`` follows its frames.
+
+    Raises:
+        ConfigError: Speech is not detected at the model's rate, or turns are wanted of a detector
+            that has no frames.
+    """
+    vad, rate = settings.vad, classifier.sample_rate
+    if not isinstance(vad, bool | VadSettings):
+        if listener is not None:
+            msg = "turns need the frames of a detector: give vad=True, False or VadSettings"
+            raise ConfigError(msg)
+        return vad
+    is_open = settings.naming_for(classifier).gate_threshold == 0
+    if vad is False or (is_open and listener is None):
+        return FrameVad(LevelDetector(rate), listener)
+    from ser_rt.runtime.vad.silero import RATE_HZ, SileroDetector
+
+    if rate != RATE_HZ:
+        msg = f"speech is detected at {RATE_HZ} Hz, the model takes {rate} Hz: use vad=False"
+        raise ConfigError(msg)
+    return FrameVad(SileroDetector(VadSettings() if vad is True else vad), listener)
