@@ -93,9 +93,7 @@ def html_page(title: str, parts: Iterable[str]) -> str:
     return html_document(title, body, style=_STYLE)
 
 
-def html_document(
-    title: str, body: str, *, style: str, lang: str = "en", script: str = ""
-) -> str:
+def html_document(title: str, body: str, *, style: str, lang: str = "en", script: str = "") -> str:
     """Wrap the body of a page that may load nothing from anywhere but the folder that it is in."""
     code = f"<script>{script}</script>\n" if script else ""
     return (

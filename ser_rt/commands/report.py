@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from ser_rt.cli.process import EXIT_FAILED, EXIT_OK, run_command, tell
 from ser_rt.errors import AudioError, ConfigError
 from ser_rt.files.names import printable
 from ser_rt.files.outputs import STANDARD_OUTPUT, is_special
+from ser_rt.files.writing import check_writable
 from ser_rt.runtime.flags import add_model_flags, add_stream_flags, stream_settings
 from ser_rt.runtime.sinks.text import LANGUAGES
 
@@ -75,7 +77,7 @@ def _report(flags: argparse.Namespace) -> int:
     _check(flags, files, is_one=is_one)
     from ser_rt.runtime.stream import load
 
-    settings = stream_settings(flags)
+    settings = replace(stream_settings(flags), turns=True)
     model = load(
         flags.model, flags.provider, flags.threads, streaming=flags.streaming, settings=settings
     )
@@ -119,9 +121,7 @@ def _many(
         rows.append(row_of(recording, path.name))
         _tell(flags, recording)
     title = printable(flags.output.resolve().name)
-    write_text(
-        flags.output / INDEX, index_page(rows, (*model.labels, UNSURE), title, flags.lang)
-    )
+    write_text(flags.output / INDEX, index_page(rows, (*model.labels, UNSURE), title, flags.lang))
     return EXIT_FAILED if failed else EXIT_OK
 
 
@@ -178,21 +178,20 @@ def _check(flags: argparse.Namespace, files: Sequence[str], *, is_one: bool) -> 
     """Refuse outputs that are of another kind, or would overwrite an input."""
     output = flags.output
     if is_one:
-        from ser_rt.report.write import kind_of
+        from ser_rt.report.write import kind_of, prepare
 
-        if kind_of(output) == ".png":
-            from ser_rt.report.figure import fonts
-
-            fonts(flags.lang)  # before the work, not after it
-            if flags.embed_audio:
-                msg = "--embed-audio needs a page: a picture makes no sound"
-                raise ConfigError(msg)
+        if flags.embed_audio and kind_of(output) == ".png":
+            msg = "--embed-audio needs a page: a picture makes no sound"
+            raise ConfigError(msg)
+        prepare(output, flags.lang)
         if output.exists() and any(Path(f).exists() and output.samefile(f) for f in files):
             msg = f"--output {printable(output)} is an input; it would be overwritten"
             raise ConfigError(msg)
     elif not _is_folder(output):
         msg = f"--output {printable(output)} is a file: name a folder for {len(files)} recordings"
         raise ConfigError(msg)
+    else:
+        check_writable(output / INDEX)
 
 
 def _is_folder(path: Path) -> bool:

@@ -109,6 +109,13 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
         help="add an event for each stretch of one emotion: start, peak and end; known at the "
         "first result of another kind, a hop after it ended",
     )
+    add(
+        "--session-report",
+        type=new_file,
+        metavar="FILE.html",
+        help="write a report of the whole stream at its end (.html, .png), as ser-report does of "
+        "recordings; adds events of turns",
+    )
     add("--rotate", type=float, metavar="MB", help="begin a new --output file at this size")
     add("--rotate-keep", type=int, default=5, metavar="N", help="old ones to keep (%(default)s)")
     add("--top-k", type=int, metavar="N", help="name the N likeliest emotions only")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-from ser_rt.audio.chunk import AudioChunk
+from ser_rt.audio.chunk import AudioChunk, AudioSource
+from ser_rt.audio.recording import Tee
+from ser_rt.errors import AudioError, DeviceError
+from ser_rt.files.names import printable
 from ser_rt.report.course import Course
 from ser_rt.report.recording import Channel, Recording, Turn
 from ser_rt.report.sound import Mp3
 from ser_rt.runtime.event import UNSURE, EmotionEvent
 from ser_rt.runtime.statistics import Summary
+from ser_rt.runtime.turns.event import TurnEvent
 
 MOST_TURNS = 10_000
 """Turns that are kept: a page with more would be slow. Shares and pictures count all."""
@@ -51,18 +55,29 @@ class Collector:
 
     def write(self, event: EmotionEvent) -> None:
         """Take an event."""
+        if event.channel_name is not None:
+            self._channel(event.channel).name = event.channel_name
         if event.type == "warning":
             if len(self._recording.warnings) < MOST_WARNINGS:
                 self._recording.warnings.append(event.message or "")
-        elif event.type == "turn":
+        elif isinstance(event, TurnEvent):
             self._add_turn(event)
         elif event.type in ("emotion", "no_speech"):
             self._add_result(event)
 
     def finish(self, summary: Summary | None = None) -> None:
-        """Hand the recording over."""
+        """Hand the recording over, unless there is no sound."""
         del summary  # what a recording tells is the same, however fast it was classified
-        self._finished(self.recording())
+        if self._recording.duration_s:
+            self._finished(self.recording())
+
+    def follow(self, source: AudioSource) -> AudioSource:
+        """Return a source whose chunks are taken as they come; if it breaks off, why is noted."""
+        return _Followed(source, self)
+
+    def fail(self, error: str) -> None:
+        """Note why the stream ends before its end."""
+        self._recording.error = printable(error)
 
     def recording(self) -> Recording:
         """Return the recording; only once, for its sound ends there."""
@@ -80,12 +95,11 @@ class Collector:
         if event.emotion is not None:
             course.add_emotion(self._numbers[event.emotion], start_s, event.end)
 
-    def _add_turn(self, event: EmotionEvent) -> None:
-        self._channel(event.channel, event.channel_name)
-        if event.emotion is None:
+    def _add_turn(self, event: TurnEvent) -> None:
+        if not event.final or event.emotion is None:
             return
-        speech_s = event.end - event.start if event.speech is None else event.speech
-        self._recording.speech_s += speech_s
+        self._channel(event.channel).course.add_speech(event.start, event.end)
+        self._recording.speech_s += event.speech
         if len(self._recording.turns) >= MOST_TURNS:
             self._recording.more_turns += 1
             return
@@ -96,20 +110,31 @@ class Collector:
                 end_s=event.end,
                 emotion=event.emotion,
                 confidence=event.confidence or 0.0,
-                peak_s=event.end if event.peak is None else event.peak,
-                speech_s=speech_s,
+                peak_s=event.peak,
+                speech_s=event.speech,
                 loudness_db=event.loudness,
-                is_cut=bool(event.cut),
+                is_cut=event.cut,
             )
         )
 
-    def _channel(self, number: int | None, name: str | None = None) -> Channel:
+    def _channel(self, number: int | None) -> Channel:
         """Return the channel of a number; those of a stream come in their order."""
         place = self._places.setdefault(number or 0, len(self._places))
         channels = self._recording.channels
         if place == len(channels):
             course = Course(len(self._recording.labels), self._rate)
             channels.append(Channel("" if number is None else str(number), course))
-        if name:
-            channels[place].name = name
         return channels[place]
+
+
+class _Followed(Tee):
+    def __init__(self, source: AudioSource, collector: Collector) -> None:
+        super().__init__(source, collector.hear)
+        self._collector = collector
+
+    def __iter__(self) -> Iterator[AudioChunk]:
+        try:
+            yield from super().__iter__()
+        except (AudioError, DeviceError) as error:
+            self._collector.fail(str(error))
+            raise

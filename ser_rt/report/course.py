@@ -1,4 +1,4 @@
-"""`Course`: how loud one channel was and which emotions it had, over time, in constant memory."""
+"""`Course`: how loud one channel was, and how it sounded, over time, in constant memory."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ Array = npt.NDArray[np.float64]
 
 
 class Course:
-    """Sums over bins of time: power of the samples, and seconds for which each emotion is named.
+    """Sums over bins of time: of the power of samples, of speech, of emotions that are named.
 
     Attributes:
         bin_s: length of a bin now, in seconds.
         end_s: end of what was taken so far, in seconds.
         power: sum of the squared samples of each bin, float64 ``[bins]``.
         samples: their number, float64 ``[bins]``.
+        speech_s: seconds of turns, float64 ``[bins]``.
         named_s: seconds for which an emotion is named, float64 ``[bins, emotions]``.
     """
 
     def __init__(self, emotions: int, sample_rate: int) -> None:
         self._rate = sample_rate
         self.bin_s, self.end_s = BIN_S, 0.0
-        self.power, self.samples = np.zeros(BINS), np.zeros(BINS)
+        self.power, self.samples, self.speech_s = np.zeros((3, BINS))
         self.named_s = np.zeros((BINS, emotions))
 
     def add_audio(self, samples: FloatArray, start: int) -> None:
@@ -46,12 +47,13 @@ class Course:
 
     def add_emotion(self, emotion: int, start_s: float, end_s: float) -> None:
         """Count an emotion as named from a time to a later one."""
-        if end_s <= start_s:
-            return
-        self._reach(end_s)
-        first, last = int(start_s / self.bin_s), int(np.ceil(end_s / self.bin_s))
-        edges = np.arange(first, last + 1) * self.bin_s
-        self.named_s[first:last, emotion] += np.diff(np.clip(edges, start_s, end_s))
+        where, seconds = self._seconds(start_s, end_s)
+        self.named_s[where, emotion] += seconds
+
+    def add_speech(self, start_s: float, end_s: float) -> None:
+        """Count a turn."""
+        where, seconds = self._seconds(start_s, end_s)
+        self.speech_s[where] += seconds
 
     def loudness(self, edges_s: Array) -> Array:
         """Return the root mean square of the samples between edges, 0 where there are none."""
@@ -59,8 +61,23 @@ class Course:
         return np.sqrt(power / np.maximum(samples, 1))
 
     def named_between(self, edges_s: Array) -> Array:
-        """Return the seconds for which each emotion is named between edges, ``[n, emotions]``."""
-        return self._between(self.named_s, edges_s)
+        """Return the seconds of turns with each emotion between edges, ``[n, emotions]``."""
+        return self._between(self.named_in_turns_s, edges_s)
+
+    @property
+    def named_in_turns_s(self) -> Array:
+        """Seconds of turns for which an emotion is named, float64 ``[bins, emotions]``.
+
+        A window reaches beyond the speech in it, so more is named than is spoken.
+        """
+        return self.named_s * np.clip(self.speech_s / self.bin_s, 0, 1)[:, None]
+
+    def _seconds(self, start_s: float, end_s: float) -> tuple[slice, Array]:
+        """Return the bins of a time and the seconds of it in each."""
+        self._reach(end_s)
+        first, last = int(start_s / self.bin_s), int(np.ceil(end_s / self.bin_s))
+        edges = np.arange(first, last + 1) * self.bin_s
+        return slice(first, last), np.diff(np.clip(edges, start_s, end_s))
 
     def _between(self, sums: Array, edges_s: Array) -> Array:
         """Return what lies between edges; a bin that an edge cuts counts in parts."""
@@ -76,7 +93,7 @@ class Course:
         self.end_s = max(self.end_s, end_s)
         while end_s > self.bin_s * BINS:
             self.bin_s *= 2
-            for name in ("power", "samples", "named_s"):
+            for name in ("power", "samples", "speech_s", "named_s"):
                 sums = getattr(self, name)
                 halved = np.zeros_like(sums)
                 halved[: BINS // 2] = sums[0::2] + sums[1::2]

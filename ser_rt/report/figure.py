@@ -83,7 +83,7 @@ def _draw(figure: Figure, recording: Recording, words: Words) -> None:
     voice_in = _PINS_IN + wave_in + _RIBBON_IN
     line_in = count * voice_in + _TIMES_IN
     sheet = _Sheet(figure, max(7.5, _TOP_IN + len(strips) * line_in + _FOOT_IN))
-    inks, full = palette(recording.labels[:-1]), loudest(recording, strips)
+    inks, full = palette(recording.labels), loudest(recording, strips)
     wide_in = _WIDTH_IN - 2 * _MARGIN_IN
     _headline(sheet.axes(_MARGIN_IN, 0.5, 0.58 * wide_in, 2.3), recording, words, inks)
     _shares(sheet.axes(_MARGIN_IN + 0.6 * wide_in, 0.5, 0.4 * wide_in, 2.3), recording, words, inks)
@@ -188,9 +188,7 @@ def _strip(
     axes.set_xlim(*span)
 
 
-def _mark(
-    axes: Axes, ink: Ink, x: float, y: float, size: float, colour: str | None = None
-) -> None:
+def _mark(axes: Axes, ink: Ink, x: float, y: float, size: float, colour: str | None = None) -> None:
     axes.scatter(
         [x], [y], s=size, marker=MARKS[ink.mark], color=colour or ink.light, lw=0, zorder=3
     )

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from ser_rt.audio.recording import Tee
 from ser_rt.audio.sources import make_source
 from ser_rt.errors import AudioError, NoAudioError
 from ser_rt.files.names import printable
@@ -34,23 +33,18 @@ def gather(
     engine = make_engines(model, settings)
     name = printable(Path(path).name)
     collector = Collector(name, model.labels, model.sample_rate, with_audio=with_audio)
-    source = make_source(
-        "file", path, model.sample_rate, track=track, channel=settings.channel
-    )
-    error = None
+    source = make_source("file", path, model.sample_rate, track=track, channel=settings.channel)
     try:
         with source:
-            for event in engine.run(Tee(source, collector.hear)):
+            for event in engine.run(collector.follow(source)):
                 collector.write(event)
-    except AudioError as problem:
+    except AudioError:
         if not engine.processed_s:
             raise
-        error = printable(str(problem))
     recording = collector.recording()
     if not recording.duration_s:
         msg = f"{printable(path)} holds no audio"
         raise NoAudioError(msg)
-    recording.error = error
     recording.model, recording.notice = about(model), model.bundle.notice
     return recording
 

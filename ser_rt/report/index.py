@@ -13,7 +13,6 @@ import numpy as np
 import ser_rt
 from ser_rt.report import parts
 from ser_rt.report.page import document, top
-from ser_rt.report.palette import palette
 from ser_rt.report.recording import Recording, Turn, shown_emotions
 from ser_rt.report.words import Words, percent
 
@@ -81,11 +80,11 @@ def index_page(rows: Sequence[Row], labels: tuple[str, ...], title: str, lang: s
     body = "\n".join(_row(row, columns, labels, words) for row in rows)
     total = words("total", count=len(rows), time=words.length(sum(r.duration_s for r in rows)))
     content = (
-        f'{parts.symbols(list(palette(labels[:-1]).values()))}{top(words)}<main><section class="hero">'
-        f'<h1>{escape(title)}</h1><p class="about">{total}. {words("index_note")}</p></section>'
+        f'{parts.symbols(labels)}{top(words)}<main><section class="hero"><h1>'
+        f'{escape(title)}</h1><p class="about">{total}. {words("index_note")}</p></section>'
         f'<section><div class="scroll"><table class="sortable index"><thead><tr>{head}</tr></thead>'
         f"<tbody>\n{body}\n</tbody></table></div></section></main>"
-        f'<footer><p>{words("note")}</p>'
+        f"<footer><p>{words('note')}</p>"
         f"<p>{words('made', version=ser_rt.__version__)}</p></footer>"
     )
     return document(title, content, labels, words)
@@ -118,9 +117,10 @@ def _row(row: Row, columns: Sequence[str], labels: tuple[str, ...], words: Words
         )
     for label in columns:
         share = shares.get(label, 0.0)
+        told = percent(share) if share else "–"
         cells.append(
             f'<td data-by="{share:.4f}" class="e{labels.index(label)}"><span class="share">'
-            f'{percent(share) if share else "–"}<i style="width:{100 * share:.0f}%"></i></span></td>'
+            f'{told}<i style="width:{100 * share:.0f}%"></i></span></td>'
         )
     return f"<tr>{''.join(cells)}</tr>"
 

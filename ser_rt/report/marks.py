@@ -13,13 +13,11 @@ Outline = tuple[tuple[float, float], ...]
 
 
 def _regular(corners: int, turn: float = 0.25, inner: float | None = None) -> Outline:
-    """Return a regular polygon, or with an ``inner`` radius a star; ``turn`` is its first corner."""
+    """Return a regular polygon, or a star with an ``inner`` radius; ``turn`` is a first corner."""
     steps = corners if inner is None else 2 * corners
     radii = [1.0 if inner is None or not n % 2 else inner for n in range(steps)]
     angles = [2 * math.pi * (turn + n / steps) for n in range(steps)]
-    return tuple(
-        (r * math.cos(a), r * math.sin(a)) for r, a in zip(radii, angles, strict=True)
-    )
+    return tuple((r * math.cos(a), r * math.sin(a)) for r, a in zip(radii, angles, strict=True))
 
 
 def _scaled(outline: Outline, x: float, y: float) -> Outline:

@@ -10,7 +10,6 @@ from importlib.resources import files
 
 import ser_rt
 from ser_rt.report import parts
-from ser_rt.report.palette import palette
 from ser_rt.report.recording import Recording, shown_emotions
 from ser_rt.report.strips import axis, loudest, spans, strip
 from ser_rt.report.trend import most_spoken, trend
@@ -21,7 +20,7 @@ STYLES = ("server/static/theme.css", "server/static/base.css", "report/static/re
 """Reports look like the server's page: they share its colours, type and buttons."""
 _MOST_FLOWS = 4
 """Channels that have a trend of their own; of more, only the first ones."""
-_CERTAIN = 0.4
+_CERTAIN = 0.35
 """Below this share, two emotions make the headline."""
 
 
@@ -30,7 +29,7 @@ def page(recording: Recording, lang: str, index: str | None = None) -> str:
     words = Words(lang)
     body = "\n".join(
         [
-            parts.symbols(list(palette(recording.labels[:-1]).values())),
+            parts.symbols(recording.labels),
             top(words, index),
             f"<main>{''.join(_sections(recording, words))}</main>",
             bottom(words, recording),
@@ -41,13 +40,12 @@ def page(recording: Recording, lang: str, index: str | None = None) -> str:
 
 def document(title: str, body: str, labels: tuple[str, ...], words: Words) -> str:
     """Return a page with the style sheets and the script of reports."""
-    inks = list(palette(labels[:-1]).values())
     style = "".join(map(asset, STYLES))
     return html_document(
         title,
         body,
         lang=words.lang,
-        style=style + parts.colours(inks),
+        style=style + parts.colours(labels),
         script=asset("report/static/report.js"),
     )
 
@@ -66,8 +64,8 @@ def bottom(words: Words, recording: Recording) -> str:
     notice = f"<p>{escape(recording.notice)}</p>" if recording.notice else ""
     made = words("made", version=ser_rt.__version__)
     return (
-        f'<footer><p>{words("note")}</p>{notice}'
-        f'<p>{words("model")}: {escape(recording.model)} · {made}</p></footer>'
+        f"<footer><p>{words('note')}</p>{notice}"
+        f"<p>{words('model')}: {escape(recording.model)} · {made}</p></footer>"
     )
 
 
@@ -87,7 +85,7 @@ def _sections(recording: Recording, words: Words) -> Iterator[str]:
         count = len(recording.turns) + recording.more_turns
         yield (
             f'<section id="turns"><details{" open" if count <= 40 else ""}><summary><h2>'
-            f'{words("turns")} <span>{count}</span></h2></summary>{parts.turns(recording, words)}'
+            f"{words('turns')} <span>{count}</span></h2></summary>{parts.turns(recording, words)}"
             "</details></section>"
         )
     if recording.warnings:
@@ -97,7 +95,9 @@ def _sections(recording: Recording, words: Words) -> Iterator[str]:
 
 def _section(key: str, note: str, content: str, words: Words) -> str:
     caption = f'<p class="caption">{note}</p>' if note else ""
-    return f'<section class="{key}"><header><h2>{words(key)}</h2>{caption}</header>{content}</section>'
+    return (
+        f'<section class="{key}"><header><h2>{words(key)}</h2>{caption}</header>{content}</section>'
+    )
 
 
 def _hero(recording: Recording, words: Words) -> str:
@@ -121,7 +121,9 @@ def _hero(recording: Recording, words: Words) -> str:
         f"{parts.shares(recording, words, n)}</div>"
         for n, channel in enumerate(recording.channels)
     )
-    return f'<section class="hero">{name}<div>{told}</div><div class="voices">{groups}</div></section>'
+    return (
+        f'<section class="hero">{name}<div>{told}</div><div class="voices">{groups}</div></section>'
+    )
 
 
 def _headline(recording: Recording, words: Words) -> str:
@@ -137,7 +139,7 @@ def _headline(recording: Recording, words: Words) -> str:
     if main[1] < _CERTAIN and others:
         told = f"{name(main[0])}, {name(others[0])}"
     else:
-        told = f'<small>{words("mostly")}</small> {name(main[0])}'
+        told = f"<small>{words('mostly')}</small> {name(main[0])}"
     strongest = recording.strongest()
     also = ""
     if strongest is not None:
@@ -157,8 +159,12 @@ def _picture(recording: Recording, words: Words) -> str:
     for span in strips:
         voices = ""
         for number, channel in enumerate(recording.channels):
-            label = f'<p class="who">{escape(words.channel(channel.name))}</p>' if channel.name else ""
-            voices += f'<div class="voice">{label}{strip(recording, number, span, full, words)}</div>'
+            label = (
+                f'<p class="who">{escape(words.channel(channel.name))}</p>' if channel.name else ""
+            )
+            voices += (
+                f'<div class="voice">{label}{strip(recording, number, span, full, words)}</div>'
+            )
         lines.append(f'<div class="line">{voices}{axis(span)}</div>')
     several = " several" if len(recording.channels) > 1 else ""
     return (
@@ -176,7 +182,8 @@ def _player(recording: Recording, words: Words) -> str:
         f'<div class="player"><audio preload="metadata"{given}></audio>'
         f'<button type="button" class="primary" id="play" data-play-word="{words("play")}" '
         f'data-pause-word="{words("pause")}"><span>{words("play")}</span></button>'
-        f'<output id="clock">0:00</output><span class="caption">/ {clock(recording.duration_s)}</span>'
+        f'<output id="clock">0:00</output>'
+        f'<span class="caption">/ {clock(recording.duration_s)}</span>'
         f'<label class="pick" hidden>{words("open_sound")}'
         '<input type="file" accept="audio/*,video/*" class="hidden"></label>'
         f'<p class="caption" id="no-sound" hidden>{words("no_sound")}</p></div>'

@@ -78,7 +78,7 @@ class Ink:
 
 def palette(labels: Iterable[str]) -> dict[str, Ink]:
     """Return the `Ink` of each emotion of a model, and of ``unsure``."""
-    places = {label: place_of(label) for label in (*labels, UNSURE)}
+    places = {label: place_of(label) for label in dict.fromkeys((*labels, UNSURE))}
     used = {place[2] for place in places.values() if place}
     free = [mark for mark in reversed(MARKS) if mark not in used]
     inks, unknown = {}, 0

@@ -6,26 +6,27 @@ from collections.abc import Sequence
 from html import escape
 
 from ser_rt.report.marks import svg_path
-from ser_rt.report.palette import Ink, on
+from ser_rt.report.palette import on, palette
 from ser_rt.report.recording import Recording, Turn, shown_emotions
 from ser_rt.report.words import Words, clock, level, percent
 
 
-def colours(inks: Sequence[Ink]) -> str:
+def colours(labels: Sequence[str]) -> str:
     """Return the style sheet of the emotions: classes e0, e1, ... set colour and text colour."""
     rules = [
         f".e{n} {{ --tone: light-dark({ink.light}, {ink.dark}); --word: var(--{ink.family}); "
         f"--on-tone: light-dark({on(ink.light)}, {on(ink.dark)}) }}"
-        for n, ink in enumerate(inks)
+        for n, ink in enumerate(palette(labels).values())
     ]
     return "\n".join(rules)
 
 
-def symbols(inks: Sequence[Ink]) -> str:
+def symbols(labels: Sequence[str]) -> str:
     """Return the SVG that defines the marks of the emotions, for `mark`."""
     shapes = (
-        f'<symbol id="mark-{n}" viewBox="-1.2 -1.2 2.4 2.4"><path d="{svg_path(ink.mark)}"/></symbol>'
-        for n, ink in enumerate(inks)
+        f'<symbol id="mark-{n}" viewBox="-1.2 -1.2 2.4 2.4">'
+        f'<path d="{svg_path(ink.mark)}"/></symbol>'
+        for n, ink in enumerate(palette(labels).values())
     )
     return f'<svg width="0" height="0" class="hidden" aria-hidden="true">{"".join(shapes)}</svg>'
 
@@ -68,7 +69,7 @@ def moments(recording: Recording, words: Words) -> str:
         f'<li id="moment-{n}"><button type="button" class="moment e{_kind(recording, turn)}" '
         f'{_sound(turn)}><span class="number">{n}</span><span class="when">{clock(turn.peak_s)}'
         f"{_who(recording, turn, words)}</span>"
-        f"<span class=\"what\">{mark(_kind(recording, turn))}"
+        f'<span class="what">{mark(_kind(recording, turn))}'
         f"<b>{escape(words.emotion(turn.emotion))}</b> {percent(turn.confidence)}</span>"
         f"{_PLAY}</button></li>"
         for n, turn in enumerate(recording.moments(), 1)
@@ -81,9 +82,7 @@ def moments(recording: Recording, words: Words) -> str:
 def turns(recording: Recording, words: Words) -> str:
     """Return the table of all turns; its rows play their sound, its head sorts."""
     several = len(recording.channels) > 1
-    loud = any(turn.loudness_db is not None for turn in recording.turns)
-    head = ["start", "length", *(["who"] if several else []), "emotion", "confidence"]
-    head += ["loudness"] if loud else []
+    head = ["start", "length", *(["who"] if several else []), "emotion", "confidence", "loudness"]
     cells = "".join(
         f'<th scope="col" aria-sort="none"><button type="button">{words(key)}</button></th>'
         for key in head
@@ -93,14 +92,14 @@ def turns(recording: Recording, words: Words) -> str:
         kind = _kind(recording, turn)
         who = f"<td>{escape(_name(recording, turn, words))}" if several else ""
         cut = f' <i title="{words("cut")}">→</i>' if turn.is_cut else ""
-        db = f'<td data-by="{turn.loudness_db or -99:.1f}">{level(turn.loudness_db)} dB'
         rows.append(
             f'<tr class="e{kind}" {_sound(turn, whole=True)}><td data-by="{turn.start_s:.2f}">'
             f"{clock(turn.start_s)}"
             f'<td data-by="{turn.end_s - turn.start_s:.2f}">'
             f"{words.seconds(turn.end_s - turn.start_s)}{cut}{who}"
             f"<td>{mark(kind)}{escape(words.emotion(turn.emotion))}"
-            f'<td data-by="{turn.confidence:.4f}">{percent(turn.confidence)}{db if loud else ""}'
+            f'<td data-by="{turn.confidence:.4f}">{percent(turn.confidence)}'
+            f'<td data-by="{turn.loudness_db:.1f}">{level(turn.loudness_db)} dB'
         )
     more = ""
     if recording.more_turns:
@@ -113,8 +112,7 @@ def turns(recording: Recording, words: Words) -> str:
 
 
 _PLAY = (
-    '<svg class="play" viewBox="0 0 20 20" aria-hidden="true">'
-    '<path d="M6 3.5v13l10.5-6.5z"/></svg>'
+    '<svg class="play" viewBox="0 0 20 20" aria-hidden="true"><path d="M6 3.5v13l10.5-6.5z"/></svg>'
 )
 
 

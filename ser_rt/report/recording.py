@@ -14,7 +14,7 @@ from ser_rt.runtime.event import UNSURE
 
 MOST_MOMENTS = 6
 MOMENT_S = 6.0
-"""Longest sound of a moment, in seconds; its peak is in the middle."""
+"""Longest sound of a moment, in seconds."""
 CLOSEST_S = 5.0
 """Moments of a channel are this far from each other."""
 _SHORTEST_S = 1.0
@@ -34,9 +34,9 @@ class Turn(NamedTuple):
         end_s: where it ends.
         emotion: of the whole turn.
         confidence: probability of it, in [0, 1].
-        peak_s: where it is clearest.
+        peak_s: end of the window in which it is clearest.
         speech_s: seconds of speech in it.
-        loudness_db: in dBFS, or None where it is not known.
+        loudness_db: in dBFS.
         is_cut: whether it was longer than a turn may be, and goes on in the next one.
     """
 
@@ -47,14 +47,13 @@ class Turn(NamedTuple):
     confidence: float
     peak_s: float
     speech_s: float
-    loudness_db: float | None = None
+    loudness_db: float
     is_cut: bool = False
 
     @property
     def sound_s(self) -> tuple[float, float]:
-        """Where the sound of a moment starts and ends: around its peak, within the turn."""
-        start_s = max(self.start_s, self.peak_s - MOMENT_S / 2)
-        end_s = min(self.end_s, start_s + MOMENT_S)
+        """Where the sound of a moment starts and ends: what led to its peak, within the turn."""
+        end_s = min(self.end_s, self.peak_s + 1.0)
         return max(self.start_s, end_s - MOMENT_S), end_s
 
 
@@ -113,22 +112,22 @@ class Recording:
 
     @property
     def speech(self) -> float:
-        """Share of the time of all channels that is speech, in [0, 1]."""
-        whole_s = sum(channel.course.end_s for channel in self.channels)
-        return min(1.0, self.speech_s / whole_s) if whole_s else 0.0
+        """Share of the time in which somebody speaks, if never two at once, in [0, 1]."""
+        return min(1.0, self.speech_s / self.duration_s) if self.duration_s else 0.0
 
     @property
     def has_speech(self) -> bool:
-        """Whether anything was classified."""
-        return any(channel.course.named_s.any() for channel in self.channels)
+        """Whether anybody speaks, and for long enough to be classified."""
+        return bool(self.shares())
 
     def shares(self, channel: int | None = None) -> list[tuple[str, float]]:
-        """Return the share of each emotion in the time that was classified, largest first.
+        """Return the share of each emotion in the time of all turns, largest first.
 
         ``channel`` is an index; None for all together. Emotions that never come are left out.
         """
         courses = [c.course for n, c in enumerate(self.channels) if channel in (None, n)]
-        return _ranked(self.labels, sum((c.named_s.sum(axis=0) for c in courses), np.zeros(1)))
+        seconds = sum((c.named_in_turns_s.sum(axis=0) for c in courses), np.zeros(len(self.labels)))
+        return _ranked(self.labels, seconds)
 
     def main(self, channel: int | None = None) -> tuple[str, float] | None:
         """Return the most frequent emotion and its share; ``unsure`` only if there is no other."""

@@ -25,7 +25,7 @@ _MOST_BLOCKS = 80
 """A strip with more turns has them in one drawing, without names."""
 _CROWDED = 0.06
 """Pins closer than this share of a strip stand one above the other."""
-_QUIET = 0.02
+QUIET = 0.02
 """Where it is less loud than this share of the loudest, a bar is a dot."""
 
 
@@ -76,7 +76,8 @@ def bars(course: Course, span: Span, full: float) -> tuple[Array, Array]:
     heights = np.clip(course.loudness(edges) / full, 0, 1) ** 0.7
     heights[edges[:-1] >= course.end_s] = np.nan
     named = course.named_between(edges)
-    return heights, np.where(named.sum(axis=1) > 0, named.argmax(axis=1), -1)
+    is_named = (named.sum(axis=1) > 0) & ~(heights <= QUIET)
+    return heights, np.where(is_named, named.argmax(axis=1), -1)
 
 
 def strip(recording: Recording, number: int, span: Span, full: float, words: Words) -> str:
@@ -132,7 +133,7 @@ def _wave(recording: Recording, number: int, span: Span, full: float) -> str:
     lines: dict[int, list[str]] = {}
     for x, (height, emotion) in enumerate(zip(heights.tolist(), emotions.tolist(), strict=True)):
         if height == height:  # noqa: PLR0124 (NaN: the recording has ended)
-            reach = 48 * height if height > _QUIET else 0.1
+            reach = 48 * height if height > QUIET else 0.1
             line = f"M{x + 0.5:g} {50 - reach:.1f}v{2 * reach:.1f}"
             lines.setdefault(int(emotion), []).append(line)
     paths = "".join(

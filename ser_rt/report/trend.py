@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from ser_rt.report.course import Array
@@ -36,7 +38,8 @@ def trend(recording: Recording, number: int, shown: list[str], full: float) -> s
     Emotions that are not ``shown`` are one grey layer.
     """
     shares = flow(recording.channels[number], recording.duration_s) / full
-    layers = [(f"e{recording.labels.index(e)}", shares[:, recording.labels.index(e)]) for e in shown]
+    kinds = map(recording.labels.index, shown)
+    layers = [(f"e{kind}", shares[:, kind]) for kind in kinds]
     rest = shares.sum(axis=1) - sum((layer for _, layer in layers), np.zeros(len(shares)))
     if rest.max() > 1e-6:
         layers.append(("others", np.maximum(rest, 0)))
@@ -62,7 +65,7 @@ def _area(low: Array, high: Array) -> str:
 
 def _curve(points: list[tuple[float, float]]) -> str:
     parts = []
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         middle = (x0 + x1) / 2
         parts.append(f"C{middle:.0f} {y0:.1f} {middle:.0f} {y1:.1f} {_point((x1, y1))}")
     return "".join(parts)

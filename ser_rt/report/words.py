@@ -44,8 +44,8 @@ _EN = {
     "failed": "Not classified",
     "model": "Model",
     "made": "Made by ser-rt {version}",
-    "note": "It guesses how a voice sounds, not what a person feels. Do not judge anyone by it, and "
-    "tell people whose voices are classified. Nothing about age or gender is inferred.",
+    "note": "It guesses how a voice sounds, not what a person feels. Do not judge anyone by it, "
+    "and tell people whose voices are classified. Nothing about age or gender is inferred.",
     "index_note": "Click a column to sort by it.",
     "channel": "Channel {name}",
     "unsure": "Unsure",
@@ -172,6 +172,6 @@ def percent(share: float) -> str:
     return "<1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
 
 
-def level(loudness_db: float | None) -> str:
-    """Return a level in dBFS with a minus sign, or a dash."""
-    return "–" if loudness_db is None else f"{loudness_db:.0f}".replace("-", "−")
+def level(loudness_db: float) -> str:
+    """Return a level in dBFS with a minus sign."""
+    return f"{loudness_db:.0f}".replace("-", "−")

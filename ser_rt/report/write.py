@@ -8,7 +8,7 @@ from pathlib import Path
 from ser_rt.errors import ConfigError
 from ser_rt.files.names import printable
 from ser_rt.files.outputs import STANDARD_OUTPUT
-from ser_rt.files.writing import write_bytes
+from ser_rt.files.writing import check_writable, write_bytes
 from ser_rt.report.page import page
 from ser_rt.report.recording import Recording
 
@@ -43,6 +43,21 @@ def kind_of(path: Path) -> str:
         msg = f"{printable(path)} is no name of a report: it must end in one of {kinds}"
         raise ConfigError(msg)
     return suffix
+
+
+def prepare(path: Path, lang: str) -> None:
+    """Find out whether `write_report` could write a report, before the work that fills it.
+
+    Raises:
+        ConfigError: The name stands for no kind of report, or a picture lacks a font.
+        OutputError: It cannot be written.
+        MissingDependencyError: A picture needs matplotlib.
+    """
+    if kind_of(path) == ".png":
+        from ser_rt.report.figure import fonts
+
+        fonts(lang)
+    check_writable(path)
 
 
 def write_report(recording: Recording, path: Path, lang: str) -> Path:
