@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ser_rt.runtime.astream import astream
     from ser_rt.runtime.event import EmotionEvent
     from ser_rt.runtime.stream import EmotionStream, load, open_stream, stream
+    from ser_rt.runtime.turns.event import TurnEvent
 
 __version__ = "0.1.0"
 
@@ -32,6 +33,7 @@ __all__ = [
     "sample_path",
     "EmotionStream",
     "EmotionEvent",
+    "TurnEvent",
     "EmotionClassifier",
     "AudioChunk",
     "AudioSource",
@@ -48,6 +50,7 @@ _HOME = {
         "runtime.stream": ("load", "stream", "open_stream", "EmotionStream"),
         "runtime.astream": ("astream",),
         "runtime.event": ("EmotionEvent",),
+        "runtime.turns.event": ("TurnEvent",),
         "bundle": ("Bundle", "sample_path"),
         "classifier": ("EmotionClassifier",),
         "audio.chunk": ("AudioChunk", "AudioSource"),

@@ -6,12 +6,13 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ser_rt.audio.chunk import AudioChunk
+from ser_rt.client.event_reader import TYPES, EventReader
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError, ServerError
 from ser_rt.runtime.event import EmotionEvent, latency_ms
@@ -32,8 +33,6 @@ MAX_AHEAD_S = 120.0
 
 MESSAGE_BYTES = 65_536
 """Size of one audio message; servers limit it."""
-
-_KEYS = {field.name for field in fields(EmotionEvent)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +121,7 @@ class ClientProtocol:
         self._captured: deque[tuple[int, AudioChunk]] = deque()
         self._next_sample = self._covered_to = self._seq = self._pending_samples = 0
         self._lost_at: float | None = None
+        self._reader = EventReader()
         self.is_live = False
         self.sent_samples = 0
         self.skipped_windows = 0
@@ -153,6 +153,7 @@ class ClientProtocol:
         self._pending.clear()
         self._pending_samples = 0
         self._captured.clear()
+        self._reader.begin()
         self._next_sample = start
         yield json.dumps(self._config(start), ensure_ascii=False)
         for chunk in again:
@@ -200,8 +201,8 @@ class ClientProtocol:
         elif kind == "summary":
             self.skipped_windows += message.get("skipped_windows", 0)
             self.is_over = not message.get("interrupted")
-        elif kind in {"emotion", "no_speech", "episode", "warning"}:
-            event = EmotionEvent(**{key: message[key] for key in _KEYS & message.keys()})
+        elif kind in TYPES:
+            event = self._reader.event(message)
             yield self._noted(replace(event, seq=self._next_seq()))
 
     def _back(self) -> Iterator[EmotionEvent]:
@@ -227,7 +228,7 @@ class ClientProtocol:
         }
 
     def _noted(self, event: EmotionEvent) -> EmotionEvent:
-        if event.type in {"warning", "episode"}:
+        if event.type in {"warning", "episode", "turn"}:
             return event
         end = round(event.end * SAMPLE_RATE)
         self._covered_to = max(self._covered_to, end)

@@ -30,6 +30,6 @@ class ReplicaMetrics(Metrics):
         for event in noted:
             if event.type == "warning":
                 self._warned.inc(tags={"code": str(event.code)})
-            elif event.type != "episode":
+            elif event.type not in {"episode", "turn"}:
                 self._results.inc(tags={"type": event.type})
                 self._delay.observe(event.latency_ms["total"] / 1e3)

@@ -116,6 +116,11 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
         help="write a report of the whole stream at its end (.html, .png), as ser-report does of "
         "recordings; adds events of turns",
     )
+    add(
+        "--turn-updates",
+        action="store_true",
+        help="add the answer so far of a turn after each result in it",
+    )
     add("--rotate", type=float, metavar="MB", help="begin a new --output file at this size")
     add("--rotate-keep", type=int, default=5, metavar="N", help="old ones to keep (%(default)s)")
     add("--top-k", type=int, metavar="N", help="name the N likeliest emotions only")

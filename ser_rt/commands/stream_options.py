@@ -21,6 +21,7 @@ from ser_rt.runtime.sinks import SINKS
 _LISTS = ("list_devices", "list_providers")
 _NOT_IN_FILE = {"config", "help", "version", "files", *_LISTS}
 _OF_VAD = ("vad_threshold", "vad_negative_threshold", "vad_min_silence", "vad_pre_roll")
+_OF_TURNS = ("turn_pause", "longest_turn", "turn_updates")
 _LOCAL = ("model", "provider", "threads", "streaming", *_OF_VAD)
 _OUTPUTS = ("output", "save_input", "session_report")
 _OF_LISTING = {*_LISTS, "json", "config"}
@@ -112,6 +113,7 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
         *((not flags.no_vad, dest, "does nothing with --no-vad") for dest in _OF_VAD),
         (flags.server, "token_file", "needs --server"),
         *((flags.server is None, dest, "is the server's choice with --server") for dest in _LOCAL),
+        *((flags.turns, dest, "needs --turns") for dest in _OF_TURNS),
         (_is_file(flags.output), "rotate", "needs --output with a file"),
         (one, "save_input", "records one input"),
         (one, "session_report", "is of one input; ser-report makes an index of many"),

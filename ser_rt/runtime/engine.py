@@ -100,6 +100,7 @@ class Engine(ChunkEngine):
         self._episodes = EpisodeTracker() if settings.episodes else None
         self._turns, self._turn_updates = turns, settings.turn_updates
         self._name, self._clock = settings.name, clock
+        self._chunk: AudioChunk | None = None
         self._seq = self._samples = 0
 
     @property
@@ -125,6 +126,7 @@ class Engine(ChunkEngine):
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
         """Yield the events that a chunk completes."""
         self._samples += len(chunk.samples)
+        self._chunk = chunk
         at_s = chunk.start / self._rate
         for warning in chunk.warnings:
             yield self._warning(warning, at_s)
@@ -156,8 +158,10 @@ class Engine(ChunkEngine):
         ended = None if self._episodes is None else self._episodes.update(event)
         yield event
         yield from self._numbered(ended)
-        if self._turn_updates:
-            yield from self._numbered(self.turn)
+        if self._turns is not None:
+            self._turns.advance()
+            if self._turn_updates and (turn := self._turns.now) is not None:
+                yield from self._numbered(replace(turn, latency_ms=event.latency_ms))
 
     def _event(self, posterior: Posterior) -> EmotionEvent:
         started = self._clock()
@@ -189,9 +193,23 @@ class Engine(ChunkEngine):
         )
 
     def _ended_turns(self) -> Iterator[EmotionEvent]:
-        if self._turns is not None:
-            for turn in self._turns.ended():
-                yield from self._numbered(turn)
+        if self._turns is None:
+            return
+        started = self._clock()
+        for turn, known_at in self._turns.ended():
+            now = self._clock()
+            spent_s = {"inference": now - started}
+            timed = replace(turn, latency_ms=latency_ms(now - self._captured_at(known_at), spent_s))
+            yield from self._numbered(timed)
+            started = self._clock()
+
+    def _captured_at(self, sample: int) -> float:
+        """Return when a sample of the newest chunk, or one before it, was captured."""
+        chunk = self._chunk
+        if chunk is None:
+            return self._clock()
+        behind = chunk.start + len(chunk.samples) - sample if chunk.is_live else 0
+        return chunk.captured_at - behind / self._rate
 
     def _numbered(self, event: EmotionEvent | None) -> Iterator[EmotionEvent]:
         if event is not None:

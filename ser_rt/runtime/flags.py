@@ -10,6 +10,8 @@ from typing import Any, Protocol
 from ser_rt.constants import (
     GATE_THRESHOLD,
     HALF_LIFE_S,
+    LONGEST_TURN_S,
+    TURN_PAUSE_S,
     VAD_MIN_SILENCE_S,
     VAD_NEG_MARGIN,
     VAD_SPEECH_PAD_S,
@@ -45,6 +47,7 @@ def add_stream_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `stream_settings`, and ``--track``."""
     _add_channel_flags(parser.add_argument_group("channel and track"))
     add_settings_flags(parser)
+    _add_turn_flags(parser.add_argument_group("turns"))
 
 
 def add_settings_flags(parser: argparse.ArgumentParser) -> None:
@@ -90,6 +93,10 @@ def stream_settings(
         hysteresis=HysteresisSettings(flags.enter, flags.leave, flags.hold, flags.unsure),
         partial=flags.partial,
         episodes=episodes,
+        turns=getattr(flags, "turns", False),
+        turn_pause_s=getattr(flags, "turn_pause", TURN_PAUSE_S),
+        longest_turn_s=getattr(flags, "longest_turn", LONGEST_TURN_S),
+        turn_updates=getattr(flags, "turn_updates", False),
         vad=vad,
         gate_threshold=flags.gate_threshold,
         name=name,
@@ -135,6 +142,21 @@ def _add_window_flags(group: Group) -> None:
         default=True,
         help="early results before the first full window; without, the first comes after "
         "--window seconds (%(default)s)",
+    )
+
+
+def _add_turn_flags(group: Group) -> None:
+    seconds = _of(group, "S")
+    group.add_argument(
+        "--turns",
+        action="store_true",
+        help="add an answer for each whole turn, when somebody has stopped speaking",
+    )
+    seconds("--turn-pause", default=TURN_PAUSE_S, help="silence that ends a turn (%(default)s)")
+    seconds(
+        "--longest-turn",
+        default=LONGEST_TURN_S,
+        help="cut a turn at this length; the speech goes on in another (%(default)s)",
     )
 
 

@@ -115,6 +115,8 @@ class StreamStatistics:
     def add(self, event: EmotionEvent) -> None:
         """Count an event."""
         self._types[event.type] += 1
+        if event.type == "turn":
+            return  # what is counted are windows
         for part, value in event.latency_ms.items():
             self._latency.setdefault(part, Percentiles()).add(value)
 

@@ -30,6 +30,7 @@ from ser_rt.runtime.channels import make_engines
 from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.settings import DEFAULTS, StreamKeywords, StreamSettings
+from ser_rt.runtime.turns.event import TurnEvent
 
 Samples = npt.NDArray[Any]
 Model = EmotionClassifier | str | Path | None
@@ -139,6 +140,11 @@ class EmotionStream:
         self._engine = make_engine(classifier, StreamSettings.of(**settings))
         self._maker = ChunkMaker(checked_rate(sample_rate), classifier.sample_rate, is_live=live)
         self._is_open = True
+
+    @property
+    def turn(self) -> TurnEvent | None:
+        """The answer so far of the turn that has not ended; None where nobody speaks."""
+        return self._engine.turn
 
     def push(self, samples: Samples, captured_at: float | None = None) -> list[EmotionEvent]:
         """Take samples, return the events that they complete.

@@ -74,7 +74,7 @@ class Metrics:
         for event in events:
             if event.type == "warning":
                 self._warnings.labels(event.code).inc()
-            elif event.type != "episode":
+            elif event.type not in {"episode", "turn"}:
                 self._windows.labels(event.type).inc()
                 self._latency.observe(event.latency_ms["total"] / 1e3)
 

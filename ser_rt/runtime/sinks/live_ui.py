@@ -109,7 +109,7 @@ class LiveUi:
         if event.type == "warning":
             self._warn(event.code or "", f"{event.code}: {event.message}")
             return
-        if event.type == "episode":
+        if event.type in {"episode", "turn"}:
             return
         self._episodes.update(event)
         self._event = event

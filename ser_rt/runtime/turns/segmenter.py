@@ -22,6 +22,8 @@ class Span:
         end: End of its last frame with speech so far.
         power: Sum of squares over the frames with speech.
         runs: Start and end of each stretch of frames with speech.
+        audio: Its first frames, pauses among them.
+        known_at: Sample at which it was known to have ended.
         is_cut: Whether it ended because it was too long.
     """
 
@@ -29,6 +31,8 @@ class Span:
     end: int
     power: float = 0.0
     runs: list[tuple[int, int]] = field(default_factory=list)
+    audio: list[FloatArray] = field(default_factory=list, repr=False)
+    known_at: int = 0
     is_cut: bool = False
 
     @property
@@ -39,6 +43,10 @@ class Span:
     def speech_within(self, start: int, end: int) -> int:
         """Return how many samples of its speech lie between two samples."""
         return sum(max(0, min(end, last) - max(start, first)) for first, last in self.runs)
+
+    def heard(self) -> list[FloatArray]:
+        """Return the frames of its audio up to its end."""
+        return self.audio[: (self.end - self.start) // len(self.audio[0])]
 
     def add(self, start: int, end: int, power: float) -> None:
         """Take a frame with speech."""
@@ -59,15 +67,27 @@ class TurnSegmenter:
     """
 
     def __init__(
-        self, *, threshold: float, ends_below: float, pause: int, longest: int, shortest: int
+        self,
+        *,
+        threshold: float,
+        ends_below: float,
+        pause: int,
+        longest: int,
+        shortest: int,
+        kept: int,
     ) -> None:
-        """Set probabilities of speech, and lengths in samples; ``shortest`` is of speech."""
+        """Set probabilities of speech, and lengths in samples.
+
+        ``shortest`` is of speech, ``kept`` of the audio that a span keeps.
+        """
         self._threshold, self._ends_below = threshold, ends_below
         self._pause, self._longest, self._shortest = pause, longest, shortest
+        self._kept = kept
         self._opens_at = threshold
         self.open: Span | None = None
         """The speech that has not ended yet, be it enough for a turn or not."""
         self._over: list[Span] = []
+        self._end = 0
 
     @property
     def now(self) -> Span | None:
@@ -92,8 +112,10 @@ class TurnSegmenter:
         return found
 
     def _frame(self, start: int, end: int, frame: FloatArray, probability: float) -> None:
+        self._end = end
         span = self.open
         if span is not None and probability < self._ends_below:
+            self._keep(span, frame)
             if end - span.end >= self._pause:
                 self._close()
             return
@@ -107,12 +129,17 @@ class TurnSegmenter:
                 return
             span = self.open = Span(start, end)
             self._opens_at = self._threshold
+        self._keep(span, frame)
         span.add(start, end, float(np.square(frame, dtype=np.float64).sum()))
+
+    def _keep(self, span: Span, frame: FloatArray) -> None:
+        if len(span.audio) * len(frame) < self._kept:
+            span.audio.append(frame)
 
     def _close(self, *, is_cut: bool = False) -> None:
         span, self.open = self.open, None
         if span is not None and self._is_turn(span):
-            span.is_cut = is_cut
+            span.known_at, span.is_cut = self._end, is_cut
             self._over.append(span)
 
     def _is_turn(self, span: Span) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from bisect import insort
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,19 +15,47 @@ from ser_rt.runtime.recognizers.windowed import Posterior
 from ser_rt.runtime.settings import StreamSettings, VadSettings
 from ser_rt.runtime.turns.event import TurnEvent
 from ser_rt.runtime.turns.segmenter import SHORTEST_SPEECH_S, Span, TurnSegmenter
+from ser_rt.runtime.turns.windows import Classified, TurnWindows, windows_of_turns
 
 _SMALLEST = 1e-12
 
 
 class Evidence(NamedTuple):
-    """What one result says of a turn."""
+    """What one window says of a turn."""
 
-    start_s: float
-    """End of the result before it, or start of its window."""
-    end_s: float
+    end: int
+    """Sample at which it ends."""
+    start: int
     speech: int
-    """Samples of the turn's speech in its window."""
+    """Samples of the turn's speech in it."""
     probabilities: FloatArray
+
+
+class _Turn:
+    """A span, its own windows, and what is known of it."""
+
+    def __init__(self, span: Span, windows: TurnWindows) -> None:
+        self.span, self._windows = span, windows
+        self.evidence: list[Evidence] = []
+
+    def take(self, classified: Iterable[Classified]) -> None:
+        """Take windows and their probabilities."""
+        for window, probabilities in classified:
+            self.add(window.start, window.end, probabilities)
+
+    def add(self, start: int, end: int, probabilities: FloatArray) -> None:
+        """Take the probabilities of a window from one sample to another."""
+        if np.isfinite(probabilities).all():
+            speech = self.span.speech_within(start, end)
+            insort(self.evidence, Evidence(end, start, speech, probabilities), key=_order)
+
+    def advance(self) -> None:
+        """Classify what has been said so far."""
+        self.take(self._windows.feed())
+
+    def finish(self) -> None:
+        """Classify the rest."""
+        self.take(self._windows.flush())
 
 
 class TurnTracker:
@@ -35,75 +64,95 @@ class TurnTracker:
     def __init__(
         self,
         segmenter: TurnSegmenter,
+        windows_of: Callable[[Span], TurnWindows],
         labels: Sequence[str],
         sample_rate: int,
         *,
+        temperature: float = 1.0,
         unsure: float = 0.0,
         name: str | None = None,
     ) -> None:
-        """Begin a stream; ``unsure`` is the probability below which no emotion is named."""
-        self.segmenter, self._labels, self._rate = segmenter, labels, sample_rate
-        self._unsure, self._name = unsure, name
-        self._evidence: dict[int, list[Evidence]] = {}
-        self._count, self._last_end_s = 0, -1.0
+        """Begin a stream.
+
+        Args:
+            segmenter: Is told of the stream's speech.
+            windows_of: Makes the own windows of a turn.
+            labels: Of the model.
+            sample_rate: Of the stream, in Hz.
+            temperature: Divisor of the logits of a turn.
+            unsure: Probability below which no emotion is named.
+            name: The ``source`` of each event.
+        """
+        self.segmenter, self._windows_of = segmenter, windows_of
+        self._labels, self._rate = labels, sample_rate
+        self._temperature, self._unsure, self._name = temperature, unsure, name
+        self._turn: _Turn | None = None
+        self._count = 0
 
     @property
     def now(self) -> TurnEvent | None:
         """The answer so far of the turn that has not ended; None where nobody speaks."""
-        span = self.segmenter.now
-        return None if span is None else self._event(span, final=False)
+        if self.segmenter.now is None or (turn := self._follow()) is None:
+            return None
+        turn.advance()
+        return self._event(turn, final=False) if turn.evidence else None
 
     def add(self, posterior: Posterior) -> None:
         """Take a result; speech has been detected up to the end of its window."""
-        last_s, self._last_end_s = self._last_end_s, posterior.end_s
-        span = self.segmenter.open
-        if span is None or posterior.probabilities is None:
-            return
-        is_joined = posterior.start_s <= last_s < posterior.end_s
-        window = round(posterior.start_s * self._rate), round(posterior.end_s * self._rate)
-        found = Evidence(
-            last_s if is_joined else posterior.start_s,
-            posterior.end_s,
-            span.speech_within(*window),
-            posterior.probabilities,
-        )
-        self._evidence.setdefault(span.start, []).append(found)
+        turn, start = self._follow(), round(posterior.start_s * self._rate)
+        # A window that begins before the turn is about what was said before it, too.
+        if turn is not None and posterior.probabilities is not None and start >= turn.span.start:
+            turn.add(start, round(posterior.end_s * self._rate), posterior.probabilities)
 
-    def ended(self) -> Iterator[TurnEvent]:
-        """Yield, once, the turns that have ended."""
-        for span in self.segmenter.ended():
-            event = self._event(span, final=True)
-            self._count += 1
-            yield event
-        self._evidence = {
-            start: found
-            for start, found in self._evidence.items()
-            if self.segmenter.open is not None and start == self.segmenter.open.start
-        }
+    def advance(self) -> None:
+        """Classify what has been said so far, so that little is left to do when a turn ends."""
+        if (turn := self._follow()) is not None:
+            turn.advance()
 
     def end(self) -> None:
         """End the turn here: the audio does, or all of its results are due."""
         self.segmenter.restart()
 
-    def _event(self, span: Span, *, final: bool) -> TurnEvent:
-        evidence = self._evidence.get(span.start, [])
-        pooled = _pooled(evidence, len(self._labels))
+    def ended(self) -> Iterator[tuple[TurnEvent, int]]:
+        """Yield, once, the turns that have ended, and the sample at which that was known."""
+        for span in self.segmenter.ended():
+            turn = self._turn
+            if turn is None or turn.span is not span:
+                turn = self._begun(span)
+            turn.finish()
+            self._count += 1
+            yield self._event(turn, final=True), span.known_at
+
+    def _follow(self) -> _Turn | None:
+        """Return the turn that has not ended."""
+        span = self.segmenter.open
+        if span is None:
+            self._turn = None
+        elif self._turn is None or self._turn.span is not span:
+            self._turn = self._begun(span)
+        return self._turn
+
+    def _begun(self, span: Span) -> _Turn:
+        return _Turn(span, self._windows_of(span))
+
+    def _event(self, turn: _Turn, *, final: bool) -> TurnEvent:
+        span, evidence = turn.span, turn.evidence
+        pooled = _pooled(evidence, len(self._labels), self._temperature)
         winner = int(pooled.argmax())
         confidence = float(pooled[winner])
-        start_s, end_s = span.start / self._rate, span.end / self._rate
-        onset_s, peak_s, strongest = _course(evidence, winner, start_s, end_s)
+        onset, peak, strongest = _course(evidence, winner, span)
         return TurnEvent(
             seq=0,
-            id=self._count + 1,
-            start=start_s,
-            end=end_s,
+            id=self._count + (not final),
+            start=span.start / self._rate,
+            end=span.end / self._rate,
             emotion=UNSURE if confidence < self._unsure else self._labels[winner],
             confidence=confidence,
             probabilities=dict(zip(self._labels, pooled.tolist(), strict=True)),
             speech=span.speech / self._rate,
             loudness=round(10 * math.log10(max(span.power / span.speech, _SMALLEST)), 2),
-            onset=onset_s,
-            peak=peak_s,
+            onset=onset / self._rate,
+            peak=peak / self._rate,
             peak_confidence=strongest,
             cut=span.is_cut,
             final=final,
@@ -121,33 +170,51 @@ def make_turns(classifier: EmotionClassifier, settings: StreamSettings) -> TurnT
         pause=round(settings.turn_pause_s * rate),
         longest=round(settings.longest_turn_s * rate),
         shortest=round(SHORTEST_SPEECH_S * rate),
+        kept=round(settings.windows_for(classifier).window_s * rate),
     )
-    unsure = settings.naming_for(classifier).unsure
-    return TurnTracker(segmenter, classifier.labels, rate, unsure=unsure, name=settings.name)
+    return TurnTracker(
+        segmenter,
+        windows_of_turns(classifier, settings),
+        classifier.labels,
+        rate,
+        temperature=getattr(classifier, "turn_temperature", 1.0),
+        unsure=settings.naming_for(classifier).unsure,
+        name=settings.name,
+    )
 
 
-def _pooled(evidence: Sequence[Evidence], labels: int) -> FloatArray:
+def _pooled(evidence: Sequence[Evidence], labels: int, temperature: float) -> FloatArray:
     """Return the probabilities of a turn: the mean of the logits, weighed by the speech heard."""
     if not evidence:
         return np.full(labels, 1 / labels, np.float32)
     logits = np.log(np.maximum([one.probabilities for one in evidence], _SMALLEST))
     mean = np.average(logits, axis=0, weights=[max(1, one.speech) for one in evidence])
-    powers = np.exp(mean - mean.max())
+    powers = np.exp((mean - mean.max()) / temperature)
     pooled: FloatArray = (powers / powers.sum()).astype(np.float32)
     return pooled
 
 
-def _course(
-    evidence: Sequence[Evidence], winner: int, start_s: float, end_s: float
-) -> tuple[float, float, float]:
-    """Return when an emotion first led in a turn, when it was strongest, and how strong."""
+def _course(evidence: Sequence[Evidence], winner: int, span: Span) -> tuple[int, int, float]:
+    """Return the sample where an emotion first led, the one where it was strongest, how strong.
+
+    A window is about what it adds to the one before it.
+    """
     if not evidence:
-        return start_s, end_s, 0.0
+        return span.start, span.end, 0.0
     strongest = max(evidence, key=lambda one: one.probabilities[winner])
-    leading = (one for one in evidence if one.probabilities.argmax() == winner)
-    onset = next(leading, strongest)
+    before = None
+    onset = strongest.start
+    for one in evidence:
+        if one.probabilities.argmax() == winner:
+            onset = one.start if before is None else before.end
+            break
+        before = one
     return (
-        min(max(onset.start_s, start_s), end_s),
-        min(max(strongest.end_s, start_s), end_s),
+        min(max(onset, span.start), span.end),
+        min(max(strongest.end, span.start), span.end),
         float(strongest.probabilities[winner]),
     )
+
+
+def _order(evidence: Evidence) -> tuple[int, int]:
+    return evidence.end, evidence.start

@@ -1,0 +1,49 @@
+"""`EventReader`: events from the messages of a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.turns.event import TurnEvent
+
+TYPES: dict[str, type[EmotionEvent]] = {
+    "emotion": EmotionEvent,
+    "no_speech": EmotionEvent,
+    "episode": EmotionEvent,
+    "turn": TurnEvent,
+    "warning": EmotionEvent,
+}
+"""Class of the events of each type."""
+
+_KEYS = {kind: {field.name for field in fields(kind)} for kind in (EmotionEvent, TurnEvent)}
+
+
+class EventReader:
+    """Reads the events of one stream, over as many connections as it takes.
+
+    Each connection counts its turns from 1; here they count on.
+    """
+
+    def __init__(self) -> None:
+        self._last_turns: dict[int, int] = {}
+        self._turns_before: dict[int, int] = {}
+
+    def begin(self) -> None:
+        """Begin with another connection."""
+        self._turns_before = self._last_turns.copy()
+
+    def event(self, message: Mapping[str, Any]) -> EmotionEvent:
+        """Return the event of a message whose type is in `TYPES`."""
+        made = TYPES[message["type"]]
+        event = made(**{key: message[key] for key in _KEYS[made] & message.keys()})
+        if not isinstance(event, TurnEvent):
+            return event
+        channel = event.channel or 0
+        number = event.id + self._turns_before.get(channel, 0)
+        if event.final:
+            self._last_turns[channel] = number
+        embedding = None if event.embedding is None else tuple(event.embedding)
+        return replace(event, id=number, embedding=embedding)
