@@ -78,8 +78,6 @@ def notice_of(model: Model) -> str | None:
 def engine_of(flags: argparse.Namespace, model: Model, name: str | None) -> StreamEngine:
     """Return the engine of one stream, or one for each of its channels."""
     settings = stream_settings(flags, episodes=flags.episodes, name=name)
-    if flags.session_report is not None:
-        settings = replace(settings, turns=True)
     if isinstance(model, OnnxClassifier):
         return make_engines(model, settings)
     return model.engine(replace(settings, vad=not flags.no_vad), timing=not flags.no_timing)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--quiet", "-q", action="store_true", help="no status on standard error")
     add_model_flags(parser.add_argument_group("model"))
     add_stream_flags(parser)
+    parser.set_defaults(turns=True)
     return parser
 
 
@@ -77,7 +77,7 @@ def _report(flags: argparse.Namespace) -> int:
     _check(flags, files, is_one=is_one)
     from ser_rt.runtime.stream import load
 
-    settings = replace(stream_settings(flags), turns=True)
+    settings = stream_settings(flags)
     model = load(
         flags.model, flags.provider, flags.threads, streaming=flags.streaming, settings=settings
     )

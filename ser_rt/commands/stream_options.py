@@ -40,6 +40,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if flags.config is not None:
         of_file = _flags_of_file(parser, Path(flags.config))
         flags = parser.parse_args([*of_file, *argv])
+    flags.turns = flags.turns or flags.session_report is not None
     inputs = bool(flags.files) + flags.mic + flags.list_devices + flags.list_providers
     if inputs == 0:
         parser.print_usage(sys.stderr)

@@ -58,7 +58,8 @@ class Course:
     def loudness(self, edges_s: Array) -> Array:
         """Return the root mean square of the samples between edges, 0 where there are none."""
         power, samples = self._between(self.power, edges_s), self._between(self.samples, edges_s)
-        return np.sqrt(power / np.maximum(samples, 1))
+        mean = np.divide(power, samples, out=np.zeros_like(power), where=samples > 0)
+        return np.sqrt(mean)
 
     def named_between(self, edges_s: Array) -> Array:
         """Return the seconds of turns with each emotion between edges, ``[n, emotions]``."""

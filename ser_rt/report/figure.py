@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WIDTH_IN, _DPI = 13.333, 150
+_WIDTH_IN, _DPI = 40 / 3, 150
 """A slide of 16 to 9, 2,000 pixels wide."""
 _MARGIN_IN, _TOP_IN, _FOOT_IN = 0.6, 3.1, 0.9
 _NAME_IN, _PINS_IN, _RIBBON_IN, _TIMES_IN = 1.2, 0.3, 0.36, 0.45

@@ -69,14 +69,14 @@ def index_page(rows: Sequence[Row], labels: tuple[str, ...], title: str, lang: s
     spoken_s = sum(seconds.values()) or 1.0
     shown, _ = shown_emotions([(label, s / spoken_s) for label, s in seconds.most_common()])
     columns = [label for label, _ in shown]
-    keys = ["recording", "picture", "length", "speech", "mostly", "strongest"]
+    keys = ["recording", "course", "length", "speech", "mostly", "strongest"]
     heads = [escape(words(key)) for key in keys]
     heads += [parts.mark(labels.index(e)) + escape(words.emotion(e)) for e in columns]
     marks = [f' class="e{labels.index(e)}"' for e in columns]
     head = "".join(
         f'<th scope="col" aria-sort="none"{kind}><button type="button">{text}</button></th>'
         for text, kind in zip(heads, [""] * len(keys) + marks, strict=True)
-    ).replace(f'<button type="button">{words("picture")}</button>', words("picture"), 1)
+    ).replace(f'<button type="button">{words("course")}</button>', words("course"), 1)
     body = "\n".join(_row(row, columns, labels, words) for row in rows)
     total = words("total", count=len(rows), time=words.length(sum(r.duration_s for r in rows)))
     content = (

@@ -111,7 +111,7 @@ def is_plain(label: str) -> bool:
 def on(colour: str) -> str:
     """Return black or white, whichever is read better on a colour (WCAG 2.2)."""
     luminance = luminance_of(colour)
-    return "#000" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "#fff"
+    return "#000000" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "#ffffff"
 
 
 def luminance_of(colour: str) -> float:

@@ -15,6 +15,8 @@ from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.turns.event import TurnEvent
 from ser_rt.testing import LABELS
 
+STEPS = 100
+"""Speech begins and ends at hundredths of a second."""
 Made = Callable[..., Recording]
 
 
@@ -32,17 +34,16 @@ def make_recording(
     """
     collector = Collector(name, labels, SAMPLE_RATE)
     end_s = duration_s if duration_s is not None else max((t[1] for t in turns), default=10.0)
-    numbers = range(1, len(channels) + 1) if channels else [None]
-    for number in numbers:
-        for second in range(int(np.ceil(end_s))):
-            count = round(SAMPLE_RATE * min(1.0, end_s - second))
-            at_s = second + np.arange(count, dtype=np.float32) / SAMPLE_RATE
-            level = np.zeros(count, np.float32)
-            for n, (start_s, stop_s, *_) in enumerate(turns):
-                if not channels or n % len(channels) + 1 == number:
-                    level[(at_s >= start_s) & (at_s < stop_s)] = 0.3
-            samples = level * np.sin(2 * np.pi * 200 * at_s, dtype=np.float32)
-            collector.hear(AudioChunk(samples, second * SAMPLE_RATE, 0.0, channel=number))
+    numbers = list(range(1, len(channels) + 1)) or [None]
+    for place, number in enumerate(numbers):
+        heard = np.zeros(round(end_s * STEPS), np.float32)
+        for start_s, stop_s, *_ in turns[place :: len(numbers)]:
+            heard[round(start_s * STEPS) : round(stop_s * STEPS)] = 0.3
+        for first in range(0, len(heard), 60 * STEPS):
+            samples = np.repeat(heard[first : first + 60 * STEPS], SAMPLE_RATE // STEPS)
+            samples[::2] *= -1  # a tone, the highest one
+            start = first * SAMPLE_RATE // STEPS
+            collector.hear(AudioChunk(samples, start, 0.0, channel=number))
     for n, (start_s, stop_s, emotion, confidence) in enumerate(turns):
         number = n % len(channels) + 1 if channels else None
         where = {"channel": number, "channel_name": channels[number - 1] if number else None}
