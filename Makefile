@@ -38,6 +38,7 @@ soak: $(VENV)/.dev ## stream for an hour in compressed time, and for fifteen min
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(PY) -m ruff check
 	@$(PY) -m ruff format --check
+	@rm -rf $(TYPED)  # links of modules that have moved
 	@mkdir -p $(TYPED)/ser_rt
 	@ln -sfn $(CURDIR)/ser_rt/* $(CURDIR)/export $(CURDIR)/benchmarks $(TYPED)/ser_rt/
 	@ln -sfn $(CURDIR)/tests $(TYPED)/tests
