@@ -1,4 +1,4 @@
-"""Tables as text, Markdown and HTML, and an HTML page that needs nothing beside it."""
+"""Tables as text, Markdown and HTML, and HTML pages that need nothing beside them."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ td:first-child, th:first-child { text-align: left; padding-left: 0 }
 tr:hover td { background: #8881 }
 img { max-width: 100%; border-radius: .5rem }
 """
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "img-src data:; media-src 'self' data: blob: file:"
+)
 
 
 @dataclass(frozen=True)
@@ -85,9 +89,17 @@ def html_image(caption: str, png: bytes, note: str = "") -> str:
 
 def html_page(title: str, parts: Iterable[str]) -> str:
     """Join parts into a page without outside references."""
-    body = "\n".join(parts)
+    body = "\n".join([f"<h1>{escape(title)}</h1>", *parts])
+    return html_document(title, body, style=_STYLE)
+
+
+def html_document(title: str, body: str, *, style: str, lang: str = "en", script: str = "") -> str:
+    """Wrap the body of a page that may load nothing from anywhere but the folder that it is in."""
+    code = f"<script>{script}</script>\n" if script else ""
     return (
-        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n"
-        f"<h1>{escape(title)}</h1>\n{body}\n</html>\n"
+        f'<!doctype html>\n<html lang="{lang}">\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f"<title>{escape(title)}</title>\n<style>{style}</style>\n"
+        f"<body>\n{body}\n{code}</body>\n</html>\n"
     )

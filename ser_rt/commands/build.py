@@ -28,6 +28,8 @@ from ser_rt.runtime.stream import load
 if TYPE_CHECKING:
     from ser_rt.audio.sources.pcm import ByteStream
     from ser_rt.client.engine import ServerModel
+    from ser_rt.report.collector import Collector
+    from ser_rt.report.recording import Recording
     from ser_rt.runtime.sinks.live_ui import LiveUi
 
     Model = OnnxClassifier | ServerModel
@@ -168,6 +170,29 @@ def file_sink(flags: argparse.Namespace, model: Model, opened: ExitStack) -> Sin
         return SINKS[flags.format](output, settings)
 
     return LazySink(open_sink)
+
+
+def collector_of(flags: argparse.Namespace, model: Model, name: str) -> Collector | None:
+    """Return the sink that writes the report of the stream at its end, if one is wanted."""
+    if flags.session_report is None:
+        return None
+    from ser_rt.report.collector import Collector
+    from ser_rt.report.gather import link_to
+    from ser_rt.report.write import write_report
+
+    def write(recording: Recording) -> None:
+        heard = flags.save_input or (None if flags.mic else _local(flags.files[0]))
+        recording.link = None if heard is None else link_to(heard, flags.session_report)
+        recording.model, recording.notice = about(model, flags), notice_of(model)
+        if flags.session_report.is_file() and not flags.quiet:
+            tell(f"{printable(flags.session_report)} is replaced")
+        write_report(recording, flags.session_report, flags.lang)
+
+    return Collector(name, model.labels, model.sample_rate, finished=write)
+
+
+def _local(path: str) -> str | None:
+    return None if path == "-" or "://" in path else path
 
 
 def recorded(

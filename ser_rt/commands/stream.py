@@ -61,15 +61,17 @@ def _stream(flags: argparse.Namespace) -> int:
     statistics, code, interrupted = StreamStatistics(), EXIT_OK, False
     with ExitStack() as opened:
         display = build.display_of(flags, model, opened)
-        sinks: list[Sink] = [] if display is None else [display]
+        collector = build.collector_of(flags, model, sources[0][0])
+        sinks: list[Sink] = [sink for sink in (display, collector) if sink is not None]
         if flags.output is not None or display is None:
-            sinks.append(build.file_sink(flags, model, opened))
+            sinks.insert(0, build.file_sink(flags, model, opened))
         for name, source in sources:
             engine = build.engine_of(flags, model, name if len(sources) > 1 else None)
             try:
                 with source:
                     _announce(flags, name, build.about(model, flags))
                     audio = build.recorded(source, flags, model.sample_rate, opened)
+                    audio = audio if collector is None else collector.follow(audio)
                     events = engine.run(build.metered(audio, engine, display))
                     _write(events, sinks, statistics)
             except (AudioError, DeviceError, ServerError) as error:

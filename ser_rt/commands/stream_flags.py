@@ -109,6 +109,13 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
         "first result of another kind, a hop after it ended",
     )
     add(
+        "--session-report",
+        type=new_file,
+        metavar="FILE.html",
+        help="write a report of the whole stream at its end (.html, .png), as ser-report does of "
+        "recordings; adds events of turns",
+    )
+    add(
         "--turn-updates",
         action="store_true",
         help="add the answer so far of a turn after each result in it",

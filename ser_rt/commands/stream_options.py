@@ -7,6 +7,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 
 from ser_rt.checks import above, at_least, require
@@ -22,6 +23,7 @@ _NOT_IN_FILE = {"config", "help", "version", "files", *_LISTS}
 _OF_VAD = ("vad_threshold", "vad_negative_threshold", "vad_min_silence", "vad_pre_roll")
 _OF_TURNS = ("turn_pause", "longest_turn", "turn_updates")
 _LOCAL = ("model", "provider", "threads", "streaming", *_OF_VAD)
+_OUTPUTS = ("output", "save_input", "session_report")
 _OF_LISTING = {*_LISTS, "json", "config"}
 
 
@@ -38,6 +40,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if flags.config is not None:
         of_file = _flags_of_file(parser, Path(flags.config))
         flags = parser.parse_args([*of_file, *argv])
+    flags.turns = flags.turns or flags.session_report is not None
     inputs = bool(flags.files) + flags.mic + flags.list_devices + flags.list_providers
     if inputs == 0:
         parser.print_usage(sys.stderr)
@@ -116,6 +119,7 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
         *((flags.turns, dest, "needs --turns") for dest in _OF_TURNS),
         (_is_file(flags.output), "rotate", "needs --output with a file"),
         (one, "save_input", "records one input"),
+        (one, "session_report", "is of one input; ser-report makes an index of many"),
     ):
         if dest in given and not is_met:
             msg = f"{_flag(dest)} {why}"
@@ -134,14 +138,24 @@ def _check_paths(flags: argparse.Namespace) -> None:
     if flags.save_input is not None and not _is_file(flags.save_input):
         msg = f"--save-input {flags.save_input} is no file: FLAC is completed at its end; name one"
         raise ConfigError(msg)
-    for flag, path in (("--output", flags.output), ("--save-input", flags.save_input)):
+    if flags.session_report is not None:
+        from ser_rt.report.write import prepare
+
+        if not _is_file(flags.session_report):
+            msg = (
+                f"--session-report {flags.session_report} is no file: it is written whole; name one"
+            )
+            raise ConfigError(msg)
+        prepare(flags.session_report, flags.lang)
+    outputs = {_flag(dest): getattr(flags, dest) for dest in _OUTPUTS}
+    for flag, path in outputs.items():
         if _is_file(path) and _is_one_of(path, flags.files):
             msg = f"{flag} {printable(path)} is an input; it would be overwritten"
             raise ConfigError(msg)
-    if flags.output is not None and flags.save_input is not None:
-        output, recording = flags.output, flags.save_input
-        if output.resolve() == recording.resolve() or _is_one_of(recording, [output]):
-            msg = f"--output and --save-input are both {printable(output)}; name two files"
+    given = [(flag, path) for flag, path in outputs.items() if path is not None]
+    for (flag, path), (other, same) in combinations(given, 2):
+        if path.resolve() == same.resolve() or _is_one_of(same, [path]):
+            msg = f"{flag} and {other} are both {printable(path)}; name two files"
             raise ConfigError(msg)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,17 +18,19 @@ if TYPE_CHECKING:
     from ser_rt.evaluation.metrics import ClassScore, ReliabilityBin
 
 
-def new_figure(width_in: float, height_in: float) -> Figure:
+def new_figure(
+    width_in: float, height_in: float, layout: Literal["constrained", "none"] = "constrained"
+) -> Figure:
     """Make an empty figure, sizes in inches, that belongs to no window and no global state."""
-    with requires("matplotlib", "train"):
+    with requires("matplotlib", "report", "train"):
         from matplotlib.figure import Figure
-    return Figure(figsize=(width_in, height_in), layout="constrained")
+    return Figure(figsize=(width_in, height_in), layout=layout)
 
 
-def png(figure: Figure) -> bytes:
-    """Render a figure as PNG."""
+def png(figure: Figure, dpi: int = 110) -> bytes:
+    """Render a figure as PNG, with so many pixels an inch."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
+    figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
 
 

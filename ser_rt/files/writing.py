@@ -80,6 +80,22 @@ def sync(path: Path) -> None:
             os.close(descriptor)
 
 
+def check_writable(path: str | Path) -> None:
+    """Find out whether `write_bytes` could write a file, before the work that fills it.
+
+    Raises:
+        OutputError: There is no permission to, or a part of its name is no folder.
+    """
+    target = Path(os.path.realpath(path))
+    if str(path) == STANDARD_OUTPUT or is_special(target):
+        return
+    folder = next(parent for parent in target.parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        why = "may not be written to" if folder.is_dir() else "is no folder"
+        msg = f"cannot write {printable(path)}: {printable(folder)} {why}"
+        raise OutputError(msg)
+
+
 def write_bytes(path: str | Path, content: bytes) -> Path:
     """Write a file whole or not at all, making its folder; ``-`` is standard output.
 

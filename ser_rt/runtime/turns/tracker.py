@@ -12,10 +12,11 @@ import numpy as np
 from ser_rt.classifier import EmotionClassifier, FloatArray
 from ser_rt.runtime.event import UNSURE
 from ser_rt.runtime.recognizers.windowed import Posterior
-from ser_rt.runtime.settings import StreamSettings, VadSettings
+from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.turns.event import TurnEvent
 from ser_rt.runtime.turns.segmenter import SHORTEST_SPEECH_S, Span, TurnSegmenter
 from ser_rt.runtime.turns.windows import Classified, TurnWindows, windows_of_turns
+from ser_rt.runtime.vad.settings import VadSettings
 
 _SMALLEST = 1e-12
 

@@ -6,21 +6,33 @@
 const TONES = {
   neutral: "neutral",
   calm: "neutral",
+  dry: "neutral",
+  serious: "neutral",
   angry: "angry",
   anger: "angry",
   joy: "joy",
   happy: "joy",
   happiness: "joy",
+  kind: "joy",
+  tease: "joy",
   sad: "sad",
   sadness: "sad",
+  shy: "sad",
+  bored: "sad",
+  boredom: "sad",
+  tired: "sad",
   fear: "fear",
   fearful: "fear",
+  anxious: "fear",
   anxiety: "fear",
   surprise: "surprise",
   surprised: "surprise",
+  hurry: "surprise",
   disgust: "disgust",
+  doubt: "spare-1",
+  hesitate: "spare-1",
 };
-const SPARE = ["spare-1", "spare-2", "disgust"];
+const SPARE = ["spare-2", "disgust", "spare-1"];
 
 /** @param {{ en: string }[]} labels @returns {Map<string, string>} tone by English name */
 export function tonesOf(labels) {

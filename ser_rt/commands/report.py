@@ -1,0 +1,215 @@
+"""``ser-report``: the emotions of a recording as a page or a picture; of many, with an index."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ser_rt.cli.arguments import Parser
+from ser_rt.cli.process import EXIT_FAILED, EXIT_OK, run_command, tell
+from ser_rt.errors import AudioError, ConfigError
+from ser_rt.files.names import printable
+from ser_rt.files.outputs import STANDARD_OUTPUT, is_special
+from ser_rt.files.writing import check_writable
+from ser_rt.runtime.flags import add_model_flags, add_stream_flags, stream_settings
+from ser_rt.runtime.sinks.text import LANGUAGES
+
+if TYPE_CHECKING:
+    from ser_rt.report.recording import Recording
+    from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+    from ser_rt.runtime.settings import StreamSettings
+
+INDEX = "index.html"
+_USAGE = """\
+ser-report [flags] FILE -o FILE.html|FILE.png     a recording
+       ser-report [flags] FILE|FOLDER... -o FOLDER      many, with an index"""
+_EPILOG = """\
+examples:
+  ser-report call.wav -o call.html --channel all
+  ser-report calls/ -o reports --lang ko
+
+A page needs no network. It plays the recording from where it is, or from within the page with
+--embed-audio. Of a live stream: ser-stream --mic --session-report FILE.html. The exit code is 0;
+1 if a recording could not be read to its end; 2 if the command makes no sense.
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``ser-report``."""
+    parser = Parser(
+        prog="ser-report",
+        usage=_USAGE,
+        description="Show the emotions of a recording: as a page, or as a picture.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument_group("input and output").add_argument
+    add("files", nargs="+", metavar="FILE", help="recordings, or folders of them")
+    add(
+        "--output",
+        "-o",
+        required=True,
+        type=Path,
+        metavar="OUT",
+        help="a page (.html), a picture (.png; needs the extra 'report'), or a folder for many",
+    )
+    add("--lang", choices=LANGUAGES, default="en", help="(%(default)s)")
+    add("--embed-audio", action="store_true", help="put the sound into the page, as MP3")
+    add("--quiet", "-q", action="store_true", help="no status on standard error")
+    add_model_flags(parser.add_argument_group("model"))
+    add_stream_flags(parser)
+    parser.set_defaults(turns=True)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``ser-report``; return 0, 1 (a recording failed) or 2 (usage)."""
+    return run_command("ser-report", lambda: _report(make_parser().parse_args(argv)))
+
+
+def _report(flags: argparse.Namespace) -> int:
+    files = list(_files(flags.files))
+    is_one = len(files) == 1 and not Path(flags.files[0]).is_dir() and not _is_folder(flags.output)
+    _check(flags, files, is_one=is_one)
+    from ser_rt.runtime.stream import load
+
+    settings = stream_settings(flags)
+    model = load(
+        flags.model, flags.provider, flags.threads, streaming=flags.streaming, settings=settings
+    )
+    run = _one if is_one else _many
+    return run(flags, files, model, settings)
+
+
+def _one(
+    flags: argparse.Namespace, files: list[str], model: OnnxClassifier, settings: StreamSettings
+) -> int:
+    from ser_rt.report.write import write_report
+
+    recording = _gathered(flags, files[0], flags.output, model, settings)
+    if flags.output.is_file() and not is_special(flags.output) and not flags.quiet:
+        tell(f"{printable(flags.output)} is replaced")
+    write_report(recording, flags.output, flags.lang)
+    _tell(flags, recording)
+    return EXIT_OK if recording.error is None else EXIT_FAILED
+
+
+def _many(
+    flags: argparse.Namespace, files: list[str], model: OnnxClassifier, settings: StreamSettings
+) -> int:
+    from ser_rt.files.writing import write_text
+    from ser_rt.report.index import Row, index_page, row_of
+    from ser_rt.report.page import page
+    from ser_rt.runtime.event import UNSURE
+
+    rows, used, failed = [], {INDEX}, 0
+    for file in files:
+        path = flags.output / _page_name(file, used)
+        try:
+            recording = _gathered(flags, file, path, model, settings)
+        except AudioError as error:
+            failed += 1
+            tell(f"ser-report: {error}")
+            rows.append(Row(printable(Path(file).name), error=printable(str(error))))
+            continue
+        failed += recording.error is not None
+        write_text(path, page(recording, flags.lang, INDEX))
+        rows.append(row_of(recording, path.name))
+        _tell(flags, recording)
+    title = printable(flags.output.resolve().name)
+    write_text(flags.output / INDEX, index_page(rows, (*model.labels, UNSURE), title, flags.lang))
+    return EXIT_FAILED if failed else EXIT_OK
+
+
+def _gathered(
+    flags: argparse.Namespace,
+    file: str,
+    output: Path,
+    model: OnnxClassifier,
+    settings: StreamSettings,
+) -> Recording:
+    from ser_rt.report.gather import gather, link_to
+
+    recording = gather(file, model, settings, track=flags.track, with_audio=flags.embed_audio)
+    if not flags.embed_audio and str(output) != STANDARD_OUTPUT:
+        recording.link = link_to(file, output)
+    return recording
+
+
+def _tell(flags: argparse.Namespace, recording: Recording) -> None:
+    from ser_rt.report.words import Words
+
+    if recording.error is not None:
+        tell(f"ser-report: {recording.error}")
+    if not flags.quiet:
+        tell(f"{recording.name}: {Words(flags.lang).summary(recording)}")
+
+
+def _files(inputs: Sequence[str]) -> Iterator[str]:
+    """Yield recordings, those of folders too.
+
+    Raises:
+        ConfigError: An input is no file.
+    """
+    from ser_rt.audio.discovery import find_audio
+
+    for path in inputs:
+        if path == STANDARD_OUTPUT or "://" in path:
+            what = "standard input" if path == STANDARD_OUTPUT else printable(path)
+            msg = f"{what} is no file: use ser-stream with --session-report"
+            raise ConfigError(msg)
+        if not Path(path).is_dir():
+            yield path
+            continue
+        found = find_audio(path)
+        for remark in found.remarks():
+            tell(f"ser-report: {remark}")
+        if not found.audio:
+            msg = f"no audio files under {printable(path)}"
+            raise ConfigError(msg)
+        yield from found.audio
+
+
+def _check(flags: argparse.Namespace, files: Sequence[str], *, is_one: bool) -> None:
+    """Refuse outputs that are of another kind, or would overwrite an input."""
+    output = flags.output
+    if is_one:
+        from ser_rt.report.write import kind_of, prepare
+
+        if flags.embed_audio and kind_of(output) == ".png":
+            msg = "--embed-audio needs a page: a picture makes no sound"
+            raise ConfigError(msg)
+        prepare(output, flags.lang)
+        if output.exists() and any(Path(f).exists() and output.samefile(f) for f in files):
+            msg = f"--output {printable(output)} is an input; it would be overwritten"
+            raise ConfigError(msg)
+    elif not _is_folder(output):
+        msg = f"--output {printable(output)} is a file: name a folder for {len(files)} recordings"
+        raise ConfigError(msg)
+    else:
+        check_writable(output / INDEX)
+
+
+def _is_folder(path: Path) -> bool:
+    """Return whether a name stands for a folder: it is one, or could become one."""
+    if path.exists():
+        return path.is_dir()
+    return not path.suffix and str(path) != STANDARD_OUTPUT
+
+
+def _page_name(file: str, used: set[str]) -> str:
+    """Return the name of a recording's page that no other one has."""
+    stem = printable(Path(file).stem).replace("/", "_")[:100]
+    name, number = f"{stem}.html", 2
+    while name.lower() in used:
+        name, number = f"{stem}-{number}.html", number + 1
+    used.add(name.lower())
+    return name
+
+
+if __name__ == "__main__":
+    sys.exit(main())
