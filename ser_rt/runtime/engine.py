@@ -151,8 +151,6 @@ class Engine(ChunkEngine):
         yield from self._ended_turns()
         for warning in posterior.warnings:
             yield self._warning(warning, posterior.end_s)
-        if self._turns is not None:
-            self._turns.add(posterior)
         event = self._event(posterior)
         # Before the event goes out: an interrupt may end its writing, and the flush comes next.
         ended = None if self._episodes is None else self._episodes.update(event)
