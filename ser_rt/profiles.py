@@ -113,6 +113,18 @@ def read_temperatures(entry: object) -> dict[float, float]:
     return dict(sorted(pairs.items()))
 
 
+def read_temperature(entry: object) -> float | None:
+    """Read the temperature of turns; None if there is none.
+
+    Raises:
+        ValueError: it is no temperature.
+    """
+    if entry is None or (type(entry) in {int, float} and 0.02 <= entry <= 50):  # type: ignore[operator]  # a number
+        return entry  # type: ignore[return-value]  # a number, or None
+    msg = f"'turn_temperature' is {entry!r}, not within 0.02 and 50"
+    raise ValueError(msg)
+
+
 def profile_of(model: Any, name: str | None = None) -> Profile:
     """Return a model's profile: the named one, or its default.
 

@@ -178,7 +178,7 @@ def make_turns(classifier: EmotionClassifier, settings: StreamSettings) -> TurnT
         windows_of_turns(classifier, settings),
         classifier.labels,
         rate,
-        temperature=getattr(classifier, "turn_temperature", 1.0),
+        temperature=getattr(classifier, "turn_temperature", None) or 1.0,
         unsure=settings.naming_for(classifier).unsure,
         name=settings.name,
     )
