@@ -121,7 +121,7 @@ profiles: corpus $(VENV)/.dev ## search the profiles of base again: make profile
 	$(PY) -m benchmarks.quality.voices "$(CORPUS)" $(VOICES)
 	$(TUNE) --max-flicker 4 --max-false-changes 2 --profile default --calibrate all
 	$(TUNE) --max-delay 1.5 --max-flicker 6 --profile quick
-	$(TUNE) --max-flicker 1.5 --max-false-changes 0.7 --profile calm
+	$(TUNE) --max-flicker 2.5 --max-false-changes 0.6 --profile calm
 
 corpus:
 	@test -f "$(CORPUS)/manifest.csv" || { echo "make model needs CORPUS=FOLDER with a manifest.csv" >&2; exit 1; }
