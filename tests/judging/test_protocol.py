@@ -44,6 +44,13 @@ def test_more_streams_begin_with_the_fewer(make: Make, streams: list[LabelledStr
     assert {s.sha256 for s in make(per_dataset=4)} <= {s.sha256 for s in streams}
 
 
+def test_pauses_before_pieces_are_drawn_from_all(streams: list[LabelledStream]) -> None:
+    starts = {round(stream.segments[0].start_s, 2) for stream in streams}
+    starts |= {round(b.start_s - a.end_s, 2) for s in streams for a, b in pairwise(s.segments)}
+    assert starts <= set(PAUSES_S)
+    assert len(starts) == len(PAUSES_S)
+
+
 def test_each_segment_sounds_as_its_label_says_and_silence_lies_between(
     streams: list[LabelledStream],
 ) -> None:
