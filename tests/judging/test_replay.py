@@ -74,3 +74,9 @@ def test_a_verdict_counts_the_streams_that_any_chunks_leave_as_they_are(
     streams = make(per_dataset=4)
     found = judge(model(), streams, CALM, Omissions(), online_checks=2)
     assert found.online == {"streams": 2, "equal": equal}
+
+
+def test_with_many_checks_each_stream_is_compared(make: Make) -> None:
+    streams = make(per_dataset=2)
+    found = judge(PitchClassifier(), streams, QUICK, Omissions(), online_checks=len(streams) + 10)
+    assert found.online == {"streams": len(streams), "equal": len(streams)}
