@@ -11,7 +11,7 @@ from ser_rt.constants import NEUTRAL
 from ser_rt.errors import DataError
 from ser_rt.judging.conditions import Conditions
 from ser_rt.judging.draws import Draws
-from ser_rt.judging.pools import LONGEST_PIECE_S, PAUSES_S, SHORTEST_PIECE_S
+from ser_rt.judging.pools import LONGEST_PIECE_S, PAUSES_S, SHORTEST_PIECE_S, Pool
 from ser_rt.judging.protocol import KINDS, Protocol, make_streams
 from ser_rt.judging.truth import LabelledStream, Omissions
 from ser_rt.training.data.corpus import Clip
@@ -42,6 +42,24 @@ def test_equal_seeds_give_equal_bits_and_another_seed_others(
 
 def test_more_streams_begin_with_the_fewer(make: Make, streams: list[LabelledStream]) -> None:
     assert {s.sha256 for s in make(per_dataset=4)} <= {s.sha256 for s in streams}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_clip_comes_again_before_all_have_come(clips: list[Clip], seed: int) -> None:
+    own = [clip for clip in clips if (clip.speaker, clip.emotion) == ("a1", "Joy")]
+    pool = Pool("Joy", "a1", own, RATE, Omissions())
+    used: set[Clip] = set()
+    for number in range(3):
+        before = set(used)
+        pool.piece(Draws(seed, number), used)
+        assert used > before or before == set(own)
+
+
+def test_pauses_before_pieces_are_drawn_from_all(streams: list[LabelledStream]) -> None:
+    starts = {round(stream.segments[0].start_s, 2) for stream in streams}
+    starts |= {round(b.start_s - a.end_s, 2) for s in streams for a, b in pairwise(s.segments)}
+    assert starts <= set(PAUSES_S)
+    assert len(starts) == len(PAUSES_S)
 
 
 def test_each_segment_sounds_as_its_label_says_and_silence_lies_between(
