@@ -79,10 +79,10 @@ def test_text_on_every_colour_can_be_read() -> None:
 
 
 def test_the_families_are_the_tones_of_the_page_of_the_server() -> None:
-    tones = set(re.findall(r"^  --([\w-]+): light-dark", asset("server/static/theme.css"), re.M))
+    tones = set(re.findall(r"^  --([\w-]+): light-dark", asset("server/static/theme.css"), re.MULTILINE))
     assert set(FAMILIES) <= tones
     script = asset("server/static/tones.js")
-    told = dict(re.findall(r'^  (\w+): "([\w-]+)",$', script, re.M))
+    told = dict(re.findall(r'^  (\w+): "([\w-]+)",$', script, re.MULTILINE))
     known = {name: place_of(name) for name in told}
     assert told == {name: place and place[0] for name, place in known.items()}
     assert {label.lower() for label in EMOTIONS} <= set(told)
