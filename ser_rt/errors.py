@@ -10,6 +10,7 @@ SerError
 │   ├── AudioDecodeError (ValueError)        not audio, truncated
 │   │   └── NoAudioError                     nothing in it
 │   └── AudioInputError (ValueError)         samples pushed with a wrong type, rate or value
+│       └── NoChannelError                   the audio has no such channels
 ├── DeviceError (OSError)                    no such microphone, or it does not open
 ├── ProviderError (RuntimeError)             an execution provider did not come up
 ├── InferenceError (RuntimeError)            the model failed on a window
@@ -71,6 +72,10 @@ class NoAudioError(AudioDecodeError):
 
 class AudioInputError(AudioError, ValueError):
     """Samples handed over by a caller have a wrong type, shape, rate or value."""
+
+
+class NoChannelError(AudioInputError):
+    """Audio does not have the channels that are asked for."""
 
 
 class DeviceError(SerError, OSError):

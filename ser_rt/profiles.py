@@ -1,10 +1,13 @@
-"""`Profile`: settings of a stream under a name in a bundle, as ``ser-tune`` finds them."""
+"""`Profile`: settings of a stream under a name in a bundle, as ``ser-tune`` finds them.
+
+`Windows` and `Naming` are what the settings of a stream come to with a model and its profile.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ser_rt.checks import Checked, at_least, from_mapping, setting, within
 from ser_rt.errors import ConfigError
@@ -45,6 +48,25 @@ class Profile(Checked):
     def to_toml(self) -> str:
         """Return the settings as a file for ``ser-stream --config``."""
         return "".join(f"{FLAGS[name]} = {value:g}\n" for name, value in self.to_dict().items())
+
+
+class Windows(NamedTuple):
+    """Lengths in seconds, as of `StreamSettings`."""
+
+    window_s: float
+    hop_s: float
+    min_window_s: float
+
+
+class Naming(NamedTuple):
+    """How results are named, as of `StreamSettings` and `HysteresisSettings`."""
+
+    half_life_s: float
+    enter: float
+    leave: float
+    hold_s: float
+    unsure: float
+    gate_threshold: float
 
 
 def read_profiles(entry: object) -> dict[str, Profile]:

@@ -15,6 +15,7 @@ PUBLIC = [
     "MicrophoneSource",
     "PushSource",
     "SerError",
+    "TurnEvent",
     "__version__",
     "astream",
     "load",

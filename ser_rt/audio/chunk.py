@@ -33,6 +33,7 @@ class AudioChunk:
         resample_s: Time the samples spent in the resampler after that.
         warnings: Faults before or in this chunk.
         channel: Its number from 1, where each channel is processed alone; None for their mean.
+        channel_name: What it was named.
     """
 
     samples: FloatArray
@@ -43,6 +44,7 @@ class AudioChunk:
     resample_s: float = 0.0
     warnings: tuple[SourceWarning, ...] = ()
     channel: int | None = None
+    channel_name: str | None = None
 
 
 class AudioSource(ABC):

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 
 from ser_rt.audio.block import Block, Samples
+from ser_rt.audio.channel_monitor import ChannelMonitor
+from ser_rt.audio.channels import Channel, Split, checked_channel, is_divided, numbers_of
 from ser_rt.audio.chunk import AudioChunk, ChunkMaker
 from ser_rt.audio.samples import MAX_PEAK
 from ser_rt.errors import AudioInputError
-
-ALL_CHANNELS: Literal["all"] = "all"
-Channel = int | Literal["all"] | None
-"""Which channel to use: a number from 1, ``"all"`` for each by itself, None for their mean."""
 
 _CONTIGUOUS_S = 0.01
 _MOST_BAD = 0.1
@@ -41,16 +39,12 @@ class BlockConverter:
         recordings, become silence with a warning.
 
         Raises:
-            AudioInputError: The channel is no number from 1, and not ``"all"``.
+            AudioInputError: The channel is none.
         """
-        given: object = channel
-        is_number = isinstance(given, int) and not isinstance(given, bool) and given >= 1
-        if given not in (None, ALL_CHANNELS) and not is_number:
-            msg = f"channel must be a number from 1, or 'all', not {channel!r}"
-            raise AudioInputError(msg)
-        self._to_hz, self._channel, self._is_live = to_hz, channel, is_live
+        self._to_hz, self._channel, self._is_live = to_hz, checked_channel(channel), is_live
         self._start, self._repairs, self._clock = start, repairs, clock
         self._makers: list[ChunkMaker] = []
+        self._monitor: ChannelMonitor | None = None
         self._like = (0, 0)
         self._next_s = 0.0
         self.next_sample = start
@@ -62,7 +56,7 @@ class BlockConverter:
         """Yield the chunks of a block: one, or one for each channel.
 
         Raises:
-            AudioInputError: There is no such channel, or the samples are no audio.
+            AudioInputError: There are no such channels, or the samples are no audio.
         """
         like = (block.sample_rate, block.samples.shape[1])
         is_cut = block.start_s - self._next_s > _CONTIGUOUS_S
@@ -71,6 +65,9 @@ class BlockConverter:
             self._begin(block, like)
         for warning in block.warnings:
             self._makers[0].warn(*warning)
+        if self._monitor is not None:
+            for warning in self._monitor.feed(block.samples):
+                self._makers[0].warn(*warning)
         samples = block.samples if len(block.samples) else block.samples.reshape(-1)
         for maker in self._makers:
             try:
@@ -98,16 +95,20 @@ class BlockConverter:
 
     def flush(self, captured_at: float | None = None) -> Iterator[AudioChunk]:
         """Yield the samples that resamplers still hold."""
+        if self._monitor is not None:
+            for warning in self._monitor.finish():
+                self._makers[0].warn(*warning)
         for maker in self._makers:
             yield self._noted(maker.flush(captured_at))
-        self._makers = []
+        self._makers, self._monitor = [], None
 
     def _begin(self, block: Block, like: tuple[int, int]) -> None:
-        rate, channels = self._like = like
+        rate, channels = like
+        each = numbers_of(self._channel, channels)
+        self._like = like
         start = max(self.next_sample, self._start + round(block.start_s * self._to_hz))
-        each: list[int | None] = [self._channel] if isinstance(self._channel, int) else [None]
-        if self._channel == ALL_CHANNELS:
-            each = list(range(1, channels + 1))
+        if is_divided(self._channel) and channels > 1:
+            self._monitor = ChannelMonitor(rate, channels)
         self._makers = [
             ChunkMaker(
                 *(rate, self._to_hz),
@@ -121,4 +122,6 @@ class BlockConverter:
 
     def _noted(self, chunk: AudioChunk) -> AudioChunk:
         self.next_sample = chunk.start + len(chunk.samples)
+        if isinstance(self._channel, Split) and self._channel.names and chunk.channel:
+            return replace(chunk, channel_name=self._channel.names[chunk.channel - 1])
         return chunk

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ser_rt.checks import whole
 from ser_rt.classifier import FloatArray
-from ser_rt.errors import AudioInputError
+from ser_rt.errors import AudioInputError, NoChannelError
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 768_000
 MAX_CHANNELS = 64
@@ -77,7 +77,7 @@ def _channel(samples: npt.NDArray[Any], channel: int) -> npt.NDArray[Any]:
     count = 1 if samples.ndim == 1 else samples.shape[1]
     if not 1 <= channel <= count:
         msg = f"there is no channel {channel}: the audio has {count}"
-        raise AudioInputError(msg)
+        raise NoChannelError(msg)
     return samples if samples.ndim == 1 else samples[:, channel - 1]
 
 

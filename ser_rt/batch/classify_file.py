@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.audio.sources import make_source
 from ser_rt.batch.remote import FetchError, fetched
-from ser_rt.batch.tables import WindowRows
+from ser_rt.batch.tables import TurnRows, WindowRows
 from ser_rt.errors import (
     AudioDecodeError,
     AudioError,
@@ -76,11 +76,13 @@ class FileResult(NamedTuple):
         path: As the input named it.
         file: A row of ``files/``, without the columns of a table of files.
         windows: Rows of ``windows/`` as an Arrow IPC stream.
+        turns: Rows of ``turns/``, where they are wanted.
     """
 
     path: str
     file: dict[str, Any]
     windows: bytes
+    turns: bytes | None = None
 
 
 class _TooLongError(AudioError):
@@ -124,7 +126,7 @@ class FileClassifier:
         """
         started, name = time.perf_counter(), printable(path)
         labels = self._classifier.labels
-        windows = WindowRows(name, labels)
+        windows, turns = WindowRows(name, labels), TurnRows(name, labels)
         engine = self._engine()
         code = message = local = None
         try:
@@ -135,11 +137,12 @@ class FileClassifier:
                     local,
                     self._classifier.sample_rate,
                     track=self._job.track,
-                    channel=self._job.settings.channel,
+                    channel=self._job.settings.source_channel,
                 )
                 with source:
                     for event in engine.run(self._limited(source)):
                         windows.add(event)
+                        turns.add(event)
         except AudioError as error:
             code, message = _code(error, engine.processed_s), str(error)
         except (BundleError, ConfigError, MissingDependencyError, ProviderError):
@@ -158,7 +161,8 @@ class FileClassifier:
             likeliest = max(means, key=lambda label: means[label])
             file |= {"emotion": likeliest, "confidence": means[likeliest]}
             file |= {f"p_{label}": mean for label, mean in means.items()}
-        return FileResult(path, file, windows.packed())
+        found = turns.packed() if self._job.settings.turns else None
+        return FileResult(path, file, windows.packed(), found)
 
     def _engine(self) -> ChunkEngine:
         return make_engines(self._classifier, self._job.settings)

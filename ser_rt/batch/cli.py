@@ -33,6 +33,13 @@ def _work(argv: Sequence[str] | None) -> int:
         raise ConfigError(msg)
     for name in ("workers", "threads", "max_duration", "stall_timeout"):
         require(f"--{name.replace('_', '-')}", getattr(flags, name), above(0))
+    if flags.channels is not None:
+        msg = f"--channels {flags.channels} is of raw PCM, which no batch reads; give split, or mix"
+        raise ConfigError(msg)
+    for name in ("turn_pause", "longest_turn"):
+        if not flags.turns and getattr(flags, name) != make_parser().get_default(name):
+            msg = f"--{name.replace('_', '-')} needs --turns"
+            raise ConfigError(msg)
     require("--commit-every", flags.commit_every, at_least(0))
     with requires("ser-batch", "batch"):
         from ser_rt.batch.run import run_batch

@@ -65,7 +65,10 @@ def classify_all(
                     if row["failure"] is not None:
                         raise getattr(errors, row["failure"])(row["file"])
                     yield FileResult(
-                        _uncarried(row["path"]), json.loads(row["file"]), row["windows"]
+                        _uncarried(row["path"]),
+                        json.loads(row["file"]),
+                        row["windows"],
+                        row["turns"],
                     )
         except ray.exceptions.RayError as error:
             msg = f"Ray failed: {' '.join(str(error).split())[-300:]}"
@@ -102,6 +105,7 @@ _ROWS = pa.schema(
         ("path", pa.string()),
         ("file", pa.string()),
         ("windows", pa.binary()),
+        ("turns", pa.binary()),
         ("failure", pa.string()),
     ]
 )

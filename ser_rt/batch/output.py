@@ -1,7 +1,8 @@
-"""`Output`: the folder that a batch writes, pairs of Parquet files, each pair whole or absent.
+"""`Output`: the folder that a batch writes, sets of Parquet files, each set whole or absent.
 
     OUT/windows/part-000001.parquet    one row a window
-    OUT/files/part-000001.parquet      one row a file; written last, it makes the pair count
+    OUT/turns/part-000001.parquet      one row a turn, where turns are wanted
+    OUT/files/part-000001.parquet      one row a file; written last, it makes the set count
     OUT/summary.json
 
 The files that are done are those in ``files/``; there is no other record that could disagree.
@@ -22,15 +23,22 @@ import pyarrow.parquet as pq
 
 from ser_rt.batch.classify_file import FileResult
 from ser_rt.batch.identity import Identity, difference
-from ser_rt.batch.tables import MANIFEST_PREFIX, files_schema, unpacked, windows_schema
+from ser_rt.batch.tables import (
+    MANIFEST_PREFIX,
+    files_schema,
+    turns_schema,
+    unpacked,
+    windows_schema,
+)
 from ser_rt.errors import OutputError
 from ser_rt.files.names import printable
 from ser_rt.files.writing import replacing
 
 _KEY = b"ser_rt"
 _REPLACES = b"ser_rt_replaces"
+_DETAILS = ("windows", "turns")
 _ROWS, _FILES = 200_000, 2_000
-"""A pair is written at the latest when it holds so many windows or files."""
+"""A set is written at the latest when it holds so many windows or files."""
 
 
 class Output:
@@ -51,14 +59,19 @@ class Output:
     ) -> None:
         self.folder, self._identity = Path(folder), identity
         self._commit_every_s, self._overwrite = commit_every_s, overwrite
-        self._windows, self._files = self.folder / "windows", self.folder / "files"
+        self._files = self.folder / "files"
         metadata = {_KEY: identity.to_json()}
         labels = identity.labels
-        self._windows_schema = windows_schema(labels).with_metadata(metadata)
+        details = {"windows": windows_schema(labels)}
+        if identity.settings.get("turns"):
+            details["turns"] = turns_schema(labels)
+        self._details = {
+            self.folder / name: schema.with_metadata(metadata) for name, schema in details.items()
+        }
         self._files_schema = files_schema(labels, identity.columns).with_metadata(metadata)
         self._lock = filelock.FileLock(self.folder / ".lock", timeout=0)
         self._rows: list[dict[str, Any]] = []
-        self._tables: list[pa.Table] = []
+        self._tables: list[list[pa.Table]] = []
         self._count = self._next = 0
         self._committed_at = time.monotonic()
         self.done: set[str] = set()
@@ -66,8 +79,8 @@ class Output:
     def __enter__(self) -> Self:
         with self._translated():
             self._refuse_foreign()
-            self._windows.mkdir(parents=True, exist_ok=True)
-            self._files.mkdir(exist_ok=True)
+            for folder in (*self._details, self._files):
+                folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
             try:
                 self._recover()
@@ -90,16 +103,21 @@ class Output:
         self.done.add(row["path"])
         names = (MANIFEST_PREFIX + column for column in self._identity.columns)
         row |= dict(zip(names, extra, strict=True))
-        table = unpacked(result.windows)
+        tables = [
+            schema.empty_table() if packed is None else unpacked(packed)
+            for packed, schema in zip(
+                (result.windows, result.turns), self._details.values(), strict=False
+            )
+        ]
         self._rows.append(row)
-        self._tables.append(table)
-        self._count += len(table)
+        self._tables.append(tables)
+        self._count += len(tables[0])
         is_due = time.monotonic() - self._committed_at >= self._commit_every_s
         if is_due or self._count >= _ROWS or len(self._rows) >= _FILES:
             self.commit()
 
     def commit(self) -> None:
-        """Write the results since the last pair.
+        """Write the results since the last set.
 
         Raises:
             OutputError: It cannot be written; then none of it counts.
@@ -107,10 +125,15 @@ class Output:
         if self._rows:
             rows, tables = self._rows, self._tables
             self._rows, self._tables, self._count = [], [], 0
-            windows = pa.concat_tables(tables).cast(self._windows_schema)
+            details = [
+                pa.concat_tables(table.cast(schema) for table in some)
+                for some, schema in zip(
+                    zip(*tables, strict=True), self._details.values(), strict=True
+                )
+            ]
             try:
                 with self._translated():
-                    self._put_pair(windows, pa.Table.from_pylist(rows, self._files_schema))
+                    self._put_set(details, pa.Table.from_pylist(rows, self._files_schema))
             except BaseException:
                 self.done.difference_update(row["path"] for row in rows)
                 raise
@@ -119,7 +142,7 @@ class Output:
     def forget_errors(self) -> int:
         """Remove the rows of files with an error, to classify them again; return their number.
 
-        A pair that holds some is replaced by one without; killed in between, `_recover` goes on.
+        A set that holds some is replaced by one without; killed in between, `_recover` goes on.
         """
         forgotten = 0
         with self._translated():
@@ -129,16 +152,18 @@ class Output:
                 bad = files.filter(pc.invert(is_good))["path"]
                 if not len(bad):
                     continue
-                windows = _read(self._windows / name, self._windows_schema)
-                kept = windows.filter(pc.invert(pc.is_in(windows["path"], bad)))
-                self._put_pair(kept, files.filter(is_good), replaces=name)
-                self._remove_pair(name)
+                kept = []
+                for folder, schema in self._details.items():
+                    rows = _read(folder / name, schema)
+                    kept.append(rows.filter(pc.invert(pc.is_in(rows["path"], bad))))
+                self._put_set(kept, files.filter(is_good), replaces=name)
+                self._remove_set(name)
                 self.done -= set(bad.to_pylist())
                 forgotten += len(bad)
         return forgotten
 
     def _recover(self) -> None:
-        for folder in (self._windows, self._files):
+        for folder in (*self._details, self._files):
             for path in folder.glob(".part-*"):
                 path.unlink()
         parts = self._parts(self._files)
@@ -148,24 +173,26 @@ class Output:
             for name in parts:
                 (self._files / name).unlink()
             parts = []
-        for name in self._parts(self._windows):
-            if name not in parts:
-                (self._windows / name).unlink()
+        self._drop_all_but(parts)
         metadata = {name: _metadata(self._files / name) for name in parts}
         for held in metadata.values():
             replaced = held.get(_REPLACES, b"").decode()
             if replaced in parts:
-                self._remove_pair(replaced)
+                self._remove_set(replaced)
                 parts.remove(replaced)
         for name in parts:
             self._check(name, metadata[name])
             paths = _read(self._files / name, self._files_schema, columns=["path"])
             self.done.update(paths["path"].to_pylist())
 
+    def _drop_all_but(self, parts: Sequence[str]) -> None:
+        """Remove the details of files that do not count: a run was killed, or begins again."""
+        for folder in (self.folder / name for name in _DETAILS):
+            for name in self._parts(folder):
+                if name not in parts:
+                    (folder / name).unlink()
+
     def _check(self, name: str, metadata: Mapping[bytes, bytes]) -> None:
-        if not (self._windows / name).is_file():
-            msg = f"{printable(self._windows / name)} is missing; give --overwrite to begin again"
-            raise OutputError(msg)
         found = Identity.from_json(metadata.get(_KEY, b"{}"))
         if found != self._identity:
             msg = (
@@ -173,14 +200,19 @@ class Output:
                 "choose another --out, or give --overwrite to begin again"
             )
             raise OutputError(msg)
+        for folder in self._details:
+            if not (folder / name).is_file():
+                msg = f"{printable(folder / name)} is missing; give --overwrite to begin again"
+                raise OutputError(msg)
 
     def _refuse_foreign(self) -> None:
-        ours = {"windows", "files", "summary.json", ".lock"}
+        tables = {*_DETAILS, "files"}
+        ours = {*tables, "summary.json", ".lock"}
         if self.folder.is_dir():
             # A run that was killed may have left a part of its summary.
             names = (path.name for path in self.folder.iterdir())
             foreign = sorted({n for n in names if not n.startswith(".summary.json.")} - ours)
-            for folder in (self._windows, self._files):
+            for folder in (self.folder / name for name in tables):
                 if folder.is_dir():
                     found = (path for path in folder.iterdir() if "part-" not in path.name)
                     foreign += [str(path.relative_to(self.folder)) for path in found]
@@ -191,18 +223,19 @@ class Output:
                 )
                 raise OutputError(msg)
 
-    def _put_pair(self, windows: pa.Table, files: pa.Table, replaces: str = "") -> None:
+    def _put_set(self, details: Sequence[pa.Table], files: pa.Table, replaces: str = "") -> None:
         name = f"part-{self._next:06}.parquet"
         self._next += 1
-        _put(windows, self._windows / name)
+        for table, folder in zip(details, self._details, strict=True):
+            _put(table, folder / name)
         if replaces:
             metadata = {**files.schema.metadata, _REPLACES: replaces.encode()}
             files = files.replace_schema_metadata(metadata)
         _put(files, self._files / name)
 
-    def _remove_pair(self, name: str) -> None:
-        (self._files / name).unlink()
-        (self._windows / name).unlink()
+    def _remove_set(self, name: str) -> None:
+        for folder in (self._files, *self._details):
+            (folder / name).unlink(missing_ok=True)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -61,7 +61,11 @@ def identity_of(flags: argparse.Namespace, bundle: Bundle, corpus: Corpus) -> Id
     windows = {"window": window_s, "hop": hop_s, "min_window": min_window_s}
     naming = {key.removesuffix("_s"): x for key, x in asked.naming_for(form)._asdict().items()}
     settings = stream_flags(flags) | windows | naming | {"max_duration": flags.max_duration}
-    del settings["profile"]  # it has been put into what it stands for
+    for key in ("profile", "channels"):  # put into what it stands for; --channel
+        del settings[key]
+    for key in ("turns", "turn_pause", "longest_turn", "channel_names"):
+        if not (asked.turns if "turn" in key else asked.channel_names):
+            del settings[key]  # keys that runs without them never had
     if asked.streaming_for(form) is not None:  # a key that runs of whole windows never had
         settings["streaming"] = True
     return Identity(

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.turns.event import TurnEvent
 
 MANIFEST_PREFIX = "manifest_"
 """Before the name of a column that came from a table of files."""
@@ -33,6 +34,29 @@ def windows_schema(labels: Sequence[str]) -> pa.Schema:
     )
 
 
+def turns_schema(labels: Sequence[str]) -> pa.Schema:
+    """Return the columns of ``turns/``, one row a turn."""
+    return pa.schema(
+        [
+            pa.field("path", pa.string(), nullable=False),
+            pa.field("id", pa.int32(), nullable=False),
+            pa.field("channel", pa.int16()),
+            pa.field("channel_name", pa.string()),
+            pa.field("start_s", pa.float64(), nullable=False),
+            pa.field("end_s", pa.float64(), nullable=False),
+            pa.field("emotion", pa.string(), nullable=False),
+            pa.field("confidence", pa.float32(), nullable=False),
+            *(pa.field(f"p_{label}", pa.float32()) for label in labels),
+            pa.field("speech_s", pa.float64(), nullable=False),
+            pa.field("loudness_dbfs", pa.float32(), nullable=False),
+            pa.field("onset_s", pa.float64(), nullable=False),
+            pa.field("peak_s", pa.float64(), nullable=False),
+            pa.field("peak_confidence", pa.float32(), nullable=False),
+            pa.field("is_cut", pa.bool_(), nullable=False),
+        ]
+    )
+
+
 def files_schema(labels: Sequence[str], columns: Sequence[str] = ()) -> pa.Schema:
     """Return the columns of ``files/``, one row a file; ``columns`` are those of its table."""
     return pa.schema(
@@ -53,15 +77,74 @@ def files_schema(labels: Sequence[str], columns: Sequence[str] = ()) -> pa.Schem
     )
 
 
-class WindowRows:
-    """Collects the windows of one file, packed: about 60 bytes each, and a mean over them."""
+class Rows:
+    """Collects the rows of one file, packed: about 60 bytes each."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        """Begin a file."""
+        self._schema = schema
+        self._rows: list[dict[str, Any]] = []
+        self._batches: list[pa.RecordBatch] = []
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Take a row."""
+        self._rows.append(row)
+        if len(self._rows) == _BATCH_ROWS:
+            self._pack()
+
+    def packed(self) -> bytes:
+        """Return all rows as an Arrow IPC stream."""
+        self._pack()
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, self._schema) as writer:
+            for batch in self._batches:
+                writer.write_batch(batch)
+        packed: bytes = sink.getvalue().to_pybytes()
+        return packed
+
+    def _pack(self) -> None:
+        if self._rows:
+            self._batches.append(pa.RecordBatch.from_pylist(self._rows, self._schema))
+            self._rows = []
+
+
+class TurnRows(Rows):
+    """Collects the turns of one file."""
 
     def __init__(self, path: str, labels: Sequence[str]) -> None:
         """Begin with the file ``path``, as it shall be written."""
-        self._path, self._labels = path, labels
-        self._schema = windows_schema(labels)
-        self._rows: list[dict[str, Any]] = []
-        self._batches: list[pa.RecordBatch] = []
+        super().__init__(turns_schema(labels))
+        self._path = path
+
+    def add(self, event: EmotionEvent) -> None:
+        """Take the event of a turn; others are none."""
+        if isinstance(event, TurnEvent):
+            row = {
+                "path": self._path,
+                "id": event.id,
+                "channel": event.channel,
+                "channel_name": event.channel_name,
+                "start_s": event.start,
+                "end_s": event.end,
+                "emotion": event.emotion,
+                "confidence": event.confidence,
+                "speech_s": event.speech,
+                "loudness_dbfs": event.loudness,
+                "onset_s": event.onset,
+                "peak_s": event.peak,
+                "peak_confidence": event.peak_confidence,
+                "is_cut": event.cut,
+            }
+            self.append(row | {f"p_{label}": p for label, p in event.probabilities.items()})
+
+
+class WindowRows(Rows):
+    """Collects the windows of one file, and a mean over them."""
+
+    def __init__(self, path: str, labels: Sequence[str]) -> None:
+        """Begin with the file ``path``, as it shall be written."""
+        super().__init__(windows_schema(labels))
+        self._path = path
         self._sums = dict.fromkeys(labels, 0.0)
         self.count = self.speech_count = 0
 
@@ -85,28 +168,11 @@ class WindowRows:
             self._sums[label] += probability
         self.count += 1
         self.speech_count += event.type == "emotion"
-        self._rows.append(row)
-        if len(self._rows) == _BATCH_ROWS:
-            self._pack()
+        self.append(row)
 
     def means(self) -> dict[str, float]:
         """Return the mean probability of each emotion over the windows with speech."""
         return {label: total / max(1, self.speech_count) for label, total in self._sums.items()}
-
-    def packed(self) -> bytes:
-        """Return all rows as an Arrow IPC stream."""
-        self._pack()
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, self._schema) as writer:
-            for batch in self._batches:
-                writer.write_batch(batch)
-        packed: bytes = sink.getvalue().to_pybytes()
-        return packed
-
-    def _pack(self) -> None:
-        if self._rows:
-            self._batches.append(pa.RecordBatch.from_pylist(self._rows, self._schema))
-            self._rows = []
 
 
 def unpacked(packed: bytes) -> pa.Table:

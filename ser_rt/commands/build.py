@@ -85,7 +85,7 @@ def engine_of(flags: argparse.Namespace, model: Model, name: str | None) -> Stre
 
 def sources_of(flags: argparse.Namespace, sample_rate: int) -> Iterator[tuple[str, AudioSource]]:
     """Yield name and source of each input."""
-    part = {"track": flags.track, "channel": flags.channel}
+    part = {"track": flags.track, "channel": stream_settings(flags).source_channel}
     if flags.mic:
         microphone = make_source(
             "microphone",
@@ -122,7 +122,7 @@ def _standard_input(flags: argparse.Namespace, sample_rate: int) -> AudioSource:
         channels=flags.channels,
         encoding=flags.encoding,
         track=flags.track,
-        channel=flags.channel,
+        channel=stream_settings(flags).source_channel,
     )
 
 
@@ -154,7 +154,7 @@ def file_sink(flags: argparse.Namespace, model: Model, opened: ExitStack) -> Sin
                 flags.output,
                 max_bytes=None if flags.rotate is None else round(flags.rotate * 1e6),
                 keep=flags.rotate_keep,
-                header=flags.format == "csv",
+                header=flags.format in {"csv", "vtt"},
             )
             output = opened.enter_context(file)  # type: ignore[assignment]  # all of TextIO that sinks use
         settings = SinkSettings(
@@ -164,6 +164,8 @@ def file_sink(flags: argparse.Namespace, model: Model, opened: ExitStack) -> Sin
             stats=flags.stats,
             color=output.isatty() and "NO_COLOR" not in os.environ,
             top_k=flags.top_k,
+            turns=flags.turns,
+            names=bool(flags.channel_names),
         )
         return SINKS[flags.format](output, settings)
 

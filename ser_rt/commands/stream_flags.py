@@ -68,7 +68,6 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
         help="rate of raw PCM on standard input "
         f"({SAMPLE_RATE}), or to open the microphone at (any that it has)",
     )
-    add("--channels", type=whole_number, metavar="N", help="channels of raw PCM (1)")
     add("--encoding", choices=tuple(PCM_ENCODINGS), help="of raw PCM (s16le)")
     add("--realtime", action="store_true", help="play files at the pace of the clock")
     add(

@@ -62,8 +62,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _check_values(flags)
     _check_paths(flags)
     flags.format = flags.format or _format_of(flags.output)
-    if flags.format == "srt" and len(flags.files) > 1:
-        msg = "--format srt has one timeline: give one input"
+    if flags.format in {"srt", "vtt"} and len(flags.files) > 1:
+        msg = f"--format {flags.format} has one timeline: give one input"
         raise ConfigError(msg)
     if flags.output == Path(STANDARD_OUTPUT):
         flags.output = None
@@ -98,14 +98,16 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
     pipe = flags.files == ["-"]
     file = any(path != "-" and "://" not in path for path in flags.files)
     one = len(flags.files) < 2
+    divided = flags.channel in {"all", "split"}
     if flags.list_devices or flags.list_providers:
         return
     for is_met, dest, why in (
         (flags.mic, "device", "needs --mic"),
-        (not flags.mic or flags.channel != "all", "channel", "all needs a FILE, a URL or -"),
+        (not flags.mic or not divided, "channel", f"{flags.channel} needs a FILE, a URL or -"),
         (not flags.mic, "track", "needs a FILE, a URL or -; a microphone has no tracks"),
-        (flags.channel != "all" or flags.server is None, "channel", "all needs a model here"),
-        (flags.channel != "all", "save_input", "records one channel: name it with --channel"),
+        (not divided or flags.server is None, "channel", f"{flags.channel} needs a model here"),
+        (flags.channel == "split", "channel_names", "needs --channels split"),
+        (not divided, "save_input", "records one channel: name it with --channel"),
         (flags.mic or pipe, "rate", "needs --mic or - (standard input); a file knows its rate"),
         (pipe, "channels", "needs - (standard input)"),
         (pipe, "encoding", "needs - (standard input)"),

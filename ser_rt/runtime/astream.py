@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import suppress
 from typing import Unpack
 
+from ser_rt.audio.channels import Channel
 from ser_rt.audio.chunk import AudioSource
-from ser_rt.audio.converter import Channel
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.settings import StreamKeywords, StreamSettings
 from ser_rt.runtime.stream import (

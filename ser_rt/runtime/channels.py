@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
+from ser_rt.audio.channels import is_divided
 from ser_rt.audio.chunk import AudioChunk
-from ser_rt.audio.converter import ALL_CHANNELS
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.runtime.engine import ChunkEngine, make_engine
 from ser_rt.runtime.event import EmotionEvent
@@ -24,6 +24,7 @@ class ChannelEngines(ChunkEngine):
         """
         self._make, self._spare = make, [make()]
         self._engines: dict[int, ChunkEngine] = {}
+        self._names: dict[int, str | None] = {}
         self._seq = 0
 
     @property
@@ -46,6 +47,7 @@ class ChannelEngines(ChunkEngine):
         channel = chunk.channel or 1
         if channel not in self._engines:
             self._engines[channel] = self._spare.pop() if self._spare else self._make()
+            self._names[channel] = chunk.channel_name
         yield from self._named(self._engines[channel].feed(chunk), channel)
 
     def flush(self) -> Iterator[EmotionEvent]:
@@ -55,7 +57,8 @@ class ChannelEngines(ChunkEngine):
 
     def _named(self, events: Iterable[EmotionEvent], channel: int) -> Iterator[EmotionEvent]:
         for event in events:
-            yield replace(event, seq=self._seq, channel=channel)
+            name = self._names[channel]
+            yield replace(event, seq=self._seq, channel=channel, channel_name=name)
             self._seq += 1
 
 
@@ -65,11 +68,11 @@ def make_engines(
     *,
     clock: Callable[[], float] = time.monotonic,
 ) -> ChunkEngine:
-    """Return the engine of one stream, or one for each of its channels with ``"all"``.
+    """Return the engine of one stream, or one for each of its channels.
 
     Raises:
         ConfigError: A setting does not fit the model.
     """
-    if settings.channel == ALL_CHANNELS:
+    if is_divided(settings.channel):
         return ChannelEngines(lambda: make_engine(classifier, settings, clock=clock))
     return make_engine(classifier, settings, clock=clock)

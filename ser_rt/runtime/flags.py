@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
+from ser_rt.checks import whole_number
 from ser_rt.constants import (
     GATE_THRESHOLD,
     HALF_LIFE_S,
@@ -101,18 +102,50 @@ def stream_settings(
         gate_threshold=flags.gate_threshold,
         name=name,
         channel=getattr(flags, "channel", None),
+        channel_names=getattr(flags, "channel_names", ()),
         profile=flags.profile,
     )
 
 
 def channel_of(text: str) -> int | str:
     """Read a number from 1, or ``all``, for `argparse`."""
-    if text == "all":
+    if text in {"all", "split"}:
         return text
     if not text.isdecimal() or not int(text):
-        msg = f"{text!r} must be a number from 1, or all"
+        msg = f"{text!r} must be a number from 1, split, or all"
         raise argparse.ArgumentTypeError(msg)
     return int(text)
+
+
+def channels_of(text: str) -> int | str:
+    """Read ``split``, ``mix`` or a whole number, for `argparse`."""
+    try:
+        return text if text in {"split", "mix"} else whole_number(text)
+    except ValueError:
+        msg = f"{text!r} must be split, mix, or the number of channels of raw PCM"
+        raise argparse.ArgumentTypeError(msg) from None
+
+
+def names_of_channels(text: str) -> tuple[str, ...]:
+    """Read names with commas between them, for `argparse`."""
+    return tuple(name.strip() for name in text.split(","))
+
+
+class Channels(argparse.Action):
+    """Reads ``--channels``: ``split`` and ``mix`` are choices of ``--channel``."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 (as argparse calls it)
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        """Set ``channel``, or ``channels`` for a number."""
+        if values in {"split", "mix"}:
+            namespace.channel = "split" if values == "split" else None
+        else:
+            namespace.channels = values
 
 
 def _of(group: Group, unit: str) -> Callable[..., argparse.Action]:
@@ -126,7 +159,23 @@ def _add_channel_flags(group: Group) -> None:
         "--channel",
         type=channel_of,
         metavar="N",
-        help="channel to classify, from 1; all classifies each by itself (default: their mean)",
+        help="channel to classify, from 1; split classifies each of several by itself, all each "
+        "of however many there are (default: their mean)",
+    )
+    add(
+        "--channels",
+        type=channels_of,
+        action=Channels,
+        metavar="HOW",
+        help="split, which is --channel split, or mix, their mean (default); "
+        "or the number N of channels of raw PCM on standard input (1)",
+    )
+    add(
+        "--channel-names",
+        type=names_of_channels,
+        default=(),
+        metavar="A,B",
+        help="names of the channels that are split, such as agent,customer",
     )
     add("--track", type=int, metavar="N", help="audio track of a file that has several")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ser_rt.classifier import FloatArray
-from ser_rt.runtime.resolved import Naming
+from ser_rt.profiles import Naming
 
 
 class Hysteresis:

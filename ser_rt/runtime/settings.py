@@ -7,10 +7,11 @@ protocol, and is passed on as it is. The module is light: command lines import i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
+from ser_rt.audio.channels import Channel, Split, checked_names
 from ser_rt.checks import at_least, require, within
 from ser_rt.constants import (
     GATE_THRESHOLD,
@@ -26,11 +27,9 @@ from ser_rt.constants import (
     WINDOW_S,
 )
 from ser_rt.errors import ConfigError
-from ser_rt.profiles import profile_of
-from ser_rt.runtime.resolved import Naming, Windows
+from ser_rt.profiles import Naming, Windows, profile_of
 
 if TYPE_CHECKING:
-    from ser_rt.audio.converter import Channel
     from ser_rt.runtime.vad.base import Vad
     from ser_rt.streaming import Streaming
 
@@ -110,19 +109,17 @@ class StreamKeywords(TypedDict, total=False):
     vad: bool | VadSettings | Vad
     gate_threshold: float
     name: str | None
+    channel_names: Sequence[str]
     profile: str | None
-    steadiness: HysteresisSettings | None
-    """Former name of ``hysteresis``."""
-    gate: Vad | None
-    """Former name of ``vad`` with a `Vad`."""
+    steadiness: HysteresisSettings | None  # the former name of hysteresis
+    gate: Vad | None  # the former name of vad with a `Vad`
 
 
 @dataclass(frozen=True, slots=True)
 class StreamSettings:
     """Settings of one stream. What is None is as the model's profile has it.
 
-    Without one, windows are those that the model was trained for, the half-life is 0.7 s, and
-    ``gate_threshold`` is 0.1.
+    Without one, windows are the model's, the half-life is 0.7 s, and ``gate_threshold`` is 0.1.
 
     Attributes:
         window_s: Length of a full window in seconds.
@@ -141,7 +138,9 @@ class StreamSettings:
         gate_threshold: Share of a window that must be speech; 0 classifies every window, and runs
             no network to detect speech.
         name: The ``source`` of each event.
-        channel: Channel to classify, from 1; ``"all"`` for each by itself, None for their mean.
+        channel: Channel to classify, from 1; ``"split"`` for each of several by itself, ``"all"``
+            for each of however many there are, None for their mean.
+        channel_names: Names of the channels that are split, in order.
         profile: Name of the model's profile; None for its default.
     """
 
@@ -160,6 +159,7 @@ class StreamSettings:
     gate_threshold: float | None = None
     name: str | None = None
     channel: Channel = None
+    channel_names: Sequence[str] = ()
     profile: str | None = None
 
     def __post_init__(self) -> None:
@@ -168,11 +168,17 @@ class StreamSettings:
             require(name, getattr(self, name), within(0, 3600))
         require("half_life_s", self.half_life_s, at_least(0))
         require("gate_threshold", self.gate_threshold, within(0, 1))
-        require("turn_pause_s", self.turn_pause_s, within(*TURN_PAUSES_S))
-        require("longest_turn_s", self.longest_turn_s, within(*LONGEST_TURNS_S))
+        require("turn_pause_s", self.turn_pause_s, within(0.1, 60))
+        require("longest_turn_s", self.longest_turn_s, within(1, 3600))
+        checked_names(self.channel_names, self.channel)
         if self.turn_updates and not self.turns:
             msg = "turn_updates are of turns: give turns=True as well"
             raise ConfigError(msg)
+
+    @property
+    def source_channel(self) -> Channel:
+        """What a source is told of the channels to use."""
+        return Split(tuple(self.channel_names)) if self.channel_names else self.channel
 
     @classmethod
     def of(cls, channel: Channel = None, **keywords: Unpack[StreamKeywords]) -> Self:
@@ -193,6 +199,8 @@ class StreamSettings:
                 values[name] = value
         if isinstance(values.get("hysteresis"), Mapping):
             values["hysteresis"] = HysteresisSettings(**values["hysteresis"])
+        if not isinstance(values.get("channel_names", ""), str):
+            values["channel_names"] = tuple(values["channel_names"])
         return cls(**values, channel=channel)
 
     def windows_for(self, model: object) -> Windows:
@@ -268,15 +276,13 @@ class StreamSettings:
             raise ConfigError(msg)
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         message = {key: value for key, value in values.items() if value != getattr(DEFAULTS, key)}
-        message.pop("channel", None)  # a client sends one channel
+        for key in ("channel", "channel_names"):
+            message.pop(key, None)  # a client sends one channel
         if "hysteresis" in message:
             given = asdict(message.pop("hysteresis"))
             message["steadiness"] = {key: x for key, x in given.items() if x is not None}
         return message
 
-
-TURN_PAUSES_S = (0.1, 60.0)
-LONGEST_TURNS_S = (1.0, 3600.0)
 
 _FORMER = {"steadiness": "hysteresis", "gate": "vad"}
 """Former names of keyword arguments, the first of them also the protocol's."""

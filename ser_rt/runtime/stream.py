@@ -18,8 +18,8 @@ from typing import Any, Self, Unpack
 import numpy as np
 import numpy.typing as npt
 
+from ser_rt.audio.channels import Channel
 from ser_rt.audio.chunk import AudioSource, ChunkMaker
-from ser_rt.audio.converter import Channel
 from ser_rt.audio.samples import checked_rate
 from ser_rt.audio.sources import make_source
 from ser_rt.bundle import Bundle, find_bundle
@@ -82,8 +82,8 @@ def stream(
     Args:
         audio: Path of a file; an `AudioSource`; or one array or an iterable of arrays
             ``[samples]`` or ``[samples, channels]``, float in [-1, 1] or int16.
-        channel: Channel to classify, from 1; ``"all"`` for each by itself, and events name theirs;
-            None for their mean. Not for an `AudioSource`, which has chosen.
+        channel: Channel to classify, from 1; ``"split"`` for each of several by itself, and events
+            name theirs; None for their mean. Not for an `AudioSource`, which has chosen.
         sample_rate: Rate of the arrays in Hz; not for the others.
         model: From `load`, to share it; or a folder or name to load for this stream alone.
         **settings: See `StreamSettings`.
@@ -100,7 +100,7 @@ def stream(
     wanted = StreamSettings.of(channel, **settings)
     classifier = as_classifier(model, wanted)
     engine = make_engines(classifier, wanted)
-    with as_source(audio, sample_rate, classifier.sample_rate, channel) as source:
+    with as_source(audio, sample_rate, classifier.sample_rate, wanted.source_channel) as source:
         yield from engine.run(source)
 
 

@@ -59,7 +59,7 @@ STATUSES = {
 SETTINGS = (
     *("window_s", "hop_s", "min_window_s", "half_life_s", "partial", "episodes", "vad"),
     *("turns", "turn_pause_s", "longest_turn_s", "turn_updates"),
-    *("gate_threshold", "name", "profile"),
+    *("gate_threshold", "name", "profile", "channel_names"),
 )
 """Keys of ``config`` that an engine understands as they are."""
 _WHOLE = {"sample_rate", "channels", "channel", "top_k", "track"}

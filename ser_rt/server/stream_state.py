@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from ser_rt.audio.block import Block, SourceWarning
+from ser_rt.audio.channels import checked_channel, numbers_of
 from ser_rt.audio.converter import BlockConverter
 from ser_rt.audio.sources.pcm import PcmDecoder
 from ser_rt.classifier import EmotionClassifier
-from ser_rt.errors import AudioError
+from ser_rt.errors import AudioError, AudioInputError, ConfigError
 from ser_rt.runtime.channels import make_engines
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.statistics import StreamStatistics, Summary
@@ -120,10 +121,12 @@ class ServerStream:
     def _begin(self) -> None:
         self._decoder = DECODERS[self._config.encoding](self._config)
         config, to_hz = self._config, self._classifier.sample_rate
+        if isinstance(self._decoder, PcmDecoder):
+            _check_channels(config)
         self._engine = make_engines(self._classifier, config.settings, clock=self._clock)
         self._converter = BlockConverter(
             to_hz,
-            channel=config.settings.channel,
+            channel=config.settings.source_channel,
             is_live=config.live,
             repairs=not isinstance(self._decoder, PcmDecoder),
             start=round(config.start_s * to_hz),
@@ -146,3 +149,11 @@ class ServerStream:
         for event in counted:
             self._statistics.add(event)
         return counted
+
+
+def _check_channels(config: StreamConfig) -> None:
+    """Refuse a choice of channels that raw samples, whose number is known, do not have."""
+    try:
+        numbers_of(checked_channel(config.settings.source_channel), config.channels)
+    except AudioInputError as error:
+        raise ConfigError(str(error)) from error

@@ -77,7 +77,7 @@ async def _classify(request: Request, service: Service) -> dict[str, Any]:
         except ConfigError as error:
             raise ProtocolError(str(error), "bad_request") from error
         source = FileSource(
-            path, classifier.sample_rate, track=config.track, channel=config.settings.channel
+            path, classifier.sample_rate, track=config.track, channel=config.settings.source_channel
         )
         events: Events = []
         try:
@@ -160,6 +160,8 @@ def _config(settings: Sequence[tuple[str, str]]) -> StreamConfig:
 
 def _value(text: str, kind: str) -> object:
     """Return a parameter as JSON would have it; what is no such value stays text."""
+    if kind == "array":
+        return text.split(",")
     if kind == "boolean":
         return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
     try:

@@ -100,7 +100,7 @@ def test_a_kill_while_errors_are_forgotten_leaves_no_file_twice(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Output, "_remove_pair", die)
+        patched.setattr(Output, "_remove_set", die)
         with pytest.raises(KeyboardInterrupt), Output(out, IDENTITY) as output:
             output.forget_errors()
     assert len(parts(out)) == 4

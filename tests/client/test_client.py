@@ -41,9 +41,12 @@ def test_a_server_has_the_events_of_this_machine(
     running: Running, classifier: OnnxClassifier, write_audio: Callable[..., Path]
 ) -> None:
     path = write_audio("a.wav", make_wave(6.3, 44_100), 44_100)
-    here = list(ser_rt.stream(path, model=classifier, vad=False, episodes=True))
-    there = list(Client(running.ws, vad=False, episodes=True).stream(path))
+    how = {"vad": False, "episodes": True, "turns": True, "longest_turn_s": 3.0}
+    here = list(ser_rt.stream(path, model=classifier, **how))
+    there = list(Client(running.ws, **how).stream(path))
     assert lines(there) == lines(here)
+    turns = [event for event in there if isinstance(event, ser_rt.TurnEvent)]
+    assert [(turn.id, turn.cut) for turn in turns] == [(1, True), (2, True), (3, False)]
     totals = [event.latency_ms for event in there if event.type == "emotion"]
     assert all(t["total"] == pytest.approx(sum(t.values()) - t["total"]) for t in totals)
     assert any("network" in t for t in totals)

@@ -12,6 +12,7 @@ from websockets.sync.server import ServerConnection, serve
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.client import Client
 from ser_rt.client.conversation import ClientProtocol
+from ser_rt.runtime.turns.event import TurnEvent
 from tests.conftest import RATE, make_wave
 
 
@@ -59,3 +60,20 @@ def test_a_gap_ends_where_live_audio_goes_on() -> None:
     (config,) = talk.begin(5 * RATE)
     (back,) = talk.receive('{"type": "ready"}')
     assert (lost.start, back.start, json.loads(config)["start_s"]) == (0.0, 5.0, 5.0)
+
+
+def test_turns_are_counted_on_by_another_connection() -> None:
+    def turn(number: int, channel: int | None = None, *, final: bool = True) -> str:
+        where = {} if channel is None else {"channel": channel}
+        event = {"type": "turn", "seq": 0, "id": number, "start": 0.0, "end": 1.0, "final": final}
+        return json.dumps(event | where)
+
+    def numbers(*messages: str) -> list[int]:
+        events = [event for message in messages for event in talk.receive(message)]
+        return [event.id for event in events if isinstance(event, TurnEvent)]
+
+    talk = ClientProtocol()
+    list(talk.begin())
+    assert numbers(turn(1, 1), turn(1, 2), turn(2, 1), turn(3, 1, final=False)) == [1, 1, 2, 3]
+    list(talk.begin())
+    assert numbers(turn(1, 1), turn(1, 2), turn(2, 2)) == [3, 2, 3]

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from ser_rt.audio.sources.file import FileSource
-from ser_rt.errors import AudioInputError
+from ser_rt.errors import AudioInputError, NoChannelError
 from ser_rt.runtime.stream import stream
 from tests.conftest import RATE, Run, Wave, make_wave
 
@@ -88,6 +88,11 @@ def test_other_channels_are_no_news(tmp_path: Path, call: Path) -> None:
         (["--channel", "0"], "or all"),
         (["--channel", "x"], "or all"),
         (["--channel", "all", "--save-input", "a.flac"], "--channel"),
+        (["--channels", "split", "--channel-names", "agent, agent"], "share a name"),
+        (["--channels", "split", "--channel-names", "agent,"], "no name"),
+        (["--channel-names", "agent,customer"], "split"),
+        (["--channels", "2.5"], "split, mix"),
+        (["--channels", "2"], "standard input"),
         (["--track", "0"], "track"),
     ],
 )
@@ -100,3 +105,74 @@ def test_choices_that_make_no_sense(
         code, errors = int(stop.code or 0), capsys.readouterr().err.splitlines()
     assert code == 2
     assert words in errors[-1]
+
+
+def test_channels_are_split_and_named(run: Run, call: Path) -> None:
+    flags = ("--no-vad", "--no-timing", "--format", "jsonl", "-q", "--turns")
+    split = run(call, "--channels", "split", *flags)[1]
+    assert split == run(call, "--channel", "all", *flags)[1]
+    named = run(call, "--channels", "split", "--channel-names", "agent,customer", *flags)[1]
+    events = [json.loads(line) for line in named][:-1]
+    assert {(event["channel"], event["channel_name"]) for event in events} == {
+        (1, "agent"),
+        (2, "customer"),
+    }
+    for event in events:
+        del event["channel_name"]
+    assert events == [json.loads(line) for line in split][:-1]
+    assert run(call, "--channels", "mix", *flags)[1] == run(call, *flags)[1]
+
+
+def test_each_channel_has_the_turns_of_its_clip_alone(tiny_bundle: Path, tmp_path: Path) -> None:
+    import ser_rt
+
+    voice, _ = soundfile.read(ser_rt.sample_path(), dtype="float32", frames=10 * RATE)
+    other, _ = soundfile.read(ser_rt.sample_path(), dtype="float32", start=17 * RATE)
+    other = other[: len(voice)]
+    model = ser_rt.load(tiny_bundle)
+    path = tmp_path / "call.wav"
+    soundfile.write(path, np.stack([voice, other], axis=1), RATE, subtype="FLOAT")
+    how = {"model": model, "turns": True, "turn_updates": True}
+    both = list(ser_rt.stream(path, channel="split", channel_names=["agent", "customer"], **how))
+    assert sum(event.type == "turn" and event.final for event in both) > 2
+    for channel, name, samples in ((1, "agent", voice), (2, "customer", other)):
+        alone = [e.to_dict(timing=False) for e in ser_rt.stream(samples, sample_rate=RATE, **how)]
+        found = [e.to_dict(timing=False) for e in both if e.channel == channel]
+        expected = [event | {"channel": channel, "channel_name": name} for event in alone]
+        for event in (*found, *expected):
+            del event["seq"]
+        assert found == expected
+
+
+@pytest.mark.parametrize("names", [["a", "b", "c"], ["a"]])
+def test_another_number_of_names_is_refused(
+    run: Run, call: Path, tiny_bundle: Path, names: list[str]
+) -> None:
+    with pytest.raises(NoChannelError, match=f"{len(names)} names.* 2 channels"):
+        list(stream(call, model=tiny_bundle, channel="split", channel_names=names))
+    code, out, errors = run(call, "--channels", "split", "--channel-names", ",".join(names))
+    assert (code, out) == (1, [])
+    assert "for 2 channels" in errors[-1]
+    assert "damaged" not in errors[-1]
+
+
+def test_one_channel_cannot_be_split(run: Run, tmp_path: Path, tiny_bundle: Path) -> None:
+    path = tmp_path / "mono.wav"
+    soundfile.write(path, LEFT, RATE)
+    code, out, errors = run(path, "--channels", "split", "-q")
+    assert (code, out) == (1, [])
+    assert "one channel" in errors[-1]
+    for audio in (LEFT, LEFT[:, np.newaxis]):
+        with pytest.raises(NoChannelError, match="one channel"):
+            list(stream(audio, sample_rate=RATE, model=tiny_bundle, channel="split"))
+    # All of one is that one.
+    assert run(path, "--channel", "all", "-q")[0] == 0
+
+
+def test_channels_without_a_speaker_of_their_own_are_told(tmp_path: Path) -> None:
+    for other, code in ((LEFT, "identical"), (-LEFT, "opposite"), (0 * LEFT, "silent")):
+        path = tmp_path / f"{code}.wav"
+        soundfile.write(path, np.stack([np.tile(LEFT, 2), np.tile(other, 2)], axis=1), RATE)
+        with FileSource(path, channel="split") as source:
+            codes = [warning.code for chunk in source for warning in chunk.warnings]
+        assert [found.split("_")[0] for found in codes] == [code]

@@ -58,11 +58,15 @@ def test_the_bars_move_with_the_results(browser: Browser, server: Running) -> No
         it.see("#model", "base")
         it.see("#notice", "do not decide anything about a person")
         it.see("#episodes li", it.events("emotion")[-1]["emotion"])
+        assert it.page.locator("#turns-part").is_hidden() == (not it.events("turn"))
         assert is_coloured(it.page)
         it.page.click("#listen")
         it.see("#state", "Finished")
         it.see("#about", "of the speech in")
         assert it.events("summary")
+        last = it.events("turn")[-1]
+        it.see("#turns li", last["emotion"])
+        assert it.page.locator("#turns li").count() == min(12, len(it.events("turn")))
 
 
 def shown(page: Page) -> tuple[str, str, tuple[int, ...]]:

@@ -36,6 +36,9 @@ def test_ready_describes_the_model(running: Running) -> None:
     assert ready["live"] is True
 
 
+OF_TURNS = {"turns": True, "turn_pause_s": 0.3, "turn_updates": True}
+
+
 @pytest.mark.parametrize("encoding", ["pcm_s16le", "pcm_f32le"])
 def test_events_are_those_of_ser_stream_byte_for_byte(
     connected: Connected,
@@ -45,11 +48,13 @@ def test_events_are_those_of_ser_stream_byte_for_byte(
     encoding: str,
 ) -> None:
     wave = np.round(make_wave(6.3, 44_100) * 32767).astype(np.int16)
+    wave[3 * 44_100 : 4 * 44_100] = 0
     flags = ["--model", str(tiny_bundle), "--no-vad", "--no-timing", "--episodes", "-q"]
+    flags += ["--turns", "--turn-pause", "0.3", "--turn-updates"]
     assert main([*flags, "--format", "jsonl", str(write_audio("a.wav", wave, 44_100))]) == 0
     wanted = capsys.readouterr().out.splitlines()
 
-    socket = connected(encoding=encoding, sample_rate=44_100, episodes=True)
+    socket = connected(encoding=encoding, sample_rate=44_100, episodes=True, **OF_TURNS)
     if encoding == "pcm_f32le":
         data = (wave / np.float32(32768)).astype("<f4").tobytes()
     else:
@@ -58,7 +63,42 @@ def test_events_are_those_of_ser_stream_byte_for_byte(
         socket.send(data[start : start + 7_001])
     messages, code, _ = finished(socket)
     assert [json.dumps(message, ensure_ascii=False) for message in messages] == wanted
+    assert [message["final"] for message in messages if message["type"] == "turn"].count(True) == 2
     assert code == 1000
+
+
+def test_split_channels_of_a_call_have_names(connected: Connected) -> None:
+    names = ["agent", "customer"]
+    socket = connected(channels=2, channel="split", channel_names=names, turns=True)
+    samples = np.stack([make_wave(2, seed=1), make_wave(2, seed=2)], axis=1)
+    socket.send(np.round(samples * 32767).astype("<i2").tobytes())
+    messages, code, _ = finished(socket)
+    turns = [m for m in messages if m["type"] == "turn"]
+    assert [(m["channel"], m["channel_name"], m["id"]) for m in turns] == [
+        (1, "agent", 1),
+        (2, "customer", 1),
+    ]
+    assert code == 1000
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"channel": "split"}, "one channel"),
+        ({"channels": 2, "channel": "split", "channel_names": ["a", "b", "c"]}, "3 names"),
+        ({"channels": 2, "channel": "split", "channel_names": ["a", "a"]}, "share"),
+        ({"channels": 2, "channel_names": ["a", "b"]}, "split"),
+        ({"channels": 2, "channel": 3}, "there is no channel 3"),
+    ],
+)
+def test_channels_that_a_stream_does_not_have_are_refused_at_once(
+    running: Running, changes: dict[str, object], words: str
+) -> None:
+    with connect(running.ws) as socket:
+        socket.send(json.dumps(CONFIG | changes))
+        error = receive(socket)
+        assert error["code"] == "bad_config"
+        assert words in error["message"]
 
 
 def test_finalize_gives_what_is_there_and_goes_on(connected: Connected) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ser_rt.audio.block import Block
+from ser_rt.audio.channels import Channel
 from ser_rt.audio.chunk import AudioChunk, AudioSource
-from ser_rt.audio.converter import BlockConverter, Channel
+from ser_rt.audio.converter import BlockConverter
 from ser_rt.audio.samples import as_array, checked_rate
 from ser_rt.constants import SAMPLE_RATE
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ser_rt.audio.block import Block, Decoder
+from ser_rt.audio.channels import Channel
 from ser_rt.audio.chunk import AudioChunk
-from ser_rt.audio.converter import BlockConverter, Channel
+from ser_rt.audio.converter import BlockConverter
 from ser_rt.audio.decoding.decoders import open_audio
 from ser_rt.audio.sources.decoded import DecodedSource
 from ser_rt.constants import SAMPLE_RATE
-from ser_rt.errors import AudioDecodeError, AudioInputError, NoAudioError
+from ser_rt.errors import AudioDecodeError, AudioInputError, NoAudioError, NoChannelError
 from ser_rt.files.names import printable
 
 BLOCK_S, REALTIME_BLOCK_S = 0.25, 0.1
@@ -92,10 +93,10 @@ class FileSource(DecodedSource):
         queue_s = 0.0 if due_at is None else max(0.0, self._clock() - due_at)
         try:
             yield from converter.feed(block, due_at, queue_s)
+        except NoChannelError as error:
+            msg = f"{printable(self._path)}: {error}"
+            raise NoChannelError(msg) from error
         except AudioInputError as error:
-            if isinstance(self._channel, int) and self._channel > block.samples.shape[1]:
-                msg = f"{printable(self._path)}: {error}"
-                raise AudioInputError(msg) from error
             msg = f"{printable(self._path)} is damaged near {end_s:.2f} s: {error}"
             raise AudioDecodeError(msg) from error
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ser_rt.audio.block import Decoder, SourceWarning
+from ser_rt.audio.channels import Channel
 from ser_rt.audio.chunk import SILENCE, AudioChunk
-from ser_rt.audio.converter import BlockConverter, Channel
+from ser_rt.audio.converter import BlockConverter
 from ser_rt.audio.decoding.url import is_live, open_url
 from ser_rt.audio.retry import backoff
 from ser_rt.audio.sources.decoded import DecodedSource

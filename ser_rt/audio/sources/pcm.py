@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ser_rt.audio.block import Block, SourceWarning
+from ser_rt.audio.channels import Channel
 from ser_rt.audio.chunk import AudioChunk, AudioSource
-from ser_rt.audio.converter import BlockConverter, Channel
+from ser_rt.audio.converter import BlockConverter
 from ser_rt.audio.samples import checked_rate
 from ser_rt.checks import whole
 from ser_rt.constants import PCM_ENCODINGS, SAMPLE_RATE

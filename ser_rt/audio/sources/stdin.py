@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ser_rt.audio.block import read_up_to
+from ser_rt.audio.channels import Channel
 from ser_rt.audio.chunk import AudioSource
-from ser_rt.audio.converter import Channel
 from ser_rt.audio.decoding.decoders import open_stream
 from ser_rt.audio.decoding.formats import sniff
 from ser_rt.audio.decoding.passing import Prompt, PutBack, first_bytes

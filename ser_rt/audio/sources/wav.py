@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ser_rt.audio.block import SourceWarning, read_up_to
+from ser_rt.audio.channels import Channel
 from ser_rt.audio.chunk import SILENCE, AudioChunk, AudioSource
-from ser_rt.audio.converter import Channel
 from ser_rt.audio.decoding.decoders import open_stream
 from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff
 from ser_rt.audio.decoding.passing import Prompt, PutBack

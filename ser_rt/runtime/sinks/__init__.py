@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Generic, Protocol, TextIO, TypeVar
 
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.sinks.subtitles import RttmSink, SrtSink
+from ser_rt.runtime.sinks.subtitles import RttmSink, SrtSink, VttSink
 from ser_rt.runtime.sinks.text import TextLines
 from ser_rt.runtime.statistics import Summary
 
@@ -25,6 +25,8 @@ class SinkSettings:
         stats: Whether the summary names every part of the latency.
         color: Whether the output is a terminal that shows colour.
         top_k: How many emotions to name; None for all.
+        turns: Whether turns are among the events: subtitles are of them then.
+        names: Whether channels have names.
     """
 
     labels: tuple[str, ...] = ()
@@ -33,6 +35,8 @@ class SinkSettings:
     stats: bool = False
     color: bool = False
     top_k: int | None = None
+    turns: bool = False
+    names: bool = False
 
 
 class Sink(Protocol):
@@ -95,9 +99,12 @@ class CsvSink:
 
     def __init__(self, output: TextIO, settings: SinkSettings) -> None:
         self._output, self._timing, self._top_k = output, settings.timing, settings.top_k
-        columns = ["source", "channel", "type", "seq", "start", "end", "emotion", "confidence"]
+        columns = ["source", "channel", *(["channel_name"] if settings.names else [])]
+        columns += ["type", "seq", "start", "end", "emotion", "confidence"]
         columns += settings.labels
         columns += ["speech", "partial", "peak"]
+        if settings.turns:
+            columns += ["id", "loudness", "onset", "peak_confidence", "cut", "final"]
         columns += [*(["latency_ms"] if settings.timing else []), "code", "message"]
         self._rows = csv.DictWriter(output, columns, extrasaction="ignore", lineterminator="\n")
         self._rows.writeheader()
@@ -146,6 +153,7 @@ SINKS: dict[str, Callable[[TextIO, SinkSettings], Sink]] = {
     "text": TextSink,
     "jsonl": JsonLinesSink,
     "csv": CsvSink,
-    "srt": lambda output, settings: SrtSink(output, lang=settings.lang),
-    "rttm": lambda output, _: RttmSink(output),
+    "srt": lambda output, settings: SrtSink(output, lang=settings.lang, turns=settings.turns),
+    "vtt": lambda output, settings: VttSink(output, lang=settings.lang, turns=settings.turns),
+    "rttm": lambda output, settings: RttmSink(output, turns=settings.turns),
 }

@@ -1,25 +1,31 @@
-"""Sinks of segments: SRT subtitles, and the RTTM of diarisation tools."""
+"""Sinks of segments: SRT and WebVTT subtitles, and the RTTM of diarisation tools."""
 
 from __future__ import annotations
 
+import html
 from typing import TextIO
 
 from ser_rt.runtime.episodes import EpisodeTracker
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.statistics import Summary
+from ser_rt.runtime.turns.event import TurnEvent
 
 
 class SegmentSink:
-    """Joins results into episodes, and writes each when it has ended; sources come in turn."""
+    """Writes turns, or episodes that it joins of results, as they end; sources come in turn."""
 
-    def __init__(self, output: TextIO) -> None:
-        self._output = output
+    def __init__(self, output: TextIO, *, turns: bool = False) -> None:
+        self._output, self._turns = output, turns
         self._trackers: dict[int | None, EpisodeTracker] = {}
         self._source: str | None = None
         self._count = 0
 
     def write(self, event: EmotionEvent) -> None:
         """Take an event."""
+        if self._turns:
+            if isinstance(event, TurnEvent) and event.final:
+                self._write(event)
+            return
         if event.source != self._source:
             self._end()
             self._source = event.source
@@ -35,46 +41,64 @@ class SegmentSink:
             self._write(tracker.flush())
         self._trackers = {}
 
-    def _write(self, episode: EmotionEvent | None) -> None:
-        if episode is not None:
+    def _write(self, segment: EmotionEvent | None) -> None:
+        if segment is not None:
             self._count += 1
-            self._output.write(self._text(episode))
+            self._output.write(self._text(segment))
             self._output.flush()
 
-    def _text(self, episode: EmotionEvent) -> str:
+    def _text(self, segment: EmotionEvent) -> str:
         raise NotImplementedError
 
 
 class SrtSink(SegmentSink):
-    """Subtitles (SubRip): a caption for each episode."""
+    """Subtitles (SubRip): a caption for each segment."""
 
-    def __init__(self, output: TextIO, *, lang: str) -> None:
+    _decimal = ","
+
+    def __init__(self, output: TextIO, *, lang: str, turns: bool = False) -> None:
         """Write to ``output``, with the names of a language."""
-        super().__init__(output)
+        super().__init__(output, turns=turns)
         self._lang = lang
 
-    def _text(self, episode: EmotionEvent) -> str:
-        name = episode.korean if self._lang == "ko" else episode.emotion
-        times = f"{_srt_time(episode.start)} --> {_srt_time(episode.end)}"
-        channel = "" if episode.channel is None else f"[{episode.channel}] "
-        return f"{self._count}\n{times}\n{channel}{name} {episode.confidence:.0%}\n\n"
+    def _text(self, segment: EmotionEvent) -> str:
+        name = segment.korean if self._lang == "ko" else segment.emotion
+        times = f"{self._time(segment.start)} --> {self._time(segment.end)}"
+        who = segment.channel_name or segment.channel
+        channel = "" if who is None else f"[{who}] "
+        return f"{self._count}\n{times}\n{channel}{name} {segment.confidence:.0%}\n\n"
+
+    def _time(self, seconds: float) -> str:
+        milliseconds = round(1000 * seconds)
+        minutes, milliseconds = divmod(milliseconds, 60_000)
+        hours, minutes = divmod(minutes, 60)
+        rest = f"{milliseconds // 1000:02}{self._decimal}{milliseconds % 1000:03}"
+        return f"{hours:02}:{minutes:02}:{rest}"
+
+
+class VttSink(SrtSink):
+    """Subtitles of the web (WebVTT): a cue for each segment."""
+
+    _decimal = "."
+
+    def __init__(self, output: TextIO, *, lang: str, turns: bool = False) -> None:
+        """Write the header; arguments as of `SrtSink`."""
+        super().__init__(output, lang=lang, turns=turns)
+        output.write("WEBVTT\n\n")
+
+    def _text(self, segment: EmotionEvent) -> str:
+        # A cue ends at a blank line, and these three are markup.
+        return html.escape(super()._text(segment), quote=False).replace("--&gt;", "-->")
 
 
 class RttmSink(SegmentSink):
-    """Rich Transcription Time Marked (NIST): a line for each episode, the emotion as the name."""
+    """Rich Transcription Time Marked (NIST): a line for each segment, the emotion as the name."""
 
-    def _text(self, episode: EmotionEvent) -> str:
-        source = (episode.source or "audio").replace(" ", "_")
-        seconds = episode.end - episode.start
-        channel = episode.channel or 1
-        where = f"{episode.start:.3f} {seconds:.3f} <NA> <NA>"
+    def _text(self, segment: EmotionEvent) -> str:
+        source = (segment.source or "audio").replace(" ", "_")
+        seconds = segment.end - segment.start
+        channel = segment.channel or 1
+        where = f"{segment.start:.3f} {seconds:.3f} <NA> <NA>"
         return (
-            f"SPEAKER {source} {channel} {where} {episode.emotion} {episode.confidence:.3f} <NA>\n"
+            f"SPEAKER {source} {channel} {where} {segment.emotion} {segment.confidence:.3f} <NA>\n"
         )
-
-
-def _srt_time(seconds: float) -> str:
-    milliseconds = round(1000 * seconds)
-    minutes, milliseconds = divmod(milliseconds, 60_000)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{milliseconds // 1000:02},{milliseconds % 1000:03}"

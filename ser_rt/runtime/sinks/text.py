@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from ser_rt.runtime.event import UNSURE, EmotionEvent, korean_name
 from ser_rt.runtime.statistics import PERCENTILES, Summary
+from ser_rt.runtime.turns.event import TurnEvent
 
 BAR_WIDTH = 20
 _BLOCKS = " ▏▎▍▌▋▊▉█"
@@ -31,6 +32,10 @@ _WORDS = {
         "latency": "latency",
         "interrupted": "interrupted",
         "peak": "clearest at",
+        "turn": "turn",
+        "speech": "speech",
+        "onset": "since",
+        "cut": "cut",
         "saved": "{saved:.0%} of the model's work saved where nobody spoke",
         "skipped": "{skipped} windows left out for want of time",
         "drift": "the device's clock is off by {drift:g} ppm",
@@ -45,6 +50,10 @@ _WORDS = {
         "latency": "지연",
         "interrupted": "중단됨",
         "peak": "가장 뚜렷한 때",
+        "turn": "발화",
+        "speech": "말한 시간",
+        "onset": "시작",
+        "cut": "길이 제한",
         "saved": "말이 없는 구간에서 모델 연산 {saved:.0%} 절약",
         "skipped": "시간이 모자라 창 {skipped}개 생략",
         "drift": "장치 시계 오차 {drift:g} ppm",
@@ -90,11 +99,13 @@ class TextLines:
         if event.source is not None:
             head = f"{event.source}  {head}"
         if event.channel is not None:
-            head = f"[{event.channel}]  {head}"
+            head = f"[{event.channel_name or event.channel}]  {head}"
         if event.type == "warning":
             return f"{head}{self._words['warning']}: {event.message}"
         if event.type == "episode":
             return head + self._paint(self._episode(event), color_of(event.emotion))
+        if isinstance(event, TurnEvent):
+            return head + self._paint(self._turn(event), color_of(event.emotion))
         if event.emotion is None or event.confidence is None:
             return head + self._paint(self._words["no_speech"], _DIM)
         first, second = (
@@ -139,6 +150,19 @@ class TextLines:
         name = " ".join(names_of(event.emotion or "", self._lang))
         peak = f"{self._words['peak']} {clock_time(event.peak or 0.0)}"
         return f"└ {name} {event.confidence:.0%}, {event.end - event.start:.1f} s, {peak}"
+
+    def _turn(self, event: TurnEvent) -> str:
+        name = " ".join(names_of(event.emotion or "", self._lang))
+        words, mark = self._words, "■" if event.final else "□"
+        parts = [
+            f"{mark} {words['turn']} {event.id}: {name} {event.confidence:.0%}",
+            f"{words['speech']} {event.speech:.1f} s",
+            f"{event.loudness:.0f} dBFS",
+            f"{words['onset']} {clock_time(event.onset)}",
+            f"{words['peak']} {clock_time(event.peak)} ({event.peak_confidence:.0%})",
+            *([words["cut"]] if event.cut else []),
+        ]
+        return ", ".join(parts)
 
     def _paint(self, text: str, *codes: int) -> str:
         if not self._color:

@@ -184,11 +184,14 @@ def make_turns(classifier: EmotionClassifier, settings: StreamSettings) -> TurnT
 
 
 def _pooled(evidence: Sequence[Evidence], labels: int, temperature: float) -> FloatArray:
-    """Return the probabilities of a turn: the mean of the logits, weighed by the speech heard."""
+    """Return the probabilities of a turn: the mean of the logits, weighed by the speech squared.
+
+    A short window knows less than its share of the speech: docs/turns.md compares weights.
+    """
     if not evidence:
         return np.full(labels, 1 / labels, np.float32)
     logits = np.log(np.maximum([one.probabilities for one in evidence], _SMALLEST))
-    mean = np.average(logits, axis=0, weights=[max(1, one.speech) for one in evidence])
+    mean = np.average(logits, axis=0, weights=[max(1, one.speech) ** 2 for one in evidence])
     powers = np.exp((mean - mean.max()) / temperature)
     pooled: FloatArray = (powers / powers.sum()).astype(np.float32)
     return pooled

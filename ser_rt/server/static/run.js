@@ -14,6 +14,9 @@ import { Segments } from "./segments.js";
 import { SerClient, streamUrl } from "./ser-client.js";
 import { whyRefused } from "./server.js";
 
+/** Turns that are kept. */
+const TURNS = 12;
+
 export class Run extends EventTarget {
   /** @type {Phase} */
   phase = "connecting";
@@ -24,6 +27,8 @@ export class Run extends EventTarget {
   /** @type {any} the server's `ready` message */
   ready = null;
   segments = new Segments();
+  /** @type {import("./ser-client.js").SerEvent[]} the last turns that have ended, oldest first */
+  turns = [];
   delays = new Delays();
   server_delays = new Delays();
 
@@ -36,7 +41,7 @@ export class Run extends EventTarget {
   constructor(source, token) {
     super();
     this.#source = source;
-    const config = { sample_rate: source.rate, live: source.duration_s === null };
+    const config = { sample_rate: source.rate, live: source.duration_s === null, turns: true };
     const explain = async () =>
       (await whyRefused(token)) ?? (this.ready ? null : { code: "no_websocket", message: "" });
     this.#client = new SerClient(streamUrl(location.href, token), { config, explain });
@@ -112,6 +117,7 @@ export class Run extends EventTarget {
       this.delays.add(delay_ms);
       if (event.latency_ms) this.server_delays.add(event.latency_ms.total);
     }
+    if (event.type === "turn") this.turns = [...this.turns, event].slice(-TURNS);
     this.dispatchEvent(new CustomEvent("result", { detail: result }));
     this.#change();
   }

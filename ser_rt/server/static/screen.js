@@ -79,6 +79,7 @@ export class Screen {
     this.#word(phase, run);
     this.#facts(run);
     this.#episodes(run);
+    this.#turns(run);
   }
 
   /** @param {{ end_s: number, rms: number, peak: number }} level */
@@ -162,18 +163,30 @@ export class Screen {
   /** @param {Run | null} run */
   #episodes(run) {
     const episodes = (run?.segments.all ?? []).filter(({ kind }) => kind === "emotion");
-    const items = episodes.slice(-EPISODES).reverse().map((episode) => {
-      const { emotion, start_s, end_s, confidence } = episode;
-      const item = document.createElement("li");
-      item.dataset.tone = this.#tone(emotion);
-      item.append(
-        span("when", words().when(clock(start_s), (end_s - start_s).toFixed(1))),
-        span("what", this.#name(emotion)),
-        span("share", percent(confidence)),
-      );
-      return item;
-    });
+    const items = episodes.slice(-EPISODES).reverse().map((episode) => this.#item(episode));
     byId("episodes").replaceChildren(...items);
+  }
+
+  /** @param {Run | null} run */
+  #turns(run) {
+    const turns = run?.turns ?? [];
+    const items = [...turns].reverse().map(({ start, end, emotion, confidence }) =>
+      this.#item({ start_s: start, end_s: end, emotion, confidence }),
+    );
+    byId("turns").replaceChildren(...items);
+    byId("turns-part").hidden = !turns.length;
+  }
+
+  /** @param {{ start_s: number, end_s: number, emotion: string, confidence: number }} stretch */
+  #item({ start_s, end_s, emotion, confidence }) {
+    const item = document.createElement("li");
+    item.dataset.tone = this.#tone(emotion);
+    item.append(
+      span("when", words().when(clock(start_s), (end_s - start_s).toFixed(1))),
+      span("what", this.#name(emotion)),
+      span("share", percent(confidence)),
+    );
+    return item;
   }
 
   /** @returns {import("./timeline.js").Look} */

@@ -18,7 +18,9 @@
  * @typedef {{ type: string, seq: number, start: number, end: number, emotion?: string,
  *   confidence?: number, probabilities?: Record<string, number>, speech?: number,
  *   partial?: boolean, latency_ms?: Record<string, number>, code?: string,
- *   message?: string }} SerEvent
+ *   message?: string, id?: number, onset?: number, peak?: number, cut?: boolean,
+ *   final?: boolean, channel?: number, channel_name?: string }} SerEvent
+ *   Of a turn, which the config `turns: true` asks for, `speech` is in seconds.
  * @typedef {{ event: SerEvent, delay_ms: number }} Result
  *   An event, and how long ago the last sample that it is about was captured.
  * @typedef {{ code: string, message: string }} Failure

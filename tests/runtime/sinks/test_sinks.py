@@ -9,6 +9,7 @@ from ser_rt.runtime.event import UNSURE, EmotionEvent
 from ser_rt.runtime.sinks import SINKS, SinkSettings
 from ser_rt.runtime.sinks.text import LANGUAGES, TextLines, bar, display_width
 from ser_rt.runtime.statistics import StreamStatistics
+from ser_rt.runtime.turns.event import TurnEvent
 
 LABELS = ("Joy", "Surprise")
 EVENTS = [
@@ -123,3 +124,42 @@ def test_an_episode_and_an_unsure_result_are_lines_too() -> None:
 def test_bars_and_widths() -> None:
     assert (bar(0, 4), bar(1, 4), bar(0.5, 4), bar(1 / 32, 4)) == ("    ", "████", "██  ", "▏   ")
     assert (display_width("Joy"), display_width("기쁨")) == (3, 4)
+
+
+TURN = TurnEvent(
+    seq=4, id=1, start=1.25, end=3.5, emotion="Joy", confidence=0.75,
+    probabilities={"Joy": 0.75, "Surprise": 0.25}, speech=2.0, loudness=-20.5, onset=1.5, peak=3.0,
+    peak_confidence=0.9, channel=2, channel_name="A & <B>", latency_ms={"total": 1.0},
+)  # fmt: skip
+
+
+def of_turns(name: str) -> str:
+    output = io.StringIO()
+    how = SinkSettings(labels=LABELS, turns=True, names=True)
+    sink = SINKS[name](output, how)
+    for event in (*EVENTS, replace(TURN, final=False), TURN):
+        sink.write(event)
+    sink.finish(StreamStatistics().summary())
+    return output.getvalue()
+
+
+def test_subtitles_of_turns_have_a_caption_for_each() -> None:
+    assert of_turns("srt") == "1\n00:00:01,250 --> 00:00:03,500\n[A & <B>] Joy 75%\n\n"
+    assert of_turns("vtt") == (
+        "WEBVTT\n\n1\n00:00:01.250 --> 00:00:03.500\n[A &amp; &lt;B&gt;] Joy 75%\n\n"
+    )
+    assert of_turns("rttm") == "SPEAKER audio 2 1.250 2.250 <NA> <NA> Joy 0.750 <NA>\n"
+
+
+def test_lines_of_turns() -> None:
+    *_, so_far, turn, _, _ = of_turns("text").splitlines()
+    assert "□ turn 1" in so_far
+    assert turn == (
+        "[A & <B>]  00:01.2 – 00:03.5  ■ turn 1: Joy 기쁨 75%, speech 2.0 s, -20 dBFS, "
+        "since 00:01.5, clearest at 00:03.0 (90%)"
+    )
+    row = list(csv.DictReader(of_turns("csv").splitlines()))[-1]
+    assert (row["type"], row["id"], row["speech"], row["loudness"]) == ("turn", "1", "2.0", "-20.5")
+    assert (row["channel_name"], row["cut"], row["final"]) == ("A & <B>", "False", "True")
+    event = json.loads(of_turns("jsonl").splitlines()[-2])
+    assert (event["type"], event["peak_confidence"], event["onset"]) == ("turn", 0.9, 1.5)
