@@ -19,6 +19,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 from ser_rt.runtime.settings import DEFAULTS
+from ser_rt.server.adapters import ADAPTERS
+from ser_rt.server.adapters.base import Adapter
+from ser_rt.server.adapters.socket import AdaptedSocket
 from ser_rt.server.auth import Guard
 from ser_rt.server.headers import SafeHeaders
 from ser_rt.server.openapi import description
@@ -69,6 +72,11 @@ class _Routes:
     def all(self) -> list[BaseRoute]:
         return [
             WebSocketRoute("/v1/stream", self.stream),
+            *(
+                WebSocketRoute(path + more, self.adapted(adapter))
+                for path, adapter in ADAPTERS.items()
+                for more in ("", "/{token}")
+            ),
             WebSocketRoute("/{path:path}", self.no_stream),
             Route("/v1/classify", self._guarded(self.classify), methods=["POST"]),
             Route("/v1/models", self._guarded(self.models)),
@@ -99,11 +107,21 @@ class _Routes:
         return guarded
 
     async def stream(self, socket: WebSocket) -> None:
+        await self._serve(socket, socket)
+
+    def adapted(self, adapter: type[Adapter]) -> Callable[[WebSocket], Awaitable[None]]:
+        async def stream(socket: WebSocket) -> None:
+            await self._serve(socket, AdaptedSocket(socket, adapter()))
+
+        return stream
+
+    async def _serve(self, socket: WebSocket, talk: WebSocket | AdaptedSocket) -> None:
+        """Serve a connection whose messages are those of ``talk``."""
         try:
             self._guard.check(socket)
             with self._service.slot():
                 await socket.accept()
-                await StreamSession(socket, self._service).run()
+                await StreamSession(talk, self._service).run()
         except ProtocolError as error:
             await socket.send_denial_response(self._refusal(error))
 

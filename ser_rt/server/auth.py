@@ -44,8 +44,8 @@ class Guard:
         if not self._keys:
             return
         scheme, _, given = connection.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            given = connection.query_params.get("token", "")
+        if scheme.lower() not in {"bearer", "token"}:  # Deepgram's clients say Token
+            given = connection.query_params.get("token", connection.path_params.get("token", ""))
         found = given.strip().encode("utf-8", "surrogateescape")
         # All are compared, so that the time reveals nothing about any.
         if sum(hmac.compare_digest(key, found) for key in self._keys) == 0:

@@ -7,7 +7,7 @@ from typing import Any
 
 import ser_rt
 from ser_rt.server.protocol import STATUSES, schema
-from ser_rt.server.uploads import QUERY
+from ser_rt.server.settings_text import QUERY
 
 
 def description(root: str = "") -> dict[str, Any]:

@@ -27,6 +27,7 @@ CLOSE_CODES = {
     "bad_message": 1008,
     "bad_config": 1008,
     "bad_audio": 1007,
+    "no_audio": 1008,
     "message_too_big": 1009,
     "too_fast": 1008,
     "session_too_long": 1008,
@@ -150,6 +151,9 @@ def read_message(text: str) -> dict[str, Any]:
     if not isinstance(message, dict):
         msg = f"a text message must be a JSON object, not {type(message).__name__}"
         raise ProtocolError(msg, "bad_json")
+    if "type" not in message and "event" in message:
+        msg = "this is no message of /v1/stream: Twilio Media Streams go to /v1/twilio"
+        raise ProtocolError(msg, "bad_message")
     check(message, "client_message", "bad_message")
     return message
 

@@ -13,6 +13,7 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ser_rt.errors import AudioError, ClusterError, ConfigError, SerError
+from ser_rt.server.adapters.socket import AdaptedSocket
 from ser_rt.server.limits import CONFIG_TIMEOUT_S
 from ser_rt.server.message_queue import AudioMessage, ControlMessage, Item
 from ser_rt.server.protocol import (
@@ -37,7 +38,7 @@ CUT_OFF = "ser_rt.cut_off"
 class StreamSession:
     """Reads messages and processes them at the same time, so that arrival times are right."""
 
-    def __init__(self, socket: WebSocket, service: Service) -> None:
+    def __init__(self, socket: WebSocket | AdaptedSocket, service: Service) -> None:
         self._socket, self._service = socket, service
         self._limits = service.limits
         self._queue = service.message_queue()

@@ -13,24 +13,19 @@ import numpy as np
 from starlette.requests import ClientDisconnect, Request
 
 from ser_rt.audio.sources.file import FileSource
-from ser_rt.checks import whole_number
 from ser_rt.errors import AudioError, ClusterError, ConfigError, InferenceError
 from ser_rt.runtime.channels import make_engines
 from ser_rt.runtime.engine import ChunkEngine
 from ser_rt.server.bodies import HOW, is_of_curl, receive, stored
 from ser_rt.server.protocol import (
-    SETTINGS,
     ProtocolError,
     StreamConfig,
     check,
     event_message,
-    schema,
 )
 from ser_rt.server.service import Service
+from ser_rt.server.settings_text import QUERY, settings_of
 from ser_rt.server.stream_state import Events
-
-QUERY = (*(name for name in SETTINGS if name != "name"), "top_k", "channel", "track")
-"""Settings of ``config`` that a request may give, as query parameters or fields of its form."""
 
 
 async def classify(request: Request, service: Service) -> dict[str, Any]:
@@ -139,8 +134,7 @@ async def _collect(
 
 
 def _config(settings: Sequence[tuple[str, str]]) -> StreamConfig:
-    """Read the settings of a request, with the types that the schema gives them."""
-    types = schema()["$defs"]["config"]["properties"]
+    """Read the settings of a request, query parameters or fields of its form."""
     message: dict[str, Any] = {"type": "config", "sample_rate": 16_000, "timing": False}
     for name, text in settings:
         if name not in QUERY:
@@ -149,25 +143,12 @@ def _config(settings: Sequence[tuple[str, str]]) -> StreamConfig:
         if name in message:
             msg = f"{name} is given twice"
             raise ProtocolError(msg, "bad_request")
-        kind = types[name]["type"]
-        message[name] = _value(text, kind if isinstance(kind, str) else kind[0])
+        message |= settings_of([(name, text)])
     check(message, "config", "bad_request")
     try:
         return StreamConfig.of(message)
     except ConfigError as error:  # NaN, which no schema refuses
         raise ProtocolError(str(error), "bad_request") from error
-
-
-def _value(text: str, kind: str) -> object:
-    """Return a parameter as JSON would have it; what is no such value stays text."""
-    if kind == "array":
-        return text.split(",")
-    if kind == "boolean":
-        return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
-    try:
-        return whole_number(text) if kind == "integer" else float(text)
-    except ValueError:
-        return text
 
 
 def _overall(events: Events) -> dict[str, Any] | None:
