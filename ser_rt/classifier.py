@@ -78,6 +78,21 @@ class FeatureClassifier(EmotionClassifier, Protocol):
         ...
 
 
+@runtime_checkable
+class ExtraClassifier(EmotionClassifier, Protocol):
+    """Addition to a classifier: rows that hold more behind the probabilities of the labels."""
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """Names of the numbers that follow the probabilities, such as ``arousal``."""
+        ...
+
+    @property
+    def has_embedding(self) -> bool:
+        """Whether the rest of a row is the embedding."""
+        ...
+
+
 class Hop(NamedTuple):
     """The next samples of a stream, and the caches that the hop before it left."""
 

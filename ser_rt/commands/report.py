@@ -28,7 +28,7 @@ ser-report [flags] FILE -o FILE.html|FILE.png     a recording
        ser-report [flags] FILE|FOLDER... -o FOLDER      many, with an index"""
 _EPILOG = """\
 examples:
-  ser-report call.wav -o call.html --channel all
+  ser-report call.wav -o call.html --channels split --channel-names agent,customer
   ser-report calls/ -o reports --lang ko
 
 A page needs no network. It plays the recording from where it is, or from within the page with
@@ -177,6 +177,12 @@ def _files(inputs: Sequence[str]) -> Iterator[str]:
 def _check(flags: argparse.Namespace, files: Sequence[str], *, is_one: bool) -> None:
     """Refuse outputs that are of another kind, or would overwrite an input."""
     output = flags.output
+    if flags.channels is not None:
+        msg = f"--channels {flags.channels} is of raw PCM; a recording knows its own: split, or mix"
+        raise ConfigError(msg)
+    if flags.channel_names and flags.channel != "split":
+        msg = "--channel-names needs --channels split"
+        raise ConfigError(msg)
     if is_one:
         from ser_rt.report.write import kind_of, prepare
 

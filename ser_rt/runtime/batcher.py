@@ -224,6 +224,8 @@ class BatchedClassifier:
         self.window_s, self.hop_s, self.min_window_s = DEFAULTS.windows_for(self._model)
         self.profiles = getattr(self._model, "profiles", {})
         self.temperature_by_speech = getattr(self._model, "temperature_by_speech", {})
+        self.dimensions = getattr(self._model, "dimensions", ())
+        self.has_embedding = getattr(self._model, "has_embedding", False)
         self._parts = self._model if isinstance(self._model, FeatureClassifier) else None
         self._streams = self._model if isinstance(self._model, StreamingClassifier) else None
         self.waited_s = 0.0

@@ -45,6 +45,7 @@ def load(
     streaming: bool | None = None,
     settings: StreamSettings = DEFAULTS,
     profile: str | None = None,
+    embedding: bool = False,
 ) -> OnnxClassifier:
     """Load a model once, to share between streams.
 
@@ -56,6 +57,7 @@ def load(
             windows (False); None for caches where bundle and settings allow them.
         settings: Those of its streams, as far as they are known.
         profile: The bundle's profile that streams have where they name none.
+        embedding: Whether the events of its streams hold embeddings.
 
     Raises:
         BundleError: The bundle is missing or invalid.
@@ -66,6 +68,10 @@ def load(
     bundle = Bundle.load(find_bundle(model)).with_profile(profile)
     if settings.misfit(replace(bundle, streaming=bundle.streaming_if(streaming))):
         streaming = False
+    if embedding or bundle.dimensions:
+        from ser_rt.runtime.backends.extras import ExtrasClassifier
+
+        return ExtrasClassifier(bundle, provider, threads, streaming=streaming, embedding=embedding)
     return OnnxClassifier(bundle, provider, threads, streaming=streaming)
 
 

@@ -54,11 +54,14 @@ def test_a_recording_becomes_a_page_that_plays_it(
 
 def test_each_channel_has_a_line(report: Report, write_audio: Writer, tmp_path: Path) -> None:
     wave = np.stack([make_wave(6.0), make_wave(6.0, seed=1)], axis=1)
-    page = tmp_path / "call.html"
-    assert report(write_audio("call.wav", wave), "-o", page, "--channel", "all")[0] == 0
+    call, page = write_audio("call.wav", wave), tmp_path / "call.html"
+    assert report(call, "-o", page, "--channel", "all")[0] == 0
     html = page.read_text()
     assert html.count('class="strip"') == 2
     assert "Channel 2" in html
+    names = ("--channels", "split", "--channel-names", "agent,customer")
+    assert report(call, "-o", page, *names)[0] == 0
+    assert '<p class="who">customer</p>' in page.read_text()
 
 
 def test_embedded_sound_is_that_of_the_recording(
@@ -146,6 +149,8 @@ def test_nothing_is_written_where_there_is_nothing_to_tell(
         (["EMPTY", "-o", "reports"], 2, "no audio files under"),
         (["SPEECH", "-o", "SPEECH/x.html"], 1, "is no folder"),
         (["SPEECH", "-o", "x.html", "--channel", "7"], 1, "7"),
+        (["SPEECH", "-o", "x.html", "--channels", "2"], 2, "raw PCM"),
+        (["SPEECH", "-o", "x.html", "--channel-names", "a,b"], 2, "needs --channels split"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_writes_nothing(

@@ -79,7 +79,9 @@ def test_text_on_every_colour_can_be_read() -> None:
 
 
 def test_the_families_are_the_tones_of_the_page_of_the_server() -> None:
-    tones = set(re.findall(r"^  --([\w-]+): light-dark", asset("server/static/theme.css"), re.MULTILINE))
+    tones = set(
+        re.findall(r"^  --([\w-]+): light-dark", asset("server/static/theme.css"), re.MULTILINE)
+    )
     assert set(FAMILIES) <= tones
     script = asset("server/static/tones.js")
     told = dict(re.findall(r'^  (\w+): "([\w-]+)",$', script, re.MULTILINE))

@@ -182,9 +182,13 @@ class OnnxClassifier:
             InferenceError: The model failed.
             ConfigError: The network is opened whole: `feature_reuse` is None.
         """
+        return self.outputs_of_features(features, "probabilities")[0]
+
+    def outputs_of_features(self, features: FloatArray, *names: str) -> list[FloatArray]:
+        """Return outputs as `outputs` does, of float32 ``[batch, frames, channels]``."""
         self._require_reuse()
         _check(FEATURES, features, "[batch, frames, channels]")
-        return self._windows().run(-1, ["probabilities"], features)[0]
+        return self._windows().run(-1, list(names), features)
 
     def classify_hops(self, hops: Sequence[Hop]) -> list[HopResult]:
         """Classify hops of equal length, one of each of some streams, in one call.
@@ -194,6 +198,10 @@ class OnnxClassifier:
             InferenceError: The model failed.
             ConfigError: It classifies whole windows: `streaming` is None.
         """
+        return self._classified(hops, ["probabilities"])
+
+    def _classified(self, hops: Sequence[Hop], outputs: Sequence[str]) -> list[HopResult]:
+        """Classify hops; each result holds the rows of some outputs, side by side."""
         if self._streaming is None or self._of_hops is None:
             msg = f"{self.bundle.name} is opened for whole windows: it has no hops to classify"
             raise ConfigError(msg)
@@ -204,13 +212,15 @@ class OnnxClassifier:
         _check("hops", samples, "[batch, samples]")
         caches = self._streaming.caches
         joined = {c.name: _joined([hop.caches[c.name] for hop in hops]) for c in caches}
-        names = ["probabilities", *(cache.next_name for cache in caches)]
-        probabilities, *after = self._of_hops.run(-1, names, samples, joined)
+        names = [*outputs, *(cache.next_name for cache in caches)]
+        found = self._of_hops.run(-1, names, samples, joined)
+        rows = found[0] if len(outputs) == 1 else np.hstack(found[: len(outputs)])
+        after = found[len(outputs) :]
         results = []
         for row in range(len(hops)):
             own = (values if len(hops) == 1 else values[row : row + 1].copy() for values in after)
             left = {cache.name: values for cache, values in zip(caches, own, strict=True)}
-            results.append(HopResult(probabilities[row], left))
+            results.append(HopResult(rows[row], left))
         return results
 
     def warm_up(self) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ser_rt.classifier import EmotionClassifier, FloatArray
 from ser_rt.runtime.event import UNSURE
+from ser_rt.runtime.recognizers.extras import Extras
 from ser_rt.runtime.recognizers.windowed import Posterior
 from ser_rt.runtime.settings import StreamSettings, VadSettings
 from ser_rt.runtime.turns.event import TurnEvent
@@ -29,25 +30,28 @@ class Evidence(NamedTuple):
     speech: int
     """Samples of the turn's speech in it."""
     probabilities: FloatArray
+    row: FloatArray
+    """The whole row of the classifier."""
 
 
 class _Turn:
     """A span, its own windows, and what is known of it."""
 
-    def __init__(self, span: Span, windows: TurnWindows) -> None:
-        self.span, self._windows = span, windows
+    def __init__(self, span: Span, windows: TurnWindows, labels: int) -> None:
+        self.span, self._windows, self._labels = span, windows, labels
         self.evidence: list[Evidence] = []
 
     def take(self, classified: Iterable[Classified]) -> None:
-        """Take windows and their probabilities."""
-        for window, probabilities in classified:
-            self.add(window.start, window.end, probabilities)
+        """Take windows and their rows."""
+        for window, row in classified:
+            self.add(window.start, window.end, row)
 
-    def add(self, start: int, end: int, probabilities: FloatArray) -> None:
-        """Take the probabilities of a window from one sample to another."""
-        if np.isfinite(probabilities).all():
+    def add(self, start: int, end: int, row: FloatArray) -> None:
+        """Take the row of a window from one sample to another."""
+        if np.isfinite(row).all():
             speech = self.span.speech_within(start, end)
-            insort(self.evidence, Evidence(end, start, speech, probabilities), key=_order)
+            evidence = Evidence(end, start, speech, row[: self._labels], row)
+            insort(self.evidence, evidence, key=_order)
 
     def advance(self) -> None:
         """Classify what has been said so far."""
@@ -71,6 +75,7 @@ class TurnTracker:
         temperature: float = 1.0,
         unsure: float = 0.0,
         name: str | None = None,
+        extras: Extras | None = None,
     ) -> None:
         """Begin a stream.
 
@@ -82,10 +87,12 @@ class TurnTracker:
             temperature: Divisor of the logits of a turn.
             unsure: Probability below which no emotion is named.
             name: The ``source`` of each event.
+            extras: What the rows of the model hold besides.
         """
         self.segmenter, self._windows_of = segmenter, windows_of
         self._labels, self._rate = labels, sample_rate
         self._temperature, self._unsure, self._name = temperature, unsure, name
+        self._extras = extras
         self._turn: _Turn | None = None
         self._count = 0
 
@@ -101,8 +108,8 @@ class TurnTracker:
         """Take a result; speech has been detected up to the end of its window."""
         turn, start = self._follow(), round(posterior.start_s * self._rate)
         # A window that begins before the turn is about what was said before it, too.
-        if turn is not None and posterior.probabilities is not None and start >= turn.span.start:
-            turn.add(start, round(posterior.end_s * self._rate), posterior.probabilities)
+        if turn is not None and posterior.row is not None and start >= turn.span.start:
+            turn.add(start, round(posterior.end_s * self._rate), posterior.row)
 
     def advance(self) -> None:
         """Classify what has been said so far, so that little is left to do when a turn ends."""
@@ -133,7 +140,7 @@ class TurnTracker:
         return self._turn
 
     def _begun(self, span: Span) -> _Turn:
-        return _Turn(span, self._windows_of(span))
+        return _Turn(span, self._windows_of(span), len(self._labels))
 
     def _event(self, turn: _Turn, *, final: bool) -> TurnEvent:
         span, evidence = turn.span, turn.evidence
@@ -157,7 +164,14 @@ class TurnTracker:
             cut=span.is_cut,
             final=final,
             source=self._name,
+            **self._more(evidence),
         )
+
+    def _more(self, evidence: Sequence[Evidence]) -> dict[str, Any]:
+        """Return the means of dimensions and embedding, weighed as the probabilities are."""
+        if self._extras is None:
+            return {}
+        return self._extras.mean([one.row for one in evidence], _weights(evidence))
 
 
 def make_turns(classifier: EmotionClassifier, settings: StreamSettings) -> TurnTracker:
@@ -180,6 +194,7 @@ def make_turns(classifier: EmotionClassifier, settings: StreamSettings) -> TurnT
         temperature=getattr(classifier, "turn_temperature", 1.0),
         unsure=settings.naming_for(classifier).unsure,
         name=settings.name,
+        extras=Extras(classifier),
     )
 
 
@@ -191,10 +206,14 @@ def _pooled(evidence: Sequence[Evidence], labels: int, temperature: float) -> Fl
     if not evidence:
         return np.full(labels, 1 / labels, np.float32)
     logits = np.log(np.maximum([one.probabilities for one in evidence], _SMALLEST))
-    mean = np.average(logits, axis=0, weights=[max(1, one.speech) ** 2 for one in evidence])
+    mean = np.average(logits, axis=0, weights=_weights(evidence))
     powers = np.exp((mean - mean.max()) / temperature)
     pooled: FloatArray = (powers / powers.sum()).astype(np.float32)
     return pooled
+
+
+def _weights(evidence: Sequence[Evidence]) -> list[float]:
+    return [float(max(1, one.speech)) ** 2 for one in evidence]
 
 
 def _course(evidence: Sequence[Evidence], winner: int, span: Span) -> tuple[int, int, float]:
