@@ -80,7 +80,10 @@ class FeatureClassifier(EmotionClassifier, Protocol):
 
 @runtime_checkable
 class ExtraClassifier(EmotionClassifier, Protocol):
-    """Addition to a classifier: rows that hold more behind the probabilities of the labels."""
+    """Addition to a classifier: rows, which hold more behind the probabilities of the labels.
+
+    What it makes of features and of hops are rows as well.
+    """
 
     @property
     def dimensions(self) -> tuple[str, ...]:
@@ -90,6 +93,10 @@ class ExtraClassifier(EmotionClassifier, Protocol):
     @property
     def has_embedding(self) -> bool:
         """Whether the rest of a row is the embedding."""
+        ...
+
+    def rows(self, waveforms: FloatArray) -> FloatArray:
+        """Classify float32 ``[batch, samples]`` into rows ``[batch, labels + more]``."""
         ...
 
 

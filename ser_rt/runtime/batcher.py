@@ -239,6 +239,10 @@ class BatchedClassifier:
         """
         return self._wait(self._model, waveforms)
 
+    def rows(self, waveforms: FloatArray) -> FloatArray:
+        """Classify as `ExtraClassifier` does, when it is their turn."""
+        return self._wait(getattr(self._model, "rows", self._model), waveforms)
+
     @property
     def feature_reuse(self) -> FeatureReuse | None:
         """As of the model: None if it has no features to share."""

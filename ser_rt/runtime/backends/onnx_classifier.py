@@ -15,7 +15,7 @@ from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.manifest import FeatureReuse
 from ser_rt.profiles import Profile
 from ser_rt.runtime.backends.device_caches import on_host
-from ser_rt.runtime.backends.graphs import FEATURES, graphs_of, hop_block, stream_graph
+from ser_rt.runtime.backends.graphs import DIMENSIONS, FEATURES, graphs_of, hop_block, stream_graph
 from ser_rt.runtime.backends.opening import OpenGraphs, open_graphs
 from ser_rt.runtime.backends.providers import PROVIDERS, Workload
 from ser_rt.streaming import Streaming
@@ -102,6 +102,11 @@ class OnnxClassifier:
         return self._labels
 
     @property
+    def dimensions(self) -> tuple[str, ...]:
+        """What the network rates besides."""
+        return self.bundle.dimensions
+
+    @property
     def sample_rate(self) -> int:
         """Sample rate in Hz that waveforms must have."""
         return self.bundle.sample_rate
@@ -161,6 +166,10 @@ class OnnxClassifier:
         _check("waveforms", waveforms, "[batch, samples]")
         values = waveforms if self._reuse is None else self.features(waveforms)
         return self._windows().run(-1, list(names), values)
+
+    def rate(self, waveforms: FloatArray) -> FloatArray:
+        """Rate float32 ``[batch, samples]``: ``[batch, dimensions]``, of a network that has any."""
+        return self.outputs(waveforms, DIMENSIONS)[0]
 
     def features(self, waveforms: FloatArray) -> FloatArray:
         """Return the features ``[batch, frames, channels]`` of float32 ``[batch, samples]``.

@@ -26,7 +26,7 @@ class Extras:
         end = self.labels + len(self._dimensions)
         found: dict[str, Any] = {}
         if self._dimensions:
-            rated = np.clip(row[self.labels : end], 0, 1).tolist()
+            rated = row[self.labels : end].tolist()
             found["dimensions"] = dict(zip(self._dimensions, rated, strict=True))
         if self._has_embedding:
             found["embedding"] = tuple(row[end:].tolist())
