@@ -23,8 +23,9 @@ from ser_rt.streaming import Streaming
 def window_classifier(
     classifier: EmotionClassifier, hop: int, streaming: Streaming | None
 ) -> Callable[[Window], FloatArray]:
-    """Return a function from the windows of one stream, in order, to rows: probabilities ``[labels]``, and more of an `ExtraClassifier`.
+    """Return a function from the windows of one stream, in order, to rows.
 
+    A row is the probabilities ``[labels]``, and of an `ExtraClassifier` what it has besides.
     A network that streams computes every hop once, with `HopCache`. Of others windows share
     features where they can, with `FeatureCache`; else each is computed whole.
 
