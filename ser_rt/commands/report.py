@@ -106,22 +106,27 @@ def _many(
     from ser_rt.report.page import page
     from ser_rt.runtime.event import UNSURE
 
-    rows, used, failed = [], {INDEX}, 0
-    for file in files:
-        path = flags.output / _page_name(file, used)
-        try:
-            recording = _gathered(flags, file, path, model, settings)
-        except AudioError as error:
-            failed += 1
-            tell(f"ser-report: {error}")
-            rows.append(Row(printable(Path(file).name), error=printable(str(error))))
-            continue
-        failed += recording.error is not None
-        write_text(path, page(recording, flags.lang, INDEX))
-        rows.append(row_of(recording, path.name))
-        _tell(flags, recording)
-    title = printable(flags.output.resolve().name)
-    write_text(flags.output / INDEX, index_page(rows, (*model.labels, UNSURE), title, flags.lang))
+    rows: list[Row] = []
+    used, failed = {INDEX}, 0
+    try:
+        for file in files:
+            path = flags.output / _page_name(file, used)
+            try:
+                recording = _gathered(flags, file, path, model, settings)
+            except AudioError as error:
+                failed += 1
+                tell(f"ser-report: {error}")
+                rows.append(Row(printable(Path(file).name), error=printable(str(error))))
+                continue
+            failed += recording.error is not None
+            write_text(path, page(recording, flags.lang, INDEX))
+            rows.append(row_of(recording, path.name))
+            _tell(flags, recording)
+    finally:  # an interrupt leaves an index of what is there
+        if rows:
+            title = printable(flags.output.resolve().name)
+            index = index_page(rows, (*model.labels, UNSURE), title, flags.lang)
+            write_text(flags.output / INDEX, index)
     return EXIT_FAILED if failed else EXIT_OK
 
 
