@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-lowest triton soak lint bench report compare baseline quality model compact compact-free base left-out tune corpus sample clean
+.PHONY: help demo test test-lowest triton soak lint bench report compare baseline quality model compact compact-free base left-out tune profiles corpus sample clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -38,6 +38,7 @@ soak: $(VENV)/.dev ## stream for an hour in compressed time, and for fifteen min
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(PY) -m ruff check
 	@$(PY) -m ruff format --check
+	@rm -rf $(TYPED)  # links of modules that have moved
 	@mkdir -p $(TYPED)/ser_rt
 	@ln -sfn $(CURDIR)/ser_rt/* $(CURDIR)/export $(CURDIR)/benchmarks $(TYPED)/ser_rt/
 	@ln -sfn $(CURDIR)/tests $(TYPED)/tests
@@ -113,6 +114,15 @@ quality: corpus $(VENV)/.dev ## judge the built-in models and others on the same
 
 tune: corpus $(VENV)/.dev ## train on fewer speakers, to choose settings: make tune CORPUS=folder
 	$(TRAIN) --preset compact --hold_out $(TUNE_SPEAKERS) --output_dir runs/tune
+
+VOICES := runs/voices
+TUNE = $(PY) -m ser_rt.commands.tune --model ser_rt/bundles/base --manifest $(VOICES)/tune.csv --split tune \
+  --per-dataset 8 --fix-unsure 0.35 --trials 60
+profiles: corpus $(VENV)/.dev ## search the profiles of base again: make profiles CORPUS=folder
+	$(PY) -m benchmarks.quality.voices "$(CORPUS)" $(VOICES)
+	$(TUNE) --max-flicker 4 --max-false-changes 2 --profile default --calibrate all
+	$(TUNE) --max-delay 1.5 --max-flicker 6 --profile quick
+	$(TUNE) --max-flicker 1.5 --max-false-changes 0.7 --profile calm
 
 corpus:
 	@test -f "$(CORPUS)/manifest.csv" || { echo "make model needs CORPUS=FOLDER with a manifest.csv" >&2; exit 1; }

@@ -50,11 +50,17 @@ def throughput(flags: argparse.Namespace, report: Report) -> int:
     return finish(flags, [measure(flags, found, report)])
 
 
-def peers(flags: argparse.Namespace, report: Report) -> int:
-    """Measure the same network in other libraries, side by side."""
+def peers(flags: argparse.Namespace, report: Report, stream: str = "") -> int:
+    """Measure the same network in other libraries, side by side; and a bundle as a stream."""
     variants = of_peers(flags, "cpu") + of_bundles(flags, "ser-rt", flags.provider)
+    if stream:
+        flags.bundle = [stream]
+        variants += [v for v in of_bundles(flags, "ser-rt", flags.provider) if v.streaming]
     gemms = [] if flags.no_floor else gemm_variants(flags.threads)
     content = measure(flags, variants, report, run=flags.run, gemms=gemms)
+    for row in content["rows"]:
+        if row["variant"]["model"] == stream:
+            row["agreement"] = None  # it has other weights
     return finish(flags, [content])
 
 
@@ -63,9 +69,9 @@ def full_size(flags: argparse.Namespace, report: Report) -> int:
     from ser_rt.benchmarks.peers.full_size import make
 
     check_names(flags.peer)
-    flags.run, flags.bundle = make(flags.work, flags.scale, report)
+    flags.run, flags.bundle, stream = make(flags.work, flags.scale, report)
     flags.command = "peers"
-    return peers(flags, report)
+    return peers(flags, report, stream)
 
 
 def gpu(flags: argparse.Namespace, report: Report) -> int:

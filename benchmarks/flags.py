@@ -112,7 +112,7 @@ def _full_size(parser: argparse.ArgumentParser) -> None:
         type=new_folder,
         default=Path("full-size"),
         metavar="FOLDER",
-        help="of the network and its bundles, 3 GB; kept for the next run (default: %(default)s)",
+        help="networks and their bundles, 5 GB; kept for the next run (default: %(default)s)",
     )
     add("--scale", choices=["full", "tiny"], default="full", help="tiny: to try the command out")
     groups.side_by_side(parser)

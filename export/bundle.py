@@ -174,16 +174,14 @@ def _trace(checkpoint: Path, work: Path, settings: ExportSettings, stages: Stage
 
 
 def _convert(traced: _Traced, settings: ExportSettings, stages: Stages) -> _Attempt:
-    """Try the forms of a precision until one passes its gates."""
+    """Try the forms of a precision until one passes its gates, or, where they report, is finite."""
     attempts = []
     for form, convert in precision_of(settings.precision).forms.items():
         attempt = _attempt(form, convert, traced, settings, stages)
         attempts.append(attempt)
-        if not attempt.result.failures:
+        is_reported = settings.gates == "report" and not attempt.result.fatal
+        if is_reported or not attempt.result.failures:
             return attempt
-    finite = [attempt for attempt in attempts if not attempt.result.fatal]
-    if settings.gates == "report" and finite:
-        return finite[0]
     reasons = " | ".join(f"{a.form}: {'; '.join(a.result.failures)}" for a in attempts)
     msg = f"{settings.precision} failed its gates, nothing is written: {reasons}"
     raise GateError(msg)

@@ -86,7 +86,7 @@ class ModelConfig(_Settings):
     mask_time_prob: float = setting(0.05, "share of frames that SpecAugment masks", _SHARE)
     input_normalization: str = setting(
         "auto",
-        "of the level: per window, running (by what was heard, for streams), none, or auto "
+        "of the level: per window, running (by the samples so far, for streams), none, or auto "
         "(as the checkpoint was trained)",
         one_of(("auto", "window", "running", "none")),
     )

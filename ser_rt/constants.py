@@ -36,8 +36,15 @@ MIN_WINDOW_S = 1.0
 SHORTEST_INPUT_S = 0.25
 """Shorter audio is padded with zeros: convolutional networks fail on less than their reach."""
 
+NEUTRAL = "Neutral"
+"""The emotion that a voice without one has."""
+
 HALF_LIFE_S = 0.7
-"""Half-life of smoothing: a change of emotion is half through after this."""
+"""Half-life of smoothing: half of what was believed is forgotten after this."""
+
+WEIGHT_PER_S = 2.0
+"""Exponent of a result in smoothing, for each second since the one before it: a result of the usual
+half second counts once."""
 
 GATE_THRESHOLD = 0.1
 """Share of a window that must be speech for it to be classified."""

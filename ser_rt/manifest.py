@@ -12,7 +12,7 @@ from ser_rt.constants import DIMENSIONS
 from ser_rt.errors import BundleInvalidError, BundleNotFoundError
 from ser_rt.files.listed import describe_file, refuse
 from ser_rt.files.text import trouble_of_line
-from ser_rt.profiles import Profile, read_profiles, read_temperatures
+from ser_rt.profiles import Profile, read_profiles, read_temperature, read_temperatures
 from ser_rt.streaming import Streaming
 
 FORMAT = 1
@@ -82,6 +82,7 @@ class Manifest:
         streaming: the graph with caches; None if the network classifies windows alone.
         profiles: settings of streams by name.
         temperature_by_speech: divisor of a stream's logits by the seconds of speech in the window.
+        turn_temperature: divisor of the logits of a whole turn; None for 1.
         dimensions: what the graph also rates, such as ``arousal``, each from 0 to 1.
         gates: measured differences between graph and network, and their limits.
         evaluation: scores on labelled speech, from ser-evaluate.
@@ -112,6 +113,7 @@ class Manifest:
     streaming: Streaming | None = None
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     temperature_by_speech: Mapping[float, float] = field(default_factory=dict)
+    turn_temperature: float | None = None
     dimensions: tuple[str, ...] = ()
     gates: Mapping[str, Any]
     evaluation: Mapping[str, Any]
@@ -235,6 +237,7 @@ def _read_settings(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "profiles": read_profiles(manifest.get("profiles", {})),
             "temperature_by_speech": read_temperatures(manifest.get("temperature_by_speech", {})),
+            "turn_temperature": read_temperature(manifest.get("turn_temperature")),
         }
     except ValueError as error:
         refuse(folder, f"in its manifest {error}")

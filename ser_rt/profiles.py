@@ -19,6 +19,8 @@ FLAGS = {
     "window_s": "window",
     "hop_s": "hop",
     "half_life_s": "half-life",
+    "weight_per_s": "weight",
+    "neutral": "neutral",
     "enter": "enter",
     "leave": "leave",
     "hold_s": "hold",
@@ -35,6 +37,8 @@ class Profile(Checked):
     window_s: float | None = setting(None, "as of StreamSettings", within(0, 3600))
     hop_s: float | None = setting(None, "as of StreamSettings", within(0, 3600))
     half_life_s: float | None = setting(None, "as of StreamSettings", at_least(0))
+    weight_per_s: float | None = setting(None, "as of StreamSettings", within(0, 100))
+    neutral: float | None = setting(None, "as of StreamSettings", within(0.01, 0.99))
     enter: float | None = setting(None, "as of HysteresisSettings", within(0, 1))
     leave: float | None = setting(None, "as of HysteresisSettings", within(0, 1))
     hold_s: float | None = setting(None, "as of HysteresisSettings", at_least(0))
@@ -62,6 +66,8 @@ class Naming(NamedTuple):
     """How results are named, as of `StreamSettings` and `HysteresisSettings`."""
 
     half_life_s: float
+    weight_per_s: float
+    neutral: float | None
     enter: float
     leave: float
     hold_s: float
@@ -105,6 +111,18 @@ def read_temperatures(entry: object) -> dict[float, float]:
         msg = f"'temperature_by_speech' is {entry!r}, no table of seconds and temperatures"
         raise ValueError(msg)
     return dict(sorted(pairs.items()))
+
+
+def read_temperature(entry: object) -> float | None:
+    """Read the temperature of turns; None if there is none.
+
+    Raises:
+        ValueError: it is no temperature.
+    """
+    if entry is None or (type(entry) in {int, float} and 0.02 <= entry <= 50):  # type: ignore[operator]  # a number
+        return entry  # type: ignore[return-value]  # a number, or None
+    msg = f"'turn_temperature' is {entry!r}, not within 0.02 and 50"
+    raise ValueError(msg)
 
 
 def profile_of(model: Any, name: str | None = None) -> Profile:

@@ -22,6 +22,9 @@ AUDIO = "audio"
 """Name of the graph's input that is no cache."""
 
 _ROUNDING = 1e-6
+POOLED = {"pooled_frames": 0.0, "pooled_scores": -1e4}
+"""Caches of what an answer is pooled over, and what they hold where there is nothing: a frame whose
+score has no share in the softmax, also in half precision."""
 DTYPES = {"float32": 4, "float16": 2, "int64": 8}
 """Types of caches, with the bytes of one number."""
 _LARGEST = 1 << 31
@@ -97,6 +100,16 @@ class Streaming:
     def fresh(self, batch: int) -> dict[str, npt.NDArray[Any]]:
         """Return the caches of fresh streams by name, ``[batch, *shape]`` each."""
         return {cache.name: cache.zeros(batch) for cache in self.caches}
+
+    def nothing_pooled(self) -> dict[str, npt.NDArray[Any]]:
+        """Return caches with which the next answer of a stream is over its hop alone.
+
+        A network whose pooling has no scores has none: its answers are over `pooled_s`.
+        """
+        found = {
+            one.name: one.zeros(1) + POOLED[one.name] for one in self.caches if one.name in POOLED
+        }
+        return found if found.keys() == POOLED.keys() else {}
 
     def misfit(self, window_s: float, hop_s: float) -> str | None:
         """Return why no stream can have a window and a hop of so many seconds; None if one can.

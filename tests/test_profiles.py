@@ -12,11 +12,11 @@ import pytest
 import ser_rt
 from ser_rt.bundle import Bundle, write_profile
 from ser_rt.errors import BundleInvalidError, ConfigError
-from ser_rt.profiles import Profile, read_profiles, read_temperatures
-from ser_rt.runtime.recognizers.windowed import Posterior
+from ser_rt.profiles import Profile, read_profiles, read_temperature, read_temperatures
 from ser_rt.runtime.settings import HysteresisSettings, StreamSettings
 from ser_rt.runtime.smoother import tempered
 from ser_rt.testing import tiny_bundle, tiny_streaming_bundle
+from tests.conftest import RATE, make_wave
 
 CALM = Profile(hop_s=1.0, half_life_s=2.0, enter=0.5, unsure=0.4, gate_threshold=0.0)
 
@@ -96,12 +96,10 @@ def test_other_temperatures_are_invalid(entry: object) -> None:
         read_temperatures(entry)
 
 
-@pytest.mark.parametrize(("speech", "temperature"), [(0.1, 4.0), (0.75, 2.5), (1.0, 1.0)])
-def test_a_short_answer_is_less_sure(speech: float, temperature: float) -> None:
+@pytest.mark.parametrize(("heard_s", "temperature"), [(0.2, 4.0), (1.5, 2.5), (2.0, 1.0)])
+def test_a_short_answer_is_less_sure(heard_s: float, temperature: float) -> None:
     row = np.array([0.7, 0.2, 0.1], np.float32)
-    posterior = Posterior(0.0, 2.0, row, speech, False, 0.0, {})  # noqa: FBT003 (a field)
-    found = tempered(posterior, {1.0: 4.0, 2.0: 1.0}).probabilities
-    assert found is not None
+    found = tempered(row, heard_s, {1.0: 4.0, 2.0: 1.0})
     powers = row ** (1 / temperature)
     assert found == pytest.approx(powers / powers.sum(), rel=1e-5)
 
@@ -109,3 +107,20 @@ def test_a_short_answer_is_less_sure(speech: float, temperature: float) -> None:
 def test_a_message_to_a_server_names_the_profile() -> None:
     settings = StreamSettings(profile="calm", hysteresis=HysteresisSettings(enter=0.5))
     assert settings.to_message() == {"profile": "calm", "steadiness": {"enter": 0.5}}
+
+
+def test_turns_have_a_temperature_of_their_own(tmp_path: Path) -> None:
+    folder = tiny_bundle(tmp_path / "cold", turn_temperature=0.5)
+    wave = make_wave(2.0)
+
+    def turn(bundle: Path) -> ser_rt.TurnEvent:
+        events = ser_rt.stream(wave, sample_rate=RATE, model=bundle, vad=False, turns=True)
+        return [event for event in events if isinstance(event, ser_rt.TurnEvent)][-1]
+
+    plain, cold = turn(tiny_bundle(tmp_path / "plain")), turn(folder)
+    powers = {label: p**2 for label, p in plain.probabilities.items()}
+    total = sum(powers.values())
+    assert cold.probabilities == pytest.approx({k: v / total for k, v in powers.items()}, abs=1e-5)
+    for bad in (0, -1.0, True, "1", [1.0]):
+        with pytest.raises(ValueError, match="turn_temperature"):
+            read_temperature(bad)

@@ -129,8 +129,8 @@ class GpuStep:
     limit_s: float
 
 
-def make_network(context: Context) -> dict[str, Any]:
-    """Write a checkpoint of the network with random weights."""
+def make_network(context: Context, *, streaming: bool = False) -> dict[str, Any]:
+    """Write a checkpoint of the network with random weights; of the preset's if it streams."""
     from dataclasses import replace
 
     import torch
@@ -138,10 +138,18 @@ def make_network(context: Context) -> dict[str, Any]:
     from ser_rt.benchmarks.measure.training_memory import FULL_SIZE
     from ser_rt.networks.checkpoint import save_checkpoint
     from ser_rt.networks.model import EmotionModel
+    from ser_rt.training.presets import PRESETS
 
     torch.manual_seed(0)
     shape = context.scale.encoder or FULL_SIZE.encoder_config
-    settings = replace(FULL_SIZE, input_normalization="none", encoder_config=shape)
+    base = PRESETS["wav2vec2-stream"].model if streaming else FULL_SIZE
+    settings = replace(
+        base,
+        model_name="",
+        emotion_labels=FULL_SIZE.emotion_labels,
+        input_normalization="running" if streaming else "none",
+        encoder_config=shape,
+    )
     model = EmotionModel(settings).eval()
     save_checkpoint(model, context.checkpoint, temperature=1.0, training={})
     return {"parameters": sum(parameter.numel() for parameter in model.parameters())}

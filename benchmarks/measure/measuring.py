@@ -54,6 +54,8 @@ def measure(
     else:
         operations = of_run(run, round(flags.window[0] * RATE_HZ)) if run else None
         work = work_of(operations, flags.hop[0] / flags.window[0])
+        if gemms:
+            work |= {name_of(one): operations_of(one) for one in variants if one.streaming}
     with audio_file(flags.audio) as audio:
         found, others = interleave([*variants, *gemms], audio, plan_of(flags), report)
     measured = [one for one in found if one.variant.runner not in GEMMS]
@@ -62,7 +64,11 @@ def measure(
     if gemms:
         rates = [one for one in found if one.variant.runner in GEMMS]
         content["floor"] = floor(rates, work)
-        put_distances(table, content["floor"], name_of if has_own_floor else lambda _: HOP)
+        put_distances(
+            table,
+            content["floor"],
+            lambda one: name_of(one) if has_own_floor or one.streaming else HOP,
+        )
     if flags.command in ("peers", "gpu"):
         content["best_peer"] = best_peer(measured)
     return results.document(flags, **content)

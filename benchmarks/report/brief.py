@@ -41,7 +41,8 @@ def _chosen(rows: Sequence[Row], precision: str) -> list[Row]:
 def _cells(row: Row) -> tuple[str, str, str]:
     runner, precision, device = (row["variant"][k] for k in ("runner", "precision", "device"))
     if runner == OURS:
-        name = f"**{OURS} {precision}**, `--provider {device}`"
+        form = " as a stream" if row["variant"].get("streaming") else ""
+        name = f"**{OURS} {precision}**{form}, `--provider {device}`"
     else:
         name = f"best other {precision}: {runner.removesuffix(f' {precision}')}"
     return name, f"{_cost_ms(row):,.0f} ms", f"{row['real_time_factor']:.2f}"

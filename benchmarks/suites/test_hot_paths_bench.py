@@ -22,7 +22,7 @@ from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.recognizers.feature_cache import FeatureCache
 from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
 from ser_rt.runtime.recognizers.windower import Windower
-from ser_rt.runtime.settings import StreamSettings
+from ser_rt.runtime.settings import DEFAULTS, StreamSettings
 from ser_rt.runtime.smoother import Smoother
 from ser_rt.runtime.vad.base import FrameVad
 from ser_rt.runtime.vad.silero import SileroDetector
@@ -78,7 +78,7 @@ def test_smoother(hot: Hot) -> None:
     ]
 
     def smooth() -> None:
-        smoother = Smoother()
+        smoother = Smoother(DEFAULTS.naming_for(None), LABELS)
         for posterior in posteriors:
             smoother.update(posterior)
 

@@ -40,6 +40,7 @@ class ModelHandle:
         self.min_window_s = bundle.min_window_s
         self.profiles = bundle.profiles
         self.temperature_by_speech = bundle.temperature_by_speech
+        self.turn_temperature = bundle.turn_temperature
         self._hash, self._handle = bundle.sha256, handle
         self._loop = asyncio.get_running_loop()
         self.is_superseded = False

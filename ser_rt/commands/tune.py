@@ -71,7 +71,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     output(
         "--calibrate",
         choices=("all", "shape"),
-        help="first fit the confidence to the speech heard, and store it with --profile: all; or "
+        help="then fit the confidence to the speech heard, and store it with --profile: all; or "
         "shape, for speakers that the model was trained on, which leaves the mean as it is",
     )
     return parser.parse_args(argv)
@@ -84,6 +84,7 @@ def _tune(options: argparse.Namespace) -> int:
     from ser_rt.judging.trade_off import comparison, page, trade_off_table
     from ser_rt.judging.tuning import Grid
     from ser_rt.judging.wish import Wish
+    from ser_rt.profiles import Profile
     from ser_rt.tables import text_table
 
     wish = from_flags(Wish, options)
@@ -95,10 +96,13 @@ def _tune(options: argparse.Namespace) -> int:
         raise ConfigError(msg)
     tuner = _tuner(options, Grid(options.windows, options.hops, options.gates, options.fix_unsure))
     if options.calibrate is not None:
-        tuner.calibrate(shape_only=options.calibrate == "shape")
+        tuner.temperatures = {}
     best = tuner.search(wish, options.trials, options.seed)
+    if options.calibrate is not None:
+        tuner.calibrate(best.profile, shape_only=options.calibrate == "shape")
+        best = tuner.judge(best.profile)
     broken = wish.broken(best.score.figures)
-    rows = {f"without ({options.split or 'all'})": tuner.trials[0], "found": best}
+    rows = {f"without ({options.split or 'all'})": tuner.judge(Profile()), "found": best}
     if options.report_split:
         rows |= _on_others(options, best, tuner.temperatures)
     found = [comparison(rows), trade_off_table(tuner.trade_off())]

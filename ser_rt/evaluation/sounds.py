@@ -38,7 +38,7 @@ class Result(Protocol):
 
 @dataclass(frozen=True)
 class SoundCount:
-    """Windows of some sounds, as a stream hears them.
+    """Windows of some sounds, as a stream classifies them.
 
     Attributes:
         files: How many there are.

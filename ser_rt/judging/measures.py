@@ -9,10 +9,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from ser_rt.constants import NEUTRAL
 from ser_rt.evaluation.metrics import confusion_matrix
 from ser_rt.judging.eder import FRAME_S, emotion_diarization_error
 from ser_rt.judging.lanes import NO_LABEL, Answer, Lane, said_lane, shown_lane, truth_lane
-from ser_rt.judging.truth import NEUTRAL, Change, LabelledStream
+from ser_rt.judging.truth import Change, LabelledStream
 from ser_rt.runtime.event import UNSURE
 
 SINCE_STEP_S, SINCE_STEPS = 0.5, 20

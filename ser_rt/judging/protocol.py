@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ser_rt.checks import Checked, above, setting
+from ser_rt.constants import NEUTRAL
 from ser_rt.errors import DataError
 from ser_rt.judging.conditions import Conditions
 from ser_rt.judging.draws import Draws
 from ser_rt.judging.pools import PAUSES_S, Pool, silence
-from ser_rt.judging.truth import NEUTRAL, LabelledStream, Omissions, Segment
+from ser_rt.judging.truth import LabelledStream, Omissions, Segment
 from ser_rt.training.data.corpus import Clip
 
 VERSION = 1

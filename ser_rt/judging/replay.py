@@ -128,7 +128,7 @@ def _engine(
     settings: StreamSettings,
     temperatures: Mapping[float, float] | None = None,
 ) -> Engine:
-    smoother = Smoother(settings.naming_for(classifier).half_life_s)
+    smoother = Smoother(settings.naming_for(classifier), classifier.labels)
     return Engine(classifier, recognizer, smoother, settings=settings, temperatures=temperatures)
 
 

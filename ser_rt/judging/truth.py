@@ -11,9 +11,6 @@ from typing import NamedTuple
 
 from ser_rt.classifier import FloatArray
 
-NEUTRAL = "Neutral"
-"""The emotion that a voice without one has; false changes are counted in it."""
-
 
 class Segment(NamedTuple):
     """A stretch of one emotion, in seconds of the stream."""

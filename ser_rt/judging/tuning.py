@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ser_rt.classifier import EmotionClassifier
+from ser_rt.constants import GATE_THRESHOLD, HALF_LIFE_S, NEUTRAL, WEIGHT_PER_S
 from ser_rt.errors import requires
 from ser_rt.judging.calibration import fit_temperatures
 from ser_rt.judging.lanes import answers_of
@@ -17,6 +18,7 @@ from ser_rt.judging.scores import StreamScore, score_streams
 from ser_rt.judging.truth import LabelledStream
 from ser_rt.judging.wish import Wish
 from ser_rt.profiles import Profile
+from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.settings import HysteresisSettings, StreamSettings
 
 if TYPE_CHECKING:
@@ -58,14 +60,20 @@ class Tuner:
     def __post_init__(self) -> None:
         self.temperatures = getattr(self.classifier, "temperature_by_speech", {})
 
-    def calibrate(self, *, shape_only: bool) -> None:
-        """Fit the temperatures by the speech heard anew, as of `fit_temperatures`."""
-        kept = self.kept(Profile())
-        labels = self.classifier.labels
-        self.temperatures = fit_temperatures(self.streams, kept, labels, shape_only=shape_only)
+    def calibrate(self, profile: Profile, *, shape_only: bool) -> None:
+        """Fit the temperatures by the speech heard to what a profile makes the stream believe."""
+        self.temperatures = {}
+        self.temperatures = fit_temperatures(
+            self.streams,
+            self.events(profile),
+            self.classifier.labels,
+            shape_only=shape_only,
+        )
 
     def search(self, wish: Wish, trials: int, seed: int = 0) -> Trial:
         """Return the best of some trials: tree-structured Parzen estimators choose them.
+
+        The first ones are a stream without a profile, and the profiles that the model has.
 
         Bergstra, Bardenet, Bengio, Kégl: Algorithms for hyper-parameter optimization. NIPS 2011.
 
@@ -75,12 +83,14 @@ class Tuner:
         """
         with requires("optuna", "tune"):
             import optuna
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # no traceback at an interrupt
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True)
         study = optuna.create_study(sampler=sampler)
         study.enqueue_trial(_PLAIN)
+        for profile in getattr(self.classifier, "profiles", {}).values():
+            study.enqueue_trial(_PLAIN | profile.to_dict())
         first = len(self.trials)
 
         def cost(trial: optuna.Trial) -> float:
@@ -97,20 +107,25 @@ class Tuner:
 
     def measures(self, profile: Profile) -> list[StreamMeasures]:
         """Return the measures of each stream with some settings."""
-        settings = settings_of(profile)
         labels = self.classifier.labels
-        named = [
-            replay(self.classifier, kept, settings, self.temperatures)
-            for kept in self.kept(profile)
-        ]
         return [
             measure(stream, answers_of(events), labels)
-            for stream, events in zip(self.streams, named, strict=True)
+            for stream, events in zip(self.streams, self.events(profile), strict=True)
+        ]
+
+    def events(self, profile: Profile) -> list[list[EmotionEvent]]:
+        """Return the events of each stream with some settings."""
+        settings = settings_of(profile)
+        return [
+            replay(self.classifier, kept, settings, self.temperatures)
+            for kept in self.kept(profile)
         ]
 
     def kept(self, profile: Profile) -> list[StreamPosteriors]:
         """Return the network's answers on each stream; they are kept."""
-        key = (profile.window_s, profile.hop_s, profile.gate_threshold)
+        # Without smoothing, the network is asked for whole windows.
+        smooths = float(profile.half_life_s != 0)
+        key = (profile.window_s, profile.hop_s, profile.gate_threshold, smooths)
         if key not in self._kept:
             settings = settings_of(profile)
             self._kept[key] = [
@@ -143,12 +158,18 @@ class Tuner:
         def number(name: str, low: float, high: float) -> float:
             return round(trial.suggest_float(name, low, high, step=_STEP), 2)
 
+        def scale(name: str, low: float, high: float) -> float:
+            return round(trial.suggest_float(name, low, high, log=True), 2)
+
+        knows_neutral = NEUTRAL in self.classifier.labels
         return Profile(
             window_s=one("window_s", self.grid.windows_s),
             hop_s=one("hop_s", self.grid.hops_s),
             gate_threshold=one("gate_threshold", self.grid.gates),
-            half_life_s=number("half_life_s", 0.0, 2.0),
-            enter=number("enter", 0.0, 0.8),
+            half_life_s=scale("half_life_s", 0.3, 15.0),
+            weight_per_s=scale("weight_per_s", 0.3, 8.0),
+            neutral=number("neutral", 0.1, 0.8) if knows_neutral else None,
+            enter=number("enter", 0.0, 0.9),
             leave=number("leave", 0.2, 1.0),
             hold_s=number("hold_s", 0.0, 3.0),
             unsure=(number("unsure", 0.0, 0.5) if self.grid.unsure is None else self.grid.unsure),
@@ -156,7 +177,8 @@ class Tuner:
 
 
 _PLAIN: dict[str, Any] = {
-    "half_life_s": 0.7,
+    "half_life_s": HALF_LIFE_S,
+    "weight_per_s": WEIGHT_PER_S,
     "enter": 0.0,
     "leave": 1.0,
     "hold_s": 0.0,
@@ -167,14 +189,7 @@ _PLAIN: dict[str, Any] = {
 
 def settings_of(profile: Profile) -> StreamSettings:
     """Return the settings of a stream that a profile gives, and nothing of the model's profiles."""
-    values: dict[str, Any] = {
-        "half_life_s": 0.7,
-        "enter": 0.0,
-        "leave": 1.0,
-        "hold_s": 0.0,
-        "unsure": 0.0,
-        "gate_threshold": 0.1,
-    } | profile.to_dict()
+    values = _PLAIN | {"gate_threshold": GATE_THRESHOLD} | profile.to_dict()
     names = ("enter", "leave", "hold_s", "unsure")
     return StreamSettings(
         hysteresis=HysteresisSettings(**{name: values.pop(name) for name in names}), **values

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from ser_rt.audio.processing import read_audio
+from ser_rt.constants import NEUTRAL
 from ser_rt.errors import AudioError, DataError
 from ser_rt.files.names import NameFinder, printable
 from ser_rt.files.text import read_text
-from ser_rt.judging.truth import NEUTRAL, LabelledStream, Omissions, Segment
+from ser_rt.judging.truth import LabelledStream, Omissions, Segment
 from ser_rt.training.data.labels import emotion_named
 
 _NAMES = {
@@ -68,7 +69,7 @@ def read_zed(
                 duration_s=duration_s,
                 kind="recording",
                 dataset=path.stem,
-                silent_as=NEUTRAL,
+                silent_as=NEUTRAL if NEUTRAL in labels else None,
             )
     if not made:
         reasons = "; ".join(f"{why}: {count}, such as {one}" for why, count, one in left_out.rows())
@@ -112,7 +113,7 @@ def _segments(entry: Any, labels: Sequence[str]) -> tuple[tuple[Segment, ...], f
             msg = "recordings with labels that overlap"
             raise _UnfitError(msg)
         if start_s > at_s:
-            segments.append(Segment(at_s, start_s, NEUTRAL))
+            segments.append(Segment(at_s, start_s, _emotion(NEUTRAL, labels)))
         segments.append(Segment(start_s, end_s, _emotion(emotion, labels)))
         at_s = end_s
     if at_s < duration_s:

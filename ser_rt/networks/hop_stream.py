@@ -117,8 +117,8 @@ class HopStream(nn.Module):
         first, frames, front = self.begin(audio, front, done)
         count = frames.shape[1]
         done = done + count
-        heard = done - encoder.future_frames
-        mask = empty_mask(heard, self.left + count)[:, None, None]
+        past = done - encoder.future_frames
+        mask = empty_mask(past, self.left + count)[:, None, None]
         bias = self.bias(count)
         states, kept = [first], []
         for number, layer in enumerate(self.layers):
@@ -130,7 +130,7 @@ class HopStream(nn.Module):
         mixed = encoder.mix(states).transpose(1, 2)
         pooled = torch.cat([pooled, mixed], dim=2)[..., -POOLED_FRAMES:]
         scores = torch.cat([scores, encoder.pooling.score(mixed)], dim=2)[..., -POOLED_FRAMES:]
-        weights = (scores + empty_mask(heard, POOLED_FRAMES).unsqueeze(1)).softmax(dim=2)
+        weights = (scores + empty_mask(past, POOLED_FRAMES).unsqueeze(1)).softmax(dim=2)
         embedding = encoder.projection(encoder.pooling.pool(pooled, weights))
         return self.head(embedding), embedding, (*front, *kept, pooled, scores, done)
 

@@ -1,4 +1,4 @@
-"""`RunningLevel`, which brings audio to one level, judged by what was heard so far."""
+"""`RunningLevel`, which brings audio to one level, judged by the samples so far."""
 
 from __future__ import annotations
 

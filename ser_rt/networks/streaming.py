@@ -80,14 +80,14 @@ def attention_mask(frames: Tensor, context: AttentionContext) -> Tensor | None:
     return (hidden.float() * MASKED)[None, None]
 
 
-def empty_mask(heard: Tensor, size: int) -> Tensor:
-    """Return what is added to the scores of the last `size` frames, of which `heard` are there.
+def empty_mask(count: Tensor, size: int) -> Tensor:
+    """Return what is added to the scores of the last `size` frames, of which `count` are there.
 
     Args:
-        heard: frames so far of each stream, ``[batch]``.
+        count: frames so far of each stream, ``[batch]``.
         size: of the ring that they lie in, the newest one last.
     """
-    hidden = torch.arange(size) < size - heard.unsqueeze(1)
+    hidden = torch.arange(size) < size - count.unsqueeze(1)
     return hidden.float() * MASKED
 
 

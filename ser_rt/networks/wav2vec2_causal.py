@@ -4,7 +4,7 @@ Frame ``i`` is complete with sample ``320 * (i + 1)``: audio is delayed by what 
 read beyond a frame (5 ms), and what they read before the first one is silence. The convolution of
 positions keeps its taps of the past as they were trained; of those ahead it keeps `future_frames`,
 and the first frame then is that many frames later. There is no normalisation over a window: the
-level is judged by what was heard, and a group norm over time is refused.
+level is judged by the samples so far, and a group norm over time is refused.
 """
 
 from __future__ import annotations

@@ -224,6 +224,7 @@ class BatchedClassifier:
         self.window_s, self.hop_s, self.min_window_s = DEFAULTS.windows_for(self._model)
         self.profiles = getattr(self._model, "profiles", {})
         self.temperature_by_speech = getattr(self._model, "temperature_by_speech", {})
+        self.turn_temperature = getattr(self._model, "turn_temperature", None)
         self.dimensions = getattr(self._model, "dimensions", ())
         self.has_embedding = getattr(self._model, "has_embedding", False)
         self._parts = self._model if isinstance(self._model, FeatureClassifier) else None

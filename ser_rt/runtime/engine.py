@@ -167,10 +167,11 @@ class Engine(ChunkEngine):
 
     def _event(self, posterior: Posterior) -> EmotionEvent:
         started = self._clock()
-        if self._temperatures:
-            posterior = tempered(posterior, self._temperatures)
-        smoothed = self._smoother.update(posterior)
-        held = self._hysteresis.update(smoothed, posterior.end_s)
+        smoothed = believed = self._smoother.update(posterior)
+        if believed is not None and self._temperatures:
+            heard_s = posterior.speech * (posterior.end_s - posterior.start_s)
+            smoothed = tempered(believed, heard_s, self._temperatures)
+        held = self._hysteresis.update(believed, posterior.end_s, smoothed)
         probabilities: dict[str, float] = {}
         emotion = confidence = None
         if smoothed is not None:
@@ -252,7 +253,7 @@ def make_engine(
         logger.info("whole windows: %s", why)
     turns = make_turns(classifier, settings) if settings.turns else None
     recognizer = make_recognizer(classifier, settings, turns=turns, clock=clock)
-    smoother = Smoother(settings.naming_for(classifier).half_life_s)
+    smoother = Smoother(settings.naming_for(classifier), classifier.labels)
     return Engine(classifier, recognizer, smoother, settings=settings, turns=turns, clock=clock)
 
 

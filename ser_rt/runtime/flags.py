@@ -17,9 +17,11 @@ from ser_rt.constants import (
     VAD_NEG_MARGIN,
     VAD_SPEECH_PAD_S,
     VAD_THRESHOLD,
+    WEIGHT_PER_S,
 )
 from ser_rt.runtime.backends.providers import PROVIDERS
-from ser_rt.runtime.settings import HysteresisSettings, StreamSettings, VadSettings
+from ser_rt.runtime.settings import HysteresisSettings, StreamSettings
+from ser_rt.runtime.vad.settings import VadSettings
 
 
 class Group(Protocol):
@@ -96,6 +98,8 @@ def stream_settings(
         hop_s=flags.hop,
         min_window_s=flags.min_window,
         half_life_s=flags.half_life,
+        weight_per_s=flags.weight,
+        neutral=flags.neutral,
         hysteresis=HysteresisSettings(flags.enter, flags.leave, flags.hold, flags.unsure),
         partial=flags.partial,
         episodes=episodes,
@@ -246,13 +250,24 @@ def _add_smoothing_flags(group: Group) -> None:
     seconds, share = _of(group, "S"), _of(group, "P")
     seconds(
         "--half-life",
-        help="half of a change shows after S; 0 for no smoothing "
+        help="half of what was believed is forgotten after S; 0 for no smoothing "
         f"(the profile's, else {HALF_LIFE_S})",
+    )
+    group.add_argument(
+        "--weight",
+        type=float,
+        metavar="X",
+        help="how much a second of results counts against what was believed before "
+        f"(the profile's, else {WEIGHT_PER_S:g})",
+    )
+    share(
+        "--neutral",
+        help="probability that a voice is neutral before it is heard "
+        "(the profile's, else as of any emotion)",
     )
     share(
         "--enter",
-        help="name another emotion from this probability on; "
-        "a change shows half-life × log2(1 / (1 - P)) later (the profile's, else 0)",
+        help="name another emotion from this probability on (the profile's, else 0)",
     )
     share(
         "--leave",

@@ -14,10 +14,13 @@ class Hysteresis:
         self._held: int | None = None
         self._since_s = 0.0
 
-    def update(self, probabilities: FloatArray | None, end_s: float) -> int | None:
+    def update(
+        self, probabilities: FloatArray | None, end_s: float, shown: FloatArray | None = None
+    ) -> int | None:
         """Return the index of the emotion to name at ``end_s``, or None if none is sure enough.
 
-        ``probabilities`` is float32 ``[labels]``, or None for silence, which releases the emotion.
+        ``probabilities`` is what is believed, float32 ``[labels]``, or None for silence, which
+        releases the emotion; ``shown`` is what `unsure` is held against, if that is calibrated.
         """
         if probabilities is None:
             self._held = None
@@ -25,7 +28,8 @@ class Hysteresis:
         likeliest = int(probabilities.argmax())
         if self._changes(probabilities, likeliest, end_s):
             self._held, self._since_s = likeliest, end_s
-        if self._held is None or probabilities[self._held] < self._settings.unsure:
+        sure = probabilities if shown is None else shown
+        if self._held is None or sure[self._held] < self._settings.unsure:
             return None
         return self._held
 

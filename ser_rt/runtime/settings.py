@@ -20,14 +20,12 @@ from ser_rt.constants import (
     LONGEST_TURN_S,
     MIN_WINDOW_S,
     TURN_PAUSE_S,
-    VAD_MIN_SILENCE_S,
-    VAD_NEG_MARGIN,
-    VAD_SPEECH_PAD_S,
-    VAD_THRESHOLD,
+    WEIGHT_PER_S,
     WINDOW_S,
 )
 from ser_rt.errors import ConfigError
 from ser_rt.profiles import Naming, Windows, profile_of
+from ser_rt.runtime.vad.settings import VadSettings
 
 if TYPE_CHECKING:
     from ser_rt.runtime.vad.base import Vad
@@ -38,12 +36,10 @@ if TYPE_CHECKING:
 class HysteresisSettings:
     """How long a named emotion is kept. None is what the model's profile has.
 
-    Without a profile the likeliest one is named at every result: enter 0, leave 1, hold and unsure
-    0.
+    Without one, the likeliest is named at every result: enter 0, leave 1, hold and unsure 0.
 
     Attributes:
-        enter: Another emotion is named once its smoothed probability reaches this. A change
-            shows ``half_life_s * log2(1 / (1 - enter))`` seconds later for it.
+        enter: Another emotion is named once its smoothed probability reaches this.
         leave: The named emotion is kept while its probability is at least this.
         hold_s: A named emotion is kept for this long; it can delay a change by as much.
         unsure: Nothing is named below this probability. It delays nothing.
@@ -61,37 +57,6 @@ class HysteresisSettings:
         require("hold_s", self.hold_s, at_least(0))
 
 
-@dataclass(frozen=True, slots=True)
-class VadSettings:
-    """Parameters of `SileroDetector`.
-
-    Attributes:
-        threshold: Probability at which speech starts.
-        neg_threshold: Probability below which it ends; None for 0.15 less.
-        min_silence_s: Shorter pauses belong to speech.
-        speech_pad_s: Time before the start of speech that belongs to it.
-    """
-
-    threshold: float = VAD_THRESHOLD
-    neg_threshold: float | None = None
-    min_silence_s: float = VAD_MIN_SILENCE_S
-    speech_pad_s: float = VAD_SPEECH_PAD_S
-
-    def __post_init__(self) -> None:
-        """Refuse values out of range."""
-        require("vad threshold", self.threshold, within(0, 1))
-        require("vad neg_threshold", self.ends_below, within(0, self.threshold))
-        require("vad min_silence_s", self.min_silence_s, within(0, 60))
-        require("vad speech_pad_s", self.speech_pad_s, within(0, 60))
-
-    @property
-    def ends_below(self) -> float:
-        """Probability below which speech ends."""
-        if self.neg_threshold is None:
-            return max(0.0, self.threshold - VAD_NEG_MARGIN)
-        return self.neg_threshold
-
-
 class StreamKeywords(TypedDict, total=False):
     """Keyword arguments of `ser_rt.stream` and the like: the fields of `StreamSettings`."""
 
@@ -99,6 +64,8 @@ class StreamKeywords(TypedDict, total=False):
     hop_s: float | None
     min_window_s: float | None
     half_life_s: float
+    weight_per_s: float
+    neutral: float
     hysteresis: HysteresisSettings | None
     partial: bool
     episodes: bool
@@ -119,13 +86,15 @@ class StreamKeywords(TypedDict, total=False):
 class StreamSettings:
     """Settings of one stream. What is None is as the model's profile has it.
 
-    Without one, windows are the model's, the half-life is 0.7 s, and ``gate_threshold`` is 0.1.
+    Without one, windows are the model's, half-life 0.7 s, weight 2, ``gate_threshold`` 0.1.
 
     Attributes:
         window_s: Length of a full window in seconds.
         hop_s: Time from one result to the next in seconds.
         min_window_s: Audio in seconds before the first, partial result.
-        half_life_s: Half-life of the smoothing in seconds; 0 for none.
+        half_life_s: After it, half of what was believed is forgotten; 0 for no smoothing.
+        weight_per_s: Exponent of a result's probabilities in smoothing, for each second of hop.
+        neutral: Probability that an unheard voice is neutral; None for that of any emotion.
         hysteresis: How long a named emotion is kept.
         partial: Whether to yield results of windows that are not full yet.
         episodes: Whether to yield an event for each stretch of one emotion when it has ended.
@@ -148,6 +117,8 @@ class StreamSettings:
     hop_s: float | None = None
     min_window_s: float | None = None
     half_life_s: float | None = None
+    weight_per_s: float | None = None
+    neutral: float | None = None
     hysteresis: HysteresisSettings = HysteresisSettings()
     partial: bool = True
     episodes: bool = False
@@ -167,6 +138,8 @@ class StreamSettings:
         for name in ("window_s", "hop_s", "min_window_s"):
             require(name, getattr(self, name), within(0, 3600))
         require("half_life_s", self.half_life_s, at_least(0))
+        require("weight_per_s", self.weight_per_s, within(0, 100))
+        require("neutral", self.neutral, within(0.01, 0.99))
         require("gate_threshold", self.gate_threshold, within(0, 1))
         require("turn_pause_s", self.turn_pause_s, within(0.1, 60))
         require("longest_turn_s", self.longest_turn_s, within(1, 3600))
@@ -252,6 +225,8 @@ class StreamSettings:
         profile, own = profile_of(model, self.profile), self.hysteresis
         return Naming(
             half_life_s=_first(self.half_life_s, profile.half_life_s, HALF_LIFE_S),
+            weight_per_s=_first(self.weight_per_s, profile.weight_per_s, WEIGHT_PER_S),
+            neutral=profile.neutral if self.neutral is None else self.neutral,
             enter=_first(own.enter, profile.enter, 0.0),
             leave=_first(own.leave, profile.leave, 1.0),
             hold_s=_first(own.hold_s, profile.hold_s, 0.0),

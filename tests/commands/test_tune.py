@@ -52,6 +52,20 @@ def test_what_is_found_is_written_and_taken_by_streams(
     assert profile.gate_threshold == 0
 
 
+def test_the_confidence_is_fitted_to_what_was_found_and_stored_with_it(flags: list[str]) -> None:
+    folder = Path(flags[1])
+    manifest, before = (folder / "manifest.json").read_bytes(), Bundle.load(folder)
+    try:
+        assert main([*flags, "--profile", "default", "--calibrate", "shape"]) == 0
+        bundle = Bundle.load(folder)
+        assert not before.temperature_by_speech
+        assert bundle.temperature_by_speech
+        assert min(bundle.temperature_by_speech.values()) <= 1.0
+        assert max(bundle.temperature_by_speech.values()) >= 1.0
+    finally:
+        (folder / "manifest.json").write_bytes(manifest)
+
+
 def test_a_wish_that_nothing_fulfils_ends_with_1_and_writes_no_settings(
     flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

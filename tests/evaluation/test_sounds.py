@@ -17,24 +17,24 @@ from tests.support.tones import write_tone
 
 
 @dataclass
-class Heard:
+class Row:
     type: str
     emotion: str | None = None
     confidence: float | None = None
 
 
-HEARD = {
-    "dog": [Heard("no_speech"), Heard("emotion", "Angry", 0.9), Heard("emotion", "Joy", 0.5)],
-    "rain": [Heard("emotion", "Neutral", 0.8), Heard("warning"), Heard("episode", "Joy", 0.9)],
-    "cough": [Heard("emotion", "unsure", 0.4)],
+RESULTS = {
+    "dog": [Row("no_speech"), Row("emotion", "Angry", 0.9), Row("emotion", "Joy", 0.5)],
+    "rain": [Row("emotion", "Neutral", 0.8), Row("warning"), Row("episode", "Joy", 0.9)],
+    "cough": [Row("emotion", "unsure", 0.4)],
 }
 
 
-def stream(path: str) -> Iterable[Heard]:
+def stream(path: str) -> Iterable[Row]:
     if path == "broken":
         msg = "broken is not audio"
         raise AudioDecodeError(msg)
-    return HEARD[path]
+    return RESULTS[path]
 
 
 def test_windows_are_counted_by_category() -> None:

@@ -32,15 +32,15 @@ def bundle(whisper: Path, export_once: Export) -> Bundle:
 
 
 @pytest.fixture(scope="module")
-def heard(whisper: Path, bundle: Bundle) -> list[StreamOutputs]:
+def outputs(whisper: Path, bundle: Bundle) -> list[StreamOutputs]:
     assert bundle.streaming is not None
     return run_reference(ServedStream(load_model(whisper)[0], 1.7), AUDIO, bundle.streaming)
 
 
-def gates(path: Path, bundle: Bundle, heard: list[StreamOutputs]) -> GateResult:
+def gates(path: Path, bundle: Bundle, outputs: list[StreamOutputs]) -> GateResult:
     assert bundle.streaming is not None
     limits = PRECISIONS["fp32"].limits
-    return verify_stream(path, bundle.streaming, AUDIO, heard, limits, LABELS, 16_000, 1_500)
+    return verify_stream(path, bundle.streaming, AUDIO, outputs, limits, LABELS, 16_000, 1_500)
 
 
 def constant(graph: onnx.GraphProto, value: float, other: float) -> None:
@@ -67,10 +67,10 @@ def lose_count_of_positions(graph: onnx.GraphProto) -> None:
 def mix_streams(graph: onnx.GraphProto) -> None:
     """Give each stream the mean of all; alone it has its own."""
     for node in graph.node:
-        node.input[:] = ["heard" if name == "audio" else name for name in node.input]
+        node.input[:] = ["halved" if name == "audio" else name for name in node.input]
     graph.initializer.append(numpy_helper.from_array(np.array([0]), "axis_of_streams"))
     mean = helper.make_node("ReduceMean", ["audio", "axis_of_streams"], ["mean"], keepdims=1)
-    half = helper.make_node("Mean", ["audio", "mean"], ["heard"])
+    half = helper.make_node("Mean", ["audio", "mean"], ["halved"])
     for node in (half, mean):
         graph.node.insert(0, node)
 
@@ -85,23 +85,23 @@ def mix_streams(graph: onnx.GraphProto) -> None:
     ],
 )
 def test_what_differs_is_named(
-    bundle: Bundle, heard: list[StreamOutputs], tmp_path: Path, change: Change, gate: str
+    bundle: Bundle, outputs: list[StreamOutputs], tmp_path: Path, change: Change, gate: str
 ) -> None:
     assert bundle.streaming is not None
     model = onnx.load(bundle.streaming.graph)
     change(model.graph)
     onnx.save(model, tmp_path / "stream.onnx")
-    failures = gates(tmp_path / "stream.onnx", bundle, heard).failures
+    failures = gates(tmp_path / "stream.onnx", bundle, outputs).failures
     assert any(failure.startswith(gate) for failure in failures), failures
 
 
-def test_the_graph_itself_passes(bundle: Bundle, heard: list[StreamOutputs]) -> None:
+def test_the_graph_itself_passes(bundle: Bundle, outputs: list[StreamOutputs]) -> None:
     assert bundle.streaming is not None
-    assert gates(bundle.streaming.graph, bundle, heard).failures == []
+    assert gates(bundle.streaming.graph, bundle, outputs).failures == []
 
 
 def test_a_cache_that_grows_is_refused(
-    bundle: Bundle, heard: list[StreamOutputs], tmp_path: Path
+    bundle: Bundle, outputs: list[StreamOutputs], tmp_path: Path
 ) -> None:
     assert bundle.streaming is not None
     model = onnx.load(bundle.streaming.graph)
@@ -109,7 +109,7 @@ def test_a_cache_that_grows_is_refused(
     output.type.tensor_type.shape.dim[2].dim_param = "more"
     onnx.save(model, tmp_path / "stream.onnx")
     with pytest.raises(ExportError, match="keys_1_next"):
-        gates(tmp_path / "stream.onnx", bundle, heard)
+        gates(tmp_path / "stream.onnx", bundle, outputs)
 
 
 def test_a_stream_that_fails_writes_no_bundle(

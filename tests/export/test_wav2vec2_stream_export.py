@@ -1,4 +1,4 @@
-"""The graph with caches of a small WavLM, which has all that wav2vec2 and HuBERT have, and more."""
+"""The graph with caches of a small WavLM, which has all that its relatives have, and of these."""
 
 from __future__ import annotations
 
@@ -65,6 +65,18 @@ def test_it_passes_its_gates_and_ser_check(
     assert main([str(bundle.folder), "--provider", "cpu", "--json", "--windows", "4"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [row["form"] for row in rows] == ["whole", "hops"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["wav2vec2", "hubert"])
+def test_its_relatives_pass_their_gates(family: str, tmp_path: Path, export_once: Export) -> None:
+    shape = large_shape(family, num_hidden_layers=1, initializer_range=0.2)
+    settings = replace(SETTINGS, encoder_config=shape.encoder_config)
+    save_checkpoint(decided(settings), tmp_path, temperature=1.7, training=TRAINING)
+    for precision in PRECISIONS:
+        bundle = Bundle.load(export_once(tmp_path, precision=precision))
+        assert bundle.gates["passed"]
+        assert bundle.gates["streaming"]["max_cached_difference"] < 1e-4
 
 
 def test_the_manifest_tells_delay_and_caches(wavlm: Path, export_once: Export) -> None:

@@ -48,3 +48,10 @@ def test_nothing_named_is_an_error_and_what_is_not_in_the_truth_counts_for_nothi
     truth = [Segment(0, 1, "a"), Segment(2, 3, "a")]
     frames = ["a"] * 50 + [""] * 50 + ["a"] * 25 + [""] * 25
     assert emotion_diarization_error(frames, truth, 2.0) == pytest.approx(0.25)
+
+
+def test_frames_that_overlap_share_the_overlap_by_halves() -> None:
+    truth = [Segment(0, 0.3, "n"), Segment(0.3, 0.6, "a")]
+    assert emotion_diarization_error(["n", "a"], truth, 0.6, 0.4, 0.2) == pytest.approx(0)
+    truth = [Segment(0, 0.2, "n"), Segment(0.2, 0.6, "a")]
+    assert emotion_diarization_error(["n", "a"], truth, 0.6, 0.4, 0.2) == pytest.approx(1 / 6)

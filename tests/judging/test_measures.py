@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -117,3 +119,58 @@ def test_intervals_are_over_streams() -> None:
     low, high = score.intervals["eder"]
     assert low == pytest.approx(0, abs=1e-9)
     assert high == pytest.approx(1)
+
+
+def test_a_change_has_until_the_next_one_to_be_noticed() -> None:
+    truth = stream(Segment(0, 4, "Neutral"), Segment(4, 7, "Angry"), Segment(7, 10, "Joy"))
+    found = judged(truth, (4, "Neutral"), (7, "Neutral"), (8, "Angry"), (10, "Joy"))
+    _, angry, joy = found.detections
+    assert angry.delay_s is None
+    assert (joy.delay_s, joy.wrong_turns) == (3, 0)
+
+
+def test_going_back_to_the_emotion_before_is_no_wrong_turn_but_flicker() -> None:
+    found = judged(TWO, (4, "Neutral"), (6, "Angry"), (7, "Neutral"), (8, "Angry"), (10, "Angry"))
+    assert found.detections[1].wrong_turns == 0
+    assert found.flicker == 2
+
+
+def test_rates_are_over_the_speech_that_they_can_occur_in() -> None:
+    found = judged(TWO, (1, "Neutral"), (2, "Joy"), (5, "Neutral"), (10, "Angry"))
+    figures = score_streams([found], intervals=False).figures
+    assert figures["false_changes_per_min"] == pytest.approx(60 / 5)
+    assert figures["flicker_per_min"] == pytest.approx(2 * 60 / 10)
+
+
+def test_delays_have_a_median_and_a_tenth_that_is_slower() -> None:
+    found = [judged(TWO, (5, "Neutral"), (5 + delay_s, "Angry")) for delay_s in (1, 2, 3, 5)]
+    figures = score_streams(found, intervals=False).figures
+    assert figures["delay_median_s"] == pytest.approx(2.5)
+    assert figures["delay_p90_s"] == pytest.approx(4.4)
+
+
+def test_intervals_draw_within_each_dataset() -> None:
+    other = stream(Segment(0, 10, "Angry"), dataset="other")
+    found = [judged(TWO, (5, "Neutral"), (10, "Angry")), judged(other, (10, "Joy"))]
+    assert score_streams(found * 3).intervals["eder"] == pytest.approx((0.5, 0.5))
+
+
+def test_calibration_and_coverage_know_sure_answers_from_others() -> None:
+    spans = ((2, "Neutral"), (4, "Neutral"), (6, "Neutral"), (8, "unsure"), (10, "Angry"))
+    sure = (0.95, 0.95, 0.55, 0.3, 0.95)
+    given = [replace(a, confidence=c) for a, c in zip(answers(*spans), sure, strict=True)]
+    found = measure(TWO, given, LABELS)
+    (late,) = [row for row in by_speech_heard([found]) if row.from_s == 2.5]
+    # Of 4 answers: right at 0.95 twice, wrong at 0.55, wrong at 0.3.
+    assert late.count == 4
+    assert late.ece == pytest.approx((2 * 0.05 + 0.55 + 0.3) / 4)
+    curve = risk_against_coverage([found], steps=5)
+    assert [round(point.risk, 3) for point in curve] == [0, 0, 0, 0.25, 0.4]
+    named = named_coverage([found])
+    assert named is not None
+    assert (named.coverage, named.risk) == pytest.approx((0.8, 0.25))
+
+
+def test_the_speech_heard_lies_in_one_bin() -> None:
+    found = judged(TWO, (1, "Neutral"), (2.5, "Neutral"))
+    assert [(row.from_s, row.count) for row in by_speech_heard([found])] == [(1.0, 1), (2.5, 1)]

@@ -7,12 +7,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from ser_rt.constants import NEUTRAL
 from ser_rt.errors import DataError
 from ser_rt.judging.conditions import Conditions
 from ser_rt.judging.draws import Draws
 from ser_rt.judging.pools import LONGEST_PIECE_S, PAUSES_S, SHORTEST_PIECE_S
 from ser_rt.judging.protocol import KINDS, Protocol, make_streams
-from ser_rt.judging.truth import NEUTRAL, LabelledStream, Omissions
+from ser_rt.judging.truth import LabelledStream, Omissions
 from ser_rt.training.data.corpus import Clip
 from tests.judging.conftest import Make
 from tests.support.tones import RATE, PitchClassifier

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ser_rt.errors import DataError
 from ser_rt.judging.calibration import fit_temperatures
-from ser_rt.judging.replay import StreamPosteriors
 from ser_rt.judging.truth import LabelledStream, Segment
 from ser_rt.judging.tuning import Grid, Tuner, settings_of
 from ser_rt.judging.wish import Wish
 from ser_rt.profiles import Profile
-from ser_rt.runtime.recognizers.windowed import Posterior
-from ser_rt.runtime.settings import StreamSettings
+from ser_rt.runtime.event import EmotionEvent
 from tests.judging.conftest import Make
 from tests.support.tones import PitchClassifier
 
@@ -81,6 +81,37 @@ def test_a_search_fulfils_a_wish_and_asks_the_network_once_for_each_of_its_setti
     )
 
 
+def test_an_interrupted_search_writes_no_traceback(
+    streams: list[LabelledStream],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    tuner = tuner_of(streams)
+    monkeypatch.setattr(tuner, "judge", interrupted)
+    logger = logging.getLogger("optuna")  # it does not propagate
+    logger.addHandler(caplog.handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            tuner.search(Wish(), 2)
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert caplog.records == []
+
+
+def test_a_search_begins_with_what_the_model_has(streams: list[LabelledStream]) -> None:
+    tuner = tuner_of(streams[:2], grid=Grid(unsure=0.2))
+    stored = Profile(
+        half_life_s=1.23, weight_per_s=4.56, neutral=0.4, enter=0.3, leave=0.7, hold_s=0.1
+    )
+    tuner.classifier.profiles = {"calm": stored}  # type: ignore[attr-defined]  # as of a bundle
+    tuner.search(Wish(), 2)
+    assert tuner.trials[0].profile.half_life_s == 0.7
+    assert tuner.trials[1].profile == replace(stored, unsure=0.2)
+
+
 def test_a_profile_gives_the_settings_of_a_stream_whatever_the_model_has() -> None:
     settings = settings_of(Profile(hop_s=0.25, enter=0.4))
     assert settings.hop_s == 0.25
@@ -90,38 +121,37 @@ def test_a_profile_gives_the_settings_of_a_stream_whatever_the_model_has() -> No
 
 def overconfident(
     count: int, speech: float, right: float
-) -> tuple[LabelledStream, StreamPosteriors]:
+) -> tuple[LabelledStream, list[EmotionEvent]]:
     """Answers that are 0.9 sure of Joy, of which so many are right."""
-    row = np.array([0.9, 0.1], np.float32)
-    posteriors = tuple(
-        Posterior(float(n), float(n + 1), row, speech, False, 0.0, {})  # noqa: FBT003 (a field)
+    row = {"Joy": 0.9, "Sad": 0.1}
+    events = [
+        EmotionEvent("emotion", n, float(n), float(n + 1), "Joy", 0.9, row, speech)
         for n in range(count)
-    )
+    ]
     segments = tuple(
         Segment(float(n), float(n + 1), "Joy" if n < right * count else "Sad") for n in range(count)
     )
     samples = np.zeros(count * 10, np.float32)
-    stream = LabelledStream("s", samples, 10, segments, float(count))
-    return stream, StreamPosteriors(posteriors, StreamSettings())
+    return LabelledStream("s", samples, 10, segments, float(count)), events
 
 
 def test_temperatures_make_each_length_as_sure_as_it_is_right() -> None:
     # 1 s of speech (0.5 would be another place): 70 % right, said to be 90 %.
-    stream, kept = overconfident(100, 1.0, 0.7)
-    found = fit_temperatures([stream], [kept], ("Joy", "Sad"))
+    stream, events = overconfident(100, 1.0, 0.7)
+    found = fit_temperatures([stream], [events], ("Joy", "Sad"))
     wanted = math.log(9) / math.log(0.7 / 0.3)
     assert found == {0.5: pytest.approx(wanted, abs=1e-2), 1.0: pytest.approx(wanted, abs=1e-2)}
 
 
 def test_the_shape_leaves_the_mean_as_it_is() -> None:
     short, long = overconfident(100, 0.5, 0.6), overconfident(100, 1.0, 0.8)
-    streams, kept = [short[0], long[0]], [short[1], long[1]]
-    found = fit_temperatures(streams, kept, ("Joy", "Sad"), shape_only=True)
+    streams, events = [short[0], long[0]], [short[1], long[1]]
+    found = fit_temperatures(streams, events, ("Joy", "Sad"), shape_only=True)
     assert found[0.5] / found[1.0] == pytest.approx(math.log(4) / math.log(1.5), rel=1e-2)
     assert found[0.5] * found[1.0] == pytest.approx(1.0, rel=1e-2)
 
 
 def test_too_few_answers_are_refused() -> None:
-    stream, kept = overconfident(10, 1.0, 0.7)
+    stream, events = overconfident(10, 1.0, 0.7)
     with pytest.raises(DataError, match="more streams"):
-        fit_temperatures([stream], [kept], ("Joy", "Sad"))
+        fit_temperatures([stream], [events], ("Joy", "Sad"))

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from ser_rt.errors import DataError
+from ser_rt.judging.measures import measure
 from ser_rt.judging.truth import LabelledStream, Omissions, Segment
 from ser_rt.judging.zed import read_zed
+from tests.judging.conftest import answers
 from tests.support.tones import RATE, write_tone
 
 LABELS = ("Neutral", "Angry", "Joy")
@@ -83,3 +85,17 @@ def test_no_file_and_no_json_are_refused(tmp_path: Path) -> None:
     (tmp_path / "ZED.json").write_text("{", encoding="utf-8")
     with pytest.raises(DataError, match="as JSON"):
         list(read_zed(tmp_path / "ZED.json", RATE, LABELS, Omissions()))
+
+
+def test_a_model_without_neutral_takes_recordings_that_labels_fill(tmp_path: Path) -> None:
+    write_tone(tmp_path / "one.wav", "Joy", 2.0)
+    whole = recording(emotion=[{"emo": "happy", "start": 0, "end": 2}])
+    early = recording(emotion=[{"emo": "happy", "start": 0.5, "end": 2}])
+    content = json.dumps({"whole": whole, "early": early})
+    (tmp_path / "ZED.json").write_text(content, encoding="utf-8")
+    labels, omissions = ("Angry", "Joy"), Omissions()
+    (stream,) = read_zed(tmp_path / "ZED.json", RATE, labels, omissions)
+    assert stream.name == "whole"
+    assert list(omissions.counts) == ["recordings with an emotion that the model lacks: Neutral"]
+    measures = measure(stream, answers((1.0, "Joy"), (2.0, "")), labels)
+    assert measures.eder == pytest.approx(0.5)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ser_rt.config import ModelConfig
 from ser_rt.errors import ConfigError
+from ser_rt.export.stream_graph import describe
 from ser_rt.networks.hop_stream import HopStream, fresh
 from ser_rt.networks.model import EmotionModel
 from ser_rt.networks.streaming import POOLED_FRAMES, STRIDE, AttentionContext
@@ -96,6 +97,34 @@ def test_cached_equals_whole(hops: list[int], changes: dict[str, object]) -> Non
     expected = whole(model, wave, hops)
     assert expected.std(dim=0).max() > 1e-4
     assert torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["attentive", "mean"])
+@torch.no_grad()
+def test_with_nothing_pooled_an_answer_is_of_its_hop_alone(pooling: str) -> None:
+    model, stream = make(pooling=pooling)
+    encoder = model.encoder
+    assert isinstance(encoder, Whisper)
+    hops = [25, 40, 5, 25, 25, 30, 25]
+    wave = noise(sum(hops))
+    context = AttentionContext(left=encoder.context.left, hops=tuple(hops))
+    frames = encoder.mix(encoder.network(encoder.features(wave), context)).transpose(1, 2)
+    nothing = describe(stream, 16_000).nothing_pooled()
+    assert set(nothing) == {"pooled_frames", "pooled_scores"}
+    names = [cache.name for cache in stream.caches()]
+    caches: Caches = fresh(stream.caches(), 1)
+    start = 0
+    for part, end in zip(
+        wave.split([n * STRIDE for n in hops], dim=1), np.cumsum(hops), strict=True
+    ):
+        logits, _, caches = stream(part, caches)
+        alone = model.head(encoder.projection(encoder.pooling(frames[..., start:end])))
+        assert torch.allclose(logits, alone, atol=1e-5)
+        start = end
+        caches = [
+            torch.from_numpy(nothing[name]) if name in nothing else cache
+            for name, cache in zip(names, caches, strict=True)
+        ]
 
 
 def test_a_window_is_what_the_network_says_of_it() -> None:

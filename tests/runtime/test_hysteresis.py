@@ -82,3 +82,13 @@ def test_a_warning_ends_no_episode() -> None:
     tracker.update(result(0, 1, "Joy"))
     assert tracker.update(EmotionEvent("warning", 1, 1, 1, code="overflow")) is None
     assert tracker.now is not None
+
+
+def test_unsure_is_held_against_what_is_shown_and_names_against_what_is_believed() -> None:
+    how = HysteresisSettings(enter=0.8, unsure=0.6)
+    decider = Hysteresis(StreamSettings(hysteresis=how).naming_for(None))
+    sure, calmer = np.array([0.9, 0.1], np.float32), np.array([0.7, 0.3], np.float32)
+    calmest = np.array([0.55, 0.45], np.float32)
+    assert decider.update(sure, 0.5, calmer) == 0
+    assert decider.update(sure, 1.0, calmest) is None
+    assert decider.update(1 - sure, 1.5, 1 - calmer) == 1

@@ -13,13 +13,13 @@ from ser_rt.classifier import Hop, HopResult
 from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.settings import StreamSettings
 from tests.conftest import RATE
-from tests.support.listening import Listening
+from tests.support.recording_classifier import RecordingClassifier
 
 CHUNK_S, HOP_S, COST_S = 0.1, 0.5, 0.0111
 BLOCK = np.full(round(CHUNK_S * RATE), 0.1, np.float32)
 
 
-class OneCore(Listening):
+class OneCore(RecordingClassifier):
     """A clock that moves when the network computes a hop, at the price of the built-in `base`."""
 
     min_window_s, now_s = 1.0, 0.0

@@ -135,7 +135,7 @@ def test_a_network_with_caches_is_after_ten_hours_what_it_was(
         cpu_s.append(time.process_time() - started)
         gc.collect()
         resident.append(psutil.Process().memory_info().rss)
-    # Once the fresh stream has filled its 3 s, it has heard all that an answer depends on.
+    # Once the fresh stream has filled its 3 s, it holds all that an answer depends on.
     np.testing.assert_allclose(there[3:], wanted[3:], atol=1e-6)
     assert np.abs(np.subtract(there[0], wanted[0])).max() > 1e-3
     assert np.ptp(there, axis=0).max() > 0.05

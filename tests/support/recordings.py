@@ -113,7 +113,8 @@ def _frames(
         if gap is not None and at >= gap[0] * rate:
             shift, gap = shift + round(gap[1] * rate), None
         piece = wave[at : at + size]
-        piece = np.pad(piece, (0, size - len(piece)))
+        if stream.codec_context.name != "tta":  # its frames are a second long
+            piece = np.pad(piece, (0, size - len(piece)))
         frame = av.AudioFrame.from_ndarray(piece[np.newaxis], format="fltp", layout="mono")
         frame.sample_rate = rate
         for converted in convert.resample(frame):
@@ -155,6 +156,14 @@ WRITERS: dict[str, Callable[[], bytes]] = {
     "mpeg": lambda: by_ffmpeg("mpeg", "mp2"),
     "avi": lambda: by_ffmpeg("avi", "libmp3lame"),
     "flv": lambda: by_ffmpeg("flv", "aac"),
+    "caf alac": lambda: by_libsndfile("CAF", "ALAC_16", 44_100),
+    "3gp amr": lambda: by_ffmpeg("3gp", "libopencore_amrnb", 8_000, options=_FAST),
+    "voc": lambda: by_libsndfile("VOC", "PCM_16"),
+    "voc of blocks": lambda: by_ffmpeg("voc", "pcm_s16le", 22_050),
+    "nist": lambda: by_libsndfile("NIST", "PCM_16"),
+    "nut": lambda: by_ffmpeg("nut", "libopus", 48_000),
+    "realmedia": lambda: by_ffmpeg("rm", "ac3", 48_000),
+    "tta": lambda: by_ffmpeg("tta", "tta"),
     "wavpack": lambda: by_ffmpeg("wv", "wavpack"),
     "ac3": lambda: by_ffmpeg("ac3", "ac3", 48_000),
     "amr": lambda: by_ffmpeg("amr", "libopencore_amrnb", 8_000),

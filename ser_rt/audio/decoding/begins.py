@@ -14,7 +14,8 @@ BEGINS = re.compile(
     rb"|OggS\0\x02\0{8}|fLaC[\0\x80]\0\0\x22|\x1aE\xdf\xa3.{4,60}?(?:webm|matroska)"
     rb"|\0\0\0.ftyp|caff\0\x01\0\0desc|\.snd\0\0..\0|riff\x2e\x91\xcf\x11|FLV\x01[\x01\x04\x05]\0{3}\x09"
     rb"|#!AMR(?:-WB)?\n|TTA1[\x01\x03]\0[\x01-\x08]\0|MAC .\x0f\0\0|wvpk.{4}.\x04.{6}\0{4}"
-    rb"|0\x26\xb2u\x8ef\xcf\x11\xa6\xd9\0\xaa\0b\xcel|NIST_1A\n",
+    rb"|0\x26\xb2u\x8ef\xcf\x11\xa6\xd9\0\xaa\0b\xcel|NIST_1A\n|\.RMF\0\0\0[\x10-\x14]"
+    rb"|Creative Voice File\x1a|nut/multimedia container\0",
     re.DOTALL,
 )
 """First bytes of formats with a mark so long that no chance makes it: six bytes at least."""
@@ -48,6 +49,16 @@ def begins_behind(file: Bytes, at: int, end: int) -> int | None:
             return at + frames
         at += _BLOCK
         data = file.at(at, max(0, min(_BLOCK + LONGEST, end - at)))
+    return None
+
+
+def next_begin(file: Bytes, at: int, end: int) -> int | None:
+    """Return where the next mark of a recording is between two offsets; None if there is none."""
+    while at < end:
+        found = BEGINS.search(file.at(at, min(_BLOCK + LONGEST, end - at)))
+        if found is not None:
+            return at + found.start()
+        at += _BLOCK
     return None
 
 

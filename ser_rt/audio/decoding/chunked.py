@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ser_rt.audio.block import SourceWarning
-from ser_rt.audio.decoding.formats import sniff
+from ser_rt.audio.decoding.formats import sniff, with_whole_bits
 from ser_rt.audio.decoding.part import SLACK_S, Part
 from ser_rt.audio.decoding.view import Bytes
 
@@ -87,8 +87,13 @@ def _kind(head: bytes) -> _Kind:
 
 def chunked_part(file: Bytes, start: int) -> Iterator[Part]:
     """Yield the recording of a WAV, RF64, W64, AIFF or CAF file that begins at an offset."""
-    kind = _kind(file.at(start, _HEAD))
+    head = file.at(start, _HEAD)
+    kind = _kind(head)
     part = _part(file, start, kind)
+    if with_whole_bits(head) != head and (sound := _sound(file, start, kind)) is not None:
+        header = part.header or file.at(start, sound.chunk.body - start)
+        yield replace(part, header=with_whole_bits(header))
+        return
     sound = None if part.header or kind.first != 12 else _sound(file, start, kind)
     more = [] if sound is None else list(_more(file, part, kind, sound))
     yield replace(part, end=min(part.end, kind.behind(sound.chunk))) if sound and more else part

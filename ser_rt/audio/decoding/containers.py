@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
-from ser_rt.audio.decoding import matroska
+from ser_rt.audio.decoding import matroska, mp3
 from ser_rt.audio.decoding.avi import avi_parts
-from ser_rt.audio.decoding.begins import begins_behind
+from ser_rt.audio.decoding.begins import begins_behind, next_begin
 from ser_rt.audio.decoding.chunked import au_part, chunked_part, stated_end
-from ser_rt.audio.decoding.formats import CHUNKED, SNIFFED_BYTES, sniff
+from ser_rt.audio.decoding.formats import CHUNKED, SNIFFED_BYTES, is_of_libsndfile, sniff
 from ser_rt.audio.decoding.matroska import matroska_parts
 from ser_rt.audio.decoding.mp3 import mp3_parts, stated_s, tag_bytes
+from ser_rt.audio.decoding.nut import nut_parts
 from ser_rt.audio.decoding.ogg import ogg_parts
-from ser_rt.audio.decoding.part import CUT_OFF, CUT_PACKET, Part
-from ser_rt.audio.decoding.units import TS_PACKET, mpeg
+from ser_rt.audio.decoding.part import BAD_BLOCK, CUT_OFF, CUT_PACKET, NO_END, Part
+from ser_rt.audio.decoding.units import LOST, TS_PACKET, mpeg, voc
 from ser_rt.audio.decoding.view import Bytes
 
-_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _BLOCK = 1 << 20
 
@@ -53,11 +55,8 @@ def stated_bytes(head: bytes) -> int | None:
         return stated_end(file, 0)
     if head[:4] == matroska.EBML:
         return matroska.stated_end(head)
-    if head[:16] == _ASF:
-        return _asf_size(head)
-    if name == "AVI":
-        return 8 + int(struct.unpack("<I", head[4:8])[0]) or None
-    return None
+    size = _SIZES.get(name or "")
+    return None if size is None else size(head)
 
 
 def needs_end(head: bytes) -> bool:
@@ -70,7 +69,7 @@ def needs_end(head: bytes) -> bool:
     indexes = [at for at in (head.find(b"moov"), head.find(b"moof")) if at >= 0]
     data = head.find(b"mdat")
     is_behind = data >= 0 and (not indexes or min(indexes) > data)
-    return name in _OF_FILES or (name == "MP4" and is_behind)
+    return name in _OF_FILES or is_of_libsndfile(head) or (name == "MP4" and is_behind)
 
 
 def _beginning(file: Bytes) -> int:
@@ -122,16 +121,19 @@ def _marked(name: str, *begins: bytes) -> Callable[[Bytes, int], Iterator[Part]]
     def find(file: Bytes, start: int) -> Iterator[Part]:
         while start < file.size:
             end = min(file.find(mark, start + 4) for mark in begins)
-            yield Part(start, end, promised_s=promised_s(name, file.at(start, 26)))
+            yield Part(start, end, promised_s=promised_s(name, file.at(start, SNIFFED_BYTES)))
             start = end
 
     return find
 
 
 def promised_s(name: str, head: bytes) -> float | None:
-    """Return the duration by the first bytes of a FLAC or MP3 file, if they give it."""
+    """Return the duration by the first bytes of a FLAC, MP3 or NIST file, if they give it."""
     if name == "MP3":
         return stated_s(head[tag_bytes(head) :])
+    if name == "NIST SPHERE":
+        count, rate = (mark.search(head) for mark in _NIST)
+        return int(count[1]) / int(rate[1]) if count and rate and int(rate[1]) else None
     if name != "FLAC" or len(head) < 26:
         return None
     bits = int.from_bytes(head[18:26], "big")  # rate, channels, bits, samples (RFC 9639, 8.2)
@@ -139,11 +141,26 @@ def promised_s(name: str, head: bytes) -> float | None:
     return frames / rate if rate and frames else None
 
 
-def _asf(file: Bytes, start: int) -> Iterator[Part]:
-    size = _asf_size(file.at(start, 4096))
+_NIST = [re.compile(rb"\n%b -i (\d{1,15})\n" % key) for key in (b"sample_count", b"sample_rate")]
+
+
+def _sized(file: Bytes, start: int) -> Iterator[Part]:
+    """Yield a recording whose first bytes give its length."""
+    size = stated_bytes(file.at(start, SNIFFED_BYTES))
     is_cut = size is not None and start + size > file.size
     end = file.size if size is None else _end(file, start + size)
     yield Part(start, end, missing=CUT_OFF if is_cut else "")
+
+
+def _mp3(file: Bytes, start: int) -> Iterator[Part]:
+    """Yield the recordings of MP3 before one of another format, in which frames may be found."""
+    for part in mp3_parts(file, start):
+        size = mp3.stated_bytes(file.at(part.start, 64))
+        other = next_begin(file, part.start + max(1, size), part.end)
+        if other is not None:
+            yield replace(part, end=other)
+            return
+        yield part
 
 
 def _asf_size(head: bytes) -> int | None:
@@ -152,6 +169,32 @@ def _asf_size(head: bytes) -> int | None:
     if not 0 <= at <= len(head) - 92 or head[at + 88] & 1:
         return None
     return int(struct.unpack_from("<Q", head, at + 40)[0]) or None
+
+
+def _rm_end(head: bytes) -> int | None:
+    """Return where the sound of a RealMedia file ends, if its first bytes give it."""
+    at = 0
+    while len(chunk := head[at : at + 8]) == 8:
+        size = int.from_bytes(chunk[4:], "big")
+        if chunk[:4] == b"DATA":
+            return at + size - _RM_HEAD if size > _RM_HEAD else None
+        at += max(8, size)
+    return None
+
+
+_RM_HEAD = 18
+"""Bytes of the head of the data; an unknown size is no more. Some writers count it twice."""
+
+
+def _voc(file: Bytes, start: int) -> Iterator[Part]:
+    at = start
+    while (unit := voc(head := file.at(at, 32)) or LOST).size and head[0]:
+        at += unit.size
+    if head.startswith(b"\0"):
+        yield Part(start, _end(file, at + 1))
+    else:
+        missing = CUT_OFF if at > file.size else BAD_BLOCK if at < file.size else ""
+        yield Part(start, file.size, missing=missing, warnings=(NO_END,))
 
 
 def _flv(file: Bytes, start: int) -> Iterator[Part]:
@@ -183,6 +226,14 @@ def _mpeg(file: Bytes, start: int) -> Iterator[Part]:
     yield Part(start, file.size, warnings=(CUT_PACKET,) if is_cut else ())
 
 
+_SIZES: dict[str, Callable[[bytes], int | None]] = {
+    "ASF or WMA": _asf_size,
+    "AVI": lambda head: 8 + int.from_bytes(head[4:8], "little"),
+    "DSF": lambda head: int.from_bytes(head[12:20], "little") or None,
+    "RealMedia": _rm_end,
+}
+"""How to find the length of a file in its first bytes."""
+
 _FINDERS: dict[str, Callable[[Bytes, int], Iterator[Part]]] = {
     **dict.fromkeys(CHUNKED, chunked_part),
     "AU": au_part,
@@ -190,13 +241,18 @@ _FINDERS: dict[str, Callable[[Bytes, int], Iterator[Part]]] = {
     "Matroska or WebM": matroska_parts,
     "MP4": _mp4,
     "FLAC": _marked("FLAC", b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22"),
-    "ASF or WMA": _asf,
+    "ASF or WMA": _sized,
+    "DSF": _sized,
     "AVI": avi_parts,
     "FLV": _flv,
     "MPEG-TS": _ts,
     "MPEG": _mpeg,
-    "MP3": mp3_parts,
+    "MP3": _mp3,
     "AMR": _marked("AMR", b"#!AMR"),
+    "NIST SPHERE": _marked("NIST SPHERE", b"NIST_1A\n"),
+    "NUT": nut_parts,
+    "RealMedia": _sized,
+    "VOC": _voc,
 }
 """How to find the recordings in each format."""
 

@@ -27,8 +27,15 @@ class Damage:
         last_begin: Offset of the last frame.
     """
 
-    def __init__(self, name: str, *, counts_bytes: bool) -> None:
-        self._name, self._counts_bytes = name, counts_bytes
+    def __init__(self, name: str, *, counts_bytes: bool, has_padding: bool) -> None:
+        """Note how the recording is stored.
+
+        Args:
+            name: Its name in messages.
+            counts_bytes: Whether bytes tell better than packets how long a loss is.
+            has_padding: Whether packets of zeros at its end may be no packets.
+        """
+        self._name, self._counts_bytes, self._has_padding = name, counts_bytes, has_padding
         self.broken: Exception | None = None
         self.is_unreported = False
         self.promised_s = 0.0
@@ -64,7 +71,7 @@ class Damage:
         self.is_unreported = True
         self._lost += 1
         self._lost_bytes += packet.size
-        self._is_padding &= not any(bytes(packet))
+        self._is_padding &= self._has_padding and not any(bytes(packet))
         if packet.duration:
             self._lost_s += float(packet.duration * packet.time_base)
 

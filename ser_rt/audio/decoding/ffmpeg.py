@@ -113,7 +113,9 @@ class FfmpegDecoder:
             self._container.close()
             raise
         if self._container.format.name in _CHECKED:
-            self._stream.codec_context.options = {"err_detect": "crccheck"}
+            self._stream.codec_context.options = {"err_detect": "crccheck+explode"}
+        elif self._container.format.name == "caf":  # padding would be taken off twice
+            self._stream.codec_context.options = {"flags2": "+skip_manual"}
         self.sample_rate: int = self._stream.rate
         self.is_endless: bool = self._container.duration is None
         self.format: str = self._container.format.name.split(",")[0]
@@ -121,6 +123,7 @@ class FfmpegDecoder:
         self.end_byte: int | None = None
         self.rest, self.rest_at = b"", 0
         self._flac_block = self._lost_s = 0.0
+        self._is_amr = "amr" in self._stream.codec_context.name  # it decodes zeros
         self._flac_sample: float | None = None
         self._base_s: float | None = 0.0 if self.format in _ABSOLUTE else None
         if self.format in _RELATIVE:
@@ -142,7 +145,8 @@ class FfmpegDecoder:
             AudioDecodeError: Behind the last block, if something is missing.
         """
         line = Timeline(block_s, origin_s, has_pauses=self._stream.codec_context.name in _PAUSING)
-        damage = Damage(self._name, counts_bytes=self.format in _RAW)
+        has_padding = self.format not in _ABSOLUTE
+        damage = Damage(self._name, counts_bytes=self.format in _RAW, has_padding=has_padding)
         try:
             if self.tracks > 1:
                 number = self._container.streams.audio.index(self._stream) + 1
@@ -166,7 +170,7 @@ class FfmpegDecoder:
             raise AudioDecodeError(msg)
         promised_s = recording.promised_s if recording is not None else None
         promised_s = (promised_s or self._stated_s() or 0.0) + damage.promised_s
-        has_stamps = self.format in ("matroska", "flac", "flv", "ogg")
+        has_stamps = self.format in ("matroska", "flac", "flv", "nut", "ogg")
         got_s = line.end_s - origin_s if has_stamps else line.decoded_s
         slack_s = SLACK_S if self.format == "flac" else LOSSY_SLACK_S
         if promised_s - got_s > slack_s:
@@ -231,10 +235,12 @@ class FfmpegDecoder:
                 yield from line.silence(float(packet.duration * packet.time_base))
                 return
         try:
-            frames = packet.decode()
+            is_lost = packet.size > 0 and self._is_amr and not any(memoryview(packet))
+            frames = [] if is_lost else packet.decode()
         except (self._av.error.FFmpegError, ValueError):
+            is_lost, frames = True, []
+        if is_lost:
             damage.lost(packet)
-            return
         for frame in frames:
             if not frame.samples or not frame.sample_rate:
                 continue

@@ -12,10 +12,18 @@ from io import BufferedRandom, BufferedReader
 from ser_rt.audio.block import Block, Readable
 from ser_rt.audio.decoding.begins import begins_behind
 from ser_rt.audio.decoding.containers import parts_of
+from ser_rt.audio.decoding.ending import TAIL_BYTES, Ending, check_end
 from ser_rt.audio.decoding.ffmpeg import FfmpegDecoder
-from ser_rt.audio.decoding.formats import SAMPLES, SNIFFED_BYTES, sniff
+from ser_rt.audio.decoding.formats import (
+    SAMPLES,
+    SNIFFED_BYTES,
+    is_alac,
+    is_of_libsndfile,
+    is_plain,
+    sniff,
+)
 from ser_rt.audio.decoding.frames import filtered
-from ser_rt.audio.decoding.part import TAIL_BYTES, Ending, Part, check_end
+from ser_rt.audio.decoding.part import Part
 from ser_rt.audio.decoding.passing import PutBack
 from ser_rt.audio.decoding.sndfile import SndfileDecoder
 from ser_rt.audio.decoding.view import Bytes, FileView, Seekable
@@ -103,10 +111,11 @@ class FileDecoder:
 
     def _ending(self, part: Part) -> Ending:
         bytes_ = self._bytes
-        is_plain = sniff(bytes_.at(part.start, SNIFFED_BYTES)) in SAMPLES
-        zeros = 0 if is_plain or not self._is_near else bytes_.zeros_before(part.start, part.end)
+        head = bytes_.at(part.start, SNIFFED_BYTES)
+        is_looked_at = self._is_near and not is_plain(head)
+        zeros = bytes_.zeros_before(part.start, part.end) if is_looked_at else 0
         tail = bytes_.at(max(part.start, part.end - TAIL_BYTES), TAIL_BYTES)
-        return Ending(part.end - part.start, zeros, tail, is_plain=is_plain)
+        return Ending(part.end - part.start, zeros, tail, head)
 
     def close(self) -> None:
         """Close the file."""
@@ -118,7 +127,9 @@ class FileDecoder:
         view = FileView(self._file, part.start, part.end, part.header)
         head = view.read(SNIFFED_BYTES)
         format_ = sniff(head)
-        if format_ in SAMPLES and self._track in (None, 1) and (self._is_near or not has_ffmpeg()):
+        is_usual = self._is_near and not is_alac(head)  # of damaged ALAC libsndfile makes noise
+        is_of_it = is_usual or is_of_libsndfile(head) or not has_ffmpeg()
+        if format_ in SAMPLES and self._track in (None, 1) and is_of_it:
             with suppress(AudioDecodeError):  # other codecs can be in these, too
                 file = self._file
                 is_whole = (part.start, part.end, part.header) == (0, self._size, b"")

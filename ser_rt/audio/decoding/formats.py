@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 from ser_rt.audio.decoding.adts import adts_bytes
 from ser_rt.audio.decoding.mp3 import frame_bytes, tag_bytes
 
@@ -47,6 +49,59 @@ _MARKS: tuple[tuple[int, bytes, str], ...] = (
 )
 _NEEDED = {"WAV": (b"RIFF", b"RIFX"), "AVI": (b"RIFF",), "AIFF": (b"FORM",)}
 _TS_PACKET = 188
+
+
+_INTEGERS, _FLOATS, _NMS, _EXTENSIBLE = 1, 3, 0x38, 0xFFFE
+"""Format tags of WAV; the last has a longer header, with the tag in it."""
+
+_MOST_BITS = 32
+_WAVES = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff")
+
+
+def with_whole_bits(head: bytes) -> bytes:
+    """Return the first bytes of a WAV file whose samples have as many bits as their places.
+
+    FFmpeg and libsndfile take 24 bits in 32 for samples of three bytes, which is noise.
+    """
+    at, order = _format(head)
+    if not at:
+        return head
+    tag, channels, frame, bits = struct.unpack_from(f"{order}HH8xHH", head, at)
+    places = 8 * frame // channels if channels and frame % channels == 0 else 0
+    is_long = tag == _EXTENSIBLE and len(head) >= at + 26
+    valid, kind = struct.unpack_from(f"{order}H4xH", head, at + 18) if is_long else (bits, tag)
+    if kind != _INTEGERS or places > _MOST_BITS or min(bits, valid) > places - 8:
+        return head
+    stated = struct.pack(f"{order}H", places)
+    head = head[: at + 14] + stated + head[at + 16 :]
+    return head[: at + 18] + stated + head[at + 20 :] if is_long else head
+
+
+def is_of_libsndfile(head: bytes) -> bool:
+    """Return whether FFmpeg takes a recording that begins so for another: WAV with NMS ADPCM."""
+    at, order = _format(head)
+    return bool(at) and struct.unpack_from(f"{order}H", head, at)[0] == _NMS
+
+
+def is_plain(head: bytes) -> bool:
+    """Return whether zeros are silence in a recording that begins so, as in plain samples."""
+    at, order = _format(head)
+    if at:
+        return struct.unpack_from(f"{order}H", head, at)[0] in (_INTEGERS, _FLOATS, _EXTENSIBLE)
+    return sniff(head) in SAMPLES and not is_alac(head)
+
+
+def _format(head: bytes) -> tuple[int, str]:
+    """Return the offset of the format of WAV samples, 0 if there is none, and its byte order."""
+    at = head.find(b"fmt ") if head[:4] in _WAVES else -1
+    at += 24 if head.startswith(b"riff") else 8
+    is_there = 12 < at <= len(head) - 16
+    return at if is_there else 0, ">" if head.startswith(b"RIFX") else "<"
+
+
+def is_alac(head: bytes) -> bool:
+    """Return whether these are the first bytes of a CAF file with ALAC in it."""
+    return head.startswith(b"caff") and head[28:32] == b"alac"
 
 
 def sniff(head: bytes) -> str | None:

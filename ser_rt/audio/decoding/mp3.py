@@ -84,6 +84,16 @@ def stated_frames(frame: bytes) -> int | None:
     return None
 
 
+def stated_bytes(frame: bytes) -> int:
+    """Return the length of the sound by the first frame; 0 if that does not give it."""
+    head = frame[:64]
+    mark = max(head.find(b"Xing"), head.find(b"Info"))
+    if mark >= 0 and frame[mark + 7 : mark + 8] and frame[mark + 7] & 2:
+        at = mark + 8 + 4 * (frame[mark + 7] & 1)
+        return int.from_bytes(frame[at : at + 4], "big")
+    return int.from_bytes(frame[46:50], "big") if frame[36:40] == b"VBRI" else 0
+
+
 def _next_tag(file: Bytes, at: int) -> int:
     """Return the offset of the next ID3v2 tag that has sound behind it, or the end."""
     while at < file.size:

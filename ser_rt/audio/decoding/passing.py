@@ -9,9 +9,9 @@ from typing import NamedTuple
 from ser_rt.audio.block import Readable, SourceWarning, read_up_to
 from ser_rt.audio.decoding.chunked import SLACK_BYTES
 from ser_rt.audio.decoding.containers import promised_s, stated_bytes
-from ser_rt.audio.decoding.formats import SAMPLES, SNIFFED_BYTES, sniff
+from ser_rt.audio.decoding.ending import TAIL_BYTES, Ending
+from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff, with_whole_bits
 from ser_rt.audio.decoding.mp3 import tag_bytes
-from ser_rt.audio.decoding.part import TAIL_BYTES, Ending
 from ser_rt.audio.decoding.watch import Watcher, watcher
 from ser_rt.errors import AudioDecodeError
 
@@ -19,6 +19,9 @@ _BLOCK = 1 << 16
 _LONGEST_TAG, _MOST_ZEROS = 1 << 26, 1 << 20
 _LEAST = 16
 """Bytes from which `watcher` knows the format."""
+
+_LEAST_OF_WAV = 64
+"""The same of WAV, whose header may have to be put right."""
 
 
 def first_bytes(read: Callable[[int], bytes]) -> bytes:
@@ -142,11 +145,17 @@ class Passing:
 
     def peek(self) -> bytes:
         """Return the next bytes, enough to know their format, without taking them."""
-        while len(self._next) < _LEAST and (more := self._from_stream(SNIFFED_BYTES)):
+        while len(self._next) < self._least and (more := self._from_stream(SNIFFED_BYTES)):
             self._next += more
         if self._next[:4] == b".snd" and not any(self._next[8:12]):
             self._next = self._next[:8] + b"\xff\xff\xff\xff" + self._next[12:]  # of unknown length
+        self._next = with_whole_bits(self._next)
         return self._next
+
+    @property
+    def _least(self) -> int:
+        """Bytes from which the format is known."""
+        return _LEAST_OF_WAV if self._next.startswith(b"RIFF") else _LEAST
 
     def _taken(self, size: int) -> bytes:
         if not self._next:
@@ -157,7 +166,7 @@ class Passing:
     @property
     def ending(self) -> Ending:
         """How its bytes end."""
-        return Ending(self._count, self._zeros, self._tail, is_plain=sniff(self._head) in SAMPLES)
+        return Ending(self._count, self._zeros, self._tail, self._head)
 
     def put_back(self, data: bytes) -> None:
         """End the recording before bytes of it, which are those of the next."""

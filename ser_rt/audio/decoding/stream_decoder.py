@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from ser_rt.audio.block import Block
 from ser_rt.audio.decoding.containers import needs_end
+from ser_rt.audio.decoding.ending import check_end
 from ser_rt.audio.decoding.ffmpeg import FfmpegDecoder
 from ser_rt.audio.decoding.formats import sniff
 from ser_rt.audio.decoding.frames import filtered
-from ser_rt.audio.decoding.part import check_end
 from ser_rt.audio.decoding.passing import Passing, Prompt, PutBack
 from ser_rt.errors import AudioDecodeError
 
@@ -35,10 +35,7 @@ class StreamDecoder:
         try:
             self._decoder = self._open()
         except AudioDecodeError as error:
-            if not needs_end(self._bytes.head):
-                raise
-            msg = f"{name} has its index at its end, and cannot be decoded as it comes"
-            raise AudioDecodeError(msg) from error
+            raise self._explained(error) from error
         self.sample_rate: int = self._decoder.sample_rate
         self.is_endless = self._decoder.is_endless
 
@@ -49,6 +46,13 @@ class StreamDecoder:
             sniff(head) == "MPEG-TS"
         )  # where there is audio from the start, nothing is waited for
         return FfmpegDecoder(source, self._name, track=self._track, is_patient=is_ts)
+
+    def _explained(self, error: AudioDecodeError) -> AudioDecodeError:
+        """Return why nothing can be decoded."""
+        if not needs_end(self._bytes.head):
+            return error
+        msg = f"{self._name} has its index at its end, and cannot be decoded as it comes"
+        return AudioDecodeError(msg)
 
     @property
     def waited_s(self) -> float:
@@ -71,7 +75,7 @@ class StreamDecoder:
                     bytes_.put_back(decoder.rest)
                 bytes_.drain()
             except AudioDecodeError as error:
-                problems.append(error)
+                problems.append(error if decoder.end_s > end_s else self._explained(error))
             end_s = max(end_s, decoder.end_s)
             is_alone = not bytes_.is_followed
             yield from check_end(

@@ -93,6 +93,23 @@ def _avi(head: bytes) -> Unit | None:
     return Unit(chunk_bytes(head), has_sound=head[2:4] == b"wb")
 
 
+VOC_MARK = b"Creative Voice File\x1a"
+_LAST_VOC_TYPE = b"\x09"
+
+
+def voc(head: bytes) -> Unit | None:
+    """Return the header, block or end of a VOC file (type, size of 24 bits, body)."""
+    if head.startswith(VOC_MARK):
+        return Unit(int.from_bytes(head[20:22], "little"), begins=True) if len(head) > 21 else None
+    if head.startswith(b"\0"):  # the end
+        return Unit(len(head) - len(head.lstrip(b"\0")))
+    if head[:1] > _LAST_VOC_TYPE:
+        return None if VOC_MARK.startswith(head) else LOST
+    if len(head) < 4:
+        return None
+    return Unit(4 + int.from_bytes(head[1:4], "little"), has_sound=True)
+
+
 def mpeg(head: bytes) -> Unit | None:
     """Return the pack, packet or end code of an MPEG program stream (ISO/IEC 13818-1, 2.5.3)."""
     if head[:3] != b"\0\0\1"[: len(head)] or (len(head) > 3 and head[3] < _END_CODE):
@@ -130,5 +147,6 @@ STRUCTURES = {
     "AU": Structure(_au),
     "MPEG": Structure(mpeg, re.compile(rb"\x00\x00\x01[\xba-\xff]")),
     "MPEG-TS": Structure(_mpegts, re.compile(rb"\x47(?=.{187}\x47)", re.DOTALL)),
+    "VOC": Structure(voc, re.compile(VOC_MARK)),
     "AVI": Structure(_avi, re.compile(rb"\d\d(?:wb|d[bc])|idx1")),
 }

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from ser_rt.audio.block import SourceWarning
-from ser_rt.audio.decoding import avi
+from ser_rt.audio.decoding import avi, nut
 from ser_rt.audio.decoding.begins import BEGINS, LONGEST
 from ser_rt.audio.decoding.chunked import SLACK_BYTES
 from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff
 from ser_rt.audio.decoding.matroska import LOST_BLOCKS
 from ser_rt.audio.decoding.mp3 import tag_bytes
 from ser_rt.audio.decoding.ogg import OggLink, page_bytes
-from ser_rt.audio.decoding.part import CUT_OFF, CUT_PACKET, Recording
+from ser_rt.audio.decoding.part import BAD_BLOCK, CUT_OFF, CUT_PACKET, NO_END, Recording
 from ser_rt.audio.decoding.units import STRUCTURES, Structure, Unit
 
 _LONGEST_HEAD, _LONGEST_MARK = 64, 189
@@ -52,6 +52,8 @@ def watcher(head: bytes) -> Watcher:
     name = sniff(head) or ""
     if name == "Ogg":
         return OggWatcher()
+    if name == "NUT":
+        return NutWatcher()
     return StructureWatcher(STRUCTURES.get(name), name, before=tag_bytes(head))
 
 
@@ -122,6 +124,8 @@ class StructureWatcher:
             return ""
         if self._name == "Matroska or WebM" and self._is_lost and self._is_damaged:
             return LOST_BLOCKS
+        if self._name == "VOC" and self._is_damaged and self._last.has_sound:
+            return BAD_BLOCK
         if self._name == "WAV" and self._is_damaged and self._passed - self._lost_at > SLACK_BYTES:
             return "it goes on behind the length in its header, and that is not decoded"
         slack = SLACK_BYTES if self._name == "WAV" else 0
@@ -131,6 +135,8 @@ class StructureWatcher:
     @property
     def warnings(self) -> tuple[SourceWarning, ...]:
         """That chunks are damaged, or the last packet may be cut off."""
+        if self._name == "VOC" and self._last.has_sound:
+            return (NO_END,)
         if self._name in _STREAMS and (self._skip or self._held):
             return (CUT_PACKET,)
         return (avi.DAMAGED,) if self._name == "AVI" and self._is_damaged else ()
@@ -191,3 +197,34 @@ class StructureWatcher:
             return
         is_within = self._name == "AVI" and position < avi.stated_end(self._head)
         self._is_damaged |= is_within or bool(data.strip(b"\0"))
+
+
+class NutWatcher(StructureWatcher):
+    """A NUT file, whose index says when its last frame begins."""
+
+    def __init__(self) -> None:
+        """Begin before the first byte."""
+        super().__init__(None, "NUT")
+        self._recent = self._index = b""
+
+    @property
+    def promised_s(self) -> float | None:
+        """Seconds by the index, if it has come."""
+        return nut.stated_s(self._head, self._index)
+
+    @property
+    def warnings(self) -> tuple[SourceWarning, ...]:
+        """That it has no index."""
+        return () if self._index else (NO_END,)
+
+    def feed(self, data: bytes) -> Cut | None:
+        """Take bytes; return where another recording begins in them, if one does."""
+        cut = super().feed(data)
+        held = (self._recent + data)[: None if cut is None else len(self._recent) + cut.at]
+        found = held.rfind(nut.INDEX)
+        if found >= 0:
+            self._index = held[found:]
+        elif self._index:
+            self._index += data[: nut.INDEX_BYTES]
+        self._recent = held[1 - len(nut.INDEX) :]
+        return cut

@@ -137,6 +137,11 @@ class OnnxClassifier:
         return self.bundle.temperature_by_speech
 
     @property
+    def turn_temperature(self) -> float | None:
+        """Divisor of the logits of a whole turn; None for 1."""
+        return self.bundle.turn_temperature
+
+    @property
     def feature_reuse(self) -> FeatureReuse | None:
         """Which samples a frame of the features covers; None where the graph is whole."""
         return self._reuse

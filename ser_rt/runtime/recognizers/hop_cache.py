@@ -31,10 +31,21 @@ class HopCache:
     What is computed when follows from the windows alone, so chunking changes no digit. A tail,
     which is no whole hop, is filled up with zeros, and leaves nothing in the caches. Where a hop
     is no multiple of the network's frames, the rest of a frame is computed with the next hop.
+
+    A window's result is pooled over all of it, half of which must be of a new emotion before that
+    wins; ``alone``, over what no result before it was of, which is for smoothing to join.
     """
 
-    def __init__(self, classifier: StreamingClassifier, streaming: Streaming, hop: int) -> None:
+    def __init__(
+        self,
+        classifier: StreamingClassifier,
+        streaming: Streaming,
+        hop: int,
+        *,
+        alone: bool = False,
+    ) -> None:
         """Start a stream over a shared classifier, with a hop in samples."""
+        self._nothing_pooled = streaming.nothing_pooled() if alone else {}
         self._classifier, self._hop = classifier, hop
         self._frame = streaming.frame_samples
         self._shortest = round(streaming.min_hop_s * classifier.sample_rate)
@@ -54,9 +65,16 @@ class HopCache:
         result = self._stream.result
         if window.tail:
             result = self._next(window, self._whole(end), window.end)
+        if not window.is_early:
+            self._empty()
         if not np.isfinite(result.probabilities).all():
             self._stream = _Stream(-1, -1, self._fresh)  # the next window is not to blame
         return result.probabilities
+
+    def _empty(self) -> None:
+        last = self._stream.result
+        caches = {**last.caches, **self._nothing_pooled}
+        self._stream = self._stream._replace(result=last._replace(caches=caches))
 
     def _whole(self, end: int) -> int:
         """Return where the last whole frame before a sample ends."""

@@ -21,7 +21,7 @@ from ser_rt.streaming import Streaming
 
 
 def window_classifier(
-    classifier: EmotionClassifier, hop: int, streaming: Streaming | None
+    classifier: EmotionClassifier, hop: int, streaming: Streaming | None, *, alone: bool = False
 ) -> Callable[[Window], FloatArray]:
     """Return a function from the windows of one stream, in order, to rows.
 
@@ -33,9 +33,10 @@ def window_classifier(
         classifier: The model, shared by all streams.
         hop: Samples from one window to the next.
         streaming: Hops and caches of the stream, from `StreamSettings.streaming_for`.
+        alone: Whether a network that streams answers for what is new since its last result alone.
     """
     if streaming is not None and isinstance(classifier, StreamingClassifier):
-        return HopCache(classifier, streaming, hop)
+        return HopCache(classifier, streaming, hop, alone=alone)
 
     def whole(window: Window) -> FloatArray:
         missing = shortest - len(window.samples)

@@ -115,7 +115,10 @@ class WindowedRecognizer:
                 raise ConfigError(msg)
         hop = round(hop_s * rate)
         streaming = settings.streaming_for(classifier)
-        self._classify_window = window_classifier(classifier, hop, streaming)
+        naming = settings.naming_for(classifier)
+        self._classify_window = window_classifier(
+            classifier, hop, streaming, alone=naming.half_life_s > 0
+        )
         self._turns = classifier if isinstance(classifier, WaitingClassifier) else None
         self._rate, self._labels = rate, len(classifier.labels)
         self._windower = Windower(
@@ -125,7 +128,7 @@ class WindowedRecognizer:
             early=isinstance(self._classify_window, HopCache),
         )
         self._vad = vad or FrameVad(LevelDetector(rate))
-        self._gate_threshold = settings.naming_for(classifier).gate_threshold
+        self._gate_threshold = naming.gate_threshold
         self._shedder = LoadShedder(hop_s)
         self._partial, self._has_result, self._was_silent = partial, False, False
         self._clock = clock

@@ -13,10 +13,11 @@ from ser_rt.classifier import EmotionClassifier, FloatArray
 from ser_rt.runtime.event import UNSURE
 from ser_rt.runtime.recognizers.extras import Extras
 from ser_rt.runtime.recognizers.windowed import Posterior
-from ser_rt.runtime.settings import StreamSettings, VadSettings
+from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.turns.event import TurnEvent
 from ser_rt.runtime.turns.segmenter import SHORTEST_SPEECH_S, Span, TurnSegmenter
 from ser_rt.runtime.turns.windows import Classified, TurnWindows, windows_of_turns
+from ser_rt.runtime.vad.settings import VadSettings
 
 _SMALLEST = 1e-12
 
@@ -191,7 +192,7 @@ def make_turns(classifier: EmotionClassifier, settings: StreamSettings) -> TurnT
         windows_of_turns(classifier, settings),
         classifier.labels,
         rate,
-        temperature=getattr(classifier, "turn_temperature", 1.0),
+        temperature=getattr(classifier, "turn_temperature", None) or 1.0,
         unsure=settings.naming_for(classifier).unsure,
         name=settings.name,
         extras=Extras(classifier),

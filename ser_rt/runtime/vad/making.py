@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import ConfigError
-from ser_rt.runtime.settings import StreamSettings, VadSettings
+from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.vad.base import FrameListener, FrameVad, LevelDetector, Vad
+from ser_rt.runtime.vad.settings import VadSettings
 
 
 def make_vad(

@@ -18,7 +18,7 @@ from ser_rt.classifier import FloatArray
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import BundleInvalidError
 from ser_rt.runtime.backends.ort import onnxruntime
-from ser_rt.runtime.settings import VadSettings
+from ser_rt.runtime.vad.settings import VadSettings
 
 MODEL_PATH = Path(__file__).parent / "silero_vad_16k.onnx"
 MODEL_SHA256 = "7776b81ad1b0350c15d7f1555943b9232eb53e9ca5d989c6d0cea9ebc8664d87"

@@ -26,8 +26,10 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
 
     def export(context: steps.Context, precision: str) -> None:
-        found.append(precision)
-        testing.tiny_bundle(context.bundle(precision), name=precision, precision=precision)
+        is_stream = context.work.name == "stream"
+        found.append(f"{precision} stream" if is_stream else precision)
+        bundle = testing.tiny_streaming_bundle if is_stream else testing.tiny_bundle
+        bundle(context.bundle(precision), name=precision, precision=precision)
 
     monkeypatch.setattr(full_size, "export", export)
     return found
@@ -40,12 +42,13 @@ def test_one_command_makes_the_network_and_measures_it_beside_others(
     flags = ["--work", str(tmp_path / "work"), "--provider", "cpu", "--peer", "PyTorch eager"]
     assert main(["full-size", *QUICK, *flags, "--json", str(path)]) == 0
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    assert exported == ["fp32", "int8"]
+    assert exported == ["fp32", "int8", "int8 stream"]
     assert found["command"] == "peers"
     assert [row["variant"]["label"] for row in found["rows"]] == [
         "PyTorch eager",
         "ser-rt fp32",
         "ser-rt int8",
+        "ser-rt int8 streaming",
     ]
     assert all(row["status"] == "ok" for row in found["rows"])
 
@@ -55,8 +58,8 @@ def test_what_is_there_is_not_made_again(tmp_path: Path, exported: list[str]) ->
     first = make(tmp_path, "tiny", said.append)
     shutil.rmtree(tmp_path / "bundle-int8")
     assert make(tmp_path, "tiny", said.append) == first
-    assert exported == ["fp32", "int8", "int8"]
-    assert sum("network" in line for line in said) == 1
+    assert exported == ["fp32", "int8", "int8 stream", "int8"]
+    assert sum("network" in line for line in said) == 2
 
 
 def test_a_folder_of_another_network_is_refused(tmp_path: Path, exported: list[str]) -> None:
@@ -66,7 +69,7 @@ def test_a_folder_of_another_network_is_refused(tmp_path: Path, exported: list[s
     (tmp_path / "network" / "config.json").write_text("{}")
     with pytest.raises(ConfigError, match="--work"):
         make(tmp_path, "tiny", lambda _: None)
-    assert exported == ["fp32", "int8"]
+    assert exported == ["fp32", "int8", "int8 stream"]
 
 
 def test_an_export_that_fails_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,5 +89,6 @@ def test_the_whole_command_runs(tmp_path: Path) -> None:
     assert main(["full-size", *QUICK, *flags, "--json", str(path)]) == 0
     rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
     labels = ["onnxruntime fp32", "onnxruntime int8", "ser-rt fp32", "ser-rt int8"]
-    assert [row["variant"]["label"] for row in rows] == labels
-    assert all(row["agreement"]["max_difference"] < 0.1 for row in rows)
+    assert [row["variant"]["label"] for row in rows] == [*labels, "ser-rt int8 streaming"]
+    assert all(row["agreement"]["max_difference"] < 0.1 for row in rows[:4])
+    assert rows[4]["agreement"] is None

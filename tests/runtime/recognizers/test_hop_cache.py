@@ -1,4 +1,4 @@
-"""A network with caches hears each hop once, and gives what it would give in any other way."""
+"""A network with caches computes each hop once, and gives what it would give in any other way."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.stream import load
 from tests.conftest import RATE, make_wave
-from tests.support.listening import Listening, cut, hear
+from tests.support.recording_classifier import Pooling, RecordingClassifier, cut, posteriors_of
 
 HOP = RATE // 2
 
@@ -59,7 +59,9 @@ def test_a_streaming_bundle_streams_unless_it_is_told_not_to(
 def test_it_equals_whole_windows(classifier: OnnxClassifier, whole: OnnxClassifier) -> None:
     """Of the tiny bundle a window is the last hop of a fresh stream over its samples."""
     wave = make_wave(3)
-    streamed, windowed = (hear(WindowedRecognizer(model), wave) for model in (classifier, whole))
+    streamed, windowed = (
+        posteriors_of(WindowedRecognizer(model), wave) for model in (classifier, whole)
+    )
     assert [(p.start_s, p.end_s) for p in streamed] == [(0, 0.5 * n) for n in range(1, 7)]
     assert [p.is_partial for p in streamed] == [True] * 5 + [False]
     assert [(p.start_s, p.end_s) for p in streamed] == [(p.start_s, p.end_s) for p in windowed]
@@ -109,69 +111,69 @@ def test_any_chunks_give_the_same_bytes(
 
 
 def test_each_sample_is_computed_once_and_in_order() -> None:
-    model, wave = Listening(), make_wave(7.2)
-    posteriors = hear(WindowedRecognizer(model), wave, [997, 30_000, 3])
+    model, wave = RecordingClassifier(), make_wave(7.2)
+    posteriors = posteriors_of(WindowedRecognizer(model), wave, [997, 30_000, 3])
     assert [len(hop) for hop in model.hops] == [HOP] * 14 + [3200]
     assert [p.end_s for p in posteriors] == pytest.approx([0.5 * n for n in range(1, 15)] + [7.2])
-    np.testing.assert_array_equal(model.heard[-1], wave)
+    np.testing.assert_array_equal(model.streams[-1], wave)
 
 
 @pytest.mark.parametrize("hop_s", [0.25, 0.333, 0.105])
 def test_a_hop_that_is_no_number_of_frames_is_computed_to_its_last_whole_one(hop_s: float) -> None:
-    model, wave = Listening(), make_wave(6)
-    posteriors = hear(WindowedRecognizer(model, StreamSettings(hop_s=hop_s)), wave)
+    model, wave = RecordingClassifier(), make_wave(6)
+    posteriors = posteriors_of(WindowedRecognizer(model, StreamSettings(hop_s=hop_s)), wave)
     hop = round(hop_s * RATE)
     assert {len(samples) % 320 for samples in model.hops} == {0}
     assert len({len(samples) for samples in model.hops[:-1]}) == 2
     for posterior in posteriors[:-1]:
         end = round(posterior.end_s * RATE)
-        samples = model.heard[end // hop - 1]
+        samples = model.streams[end // hop - 1]
         assert 0 <= end - len(samples) < 320
         np.testing.assert_array_equal(samples, wave[: len(samples)])
 
 
 @pytest.mark.parametrize(("seconds", "padded"), [(0.001, 1600), (0.11, 1920), (0.2, 3200)])
 def test_a_scrap_is_filled_up_to_a_hop_that_the_network_can_do(seconds: float, padded: int) -> None:
-    model, wave = Listening(), np.ones(round(seconds * RATE), np.float32)
-    hear(WindowedRecognizer(model, StreamSettings(gate_threshold=0)), wave)
+    model, wave = RecordingClassifier(), np.ones(round(seconds * RATE), np.float32)
+    posteriors_of(WindowedRecognizer(model, StreamSettings(gate_threshold=0)), wave)
     assert [len(hop) for hop in model.hops] == [padded]
     assert model.hops[0].sum() == len(wave)
 
 
 def test_what_a_flush_has_computed_leaves_nothing_behind() -> None:
-    model, wave = Listening(), make_wave(2)
+    model, wave = RecordingClassifier(), make_wave(2)
     recognizer = WindowedRecognizer(model)
     cut = round(1.2 * RATE)
-    hear(recognizer, wave[:cut])
-    hear(recognizer, wave[cut:], start=cut)
-    np.testing.assert_array_equal(model.heard[-1], wave)
+    posteriors_of(recognizer, wave[:cut])
+    posteriors_of(recognizer, wave[cut:], start=cut)
+    np.testing.assert_array_equal(model.streams[-1], wave)
 
 
 def test_behind_a_gap_the_stream_is_a_fresh_one(classifier: OnnxClassifier) -> None:
     first, second = make_wave(4.3), make_wave(4.3, seed=1)
     recognizer = WindowedRecognizer(classifier)
-    hear(recognizer, first)
-    alone = digits(hear(WindowedRecognizer(classifier), second))
+    posteriors_of(recognizer, first)
+    alone = digits(posteriors_of(WindowedRecognizer(classifier), second))
     start = len(first) + 1
-    after = hear(recognizer, second, start=start)
+    after = posteriors_of(recognizer, second, start=start)
     assert [entry[2:] for entry in digits(after)] == [entry[2:] for entry in alone]
 
 
 def test_silence_is_not_computed_and_after_it_a_fresh_stream_begins(
     classifier: OnnxClassifier,
 ) -> None:
-    model = Listening()
+    model = RecordingClassifier()
     wave = make_wave(70)
     wave[5 * RATE : 60 * RATE] = 0
-    posteriors = hear(WindowedRecognizer(model), wave)
+    posteriors = posteriors_of(WindowedRecognizer(model), wave)
     # The gate is shut where less than a tenth of the 3 s up to a result is speech: 7.7 to 60.3 s.
     assert [p.end_s for p in posteriors if p.probabilities is None] == [
         0.5 * n for n in range(16, 121)
     ]
     assert sum(map(len, model.hops)) == round((7.5 + 3 + 9.5) * RATE)
-    np.testing.assert_array_equal(model.heard[-1], wave[round(57.5 * RATE) :])
-    fresh = hear(WindowedRecognizer(classifier), wave[round(57.5 * RATE) :])
-    again = hear(WindowedRecognizer(classifier), wave)
+    np.testing.assert_array_equal(model.streams[-1], wave[round(57.5 * RATE) :])
+    fresh = posteriors_of(WindowedRecognizer(classifier), wave[round(57.5 * RATE) :])
+    again = posteriors_of(WindowedRecognizer(classifier), wave)
     wanted = [p.probabilities for p in fresh][5:]
     found = [p.probabilities for p in again][120:]
     assert [p.tobytes() for p in found if p is not None] == [
@@ -180,21 +182,21 @@ def test_silence_is_not_computed_and_after_it_a_fresh_stream_begins(
     assert len(wanted) == 20
 
 
-def test_an_end_that_opens_the_gate_is_heard_hop_by_hop() -> None:
-    model, wave = Listening(), make_wave(10.4)
+def test_an_end_that_opens_the_gate_is_computed_hop_by_hop() -> None:
+    model, wave = RecordingClassifier(), make_wave(10.4)
     wave[RATE : 10 * RATE] = 0
-    posteriors = hear(WindowedRecognizer(model), wave)
+    posteriors = posteriors_of(WindowedRecognizer(model), wave)
     assert posteriors[-2].probabilities is None
     assert posteriors[-1].probabilities is not None
     assert [len(hop) for hop in model.hops[-6:]] == [HOP] * 5 + [round(0.4 * RATE)]
-    np.testing.assert_array_equal(model.heard[-1], wave[round(7.5 * RATE) :])
+    np.testing.assert_array_equal(model.streams[-1], wave[round(7.5 * RATE) :])
 
 
-def test_a_short_silence_is_heard_late_and_changes_no_digit(classifier: OnnxClassifier) -> None:
+def test_a_short_silence_is_computed_late_and_changes_no_digit(classifier: OnnxClassifier) -> None:
     wave = make_wave(12)
     wave[4 * RATE : round(7.5 * RATE)] = 0
-    gated = hear(WindowedRecognizer(classifier), wave)
-    open_ = hear(WindowedRecognizer(classifier, StreamSettings(gate_threshold=0)), wave)
+    gated = posteriors_of(WindowedRecognizer(classifier), wave)
+    open_ = posteriors_of(WindowedRecognizer(classifier, StreamSettings(gate_threshold=0)), wave)
     shut = [p.end_s for p in gated if p.probabilities is None]
     assert shut == [7.0, 7.5]
     for one, other in zip(gated, open_, strict=True):
@@ -204,7 +206,7 @@ def test_a_short_silence_is_heard_late_and_changes_no_digit(classifier: OnnxClas
 
 
 def test_a_result_that_load_shedding_leaves_out_costs_no_audio() -> None:
-    model, wave, now = Listening(), make_wave(4), 0.0
+    model, wave, now = RecordingClassifier(), make_wave(4), 0.0
     recognizer = WindowedRecognizer(model, clock=lambda: now)
     posteriors = []
     for start in range(0, len(wave), HOP):
@@ -214,13 +216,13 @@ def test_a_result_that_load_shedding_leaves_out_costs_no_audio() -> None:
         posteriors += recognizer.feed(chunk)
     assert recognizer.skipped_windows == 2
     assert [p.end_s for p in posteriors] == [0.5, 1, 2.5, 3, 3.5, 4]
-    np.testing.assert_array_equal(model.heard[-1], wave)
+    np.testing.assert_array_equal(model.streams[-1], wave)
 
 
 def test_the_hops_that_wait_for_speech_are_no_sign_of_a_slow_model() -> None:
     now = 0.0
 
-    class Priced(Listening):
+    class Priced(RecordingClassifier):
         def classify_hops(self, hops: Sequence[Hop]) -> list[HopResult]:
             nonlocal now
             now += 0.2
@@ -237,21 +239,21 @@ def test_the_hops_that_wait_for_speech_are_no_sign_of_a_slow_model() -> None:
     costs_s = [p.spent_s["inference"] for p in posteriors if "inference" in p.spent_s]
     assert max(costs_s) == pytest.approx(6 * 0.2)
     assert "degraded" not in [w.code for p in posteriors for w in p.warnings]
-    np.testing.assert_array_equal(model.heard[-1], wave[-len(model.heard[-1]) :])
+    np.testing.assert_array_equal(model.streams[-1], wave[-len(model.streams[-1]) :])
 
 
 def test_the_hop_that_an_interrupt_broke_off_is_computed_again() -> None:
-    model, wave = Listening(), make_wave(1.5)
+    model, wave = RecordingClassifier(), make_wave(1.5)
     recognizer = WindowedRecognizer(model)
     model.broken_off_at = 3
     with pytest.raises(KeyboardInterrupt):
         list(recognizer.feed(AudioChunk(wave, 0, 0.0)))
     assert [p.end_s for p in recognizer.flush()] == [1.5]
-    np.testing.assert_array_equal(model.heard[-1], wave)
+    np.testing.assert_array_equal(model.streams[-1], wave)
 
 
 def test_an_answer_that_is_no_number_ends_with_its_hop() -> None:
-    model, wave = Listening(), make_wave(2)
+    model, wave = RecordingClassifier(), make_wave(2)
     recognizer = WindowedRecognizer(model)
     model.is_mad_at = 2
     list(recognizer.feed(AudioChunk(wave[:HOP], 0, 0.0)))
@@ -259,3 +261,58 @@ def test_an_answer_that_is_no_number_ends_with_its_hop() -> None:
         list(recognizer.feed(AudioChunk(wave[HOP : 2 * HOP], HOP, 0.0)))
     (after,) = recognizer.feed(AudioChunk(wave[2 * HOP : 3 * HOP], 2 * HOP, 0.0))
     assert after.probabilities is not None
+
+
+@pytest.mark.parametrize(
+    ("how", "pooled"),
+    [
+        ({}, [1, 1, 1, 1, 1, 1]),
+        ({"min_window_s": 1.5}, [1, 2, 3, 1, 1, 1]),
+        ({"half_life_s": 0.0}, [1, 2, 3, 4, 4, 4]),
+    ],
+    ids=["each result", "no result before the first", "without smoothing"],
+)
+def test_an_answer_for_smoothing_is_of_what_no_result_before_it_was_of(
+    how: dict[str, float], pooled: list[int]
+) -> None:
+    model, wave = Pooling(), make_wave(3)
+    recognizer = WindowedRecognizer(model, StreamSettings(**how))  # type: ignore[arg-type]  # by name
+    posteriors = posteriors_of(recognizer, wave)
+    assert model.pooled == pooled
+    last = float(np.abs(wave[-HOP:]).mean())
+    if not how:
+        assert posteriors[-1].probabilities is not None
+        assert posteriors[-1].probabilities[0] == pytest.approx(last)
+
+
+def test_an_answer_after_a_short_silence_is_of_all_that_was_left_out() -> None:
+    model, wave = Pooling(), make_wave(10)
+    wave[4 * RATE : round(7.5 * RATE)] = 0
+    posteriors = posteriors_of(WindowedRecognizer(model), wave)
+    assert [p.end_s for p in posteriors if p.probabilities is None] == [7.0, 7.5]
+    assert model.pooled == [1] * 13 + [1, 2, 3] + [1] * 4
+
+
+@given(
+    seconds=st.floats(0.01, 8),
+    blocks=st.lists(st.integers(1, 30_000), max_size=4).map(lambda some: [*some, 4000]),
+    hop_s=st.sampled_from([0.1, 0.333, 0.5, 1.0]),
+    min_window_s=st.sampled_from([None, 0.7, 3.0]),
+    gap=st.sampled_from([0, 4800, 80_000]),
+)
+@settings(max_examples=25, deadline=None)
+def test_such_answers_do_not_depend_on_chunks(
+    seconds: float, blocks: list[int], hop_s: float, min_window_s: float | None, gap: int
+) -> None:
+    wave = make_wave(seconds)
+
+    def events(sizes: Sequence[int]) -> list[tuple[object, ...]]:
+        how = StreamSettings(hop_s=hop_s, min_window_s=min_window_s)
+        recognizer = WindowedRecognizer(Pooling(), how)
+        half = len(wave) // 2
+        found = [p for chunk in cut(wave[:half], sizes) for p in recognizer.feed(chunk)]
+        for chunk in cut(wave[half:], sizes[::-1], half + gap):
+            found += recognizer.feed(chunk)
+        return digits(found + recognizer.flush())
+
+    assert events(blocks) == events([10**9])

@@ -14,7 +14,7 @@ from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.stream import load, stream
 from ser_rt.testing.streaming import TINY_STREAMING
 from tests.conftest import RATE, make_wave
-from tests.support.listening import Listening, hear
+from tests.support.recording_classifier import RecordingClassifier, posteriors_of
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from tests.support.listening import Listening, hear
     ],
 )
 def test_what_the_network_cannot_do_is_refused_at_once(bad: dict[str, float], word: str) -> None:
-    model = Listening()
+    model = RecordingClassifier()
     model.streaming = replace(TINY_STREAMING, is_required=True)
     with pytest.raises(ConfigError, match=word):
         WindowedRecognizer(model, StreamSettings(**bad))  # type: ignore[arg-type]
@@ -63,7 +63,9 @@ def test_a_model_for_streams_that_it_cannot_do_is_opened_for_whole_windows(
 def test_windows_are_whole_hops() -> None:
     wave = make_wave(5)
     for hop_s in (0.4, 0.26, 0.7):
-        posteriors = hear(WindowedRecognizer(Listening(), StreamSettings(hop_s=hop_s)), wave)
+        posteriors = posteriors_of(
+            WindowedRecognizer(RecordingClassifier(), StreamSettings(hop_s=hop_s)), wave
+        )
         assert np.diff([p.end_s for p in posteriors])[:-1] == pytest.approx(hop_s)
         full = [p.end_s - p.start_s for p in posteriors if not p.is_partial]
         assert full == pytest.approx([-(-3 // hop_s) * hop_s] * len(full))

@@ -10,7 +10,7 @@ from ser_rt.classifier import FloatArray
 from ser_rt.runtime.engine import Engine
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.recognizers.windowed import WindowedRecognizer
-from ser_rt.runtime.settings import StreamSettings
+from ser_rt.runtime.settings import DEFAULTS, StreamSettings
 from ser_rt.runtime.smoother import Smoother
 from tests.conftest import RATE, make_wave
 
@@ -48,7 +48,9 @@ class PricedWorld:
 
     def run(self, seconds: float, hop_s: float = 0.5) -> tuple[Engine, list[EmotionEvent]]:
         recognizer = WindowedRecognizer(self, StreamSettings(hop_s=hop_s), clock=self.clock)
-        engine = Engine(self, recognizer, Smoother(), clock=self.clock)
+        engine = Engine(
+            self, recognizer, Smoother(DEFAULTS.naming_for(self), self.labels), clock=self.clock
+        )
         return engine, list(engine.run(self.chunks(seconds)))
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from ser_rt.bundle import sample_path
 from ser_rt.errors import BundleInvalidError, ConfigError
-from ser_rt.runtime.settings import VadSettings
 from ser_rt.runtime.vad import silero
 from ser_rt.runtime.vad.base import FrameVad, LevelDetector, SpeechShare
+from ser_rt.runtime.vad.settings import VadSettings
 from ser_rt.runtime.vad.silero import FRAME, SileroDetector
 from tests.conftest import RATE, Wave, make_wave
 
