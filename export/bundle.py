@@ -253,6 +253,7 @@ def _manifest(name: str, traced: _Traced, chosen: _Attempt, settings: ExportSett
         min_window_s=min(MIN_WINDOW_S, settings.window_s),
         feature_reuse=traced.frames.reuse() if traced.frames else None,
         streaming=chosen.streaming,
+        dimensions=traced.model.dimensions,
         gates=chosen.result.to_dict(precision_of(settings.precision).limits),
         evaluation=settings.evaluation or {},
         tools=versions(_TOOLS),

@@ -21,6 +21,8 @@ from ser_rt.export.opsets import OPSET, check_opset
 from ser_rt.networks.model import EmotionModel
 
 OUTPUTS = ("logits", "probabilities", "embedding")
+DIMENSIONS = "dimensions"
+"""Name of one more output, of a network that rates any."""
 FEATURES = "features"
 """Name of the convolutions' output, in a graph that has them: the point where it can be split."""
 
@@ -39,11 +41,17 @@ class Served(nn.Module):
         super().__init__()
         self.model, self.temperature = model.eval(), temperature
 
-    def forward(self, input_values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what a call returns."""
+        return OUTPUTS if self.model.rater is None else (*OUTPUTS, DIMENSIONS)
+
+    def forward(self, input_values: Tensor) -> tuple[Tensor, ...]:
         """Classify waveforms ``[batch, samples]``."""
         outputs = self.model(input_values)
         logits = outputs["logits"] / self.temperature
-        return logits, logits.softmax(dim=1), outputs["embedding"]
+        rated = (outputs["dimensions"],) if "dimensions" in outputs else ()
+        return logits, logits.softmax(dim=1), outputs["embedding"], *rated
 
 
 def to_onnx(network: Served, sample_rate: int, opset: int = OPSET) -> onnx.ModelProto:
@@ -59,7 +67,7 @@ def to_onnx(network: Served, sample_rate: int, opset: int = OPSET) -> onnx.Model
     fold(network)
     example = torch.randn(2, 2 * sample_rate + 137, generator=torch.Generator().manual_seed(0))
     axes = ({0: torch.export.Dim("batch"), 1: torch.export.Dim("samples")},)
-    model = trace(network, (example,), axes, ["input_values"], OUTPUTS, opset)
+    model = trace(network, (example,), axes, ["input_values"], network.outputs, opset)
     sizes = [axis.dim_param for axis in model.graph.input[0].type.tensor_type.shape.dim]
     if not all(sizes):
         msg = f"the graph's input axes are {sizes}: both must be dynamic"
@@ -144,7 +152,7 @@ def _name_values(graph: onnx_ir.Graph) -> None:
     features: dict[int, onnx_ir.Value] = {}
     for node in graph:
         for value in node.outputs:
-            if value.name in {*OUTPUTS, FEATURES} and id(value) not in outputs:
+            if value.name in {*OUTPUTS, DIMENSIONS, FEATURES} and id(value) not in outputs:
                 value.name += "_inner"
         if _PROJECTION in scope_of(node):
             projection |= set(map(id, node.outputs))

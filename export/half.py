@@ -30,6 +30,8 @@ KEPT_MODULES = (
     "model.encoder.normalize",
     "model.encoder.features",
     "model.head",
+    "model.rater",
+    "rater",
 )
 """Modules that stay in float32, with all that is in them: variances, spectra, the head."""
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.export.fold_weights import fold
-from ser_rt.export.graph import OUTPUTS, trace
+from ser_rt.export.graph import DIMENSIONS, OUTPUTS, trace
 from ser_rt.export.opsets import OPSET
 from ser_rt.manifest import STREAM_FILE
 from ser_rt.networks.hop_stream import HopStream, fresh
@@ -31,13 +31,20 @@ class ServedStream(nn.Module):
     def __init__(self, model: EmotionModel, temperature: float) -> None:
         super().__init__()
         self.model, self.temperature = stream_of(model).eval(), temperature
+        self.rater = model.rater
         self.sample_rate = model.settings.sample_rate
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what a call returns, before the caches."""
+        return OUTPUTS if self.rater is None else (*OUTPUTS, DIMENSIONS)
 
     def forward(self, audio: Tensor, caches: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Classify a hop; the results of `Served`, then the caches of the next hop."""
         logits, embedding, following = self.model(audio, caches)
         logits = logits / self.temperature
-        return logits, logits.softmax(dim=1), embedding, *following
+        rated = () if self.rater is None else (self.rater(embedding),)
+        return logits, logits.softmax(dim=1), embedding, *rated, *following
 
 
 def describe(stream: HopStream, sample_rate: int) -> Streaming:
@@ -72,7 +79,7 @@ def stream_to_onnx(network: ServedStream, opset: int = OPSET) -> onnx.ModelProto
         (audio, fresh(caches, _BATCH)),
         ({0: batch, 1: STRIDE * frames}, tuple({0: batch} for _ in caches)),
         [AUDIO, *(cache.name for cache in caches)],
-        [*OUTPUTS, *(cache.next_name for cache in caches)],
+        [*network.outputs, *(cache.next_name for cache in caches)],
         opset,
     )
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "hop_samples"

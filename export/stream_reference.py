@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from ser_rt.export.verify import ModelOutputs
+from ser_rt.export.verify import ModelOutputs, outputs_of
 from ser_rt.networks.streaming import POOLED_FRAMES, STRIDE, AttentionContext
 
 if TYPE_CHECKING:
@@ -65,7 +65,10 @@ def whole(network: ServedStream, audio: FloatArray, hops: Sequence[int]) -> Mode
     pooled = [encoder.pooling(frames[..., max(0, end - POOLED_FRAMES) : end]) for end in ends]
     embedding = encoder.projection(torch.cat(pooled))
     logits = network.model.head(embedding) / network.temperature
-    return ModelOutputs(logits.numpy(), logits.softmax(dim=1).numpy(), embedding.numpy())
+    outputs = [logits, logits.softmax(dim=1), embedding]
+    if network.rater is not None:
+        outputs.append(network.rater(embedding))
+    return outputs_of([output.numpy() for output in outputs])
 
 
 def _mixed(frames: int) -> list[int]:

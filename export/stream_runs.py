@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ser_rt.export.files import Batch, open_session
-from ser_rt.export.verify import ModelOutputs
+from ser_rt.export.verify import ModelOutputs, outputs_of
 from ser_rt.streaming import AUDIO, Streaming
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class StreamRun:
         """Classify a hop ``[batch, samples]``, and keep the caches."""
         found = dict(zip(self._names, self._session.run(None, self.feeds(audio)), strict=True))
         self.caches = {one.name: found[one.next_name] for one in self._streaming.caches}
-        return ModelOutputs(*(found[name] for name in ModelOutputs._fields))
+        return outputs_of([found[name] for name in ModelOutputs._fields if name in found])
 
     def run(self, audio: FloatArray, hops: Sequence[int]) -> ModelOutputs:
         """Return the outputs of fresh streams ``[batch, samples]``, ``[hops, batch, ...]`` each.

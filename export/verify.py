@@ -15,7 +15,7 @@ from onnxruntime import InferenceSession
 from ser_rt.classifier import FloatArray
 from ser_rt.evaluation.metrics import unweighted_average_recall
 from ser_rt.export.files import Batch, float_tensors, open_session, read_structure
-from ser_rt.export.graph import OUTPUTS, Served
+from ser_rt.export.graph import DIMENSIONS, OUTPUTS, Served
 from ser_rt.export.half import overflowing
 from ser_rt.export.precision import Tolerances
 from ser_rt.export.ranges import SQUARE_OVERFLOWS, largest_magnitudes
@@ -34,6 +34,14 @@ class ModelOutputs(NamedTuple):
     logits: FloatArray
     probabilities: FloatArray
     embedding: FloatArray
+    dimensions: FloatArray
+    """Of a network that rates none, ``[batch, 0]``."""
+
+
+def outputs_of(values: Sequence[FloatArray]) -> ModelOutputs:
+    """Return the outputs of a call, which may lack dimensions."""
+    none = np.zeros((len(values[0]), 0), np.float32)
+    return ModelOutputs(*values, *([none] if len(values) < len(ModelOutputs._fields) else []))
 
 
 @dataclass
@@ -74,7 +82,7 @@ def reference(network: Served, speech: ReferenceSpeech) -> list[ModelOutputs]:
     """Return the network's outputs for every probe."""
     with torch.inference_mode():
         return [
-            ModelOutputs(*(out.numpy() for out in network(torch.from_numpy(probe.waveforms))))
+            outputs_of([out.numpy() for out in network(torch.from_numpy(probe.waveforms))])
             for probe in speech.probes
         ]
 
@@ -141,8 +149,12 @@ def compare(
         result.measured[name] = float(gaps[worst].max())
         column = int(gaps[worst].max(axis=0).argmax())
         result.limit(name, most, f"{labels[column]} in {names[worst]}")
-    result.measured["embedding_error"] = _embedding_error(expected, found)
-    result.limit("embedding_error", limits.embedding)
+    names_of_errors = ["embedding", *(["dimensions"] if expected[0].dimensions.size else [])]
+    for name in names_of_errors:
+        result.measured[f"{name}_error"] = _relative_error(
+            *([getattr(outputs, name) for outputs in some] for some in (expected, found))
+        )
+        result.limit(f"{name}_error", limits.embedding)
     _compare_labels(result, names, expected, found, limits, labels)
 
 
@@ -170,7 +182,9 @@ def verify_ranges(result: GateResult, source: Path, graph: Path, batches: Sequen
 
 
 def _run(session: InferenceSession, waveforms: FloatArray) -> ModelOutputs:
-    return ModelOutputs(*session.run(OUTPUTS, {"input_values": waveforms}))
+    there = {output.name for output in session.get_outputs()}
+    names = [name for name in (*OUTPUTS, DIMENSIONS) if name in there]
+    return outputs_of(session.run(names, {"input_values": waveforms}))
 
 
 def _check_finite(
@@ -189,9 +203,10 @@ def _check_finite(
                 result.fatal = True
 
 
-def _embedding_error(expected: Sequence[ModelOutputs], found: Sequence[ModelOutputs]) -> float:
-    right = np.concatenate([outputs.embedding for outputs in expected])
-    error = np.concatenate([outputs.embedding for outputs in found]) - right
+def _relative_error(expected: Sequence[FloatArray], found: Sequence[FloatArray]) -> float:
+    """Return the root mean square error, relative to the spread over windows."""
+    right = np.concatenate(expected)
+    error = np.concatenate(found) - right
     spread = np.square(right - right.mean(axis=0)).mean()
     least = np.square(right).mean() * _LEAST_SPREAD**2
     return float(np.sqrt(np.square(error).mean() / max(spread, least, 1e-20)))

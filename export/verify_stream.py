@@ -155,7 +155,7 @@ def _check_age(
                 }
             last = run.hop(part[None])
         ages.append(last)
-    gaps = [np.abs(young - old).max() for young, old in zip(*ages, strict=True)]
+    gaps = [np.abs(young - old).max(initial=0.0) for young, old in zip(*ages, strict=True)]
     result.measured["max_age_difference"] = float(max(gaps))
     result.limit("max_age_difference", CACHED_EQUALS_WHOLE)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ser_rt.errors import SerError
     from ser_rt.runtime.astream import astream
     from ser_rt.runtime.event import EmotionEvent
-    from ser_rt.runtime.stream import EmotionStream, load, open_stream, stream
+    from ser_rt.runtime.stream import EmotionStream, embed, load, open_stream, stream
     from ser_rt.runtime.turns.event import TurnEvent
 
 __version__ = "0.1.0"
@@ -30,6 +30,7 @@ __all__ = [
     "stream",
     "astream",
     "open_stream",
+    "embed",
     "sample_path",
     "EmotionStream",
     "EmotionEvent",
@@ -47,7 +48,7 @@ __all__ = [
 _HOME = {
     name: f"ser_rt.{module}"
     for module, names in {
-        "runtime.stream": ("load", "stream", "open_stream", "EmotionStream"),
+        "runtime.stream": ("load", "stream", "open_stream", "embed", "EmotionStream"),
         "runtime.astream": ("astream",),
         "runtime.event": ("EmotionEvent",),
         "runtime.turns.event": ("TurnEvent",),

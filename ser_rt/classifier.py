@@ -78,6 +78,28 @@ class FeatureClassifier(EmotionClassifier, Protocol):
         ...
 
 
+@runtime_checkable
+class ExtraClassifier(EmotionClassifier, Protocol):
+    """Addition to a classifier: rows, which hold more behind the probabilities of the labels.
+
+    What it makes of features and of hops are rows as well.
+    """
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """Names of the numbers that follow the probabilities, such as ``arousal``."""
+        ...
+
+    @property
+    def has_embedding(self) -> bool:
+        """Whether the rest of a row is the embedding."""
+        ...
+
+    def rows(self, waveforms: FloatArray) -> FloatArray:
+        """Classify float32 ``[batch, samples]`` into rows ``[batch, labels + more]``."""
+        ...
+
+
 class Hop(NamedTuple):
     """The next samples of a stream, and the caches that the hop before it left."""
 

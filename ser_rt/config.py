@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self, get_type_hints
 
 from ser_rt.checks import Check, above, at_least, one_of, require, setting, typed, within
-from ser_rt.constants import EMOTIONS, SAMPLE_RATE
+from ser_rt.constants import DIMENSIONS, EMOTIONS, SAMPLE_RATE
 from ser_rt.errors import ConfigError
 
 _POSITIVE = above(0)
@@ -61,6 +61,14 @@ class ModelConfig(_Settings):
         tuple(EMOTIONS),
         "emotions to classify, in the order of their ids",
         (lambda v: len(v) > 1 and len(set(v)) == len(v), "two or more distinct labels"),
+    )
+    dimensions: tuple[str, ...] = setting(
+        (),
+        f"columns to rate as well, each from 0 to 1: some of {', '.join(DIMENSIONS)}",
+        (
+            lambda v: len(set(v)) == len(v) and set(v) <= set(DIMENSIONS),
+            f"some of {', '.join(DIMENSIONS)}, each once",
+        ),
     )
     sample_rate: int = setting(
         SAMPLE_RATE, "in Hz", (lambda v: v == SAMPLE_RATE, f"{SAMPLE_RATE} Hz")
@@ -119,6 +127,9 @@ class TrainingConfig(_Settings):
     weight_decay: float = setting(0.01, "of AdamW", _NOT_NEGATIVE)
     loss: str = setting("cross_entropy", "name in ser_rt.training.losses.LOSSES")
     label_smoothing: float = setting(0.0, "share of a label spread over all labels", _SHARE)
+    dimension_weight: float = setting(
+        1.0, "of the loss of dimensions, beside that of emotions", _NOT_NEGATIVE
+    )
     focal_gamma: float = setting(
         2.0, "gamma of the focal loss; larger weighs easy clips less", _NOT_NEGATIVE
     )

@@ -20,6 +20,10 @@ EMOTIONS: dict[str, str] = {
 """The fifteen emotions, English to Korean, in the order of the label ids."""
 
 
+DIMENSIONS = ("arousal", "valence", "dominance")
+"""What a network may rate besides emotions, each from 0 to 1."""
+
+
 SAMPLE_RATE = 16_000
 """Sample rate in Hz of every model here."""
 

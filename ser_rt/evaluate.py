@@ -23,6 +23,7 @@ from ser_rt.config import DataConfig, model_config
 from ser_rt.errors import DataError
 from ser_rt.evaluation import left_out
 from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE, classify
+from ser_rt.evaluation.dimensions import rate_clips
 from ser_rt.evaluation.files import classify_files
 from ser_rt.evaluation.plots import class_figure, confusion_figure, png
 from ser_rt.evaluation.report import to_text, write_report
@@ -238,6 +239,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         ),
         left_out_clips=unused,
         sounds=counts,
+        dimensions=rate_clips(classifier, clips, options.batch_size, trim=options.trim_silence),
         failed=evaluation.failed | undecoded,
     )
     title = f"{printable(options.model_path or 'built-in model')} on {printable(where)}"

@@ -8,6 +8,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from ser_rt.constants import DIMENSIONS
 from ser_rt.errors import BundleInvalidError, BundleNotFoundError
 from ser_rt.files.listed import describe_file, refuse
 from ser_rt.files.text import trouble_of_line
@@ -82,6 +83,7 @@ class Manifest:
         profiles: settings of streams by name.
         temperature_by_speech: divisor of a stream's logits by the seconds of speech in the window.
         turn_temperature: divisor of the logits of a whole turn; None for 1.
+        dimensions: what the graph also rates, such as ``arousal``, each from 0 to 1.
         gates: measured differences between graph and network, and their limits.
         evaluation: scores on labelled speech, from ser-evaluate.
         tools: versions of the libraries that made the bundle.
@@ -112,6 +114,7 @@ class Manifest:
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     temperature_by_speech: Mapping[float, float] = field(default_factory=dict)
     turn_temperature: float | None = None
+    dimensions: tuple[str, ...] = ()
     gates: Mapping[str, Any]
     evaluation: Mapping[str, Any]
     tools: Mapping[str, Any]
@@ -132,6 +135,7 @@ class Manifest:
         known["feature_reuse"] = _read_feature_reuse(folder, entries)
         known["streaming"] = _read_streaming(folder, entries)
         known |= _read_settings(folder, entries)
+        known["dimensions"] = _read_dimensions(folder, entries)
         return Manifest(**known)
 
     def write(self, folder: Path) -> None:
@@ -165,7 +169,7 @@ _JSON_TYPES: dict[Any, type | tuple[type, ...]] = {
     tuple[Label, ...]: list,
     Mapping[str, Any]: dict,
 }
-_OPTIONAL_TABLES = ("profiles", "temperature_by_speech")
+_OPTIONAL_TABLES = ("profiles", "temperature_by_speech", "dimensions")
 _REQUIRED = {
     key.name: _JSON_TYPES[get_type_hints(Manifest)[key.name]]
     for key in fields(Manifest)
@@ -237,6 +241,13 @@ def _read_settings(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         }
     except ValueError as error:
         refuse(folder, f"in its manifest {error}")
+
+
+def _read_dimensions(folder: Path, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    names = manifest.get("dimensions", [])
+    if not isinstance(names, list) or not set(map(str, names)) == set(names) <= set(DIMENSIONS):
+        refuse(folder, f"'dimensions' in its manifest is {names!r}, not some of {DIMENSIONS}")
+    return tuple(names)
 
 
 def _check_keys(folder: Path, manifest: dict[str, Any]) -> None:

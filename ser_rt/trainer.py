@@ -30,7 +30,7 @@ from ser_rt.training.data.answers import Answers
 from ser_rt.training.data.augmentation import Augmenter
 from ser_rt.training.data.changes import Followers
 from ser_rt.training.data.corpus import Clip
-from ser_rt.training.data.dataset import SpeechEmotionDataset, label_of
+from ser_rt.training.data.dataset import SpeechEmotionDataset, label_of, ratings_of
 from ser_rt.training.data.prepare import Prepared, prepare
 from ser_rt.training.data.sampler import BalancedSampler
 from ser_rt.training.data.validation import DecodedClips
@@ -204,6 +204,7 @@ class SpeechEmotionTrainer:
             augmenter=Augmenter.from_settings(self.data_config) if is_training else None,
             answers=answers,
             every_hop=is_training and self.training_config.every_hop,
+            ratings=ratings_of(part.clips, self.model_config.dimensions) if is_training else (),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import ser_rt
 from ser_rt.bundle import Bundle
 from ser_rt.commands.check import main as check
+from ser_rt.commands.report import main as report
 from ser_rt.commands.stream import main as stream
 from ser_rt.errors import BundleInvalidError
 from ser_rt.manifest import MANIFEST_FILE
@@ -50,6 +52,12 @@ def test_a_server_passes_it_on(
         assert model["notice"] == NOTICE
         assert stream([str(speech), "--server", running.ws, "--no-vad"]) == 0
     assert NOTICE in capsys.readouterr().err.splitlines()
+
+
+def test_a_report_shows_it_as_text(bundle: Path, speech: Path, tmp_path: Path) -> None:
+    page = tmp_path / "speech.html"
+    assert report([str(speech), "--model", str(bundle), "--no-vad", "-q", "-o", str(page)]) == 0
+    assert html.escape(NOTICE) in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("notice", [3, "", "two\nlines", "\u202etxet", "x" * 501])

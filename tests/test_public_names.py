@@ -18,6 +18,7 @@ PUBLIC = [
     "TurnEvent",
     "__version__",
     "astream",
+    "embed",
     "load",
     "open_stream",
     "sample_path",

@@ -19,7 +19,7 @@ ROWS: tuple[set[str], ...] = (
     {"testing"},
     {"audio"},
     {"runtime", "networks", "evaluation"},
-    {"training"},
+    {"training", "report"},
     {"model", "data_loader", "preprocessing", "trainer", "utils", "loading", "client", "judging"},
     {"train", "evaluate", "inference", "server", "commands"},
     {"cluster", "__init__"},

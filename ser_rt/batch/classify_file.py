@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.audio.sources import make_source
 from ser_rt.batch.remote import FetchError, fetched
-from ser_rt.batch.tables import TurnRows, WindowRows
+from ser_rt.batch.tables import More, TurnRows, WindowRows
 from ser_rt.errors import (
     AudioDecodeError,
     AudioError,
@@ -56,6 +56,7 @@ class BatchConfig:
         track: Audio track of files that have several; None for the first.
         max_duration_s: Length at which a file is broken off; None for never.
         stall_s: Seconds without progress after which a process is ended.
+        embedding: Whether windows and turns have embeddings.
     """
 
     model: str
@@ -67,6 +68,7 @@ class BatchConfig:
     track: int | None = None
     max_duration_s: float | None = None
     stall_s: float = 300.0
+    embedding: bool = False
 
 
 class FileResult(NamedTuple):
@@ -107,6 +109,7 @@ class FileClassifier:
             job.threads,
             streaming=job.streaming,
             settings=job.settings,
+            embedding=job.embedding,
         )
         if self._classifier.bundle.sha256 != job.model_sha256:
             msg = f"the bundle {job.model} here is another than where the run was started; copy it"
@@ -126,7 +129,8 @@ class FileClassifier:
         """
         started, name = time.perf_counter(), printable(path)
         labels = self._classifier.labels
-        windows, turns = WindowRows(name, labels), TurnRows(name, labels)
+        more = More(self._classifier.bundle.dimensions, self._job.embedding)
+        windows, turns = WindowRows(name, labels, more), TurnRows(name, labels, more)
         engine = self._engine()
         code = message = local = None
         try:

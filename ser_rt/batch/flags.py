@@ -6,7 +6,7 @@ import argparse
 
 from ser_rt.batch.engines import ENGINES
 from ser_rt.cli.arguments import Parser
-from ser_rt.runtime.flags import add_model_flags, add_stream_flags
+from ser_rt.runtime.flags import add_embedding_flag, add_model_flags, add_stream_flags
 
 _EPILOG = """\
 examples:
@@ -61,7 +61,9 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="S",
         help="seconds of work that a kill can lose at most (%(default)s)",
     )
-    add_model_flags(parser.add_argument_group("model"), threads="threads of one worker (1)")
+    model = parser.add_argument_group("model")
+    add_model_flags(model, threads="threads of one worker (1)")
+    add_embedding_flag(model, "a column with the embedding of each window and turn")
     add_stream_flags(parser)
     add = parser.add_argument_group("other").add_argument
     add("--quiet", "-q", action="store_true", help="no progress and no summary on standard error")

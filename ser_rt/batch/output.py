@@ -25,6 +25,7 @@ from ser_rt.batch.classify_file import FileResult
 from ser_rt.batch.identity import Identity, difference
 from ser_rt.batch.tables import (
     MANIFEST_PREFIX,
+    More,
     files_schema,
     turns_schema,
     unpacked,
@@ -62,9 +63,13 @@ class Output:
         self._files = self.folder / "files"
         metadata = {_KEY: identity.to_json()}
         labels = identity.labels
-        details = {"windows": windows_schema(labels)}
+        more = More(
+            tuple(identity.settings.get("dimensions", ())),
+            bool(identity.settings.get("embedding")),
+        )
+        details = {"windows": windows_schema(labels, more)}
         if identity.settings.get("turns"):
-            details["turns"] = turns_schema(labels)
+            details["turns"] = turns_schema(labels, more)
         self._details = {
             self.folder / name: schema.with_metadata(metadata) for name, schema in details.items()
         }
@@ -103,11 +108,11 @@ class Output:
         self.done.add(row["path"])
         names = (MANIFEST_PREFIX + column for column in self._identity.columns)
         row |= dict(zip(names, extra, strict=True))
+        found = zip((result.windows, result.turns), self._details.values(), strict=False)
+        # A file that failed before a model was there has no columns that depend on it.
         tables = [
-            schema.empty_table() if packed is None else unpacked(packed)
-            for packed, schema in zip(
-                (result.windows, result.turns), self._details.values(), strict=False
-            )
+            table if packed is not None and len(table := unpacked(packed)) else schema.empty_table()
+            for packed, schema in found
         ]
         self._rows.append(row)
         self._tables.append(tables)

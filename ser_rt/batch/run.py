@@ -66,6 +66,10 @@ def identity_of(flags: argparse.Namespace, bundle: Bundle, corpus: Corpus) -> Id
     for key in ("turns", "turn_pause", "longest_turn", "channel_names"):
         if not (asked.turns if "turn" in key else asked.channel_names):
             del settings[key]  # keys that runs without them never had
+    if flags.embedding:
+        settings["embedding"] = True
+    if bundle.dimensions:
+        settings["dimensions"] = list(bundle.dimensions)
     if asked.streaming_for(form) is not None:  # a key that runs of whole windows never had
         settings["streaming"] = True
     return Identity(
@@ -91,6 +95,7 @@ def job_of(flags: argparse.Namespace, bundle: Bundle) -> BatchConfig:
         track=flags.track,
         max_duration_s=flags.max_duration,
         stall_s=flags.stall_timeout,
+        embedding=flags.embedding,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -16,7 +17,28 @@ MANIFEST_PREFIX = "manifest_"
 _BATCH_ROWS = 512
 
 
-def windows_schema(labels: Sequence[str]) -> pa.Schema:
+@dataclass(frozen=True)
+class More:
+    """Columns of windows and turns that not every run has: dimensions, and the embedding."""
+
+    dimensions: tuple[str, ...] = ()
+    embedding: bool = False
+
+    def fields(self) -> list[pa.Field]:
+        """Return the columns."""
+        found = [pa.field(name, pa.float32()) for name in self.dimensions]
+        return [*found, *([pa.field("embedding", pa.list_(pa.float32()))] * self.embedding)]
+
+    def values(self, event: EmotionEvent) -> dict[str, Any]:
+        """Return the values of an event in them."""
+        found: dict[str, Any] = {name: event.dimensions.get(name) for name in self.dimensions}
+        return found | ({"embedding": event.embedding} if self.embedding else {})
+
+
+NO_MORE = More()
+
+
+def windows_schema(labels: Sequence[str], more: More = NO_MORE) -> pa.Schema:
     """Return the columns of ``windows/``, one row a window."""
     return pa.schema(
         [
@@ -30,11 +52,12 @@ def windows_schema(labels: Sequence[str]) -> pa.Schema:
             pa.field("speech", pa.float32(), nullable=False),
             pa.field("is_partial", pa.bool_(), nullable=False),
             pa.field("channel", pa.int16()),
+            *more.fields(),
         ]
     )
 
 
-def turns_schema(labels: Sequence[str]) -> pa.Schema:
+def turns_schema(labels: Sequence[str], more: More = NO_MORE) -> pa.Schema:
     """Return the columns of ``turns/``, one row a turn."""
     return pa.schema(
         [
@@ -53,6 +76,7 @@ def turns_schema(labels: Sequence[str]) -> pa.Schema:
             pa.field("peak_s", pa.float64(), nullable=False),
             pa.field("peak_confidence", pa.float32(), nullable=False),
             pa.field("is_cut", pa.bool_(), nullable=False),
+            *more.fields(),
         ]
     )
 
@@ -111,10 +135,10 @@ class Rows:
 class TurnRows(Rows):
     """Collects the turns of one file."""
 
-    def __init__(self, path: str, labels: Sequence[str]) -> None:
+    def __init__(self, path: str, labels: Sequence[str], more: More = NO_MORE) -> None:
         """Begin with the file ``path``, as it shall be written."""
-        super().__init__(turns_schema(labels))
-        self._path = path
+        super().__init__(turns_schema(labels, more))
+        self._path, self._more = path, more
 
     def add(self, event: EmotionEvent) -> None:
         """Take the event of a turn; others are none."""
@@ -135,16 +159,17 @@ class TurnRows(Rows):
                 "peak_confidence": event.peak_confidence,
                 "is_cut": event.cut,
             }
-            self.append(row | {f"p_{label}": p for label, p in event.probabilities.items()})
+            row |= {f"p_{label}": p for label, p in event.probabilities.items()}
+            self.append(row | self._more.values(event))
 
 
 class WindowRows(Rows):
     """Collects the windows of one file, and a mean over them."""
 
-    def __init__(self, path: str, labels: Sequence[str]) -> None:
+    def __init__(self, path: str, labels: Sequence[str], more: More = NO_MORE) -> None:
         """Begin with the file ``path``, as it shall be written."""
-        super().__init__(windows_schema(labels))
-        self._path = path
+        super().__init__(windows_schema(labels, more))
+        self._path, self._more = path, more
         self._sums = dict.fromkeys(labels, 0.0)
         self.count = self.speech_count = 0
 
@@ -168,7 +193,7 @@ class WindowRows(Rows):
             self._sums[label] += probability
         self.count += 1
         self.speech_count += event.type == "emotion"
-        self.append(row)
+        self.append(row | self._more.values(event))
 
     def means(self) -> dict[str, float]:
         """Return the mean probability of each emotion over the windows with speech."""

@@ -39,11 +39,12 @@ class EventReader:
         """Return the event of a message whose type is in `TYPES`."""
         made = TYPES[message["type"]]
         event = made(**{key: message[key] for key in _KEYS[made] & message.keys()})
+        if event.embedding is not None:
+            event = replace(event, embedding=tuple(event.embedding))
         if not isinstance(event, TurnEvent):
             return event
         channel = event.channel or 0
         number = event.id + self._turns_before.get(channel, 0)
         if event.final:
             self._last_turns[channel] = number
-        embedding = None if event.embedding is None else tuple(event.embedding)
-        return replace(event, id=number, embedding=embedding)
+        return replace(event, id=number)

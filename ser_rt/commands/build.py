@@ -50,6 +50,7 @@ def model_of(flags: argparse.Namespace) -> Model:
         flags.threads,
         streaming=flags.streaming,
         settings=stream_settings(flags),
+        embedding=flags.embedding,
     )
     classifier.warm_up()
     return classifier

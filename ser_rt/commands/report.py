@@ -28,7 +28,7 @@ ser-report [flags] FILE -o FILE.html|FILE.png     a recording
        ser-report [flags] FILE|FOLDER... -o FOLDER      many, with an index"""
 _EPILOG = """\
 examples:
-  ser-report call.wav -o call.html --channel all
+  ser-report call.wav -o call.html --channels split --channel-names agent,customer
   ser-report calls/ -o reports --lang ko
 
 A page needs no network. It plays the recording from where it is, or from within the page with
@@ -106,22 +106,27 @@ def _many(
     from ser_rt.report.page import page
     from ser_rt.runtime.event import UNSURE
 
-    rows, used, failed = [], {INDEX}, 0
-    for file in files:
-        path = flags.output / _page_name(file, used)
-        try:
-            recording = _gathered(flags, file, path, model, settings)
-        except AudioError as error:
-            failed += 1
-            tell(f"ser-report: {error}")
-            rows.append(Row(printable(Path(file).name), error=printable(str(error))))
-            continue
-        failed += recording.error is not None
-        write_text(path, page(recording, flags.lang, INDEX))
-        rows.append(row_of(recording, path.name))
-        _tell(flags, recording)
-    title = printable(flags.output.resolve().name)
-    write_text(flags.output / INDEX, index_page(rows, (*model.labels, UNSURE), title, flags.lang))
+    rows: list[Row] = []
+    used, failed = {INDEX}, 0
+    try:
+        for file in files:
+            path = flags.output / _page_name(file, used)
+            try:
+                recording = _gathered(flags, file, path, model, settings)
+            except AudioError as error:
+                failed += 1
+                tell(f"ser-report: {error}")
+                rows.append(Row(printable(Path(file).name), error=printable(str(error))))
+                continue
+            failed += recording.error is not None
+            write_text(path, page(recording, flags.lang, INDEX))
+            rows.append(row_of(recording, path.name))
+            _tell(flags, recording)
+    finally:  # an interrupt leaves an index of what is there
+        if rows:
+            title = printable(flags.output.resolve().name)
+            index = index_page(rows, (*model.labels, UNSURE), title, flags.lang)
+            write_text(flags.output / INDEX, index)
     return EXIT_FAILED if failed else EXIT_OK
 
 
@@ -177,6 +182,12 @@ def _files(inputs: Sequence[str]) -> Iterator[str]:
 def _check(flags: argparse.Namespace, files: Sequence[str], *, is_one: bool) -> None:
     """Refuse outputs that are of another kind, or would overwrite an input."""
     output = flags.output
+    if flags.channels is not None:
+        msg = f"--channels {flags.channels} is of raw PCM; a recording knows its own: split, or mix"
+        raise ConfigError(msg)
+    if flags.channel_names and flags.channel != "split":
+        msg = "--channel-names needs --channels split"
+        raise ConfigError(msg)
     if is_one:
         from ser_rt.report.write import kind_of, prepare
 

@@ -7,7 +7,7 @@ import argparse
 from ser_rt.checks import whole_number
 from ser_rt.cli.arguments import Parser, new_file
 from ser_rt.constants import PCM_ENCODINGS, SAMPLE_RATE
-from ser_rt.runtime.flags import add_model_flags, add_stream_flags
+from ser_rt.runtime.flags import add_embedding_flag, add_model_flags, add_stream_flags
 from ser_rt.runtime.sinks import SINKS
 from ser_rt.runtime.sinks.text import LANGUAGES
 
@@ -81,6 +81,7 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
 def _add_model(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("model")
     add_model_flags(group)
+    add_embedding_flag(group, "the embedding to each result and turn (in jsonl)")
     add = group.add_argument
     add("--server", metavar="URL", help="classify on a ser-serve: ws://host:8765/v1/stream")
     add("--token-file", metavar="FILE", help="file with a key of that server")

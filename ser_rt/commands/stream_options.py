@@ -22,7 +22,7 @@ _LISTS = ("list_devices", "list_providers")
 _NOT_IN_FILE = {"config", "help", "version", "files", *_LISTS}
 _OF_VAD = ("vad_threshold", "vad_negative_threshold", "vad_min_silence", "vad_pre_roll")
 _OF_TURNS = ("turn_pause", "longest_turn", "turn_updates")
-_LOCAL = ("model", "provider", "threads", "streaming", *_OF_VAD)
+_LOCAL = ("model", "embedding", "provider", "threads", "streaming", *_OF_VAD)
 _OUTPUTS = ("output", "save_input", "session_report")
 _OF_LISTING = {*_LISTS, "json", "config"}
 

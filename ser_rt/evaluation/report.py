@@ -43,6 +43,12 @@ def tables(evaluation: Evaluation) -> list[Table]:
         _calibration(evaluation),
         _conditions("Window length", evaluation.windows, _WINDOWS_NOTE),
         _conditions("Robustness", evaluation.robustness, _ROBUSTNESS_NOTE),
+        Table(
+            "Dimensions",
+            ("", "CCC", "clips"),
+            [(name, f"{c.ccc:.3f}", str(c.clips)) for name, c in evaluation.dimensions.items()],
+            "Concordance correlation coefficient: 1 is perfect, 0 is guessing.",
+        ),
         _sounds(evaluation),
         *(
             _scores(f"By {column}", scores)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ser_rt.evaluation import metrics
+from ser_rt.evaluation.dimensions import Concordance
 from ser_rt.evaluation.metrics import LabelIds
 from ser_rt.evaluation.sounds import SoundCount
 
@@ -120,6 +121,7 @@ class Evaluation:
     failed: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     other_splits: dict[str, int] = field(default_factory=dict)
+    dimensions: dict[str, Concordance] = field(default_factory=dict)
     other_datasets: dict[str, int] = field(default_factory=dict)
     left_out_clips: list[LeftOut] = field(default_factory=list)
     predictions: list[ClipPrediction] = field(default_factory=list)

@@ -13,21 +13,13 @@ from ser_rt.judging.eder import FRAME_S
 from ser_rt.judging.lanes import NO_LABEL, Lane, shown_lane, truth_lane
 from ser_rt.judging.measures import SINCE_STEP_S, StreamMeasures
 from ser_rt.judging.verdict import StreamVerdict
+from ser_rt.report.palette import palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_LANES = 6
-_COLOURS = {
-    "Neutral": "#9aa0a6",
-    "Angry": "#d93025",
-    "Joy": "#f9ab00",
-    "Sad": "#1a73e8",
-    "Surprise": "#12b5cb",
-    "Fear": "#9334e6",
-}
-_MORE_COLOURS = ("#137333", "#b06000", "#a50e5e", "#3c4043", "#5bb974", "#fa903e")
 
 
 class Picture(NamedTuple):
@@ -145,9 +137,7 @@ def _runs(lane: Lane) -> list[tuple[int, int, int]]:
 
 
 def _colours(labels: Sequence[str]) -> dict[str, str]:
-    others = [label for label in labels if label not in _COLOURS]
-    more = {label: _MORE_COLOURS[n % len(_MORE_COLOURS)] for n, label in enumerate(others)}
-    return _COLOURS | more
+    return {label: ink.light for label, ink in palette(labels).items()}
 
 
 def _delay_figure(streams: Sequence[StreamMeasures]) -> Figure:

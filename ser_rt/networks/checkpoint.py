@@ -115,16 +115,31 @@ class TorchClassifier:
         """Sample rate in Hz."""
         return self._model.settings.sample_rate
 
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """What it rates besides."""
+        return self._model.settings.dimensions
+
+    def rate(self, waveforms: FloatArray) -> FloatArray:
+        """Rate float32 ``[batch, samples]``: ``[batch, dimensions]``."""
+        with torch.inference_mode():
+            rated: FloatArray = self._model(_tensor(waveforms))["dimensions"].numpy()
+        return rated
+
     def __call__(self, waveforms: FloatArray) -> FloatArray:
         """Classify float32 ``[batch, samples]`` into probabilities ``[batch, labels]``."""
-        if waveforms.ndim != 2:
-            msg = f"waveforms must be [batch, samples], not {waveforms.shape}"
-            raise AudioInputError(msg)
-        samples = torch.from_numpy(np.ascontiguousarray(waveforms, np.float32))
+        samples = _tensor(waveforms)
         with torch.inference_mode():
             logits = self._model(samples)["logits"]
             probabilities: FloatArray = (logits / self.temperature).softmax(1).numpy()
         return probabilities
+
+
+def _tensor(waveforms: FloatArray) -> torch.Tensor:
+    if waveforms.ndim != 2:
+        msg = f"waveforms must be [batch, samples], not {waveforms.shape}"
+        raise AudioInputError(msg)
+    return torch.from_numpy(np.ascontiguousarray(waveforms, np.float32))
 
 
 def load_classifier(folder: str | Path) -> TorchClassifier:

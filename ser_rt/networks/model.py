@@ -26,6 +26,8 @@ class EmotionOutput(TypedDict):
     """``[batch, labels]``, before temperature and softmax."""
     embedding: Tensor
     """``[batch, embedding_size]``."""
+    dimensions: NotRequired[Tensor]
+    """What it rates, such as arousal, ``[batch, dimensions]``; of a network that has any."""
     imitation: NotRequired[tuple[Tensor, Tensor]]
     """What a student makes of its frames and its embedding to be like its teacher's."""
     hop_logits: NotRequired[Tensor]
@@ -99,6 +101,11 @@ class EmotionModel(nn.Module):
         self.encoder = ARCHITECTURES[config.architecture](config)
         self.dropout = nn.Dropout(config.head_dropout)
         self.head = nn.Linear(self.encoder.embedding_size, config.num_labels)
+        self.rater: nn.Module | None = None
+        """Maps the embedding to dimensions, each from 0 to 1."""
+        if config.dimensions:
+            size = self.encoder.embedding_size
+            self.rater = nn.Sequential(nn.Linear(size, len(config.dimensions)), nn.Sigmoid())
         self.every_hop = False
         """Whether training has an answer at the end of every hop; of a network that streams."""
         self.imitation: nn.Module | None = None
@@ -111,10 +118,12 @@ class EmotionModel(nn.Module):
         frames = self.encoder.frames(input_values)
         embedding = self.encoder.pool(frames)
         logits = self.head(self.dropout(embedding))
-        if self.imitation is None or not self.training:
-            return {"logits": logits, "embedding": embedding}
-        imitation = self.imitation(frames, embedding)
-        return {"logits": logits, "embedding": embedding, "imitation": imitation}
+        outputs: EmotionOutput = {"logits": logits, "embedding": embedding}
+        if self.rater is not None:
+            outputs["dimensions"] = self.rater(self.dropout(embedding))
+        if self.imitation is not None and self.training:
+            outputs["imitation"] = self.imitation(frames, embedding)
+        return outputs
 
     def _at_every_hop(self, input_values: Tensor) -> EmotionOutput:
         encoder = cast("StreamingWav2Vec2 | Whisper", self.encoder)
@@ -129,6 +138,8 @@ class EmotionModel(nn.Module):
             "hop_logits": logits,
             "hop_ends": torch.tensor(ends) + encoder.future_frames,
         }
+        if self.rater is not None:
+            outputs["dimensions"] = self.rater(self.dropout(embeddings[-1]))
         if self.imitation is not None:
             outputs["imitation"] = self.imitation(frames, embeddings[-1])
         return outputs

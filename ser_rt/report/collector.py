@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from threading import Lock
 
 from ser_rt.audio.chunk import AudioChunk, AudioSource
 from ser_rt.audio.recording import Tee
@@ -46,15 +47,21 @@ class Collector:
         self._places: dict[int, int] = {}
         self._last_end_s: dict[int, float] = {}
         self._sound = Mp3(sample_rate) if with_audio else None
+        self._lock = Lock()  # with a server, audio goes out in another thread than events come in
 
     def hear(self, chunk: AudioChunk) -> None:
-        """Take a chunk, before the events that it completes."""
-        self._channel(chunk.channel).course.add_audio(chunk.samples, chunk.start)
-        if self._sound is not None:
-            self._sound.feed(chunk)
+        """Take a chunk, before the events that it completes; from any thread."""
+        with self._lock:
+            self._channel(chunk.channel).course.add_audio(chunk.samples, chunk.start)
+            if self._sound is not None:
+                self._sound.feed(chunk)
 
     def write(self, event: EmotionEvent) -> None:
         """Take an event."""
+        with self._lock:
+            self._add(event)
+
+    def _add(self, event: EmotionEvent) -> None:
         if event.channel_name is not None:
             self._channel(event.channel).name = event.channel_name
         if event.type == "warning":

@@ -33,7 +33,9 @@ def gather(
     engine = make_engines(model, settings)
     name = printable(Path(path).name)
     collector = Collector(name, model.labels, model.sample_rate, with_audio=with_audio)
-    source = make_source("file", path, model.sample_rate, track=track, channel=settings.channel)
+    source = make_source(
+        "file", path, model.sample_rate, track=track, channel=settings.source_channel
+    )
     try:
         with source:
             for event in engine.run(collector.follow(source)):

@@ -69,7 +69,7 @@ def index_page(rows: Sequence[Row], labels: tuple[str, ...], title: str, lang: s
     spoken_s = sum(seconds.values()) or 1.0
     shown, _ = shown_emotions([(label, s / spoken_s) for label, s in seconds.most_common()])
     columns = [label for label, _ in shown]
-    keys = ["recording", "course", "length", "speech", "mostly", "strongest"]
+    keys = ["recording", "course", "mostly", "strongest", "length", "speech"]
     heads = [escape(words(key)) for key in keys]
     heads += [parts.mark(labels.index(e)) + escape(words.emotion(e)) for e in columns]
     marks = [f' class="e{labels.index(e)}"' for e in columns]
@@ -99,8 +99,6 @@ def _row(row: Row, columns: Sequence[str], labels: tuple[str, ...], words: Words
     cells = [
         f'<th scope="row"><a href="{quote(row.page)}">{name}</a></th>',
         f"<td>{row.stripe}</td>",
-        f'<td data-by="{row.duration_s:.2f}">{words.length(row.duration_s)}</td>',
-        f'<td data-by="{row.speech:.4f}">{percent(row.speech)}</td>',
     ]
     if row.shares:
         label, share = row.shares[0]
@@ -115,6 +113,10 @@ def _row(row: Row, columns: Sequence[str], labels: tuple[str, ...], words: Words
             f'<td data-by="{row.strongest.confidence:.4f}"><span class="e{kind}">'
             f"{parts.mark(kind)}{escape(words.moment(row.strongest))}</span></td>"
         )
+    cells += [
+        f'<td data-by="{row.duration_s:.2f}">{words.length(row.duration_s)}</td>',
+        f'<td data-by="{row.speech:.4f}">{percent(row.speech)}</td>',
+    ]
     for label in columns:
         share = shares.get(label, 0.0)
         told = percent(share) if share else "–"

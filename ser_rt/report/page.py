@@ -168,7 +168,7 @@ def _picture(recording: Recording, words: Words) -> str:
         lines.append(f'<div class="line">{voices}{axis(span)}</div>')
     several = " several" if len(recording.channels) > 1 else ""
     return (
-        f'<section class="picture{several}" role="img" aria-label="{words("picture_alt")}">'
+        f'<section class="picture{several}" role="group" aria-label="{words("picture_alt")}">'
         f"{''.join(lines)}</section>{_player(recording, words)}"
     )
 

@@ -225,6 +225,8 @@ class BatchedClassifier:
         self.profiles = getattr(self._model, "profiles", {})
         self.temperature_by_speech = getattr(self._model, "temperature_by_speech", {})
         self.turn_temperature = getattr(self._model, "turn_temperature", None)
+        self.dimensions = getattr(self._model, "dimensions", ())
+        self.has_embedding = getattr(self._model, "has_embedding", False)
         self._parts = self._model if isinstance(self._model, FeatureClassifier) else None
         self._streams = self._model if isinstance(self._model, StreamingClassifier) else None
         self.waited_s = 0.0
@@ -237,6 +239,10 @@ class BatchedClassifier:
             InferenceError: The model failed, or the batcher is closed.
         """
         return self._wait(self._model, waveforms)
+
+    def rows(self, waveforms: FloatArray) -> FloatArray:
+        """Classify as `ExtraClassifier` does, when it is their turn."""
+        return self._wait(getattr(self._model, "rows", self._model), waveforms)
 
     @property
     def feature_reuse(self) -> FeatureReuse | None:

@@ -18,6 +18,7 @@ from ser_rt.errors import AudioError, DeviceError
 from ser_rt.runtime.episodes import EpisodeTracker
 from ser_rt.runtime.event import UNSURE, EmotionEvent, latency_ms
 from ser_rt.runtime.hysteresis import Hysteresis
+from ser_rt.runtime.recognizers.extras import Extras
 from ser_rt.runtime.recognizers.windowed import Posterior, Recognizer, WindowedRecognizer
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings
 from ser_rt.runtime.smoother import Smoother, tempered
@@ -94,6 +95,7 @@ class Engine(ChunkEngine):
         """
         self._recognizer, self._smoother = recognizer, smoother
         self._labels, self._rate = classifier.labels, classifier.sample_rate
+        self._extras = Extras(classifier)
         self._hysteresis = Hysteresis(settings.naming_for(classifier))
         own = getattr(classifier, "temperature_by_speech", {})
         self._temperatures = own if temperatures is None else temperatures
@@ -174,6 +176,7 @@ class Engine(ChunkEngine):
             probabilities = dict(zip(self._labels, smoothed.tolist(), strict=True))
             emotion = UNSURE if held is None else self._labels[held]
             confidence = float(smoothed.max() if held is None else smoothed[held])
+        more = {} if posterior.row is None else self._extras.fields(posterior.row)
         now = self._clock()
         return EmotionEvent(
             type="no_speech" if emotion is None else "emotion",
@@ -189,6 +192,7 @@ class Engine(ChunkEngine):
                 now - posterior.captured_at, {**posterior.spent_s, "smoothing": now - started}
             ),
             source=self._name,
+            **more,
         )
 
     def _ended_turns(self) -> Iterator[EmotionEvent]:

@@ -44,6 +44,8 @@ class EmotionEvent:
         source: Name of the input, where there is more than one.
         channel: Channel of it, from 1, where each is classified by itself.
         channel_name: What the channel was named.
+        dimensions: What the model also rates, such as ``arousal``, by name, each from 0 to 1.
+        embedding: What the network makes of it, where the model was loaded with embeddings.
     """
 
     type: EventType
@@ -62,6 +64,8 @@ class EmotionEvent:
     source: str | None = None
     channel: int | None = None
     channel_name: str | None = None
+    dimensions: Mapping[str, float] = field(default_factory=dict)
+    embedding: tuple[float, ...] | None = None
 
     @property
     def korean(self) -> str | None:
@@ -87,7 +91,7 @@ class EmotionEvent:
             if self.type == "episode":
                 del answer["probabilities"]
                 return event | answer | {"peak": self.peak}
-            event |= answer
+            event |= answer | self.extras()
         event |= {"speech": self.speech, "partial": self.partial}
         if timing:
             event["latency_ms"] = dict(self.latency_ms)
@@ -100,6 +104,15 @@ class EmotionEvent:
             if (value := getattr(self, key)) is not None:
                 event[key] = value
         return event
+
+    def extras(self) -> dict[str, Any]:
+        """Return the fields of dimensions and embedding, if there are any."""
+        found: dict[str, Any] = {}
+        if self.dimensions:
+            found["dimensions"] = {name: round(x, 6) for name, x in self.dimensions.items()}
+        if self.embedding is not None:
+            found["embedding"] = [round(x, 6) for x in self.embedding]
+        return found
 
     def answer(self, top_k: int | None = None) -> dict[str, Any]:
         """Return the fields of its answer; ``top_k`` as of `to_dict`."""

@@ -46,6 +46,11 @@ def add_model_flags(group: Group, *, threads: str = "threads of one model call")
     )
 
 
+def add_embedding_flag(group: Group, what: str) -> None:
+    """Add ``--embedding``; ``what`` says what has one."""
+    group.add_argument("--embedding", action="store_true", help=f"add {what}")
+
+
 def add_stream_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `stream_settings`, and ``--track``."""
     _add_channel_flags(parser.add_argument_group("channel and track"))

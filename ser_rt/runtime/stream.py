@@ -24,7 +24,7 @@ from ser_rt.audio.samples import checked_rate
 from ser_rt.audio.sources import make_source
 from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.classifier import EmotionClassifier
-from ser_rt.errors import AudioInputError
+from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.channels import make_engines
 from ser_rt.runtime.engine import make_engine
@@ -45,6 +45,7 @@ def load(
     streaming: bool | None = None,
     settings: StreamSettings = DEFAULTS,
     profile: str | None = None,
+    embedding: bool = False,
 ) -> OnnxClassifier:
     """Load a model once, to share between streams.
 
@@ -56,6 +57,7 @@ def load(
             windows (False); None for caches where bundle and settings allow them.
         settings: Those of its streams, as far as they are known.
         profile: The bundle's profile that streams have where they name none.
+        embedding: Whether the events of its streams hold embeddings.
 
     Raises:
         BundleError: The bundle is missing or invalid.
@@ -66,6 +68,10 @@ def load(
     bundle = Bundle.load(find_bundle(model)).with_profile(profile)
     if settings.misfit(replace(bundle, streaming=bundle.streaming_if(streaming))):
         streaming = False
+    if embedding or bundle.dimensions:
+        from ser_rt.runtime.backends.extras import ExtrasClassifier
+
+        return ExtrasClassifier(bundle, provider, threads, streaming=streaming, embedding=embedding)
     return OnnxClassifier(bundle, provider, threads, streaming=streaming)
 
 
@@ -102,6 +108,37 @@ def stream(
     engine = make_engines(classifier, wanted)
     with as_source(audio, sample_rate, classifier.sample_rate, wanted.source_channel) as source:
         yield from engine.run(source)
+
+
+def embed(
+    audio: Audio,
+    *,
+    sample_rate: float | None = None,
+    model: str | Path | OnnxClassifier | None = None,
+    channel: Channel = None,
+    **settings: Unpack[StreamKeywords],
+) -> npt.NDArray[np.float32]:
+    """Return what the network makes of each window with speech, float32 ``[windows, size]``.
+
+    Arguments are those of `stream`; a ``model`` from `load` needs ``embedding=True``. The size is
+    the network's (256 of the built-in ``base``). Of silence it is ``[0, 0]``.
+
+    Raises:
+        ConfigError: The model was loaded without embeddings.
+        SerError: As of `stream`.
+
+    Example:
+        >>> embed(samples, sample_rate=16_000, model=tiny_bundle).shape
+        (6, 4)
+    """
+    if model is None or isinstance(model, str | Path):
+        model = load(model, settings=StreamSettings.of(channel, **settings), embedding=True)
+    if not getattr(model, "has_embedding", False):
+        msg = "this model was loaded without embeddings: load(..., embedding=True)"
+        raise ConfigError(msg)
+    events = stream(audio, sample_rate=sample_rate, model=model, channel=channel, **settings)
+    rows = [event.embedding for event in events if event.type == "emotion"]
+    return np.array(rows, np.float32).reshape(len(rows), -1 if rows else 0)
 
 
 def open_stream(

@@ -14,7 +14,7 @@ from ser_rt.checks import add_flags, from_flags, require, within
 from ser_rt.cli.arguments import Parser
 from ser_rt.cli.process import run_command
 from ser_rt.errors import ConfigError, OutputError, requires
-from ser_rt.runtime.flags import add_model_flags
+from ser_rt.runtime.flags import add_embedding_flag, add_model_flags
 from ser_rt.server.limits import ServerLimits
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     group = parser.add_argument_group("the model")
     add_model_flags(group)
+    add_embedding_flag(group, "the embedding to each result and turn, for all clients")
     add = group.add_argument
     add("--profile", metavar="NAME", help="settings of streams that name no profile (default)")
     add("--workers", type=int, metavar="N", help="model calls at once (a core each on a CPU)")
@@ -146,6 +147,7 @@ def build(flags: argparse.Namespace) -> Server:
             flags.threads,
             streaming=flags.streaming,
             profile=flags.profile,
+            embedding=flags.embedding,
         ),
         limits,
         max_batch=flags.max_batch,

@@ -27,7 +27,7 @@ from ser_rt.training.distillation import Distillation
 from ser_rt.training.ema import WeightAverage
 from ser_rt.training.fine_tuning import has_own_rates, parameter_groups
 from ser_rt.training.hops import answers_of, known
-from ser_rt.training.losses import Loss
+from ser_rt.training.losses import Loss, discordance
 from ser_rt.training.metrics import logits_of
 from ser_rt.training.progress import TrainingProgress
 
@@ -119,12 +119,23 @@ class EmotionTrainer(transformers.Trainer):
         outputs = model(inputs["input_values"])
         if model.training and self._distillation:
             loss = self._distillation.loss(outputs, inputs, self._loss)
+            loss = loss + self._discordance(outputs, inputs)
             return (loss, outputs) if return_outputs else loss
         measure = self._loss if model.training else nn.functional.cross_entropy
         logits, labels = answers_of(outputs, inputs)
         there = known(labels)
         loss = measure(logits[there], labels[there]) if there.any() else logits.sum() * 0
+        if model.training:
+            loss = loss + self._discordance(outputs, inputs)
         return (loss, outputs) if return_outputs else loss
+
+    def _discordance(self, outputs: Any, inputs: Example) -> Any:
+        """Return the weighted loss of dimensions; 0 of a network without any."""
+        if "dimensions" not in outputs:
+            return 0.0
+        return self._settings.dimension_weight * discordance(
+            outputs["dimensions"], inputs["ratings"]
+        )
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Evaluate the averaged weights if there are any, else the current ones."""

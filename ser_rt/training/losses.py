@@ -73,6 +73,24 @@ LOSSES: dict[str, Callable[[Tensor, TrainingConfig], Loss]] = {
 """Losses by name; each is made from the number of clips of every label, and the settings."""
 
 
+def discordance(rated: Tensor, true: Tensor) -> Tensor:
+    """Return 1 minus the concordance of a batch ``[batch, dimensions]``, the mean over dimensions.
+
+    Values that are NaN in ``true`` are left out; a dimension with fewer than two others has no
+    part in it, and where none has enough, it is 0.
+    """
+    losses = [rated.sum() * 0]
+    for own, right in zip(rated.float().T, true.T, strict=True):
+        known = right.isfinite()
+        if known.sum() < 2:
+            continue
+        x, y = own[known], right[known]
+        shared = ((x - x.mean()) * (y - y.mean())).mean()
+        apart = x.var(correction=0) + y.var(correction=0) + (x.mean() - y.mean()) ** 2
+        losses.append(1 - 2 * shared / apart.clamp(min=1e-6))
+    return torch.stack(losses).sum() / max(1, len(losses) - 1)
+
+
 def create_loss(counts: Sequence[int], settings: TrainingConfig) -> Loss:
     """Return the loss that `settings.loss` names; `counts` are the training clips of each label.
 

@@ -14,7 +14,8 @@ from ser_rt.streaming import AUDIO, Cache, Streaming
 
 INPUT = "input_values"
 FEATURES = "features"
-OUTPUTS = ("probabilities", "logits", "embedding")
+EMBEDDING, DIMENSIONS = "embedding", "dimensions"
+OUTPUTS = ("probabilities", "logits", EMBEDDING)
 MOST_AT_ONCE = 8
 """Largest batch that providers are prepared for."""
 
@@ -66,13 +67,18 @@ class OpenGraph(Protocol):
         ...
 
 
+def outputs_of(bundle: Bundle) -> tuple[str, ...]:
+    """Return the names of what the graph of a bundle gives."""
+    return (*OUTPUTS, DIMENSIONS) if bundle.dimensions else OUTPUTS
+
+
 def graphs_of(bundle: Bundle, reuse: FeatureReuse | None) -> list[Graph]:
     """Return the graphs to open, the one that gives the answer last."""
     window = round(bundle.window_s * bundle.sample_rate)
     shortest = min(round(SHORTEST_INPUT_S * bundle.sample_rate), window)
     if reuse is None:
         shapes = (1, shortest), (1, window), (MOST_AT_ONCE, window)
-        return [Graph(bundle.model_path, INPUT, OUTPUTS, *shapes)]
+        return [Graph(bundle.model_path, INPUT, outputs_of(bundle), *shapes)]
     block = min(hop_block(bundle, reuse), window)
     least, most = (frames_of(reuse, samples) for samples in (shortest, window))
     return [
@@ -87,7 +93,7 @@ def graphs_of(bundle: Bundle, reuse: FeatureReuse | None) -> list[Graph]:
         Graph(
             reuse.encoder,
             FEATURES,
-            OUTPUTS,
+            outputs_of(bundle),
             (1, least, reuse.channels),
             (1, most, reuse.channels),
             (MOST_AT_ONCE, most, reuse.channels),
@@ -104,7 +110,7 @@ def stream_graph(bundle: Bundle, streaming: Streaming) -> Graph:
     return Graph(
         streaming.graph,
         AUDIO,
-        (*OUTPUTS, *(cache.next_name for cache in streaming.caches)),
+        (*outputs_of(bundle), *(cache.next_name for cache in streaming.caches)),
         (1, least),
         (1, usual),
         (MOST_AT_ONCE, most),

@@ -15,7 +15,7 @@ from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.manifest import FeatureReuse
 from ser_rt.profiles import Profile
 from ser_rt.runtime.backends.device_caches import on_host
-from ser_rt.runtime.backends.graphs import FEATURES, graphs_of, hop_block, stream_graph
+from ser_rt.runtime.backends.graphs import DIMENSIONS, FEATURES, graphs_of, hop_block, stream_graph
 from ser_rt.runtime.backends.opening import OpenGraphs, open_graphs
 from ser_rt.runtime.backends.providers import PROVIDERS, Workload
 from ser_rt.streaming import Streaming
@@ -102,6 +102,11 @@ class OnnxClassifier:
         return self._labels
 
     @property
+    def dimensions(self) -> tuple[str, ...]:
+        """What the network rates besides."""
+        return self.bundle.dimensions
+
+    @property
     def sample_rate(self) -> int:
         """Sample rate in Hz that waveforms must have."""
         return self.bundle.sample_rate
@@ -167,6 +172,10 @@ class OnnxClassifier:
         values = waveforms if self._reuse is None else self.features(waveforms)
         return self._windows().run(-1, list(names), values)
 
+    def rate(self, waveforms: FloatArray) -> FloatArray:
+        """Rate float32 ``[batch, samples]``: ``[batch, dimensions]``, of a network that has any."""
+        return self.outputs(waveforms, DIMENSIONS)[0]
+
     def features(self, waveforms: FloatArray) -> FloatArray:
         """Return the features ``[batch, frames, channels]`` of float32 ``[batch, samples]``.
 
@@ -187,9 +196,13 @@ class OnnxClassifier:
             InferenceError: The model failed.
             ConfigError: The network is opened whole: `feature_reuse` is None.
         """
+        return self.outputs_of_features(features, "probabilities")[0]
+
+    def outputs_of_features(self, features: FloatArray, *names: str) -> list[FloatArray]:
+        """Return outputs as `outputs` does, of float32 ``[batch, frames, channels]``."""
         self._require_reuse()
         _check(FEATURES, features, "[batch, frames, channels]")
-        return self._windows().run(-1, ["probabilities"], features)[0]
+        return self._windows().run(-1, list(names), features)
 
     def classify_hops(self, hops: Sequence[Hop]) -> list[HopResult]:
         """Classify hops of equal length, one of each of some streams, in one call.
@@ -199,6 +212,10 @@ class OnnxClassifier:
             InferenceError: The model failed.
             ConfigError: It classifies whole windows: `streaming` is None.
         """
+        return self._classified(hops, ["probabilities"])
+
+    def _classified(self, hops: Sequence[Hop], outputs: Sequence[str]) -> list[HopResult]:
+        """Classify hops; each result holds the rows of some outputs, side by side."""
         if self._streaming is None or self._of_hops is None:
             msg = f"{self.bundle.name} is opened for whole windows: it has no hops to classify"
             raise ConfigError(msg)
@@ -209,13 +226,15 @@ class OnnxClassifier:
         _check("hops", samples, "[batch, samples]")
         caches = self._streaming.caches
         joined = {c.name: _joined([hop.caches[c.name] for hop in hops]) for c in caches}
-        names = ["probabilities", *(cache.next_name for cache in caches)]
-        probabilities, *after = self._of_hops.run(-1, names, samples, joined)
+        names = [*outputs, *(cache.next_name for cache in caches)]
+        found = self._of_hops.run(-1, names, samples, joined)
+        rows = found[0] if len(outputs) == 1 else np.hstack(found[: len(outputs)])
+        after = found[len(outputs) :]
         results = []
         for row in range(len(hops)):
             own = (values if len(hops) == 1 else values[row : row + 1].copy() for values in after)
             left = {cache.name: values for cache, values in zip(caches, own, strict=True)}
-            results.append(HopResult(probabilities[row], left))
+            results.append(HopResult(rows[row], left))
         return results
 
     def warm_up(self) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ser_rt.classifier import (
     EmotionClassifier,
+    ExtraClassifier,
     FeatureClassifier,
     FloatArray,
     StreamingClassifier,
@@ -22,8 +23,9 @@ from ser_rt.streaming import Streaming
 def window_classifier(
     classifier: EmotionClassifier, hop: int, streaming: Streaming | None, *, alone: bool = False
 ) -> Callable[[Window], FloatArray]:
-    """Return a function from the windows of one stream, in order, to probabilities ``[labels]``.
+    """Return a function from the windows of one stream, in order, to rows.
 
+    A row is the probabilities ``[labels]``, and of an `ExtraClassifier` what it has besides.
     A network that streams computes every hop once, with `HopCache`. Of others windows share
     features where they can, with `FeatureCache`; else each is computed whole.
 
@@ -39,9 +41,10 @@ def window_classifier(
     def whole(window: Window) -> FloatArray:
         missing = shortest - len(window.samples)
         samples = np.pad(window.samples, (0, missing)) if missing > 0 else window.samples
-        probabilities: FloatArray = classifier(samples[np.newaxis])[0]
-        return probabilities
+        row: FloatArray = classify(samples[np.newaxis])[0]
+        return row
 
+    classify = classifier.rows if isinstance(classifier, ExtraClassifier) else classifier
     shortest = round(SHORTEST_INPUT_S * classifier.sample_rate)
     if not isinstance(classifier, FeatureClassifier) or classifier.feature_reuse is None:
         return whole

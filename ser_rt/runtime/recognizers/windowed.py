@@ -35,6 +35,7 @@ class Posterior:
         captured_at: Monotonic seconds when the last sample of the window was captured.
         spent_s: Seconds since then by what took them.
         warnings: Warnings since the window before.
+        row: The whole row of the classifier: the probabilities, and what follows them.
     """
 
     start_s: float
@@ -45,6 +46,7 @@ class Posterior:
     captured_at: float
     spent_s: Mapping[str, float]
     warnings: tuple[SourceWarning, ...] = ()
+    row: FloatArray | None = None
 
 
 class Recognizer(Protocol):
@@ -118,7 +120,7 @@ class WindowedRecognizer:
             classifier, hop, streaming, alone=naming.half_life_s > 0
         )
         self._turns = classifier if isinstance(classifier, WaitingClassifier) else None
-        self._rate = rate
+        self._rate, self._labels = rate, len(classifier.labels)
         self._windower = Windower(
             window=round(window_s * rate),
             hop=hop,
@@ -218,7 +220,7 @@ class WindowedRecognizer:
         speech = self._vad.speech(window.start, window.end)
         detected_at = self._clock()
         spent_s["vad"] = vad_s + detected_at - started
-        probabilities: FloatArray | None = None
+        row: FloatArray | None = None
         warnings: tuple[SourceWarning, ...] = ()
         is_silent = speech.share < self._gate_threshold
         if not is_silent:
@@ -227,7 +229,7 @@ class WindowedRecognizer:
                 self._left_out = [window]
                 return []
             waited_s = self._waited_s()
-            probabilities = self._probabilities(window)
+            row = self._row(window)
             waited_s = self._waited_s() - waited_s
             spent_s["queue"] += waited_s
             spent_s["inference"] = self._clock() - detected_at - waited_s
@@ -239,24 +241,25 @@ class WindowedRecognizer:
             Posterior(
                 start_s=window.start / self._rate,
                 end_s=window.end / self._rate,
-                probabilities=probabilities,
+                probabilities=None if row is None else row[: self._labels],
                 speech=speech.probability,
                 is_partial=window.is_partial,
                 captured_at=captured_at,
                 spent_s=spent_s,
                 warnings=warnings,
+                row=row,
             )
         ]
 
     def _waited_s(self) -> float:
         return 0.0 if self._turns is None else self._turns.waited_s
 
-    def _probabilities(self, window: Window) -> FloatArray:
-        probabilities = self._classify_window(window)
-        if not np.isfinite(probabilities).all():
+    def _row(self, window: Window) -> FloatArray:
+        row = self._classify_window(window)
+        if not np.isfinite(row).all():
             msg = (
                 f"the model returns no finite numbers for {window.start / self._rate:g} to "
                 f"{window.end / self._rate:g} s; is the audio within [-1, 1]?"
             )
             raise AudioInputError(msg)
-        return probabilities
+        return row

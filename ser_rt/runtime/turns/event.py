@@ -24,7 +24,6 @@ class TurnEvent(EmotionEvent):
         peak_confidence: Its probability there.
         cut: Whether the longest turn was reached, and the speech goes on in another turn.
         final: False for the answer so far of a turn that has not ended.
-        embedding: What the network makes of the turn, where embeddings are wanted.
     """
 
     type: Literal["turn"] = "turn"
@@ -36,7 +35,6 @@ class TurnEvent(EmotionEvent):
     peak_confidence: float = 0.0
     cut: bool = False
     final: bool = True
-    embedding: tuple[float, ...] | None = None
 
     def to_dict(self, *, timing: bool = True, top_k: int | None = None) -> dict[str, Any]:
         """Return the fields; arguments as of `EmotionEvent.to_dict`."""
@@ -51,8 +49,7 @@ class TurnEvent(EmotionEvent):
             "cut": self.cut,
             "final": self.final,
         }
-        if self.embedding is not None:
-            event["embedding"] = list(self.embedding)
+        event |= self.extras()
         if timing:
             event["latency_ms"] = dict(self.latency_ms)
         return event

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ser_rt.classifier import EmotionClassifier, FloatArray
 from ser_rt.runtime.event import UNSURE
+from ser_rt.runtime.recognizers.extras import Extras
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.turns.event import TurnEvent
 from ser_rt.runtime.turns.segmenter import SHORTEST_SPEECH_S, Span, TurnSegmenter
@@ -28,13 +29,15 @@ class Evidence(NamedTuple):
     speech: int
     """Samples of the turn's speech in it."""
     probabilities: FloatArray
+    row: FloatArray
+    """The whole row of the classifier."""
 
 
 class _Turn:
     """A span, its own windows, and what is known of it."""
 
-    def __init__(self, span: Span, windows: TurnWindows) -> None:
-        self.span, self._windows = span, windows
+    def __init__(self, span: Span, windows: TurnWindows, labels: int) -> None:
+        self.span, self._windows, self._labels = span, windows, labels
         self.evidence: list[Evidence] = []
 
     def advance(self) -> None:
@@ -46,11 +49,11 @@ class _Turn:
         self._take(self._windows.flush())
 
     def _take(self, classified: Iterable[Classified]) -> None:
-        for window, probabilities in classified:
-            if np.isfinite(probabilities).all():
+        for window, row in classified:
+            if np.isfinite(row).all():
                 start, end = window.start, window.end
                 speech = self.span.speech_within(start, end)
-                self.evidence.append(Evidence(start, end, speech, probabilities))
+                self.evidence.append(Evidence(start, end, speech, row[: self._labels], row))
 
 
 class TurnTracker:
@@ -66,6 +69,7 @@ class TurnTracker:
         temperature: float = 1.0,
         unsure: float = 0.0,
         name: str | None = None,
+        extras: Extras | None = None,
     ) -> None:
         """Begin a stream.
 
@@ -77,10 +81,12 @@ class TurnTracker:
             temperature: Divisor of the logits of a turn.
             unsure: Probability below which no emotion is named.
             name: The ``source`` of each event.
+            extras: What the rows of the model hold besides.
         """
         self.segmenter, self._windows_of = segmenter, windows_of
         self._labels, self._rate = labels, sample_rate
         self._temperature, self._unsure, self._name = temperature, unsure, name
+        self._extras = extras
         self._turn: _Turn | None = None
         self._count = 0
 
@@ -121,7 +127,7 @@ class TurnTracker:
         return self._turn
 
     def _begun(self, span: Span) -> _Turn:
-        return _Turn(span, self._windows_of(span))
+        return _Turn(span, self._windows_of(span), len(self._labels))
 
     def _event(self, turn: _Turn, *, final: bool) -> TurnEvent:
         span, evidence = turn.span, turn.evidence
@@ -145,7 +151,14 @@ class TurnTracker:
             cut=span.is_cut,
             final=final,
             source=self._name,
+            **self._more(evidence),
         )
+
+    def _more(self, evidence: Sequence[Evidence]) -> dict[str, Any]:
+        """Return the means of dimensions and embedding, weighed as the probabilities are."""
+        if self._extras is None:
+            return {}
+        return self._extras.mean([one.row for one in evidence], _weights(evidence))
 
 
 def make_turns(classifier: EmotionClassifier, settings: StreamSettings) -> TurnTracker:
@@ -167,6 +180,7 @@ def make_turns(classifier: EmotionClassifier, settings: StreamSettings) -> TurnT
         temperature=getattr(classifier, "turn_temperature", None) or 1.0,
         unsure=settings.naming_for(classifier).unsure,
         name=settings.name,
+        extras=Extras(classifier),
     )
 
 
@@ -178,10 +192,14 @@ def _pooled(evidence: Sequence[Evidence], labels: int, temperature: float) -> Fl
     if not evidence:
         return np.full(labels, 1 / labels, np.float32)
     logits = np.log(np.maximum([one.probabilities for one in evidence], _SMALLEST))
-    mean = np.average(logits, axis=0, weights=[max(1, one.speech) ** 2 for one in evidence])
+    mean = np.average(logits, axis=0, weights=_weights(evidence))
     powers = np.exp((mean - mean.max()) / temperature)
     pooled: FloatArray = (powers / powers.sum()).astype(np.float32)
     return pooled
+
+
+def _weights(evidence: Sequence[Evidence]) -> list[float]:
+    return [float(max(1, one.speech)) ** 2 for one in evidence]
 
 
 def _course(evidence: Sequence[Evidence], winner: int, span: Span) -> tuple[int, int, float]:

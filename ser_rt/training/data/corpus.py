@@ -18,6 +18,7 @@ import numpy as np
 
 from ser_rt.audio.discovery import AUDIO_SUFFIXES, find_audio
 from ser_rt.checks import whole
+from ser_rt.constants import DIMENSIONS
 from ser_rt.errors import DataError
 from ser_rt.files.names import NameFinder, printable
 from ser_rt.files.text import PATH_COLUMNS, CsvTable, parse_csv, pick_column
@@ -26,6 +27,7 @@ from ser_rt.training.data.labels import emotion_named
 _SPLIT_COLUMNS = ("split", "suggested_split")
 _MORE_COLUMNS = (
     *("speaker", "dataset", "language", "gender", "licence_class", "sentence", "soft_label"),
+    *DIMENSIONS,
 )
 
 logger = logging.getLogger(__name__)
@@ -46,6 +48,9 @@ class Clip:
     sentence: str = ""
     soft_label: str = ""
     """Shares of emotions, where listeners disagree: ``Joy:0.7 Surprise:0.3``."""
+    arousal: str = ""
+    valence: str = ""
+    dominance: str = ""
 
 
 def read_manifest(path: str | Path, labels: Sequence[str] = ()) -> list[Clip]:
@@ -53,7 +58,8 @@ def read_manifest(path: str | Path, labels: Sequence[str] = ()) -> list[Clip]:
 
     Columns: ``file_path`` (or ``file``) and ``emotion``; optionally ``speaker``, ``dataset``,
     ``language``, ``gender``, ``split`` (or ``suggested_split``), ``licence_class``, ``sentence``
-    (its words) and ``soft_label`` (``Joy:0.7 Surprise:0.3``). A relative path starts at the
+    (its words), ``soft_label`` (``Joy:0.7 Surprise:0.3``), and ``arousal``, ``valence`` and
+    ``dominance`` (0 to 1). A relative path starts at the
     CSV's folder, and finds a file as `NameFinder` does. An emotion is that of `labels`, or of the
     fifteen, as `emotion_named` reads it; others stay as they are.
 

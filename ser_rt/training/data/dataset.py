@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ser_rt.classifier import FloatArray
 from ser_rt.config import model_config
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import DataError
+from ser_rt.evaluation.dimensions import rating
 from ser_rt.training.data.answers import Answers
 from ser_rt.training.data.augmentation import Augmenter
 from ser_rt.training.data.changes import Stretch, join
@@ -49,6 +51,7 @@ class SpeechEmotionDataset(Dataset[Example]):
         augmenter: how windows are varied.
         answers: a teacher's frames of the clips, which windows then have, too.
         every_hop: give windows the emotion of every 20 ms, too.
+        ratings: of dimensions, for each clip; NaN where one is not known.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class SpeechEmotionDataset(Dataset[Example]):
         augmenter: Augmenter | None = None,
         answers: Answers | None = None,
         every_hop: bool = False,
+        ratings: Sequence[Sequence[float]] = (),
     ) -> None:
         names = tuple(emotion_labels or model_config.emotion_labels)
         if len(data_paths) != len(labels) or not labels:
@@ -79,6 +83,7 @@ class SpeechEmotionDataset(Dataset[Example]):
         self.labels = _targets(labels, names)
         self.is_training = is_training
         self._names, self._every_hop = names, every_hop
+        self._ratings = torch.tensor(ratings, dtype=torch.float32) if ratings else None
         self._clean, self._trim = clean, trim
         self._augmenter, self._answers = augmenter or Augmenter(), answers
         self._max_samples = round((max_duration_s or 3600.0) * SAMPLE_RATE)
@@ -135,10 +140,11 @@ class SpeechEmotionDataset(Dataset[Example]):
         return shares
 
     def _example(self, samples: FloatArray, index: int) -> Example:
-        return {
+        example = {
             "input_values": torch.from_numpy(np.ascontiguousarray(samples)),
             "labels": self.labels[index],
         }
+        return example if self._ratings is None else example | {"ratings": self._ratings[index]}
 
 
 def _targets(labels: Sequence[Label], names: Sequence[str]) -> torch.Tensor:
@@ -172,6 +178,22 @@ def label_of(clip: Clip) -> Label:
     except ValueError as error:
         msg = f"{clip.path}: soft label {clip.soft_label!r} must read like Joy:0.7 Surprise:0.3"
         raise DataError(msg) from error
+
+
+def ratings_of(clips: Sequence[Clip], dimensions: Sequence[str]) -> list[list[float]]:
+    """Return the values of dimensions for each clip, NaN where one is empty.
+
+    Raises:
+        DataError: one is no number from 0 to 1, or no clip has any of a dimension.
+    """
+    if not dimensions:
+        return []
+    rows = [[rating(getattr(clip, d), d, clip.path) for d in dimensions] for clip in clips]
+    for name, values in zip(dimensions, zip(*rows, strict=True), strict=True):
+        if all(map(math.isnan, values)):
+            msg = f"none of {len(clips)} clips has a value in the column {name!r} of the manifest"
+            raise DataError(msg)
+    return rows
 
 
 def collate(examples: Sequence[Example]) -> Example:
