@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,7 +133,7 @@ def test_each_channel_has_the_turns_of_its_clip_alone(tiny_bundle: Path, tmp_pat
     model = ser_rt.load(tiny_bundle)
     path = tmp_path / "call.wav"
     soundfile.write(path, np.stack([voice, other], axis=1), RATE, subtype="FLOAT")
-    how = {"model": model, "turns": True, "turn_updates": True}
+    how: Any = {"model": model, "turns": True, "turn_updates": True}
     both = list(ser_rt.stream(path, channel="split", channel_names=["agent", "customer"], **how))
     assert sum(event.type == "turn" and event.final for event in both) > 2
     for channel, name, samples in ((1, "agent", voice), (2, "customer", other)):

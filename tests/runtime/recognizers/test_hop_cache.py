@@ -208,7 +208,7 @@ def test_a_short_silence_is_computed_late_and_changes_no_digit(classifier: OnnxC
 def test_a_result_that_load_shedding_leaves_out_costs_no_audio() -> None:
     model, wave, now = RecordingClassifier(), make_wave(4), 0.0
     recognizer = WindowedRecognizer(model, clock=lambda: now)
-    posteriors = []
+    posteriors: list[Posterior] = []
     for start in range(0, len(wave), HOP):
         captured_at = (start + HOP) / RATE
         now = captured_at + (0.7 if 1 < captured_at <= 2 else 0.0)
@@ -231,7 +231,7 @@ def test_the_hops_that_wait_for_speech_are_no_sign_of_a_slow_model() -> None:
     model, wave = Priced(), make_wave(20)
     wave[4 * RATE : 12 * RATE] = 0
     recognizer = WindowedRecognizer(model, clock=lambda: now)
-    posteriors = []
+    posteriors: list[Posterior] = []
     for start in range(0, len(wave), HOP):
         now = max(now, (start + HOP) / RATE)
         chunk = AudioChunk(wave[start : start + HOP], start, (start + HOP) / RATE, is_live=True)
