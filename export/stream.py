@@ -97,7 +97,7 @@ def trace_stream(
     del graph
     run = StreamRun(source, streaming)
     gaps = [
-        np.abs(found[:, 0] - right).max()
+        np.abs(found[:, 0] - right).max(initial=0.0)
         for one in expected
         for found, right in zip(run.run(speech.minute[None], one.frames), one.outputs, strict=True)
     ]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def new_figure(
-    width_in: float, height_in: float, layout: Literal["constrained", "none"] = "constrained"
+    width_in: float, height_in: float, layout: Literal["constrained"] | None = "constrained"
 ) -> Figure:
     """Make an empty figure, sizes in inches, that belongs to no window and no global state."""
     with requires("matplotlib", "report", "train"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,10 +41,10 @@ def figure_png(recording: Recording, lang: str) -> bytes:
         MissingDependencyError: There is no matplotlib.
         ConfigError: It is to be in Korean, and this machine has no font for that.
     """
-    figure = new_figure(_WIDTH_IN, 7.5, layout="none")
+    figure = new_figure(_WIDTH_IN, 7.5, layout=None)
     from matplotlib import rc_context
 
-    style = {
+    style: Any = {
         "font.family": fonts(lang),
         "text.color": _TEXT,
         "axes.edgecolor": _LINE,
@@ -189,9 +189,8 @@ def _strip(
 
 
 def _mark(axes: Axes, ink: Ink, x: float, y: float, size: float, colour: str | None = None) -> None:
-    axes.scatter(
-        [x], [y], s=size, marker=MARKS[ink.mark], color=colour or ink.light, lw=0, zorder=3
-    )
+    marker: Any = MARKS[ink.mark]  # an outline, which its types leave out
+    axes.scatter([x], [y], s=size, marker=marker, color=colour or ink.light, lw=0, zorder=3)
 
 
 def _readable(ink: Ink) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ser_rt.report.course import Course
+from ser_rt.report.course import Array, Course
 from ser_rt.report.palette import is_plain
 from ser_rt.runtime.event import UNSURE
 
@@ -186,7 +186,7 @@ def shown_emotions(
     return found[:most], found[most:]
 
 
-def _ranked(labels: Sequence[str], seconds: np.ndarray) -> list[tuple[str, float]]:  # type: ignore[type-arg]
+def _ranked(labels: Sequence[str], seconds: Array) -> list[tuple[str, float]]:
     total = float(seconds.sum())
     if not total:
         return []

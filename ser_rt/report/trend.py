@@ -23,7 +23,8 @@ def flow(channel: Channel, duration_s: float) -> Array:
     shares = channel.course.named_between(edges) / np.diff(edges)[:, None]
     padded = np.pad(shares, ((2, 2), (0, 0)), mode="edge")
     smooth = [np.convolve(column, _KERNEL, "valid") for column in padded.T]
-    return np.clip(np.stack(smooth, axis=1), 0, 1)
+    flowing: Array = np.clip(np.stack(smooth, axis=1), 0, 1)
+    return flowing
 
 
 def most_spoken(recording: Recording) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def make_recording(
     """
     collector = Collector(name, labels, SAMPLE_RATE)
     end_s = duration_s if duration_s is not None else max((t[1] for t in turns), default=10.0)
-    numbers = list(range(1, len(channels) + 1)) or [None]
+    numbers: list[int | None] = [*range(1, len(channels) + 1)] or [None]
     for place, number in enumerate(numbers):
         heard = np.zeros(round(end_s * STEPS), np.float32)
         for start_s, stop_s, *_ in turns[place :: len(numbers)]:
@@ -45,8 +46,8 @@ def make_recording(
             start = first * SAMPLE_RATE // STEPS
             collector.hear(AudioChunk(samples, start, 0.0, channel=number))
     for n, (start_s, stop_s, emotion, confidence) in enumerate(turns):
-        number = n % len(channels) + 1 if channels else None
-        where = {"channel": number, "channel_name": channels[number - 1] if number else None}
+        where: dict[str, Any] = {"channel": numbers[n % len(numbers)]}
+        where["channel_name"] = channels[n % len(channels)] if channels else None
         for at_s in np.arange(start_s, stop_s, 0.5).tolist():
             collector.write(
                 EmotionEvent(
