@@ -68,11 +68,12 @@ def test_a_click_is_no_turn() -> None:
 def test_a_turn_is_there_while_it_lasts() -> None:
     found = segmenter(shortest=2)
     found.frames(0, frames(1), [0.9])
-    assert found.now is None
+    before = found.now
     found.frames(FRAME, frames(1), [0.9])
-    assert isinstance(found.now, Span)
+    while_it_lasts = found.now
     found.restart()
-    assert found.now is None
+    assert (before, found.now) == (None, None)
+    assert isinstance(while_it_lasts, Span)
     assert len(found.ended()) == 1
     assert found.ended() == []
 

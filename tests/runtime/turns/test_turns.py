@@ -123,14 +123,16 @@ def test_a_gap_ends_a_turn(classifier: OnnxClassifier) -> None:
 
 def test_the_answer_so_far_is_there_at_any_time(classifier: OnnxClassifier) -> None:
     with ser_rt.open_stream(sample_rate=RATE, model=classifier, vad=False, turns=True) as stream:
-        assert stream.turn is None
+        before = stream.turn
         stream.push(make_wave(1.5))
         so_far = stream.turn
+        assert before is None
         assert so_far is not None
         assert (so_far.id, so_far.start, so_far.final) == (1, 0.0, False)
         assert so_far.end == pytest.approx(1.5, abs=0.011)
         events = stream.push(np.zeros(RATE, np.float32))
-        assert stream.turn is None
+        after = stream.turn
+    assert after is None
     assert [turn.id for turn in turns(events)] == [1]
     assert turns(events)[0].final
 
