@@ -14,7 +14,7 @@ from ser_rt.audio.decoding.stream_decoder import StreamDecoder
 from ser_rt.errors import AudioDecodeError
 from tests.conftest import RATE
 from tests.support.decoding import FRAME_S, Decoded, decode_file, decode_pipe
-from tests.support.recordings import SECONDS, written
+from tests.support.recordings import SECONDS, by_libsndfile, written
 
 WAYS = (decode_file, decode_pipe)
 Decode = Callable[[bytes], Decoded]
@@ -66,13 +66,24 @@ def test_frames_of_mp3_behind_flac_in_a_pipe_are_reported() -> None:
 
 
 @pytest.mark.parametrize("decode", WAYS)
-@pytest.mark.parametrize("name", ["3gp amr", "amr", "caf alac", "tta"])
+@pytest.mark.parametrize("name", ["3gp amr", "amr", "mp4 opus", "caf alac", "tta"])
 def test_zeros_in_the_middle_are_lost_sound_and_move_nothing(decode: Decode, name: str) -> None:
     data = written(name)
     begin, end = round(0.4 * len(data)), round(0.6 * len(data))
     decoded = decode(data[:begin] + bytes(end - begin) + data[end:])
     assert (decoded.codes[0], decoded.problem) == ("damaged", "")
     assert decoded.end_s == pytest.approx(decode(data).end_s, abs=0.05)
+
+
+@pytest.mark.parametrize("decode", WAYS)
+@pytest.mark.parametrize("kind", ["WAV", "RF64", "AIFF", "AU", "CAF", "W64"])
+def test_zeros_are_silence_in_plain_samples_alone(decode: Decode, kind: str) -> None:
+    for subtype, codes in (("PCM_16", []), ("ULAW", ["truncated"])):
+        data = by_libsndfile(kind, subtype)
+        half = len(data) // 2
+        decoded = decode(data[:half] + bytes(len(data) - half))
+        assert (decoded.codes, decoded.problem) == (codes, "")
+        assert decoded.end_s == pytest.approx(SECONDS, abs=0.01)
 
 
 @pytest.mark.parametrize("decode", WAYS)
