@@ -2,6 +2,7 @@
 
     import ser_rt
 
+    print(ser_rt.classify("speech.wav").emotion)
     for event in ser_rt.stream("speech.wav"):
         print(event.start, event.end, event.emotion, event.confidence)
 
@@ -19,19 +20,23 @@ if TYPE_CHECKING:
     from ser_rt.classifier import EmotionClassifier
     from ser_rt.errors import SerError
     from ser_rt.runtime.astream import astream
+    from ser_rt.runtime.classify import classify
     from ser_rt.runtime.event import EmotionEvent
+    from ser_rt.runtime.overall import Classification
     from ser_rt.runtime.stream import EmotionStream, load, open_stream, stream
 
 __version__ = "0.1.0"
 
 __all__ = [
     "load",
+    "classify",
     "stream",
     "astream",
     "open_stream",
     "sample_path",
     "EmotionStream",
     "EmotionEvent",
+    "Classification",
     "EmotionClassifier",
     "AudioChunk",
     "AudioSource",
@@ -47,6 +52,8 @@ _HOME = {
     for module, names in {
         "runtime.stream": ("load", "stream", "open_stream", "EmotionStream"),
         "runtime.astream": ("astream",),
+        "runtime.classify": ("classify",),
+        "runtime.overall": ("Classification",),
         "runtime.event": ("EmotionEvent",),
         "bundle": ("Bundle", "sample_path"),
         "classifier": ("EmotionClassifier",),

@@ -18,6 +18,7 @@ import numpy as np
 from ser_rt.checks import add_flags
 from ser_rt.classifier import EmotionClassifier, FloatArray
 from ser_rt.cli.arguments import Parser, new_folder
+from ser_rt.cli.idle import given_in, refuse_idle
 from ser_rt.cli.process import run_command, tell
 from ser_rt.config import DataConfig, model_config
 from ser_rt.errors import DataError
@@ -39,6 +40,7 @@ from ser_rt.files.names import printable
 from ser_rt.files.writing import write_bytes
 from ser_rt.judging.command import add_judging_flags, check_flags, judge_streams
 from ser_rt.loading import add_classifier_flags, open_model, temperature_of
+from ser_rt.runtime.flags import stream_rules
 from ser_rt.tables import text_table
 from ser_rt.training.data.corpus import label_id
 from ser_rt.training.data.selection import Selection, select_clips
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
 GROUP_COLUMNS = ("dataset", "speaker", "language", "gender")
 _TESTED_TOGETHER = 64
+_OF_RUN = ("model_path", "provider", "batch_size", "sounds", "no_stress", "trim_silence")
 
 
 class ModelEvaluator:
@@ -280,6 +283,19 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add_judging_flags(parser, clips)
     options = parser.parse_args(argv)
     check_flags(parser, options)
+    given = given_in(parser, argv)
+    compared = "does nothing with --compare: it reads earlier evaluations"
+    streamed = "does nothing with --streams: they are classified as they come"
+    with_hosted = "does nothing with --hosted: transformers runs it"
+    refuse_idle(
+        given,
+        (
+            *((not options.compare, dest, compared) for dest in _OF_RUN),
+            *((not options.streams, dest, streamed) for dest in ("batch_size", "trim_silence")),
+            *((not options.hosted, dest, with_hosted) for dest in ("provider", "streaming")),
+            *(stream_rules(options) if options.streams else ()),
+        ),
+    )
     for name in ("split", "dataset", "same_labels"):
         if getattr(options, name) and not options.manifest:
             parser.error(f"--{name.replace('_', '-')} needs --manifest")

@@ -62,6 +62,7 @@ def identity_of(flags: argparse.Namespace, bundle: Bundle, corpus: Corpus) -> Id
     naming = {key.removesuffix("_s"): x for key, x in asked.naming_for(form)._asdict().items()}
     settings = stream_flags(flags) | windows | naming | {"max_duration": flags.max_duration}
     del settings["profile"]  # it has been put into what it stands for
+    settings["overall"] = "by speech"  # the definition of a file's emotion: rows of others differ
     if asked.streaming_for(form) is not None:  # a key that runs of whole windows never had
         settings["streaming"] = True
     return Identity(

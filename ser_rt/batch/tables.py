@@ -54,15 +54,14 @@ def files_schema(labels: Sequence[str], columns: Sequence[str] = ()) -> pa.Schem
 
 
 class WindowRows:
-    """Collects the windows of one file, packed: about 60 bytes each, and a mean over them."""
+    """Collects the windows of one file, packed: about 60 bytes each."""
 
     def __init__(self, path: str, labels: Sequence[str]) -> None:
         """Begin with the file ``path``, as it shall be written."""
-        self._path, self._labels = path, labels
+        self._path = path
         self._schema = windows_schema(labels)
         self._rows: list[dict[str, Any]] = []
         self._batches: list[pa.RecordBatch] = []
-        self._sums = dict.fromkeys(labels, 0.0)
         self.count = self.speech_count = 0
 
     def add(self, event: EmotionEvent) -> None:
@@ -82,16 +81,11 @@ class WindowRows:
         }
         for label, probability in event.probabilities.items():
             row[f"p_{label}"] = probability
-            self._sums[label] += probability
         self.count += 1
         self.speech_count += event.type == "emotion"
         self._rows.append(row)
         if len(self._rows) == _BATCH_ROWS:
             self._pack()
-
-    def means(self) -> dict[str, float]:
-        """Return the mean probability of each emotion over the windows with speech."""
-        return {label: total / max(1, self.speech_count) for label, total in self._sums.items()}
 
     def packed(self) -> bytes:
         """Return all rows as an Arrow IPC stream."""

@@ -15,6 +15,7 @@ from ser_rt.client.pump import AsyncSourceReader
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError, ServerError, requires
 from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.overall import Classification
 from ser_rt.runtime.settings import StreamKeywords, StreamSettings
 from ser_rt.runtime.stream import Audio, as_source
 
@@ -137,6 +138,21 @@ class AsyncClient:
                 await pump.close()
         if pump.error is not None:
             raise pump.error
+
+    async def classify(self, audio: Audio, *, sample_rate: int | None = None) -> Classification:
+        """Return the emotion of a whole recording; as `ser_rt.classify`, on the server.
+
+        Raises:
+            ServerError: As of `stream`.
+            SerError: As of `stream`.
+        """
+        talk = self.conversation()
+        async with aclosing(
+            self.stream(audio, sample_rate=sample_rate, conversation=talk)
+        ) as events:
+            async for _ in events:
+                pass
+        return talk.overall
 
     async def _events(
         self, talk: ClientProtocol, pump: AsyncSourceReader

@@ -15,6 +15,7 @@ from ser_rt.audio.chunk import AudioChunk, AudioSource
 from ser_rt.audio.recording import Recorder, Tee
 from ser_rt.audio.sources import make_source
 from ser_rt.cli.process import tell
+from ser_rt.commands.stream_options import may_draw
 from ser_rt.errors import ConfigError
 from ser_rt.files.names import printable
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     Model = OnnxClassifier | ServerModel
 
-NARROWEST = 60
+NARROWEST = 30
 """Columns that the live display needs."""
 
 
@@ -199,16 +200,24 @@ def metered(
 
 
 def wants_live_ui(flags: argparse.Namespace, output: TextIO | None) -> bool:
-    """Return whether to draw a display: for live audio as text on a terminal that can show it."""
-    if output is None or not output.isatty():
-        return False
-    if flags.ui == "plain" or flags.format != "text":
-        return False
-    if "NO_COLOR" in os.environ or os.environ.get("TERM") in (None, "dumb"):
-        return False
-    try:
-        is_wide = os.get_terminal_size(output.fileno()).columns >= NARROWEST
-    except OSError:
-        return False
+    """Return whether to draw a display: for live audio on a terminal that can show it."""
     is_live = flags.mic or flags.realtime or any("://" in path for path in flags.files)
-    return is_wide and (is_live or flags.ui == "live")
+    if not may_draw(flags) or not (is_live or flags.ui == "live"):
+        return False
+    why = _obstacle(output)
+    if why is not None and flags.ui == "live":
+        tell(f"no live display: {why}")
+    return why is None
+
+
+def _obstacle(output: TextIO | None) -> str | None:
+    """Return why an output cannot show a display; None if it can."""
+    if output is None or not output.isatty():
+        return "standard output is no terminal"
+    if os.environ.get("TERM") in (None, "dumb"):
+        return f"TERM is {os.environ.get('TERM') or 'not set'}"
+    try:
+        columns = os.get_terminal_size(output.fileno()).columns
+    except OSError:
+        return "standard output is no terminal"
+    return f"it needs {NARROWEST} columns, not {columns}" if columns < NARROWEST else None

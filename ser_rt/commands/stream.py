@@ -23,6 +23,7 @@ from ser_rt.errors import (
 from ser_rt.files.names import printable
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.sinks import Sink
+from ser_rt.runtime.sinks.words import WORDS
 from ser_rt.runtime.statistics import StreamStatistics
 
 
@@ -86,6 +87,7 @@ def _stream(flags: argparse.Namespace) -> int:
                     source.dropped_samples,
                     engine.skipped_windows,
                     source.drift_ppm,
+                    overall=engine.overall,
                 )
             if interrupted:
                 break
@@ -138,7 +140,8 @@ def _list_providers(flags: argparse.Namespace) -> int:
 
 def _announce(flags: argparse.Namespace, name: str, model: str) -> None:
     if not flags.quiet:
-        tell(f"{name}: {model}" + (", Ctrl-C ends" if flags.mic else ""))
+        shown = "마이크" if flags.lang == "ko" and flags.mic else name
+        tell(f"{shown}: {model}" + (f", {WORDS[flags.lang]['ends']}" if flags.mic else ""))
 
 
 if __name__ == "__main__":

@@ -10,17 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ser_rt.checks import above, at_least, require
+from ser_rt.cli.idle import flag_of, given_in, refuse_idle
 from ser_rt.commands.stream_flags import make_parser
 from ser_rt.errors import ConfigError
 from ser_rt.files.names import printable
 from ser_rt.files.outputs import STANDARD_OUTPUT, is_special
 from ser_rt.files.text import read_text
+from ser_rt.runtime.flags import OF_VAD, stream_rules
 from ser_rt.runtime.sinks import SINKS
 
 _LISTS = ("list_devices", "list_providers")
 _NOT_IN_FILE = {"config", "help", "version", "files", *_LISTS}
-_OF_VAD = ("vad_threshold", "vad_negative_threshold", "vad_min_silence", "vad_pre_roll")
-_LOCAL = ("model", "provider", "threads", "streaming", *_OF_VAD)
+_LOCAL = ("model", "provider", "threads", "streaming", *OF_VAD)
 _OF_LISTING = {*_LISTS, "json", "config"}
 
 
@@ -53,11 +54,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             msg = "give --realtime or --fast, not both"
             raise ConfigError(msg)
     if lists := [name for name in _LISTS if getattr(flags, name)]:
-        _check_listing(parser, argv, _flag(lists[0]))
-    _check_needs(flags, _given(parser, [*of_file, *argv]))
+        _check_listing(given_in(parser, argv), flag_of(lists[0]))
     _check_values(flags)
     _check_paths(flags)
     flags.format = flags.format or _format_of(flags.output)
+    _check_needs(flags, given_in(parser, [*of_file, *argv]))
     if flags.format == "srt" and len(flags.files) > 1:
         msg = "--format srt has one timeline: give one input"
         raise ConfigError(msg)
@@ -66,62 +67,63 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return flags
 
 
-def _given(parser: argparse.ArgumentParser, argv: Sequence[str]) -> set[str]:
-    """Return the flags that a command line sets, be it to the default."""
-    actions = parser._actions  # noqa: SLF001 (argparse has no public list)
-    unset = argparse.Namespace(**{action.dest: None for action in actions})
-    return {
-        dest
-        for dest, value in vars(parser.parse_args(argv, unset)).items()
-        if value not in (None, [])
-    }
-
-
-def _flag(dest: str) -> str:
-    return f"--{dest.replace('_', '-')}"
-
-
-def _check_listing(parser: argparse.ArgumentParser, argv: Sequence[str], flag: str) -> None:
+def _check_listing(given: set[str], flag: str) -> None:
     """Refuse flags that do nothing for a list; a file of flags may hold them."""
-    idle = sorted(_given(parser, argv) - _OF_LISTING)
+    idle = sorted(given - _OF_LISTING)
     if idle:
-        msg = f"{flag} only lists: {_flag(idle[0])} does nothing there"
+        msg = f"{flag} only lists: {flag_of(idle[0])} does nothing there"
         raise ConfigError(msg)
 
 
 def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
     """Refuse flags that do nothing without another, or with it."""
-    pipe = flags.files == ["-"]
-    file = any(path != "-" and "://" not in path for path in flags.files)
-    one = len(flags.files) < 2
     if flags.list_devices or flags.list_providers:
         return
-    for is_met, dest, why in (
-        (flags.mic, "device", "needs --mic"),
-        (not flags.mic or flags.channel != "all", "channel", "all needs a FILE, a URL or -"),
-        (not flags.mic, "track", "needs a FILE, a URL or -; a microphone has no tracks"),
-        (flags.channel != "all" or flags.server is None, "channel", "all needs a model here"),
-        (flags.channel != "all", "save_input", "records one channel: name it with --channel"),
-        (flags.mic or pipe, "rate", "needs --mic or - (standard input); a file knows its rate"),
-        (pipe, "channels", "needs - (standard input)"),
-        (pipe, "encoding", "needs - (standard input)"),
-        (file or not flags.realtime, "realtime", "needs a FILE; all else has a pace of its own"),
-        (False, "json", "needs --list-devices or --list-providers; of events: --format jsonl"),
-        *((not flags.no_vad, dest, "does nothing with --no-vad") for dest in _OF_VAD),
-        (flags.server, "token_file", "needs --server"),
-        *((flags.server is None, dest, "is the server's choice with --server") for dest in _LOCAL),
-        (_is_file(flags.output), "rotate", "needs --output with a file"),
-        (one, "save_input", "records one input"),
-    ):
-        if dest in given and not is_met:
-            msg = f"{_flag(dest)} {why}"
-            raise ConfigError(msg)
+    pipe = flags.files == ["-"]
+    file = any(path != "-" and "://" not in path for path in flags.files)
+    url = any("://" in path for path in flags.files)
+    one = len(flags.files) < 2
+    local = flags.server is None
+    kind = f"does nothing with --format {flags.format}"
+    is_text, is_segments = flags.format == "text", flags.format in ("srt", "rttm")
+    is_shown = may_draw(flags)
+    if "realtime" in given and not flags.realtime and not file:
+        msg = "--fast needs a FILE; all else has a pace of its own"
+        raise ConfigError(msg)
+    refuse_idle(
+        given,
+        (
+            (flags.mic, "device", "needs --mic"),
+            (not flags.mic or flags.channel != "all", "channel", "all needs a FILE, a URL or -"),
+            (not flags.mic, "track", "needs a FILE, a URL or -; a microphone has no tracks"),
+            (flags.channel != "all" or local, "channel", "all needs a model here"),
+            (flags.channel != "all", "save_input", "records one channel: name it with --channel"),
+            (flags.mic or pipe, "rate", "needs --mic or - (standard input); a file knows its rate"),
+            (pipe, "channels", "needs - (standard input)"),
+            (pipe, "encoding", "needs - (standard input)"),
+            (file, "realtime", "needs a FILE; all else has a pace of its own"),
+            (flags.mic or url, "no_reconnect", "needs --mic or a URL; nothing else is reopened"),
+            (False, "json", "needs --list-devices or --list-providers; of events: --format jsonl"),
+            *stream_rules(flags),
+            (flags.server, "token_file", "needs --server"),
+            *((local, dest, "is the server's choice with --server") for dest in _LOCAL),
+            (_is_file(flags.output), "rotate", "needs --output with a file"),
+            (flags.rotate, "rotate_keep", "needs --rotate"),
+            (one, "save_input", "records one input"),
+            (is_text or flags.format == "srt" or is_shown, "lang", f"{kind}: its names are fixed"),
+            (is_text or is_shown, "stats", f"{kind}: it is for people; jsonl has every part"),
+            (not is_segments, "top_k", f"{kind}: it has one name a line"),
+            (not is_segments, "no_timing", f"{kind}: it has no latencies"),
+            (not is_segments, "episodes", f"{kind}: its lines are episodes"),
+            (is_shown or flags.ui == "plain", "ui", f"live {kind}; give it a file with --output"),
+        ),
+    )
 
 
 def _check_values(flags: argparse.Namespace) -> None:
     """Refuse numbers that are out of range."""
     for dest in ("rate", "rotate", "top_k", "track"):
-        require(_flag(dest), getattr(flags, dest), above(0))
+        require(flag_of(dest), getattr(flags, dest), above(0))
     require("--rotate-keep", flags.rotate_keep, at_least(1))
 
 
@@ -151,6 +153,11 @@ def _format_of(output: Path | None) -> str:
     formats = ", ".join(SINKS)
     msg = f"--output {printable(output)}: {suffix} is no format of events; give --format, {formats}"
     raise ConfigError(msg)
+
+
+def may_draw(flags: argparse.Namespace) -> bool:
+    """Return whether standard output is free for a display, once it is a terminal."""
+    return flags.ui != "plain" and (flags.format == "text" or _is_file(flags.output))
 
 
 def _is_file(path: Path | None) -> bool:

@@ -18,6 +18,7 @@ from ser_rt.errors import AudioError, ConfigError, DeviceError
 from ser_rt.runtime.episodes import EpisodeTracker
 from ser_rt.runtime.event import UNSURE, EmotionEvent, latency_ms
 from ser_rt.runtime.hysteresis import Hysteresis
+from ser_rt.runtime.overall import Classification, Overall
 from ser_rt.runtime.recognizers.windowed import Posterior, Recognizer, WindowedRecognizer
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings, VadSettings
 from ser_rt.runtime.smoother import Smoother, tempered
@@ -44,6 +45,11 @@ class StreamEngine(Protocol):
         """Seconds of audio processed so far, without gaps."""
         ...
 
+    @property
+    def overall(self) -> Classification:
+        """The emotion of all audio so far."""
+        ...
+
     def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
         """Yield the events of a whole source."""
         ...
@@ -55,6 +61,16 @@ class StreamEngine(Protocol):
 
 class ChunkEngine(StreamEngine, Protocol):
     """Base of engines that are fed chunk by chunk: `Engine`, and one for several channels."""
+
+    @property
+    def sums(self) -> Overall:
+        """The sums behind `overall`."""
+        ...
+
+    @property
+    def overall(self) -> Classification:
+        """The emotion of all audio so far."""
+        return self.sums.result(self.processed_s)
 
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
         """Yield the events that a chunk completes."""
@@ -95,6 +111,7 @@ class Engine(ChunkEngine):
         self._temperatures = own if temperatures is None else temperatures
         self._episodes = EpisodeTracker() if settings.episodes else None
         self._name, self._clock = settings.name, clock
+        self._sums = Overall(self._labels)
         self._seq = self._samples = 0
 
     @property
@@ -111,6 +128,11 @@ class Engine(ChunkEngine):
     def processed_s(self) -> float:
         """Seconds of audio processed so far, without gaps."""
         return self._samples / self._rate
+
+    @property
+    def sums(self) -> Overall:
+        """The sums behind `overall`."""
+        return self._sums
 
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
         """Yield the events that a chunk completes."""
@@ -144,6 +166,7 @@ class Engine(ChunkEngine):
         started = self._clock()
         if self._temperatures:
             posterior = tempered(posterior, self._temperatures)
+        self._sums.add(posterior)
         smoothed = self._smoother.update(posterior)
         held = self._hysteresis.update(smoothed, posterior.end_s)
         probabilities: dict[str, float] = {}

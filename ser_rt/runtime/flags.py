@@ -18,6 +18,9 @@ from ser_rt.constants import (
 from ser_rt.runtime.backends.providers import PROVIDERS
 from ser_rt.runtime.settings import HysteresisSettings, StreamSettings, VadSettings
 
+OF_VAD = ("vad_threshold", "vad_negative_threshold", "vad_min_silence", "vad_pre_roll")
+"""Flags of the network that detects speech."""
+
 
 class Group(Protocol):
     """A parser, or a group of its flags."""
@@ -59,6 +62,19 @@ def add_settings_flags(parser: argparse.ArgumentParser) -> None:
     _add_smoothing_flags(parser.add_argument_group("smoothing, and the delay that it adds"))
 
 
+def add_window_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `window_settings`: those that the emotion of a recording depends on."""
+    _add_window_flags(parser.add_argument_group("windows"))
+    _add_vad_flags(parser.add_argument_group("speech detection"))
+
+
+def window_settings(flags: argparse.Namespace) -> StreamSettings:
+    """Return the settings that flags of `add_window_flags` give; errors as of `stream_settings`."""
+    parser = argparse.ArgumentParser()
+    add_settings_flags(parser)
+    return stream_settings(argparse.Namespace(**vars(parser.parse_args([])) | vars(flags)))
+
+
 def stream_flags(flags: argparse.Namespace) -> dict[str, Any]:
     """Return the values of the flags that `add_stream_flags` adds, by name."""
     parser = argparse.ArgumentParser()
@@ -96,6 +112,18 @@ def stream_settings(
         channel=getattr(flags, "channel", None),
         profile=flags.profile,
     )
+
+
+def stream_rules(flags: argparse.Namespace) -> list[tuple[object, str, str]]:
+    """Return what flags of `add_stream_flags` need, as `refuse_idle` takes it."""
+    return [
+        *((not flags.no_vad, dest, "does nothing with --no-vad") for dest in OF_VAD),
+        *(
+            (flags.gate_threshold != 0, dest, "does nothing with --gate-threshold 0")
+            for dest in OF_VAD
+        ),
+        (flags.partial, "min_window", "does nothing with --no-partial"),
+    ]
 
 
 def channel_of(text: str) -> int | str:

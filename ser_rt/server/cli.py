@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from ser_rt.checks import add_flags, from_flags, require, within
 from ser_rt.cli.arguments import Parser
+from ser_rt.cli.idle import given_in, refuse_idle
 from ser_rt.cli.process import run_command
 from ser_rt.errors import ConfigError, OutputError, requires
+from ser_rt.runtime.backends.providers import PROVIDERS
 from ser_rt.runtime.flags import add_model_flags
 from ser_rt.server.limits import ServerLimits
 
@@ -101,7 +103,22 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``ser-serve``; return 0, 1 (failed) or 2 (usage)."""
-    return run_command("ser-serve", lambda: _serve(make_parser().parse_args(argv)))
+    return run_command("ser-serve", lambda: _serve(parse(argv)))
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the flags of a command line.
+
+    Raises:
+        ConfigError: One of them does nothing.
+    """
+    parser = make_parser()
+    flags = parser.parse_args(argv)
+    batch = flags.max_batch or PROVIDERS[flags.provider].default_batch
+    alone = "does nothing where a call has one window: give --max-batch, too"
+    waits = batch > 1 or flags.provider == "auto"
+    refuse_idle(given_in(parser, argv), [(waits, "max_wait_ms", alone)])
+    return flags
 
 
 def _serve(flags: argparse.Namespace) -> int:
@@ -170,6 +187,8 @@ def build(flags: argparse.Namespace) -> Server:
 
 def _check(flags: argparse.Namespace) -> None:
     """Refuse flags that contradict each other, or are out of range."""
+    if flags.insecure and (flags.api_key_file or is_loopback(flags.host)):
+        logger.warning("--insecure does nothing: %s", flags.api_key_file or flags.host)
     if not is_loopback(flags.host) and not flags.api_key_file and not flags.insecure:
         msg = f"--host {flags.host} is open to others: give --api-key-file, or --insecure"
         raise ConfigError(msg)

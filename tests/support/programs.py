@@ -16,6 +16,7 @@ EVERYWHERE = {"env", "ldd", "mount", "sh", "umount"}
 
 PACKAGES = {
     "chromium": "chromium",
+    "node": "nodejs",
     "openssl": "openssl",
     "pactl": "pulseaudio-utils",
     "paplay": "pulseaudio-utils",

@@ -7,7 +7,8 @@ import pytest
 
 from ser_rt.runtime.event import UNSURE, EmotionEvent
 from ser_rt.runtime.sinks import SINKS, SinkSettings
-from ser_rt.runtime.sinks.text import LANGUAGES, TextLines, bar, display_width
+from ser_rt.runtime.sinks.text import TextLines, bar, display_width
+from ser_rt.runtime.sinks.words import LANGUAGES
 from ser_rt.runtime.statistics import StreamStatistics
 
 LABELS = ("Joy", "Surprise")
