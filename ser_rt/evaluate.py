@@ -25,6 +25,7 @@ from ser_rt.errors import DataError
 from ser_rt.evaluation import left_out
 from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE, classify
 from ser_rt.evaluation.files import classify_files
+from ser_rt.evaluation.idle import idle_rules
 from ser_rt.evaluation.plots import class_figure, confusion_figure, png
 from ser_rt.evaluation.report import to_text, write_report
 from ser_rt.evaluation.robustness import RobustnessTest
@@ -36,11 +37,12 @@ from ser_rt.evaluation.scores import (
     score_groups,
 )
 from ser_rt.evaluation.sounds import SoundCount, count_alarms, find_sounds
+from ser_rt.evaluation.verdict import verdict_of
 from ser_rt.files.names import printable
+from ser_rt.files.provenance import about_run
 from ser_rt.files.writing import write_bytes
 from ser_rt.judging.command import add_judging_flags, check_flags, judge_streams
 from ser_rt.loading import add_classifier_flags, open_model, temperature_of
-from ser_rt.runtime.flags import stream_rules
 from ser_rt.tables import text_table
 from ser_rt.training.data.corpus import label_id
 from ser_rt.training.data.selection import Selection, select_clips
@@ -50,7 +52,6 @@ if TYPE_CHECKING:
 
 GROUP_COLUMNS = ("dataset", "speaker", "language", "gender")
 _TESTED_TOGETHER = 64
-_OF_RUN = ("model_path", "provider", "batch_size", "sounds", "no_stress", "trim_silence")
 
 
 class ModelEvaluator:
@@ -242,10 +243,13 @@ def _evaluate(options: argparse.Namespace) -> int:
         left_out_clips=unused,
         sounds=counts,
         failed=evaluation.failed | undecoded,
+        about=about_run(classifier, printable(options.model_path or "built-in model")),
     )
     title = f"{printable(options.model_path or 'built-in model')} on {printable(where)}"
     written = write_report(evaluation, options.output_dir, f"{title} {options.split or ''}".strip())
     print(to_text(evaluation), end="")
+    for line in verdict_of(evaluation)[1:]:
+        tell(f"ser-evaluate: {line}")
     tell(f"ser-evaluate: wrote {', '.join(map(printable, written))}")
     return 0
 
@@ -283,19 +287,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add_judging_flags(parser, clips)
     options = parser.parse_args(argv)
     check_flags(parser, options)
-    given = given_in(parser, argv)
-    compared = "does nothing with --compare: it reads earlier evaluations"
-    streamed = "does nothing with --streams: they are classified as they come"
-    with_hosted = "does nothing with --hosted: transformers runs it"
-    refuse_idle(
-        given,
-        (
-            *((not options.compare, dest, compared) for dest in _OF_RUN),
-            *((not options.streams, dest, streamed) for dest in ("batch_size", "trim_silence")),
-            *((not options.hosted, dest, with_hosted) for dest in ("provider", "streaming")),
-            *(stream_rules(options) if options.streams else ()),
-        ),
-    )
+    refuse_idle(given_in(parser, argv), idle_rules(options))
     for name in ("split", "dataset", "same_labels"):
         if getattr(options, name) and not options.manifest:
             parser.error(f"--{name.replace('_', '-')} needs --manifest")

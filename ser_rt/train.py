@@ -143,12 +143,15 @@ def _train(args: argparse.Namespace) -> int:
     from ser_rt.trainer import create_trainer
 
     try:
-        create_trainer(model, training, data).train(clips, held or None, resume=args.resume)
+        trainer = create_trainer(model, training, data)
+        trainer.train(clips, held or None, resume=args.resume)
     except KeyboardInterrupt:
         tell("ser-train: stopped; continue with --resume")
         raise
     if first:
         tell(f"trained: {printable(training.output_dir)}")
+        for remark in trainer.remarks:
+            tell(f"ser-train: {remark}")
     return 0
 
 

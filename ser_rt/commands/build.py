@@ -21,6 +21,7 @@ from ser_rt.files.names import printable
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.channels import make_engines
 from ser_rt.runtime.engine import StreamEngine
+from ser_rt.runtime.episodes import Lag
 from ser_rt.runtime.flags import stream_settings
 from ser_rt.runtime.sinks import SINKS, LazySink, Sink, SinkSettings
 from ser_rt.runtime.sinks.rotating_file import RotatingFile
@@ -163,10 +164,26 @@ def file_sink(flags: argparse.Namespace, model: Model, opened: ExitStack) -> Sin
             stats=flags.stats,
             color=output.isatty() and "NO_COLOR" not in os.environ,
             top_k=flags.top_k,
+            lag=lag_of(flags, model),
+            name=flags.files[0] if flags.files not in ([], ["-"]) else "audio",
         )
         return SINKS[flags.format](output, settings)
 
     return LazySink(open_sink)
+
+
+def lag_of(flags: argparse.Namespace, model: Model) -> Lag | None:
+    """Return the lag that is taken back from episodes; None live, where it is stated."""
+    if is_live(flags):
+        return None
+    named = model if isinstance(model, OnnxClassifier) else None
+    naming = stream_settings(flags).naming_for(named)
+    return Lag(naming.half_life_s, naming.gate_threshold)
+
+
+def is_live(flags: argparse.Namespace) -> bool:
+    """Return whether events come at the pace of the clock, or may."""
+    return bool(flags.mic or flags.realtime or any("://" in path for path in flags.files))
 
 
 def recorded(
@@ -201,8 +218,7 @@ def metered(
 
 def wants_live_ui(flags: argparse.Namespace, output: TextIO | None) -> bool:
     """Return whether to draw a display: for live audio on a terminal that can show it."""
-    is_live = flags.mic or flags.realtime or any("://" in path for path in flags.files)
-    if not may_draw(flags) or not (is_live or flags.ui == "live"):
+    if not may_draw(flags) or not (is_live(flags) or flags.ui == "live"):
         return False
     why = _obstacle(output)
     if why is not None and flags.ui == "live":

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from ser_rt.cli.process import EXIT_FAILED, EXIT_OK, code_of, run_command, tell
 from ser_rt.cli.signals import uninterrupted
@@ -25,6 +26,9 @@ from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.sinks import Sink
 from ser_rt.runtime.sinks.words import WORDS
 from ser_rt.runtime.statistics import StreamStatistics
+
+if TYPE_CHECKING:
+    from ser_rt.commands import build
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,6 +63,8 @@ def _stream(flags: argparse.Namespace) -> int:
         raise ConfigError(str(error)) from error
     if not flags.quiet and (notice := build.notice_of(model)):
         tell(printable(notice))
+    if flags.episodes or flags.format in ("srt", "rttm"):
+        _state_lag(flags, model)
     statistics, code, interrupted = StreamStatistics(), EXIT_OK, False
     with ExitStack() as opened:
         display = build.display_of(flags, model, opened)
@@ -104,6 +110,20 @@ def _write(
             statistics.add(event)
             for sink in sinks:
                 sink.write(event)
+
+
+def _state_lag(flags: argparse.Namespace, model: build.Model) -> None:
+    """Say how late the times of live episodes are; from those of a recording it is taken back."""
+    from ser_rt.commands import build
+    from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+
+    if build.is_live(flags) and not flags.quiet and isinstance(model, OnnxClassifier):
+        settings = build.stream_settings(flags)
+        window_s, half_life_s = settings.windows_for(model)[0], settings.naming_for(model)[0]
+        tell(
+            f"live, an episode begins about {window_s / 2 + half_life_s:.1f} s after the emotion "
+            "does: half a window, and the smoothing"
+        )
 
 
 def _list_devices(flags: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from ser_rt.audio.block import SourceWarning
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, ConfigError, DeviceError
-from ser_rt.runtime.episodes import EpisodeTracker
+from ser_rt.runtime.episodes import EpisodeTracker, Lag
 from ser_rt.runtime.event import UNSURE, EmotionEvent, latency_ms
 from ser_rt.runtime.hysteresis import Hysteresis
 from ser_rt.runtime.overall import Classification, Overall
@@ -106,10 +106,12 @@ class Engine(ChunkEngine):
         """
         self._recognizer, self._smoother = recognizer, smoother
         self._labels, self._rate = classifier.labels, classifier.sample_rate
-        self._hysteresis = Hysteresis(settings.naming_for(classifier))
         own = getattr(classifier, "temperature_by_speech", {})
         self._temperatures = own if temperatures is None else temperatures
-        self._episodes = EpisodeTracker() if settings.episodes else None
+        self._naming = settings.naming_for(classifier)
+        self._wants_episodes = settings.episodes
+        self._episodes: EpisodeTracker | None = None
+        self._hysteresis = Hysteresis(self._naming)
         self._name, self._clock = settings.name, clock
         self._sums = Overall(self._labels)
         self._seq = self._samples = 0
@@ -137,6 +139,9 @@ class Engine(ChunkEngine):
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
         """Yield the events that a chunk completes."""
         self._samples += len(chunk.samples)
+        if self._wants_episodes and self._episodes is None:
+            lag = Lag(self._naming.half_life_s, self._naming.gate_threshold)
+            self._episodes = EpisodeTracker(None if chunk.is_live else lag)
         at_s = chunk.start / self._rate
         for warning in chunk.warnings:
             yield self._warning(warning, at_s)

@@ -1,8 +1,8 @@
 """`Overall`, the emotion of a whole recording: one definition for every tool.
 
 It is the mean of the log-probabilities of its windows as the model gave them, before any smoothing,
-each weighted by the seconds of speech in it: a window that is sure counts for more than one that
-guesses, and one full of speech for more than its beginning. docs/experiments.md has the alternatives.
+each weighted by its seconds of speech: a window that is sure counts for more than one that
+guesses, and one full of speech for more than a beginning. docs/experiments.md has alternatives.
 """
 
 from __future__ import annotations

@@ -55,6 +55,8 @@ def open_run(run: Path, settings: Mapping[str, Any], *, resume: bool) -> str | N
         TrainingError: the folder holds other files, or a run with other settings.
     """
     if not run.is_dir() or not any(run.iterdir()):
+        if resume:
+            logger.warning("nothing to resume in %s: training from the start", run)
         return None
     if not resume:
         msg = f"{run} is not empty: resume that run (--resume), or choose another output folder"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, Protocol, TextIO, TypeVar
 
+from ser_rt.runtime.episodes import Lag
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.sinks.subtitles import RttmSink, SrtSink
 from ser_rt.runtime.sinks.text import TextLines
@@ -25,6 +26,8 @@ class SinkSettings:
         stats: Whether the summary names every part of the latency.
         color: Whether the output is a terminal that shows colour.
         top_k: How many emotions to name; None for all.
+        lag: What is taken back from the times of episodes; None live.
+        name: Of the recording, where there is one.
     """
 
     labels: tuple[str, ...] = ()
@@ -33,6 +36,8 @@ class SinkSettings:
     stats: bool = False
     color: bool = False
     top_k: int | None = None
+    lag: Lag | None = None
+    name: str = "audio"
 
 
 class Sink(Protocol):
@@ -146,6 +151,6 @@ SINKS: dict[str, Callable[[TextIO, SinkSettings], Sink]] = {
     "text": TextSink,
     "jsonl": JsonLinesSink,
     "csv": CsvSink,
-    "srt": lambda output, settings: SrtSink(output, lang=settings.lang),
-    "rttm": lambda output, _: RttmSink(output),
+    "srt": lambda output, settings: SrtSink(output, settings.lag, lang=settings.lang),
+    "rttm": lambda output, settings: RttmSink(output, settings.lag, name=settings.name),
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TextIO
 
-from ser_rt.runtime.episodes import EpisodeTracker
+from ser_rt.runtime.episodes import EpisodeTracker, Lag
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.statistics import Summary
 
@@ -12,8 +13,9 @@ from ser_rt.runtime.statistics import Summary
 class SegmentSink:
     """Joins results into episodes, and writes each when it has ended; sources come in turn."""
 
-    def __init__(self, output: TextIO) -> None:
-        self._output = output
+    def __init__(self, output: TextIO, lag: Lag | None = None) -> None:
+        """Write to ``output``; a lag is taken back from all times."""
+        self._output, self._lag = output, lag
         self._trackers: dict[int | None, EpisodeTracker] = {}
         self._source: str | None = None
         self._count = 0
@@ -23,7 +25,7 @@ class SegmentSink:
         if event.source != self._source:
             self._end()
             self._source = event.source
-        tracker = self._trackers.setdefault(event.channel, EpisodeTracker())
+        tracker = self._trackers.setdefault(event.channel, EpisodeTracker(self._lag))
         self._write(tracker.update(event))
 
     def finish(self, summary: Summary) -> None:  # noqa: ARG002 (neither format has a place for it)
@@ -48,9 +50,9 @@ class SegmentSink:
 class SrtSink(SegmentSink):
     """Subtitles (SubRip): a caption for each episode."""
 
-    def __init__(self, output: TextIO, *, lang: str) -> None:
+    def __init__(self, output: TextIO, lag: Lag | None = None, *, lang: str) -> None:
         """Write to ``output``, with the names of a language."""
-        super().__init__(output)
+        super().__init__(output, lag)
         self._lang = lang
 
     def _text(self, episode: EmotionEvent) -> str:
@@ -63,8 +65,14 @@ class SrtSink(SegmentSink):
 class RttmSink(SegmentSink):
     """Rich Transcription Time Marked (NIST): a line for each episode, the emotion as the name."""
 
+    def __init__(self, output: TextIO, lag: Lag | None = None, *, name: str = "audio") -> None:
+        """Write to ``output``, with the name of the recording for events that have none."""
+        super().__init__(output, lag)
+        self._name = name
+
     def _text(self, episode: EmotionEvent) -> str:
-        source = (episode.source or "audio").replace(" ", "_")
+        # As diarisation tools name a file: without folder and suffix; fields have no blanks.
+        source = "_".join(PurePath(episode.source or self._name).stem.split()) or "audio"
         seconds = episode.end - episode.start
         channel = episode.channel or 1
         where = f"{episode.start:.3f} {seconds:.3f} <NA> <NA>"
