@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 from ser_rt.checks import above, at_least, require
+from ser_rt.cli.config_file import flags_of_file
 from ser_rt.cli.idle import flag_of, given_in, refuse_idle
 from ser_rt.commands.stream_flags import make_parser
 from ser_rt.errors import ConfigError
 from ser_rt.files.names import printable
 from ser_rt.files.outputs import STANDARD_OUTPUT, is_special
-from ser_rt.files.text import read_text
 from ser_rt.runtime.flags import OF_VAD, stream_rules
 from ser_rt.runtime.sinks import SINKS
 
@@ -36,7 +35,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     flags = parser.parse_args(argv)
     of_file: list[str] = []
     if flags.config is not None:
-        of_file = _flags_of_file(parser, Path(flags.config))
+        of_file = flags_of_file(parser, Path(flags.config), _NOT_IN_FILE)
         flags = parser.parse_args([*of_file, *argv])
     inputs = bool(flags.files) + flags.mic + flags.list_devices + flags.list_providers
     if inputs == 0:
@@ -167,39 +166,3 @@ def _is_file(path: Path | None) -> bool:
 def _is_one_of(path: Path, files: Sequence[str | Path]) -> bool:
     exists = os.path.exists  # Path.exists stops at a name that is too long
     return exists(path) and any(exists(file) and path.samefile(file) for file in files)
-
-
-def _flags_of_file(parser: argparse.ArgumentParser, path: Path) -> list[str]:
-    """Return a TOML file as flags, so that they are checked as flags are."""
-    try:
-        settings = tomllib.loads(read_text(path))
-    except (OSError, ValueError) as error:
-        msg = f"--config {printable(path)} cannot be read: {error}"
-        raise ConfigError(msg) from error
-    known = {
-        option.removeprefix("--"): action
-        for action in parser._actions  # noqa: SLF001 (argparse has no public list)
-        for option in action.option_strings
-        if option.startswith("--") and action.dest not in _NOT_IN_FILE
-    }
-    flags = []
-    for key, value in settings.items():
-        name = key.replace("_", "-")
-        if name not in known:
-            there = ", ".join(known)
-            msg = f"--config {printable(path)} has an unknown key {key!r}; there are {there}"
-            raise ConfigError(msg)
-        takes_value = known[name].nargs != 0
-        if isinstance(value, bool) == takes_value or not isinstance(
-            value, bool | int | float | str
-        ):
-            kind = "a value" if takes_value else "true or false"
-            msg = f"--config {printable(path)}: {key} must be {kind}, not {value!r}"
-            raise ConfigError(msg)
-        if takes_value:
-            flags.append(f"--{name}={value}")
-        elif value:
-            flags.append(f"--{name}")
-        elif isinstance(known[name], argparse.BooleanOptionalAction):
-            flags.append(f"--no-{name}")
-    return flags
