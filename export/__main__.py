@@ -13,8 +13,9 @@ from pathlib import Path
 
 from ser_rt.cli.arguments import Parser, new_folder, positive_int
 from ser_rt.cli.idle import given_in, refuse_idle
-from ser_rt.cli.process import run_command
+from ser_rt.cli.process import run_command, tell_replaced
 from ser_rt.export.settings import ExportSettings
+from ser_rt.manifest import MANIFEST_FILE
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -133,6 +134,7 @@ def run(args: argparse.Namespace) -> int:
         given["temperature"] = judged.temperature
         given["evaluation"] = (given["evaluation"] or {}) | {"left_out_corpora": judged.to_dict()}
     settings = ExportSettings(**given)
+    tell_replaced(out, MANIFEST_FILE)
     with shown(STAGES) as stages:
         export_bundle(checkpoint, out, settings, stages)
     return 0

@@ -19,7 +19,7 @@ from ser_rt.checks import add_flags
 from ser_rt.classifier import EmotionClassifier, FloatArray
 from ser_rt.cli.arguments import Parser, new_folder
 from ser_rt.cli.idle import given_in, refuse_idle
-from ser_rt.cli.process import run_command, tell
+from ser_rt.cli.process import run_command, tell, tell_replaced
 from ser_rt.config import DataConfig, model_config
 from ser_rt.errors import DataError
 from ser_rt.evaluation import left_out
@@ -246,6 +246,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         about=about_run(classifier, printable(options.model_path or "built-in model")),
     )
     title = f"{printable(options.model_path or 'built-in model')} on {printable(where)}"
+    tell_replaced(Path(options.output_dir), "evaluation.json")
     written = write_report(evaluation, options.output_dir, f"{title} {options.split or ''}".strip())
     print(to_text(evaluation), end="")
     for line in verdict_of(evaluation)[1:]:

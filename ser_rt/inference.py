@@ -21,7 +21,7 @@ from ser_rt.audio.sources.file import FileSource
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.cli.arguments import Parser, new_file
 from ser_rt.cli.idle import given_in, refuse_idle
-from ser_rt.cli.process import run_command, tell
+from ser_rt.cli.process import run_command, tell, tell_replaced
 from ser_rt.errors import AudioError, ConfigError, DataError
 from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE
 from ser_rt.files.names import printable
@@ -207,6 +207,7 @@ def _predict(options: argparse.Namespace) -> int:
             if (emotion := result["predicted_emotion"]) is not None:
                 print(f"{result['audio_path']}: {emotion} {result['confidence']:.0%}")
     else:
+        tell_replaced(options.output_path)
         write_json(answer, options.output_path)
     for result in failed:
         tell(f"ser-predict: {result['status']}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 from ser_rt.audio.chunk import AudioChunk, AudioSource
 from ser_rt.audio.recording import Recorder, Tee
 from ser_rt.audio.sources import make_source
-from ser_rt.cli.process import tell
+from ser_rt.cli.process import tell, tell_replaced
 from ser_rt.commands.stream_options import may_draw
 from ser_rt.errors import ConfigError
 from ser_rt.files.names import printable
@@ -148,8 +148,8 @@ def file_sink(flags: argparse.Namespace, model: Model, opened: ExitStack) -> Sin
     def open_sink() -> Sink:
         output: TextIO = sys.stdout
         if flags.output is not None:
-            if flags.output.is_file() and not flags.quiet:
-                tell(f"{printable(flags.output)} is replaced")
+            if not flags.quiet:
+                tell_replaced(flags.output)
             file = RotatingFile(
                 flags.output,
                 max_bytes=None if flags.rotate is None else round(flags.rotate * 1e6),

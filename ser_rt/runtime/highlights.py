@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from typing import Any
 
 from ser_rt.runtime.episodes import EpisodeTracker
@@ -16,7 +16,7 @@ class Highlights:
 
     def __init__(self) -> None:
         self._trackers: dict[tuple[str | None, int | None], EpisodeTracker] = {}
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._moments: list[EmotionEvent] = []
 
     def add(self, event: EmotionEvent) -> None:
@@ -35,12 +35,13 @@ class Highlights:
     @property
     def speech_s(self) -> float:
         """Seconds in which an emotion was named, or none was sure enough."""
-        return self._seconds.total()
+        return sum(self._seconds.values())
 
     def shares(self) -> dict[str, float]:
         """Return the share of `speech_s` of each emotion, the longest first."""
         total_s = self.speech_s
-        return {name: round(s / total_s, 4) for name, s in self._seconds.most_common() if total_s}
+        longest = sorted(self._seconds.items(), key=lambda pair: -pair[1])
+        return {name: round(s / total_s, 4) for name, s in longest if total_s}
 
     def moments(self) -> list[dict[str, Any]]:
         """Return the strongest episodes of different emotions, the strongest first."""

@@ -16,6 +16,7 @@ EVERYWHERE = {"env", "ldd", "mount", "sh", "umount"}
 
 PACKAGES = {
     "chromium": "chromium",
+    "docker": "docker.io",
     "node": "nodejs",
     "openssl": "openssl",
     "pactl": "pulseaudio-utils",
