@@ -10,6 +10,8 @@ interface Timed {
   end: number;
   source?: string;
   channel?: number;
+  /** Of a live stream, when the last sample arrived: ISO 8601. */
+  at?: string;
 }
 
 /** Milliseconds: `total`, and its parts. */

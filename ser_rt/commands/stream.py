@@ -23,6 +23,7 @@ from ser_rt.errors import (
 )
 from ser_rt.files.names import printable
 from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.flags import stream_settings
 from ser_rt.runtime.sinks import Sink
 from ser_rt.runtime.sinks.words import WORDS
 from ser_rt.runtime.statistics import StreamStatistics
@@ -118,7 +119,7 @@ def _state_lag(flags: argparse.Namespace, model: build.Model) -> None:
     from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 
     if build.is_live(flags) and not flags.quiet and isinstance(model, OnnxClassifier):
-        settings = build.stream_settings(flags)
+        settings = stream_settings(flags)
         window_s, half_life_s = settings.windows_for(model)[0], settings.naming_for(model)[0]
         tell(
             f"live, an episode begins about {window_s / 2 + half_life_s:.1f} s after the emotion "

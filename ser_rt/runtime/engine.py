@@ -16,7 +16,7 @@ from ser_rt.audio.chunk import AudioChunk
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, ConfigError, DeviceError
 from ser_rt.runtime.episodes import EpisodeTracker, Lag
-from ser_rt.runtime.event import UNSURE, EmotionEvent, latency_ms
+from ser_rt.runtime.event import UNSURE, EmotionEvent, latency_ms, wall_time
 from ser_rt.runtime.hysteresis import Hysteresis
 from ser_rt.runtime.overall import Classification, Overall
 from ser_rt.runtime.recognizers.windowed import Posterior, Recognizer, WindowedRecognizer
@@ -115,6 +115,7 @@ class Engine(ChunkEngine):
         self._name, self._clock = settings.name, clock
         self._sums = Overall(self._labels)
         self._seq = self._samples = 0
+        self._is_live = False
 
     @property
     def speech_now(self) -> float:
@@ -139,6 +140,7 @@ class Engine(ChunkEngine):
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
         """Yield the events that a chunk completes."""
         self._samples += len(chunk.samples)
+        self._is_live = chunk.is_live
         if self._wants_episodes and self._episodes is None:
             lag = Lag(self._naming.half_life_s, self._naming.gate_threshold)
             self._episodes = EpisodeTracker(None if chunk.is_live else lag)
@@ -195,6 +197,7 @@ class Engine(ChunkEngine):
                 now - posterior.captured_at, {**posterior.spent_s, "smoothing": now - started}
             ),
             source=self._name,
+            at=wall_time(now - posterior.captured_at) if self._is_live else None,
         )
 
     def _numbered(self, episode: EmotionEvent | None) -> Iterator[EmotionEvent]:

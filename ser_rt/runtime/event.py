@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from ser_rt.constants import EMOTIONS
@@ -43,6 +44,7 @@ class EmotionEvent:
         peak: Where an episode was clearest, in seconds of audio.
         source: Name of the input, where there is more than one.
         channel: Channel of it, from 1, where each is classified by itself.
+        at: Of live audio, when the last sample was captured, as ISO 8601 with this machine's zone.
     """
 
     type: EventType
@@ -60,6 +62,7 @@ class EmotionEvent:
     peak: float | None = None
     source: str | None = None
     channel: int | None = None
+    at: str | None = None
 
     @property
     def korean(self) -> str | None:
@@ -83,6 +86,8 @@ class EmotionEvent:
         if self.channel is not None:
             event["channel"] = self.channel
         event |= {"start": self.start, "end": self.end}
+        if timing and self.at is not None:
+            event["at"] = self.at
         if self.type == "warning":
             return event | {"code": self.code, "message": self.message}
         if self.confidence is not None:
@@ -100,6 +105,15 @@ class EmotionEvent:
     def to_json(self, *, timing: bool = True, top_k: int | None = None) -> str:
         """Return one line of JSON; arguments as of `to_dict`."""
         return json.dumps(self.to_dict(timing=timing, top_k=top_k), ensure_ascii=False)
+
+
+def wall_time(age_s: float) -> str:
+    """Return the time so many seconds ago, as ISO 8601 with milliseconds and the zone."""
+    return (
+        (datetime.now(UTC) - timedelta(seconds=age_s))
+        .astimezone()
+        .isoformat(timespec="milliseconds")
+    )
 
 
 def latency_ms(total_s: float, spent_s: Mapping[str, float]) -> dict[str, float]:

@@ -106,7 +106,7 @@ def test_the_lag_is_taken_back_unless_it_is_live(is_live: bool) -> None:  # noqa
     engine = make_engine(FakeClassifier(), settings, clock=lambda: now_s)
     wave = make_wave(12.0)
     wave[5 * RATE :] = 0
-    events = []
+    events: list[EmotionEvent] = []
     for second in range(12):
         now_s = second + 1.0
         piece = wave[second * RATE : (second + 1) * RATE]

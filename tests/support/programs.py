@@ -22,6 +22,7 @@ PACKAGES = {
     "pactl": "pulseaudio-utils",
     "paplay": "pulseaudio-utils",
     "pulseaudio": "pulseaudio",
+    "systemd-analyze": "systemd",
     "xz": "xz-utils",
 }
 """Programs that a machine may lack, and the Debian package of each for `.ci/run`."""

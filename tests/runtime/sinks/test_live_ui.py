@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from rich.console import Console
@@ -37,7 +37,7 @@ class Screen:
         width: int = 80,
         height: int = 24,
         labels: Sequence[str] = LABELS,
-        color: str | None = None,
+        color: Literal["truecolor"] | None = None,
         **settings: Any,
     ) -> None:
         self.now_s = 0.0
@@ -206,11 +206,16 @@ def test_what_others_print_comes_after_the_picture(capfd: pytest.CaptureFixture[
 def test_the_terminal_is_given_back_while_the_program_is_stopped() -> None:
     done: list[str] = []
     stopped = threading.Event()
+
+    def kill_in_fact(*_: int) -> None:
+        done.append("stopped")
+        stopped.set()
+
     with stopped_with_the_program(lambda: done.append("stop"), lambda: done.append("start")):
         kill = os.kill
         try:
             # As if it were stopped and went on at once.
-            os.kill = lambda *_: (done.append("stopped"), stopped.set())  # type: ignore[assignment,misc]  # a fake
+            os.kill = kill_in_fact  # type: ignore[assignment]  # a fake
             kill(os.getpid(), signal.SIGTSTP)
             stopped.wait(5)
         finally:
