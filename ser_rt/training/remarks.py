@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class WarmUpCheck(transformers.TrainerCallback):  # type: ignore[misc]  # has no types
+class WarmUpCheck(transformers.TrainerCallback):
     """Warns before a training whose learning rate cannot reach its peak."""
 
     def on_train_begin(
