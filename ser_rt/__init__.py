@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from ser_rt.classifier import EmotionClassifier
     from ser_rt.errors import SerError
     from ser_rt.runtime.astream import astream
-    from ser_rt.runtime.classify import classify
     from ser_rt.runtime.event import EmotionEvent
-    from ser_rt.runtime.overall import Classification
     from ser_rt.runtime.stream import EmotionStream, load, open_stream, stream
+    from ser_rt.runtime.summary.classify import classify
+    from ser_rt.runtime.summary.overall import Classification
 
 __version__ = "0.1.0"
 
@@ -52,8 +52,8 @@ _HOME = {
     for module, names in {
         "runtime.stream": ("load", "stream", "open_stream", "EmotionStream"),
         "runtime.astream": ("astream",),
-        "runtime.classify": ("classify",),
-        "runtime.overall": ("Classification",),
+        "runtime.summary.classify": ("classify",),
+        "runtime.summary.overall": ("Classification",),
         "runtime.event": ("EmotionEvent",),
         "bundle": ("Bundle", "sample_path"),
         "classifier": ("EmotionClassifier",),

@@ -25,7 +25,6 @@ from ser_rt.errors import DataError
 from ser_rt.evaluation import left_out
 from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE, classify
 from ser_rt.evaluation.files import classify_files
-from ser_rt.evaluation.idle import idle_rules
 from ser_rt.evaluation.plots import class_figure, confusion_figure, png
 from ser_rt.evaluation.report import to_text, write_report
 from ser_rt.evaluation.robustness import RobustnessTest
@@ -42,6 +41,7 @@ from ser_rt.files.names import printable
 from ser_rt.files.provenance import about_run
 from ser_rt.files.writing import write_bytes
 from ser_rt.judging.command import add_judging_flags, check_flags, judge_streams
+from ser_rt.judging.idle import idle_rules
 from ser_rt.loading import add_classifier_flags, open_model, temperature_of
 from ser_rt.tables import text_table
 from ser_rt.training.data.corpus import label_id

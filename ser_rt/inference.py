@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from ser_rt.classifier import EmotionClassifier
 from ser_rt.cli.arguments import Parser, new_file
 from ser_rt.cli.idle import given_in, refuse_idle
 from ser_rt.cli.process import run_command, tell, tell_replaced
+from ser_rt.cli.waiting import Waiting
 from ser_rt.errors import AudioError, ConfigError, DataError
 from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE
 from ser_rt.files.names import printable
@@ -30,8 +31,9 @@ from ser_rt.loading import add_classifier_flags, open_model
 from ser_rt.runtime.batcher import Batcher
 from ser_rt.runtime.channels import make_engines
 from ser_rt.runtime.flags import add_window_flags, stream_rules, window_settings
-from ser_rt.runtime.overall import Classification
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings
+from ser_rt.runtime.sinks.text import clock_time
+from ser_rt.runtime.summary.overall import Classification
 
 logger = logging.getLogger(__name__)
 
@@ -92,20 +94,30 @@ class EmotionInference:
         """Predict many files, in their order; a bad one does not stop the others."""
         return list(self.predictions(audio_paths))
 
-    def predictions(self, audio_paths: Iterable[str | Path]) -> Iterator[Prediction]:
-        """Yield the predictions of many files, in their order, as they are done."""
+    def predictions(
+        self,
+        audio_paths: Iterable[str | Path],
+        on_progress: Callable[[str, float], None] = lambda _path, _end_s: None,
+    ) -> Iterator[Prediction]:
+        """Yield the predictions of many files, in their order, as they are done.
+
+        ``on_progress`` is told a file and how far it is in seconds, from several threads.
+        """
         with (
             Batcher(self.classifier, max_batch=self._batch_size) as batcher,
             ThreadPoolExecutor(self._batch_size) as pool,
         ):
-            yield from pool.map(partial(self._predict, batcher), audio_paths)
+            yield from pool.map(partial(self._predict, batcher, on_progress), audio_paths)
 
-    def _predict(self, batcher: Batcher, path: str | Path) -> Prediction:
+    def _predict(
+        self, batcher: Batcher, on_progress: Callable[[str, float], None], path: str | Path
+    ) -> Prediction:
         engine = make_engines(batcher.open(), self._settings)
         error = None
         try:
             with FileSource(path, self.classifier.sample_rate) as source:
                 for event in engine.run(source):
+                    on_progress(printable(path), event.end)
                     if event.type == "warning":
                         logger.warning("%s: %s", printable(path), event.message)
         except AudioError as fault:
@@ -123,13 +135,7 @@ class EmotionInference:
         Raises:
             DataError: there is no such folder, or it cannot be read.
         """
-        if not Path(directory).is_dir():
-            msg = f"no folder at {printable(directory)}: give a folder of audio files"
-            raise DataError(msg)
-        found = find_audio(directory)
-        for remark in found.remarks():
-            logger.warning("%s", remark)
-        return self.predict_batch(found.audio)
+        return self.predict_batch(find_files(directory))
 
     def analyze_emotions_distribution(self, results: Sequence[Prediction]) -> Distribution:
         """Count the emotions of the predictions that succeeded; percentages are 0 to 100."""
@@ -145,6 +151,17 @@ class EmotionInference:
             "min_confidence": float(confidence.min()) if found else None,
             "max_confidence": float(confidence.max()) if found else None,
         }
+
+
+def find_files(directory: str | Path) -> list[str]:
+    """Return every audio file under a folder; remarks and errors as of `predict_directory`."""
+    if not Path(directory).is_dir():
+        msg = f"no folder at {printable(directory)}: give a folder of audio files"
+        raise DataError(msg)
+    found = find_audio(directory)
+    for remark in found.remarks():
+        logger.warning("%s", remark)
+    return list(found.audio)
 
 
 def _prediction(path: str | Path, found: Classification, error: str | None) -> Prediction:
@@ -181,15 +198,17 @@ def _predict(options: argparse.Namespace) -> int:
     classifier = open_model(options.model_path, options.provider, streaming=None)
     engine = EmotionInference(classifier, options.batch_size, settings)
     answer: Prediction | dict[str, object]
-    if options.audio_path is not None:
-        answer = engine.predict_single(options.audio_path)
-        results = [answer]
-    else:
-        results = (
-            engine.predict_batch(options.files)
-            if options.files
-            else engine.predict_directory(options.directory)
+    paths = [options.audio_path] if options.audio_path is not None else options.files
+    with Waiting() as waiting:
+        paths = paths or find_files(options.directory)
+        results = list(
+            engine.predictions(
+                paths, lambda path, end_s: waiting.update(f"{path}: {clock_time(end_s)}")
+            )
         )
+    if options.audio_path is not None:
+        answer = results[0]
+    else:
         distribution = engine.analyze_emotions_distribution(results)
         answer = {"predictions": results, "distribution": distribution}
     if not results:

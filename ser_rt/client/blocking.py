@@ -12,8 +12,8 @@ from typing import Self, Unpack
 from ser_rt.client.connection import AsyncClient, ClientSettings
 from ser_rt.client.conversation import ClientProtocol, Ready
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.overall import Classification
 from ser_rt.runtime.stream import Audio
+from ser_rt.runtime.summary.overall import Classification
 
 MAX_EVENTS = 64
 

@@ -15,9 +15,9 @@ from ser_rt.client.pump import AsyncSourceReader
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError, ServerError, requires
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.overall import Classification
 from ser_rt.runtime.settings import StreamKeywords, StreamSettings
 from ser_rt.runtime.stream import Audio, as_source
+from ser_rt.runtime.summary.overall import Classification
 
 with requires("websockets", "client"):
     from websockets.asyncio.client import ClientConnection, connect

@@ -15,8 +15,8 @@ from ser_rt.audio.chunk import AudioChunk
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError, ServerError
 from ser_rt.runtime.event import EmotionEvent, latency_ms
-from ser_rt.runtime.overall import Classification
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings
+from ser_rt.runtime.summary.overall import Classification
 
 Message = str | bytes
 

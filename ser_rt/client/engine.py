@@ -14,8 +14,8 @@ from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError
 from ser_rt.files.text import read_text
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.overall import Classification
 from ser_rt.runtime.settings import StreamSettings
+from ser_rt.runtime.summary.overall import Classification
 
 
 class ServerModel:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ser_rt.cli.process import EXIT_FAILED, EXIT_OK, code_of, run_command, tell
 from ser_rt.cli.signals import uninterrupted
 from ser_rt.cli.standard_streams import Closed, forgive
+from ser_rt.cli.waiting import Waiting
 from ser_rt.commands.stream_options import parse
 from ser_rt.errors import (
     AudioError,
@@ -25,6 +26,7 @@ from ser_rt.files.names import printable
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.flags import stream_settings
 from ser_rt.runtime.sinks import Sink
+from ser_rt.runtime.sinks.text import clock_time
 from ser_rt.runtime.sinks.words import WORDS
 from ser_rt.runtime.statistics import StreamStatistics
 
@@ -79,7 +81,10 @@ def _stream(flags: argparse.Namespace) -> int:
                     _announce(flags, name, build.about(model, flags))
                     audio = build.recorded(source, flags, model.sample_rate, opened)
                     events = engine.run(build.metered(audio, engine, display))
-                    _write(events, sinks, statistics)
+                    # Events that are seen on the terminal show how far it is by themselves.
+                    is_seen = flags.output is None or display is not None
+                    with Waiting(is_quiet=flags.quiet or is_seen) as waiting:
+                        _write(events, sinks, statistics, waiting, name)
             except (AudioError, DeviceError, ServerError) as error:
                 code = EXIT_FAILED
                 tell(f"ser-stream: {error}")
@@ -104,9 +109,15 @@ def _stream(flags: argparse.Namespace) -> int:
 
 
 def _write(
-    events: Iterable[EmotionEvent], sinks: Sequence[Sink], statistics: StreamStatistics
+    events: Iterable[EmotionEvent],
+    sinks: Sequence[Sink],
+    statistics: StreamStatistics,
+    waiting: Waiting | None = None,
+    name: str = "",
 ) -> None:
     for event in events:
+        if waiting is not None:
+            waiting.update(f"{name}: {clock_time(event.end)}")
         with uninterrupted():
             statistics.add(event)
             for sink in sinks:

@@ -12,8 +12,8 @@ from ser_rt.audio.converter import ALL_CHANNELS
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.runtime.engine import ChunkEngine, make_engine
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.overall import Overall
 from ser_rt.runtime.settings import StreamSettings
+from ser_rt.runtime.summary.overall import Overall
 
 
 class ChannelEngines(ChunkEngine):

@@ -18,10 +18,10 @@ from ser_rt.errors import AudioError, ConfigError, DeviceError
 from ser_rt.runtime.episodes import EpisodeTracker, Lag
 from ser_rt.runtime.event import UNSURE, EmotionEvent, latency_ms, wall_time
 from ser_rt.runtime.hysteresis import Hysteresis
-from ser_rt.runtime.overall import Classification, Overall
 from ser_rt.runtime.recognizers.windowed import Posterior, Recognizer, WindowedRecognizer
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings, VadSettings
 from ser_rt.runtime.smoother import Smoother, tempered
+from ser_rt.runtime.summary.overall import Classification, Overall
 from ser_rt.runtime.vad.base import FrameVad, LevelDetector, Vad
 
 logger = logging.getLogger(__name__)

@@ -8,11 +8,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.highlights import Highlights
-from ser_rt.runtime.overall import Classification
+from ser_rt.runtime.summary.highlights import Highlights
+
+if TYPE_CHECKING:
+    from ser_rt.runtime.summary.overall import Classification
 
 PERCENTILES = (50, 95, 99)
 

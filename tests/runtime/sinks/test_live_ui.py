@@ -215,7 +215,7 @@ def test_the_terminal_is_given_back_while_the_program_is_stopped() -> None:
         kill = os.kill
         try:
             # As if it were stopped and went on at once.
-            os.kill = kill_in_fact  # type: ignore[assignment]  # a fake
+            os.kill = kill_in_fact
             kill(os.getpid(), signal.SIGTSTP)
             stopped.wait(5)
         finally:

@@ -6,9 +6,9 @@ from typing import Unpack
 
 from ser_rt.audio.converter import Channel
 from ser_rt.runtime.channels import make_engines
-from ser_rt.runtime.overall import Classification
 from ser_rt.runtime.settings import StreamKeywords, StreamSettings
 from ser_rt.runtime.stream import Audio, Model, as_classifier, as_source
+from ser_rt.runtime.summary.overall import Classification
 
 
 def classify(

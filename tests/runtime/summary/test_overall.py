@@ -9,9 +9,9 @@ import pytest
 
 import ser_rt
 from ser_rt.runtime.event import UNSURE, EmotionEvent
-from ser_rt.runtime.highlights import Highlights
-from ser_rt.runtime.overall import Overall
 from ser_rt.runtime.recognizers.windowed import Posterior
+from ser_rt.runtime.summary.highlights import Highlights
+from ser_rt.runtime.summary.overall import Overall
 from ser_rt.testing import FakeClassifier
 from tests.conftest import RATE, make_wave
 
