@@ -226,11 +226,19 @@ def _mpeg(file: Bytes, start: int) -> Iterator[Part]:
     yield Part(start, file.size, warnings=(CUT_PACKET,) if is_cut else ())
 
 
+def _sox_end(head: bytes) -> int | None:
+    """Return where a SoX file ends: its header gives its own length and the number of samples."""
+    before, count = struct.unpack_from("<IQ", head.ljust(16, b"\0"), 4)
+    return 4 + int(before) + 4 * int(count) if count else None
+
+
 _SIZES: dict[str, Callable[[bytes], int | None]] = {
     "ASF or WMA": _asf_size,
+    "8SVX": lambda head: 8 + int.from_bytes(head[4:8], "big"),
     "AVI": lambda head: 8 + int.from_bytes(head[4:8], "little"),
     "DSF": lambda head: int.from_bytes(head[12:20], "little") or None,
     "RealMedia": _rm_end,
+    "SoX": _sox_end,
 }
 """How to find the length of a file in its first bytes."""
 
@@ -242,7 +250,7 @@ _FINDERS: dict[str, Callable[[Bytes, int], Iterator[Part]]] = {
     "MP4": _mp4,
     "FLAC": _marked("FLAC", b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22"),
     "ASF or WMA": _sized,
-    "DSF": _sized,
+    **dict.fromkeys(("8SVX", "DSF", "SoX"), _sized),
     "AVI": avi_parts,
     "FLV": _flv,
     "MPEG-TS": _ts,
@@ -256,7 +264,7 @@ _FINDERS: dict[str, Callable[[Bytes, int], Iterator[Part]]] = {
 }
 """How to find the recordings in each format."""
 
-_OF_FILES = (CHUNKED - {"WAV"}) | {"WavPack", "TTA", "Monkey's Audio", "Musepack", "TAK"}
+_OF_FILES = (CHUNKED - {"WAV"}) | {"WavPack", "TTA", "Monkey's Audio", "Musepack", "TAK", "8SVX"}
 
 POINTED = {*CHUNKED, "AU", "MP4"}
 """Formats whose headers give their length, and point to what is needed of them."""

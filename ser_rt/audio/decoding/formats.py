@@ -38,6 +38,9 @@ _MARKS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"Creative Voice File", "VOC"),
     (0, b"DSD ", "DSF"),
     (0, b"nut/multimedia container", "NUT"),
+    (0, b".SoX", "SoX"),
+    (0, b"PVF1\n", "PVF"),
+    (0, b"\x64\xa3", "IRCAM"),
     (0, b"\x00\x00\x01\xba", "MPEG"),
     (0, b"\x7f\xfe\x80\x01", "DTS"),
     *((4, box, "MP4") for box in (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"wide", b"sidx")),
@@ -46,8 +49,10 @@ _MARKS: tuple[tuple[int, bytes, str], ...] = (
     (8, b"AVI ", "AVI"),
     (8, b"AIFF", "AIFF"),
     (8, b"AIFC", "AIFF"),
+    (8, b"8SVX", "8SVX"),
+    (8, b"16SV", "8SVX"),
 )
-_NEEDED = {"WAV": (b"RIFF", b"RIFX"), "AVI": (b"RIFF",), "AIFF": (b"FORM",)}
+_NEEDED = {"WAV": (b"RIFF", b"RIFX"), "AVI": (b"RIFF",), "AIFF": (b"FORM",), "8SVX": (b"FORM",)}
 _TS_PACKET = 188
 
 

@@ -9,12 +9,13 @@ from collections.abc import Callable
 import pytest
 
 from ser_rt.audio.decoding import nut
+from ser_rt.audio.decoding.formats import sniff
 from ser_rt.audio.decoding.passing import PutBack
 from ser_rt.audio.decoding.stream_decoder import StreamDecoder
 from ser_rt.errors import AudioDecodeError
 from tests.conftest import RATE
 from tests.support.decoding import FRAME_S, Decoded, decode_file, decode_pipe
-from tests.support.recordings import SECONDS, by_libsndfile, written
+from tests.support.recordings import SECONDS, by_ffmpeg, by_libsndfile, written
 
 WAYS = (decode_file, decode_pipe)
 Decode = Callable[[bytes], Decoded]
@@ -105,6 +106,26 @@ def test_sound_behind_a_damaged_block_of_voc_is_reported(decode: Decode) -> None
     decoded = decode(data + bytes(9) + data + b"behind its end")
     assert (decoded.codes, decoded.problem) == ([], "")
     assert decoded.end_s == pytest.approx(2 * SECONDS, abs=FRAME_S)
+
+
+@pytest.mark.parametrize("decode", WAYS)
+@pytest.mark.parametrize("kind", ["8SVX", "SoX"])
+def test_half_of_an_old_file_is_reported(decode: Decode, kind: str) -> None:
+    sox = by_ffmpeg("sox", "pcm_s32le", RATE)
+    data = by_libsndfile("SVX", "PCM_16") if kind == "8SVX" else sox
+    decoded = decode(data)
+    assert (decoded.codes, decoded.problem) == ([], "")
+    assert decoded.end_s == pytest.approx(SECONDS, abs=FRAME_S)
+    assert decode(data * 2).end_s == pytest.approx(2 * SECONDS, abs=2 * FRAME_S)
+    assert "its header" in decode(data[: len(data) // 2]).problem
+
+
+@pytest.mark.parametrize("decode", WAYS)
+@pytest.mark.parametrize("kind", ["IRCAM", "PVF"])
+def test_old_formats_are_decoded_from_pipes(decode: Decode, kind: str) -> None:
+    data = by_libsndfile(kind, "PCM_16")
+    assert sniff(data) == kind
+    assert decode(data).end_s == pytest.approx(SECONDS, abs=0.01)
 
 
 @pytest.mark.parametrize("decode", WAYS)
