@@ -15,13 +15,14 @@ from ser_rt.audio.block import SourceWarning
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, DeviceError
-from ser_rt.runtime.episodes import EpisodeTracker
-from ser_rt.runtime.event import UNSURE, EmotionEvent, latency_ms
+from ser_rt.runtime.episodes import EpisodeTracker, Lag
+from ser_rt.runtime.event import UNSURE, EmotionEvent, latency_ms, wall_time
 from ser_rt.runtime.hysteresis import Hysteresis
 from ser_rt.runtime.recognizers.extras import Extras
 from ser_rt.runtime.recognizers.windowed import Posterior, Recognizer, WindowedRecognizer
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings
 from ser_rt.runtime.smoother import Smoother, tempered
+from ser_rt.runtime.summary.overall import Classification, Overall
 from ser_rt.runtime.turns.event import TurnEvent
 from ser_rt.runtime.turns.tracker import TurnTracker, make_turns
 from ser_rt.runtime.vad.making import make_vad
@@ -47,6 +48,11 @@ class StreamEngine(Protocol):
         """Seconds of audio processed so far, without gaps."""
         ...
 
+    @property
+    def overall(self) -> Classification:
+        """The emotion of all audio so far."""
+        ...
+
     def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
         """Yield the events of a whole source."""
         ...
@@ -58,6 +64,16 @@ class StreamEngine(Protocol):
 
 class ChunkEngine(StreamEngine, Protocol):
     """Base of engines that are fed chunk by chunk: `Engine`, and one for several channels."""
+
+    @property
+    def sums(self) -> Overall:
+        """The sums behind `overall`."""
+        ...
+
+    @property
+    def overall(self) -> Classification:
+        """The emotion of all audio so far."""
+        return self.sums.result(self.processed_s)
 
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
         """Yield the events that a chunk completes."""
@@ -96,14 +112,19 @@ class Engine(ChunkEngine):
         self._recognizer, self._smoother = recognizer, smoother
         self._labels, self._rate = classifier.labels, classifier.sample_rate
         self._extras = Extras(classifier)
-        self._hysteresis = Hysteresis(settings.naming_for(classifier))
+        self._naming = settings.naming_for(classifier)
+        self._hysteresis = Hysteresis(self._naming)
         own = getattr(classifier, "temperature_by_speech", {})
         self._temperatures = own if temperatures is None else temperatures
-        self._episodes = EpisodeTracker() if settings.episodes else None
+        self._lag = Lag.of(settings, classifier)
+        self._wants_episodes = settings.episodes
+        self._episodes: EpisodeTracker | None = None
         self._turns, self._turn_updates = turns, settings.turn_updates
         self._name, self._clock = settings.name, clock
         self._chunk: AudioChunk | None = None
+        self._sums = Overall(self._labels)
         self._seq = self._samples = 0
+        self._is_live = False
 
     @property
     def speech_now(self) -> float:
@@ -125,10 +146,17 @@ class Engine(ChunkEngine):
         """The answer so far of the turn that has not ended; None where nobody speaks."""
         return None if self._turns is None else self._turns.now
 
+    @property
+    def sums(self) -> Overall:
+        """The sums behind `overall`."""
+        return self._sums
+
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
         """Yield the events that a chunk completes."""
         self._samples += len(chunk.samples)
-        self._chunk = chunk
+        self._chunk, self._is_live = chunk, chunk.is_live
+        if self._wants_episodes and self._episodes is None:
+            self._episodes = EpisodeTracker(None if chunk.is_live else self._lag)
         at_s = chunk.start / self._rate
         for warning in chunk.warnings:
             yield self._warning(warning, at_s)
@@ -165,6 +193,7 @@ class Engine(ChunkEngine):
 
     def _event(self, posterior: Posterior) -> EmotionEvent:
         started = self._clock()
+        self._sums.add(posterior)
         smoothed = believed = self._smoother.update(posterior)
         if believed is not None and self._temperatures:
             heard_s = posterior.speech * (posterior.end_s - posterior.start_s)
@@ -192,6 +221,7 @@ class Engine(ChunkEngine):
                 now - posterior.captured_at, {**posterior.spent_s, "smoothing": now - started}
             ),
             source=self._name,
+            at=wall_time(now - posterior.captured_at) if self._is_live else None,
             **more,
         )
 
