@@ -21,8 +21,8 @@ from ser_rt.audio.sources.file import FileSource
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.cli.arguments import Parser, new_file
 from ser_rt.cli.idle import given_in, refuse_idle, stream_rules
+from ser_rt.cli.patience import ProgressLine
 from ser_rt.cli.process import run_command, tell, tell_replaced
-from ser_rt.cli.waiting import Waiting
 from ser_rt.errors import AudioError, ConfigError, DataError
 from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE
 from ser_rt.files.names import printable
@@ -199,7 +199,7 @@ def _predict(options: argparse.Namespace) -> int:
     engine = EmotionInference(classifier, options.batch_size, settings)
     answer: Prediction | dict[str, object]
     paths = [options.audio_path] if options.audio_path is not None else options.files
-    with Waiting() as waiting:
+    with ProgressLine() as waiting:
         paths = paths or find_files(options.directory)
         results = list(
             engine.predictions(

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from ser_rt.cli.patience import ProgressLine
 from ser_rt.cli.process import EXIT_FAILED, EXIT_OK, code_of, run_command, tell
 from ser_rt.cli.signals import uninterrupted
 from ser_rt.cli.standard_streams import Closed, forgive
-from ser_rt.cli.waiting import Waiting
 from ser_rt.commands.stream_options import parse
 from ser_rt.errors import (
     AudioError,
@@ -85,7 +85,7 @@ def _stream(flags: argparse.Namespace) -> int:
                     events = engine.run(build.metered(audio, engine, display))
                     # Events that are seen on the terminal show how far it is by themselves.
                     is_seen = flags.output is None or display is not None
-                    with Waiting(is_quiet=flags.quiet or is_seen) as waiting:
+                    with ProgressLine(is_quiet=flags.quiet or is_seen) as waiting:
                         _write(events, sinks, statistics, waiting, name)
             except (AudioError, DeviceError, ServerError) as error:
                 code = EXIT_FAILED
@@ -114,7 +114,7 @@ def _write(
     events: Iterable[EmotionEvent],
     sinks: Sequence[Sink],
     statistics: StreamStatistics,
-    waiting: Waiting | None = None,
+    waiting: ProgressLine | None = None,
     name: str = "",
 ) -> None:
     for event in events:

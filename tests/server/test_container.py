@@ -9,12 +9,12 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.source_tree import ROOT
+from tests.support.waiting import wait_until
 from tests.test_packaging import PROJECT
 
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -80,12 +80,7 @@ def test_the_image_is_built_and_serves(tmp_path: Path) -> None:
     name = subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip()
     try:
         ask = ["docker", "exec", name, "python", "-m", "ser_rt.server.healthcheck"]
-        for _ in range(60):
-            if subprocess.run(ask, check=False, capture_output=True).returncode == 0:
-                break
-            time.sleep(1)
-        else:
-            pytest.fail("it does not become healthy")
+        wait_until(lambda: subprocess.run(ask, check=False, capture_output=True).returncode == 0)
     finally:
         subprocess.run(["docker", "kill", name], check=False, capture_output=True)
 

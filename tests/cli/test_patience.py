@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ser_rt.cli.waiting import Waiting
+from ser_rt.cli.patience import ProgressLine
 
 
 class Terminal(io.StringIO):
@@ -18,7 +18,7 @@ class Terminal(io.StringIO):
 def shown(monkeypatch: pytest.MonkeyPatch, output: io.StringIO, *at: float, **how: bool) -> str:
     monkeypatch.setattr(sys, "stderr", output)
     now = 0.0
-    with Waiting(clock=lambda: now, **how) as waiting:
+    with ProgressLine(clock=lambda: now, **how) as waiting:
         for second in at:
             now = second
             waiting.update(f"at {second:g}")

@@ -1,4 +1,4 @@
-"""`Waiting`: a line that says how far work is, once it takes over two seconds on a terminal."""
+"""`ProgressLine`, which says how far work is once it takes over two seconds, on a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PATIENCE_S = 2.0
 _EVERY_S = 0.25
 
 
-class Waiting:
+class ProgressLine:
     """Shows text in place on standard error, and takes it away at the end."""
 
     def __init__(
