@@ -29,13 +29,7 @@ from ser_rt.evaluation.files import classify_files
 from ser_rt.evaluation.plots import class_figure, confusion_figure, png
 from ser_rt.evaluation.report import to_text, write_report
 from ser_rt.evaluation.robustness import RobustnessTest
-from ser_rt.evaluation.scores import (
-    ClipPrediction,
-    Evaluation,
-    calibrate,
-    score,
-    score_groups,
-)
+from ser_rt.evaluation.scores import ClipPrediction, Evaluation, calibrate, score, score_groups
 from ser_rt.evaluation.sounds import SoundCount, count_alarms, find_sounds
 from ser_rt.evaluation.verdict import verdict_of
 from ser_rt.files.names import printable

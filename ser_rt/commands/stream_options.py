@@ -104,7 +104,7 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
             (flags.channel == "split", "channel_names", "needs --channels split"),
             (not divided, "save_input", "records one channel: name it with --channel"),
             (flags.mic or pipe, "rate", "needs --mic or - (standard input); a file knows its rate"),
-            (pipe, "channels", "needs - (standard input)"),
+            (pipe or flags.channels is None, "channels", "needs - (standard input)"),
             (pipe, "encoding", "needs - (standard input)"),
             (file, "realtime", "needs a FILE; all else has a pace of its own"),
             (flags.mic or url, "no_reconnect", "needs --mic or a URL; nothing else is reopened"),

@@ -16,8 +16,8 @@ from ser_rt.runtime.settings import (
     HysteresisSettings,
     StreamKeywords,
     StreamSettings,
-    VadSettings,
 )
+from ser_rt.runtime.vad.settings import VadSettings
 from ser_rt.server.protocol import StreamConfig
 
 FLAGS = ["x.wav", "--window", "2", "--hold", "1", "--no-vad", "--no-partial", "--channel", "2"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from ser_rt.audio.converter import Channel
+from ser_rt.audio.channels import Channel
 from ser_rt.runtime.channels import make_engines
 from ser_rt.runtime.settings import StreamKeywords, StreamSettings
 from ser_rt.runtime.stream import Audio, Model, as_classifier, as_source
