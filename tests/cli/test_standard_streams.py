@@ -115,6 +115,9 @@ class Work:
 WORKS = {
     "ser-stream": Work(("가.wav", "--model=tiny", "--no-vad"), closed=1),
     "ser-predict": Work(("--audio_path=가.wav", "--model_path=tiny", "--gate-threshold=0")),
+    "ser-report": Work(
+        ("가.wav", "--model=tiny", "--no-vad", "--output=report.html"), answers=False
+    ),
     "ser-check": Work(("tiny", "--provider=cpu", "--windows=1")),
     "ser-evaluate": Work(("--manifest=clips.csv", "--model_path=tiny", "--no_stress")),
     "ser-bench": Work(("fleet", "--per-core=1", "--process-mb=1", "--stream-mb=1")),
@@ -182,7 +185,8 @@ def test_streams_that_python_lacks(place: Path) -> None:
     code = (
         "import sys; sys.stdin = sys.stdout = sys.stderr = None\n"  # pythonw.exe
         "from ser_rt.inference import main\n"
-        "code = main(['--audio_path=가.wav', '--model_path=tiny', '--gate-threshold=0', '--output_path=answer.json'])\n"
+        "flags = ['--audio_path=가.wav', '--model_path=tiny', '--gate-threshold=0']\n"
+        "code = main([*flags, '--output_path=answer.json'])\n"
         "sys.exit(code or (sys.stdout, sys.stderr) != (None, None))"
     )
     check(run([sys.executable, "-c", code], Streams(), place), 0, "None")
