@@ -228,7 +228,7 @@ def test_a_model_that_does_not_work_ends_the_server(classifier: OnnxClassifier) 
         (["--idle-timeout-s=nan"], 2, "idle_timeout_s"),
         (["--max-batch=0"], 2, "max_batch"),
         (["--workers=0"], 2, "workers"),
-        (["--max-wait-ms=-1"], 2, "max_wait_s must be 0 or more"),
+        (["--max-batch=2", "--max-wait-ms=-1"], 2, "max_wait_s must be 0 or more"),
         (["--model=nowhere"], 1, "nowhere"),
         (["--threads=0"], 2, "threads"),
     ],
