@@ -62,7 +62,11 @@ def stream_rules(flags: argparse.Namespace) -> list[tuple[object, str, str]]:
     return [
         *((not flags.no_vad, dest, "does nothing with --no-vad") for dest in OF_VAD),
         *(
-            (flags.gate_threshold != 0, dest, "does nothing with --gate-threshold 0")
+            (
+                flags.gate_threshold != 0 or getattr(flags, "turns", False),
+                dest,
+                "does nothing with --gate-threshold 0",
+            )
             for dest in OF_VAD
         ),
         (flags.partial, "min_window", "does nothing with --no-partial"),

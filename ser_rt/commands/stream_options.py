@@ -90,6 +90,8 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
     is_text, is_subtitles = flags.format == "text", flags.format in ("srt", "vtt")
     is_segments = is_subtitles or flags.format == "rttm"
     divided = flags.channel in {"all", "split"}
+    if "channels" in given and flags.channels is None:  # split and mix are choices of --channel
+        given = given - {"channels"} | {"channel"}
     is_shown = may_draw(flags)
     if "realtime" in given and not flags.realtime and not file:
         msg = "--fast needs a FILE; all else has a pace of its own"

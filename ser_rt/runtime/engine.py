@@ -189,7 +189,8 @@ class Engine(ChunkEngine):
         if self._turns is not None:
             self._turns.advance()
             if self._turn_updates and (turn := self._turns.now) is not None:
-                yield from self._numbered(replace(turn, latency_ms=event.latency_ms))
+                turn = replace(turn, latency_ms=event.latency_ms, at=event.at)
+                yield from self._numbered(turn)
 
     def _event(self, posterior: Posterior) -> EmotionEvent:
         started = self._clock()
@@ -226,20 +227,19 @@ class Engine(ChunkEngine):
         )
 
     def _ended_turns(self) -> Iterator[EmotionEvent]:
-        if self._turns is None:
-            return
         started = self._clock()
-        for turn, known_at in self._turns.ended():
+        for turn, known_at in () if self._turns is None else self._turns.ended():
             now = self._clock()
             spent_s = {"inference": now - started}
-            timed = replace(turn, latency_ms=latency_ms(now - self._captured_at(known_at), spent_s))
+            age_s = now - self._captured_at(known_at)
+            at = wall_time(age_s) if self._is_live else None
+            timed = replace(turn, latency_ms=latency_ms(age_s, spent_s), at=at)
             yield from self._numbered(timed)
             started = self._clock()
 
     def _captured_at(self, sample: int) -> float:
         """Return when a sample of the newest chunk, or one before it, was captured."""
-        chunk = self._chunk
-        if chunk is None:
+        if (chunk := self._chunk) is None:
             return self._clock()
         behind = chunk.start + len(chunk.samples) - sample if chunk.is_live else 0
         return chunk.captured_at - behind / self._rate
