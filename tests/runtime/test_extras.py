@@ -20,7 +20,7 @@ from tests.conftest import RATE, Run, make_wave
 WAVE = make_wave(6.2)
 
 
-def rows(events: list[EmotionEvent]) -> np.ndarray:  # type: ignore[type-arg]
+def rows(events: list[EmotionEvent]) -> np.ndarray:
     return np.array([event.embedding for event in events if event.type == "emotion"])
 
 
