@@ -117,12 +117,12 @@ tune: corpus $(VENV)/.dev ## train on fewer speakers, to choose settings: make t
 
 VOICES := runs/voices
 TUNE = $(PY) -m ser_rt.commands.tune --model ser_rt/bundles/base --manifest $(VOICES)/tune.csv --split tune \
-  --per-dataset 8 --fix-unsure 0.35 --trials 60
+  --per-dataset 8 --fix-unsure 0.3 --trials 60
 profiles: corpus $(VENV)/.dev ## search the profiles of base again: make profiles CORPUS=folder
 	$(PY) -m benchmarks.quality.voices "$(CORPUS)" $(VOICES)
-	$(TUNE) --max-flicker 4 --max-false-changes 2 --profile default --calibrate all
-	$(TUNE) --max-delay 1.5 --max-flicker 6 --profile quick
-	$(TUNE) --max-flicker 1.5 --max-false-changes 0.7 --profile calm
+	$(TUNE) --max-delay 1.8 --max-flicker 3.5 --max-false-changes 1 --profile default --calibrate all
+	$(TUNE) --max-delay 1.5 --max-flicker 6.5 --profile quick
+	$(TUNE) --max-flicker 2.5 --max-false-changes 0.6 --profile calm
 
 corpus:
 	@test -f "$(CORPUS)/manifest.csv" || { echo "make model needs CORPUS=FOLDER with a manifest.csv" >&2; exit 1; }

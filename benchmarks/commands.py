@@ -21,6 +21,7 @@ from ser_rt.benchmarks.report import results
 from ser_rt.benchmarks.report.render import printed
 from ser_rt.benchmarks.report.report import write_reports
 from ser_rt.bundle import Bundle, find_bundle
+from ser_rt.cli.process import tell_replaced
 from ser_rt.errors import ProviderError
 from ser_rt.files.outputs import STANDARD_OUTPUT
 from ser_rt.tables import markdown_table
@@ -147,5 +148,7 @@ def finish(flags: argparse.Namespace, documents: list[dict[str, Any]]) -> int:
     """Print and write results; 1 when nothing could be measured."""
     if str(flags.json) != STANDARD_OUTPUT:
         print(*map(printed, documents), sep="\n\n")
+    if flags.json is not None:
+        tell_replaced(Path(flags.json))
     results.write(documents, flags.json)
     return 0 if any(row["status"] == "ok" for one in documents for row in one["rows"]) else 1

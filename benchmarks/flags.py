@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from ser_rt.benchmarks.measure.variant import RATE_HZ
 from ser_rt.bundle import DEFAULT_BUNDLE
 from ser_rt.checks import add_flags
 from ser_rt.cli.arguments import Parser, new_file, new_folder, positive_int
+from ser_rt.cli.idle import given_in, refuse_idle
 from ser_rt.config import DataConfig
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.backends.providers import PROVIDERS
@@ -42,7 +43,23 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     _agreement(commands.add_parser("agreement", help="whether bundles return the same emotions"))
     _quality(commands.add_parser("quality", help="how often models are right, and others"))
     _report(commands.add_parser("report", help="results as one HTML page and Markdown tables"))
-    return parser.parse_args(argv)
+    flags = parser.parse_args(argv)
+    refuse_idle(given_in(commands.choices[flags.command], argv), _rules(flags))
+    return flags
+
+
+def _rules(flags: argparse.Namespace) -> Iterator[tuple[object, str, str]]:
+    """Yield what flags of a command need, as `refuse_idle` takes it."""
+    if flags.command == "streams":
+        for name in ("streams", "rounds"):
+            yield not flags.find_max_streams, name, "does nothing with --find-max-streams"
+        for name in ("p95", "lost", "limit"):
+            yield flags.find_max_streams, name, "needs --find-max-streams"
+    elif flags.command == "agreement":
+        for name in ("split", "clips"):
+            yield flags.data, name, "needs --data"
+    elif flags.command == "quality":
+        yield flags.model, "labels", "needs --model: others have our labels"
 
 
 def check(flags: argparse.Namespace) -> None:

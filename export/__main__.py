@@ -12,8 +12,10 @@ from dataclasses import fields
 from pathlib import Path
 
 from ser_rt.cli.arguments import Parser, new_folder, positive_int
-from ser_rt.cli.process import run_command
+from ser_rt.cli.idle import given_in, refuse_idle
+from ser_rt.cli.process import run_command, tell_replaced
 from ser_rt.export.settings import ExportSettings
+from ser_rt.manifest import MANIFEST_FILE
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -104,7 +106,15 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--notice", metavar="TEXT", help="a sentence or two about the model that users are shown"
     )
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    refuse_idle(
+        given_in(parser, argv),
+        (
+            (options.data, "clips", "needs --data: it counts that manifest's clips"),
+            (options.push_triton, "triton_backend", "needs --push-triton"),
+        ),
+    )
+    return options
 
 
 def run(args: argparse.Namespace) -> int:
@@ -124,6 +134,7 @@ def run(args: argparse.Namespace) -> int:
         given["temperature"] = judged.temperature
         given["evaluation"] = (given["evaluation"] or {}) | {"left_out_corpora": judged.to_dict()}
     settings = ExportSettings(**given)
+    tell_replaced(out, MANIFEST_FILE)
     with shown(STAGES) as stages:
         export_bundle(checkpoint, out, settings, stages)
     return 0

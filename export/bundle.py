@@ -128,6 +128,8 @@ def _trace(checkpoint: Path, work: Path, settings: ExportSettings, stages: Stage
     streams = not settings.windows_only and set_hop(model, settings.hop_s)
     network = Served(model, temperature)
     stages.done(f"read {model.settings.architecture}, {_count(model) / 1e6:.2f} M parameters")
+    for remark in config.get("training", {}).get("remarks", ()):
+        stages.warn(f"of its training: {remark}")
     stages.begin("running the network")
     speech = gather_speech(settings.data, labels, rate, settings.window_s, settings.clips)
     layers = None

@@ -2,6 +2,7 @@
 
     import ser_rt
 
+    print(ser_rt.classify("speech.wav").emotion)
     for event in ser_rt.stream("speech.wav"):
         print(event.start, event.end, event.emotion, event.confidence)
 
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
     from ser_rt.runtime.astream import astream
     from ser_rt.runtime.event import EmotionEvent
     from ser_rt.runtime.stream import EmotionStream, embed, load, open_stream, stream
+    from ser_rt.runtime.summary.classify import classify
+    from ser_rt.runtime.summary.overall import Classification
     from ser_rt.runtime.turns.event import TurnEvent
 
 __version__ = "0.1.0"
 
 __all__ = [
     "load",
+    "classify",
     "stream",
     "astream",
     "open_stream",
@@ -35,6 +39,7 @@ __all__ = [
     "EmotionStream",
     "EmotionEvent",
     "TurnEvent",
+    "Classification",
     "EmotionClassifier",
     "AudioChunk",
     "AudioSource",
@@ -50,6 +55,8 @@ _HOME = {
     for module, names in {
         "runtime.stream": ("load", "stream", "open_stream", "embed", "EmotionStream"),
         "runtime.astream": ("astream",),
+        "runtime.summary.classify": ("classify",),
+        "runtime.summary.overall": ("Classification",),
         "runtime.event": ("EmotionEvent",),
         "runtime.turns.event": ("TurnEvent",),
         "bundle": ("Bundle", "sample_path"),

@@ -18,7 +18,8 @@ import numpy as np
 from ser_rt.checks import add_flags
 from ser_rt.classifier import EmotionClassifier, FloatArray
 from ser_rt.cli.arguments import Parser, new_folder
-from ser_rt.cli.process import run_command, tell
+from ser_rt.cli.idle import given_in, refuse_idle
+from ser_rt.cli.process import run_command, tell, tell_replaced
 from ser_rt.config import DataConfig, model_config
 from ser_rt.errors import DataError
 from ser_rt.evaluation import left_out
@@ -36,9 +37,12 @@ from ser_rt.evaluation.scores import (
     score_groups,
 )
 from ser_rt.evaluation.sounds import SoundCount, count_alarms, find_sounds
+from ser_rt.evaluation.verdict import verdict_of
 from ser_rt.files.names import printable
+from ser_rt.files.provenance import about_run
 from ser_rt.files.writing import write_bytes
 from ser_rt.judging.command import add_judging_flags, check_flags, judge_streams
+from ser_rt.judging.idle import idle_rules
 from ser_rt.loading import add_classifier_flags, open_model, temperature_of
 from ser_rt.tables import text_table
 from ser_rt.training.data.corpus import label_id
@@ -241,10 +245,14 @@ def _evaluate(options: argparse.Namespace) -> int:
         sounds=counts,
         dimensions=rate_clips(classifier, clips, options.batch_size, trim=options.trim_silence),
         failed=evaluation.failed | undecoded,
+        about=about_run(classifier, printable(options.model_path or "built-in model")),
     )
     title = f"{printable(options.model_path or 'built-in model')} on {printable(where)}"
+    tell_replaced(Path(options.output_dir), "evaluation.json")
     written = write_report(evaluation, options.output_dir, f"{title} {options.split or ''}".strip())
     print(to_text(evaluation), end="")
+    for line in verdict_of(evaluation)[1:]:
+        tell(f"ser-evaluate: {line}")
     tell(f"ser-evaluate: wrote {', '.join(map(printable, written))}")
     return 0
 
@@ -282,6 +290,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add_judging_flags(parser, clips)
     options = parser.parse_args(argv)
     check_flags(parser, options)
+    refuse_idle(given_in(parser, argv), idle_rules(options))
     for name in ("split", "dataset", "same_labels"):
         if getattr(options, name) and not options.manifest:
             parser.error(f"--{name.replace('_', '-')} needs --manifest")

@@ -8,24 +8,32 @@ from __future__ import annotations
 import argparse
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
 
 from ser_rt.audio.discovery import find_audio
-from ser_rt.audio.processing import SHORTEST_S
+from ser_rt.audio.sources.file import FileSource
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.cli.arguments import Parser, new_file
-from ser_rt.cli.process import run_command, tell
-from ser_rt.config import model_config
-from ser_rt.errors import ConfigError, DataError
+from ser_rt.cli.idle import given_in, refuse_idle, stream_rules
+from ser_rt.cli.process import run_command, tell, tell_replaced
+from ser_rt.cli.waiting import Waiting
+from ser_rt.errors import AudioError, ConfigError, DataError
 from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE
-from ser_rt.evaluation.files import ClassifiedFile, classify_files
 from ser_rt.files.names import printable
 from ser_rt.files.writing import write_json
 from ser_rt.loading import add_classifier_flags, open_model
+from ser_rt.runtime.batcher import Batcher
+from ser_rt.runtime.channels import make_engines
+from ser_rt.runtime.flags import add_window_flags, window_settings
+from ser_rt.runtime.settings import DEFAULTS, StreamSettings
+from ser_rt.runtime.sinks.text import clock_time
+from ser_rt.runtime.summary.overall import Classification
 
 logger = logging.getLogger(__name__)
 
@@ -53,34 +61,30 @@ class Distribution(TypedDict):
 
 
 class EmotionInference:
-    """Predicts emotions of audio files with one classifier.
+    """Predicts emotions of audio files with one classifier, as `ser_rt.classify` does.
 
     A file that breaks off has the emotion of its readable part, and a `status` that says where it
-    ends. A file gets the same probabilities alone and in a batch. One longer than `max_duration`
-    is cut into equal windows, and their probabilities are averaged: all of it counts.
+    ends; one without speech has none. A file gets the same probabilities alone and in a batch.
 
     Args:
         classifier: turns samples into probabilities.
-        max_duration: longest window in seconds.
-        batch_size: largest number of windows in one call of the classifier.
+        batch_size: largest number of windows, of as many files, in one call of the classifier.
+        settings: of the windows, and of what counts as speech.
     """
 
     def __init__(
         self,
         classifier: EmotionClassifier,
-        max_duration: float = 10.0,
         batch_size: int = DEFAULT_BATCH_SIZE,
+        settings: StreamSettings = DEFAULTS,
     ) -> None:
-        """Refuse a duration or batch size that leaves nothing to classify."""
-        if max_duration < SHORTEST_S or batch_size < 1:
-            msg = (
-                f"max_duration must be {SHORTEST_S} s or more, not {max_duration}; "
-                f"batch_size must be 1 or more, not {batch_size}"
-            )
+        """Refuse a batch size that leaves nothing to classify, and settings that do not fit."""
+        if batch_size < 1:
+            msg = f"batch_size must be 1 or more, not {batch_size}"
             raise ConfigError(msg)
         self.classifier = classifier
-        self._max_duration = max_duration
-        self._batch_size = batch_size
+        self._batch_size, self._settings = batch_size, settings
+        make_engines(classifier, settings)
 
     def predict_single(self, audio_path: str | Path) -> Prediction:
         """Predict one file; one that cannot be read has the reason in its `status`."""
@@ -88,8 +92,40 @@ class EmotionInference:
 
     def predict_batch(self, audio_paths: Sequence[str | Path]) -> list[Prediction]:
         """Predict many files, in their order; a bad one does not stop the others."""
-        files = classify_files(self.classifier, audio_paths, self._max_duration, self._batch_size)
-        return [_prediction(file, self.classifier.labels) for file in files]
+        return list(self.predictions(audio_paths))
+
+    def predictions(
+        self,
+        audio_paths: Iterable[str | Path],
+        on_progress: Callable[[str, float], None] = lambda _path, _end_s: None,
+    ) -> Iterator[Prediction]:
+        """Yield the predictions of many files, in their order, as they are done.
+
+        ``on_progress`` is told a file and how far it is in seconds, from several threads.
+        """
+        with (
+            Batcher(self.classifier, max_batch=self._batch_size) as batcher,
+            ThreadPoolExecutor(self._batch_size) as pool,
+        ):
+            yield from pool.map(partial(self._predict, batcher, on_progress), audio_paths)
+
+    def _predict(
+        self, batcher: Batcher, on_progress: Callable[[str, float], None], path: str | Path
+    ) -> Prediction:
+        engine = make_engines(batcher.open(), self._settings)
+        error = None
+        try:
+            with FileSource(path, self.classifier.sample_rate) as source:
+                for event in engine.run(source):
+                    on_progress(printable(path), event.end)
+                    if event.type == "warning":
+                        logger.warning("%s: %s", printable(path), event.message)
+        except AudioError as fault:
+            error = str(fault)
+        found = engine.overall
+        if error is None and found.emotion is None:
+            error = f"{printable(path)} holds no speech: --gate-threshold 0 classifies all sound"
+        return _prediction(path, found, error)
 
     def predict_directory(self, directory: str | Path) -> list[Prediction]:
         """Predict every audio file under a folder, subfolders too, in the order of their paths.
@@ -99,13 +135,7 @@ class EmotionInference:
         Raises:
             DataError: there is no such folder, or it cannot be read.
         """
-        if not Path(directory).is_dir():
-            msg = f"no folder at {printable(directory)}: give a folder of audio files"
-            raise DataError(msg)
-        found = find_audio(directory)
-        for remark in found.remarks():
-            logger.warning("%s", remark)
-        return self.predict_batch(found.audio)
+        return self.predict_batch(find_files(directory))
 
     def analyze_emotions_distribution(self, results: Sequence[Prediction]) -> Distribution:
         """Count the emotions of the predictions that succeeded; percentages are 0 to 100."""
@@ -123,27 +153,39 @@ class EmotionInference:
         }
 
 
-def _prediction(file: ClassifiedFile, labels: Sequence[str]) -> Prediction:
-    row = [] if file.probabilities is None else file.probabilities.tolist()
+def find_files(directory: str | Path) -> list[str]:
+    """Return every audio file under a folder; remarks and errors as of `predict_directory`."""
+    if not Path(directory).is_dir():
+        msg = f"no folder at {printable(directory)}: give a folder of audio files"
+        raise DataError(msg)
+    found = find_audio(directory)
+    for remark in found.remarks():
+        logger.warning("%s", remark)
+    return list(found.audio)
+
+
+def _prediction(path: str | Path, found: Classification, error: str | None) -> Prediction:
     return {
-        "audio_path": str(file.path),
-        "predicted_emotion": labels[row.index(max(row))] if row else None,
-        "confidence": max(row, default=0.0),
-        "probabilities": dict(zip(labels, row, strict=False)),
-        "status": "success" if file.error is None else f"error: {file.error}",
+        "audio_path": str(path),
+        "predicted_emotion": found.emotion,
+        "confidence": found.confidence or 0.0,
+        "probabilities": dict(found.probabilities),
+        "status": "success" if error is None else f"error: {error}",
     }
 
 
 def create_inference_engine(
-    model_dir: str | Path | None = None, batch_size: int = DEFAULT_BATCH_SIZE
+    model_dir: str | Path | None = None,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    settings: StreamSettings = DEFAULTS,
 ) -> EmotionInference:
-    """Open a model (see `open_model`) for prediction; `model_config.max_duration` is its longest.
+    """Open a model (see `open_model`) for prediction.
 
     Raises:
         BundleError: there is no such model, or it is a bundle that cannot be used.
         CheckpointError: the folder is no bundle, and no checkpoint with a trained head either.
     """
-    return EmotionInference(open_model(model_dir), model_config.max_duration, batch_size)
+    return EmotionInference(open_model(model_dir, streaming=None), batch_size, settings)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -152,18 +194,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    classifier = open_model(options.model_path, options.provider)
-    engine = EmotionInference(classifier, model_config.max_duration, options.batch_size)
+    settings = window_settings(options)
+    classifier = open_model(options.model_path, options.provider, streaming=None)
+    engine = EmotionInference(classifier, options.batch_size, settings)
     answer: Prediction | dict[str, object]
-    if options.audio_path is not None:
-        answer = engine.predict_single(options.audio_path)
-        results = [answer]
-    else:
-        results = (
-            engine.predict_batch(options.files)
-            if options.files
-            else engine.predict_directory(options.directory)
+    paths = [options.audio_path] if options.audio_path is not None else options.files
+    with Waiting() as waiting:
+        paths = paths or find_files(options.directory)
+        results = list(
+            engine.predictions(
+                paths, lambda path, end_s: waiting.update(f"{path}: {clock_time(end_s)}")
+            )
         )
+    if options.audio_path is not None:
+        answer = results[0]
+    else:
         distribution = engine.analyze_emotions_distribution(results)
         answer = {"predictions": results, "distribution": distribution}
     if not results:
@@ -181,6 +226,7 @@ def _predict(options: argparse.Namespace) -> int:
             if (emotion := result["predicted_emotion"]) is not None:
                 print(f"{result['audio_path']}: {emotion} {result['confidence']:.0%}")
     else:
+        tell_replaced(options.output_path)
         write_json(answer, options.output_path)
     for result in failed:
         tell(f"ser-predict: {result['status']}")
@@ -203,7 +249,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="write the JSON here instead of standard output (-)",
     )
     parser.add_argument("--no-probabilities", action="store_true", help="JSON without them")
+    add_window_flags(parser)
     options = parser.parse_intermixed_args(argv)
+    refuse_idle(given_in(parser, argv), stream_rules(options))
     if (
         bool(options.files) + (options.audio_path is not None) + (options.directory is not None)
         != 1

@@ -24,6 +24,7 @@ th { font-weight: 600; opacity: .75 }
 td:first-child, th:first-child { text-align: left; padding-left: 0 }
 tr:hover td { background: #8881 }
 img { max-width: 100%; border-radius: .5rem }
+@media (prefers-color-scheme: dark) { img { filter: invert(.9) hue-rotate(180deg) } }
 """
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
@@ -85,6 +86,12 @@ def html_image(caption: str, png: bytes, note: str = "") -> str:
     source = f"data:image/png;base64,{b64encode(png).decode()}"
     words = f"<p>{escape(note)}</p>\n" if note else ""
     return f'<h2>{escape(caption)}</h2>\n{words}<img alt="{escape(caption)}" src="{source}">'
+
+
+def html_figure(caption: str, png: bytes) -> str:
+    """Put a PNG image into HTML, without a heading of its own: it is of the table before it."""
+    source = f"data:image/png;base64,{b64encode(png).decode()}"
+    return f'<img alt="{escape(caption)}" src="{source}">'
 
 
 def html_page(title: str, parts: Iterable[str]) -> str:

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from ser_rt import config
 from ser_rt.checks import add_flags
 from ser_rt.cli.arguments import Parser, new_folder
+from ser_rt.cli.idle import given_in, refuse_idle
 from ser_rt.cli.process import run_command, tell
 from ser_rt.errors import ConfigError
 from ser_rt.files.names import printable
+from ser_rt.training.idle import setting_rules
 from ser_rt.training.presets import PRESETS, Preset, copy_preset
 from ser_rt.utils import setup_logging
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_OF_TABLE = ("split", "val_split", "leave_out", "licence_class", "hold_out")
 _NO_FLAGS = {"output_dir", "sample_rate", "encoder_config"}
 
 
@@ -56,12 +59,17 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     for owner in (config.ModelConfig, config.TrainingConfig, config.DataConfig):
         add_flags(settings.add_argument, owner, leave_out=_NO_FLAGS, with_defaults=False)
     args = parser.parse_args(argv)
-    if (args.split or args.val_split) and not args.manifest:
-        parser.error("--split and --val-split need --manifest")
-    if args.leave_out and not args.manifest:
-        parser.error("--leave-out needs --manifest")
     if args.val_split and args.hold_out:
         parser.error("--val-split and --hold-out both choose the clips to validate on: give one")
+    args.given = given_in(parser, argv)
+    refuse_idle(
+        args.given,
+        (
+            *((args.manifest, dest, "needs --manifest: folders do not say") for dest in _OF_TABLE),
+            (not args.hold_out, "val_share", "does nothing with --hold-out, which validates"),
+            (not args.val_split, "val_share", "does nothing with --val-split, which validates"),
+        ),
+    )
     return args
 
 
@@ -94,7 +102,7 @@ def find_clips(
     )
 
     if args.data_dir:
-        return load_directory(args.data_dir, labels), []
+        return load_directory(args.data_dir, labels, same_labels), []
     # All labels, so that a misspelt one raises and is not silently left out.
     rows = relabel(read_manifest(args.manifest, labels), same_labels)
     for split in filter(None, (args.split, args.val_split)):
@@ -130,15 +138,20 @@ def _train(args: argparse.Namespace) -> int:
     first = os.environ.get("RANK", "0") == "0"  # among the processes that torchrun started
     setup_logging("INFO" if first else "ERROR")
     clips, held = find_clips(args, model.emotion_labels, data.same_labels)
+    validates = bool(held or data.val_share)
+    refuse_idle(args.given, setting_rules(model, training, data, validates=validates))
     from ser_rt.trainer import create_trainer
 
     try:
-        create_trainer(model, training, data).train(clips, held or None, resume=args.resume)
+        trainer = create_trainer(model, training, data)
+        trainer.train(clips, held or None, resume=args.resume)
     except KeyboardInterrupt:
         tell("ser-train: stopped; continue with --resume")
         raise
     if first:
         tell(f"trained: {printable(training.output_dir)}")
+        for remark in trainer.remarks:
+            tell(f"ser-train: {remark}")
     return 0
 
 

@@ -40,6 +40,7 @@ from ser_rt.training.fine_tuning import merge_adapters, prepare_network
 from ser_rt.training.loop import EmotionTrainer, translated_errors
 from ser_rt.training.losses import create_loss
 from ser_rt.training.metrics import History, history_of, measure
+from ser_rt.training.remarks import WarmUpCheck, remarks_of
 from ser_rt.training.teacher import Teacher
 from ser_rt.training.trackers import tracked
 
@@ -55,6 +56,8 @@ class SpeechEmotionTrainer:
         self.model_config = model_config
         self.training_config = training_config
         self.data_config = data_config
+        self.remarks: list[str] = []
+        """What the last training should not have ended without saying."""
 
     def train(
         self,
@@ -128,11 +131,19 @@ class SpeechEmotionTrainer:
                 temperature = trainer.fit_temperature() if clips.validation else 1.0
 
             history = history_of(trainer.state.log_history)
+            self.remarks = remarks_of(
+                history,
+                [clip.emotion for clip in clips.validation.clips],
+                warm_up=training.warmup_steps,
+                updates=trainer.state.global_step,
+                planned=trainer.state.max_steps,
+            )
             if is_first:
                 steps = trainer.state.global_step
                 training_run = run_folder.describe_run(
                     training, self.data_config, clips, steps, teacher.about if teacher else None
                 )
+                training_run["remarks"] = self.remarks
                 save_checkpoint(
                     trainer.network, run, temperature=temperature, training=training_run
                 )
@@ -168,7 +179,7 @@ class SpeechEmotionTrainer:
             train_dataset=self._dataset(clips.train, is_training=True, answers=answers),
             eval_dataset=self._dataset(clips.validation, is_training=False) if validates else None,
             compute_metrics=measure,
-            callbacks=[patience] if validates else [],
+            callbacks=[WarmUpCheck(), *([patience] if validates else [])],
             settings=training,
             loss=create_loss([emotions.count(name) for name in names], training),
             sampler=BalancedSampler(

@@ -7,18 +7,22 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import httpx
 import numpy as np
 import pytest
-import soundfile
 
+import ser_rt
 from ser_rt import inference, testing
-from ser_rt.config import model_config
+from ser_rt.batch.classify_file import BatchConfig, FileClassifier
+from ser_rt.client import Client
+from ser_rt.commands import stream
 from ser_rt.errors import BundleNotFoundError, ConfigError, DataError
-from ser_rt.evaluation import files
 from ser_rt.inference import EmotionInference, create_inference_engine
+from ser_rt.runtime.settings import StreamSettings
 from ser_rt.testing import LABELS
+from tests.server.conftest import serving
 from tests.support.source_tree import ROOT
-from tests.support.tones import RATE, PitchClassifier, write_tone
+from tests.support.tones import PitchClassifier, write_tone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,12 +45,21 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "audio"
 
 
-def engine(**settings: float) -> EmotionInference:
-    return EmotionInference(PitchClassifier(), **settings)  # type: ignore[arg-type]  # values of several types
+ALL = StreamSettings(gate_threshold=0)
+"""A tone is no speech."""
+UNGATED = ["--gate-threshold", "0"]
+
+
+def engine(**settings: int) -> EmotionInference:
+    return EmotionInference(PitchClassifier(), settings=ALL, **settings)
+
+
+def opened(bundle: Path, **settings: int) -> EmotionInference:
+    return create_inference_engine(bundle, settings=ALL, **settings)
 
 
 def test_readme_single_block(bundle: Path, folder: Path) -> None:
-    result = create_inference_engine(str(bundle)).predict_single(str(folder / "a.wav"))
+    result = opened(bundle).predict_single(str(folder / "a.wav"))
     assert list(result) == [
         "audio_path",
         "predicted_emotion",
@@ -103,31 +116,51 @@ def test_a_batch_gives_what_one_by_one_gives_in_fewer_calls(bundle: Path, tmp_pa
         write_tone(tmp_path / f"{i}.wav", name, length, peak=0.1 + 0.1 * i)
         for i, (name, length) in enumerate(zip(names, seconds, strict=True))
     ]
-    for predictor in (create_inference_engine(bundle, batch_size=2), engine()):
+    for predictor in (opened(bundle, batch_size=2), engine()):
         together = predictor.predict_batch(paths)
         for path, result in zip(paths, together, strict=True):
             alone = predictor.predict_single(path)
             assert alone["predicted_emotion"] == result["predicted_emotion"]
             assert alone["probabilities"] == pytest.approx(result["probabilities"], abs=1e-6)
-    classifier = PitchClassifier()
-    EmotionInference(classifier).predict_batch(paths)
-    assert (3, RATE) in classifier.calls
-    assert len(classifier.calls) == 4
 
 
-def test_decoded_audio_does_not_pile_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = engine().predict_directory(folder)
-    monkeypatch.setattr(files, "_POOL_S", 1.5)
-    assert engine().predict_directory(folder) == before
+def test_a_file_has_the_emotion_that_every_tool_gives_it(
+    tiny_bundle: Path, speech: Path, tmp_path: Path
+) -> None:
+    model = ser_rt.load(tiny_bundle)
+    wanted = ser_rt.classify(speech, model=model, vad=False)
+    assert wanted.emotion is not None
+    settings = StreamSettings(vad=False)
+    predicted = create_inference_engine(tiny_bundle, settings=settings).predict_single(speech)
+    assert predicted["probabilities"] == pytest.approx(wanted.probabilities, abs=1e-6)
+    job = BatchConfig(str(tiny_bundle), model.bundle.sha256, "cpu", 1, settings)
+    row = FileClassifier(job).classify(str(speech)).file
+    assert row["emotion"] == wanted.emotion
+    assert row[f"p_{wanted.emotion}"] == pytest.approx(wanted.confidence)
+    output = tmp_path / "events.jsonl"
+    flags = ["--model", str(tiny_bundle), "--no-vad", "-q", "-o", str(output), str(speech)]
+    assert stream.main(flags) == 0
+    assert json.loads(output.read_text().splitlines()[-1])["overall"] == wanted.to_dict()
+    with serving(model) as server, speech.open("rb") as file:
+        answer = httpx.post(server.http("/v1/classify?vad=false"), content=file.read()).json()
+        client = Client(server.ws, vad=False)
+        assert client.classify(speech).probabilities == answer["overall"]["probabilities"]
+    assert answer["overall"] == wanted.to_dict()
+
+
+def test_without_speech_there_is_no_emotion(bundle: Path, folder: Path) -> None:
+    result = create_inference_engine(bundle).predict_single(folder / "a.wav")
+    assert result["predicted_emotion"] is None
+    assert "no speech" in result["status"]
+    assert "--gate-threshold 0" in result["status"]
 
 
 def test_bad_files_become_results(folder: Path) -> None:
     (folder / "bad.wav").write_bytes(b"RIFF no more")
-    soundfile.write(folder / "silent.wav", np.zeros(RATE), RATE)
-    paths = [folder / name for name in ("bad.wav", "a.wav", "none.wav", "silent.wav")]
+    paths = [folder / name for name in ("bad.wav", "a.wav", "none.wav")]
     predictor = engine()
     results = predictor.predict_batch(paths)
-    assert [r["status"].split(":")[0] for r in results] == ["error", "success", "error", "error"]
+    assert [r["status"].split(":")[0] for r in results] == ["error", "success", "error"]
     for result, path in zip(results, paths, strict=True):
         assert result["audio_path"] == str(path)
         assert result["status"] == "success" or path.name in result["status"]
@@ -148,14 +181,9 @@ def test_no_predictions_are_a_distribution_too(tmp_path: Path) -> None:
         predictor.predict_directory(tmp_path / "nowhere")
 
 
-def test_max_duration_comes_from_the_settings(
-    bundle: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(model_config, "max_duration", 15.0)
-    assert create_inference_engine(bundle)._max_duration == 15.0
-    for bad in ({"max_duration": 0.0}, {"batch_size": 0}):
-        with pytest.raises(ConfigError):
-            engine(**bad)
+def test_a_batch_of_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError):
+        engine(batch_size=0)
 
 
 def test_a_missing_model_says_so(tmp_path: Path) -> None:
@@ -164,10 +192,10 @@ def test_a_missing_model_says_so(tmp_path: Path) -> None:
 
 
 def test_command_on_a_file(bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    line = ["--model_path", str(bundle), "--audio_path", str(folder / "a.wav")]
+    line = ["--model_path", str(bundle), "--audio_path", str(folder / "a.wav"), *UNGATED]
     assert inference.main(line) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert answer == create_inference_engine(bundle).predict_single(folder / "a.wav")
+    assert answer == opened(bundle).predict_single(folder / "a.wav")
     assert inference.main([*line, "--no_probabilities"]) == 0
     assert "probabilities" not in json.loads(capsys.readouterr().out)
 
@@ -177,7 +205,7 @@ def test_command_on_a_folder(
 ) -> None:
     (folder / "bad.wav").write_text("not audio")
     output = tmp_path / "new" / "answer.json"
-    line = ["--model_path", str(bundle), "--directory", str(folder), "--batch_size", "2"]
+    line = ["--model_path", str(bundle), "--directory", str(folder), "--batch_size", "2", *UNGATED]
     assert inference.main([*line, "--output_path", str(output)]) == 0
     out, err = capsys.readouterr()
     assert out == ""
@@ -190,8 +218,8 @@ def test_command_on_a_folder(
 def test_command_on_named_files(
     bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = create_inference_engine(bundle).predict_single(folder / "a.wav")
-    line = ["--model-path", str(bundle), str(folder / "a.wav")]
+    found = opened(bundle).predict_single(folder / "a.wav")
+    line = ["--model-path", str(bundle), str(folder / "a.wav"), *UNGATED]
     assert inference.main([*line, str(folder / "none.wav")]) == 0
     out, err = capsys.readouterr()
     assert out == f"{folder / 'a.wav'}: {found['predicted_emotion']} {found['confidence']:.0%}\n"
@@ -213,7 +241,7 @@ def test_command_fails_in_one_line(
         (bundle, ["--directory", str(tmp_path / "empty")]),
         (bundle, ["--audio_path", good, "--output_path", str(tmp_path / "file" / "x.json")]),
     ):
-        assert inference.main(["--model_path", str(model), *line]) == 1
+        assert inference.main(["--model_path", str(model), *line, *UNGATED]) == 1
         error = capsys.readouterr().err
         assert error.startswith("ser-predict: ")
         assert error.count("\n") == 1
@@ -235,7 +263,7 @@ def test_a_bundle_needs_no_torch(bundle: Path, folder: Path) -> None:
         "print(code, *({'torch', 'transformers', 'librosa', 'matplotlib'} & set(sys.modules)),"
         "file=sys.stderr)"
     )
-    line = ["--model_path", str(bundle), "--directory", str(folder)]
+    line = ["--model_path", str(bundle), "--directory", str(folder), *UNGATED]
     done = subprocess.run(
         [sys.executable, "-c", code, *line], check=True, capture_output=True, text=True, cwd=ROOT
     )

@@ -16,10 +16,12 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from ser_rt import config
 from ser_rt.audio.discovery import AUDIO_SUFFIXES
+from ser_rt.bundle import sample_path
 from ser_rt.constants import EMOTIONS
 from ser_rt.training.data.sample_data import write_sample_data
 from tests.support import original_readme
@@ -44,9 +46,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         write_base(Path("kresnik/wav2vec2-large-xlsr-korean"), num_hidden_layers=1)
         write_sample_data(Path("data/emotions"), tuple(EMOTIONS), 3)
         write_sample_data(Path("test_data"), tuple(EMOTIONS)[:4], 2)
-        shutil.copytree("data/emotions/Joy", "audio_folder")
-        for name in ("audio_file", "file1", "file2", "file3"):
-            shutil.copy("data/emotions/Sad/sample_001.wav", f"{name}.wav")
+        samples, rate = soundfile.read(sample_path())  # a voice: there is none in tones
+        Path("audio_folder").mkdir()
+        names = ("audio_file", "file1", "file2", "file3", *(f"audio_folder/{i}" for i in range(3)))
+        for name in names:
+            soundfile.write(f"{name}.wav", samples[: 6 * rate], rate)
         rows = [f"emotions/{e}/sample_{i:03}.wav,{e}" for e in EMOTIONS for i in range(3)]
         Path("data/clips.csv").write_text("\n".join(["file_path,emotion", *rows]))
         yield folder

@@ -145,7 +145,8 @@ def test_few_modules_lie_flat() -> None:
         (
             "rich",
             {
-                *("ser_rt.runtime.sinks.live_ui", "ser_rt.batch.progress", "ser_rt.commands.check"),
+                *("ser_rt.runtime.sinks.live_ui", "ser_rt.runtime.sinks.live_picture"),
+                *("ser_rt.batch.progress", "ser_rt.commands.check"),
                 *("ser_rt.training.progress", "ser_rt.training.data.decoded_cache"),
             },
         ),

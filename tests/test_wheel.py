@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from importlib.metadata import distribution
 from pathlib import Path
@@ -16,9 +17,10 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 import ser_rt
-from tests.support.source_tree import ROOT, files, modules
+from tests.support.source_tree import FOLDERS, ROOT, files, modules
 from tests.test_packaging import PROJECT
 
+NON_COMMERCIAL = "ser_rt/bundles/LICENSE.CC-BY-NC-SA-4.0"
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "ser_rt", "export", "benchmarks")
 BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
 
@@ -47,7 +49,28 @@ def test_it_holds_every_module_and_every_file_beside_them(wheel: Path) -> None:
     wanted |= {f"ser_rt/{path.relative_to(ROOT)}" for path in outside}
     assert wanted <= held
     licences = {name.partition("dist-info/licenses/")[2] for name in held}
-    assert {"LICENSE", "ser_rt/runtime/vad/LICENSE"} <= licences
+    assert {"LICENSE", "ser_rt/runtime/vad/LICENSE", NON_COMMERCIAL} <= licences
+    assert NON_COMMERCIAL in held, "beside the weights, too"
+
+
+def test_an_sdist_holds_what_the_tests_need(tmp_path: Path) -> None:
+    copy, out = tmp_path / "source", tmp_path / "out"
+    out.mkdir()
+    wanted = {path.relative_to(ROOT) for path in files()}
+    wanted |= {path.relative_to(ROOT) for path in files(*FOLDERS, "npm", "examples", "deploy")}
+    heavy = {path for path in wanted if path.parts[:2] == ("ser_rt", "bundles")}
+    for path in wanted:
+        (copy / path).parent.mkdir(parents=True, exist_ok=True)
+        if path in heavy:
+            (copy / path).touch()  # the names will do
+        else:
+            shutil.copy(ROOT / path, copy / path)
+    code = "import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, out], check=True, capture_output=True, cwd=copy)
+    (built,) = out.glob("*.tar.gz")
+    with tarfile.open(built) as archive:
+        held = {Path(*Path(name).parts[1:]) for name in archive.getnames()}
+    assert wanted - held == set()
 
 
 def needed(extra: str) -> set[NormalizedName]:

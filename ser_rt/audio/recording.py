@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
@@ -15,6 +18,8 @@ from ser_rt.files.names import encodable, printable
 
 MAX_GAP_S = 60
 """A recording keeps gaps as silence, but none longer than this."""
+
+_LITTLE_BYTES = 1 << 16
 
 
 class Tee(AudioSource):
@@ -79,8 +84,13 @@ class Recorder:
             scaled = np.clip(np.rint(chunk.samples * 32768.0), -32768, 32767)
             self._file.write(scaled.astype(np.int16))
         except (soundfile.LibsndfileError, OSError) as error:
-            msg = f"{printable(self._path)} cannot be written: {error}"
+            msg = f"{printable(self._path)} cannot be written: {self._reason(error)}"
             raise OutputError(msg) from error
+
+    def _reason(self, error: Exception) -> str:
+        """Return why a write failed; libsndfile only knows that the system refused it."""
+        is_full = shutil.disk_usage(self._path.parent).free < _LITTLE_BYTES
+        return os.strerror(errno.ENOSPC) if is_full else str(error).rstrip(".")
 
     def close(self) -> None:
         """Close the file."""

@@ -32,8 +32,29 @@ def checked_rate(sample_rate: float) -> int:
     return rate
 
 
+def refuse_no_samples(audio: object) -> None:
+    """Raise `AudioInputError` with what to give instead for what people take for samples."""
+    hint = None
+    if audio is None:
+        hint = "audio is None: give a path, an array, or an iterable of arrays"
+    elif isinstance(audio, bytes | bytearray | memoryview):
+        hint = (
+            "bytes are no samples: give np.frombuffer(data, np.int16) and sample_rate for raw PCM, "
+            "the path of a file otherwise"
+        )
+    elif hasattr(audio, "read"):
+        name = getattr(audio, "name", None)
+        path = f", {name!r}" if isinstance(name, str) else ""
+        hint = f"an open file is no audio: give its path{path}"
+    elif isinstance(audio, bool | int | float | np.number):
+        hint = f"{audio!r} is a number, no array: give numpy arrays, not numbers one by one"
+    if hint is not None:
+        raise AudioInputError(hint)
+
+
 def as_array(samples: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Return samples as an array, or raise `AudioInputError` if rows differ in length."""
+    """Return samples as an array, or raise `AudioInputError` if they are none."""
+    refuse_no_samples(samples)
     try:
         return np.asarray(samples)
     except ValueError as error:
@@ -55,7 +76,8 @@ def mono(samples: npt.NDArray[Any], channel: int | None = None) -> FloatArray:
     samples = as_array(samples)
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and samples.shape[1] > MAX_CHANNELS):
         msg = f"samples must be [samples] or [samples, channels], not of shape {samples.shape}"
-        raise AudioInputError(msg)
+        is_turned = samples.ndim == 2 and samples.shape[0] <= MAX_CHANNELS
+        raise AudioInputError(msg + ("; transpose them: samples.T" if is_turned else ""))
     if samples.ndim == 2 and samples.shape[1] == 0:
         msg = f"samples of shape {samples.shape} have no channel"
         raise AudioInputError(msg)

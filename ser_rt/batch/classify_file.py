@@ -160,11 +160,10 @@ class FileClassifier:
         file |= {"windows": windows.count, "speech_windows": windows.speech_count}
         if windows.count:
             file["speech_share"] = windows.speech_count / windows.count
-        if windows.speech_count:
-            means = windows.means()
-            likeliest = max(means, key=lambda label: means[label])
-            file |= {"emotion": likeliest, "confidence": means[likeliest]}
-            file |= {f"p_{label}": mean for label, mean in means.items()}
+        overall = engine.overall
+        if overall.emotion is not None:
+            file |= {"emotion": overall.emotion, "confidence": overall.confidence}
+            file |= {f"p_{label}": share for label, share in overall.probabilities.items()}
         found = turns.packed() if self._job.settings.turns else None
         return FileResult(path, file, windows.packed(), found)
 

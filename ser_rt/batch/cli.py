@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ser_rt.batch.flags import make_parser
 from ser_rt.checks import above, at_least, require
 from ser_rt.cli.arguments import new_folder
+from ser_rt.cli.idle import given_in, refuse_idle, stream_rules
 from ser_rt.cli.process import run_command
 from ser_rt.errors import ConfigError, requires
 
@@ -19,7 +20,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(argv: Sequence[str] | None) -> int:
-    flags = make_parser().parse_intermixed_args(argv)
+    parser = make_parser()
+    flags = parser.parse_intermixed_args(argv)
+    refuse_idle(
+        given_in(parser, argv),
+        (
+            (flags.engine == "ray", "address", "needs --engine ray"),
+            (not flags.overwrite, "retry_errors", "does nothing with --overwrite: all begins anew"),
+            *stream_rules(flags),
+        ),
+    )
     if "://" in flags.out:
         msg = f"--out {flags.out} is a URL; name a folder of this machine and copy it afterwards"
         raise ConfigError(msg)
@@ -28,9 +38,6 @@ def _work(argv: Sequence[str] | None) -> int:
     except ArgumentTypeError as error:
         msg = f"--out: {error}"
         raise ConfigError(msg) from error
-    if flags.address is not None and flags.engine != "ray":
-        msg = "--address needs --engine ray"
-        raise ConfigError(msg)
     for name in ("workers", "threads", "max_duration", "stall_timeout"):
         require(f"--{name.replace('_', '-')}", getattr(flags, name), above(0))
     if flags.channels is not None:

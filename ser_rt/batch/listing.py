@@ -17,7 +17,7 @@ _Numbered = tuple[int, dict[str, Any]]
 
 
 def read_listing(name: str) -> tuple[tuple[str, ...], list[Row]]:
-    """Read a table of files; relative paths start at its folder.
+    """Read a table of files; relative paths start at its folder, rows without values are none.
 
     Returns:
         The columns, and for each row the path or URL and the row's values as text.
@@ -28,7 +28,7 @@ def read_listing(name: str) -> tuple[tuple[str, ...], list[Row]]:
     reader, shown = LISTINGS[suffix_of(name)], printable(name)
     try:
         with open_remote(name) if is_remote(name) else Path(name).open("rb") as file:
-            rows = list(reader(file))
+            rows = [pair for pair in reader(file) if any(map(_text, pair[1].values()))]
     except SerError:
         raise
     except (OSError, ValueError) as error:

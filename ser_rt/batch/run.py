@@ -70,6 +70,7 @@ def identity_of(flags: argparse.Namespace, bundle: Bundle, corpus: Corpus) -> Id
         settings["embedding"] = True
     if bundle.dimensions:
         settings["dimensions"] = list(bundle.dimensions)
+    settings["overall"] = "by speech"  # the definition of a file's emotion: rows of others differ
     if asked.streaming_for(form) is not None:  # a key that runs of whole windows never had
         settings["streaming"] = True
     return Identity(

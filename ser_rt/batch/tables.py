@@ -164,13 +164,12 @@ class TurnRows(Rows):
 
 
 class WindowRows(Rows):
-    """Collects the windows of one file, and a mean over them."""
+    """Collects the windows of one file."""
 
     def __init__(self, path: str, labels: Sequence[str], more: More = NO_MORE) -> None:
         """Begin with the file ``path``, as it shall be written."""
         super().__init__(windows_schema(labels, more))
         self._path, self._more = path, more
-        self._sums = dict.fromkeys(labels, 0.0)
         self.count = self.speech_count = 0
 
     def add(self, event: EmotionEvent) -> None:
@@ -190,14 +189,9 @@ class WindowRows(Rows):
         }
         for label, probability in event.probabilities.items():
             row[f"p_{label}"] = probability
-            self._sums[label] += probability
         self.count += 1
         self.speech_count += event.type == "emotion"
         self.append(row | self._more.values(event))
-
-    def means(self) -> dict[str, float]:
-        """Return the mean probability of each emotion over the windows with speech."""
-        return {label: total / max(1, self.speech_count) for label, total in self._sums.items()}
 
 
 def unpacked(packed: bytes) -> pa.Table:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 
 from ser_rt.cli.signals import Terminated, terminable
 from ser_rt.cli.standard_streams import ReaderGone, finish, standard_streams
 from ser_rt.errors import ConfigError, SerError
-from ser_rt.files.names import printable_lines
+from ser_rt.files.names import printable, printable_lines
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -58,6 +59,12 @@ def code_of(interrupt: KeyboardInterrupt) -> int:
 def tell(text: str) -> None:
     """Write a line to standard error."""
     print(printable_lines(text), file=sys.stderr)
+
+
+def tell_replaced(path: Path | None, kind: str = "") -> None:
+    """Say that a file, or a folder that holds a file of a name, is about to be replaced."""
+    if path is not None and (path / kind if kind else path).is_file():
+        tell(f"{printable(path)} is replaced")
 
 
 def _done(work: Callable[[], int]) -> int:

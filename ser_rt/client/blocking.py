@@ -13,6 +13,7 @@ from ser_rt.client.connection import AsyncClient, ClientSettings
 from ser_rt.client.conversation import ClientProtocol, Ready
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.stream import Audio
+from ser_rt.runtime.summary.overall import Classification
 
 MAX_EVENTS = 64
 
@@ -36,6 +37,10 @@ class Client:
             ServerError: It does not answer, or refuses.
         """
         return asyncio.run(self._client.ready())
+
+    def classify(self, audio: Audio, *, sample_rate: int | None = None) -> Classification:
+        """Return the emotion of a whole recording; arguments as of `AsyncClient.classify`."""
+        return asyncio.run(self._client.classify(audio, sample_rate=sample_rate))
 
     def stream(
         self, audio: Audio, *, sample_rate: int | None = None

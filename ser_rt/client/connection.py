@@ -17,6 +17,7 @@ from ser_rt.errors import ConfigError, ServerError, requires
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.settings import StreamKeywords, StreamSettings
 from ser_rt.runtime.stream import Audio, as_source
+from ser_rt.runtime.summary.overall import Classification
 
 with requires("websockets", "client"):
     from websockets.asyncio.client import ClientConnection, connect
@@ -137,6 +138,21 @@ class AsyncClient:
                 await pump.close()
         if pump.error is not None:
             raise pump.error
+
+    async def classify(self, audio: Audio, *, sample_rate: int | None = None) -> Classification:
+        """Return the emotion of a whole recording; as `ser_rt.classify`, on the server.
+
+        Raises:
+            ServerError: As of `stream`.
+            SerError: As of `stream`.
+        """
+        talk = self.conversation()
+        async with aclosing(
+            self.stream(audio, sample_rate=sample_rate, conversation=talk)
+        ) as events:
+            async for _ in events:
+                pass
+        return talk.overall
 
     async def _events(
         self, talk: ClientProtocol, pump: AsyncSourceReader

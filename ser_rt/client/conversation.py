@@ -17,6 +17,7 @@ from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError, ServerError
 from ser_rt.runtime.event import EmotionEvent, latency_ms
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings
+from ser_rt.runtime.summary.overall import Classification
 
 Message = str | bytes
 
@@ -98,6 +99,8 @@ class ClientProtocol:
         sent_samples: How many samples of the source have been sent.
         skipped_windows: Live windows that the server's load shedding left out.
         is_over: Whether the final summary has arrived.
+        overall: The emotion of all audio, of the final summary; after a lost connection, of the
+            audio since.
     """
 
     def __init__(
@@ -126,6 +129,7 @@ class ClientProtocol:
         self.sent_samples = 0
         self.skipped_windows = 0
         self.is_over = False
+        self.overall = Classification()
 
     @property
     def has_room(self) -> bool:
@@ -201,6 +205,8 @@ class ClientProtocol:
         elif kind == "summary":
             self.skipped_windows += message.get("skipped_windows", 0)
             self.is_over = not message.get("interrupted")
+            duration_s = self.sent_samples / SAMPLE_RATE
+            self.overall = Classification(**message.get("overall") or {}, duration_s=duration_s)
         elif kind in TYPES:
             event = self._reader.event(message)
             yield self._noted(replace(event, seq=self._next_seq()))

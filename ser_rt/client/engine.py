@@ -15,6 +15,7 @@ from ser_rt.errors import ConfigError
 from ser_rt.files.text import read_text
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.settings import StreamSettings
+from ser_rt.runtime.summary.overall import Classification
 
 
 class ServerModel:
@@ -61,6 +62,11 @@ class RemoteEngine:
     def skipped_windows(self) -> int:
         """Number of live windows that the server left out for want of time."""
         return self._talk.skipped_windows
+
+    @property
+    def overall(self) -> Classification:
+        """The emotion of all audio, as the server has it, once the stream has ended."""
+        return self._talk.overall
 
     def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
         """Yield the events of a whole source, also if it fails at some point."""

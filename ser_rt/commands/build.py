@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, TextIO, cast
 from ser_rt.audio.chunk import AudioChunk, AudioSource
 from ser_rt.audio.recording import Recorder, Tee
 from ser_rt.audio.sources import make_source
-from ser_rt.cli.process import tell
+from ser_rt.cli.process import tell, tell_replaced
+from ser_rt.commands.stream_options import may_draw
 from ser_rt.errors import ConfigError
 from ser_rt.files.names import printable
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.channels import make_engines
 from ser_rt.runtime.engine import StreamEngine
+from ser_rt.runtime.episodes import Lag
 from ser_rt.runtime.flags import stream_settings
 from ser_rt.runtime.sinks import SINKS, LazySink, Sink, SinkSettings
 from ser_rt.runtime.sinks.rotating_file import RotatingFile
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
     Model = OnnxClassifier | ServerModel
 
-NARROWEST = 60
+NARROWEST = 30
 """Columns that the live display needs."""
 
 
@@ -149,8 +151,8 @@ def file_sink(flags: argparse.Namespace, model: Model, opened: ExitStack) -> Sin
     def open_sink() -> Sink:
         output: TextIO = sys.stdout
         if flags.output is not None:
-            if flags.output.is_file() and not flags.quiet:
-                tell(f"{printable(flags.output)} is replaced")
+            if not flags.quiet:
+                tell_replaced(flags.output)
             file = RotatingFile(
                 flags.output,
                 max_bytes=None if flags.rotate is None else round(flags.rotate * 1e6),
@@ -167,6 +169,8 @@ def file_sink(flags: argparse.Namespace, model: Model, opened: ExitStack) -> Sin
             top_k=flags.top_k,
             turns=flags.turns,
             names=bool(flags.channel_names),
+            lag=lag_of(flags, model),
+            name=flags.files[0] if flags.files not in ([], ["-"]) else "audio",
         )
         return SINKS[flags.format](output, settings)
 
@@ -194,6 +198,19 @@ def collector_of(flags: argparse.Namespace, model: Model, name: str) -> Collecto
 
 def _local(path: str) -> str | None:
     return None if path == "-" or "://" in path else path
+
+
+def lag_of(flags: argparse.Namespace, model: Model) -> Lag | None:
+    """Return the lag that is taken back from episodes; None live, where it is stated."""
+    if is_live(flags):
+        return None
+    named = model if isinstance(model, OnnxClassifier) else None
+    return Lag.of(stream_settings(flags), named)
+
+
+def is_live(flags: argparse.Namespace) -> bool:
+    """Return whether events come at the pace of the clock, or may."""
+    return bool(flags.mic or flags.realtime or any("://" in path for path in flags.files))
 
 
 def recorded(
@@ -227,16 +244,23 @@ def metered(
 
 
 def wants_live_ui(flags: argparse.Namespace, output: TextIO | None) -> bool:
-    """Return whether to draw a display: for live audio as text on a terminal that can show it."""
+    """Return whether to draw a display: for live audio on a terminal that can show it."""
+    if not may_draw(flags) or not (is_live(flags) or flags.ui == "live"):
+        return False
+    why = _obstacle(output)
+    if why is not None and flags.ui == "live":
+        tell(f"no live display: {why}")
+    return why is None
+
+
+def _obstacle(output: TextIO | None) -> str | None:
+    """Return why an output cannot show a display; None if it can."""
     if output is None or not output.isatty():
-        return False
-    if flags.ui == "plain" or flags.format != "text":
-        return False
-    if "NO_COLOR" in os.environ or os.environ.get("TERM") in (None, "dumb"):
-        return False
+        return "standard output is no terminal"
+    if os.environ.get("TERM") in (None, "dumb"):
+        return f"TERM is {os.environ.get('TERM') or 'not set'}"
     try:
-        is_wide = os.get_terminal_size(output.fileno()).columns >= NARROWEST
+        columns = os.get_terminal_size(output.fileno()).columns
     except OSError:
-        return False
-    is_live = flags.mic or flags.realtime or any("://" in path for path in flags.files)
-    return is_wide and (is_live or flags.ui == "live")
+        return "standard output is no terminal"
+    return f"it needs {NARROWEST} columns, not {columns}" if columns < NARROWEST else None

@@ -7,10 +7,12 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from ser_rt.cli.process import EXIT_FAILED, EXIT_OK, code_of, run_command, tell
 from ser_rt.cli.signals import uninterrupted
 from ser_rt.cli.standard_streams import Closed, forgive
+from ser_rt.cli.waiting import Waiting
 from ser_rt.commands.stream_options import parse
 from ser_rt.errors import (
     AudioError,
@@ -22,8 +24,14 @@ from ser_rt.errors import (
 )
 from ser_rt.files.names import printable
 from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.flags import stream_settings
 from ser_rt.runtime.sinks import Sink
+from ser_rt.runtime.sinks.text import clock_time
+from ser_rt.runtime.sinks.words import WORDS
 from ser_rt.runtime.statistics import StreamStatistics
+
+if TYPE_CHECKING:
+    from ser_rt.commands import build
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,6 +66,8 @@ def _stream(flags: argparse.Namespace) -> int:
         raise ConfigError(str(error)) from error
     if not flags.quiet and (notice := build.notice_of(model)):
         tell(printable(notice))
+    if flags.episodes or flags.format in ("srt", "rttm"):
+        _state_lag(flags, model)
     statistics, code, interrupted = StreamStatistics(), EXIT_OK, False
     with ExitStack() as opened:
         display = build.display_of(flags, model, opened)
@@ -73,7 +83,10 @@ def _stream(flags: argparse.Namespace) -> int:
                     audio = build.recorded(source, flags, model.sample_rate, opened)
                     audio = audio if collector is None else collector.follow(audio)
                     events = engine.run(build.metered(audio, engine, display))
-                    _write(events, sinks, statistics)
+                    # Events that are seen on the terminal show how far it is by themselves.
+                    is_seen = flags.output is None or display is not None
+                    with Waiting(is_quiet=flags.quiet or is_seen) as waiting:
+                        _write(events, sinks, statistics, waiting, name)
             except (AudioError, DeviceError, ServerError) as error:
                 code = EXIT_FAILED
                 tell(f"ser-stream: {error}")
@@ -88,6 +101,7 @@ def _stream(flags: argparse.Namespace) -> int:
                     source.dropped_samples,
                     engine.skipped_windows,
                     source.drift_ppm,
+                    overall=engine.overall,
                 )
             if interrupted:
                 break
@@ -97,13 +111,33 @@ def _stream(flags: argparse.Namespace) -> int:
 
 
 def _write(
-    events: Iterable[EmotionEvent], sinks: Sequence[Sink], statistics: StreamStatistics
+    events: Iterable[EmotionEvent],
+    sinks: Sequence[Sink],
+    statistics: StreamStatistics,
+    waiting: Waiting | None = None,
+    name: str = "",
 ) -> None:
     for event in events:
+        if waiting is not None:
+            waiting.update(f"{name}: {clock_time(event.end)}")
         with uninterrupted():
             statistics.add(event)
             for sink in sinks:
                 sink.write(event)
+
+
+def _state_lag(flags: argparse.Namespace, model: build.Model) -> None:
+    """Say how late the times of live episodes are; from those of a recording it is taken back."""
+    from ser_rt.commands import build
+    from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+
+    if build.is_live(flags) and not flags.quiet and isinstance(model, OnnxClassifier):
+        settings = stream_settings(flags)
+        window_s, half_life_s = settings.windows_for(model)[0], settings.naming_for(model)[0]
+        tell(
+            f"live, an episode begins about {window_s / 2 + half_life_s:.1f} s after the emotion "
+            "does: half a window, and the smoothing"
+        )
 
 
 def _list_devices(flags: argparse.Namespace) -> int:
@@ -140,7 +174,8 @@ def _list_providers(flags: argparse.Namespace) -> int:
 
 def _announce(flags: argparse.Namespace, name: str, model: str) -> None:
     if not flags.quiet:
-        tell(f"{name}: {model}" + (", Ctrl-C ends" if flags.mic else ""))
+        shown = "마이크" if flags.lang == "ko" and flags.mic else name
+        tell(f"{shown}: {model}" + (f", {WORDS[flags.lang]['ends']}" if flags.mic else ""))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from ser_rt.cli.arguments import Parser, new_file
 from ser_rt.constants import PCM_ENCODINGS, SAMPLE_RATE
 from ser_rt.runtime.flags import add_embedding_flag, add_model_flags, add_stream_flags
 from ser_rt.runtime.sinks import SINKS
-from ser_rt.runtime.sinks.text import LANGUAGES
+from ser_rt.runtime.sinks.words import LANGUAGES
 
 UIS = ("live", "plain")
 

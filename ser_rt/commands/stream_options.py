@@ -5,24 +5,23 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tomllib
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
 from ser_rt.checks import above, at_least, require
+from ser_rt.cli.config_file import flags_of_file
+from ser_rt.cli.idle import OF_VAD, flag_of, given_in, refuse_idle, stream_rules
 from ser_rt.commands.stream_flags import make_parser
 from ser_rt.errors import ConfigError
 from ser_rt.files.names import printable
 from ser_rt.files.outputs import STANDARD_OUTPUT, is_special
-from ser_rt.files.text import read_text
 from ser_rt.runtime.sinks import SINKS
 
 _LISTS = ("list_devices", "list_providers")
 _NOT_IN_FILE = {"config", "help", "version", "files", *_LISTS}
-_OF_VAD = ("vad_threshold", "vad_negative_threshold", "vad_min_silence", "vad_pre_roll")
 _OF_TURNS = ("turn_pause", "longest_turn", "turn_updates")
-_LOCAL = ("model", "embedding", "provider", "threads", "streaming", *_OF_VAD)
+_LOCAL = ("model", "embedding", "provider", "threads", "streaming", *OF_VAD)
 _OUTPUTS = ("output", "save_input", "session_report")
 _OF_LISTING = {*_LISTS, "json", "config"}
 
@@ -38,7 +37,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     flags = parser.parse_args(argv)
     of_file: list[str] = []
     if flags.config is not None:
-        of_file = _flags_of_file(parser, Path(flags.config))
+        of_file = flags_of_file(parser, Path(flags.config), _NOT_IN_FILE)
         flags = parser.parse_args([*of_file, *argv])
     flags.turns = flags.turns or flags.session_report is not None
     inputs = bool(flags.files) + flags.mic + flags.list_devices + flags.list_providers
@@ -57,11 +56,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             msg = "give --realtime or --fast, not both"
             raise ConfigError(msg)
     if lists := [name for name in _LISTS if getattr(flags, name)]:
-        _check_listing(parser, argv, _flag(lists[0]))
-    _check_needs(flags, _given(parser, [*of_file, *argv]))
+        _check_listing(given_in(parser, argv), flag_of(lists[0]))
     _check_values(flags)
     _check_paths(flags)
     flags.format = flags.format or _format_of(flags.output)
+    _check_needs(flags, given_in(parser, [*of_file, *argv]))
     if flags.format in {"srt", "vtt"} and len(flags.files) > 1:
         msg = f"--format {flags.format} has one timeline: give one input"
         raise ConfigError(msg)
@@ -70,66 +69,70 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return flags
 
 
-def _given(parser: argparse.ArgumentParser, argv: Sequence[str]) -> set[str]:
-    """Return the flags that a command line sets, be it to the default."""
-    actions = parser._actions  # noqa: SLF001 (argparse has no public list)
-    unset = argparse.Namespace(**{action.dest: None for action in actions})
-    return {
-        dest
-        for dest, value in vars(parser.parse_args(argv, unset)).items()
-        if value not in (None, [])
-    }
-
-
-def _flag(dest: str) -> str:
-    return f"--{dest.replace('_', '-')}"
-
-
-def _check_listing(parser: argparse.ArgumentParser, argv: Sequence[str], flag: str) -> None:
+def _check_listing(given: set[str], flag: str) -> None:
     """Refuse flags that do nothing for a list; a file of flags may hold them."""
-    idle = sorted(_given(parser, argv) - _OF_LISTING)
+    idle = sorted(given - _OF_LISTING)
     if idle:
-        msg = f"{flag} only lists: {_flag(idle[0])} does nothing there"
+        msg = f"{flag} only lists: {flag_of(idle[0])} does nothing there"
         raise ConfigError(msg)
 
 
 def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
     """Refuse flags that do nothing without another, or with it."""
-    pipe = flags.files == ["-"]
-    file = any(path != "-" and "://" not in path for path in flags.files)
-    one = len(flags.files) < 2
-    divided = flags.channel in {"all", "split"}
     if flags.list_devices or flags.list_providers:
         return
-    for is_met, dest, why in (
-        (flags.mic, "device", "needs --mic"),
-        (not flags.mic or not divided, "channel", f"{flags.channel} needs a FILE, a URL or -"),
-        (not flags.mic, "track", "needs a FILE, a URL or -; a microphone has no tracks"),
-        (not divided or flags.server is None, "channel", f"{flags.channel} needs a model here"),
-        (flags.channel == "split", "channel_names", "needs --channels split"),
-        (not divided, "save_input", "records one channel: name it with --channel"),
-        (flags.mic or pipe, "rate", "needs --mic or - (standard input); a file knows its rate"),
-        (pipe, "channels", "needs - (standard input)"),
-        (pipe, "encoding", "needs - (standard input)"),
-        (file or not flags.realtime, "realtime", "needs a FILE; all else has a pace of its own"),
-        (False, "json", "needs --list-devices or --list-providers; of events: --format jsonl"),
-        *((not flags.no_vad, dest, "does nothing with --no-vad") for dest in _OF_VAD),
-        (flags.server, "token_file", "needs --server"),
-        *((flags.server is None, dest, "is the server's choice with --server") for dest in _LOCAL),
-        *((flags.turns, dest, "needs --turns") for dest in _OF_TURNS),
-        (_is_file(flags.output), "rotate", "needs --output with a file"),
-        (one, "save_input", "records one input"),
-        (one, "session_report", "is of one input; ser-report makes an index of many"),
-    ):
-        if dest in given and not is_met:
-            msg = f"{_flag(dest)} {why}"
-            raise ConfigError(msg)
+    pipe = flags.files == ["-"]
+    file = any(path != "-" and "://" not in path for path in flags.files)
+    url = any("://" in path for path in flags.files)
+    one = len(flags.files) < 2
+    local = flags.server is None
+    kind = f"does nothing with --format {flags.format}"
+    is_text, is_subtitles = flags.format == "text", flags.format in ("srt", "vtt")
+    is_segments = is_subtitles or flags.format == "rttm"
+    divided = flags.channel in {"all", "split"}
+    if "channels" in given and flags.channels is None:  # split and mix are choices of --channel
+        given = given - {"channels"} | {"channel"}
+    is_shown = may_draw(flags)
+    if "realtime" in given and not flags.realtime and not file:
+        msg = "--fast needs a FILE; all else has a pace of its own"
+        raise ConfigError(msg)
+    refuse_idle(
+        given,
+        (
+            (flags.mic, "device", "needs --mic"),
+            (not flags.mic or not divided, "channel", f"{flags.channel} needs a FILE, a URL or -"),
+            (not flags.mic, "track", "needs a FILE, a URL or -; a microphone has no tracks"),
+            (not divided or local, "channel", f"{flags.channel} needs a model here"),
+            (flags.channel == "split", "channel_names", "needs --channels split"),
+            (not divided, "save_input", "records one channel: name it with --channel"),
+            (flags.mic or pipe, "rate", "needs --mic or - (standard input); a file knows its rate"),
+            (pipe, "channels", "needs - (standard input)"),
+            (pipe, "encoding", "needs - (standard input)"),
+            (file, "realtime", "needs a FILE; all else has a pace of its own"),
+            (flags.mic or url, "no_reconnect", "needs --mic or a URL; nothing else is reopened"),
+            (False, "json", "needs --list-devices or --list-providers; of events: --format jsonl"),
+            *stream_rules(flags),
+            (flags.server, "token_file", "needs --server"),
+            *((local, dest, "is the server's choice with --server") for dest in _LOCAL),
+            (_is_file(flags.output), "rotate", "needs --output with a file"),
+            (flags.rotate, "rotate_keep", "needs --rotate"),
+            (one, "save_input", "records one input"),
+            (one, "session_report", "is of one input; ser-report makes an index of many"),
+            *((flags.turns, dest, "needs --turns") for dest in _OF_TURNS),
+            (is_text or is_subtitles or is_shown, "lang", f"{kind}: its names are fixed"),
+            (is_text or is_shown, "stats", f"{kind}: it is for people; jsonl has every part"),
+            (not is_segments, "top_k", f"{kind}: it has one name a line"),
+            (not is_segments, "no_timing", f"{kind}: it has no latencies"),
+            (not is_segments, "episodes", f"{kind}: its lines are episodes"),
+            (is_shown or flags.ui == "plain", "ui", f"live {kind}; give it a file with --output"),
+        ),
+    )
 
 
 def _check_values(flags: argparse.Namespace) -> None:
     """Refuse numbers that are out of range."""
     for dest in ("rate", "rotate", "top_k", "track"):
-        require(_flag(dest), getattr(flags, dest), above(0))
+        require(flag_of(dest), getattr(flags, dest), above(0))
     require("--rotate-keep", flags.rotate_keep, at_least(1))
 
 
@@ -147,7 +150,7 @@ def _check_paths(flags: argparse.Namespace) -> None:
             )
             raise ConfigError(msg)
         prepare(flags.session_report, flags.lang)
-    outputs = {_flag(dest): getattr(flags, dest) for dest in _OUTPUTS}
+    outputs = {flag_of(dest): getattr(flags, dest) for dest in _OUTPUTS}
     for flag, path in outputs.items():
         if _is_file(path) and _is_one_of(path, flags.files):
             msg = f"{flag} {printable(path)} is an input; it would be overwritten"
@@ -171,6 +174,11 @@ def _format_of(output: Path | None) -> str:
     raise ConfigError(msg)
 
 
+def may_draw(flags: argparse.Namespace) -> bool:
+    """Return whether standard output is free for a display, once it is a terminal."""
+    return flags.ui != "plain" and (flags.format == "text" or _is_file(flags.output))
+
+
 def _is_file(path: Path | None) -> bool:
     return not (path is None or str(path) == STANDARD_OUTPUT or is_special(path))
 
@@ -178,39 +186,3 @@ def _is_file(path: Path | None) -> bool:
 def _is_one_of(path: Path, files: Sequence[str | Path]) -> bool:
     exists = os.path.exists  # Path.exists stops at a name that is too long
     return exists(path) and any(exists(file) and path.samefile(file) for file in files)
-
-
-def _flags_of_file(parser: argparse.ArgumentParser, path: Path) -> list[str]:
-    """Return a TOML file as flags, so that they are checked as flags are."""
-    try:
-        settings = tomllib.loads(read_text(path))
-    except (OSError, ValueError) as error:
-        msg = f"--config {printable(path)} cannot be read: {error}"
-        raise ConfigError(msg) from error
-    known = {
-        option.removeprefix("--"): action
-        for action in parser._actions  # noqa: SLF001 (argparse has no public list)
-        for option in action.option_strings
-        if option.startswith("--") and action.dest not in _NOT_IN_FILE
-    }
-    flags = []
-    for key, value in settings.items():
-        name = key.replace("_", "-")
-        if name not in known:
-            there = ", ".join(known)
-            msg = f"--config {printable(path)} has an unknown key {key!r}; there are {there}"
-            raise ConfigError(msg)
-        takes_value = known[name].nargs != 0
-        if isinstance(value, bool) == takes_value or not isinstance(
-            value, bool | int | float | str
-        ):
-            kind = "a value" if takes_value else "true or false"
-            msg = f"--config {printable(path)}: {key} must be {kind}, not {value!r}"
-            raise ConfigError(msg)
-        if takes_value:
-            flags.append(f"--{name}={value}")
-        elif value:
-            flags.append(f"--{name}")
-        elif isinstance(known[name], argparse.BooleanOptionalAction):
-            flags.append(f"--no-{name}")
-    return flags

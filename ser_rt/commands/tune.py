@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ser_rt.cli.arguments import Parser, new_file, positive_int
-from ser_rt.cli.process import EXIT_FAILED, EXIT_OK, run_command, tell
+from ser_rt.cli.process import EXIT_FAILED, EXIT_OK, run_command, tell, tell_replaced
 from ser_rt.errors import ConfigError
 from ser_rt.files.names import printable
 
@@ -109,12 +109,14 @@ def _tune(options: argparse.Namespace) -> int:
     print("\n\n".join(map(text_table, found)))
     print(f"\n{best.profile.to_toml()}", end="")
     if options.report is not None:
+        tell_replaced(options.report)
         write_bytes(options.report, page(tuner, best, found, _words(wish)).encode())
     if broken:
         shown = ", ".join(sorted(broken))
         tell(f"ser-tune: no settings of {options.trials} fulfil {shown}; these come nearest")
         return EXIT_FAILED
     if options.output is not None:
+        tell_replaced(options.output)
         head = f"# ser-tune: {_words(wish)}\n"
         write_bytes(options.output, (head + best.profile.to_toml()).encode())
         tell(f"ser-tune: wrote {printable(options.output)}")

@@ -16,8 +16,9 @@ from ser_rt.evaluation.plots import (
 )
 from ser_rt.evaluation.scores import FEW_SPEAKERS
 from ser_rt.evaluation.sounds import SURE, SoundCount
+from ser_rt.evaluation.verdict import WORST, chance_of, verdict_of, wrong
 from ser_rt.files.writing import write_bytes, write_json
-from ser_rt.tables import Table, html_image, html_page, html_table, text_table
+from ser_rt.tables import Table, html_figure, html_image, html_page, html_table, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 def tables(evaluation: Evaluation) -> list[Table]:
     """Return the tables of an evaluation, most important first; empty ones are left out."""
     datasets = evaluation.groups.get("dataset", {})
+    verdict = verdict_of(evaluation)
     found = [
+        Table("Verdict", ("",), [(line,) for line in verdict]),
         _scores("Overall", {"all": evaluation.overall} | datasets),
         _classes(evaluation.overall),
         Table(
@@ -55,8 +58,10 @@ def tables(evaluation: Evaluation) -> list[Table]:
             for column, scores in evaluation.groups.items()
             if column != "dataset"
         ),
+        _wrong(evaluation),
         Table("Failed", ("file", "reason"), list(evaluation.failed.items())),
         _left_out(evaluation),
+        Table("About", ("", ""), list(evaluation.about.items())),
     ]
     return [table for table in found if table.rows]
 
@@ -66,11 +71,28 @@ def to_text(evaluation: Evaluation) -> str:
     return "\n\n".join(map(text_table, tables(evaluation))) + "\n"
 
 
+_BESIDE = {
+    "confusion": "Confusion",
+    "classes": "Classes",
+    "reliability": "Calibration",
+    "windows": "Window length",
+    "robustness": "Robustness",
+}
+"""The beginning of the title of the table that each picture is of."""
+
+
 def to_html(evaluation: Evaluation, images: Mapping[str, bytes], title: str) -> str:
-    """Put tables and PNG images, by caption, into one page without outside references."""
-    return html_page(
-        title, [*map(html_table, tables(evaluation)), *starmap(html_image, images.items())]
-    )
+    """Put tables and PNG images, by caption, into one page without outside references.
+
+    A picture is beside its table; those of no table are at the end.
+    """
+    rest, parts = dict(images), []
+    for table in tables(evaluation):
+        parts.append(html_table(table))
+        for name, beginning in _BESIDE.items():
+            if name in rest and table.title.startswith(beginning):
+                parts.append(html_figure(name, rest.pop(name)))
+    return html_page(title, [*parts, *starmap(html_image, rest.items())])
 
 
 def write_report(evaluation: Evaluation, folder: str | Path, title: str) -> list[Path]:
@@ -101,8 +123,9 @@ def write_report(evaluation: Evaluation, folder: str | Path, title: str) -> list
 
 
 _SCORES_NOTE = (
-    "UAR: mean recall of the classes that occur. Intervals: 95 % bootstrap, drawing speakers "
-    "again (within their dataset) and drawing clips again; the second is too narrow for unseen "
+    "UAR: mean recall of the classes that occur; chance: that of guessing. Intervals: 95 % "
+    "bootstrap, drawing speakers again (within their dataset) and drawing clips again; the "
+    "second is too narrow for unseen "
     f"speakers. With under {FEW_SPEAKERS} speakers (*) the first has few different draws: take "
     "neither as more than a hint."
 )
@@ -122,6 +145,7 @@ def _scores(title: str, scores: Mapping[str, Score]) -> Table:
             f"{s.speakers}{'*' if 0 < s.speakers < FEW_SPEAKERS else ''}" if s.speakers else "?",
             str(sum(c.support > 0 for c in s.classes.values())),
             f"{s.uar:.3f}",
+            f"{chance_of(s):.3f}",
             *((_interval(s.interval_speakers), _interval(s.interval_clips)) if drawn else ()),
             f"{s.weighted_accuracy:.3f}",
             f"{s.macro_f1:.3f}",
@@ -129,7 +153,7 @@ def _scores(title: str, scores: Mapping[str, Score]) -> Table:
         for name, s in scores.items()
     ]
     intervals = ("over speakers", "over clips") if drawn else ()
-    head = ("", "clips", "speakers", "classes", "UAR", *intervals, "WA", "macro-F1")
+    head = ("", "clips", "speakers", "classes", "UAR", "chance", *intervals, "WA", "macro-F1")
     return Table(title, head, rows, _SCORES_NOTE if title == "Overall" else "")
 
 
@@ -187,6 +211,17 @@ def _sounds(evaluation: Evaluation) -> Table:
     )
     head = ("", "files", "windows", "classified", "named", "false alarms")
     return Table("False alarms", head, rows, note)
+
+
+def _wrong(evaluation: Evaluation) -> Table:
+    mistaken = wrong(evaluation.predictions)
+    rows = [
+        (one.path, one.true, one.predicted, f"{one.probabilities[one.predicted]:.2f}")
+        for one in mistaken[:WORST]
+    ]
+    more = f" {len(mistaken)} went wrong; evaluation.json has all." if mistaken else ""
+    note = f"The surest mistakes first.{more}"
+    return Table("Clips that went wrong", ("file", "true", "predicted", "confidence"), rows, note)
 
 
 def _left_out(evaluation: Evaluation) -> Table:

@@ -109,7 +109,7 @@ class Evaluation:
     `groups` maps a column (dataset, speaker, language, gender) and a value to its score.
     `windows` and `robustness` map a window length or condition, and then "all" or a dataset, to
     the UAR. `sounds` are counts of `count_alarms` by category, and `temperature` is that which the
-    probabilities have been divided by already.
+    probabilities have been divided by already. `about` is what was judged, when and with what.
     """
 
     labels: tuple[str, ...]
@@ -127,6 +127,7 @@ class Evaluation:
     predictions: list[ClipPrediction] = field(default_factory=list)
     sounds: dict[str, SoundCount] = field(default_factory=dict)
     temperature: float = 1.0
+    about: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values, ready for JSON."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import platform
 import subprocess
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from ser_rt.files.hashing import sha256_of
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
@@ -32,3 +35,21 @@ def git_state() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
+
+
+def about_run(model: object, name: str) -> dict[str, str]:
+    """Return what was run, when and with what, for a report.
+
+    Args:
+        model: A classifier; one of a bundle has its name, version and hash.
+        name: As the user named it.
+    """
+    about = {"model": name}
+    bundle = getattr(model, "bundle", None)
+    if bundle is not None:
+        about["model"] = f"{bundle.name} {bundle.version}, {bundle.precision}"
+        about["sha256"] = str(bundle.sha256)
+    elif Path(name, "model.safetensors").is_file():
+        about["sha256"] = sha256_of(Path(name, "model.safetensors"))
+    about["date"] = datetime.now(UTC).isoformat(timespec="seconds")
+    return about | versions(("ser-rt",))

@@ -54,7 +54,8 @@ def add_judging_flags(parser: argparse.ArgumentParser, clips: Group) -> None:
         type=int,
         default=10,
         metavar="N",
-        help="compare events of odd chunks with those of even ones on N streams (%(default)s)",
+        help="compare events of odd chunks with those of even ones on N streams: on every seventh, "
+        "or with more than 10 on the first N (%(default)s)",
     )
     group.add_argument(
         "--hosted",

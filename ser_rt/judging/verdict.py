@@ -93,7 +93,7 @@ def judge(
         streams: With their truth; each is made, classified and measured before the next.
         settings: Of the streams.
         omissions: As the streams' maker filled it.
-        online_checks: On so many streams, spread evenly over every ten, the events of odd chunks
+        online_checks: On so many streams, up to ten of them spread over all, events of odd chunks
             are compared with those of even ones.
         about: More for the report.
     """
@@ -101,7 +101,7 @@ def judge(
     for number, stream in enumerate(streams):
         _, events = classify_stream(classifier, stream.samples, settings)
         found.append(measure(stream, answers_of(events), classifier.labels))
-        if number % _EVERY == 0 and checked < online_checks:
+        if (online_checks > _SPREAD or number % _EVERY == 0) and checked < online_checks:
             checked += 1
             same += is_same_in_odd_chunks(classifier, stream.samples, settings, events)
     return verdict_of(
@@ -113,6 +113,7 @@ def judge(
     )
 
 
+_SPREAD = 10
 _EVERY = 7
 """No multiple of the number of kinds, so that the streams compared are of all."""
 

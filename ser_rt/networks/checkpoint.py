@@ -50,6 +50,8 @@ def save_checkpoint(
     }
     text = json.dumps(config, indent=2, ensure_ascii=False, sort_keys=True)
     write_text(folder / CONFIG, text + "\n")
+    # safetensors lets nobody else read what it writes; the rest of the folder is as umask has it.
+    (folder / WEIGHTS).chmod((folder / CONFIG).stat().st_mode & 0o777)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

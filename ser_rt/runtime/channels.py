@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import reduce
 
 from ser_rt.audio.channels import is_divided
 from ser_rt.audio.chunk import AudioChunk
@@ -12,6 +13,7 @@ from ser_rt.classifier import EmotionClassifier
 from ser_rt.runtime.engine import ChunkEngine, make_engine
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.settings import StreamSettings
+from ser_rt.runtime.summary.overall import Overall
 
 
 class ChannelEngines(ChunkEngine):
@@ -41,6 +43,12 @@ class ChannelEngines(ChunkEngine):
     def processed_s(self) -> float:
         """Seconds of audio processed so far, without gaps; channels run side by side."""
         return max((engine.processed_s for engine in self._engines.values()), default=0.0)
+
+    @property
+    def sums(self) -> Overall:
+        """The sums of all channels."""
+        engines = [*self._engines.values(), *self._spare]
+        return reduce(Overall.joined, (engine.sums for engine in engines))
 
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
         """Yield the events that a chunk of one channel completes."""

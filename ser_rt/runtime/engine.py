@@ -15,13 +15,14 @@ from ser_rt.audio.block import SourceWarning
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, DeviceError
-from ser_rt.runtime.episodes import EpisodeTracker
-from ser_rt.runtime.event import UNSURE, EmotionEvent, latency_ms
+from ser_rt.runtime.episodes import EpisodeTracker, Lag
+from ser_rt.runtime.event import UNSURE, EmotionEvent, latency_ms, wall_time
 from ser_rt.runtime.hysteresis import Hysteresis
 from ser_rt.runtime.recognizers.extras import Extras
 from ser_rt.runtime.recognizers.windowed import Posterior, Recognizer, WindowedRecognizer
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings
 from ser_rt.runtime.smoother import Smoother, tempered
+from ser_rt.runtime.summary.overall import Classification, Overall
 from ser_rt.runtime.turns.event import TurnEvent
 from ser_rt.runtime.turns.tracker import TurnTracker, make_turns
 from ser_rt.runtime.vad.making import make_vad
@@ -47,6 +48,11 @@ class StreamEngine(Protocol):
         """Seconds of audio processed so far, without gaps."""
         ...
 
+    @property
+    def overall(self) -> Classification:
+        """The emotion of all audio so far."""
+        ...
+
     def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
         """Yield the events of a whole source."""
         ...
@@ -58,6 +64,16 @@ class StreamEngine(Protocol):
 
 class ChunkEngine(StreamEngine, Protocol):
     """Base of engines that are fed chunk by chunk: `Engine`, and one for several channels."""
+
+    @property
+    def sums(self) -> Overall:
+        """The sums behind `overall`."""
+        ...
+
+    @property
+    def overall(self) -> Classification:
+        """The emotion of all audio so far."""
+        return self.sums.result(self.processed_s)
 
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
         """Yield the events that a chunk completes."""
@@ -96,14 +112,19 @@ class Engine(ChunkEngine):
         self._recognizer, self._smoother = recognizer, smoother
         self._labels, self._rate = classifier.labels, classifier.sample_rate
         self._extras = Extras(classifier)
-        self._hysteresis = Hysteresis(settings.naming_for(classifier))
+        self._naming = settings.naming_for(classifier)
+        self._hysteresis = Hysteresis(self._naming)
         own = getattr(classifier, "temperature_by_speech", {})
         self._temperatures = own if temperatures is None else temperatures
-        self._episodes = EpisodeTracker() if settings.episodes else None
+        self._lag = Lag.of(settings, classifier)
+        self._wants_episodes = settings.episodes
+        self._episodes: EpisodeTracker | None = None
         self._turns, self._turn_updates = turns, settings.turn_updates
         self._name, self._clock = settings.name, clock
         self._chunk: AudioChunk | None = None
+        self._sums = Overall(self._labels)
         self._seq = self._samples = 0
+        self._is_live = False
 
     @property
     def speech_now(self) -> float:
@@ -125,10 +146,17 @@ class Engine(ChunkEngine):
         """The answer so far of the turn that has not ended; None where nobody speaks."""
         return None if self._turns is None else self._turns.now
 
+    @property
+    def sums(self) -> Overall:
+        """The sums behind `overall`."""
+        return self._sums
+
     def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
         """Yield the events that a chunk completes."""
         self._samples += len(chunk.samples)
-        self._chunk = chunk
+        self._chunk, self._is_live = chunk, chunk.is_live
+        if self._wants_episodes and self._episodes is None:
+            self._episodes = EpisodeTracker(None if chunk.is_live else self._lag)
         at_s = chunk.start / self._rate
         for warning in chunk.warnings:
             yield self._warning(warning, at_s)
@@ -153,8 +181,6 @@ class Engine(ChunkEngine):
         yield from self._ended_turns()
         for warning in posterior.warnings:
             yield self._warning(warning, posterior.end_s)
-        if self._turns is not None:
-            self._turns.add(posterior)
         event = self._event(posterior)
         # Before the event goes out: an interrupt may end its writing, and the flush comes next.
         ended = None if self._episodes is None else self._episodes.update(event)
@@ -163,10 +189,12 @@ class Engine(ChunkEngine):
         if self._turns is not None:
             self._turns.advance()
             if self._turn_updates and (turn := self._turns.now) is not None:
-                yield from self._numbered(replace(turn, latency_ms=event.latency_ms))
+                turn = replace(turn, latency_ms=event.latency_ms, at=event.at)
+                yield from self._numbered(turn)
 
     def _event(self, posterior: Posterior) -> EmotionEvent:
         started = self._clock()
+        self._sums.add(posterior)
         smoothed = believed = self._smoother.update(posterior)
         if believed is not None and self._temperatures:
             heard_s = posterior.speech * (posterior.end_s - posterior.start_s)
@@ -194,24 +222,24 @@ class Engine(ChunkEngine):
                 now - posterior.captured_at, {**posterior.spent_s, "smoothing": now - started}
             ),
             source=self._name,
+            at=wall_time(now - posterior.captured_at) if self._is_live else None,
             **more,
         )
 
     def _ended_turns(self) -> Iterator[EmotionEvent]:
-        if self._turns is None:
-            return
         started = self._clock()
-        for turn, known_at in self._turns.ended():
+        for turn, known_at in () if self._turns is None else self._turns.ended():
             now = self._clock()
             spent_s = {"inference": now - started}
-            timed = replace(turn, latency_ms=latency_ms(now - self._captured_at(known_at), spent_s))
+            age_s = now - self._captured_at(known_at)
+            at = wall_time(age_s) if self._is_live else None
+            timed = replace(turn, latency_ms=latency_ms(age_s, spent_s), at=at)
             yield from self._numbered(timed)
             started = self._clock()
 
     def _captured_at(self, sample: int) -> float:
         """Return when a sample of the newest chunk, or one before it, was captured."""
-        chunk = self._chunk
-        if chunk is None:
+        if (chunk := self._chunk) is None:
             return self._clock()
         behind = chunk.start + len(chunk.samples) - sample if chunk.is_live else 0
         return chunk.captured_at - behind / self._rate

@@ -1,10 +1,41 @@
-"""`EpisodeTracker`, which joins results to stretches of one emotion."""
+"""`EpisodeTracker`, which joins results to stretches of one emotion; `Lag`, how late they are."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from ser_rt.runtime.event import EmotionEvent
+
+if TYPE_CHECKING:
+    from ser_rt.classifier import EmotionClassifier
+    from ser_rt.runtime.settings import StreamSettings
+
+
+class Lag(NamedTuple):
+    """How much later than the sound a result is, by its construction; the rest is the model's."""
+
+    half_life_s: float
+    gate_threshold: float
+    is_of_hops: bool = False
+    """Whether each result is of its hop alone, and not of the whole window."""
+
+    @classmethod
+    def of(cls, settings: StreamSettings, classifier: EmotionClassifier | None) -> Self:
+        """Return the lag of streams of a model; None is one that is not known here."""
+        naming = settings.naming_for(classifier)
+        streaming = None if classifier is None else settings.streaming_for(classifier)
+        is_of_hops = streaming is not None and naming.half_life_s > 0
+        return cls(naming.half_life_s, naming.gate_threshold, is_of_hops)
+
+    def of_change(self, event: EmotionEvent) -> float:
+        """Return the seconds until a new emotion has half of a window, smoothed."""
+        window_s = 0.0 if self.is_of_hops else event.end - event.start
+        return window_s / 2 + self.half_life_s
+
+    def of_pause(self, event: EmotionEvent) -> float:
+        """Return the seconds for which a window still holds enough speech after it ended."""
+        return (event.end - event.start) * (1 - self.gate_threshold)
 
 
 class EpisodeTracker:
@@ -12,9 +43,14 @@ class EpisodeTracker:
 
     A result covers the time since the one before it, or, as the first or after a gap, its whole
     window. An episode is returned when it ends: at the first result of another kind.
+
+    Of a recording, all of which is there, the lag is taken back: episodes are where they sounded,
+    and guesses of the first second that a longer window corrects are none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lag: Lag | None = None) -> None:
+        """Take back a lag; None leaves times as they are known live."""
+        self._lag = lag
         self._last_end_s = -1.0
         self._episode: EmotionEvent | None = None
 
@@ -33,8 +69,13 @@ class EpisodeTracker:
         running, confidence = self._episode, event.confidence or 0.0
         if event.emotion is None:
             self._episode = None
-            return running
+            pause_s = self._lag.of_pause(event) if self._lag and is_joined else 0.0
+            return _ended(running, pause_s)
         if running is None or running.emotion != event.emotion or not is_joined:
+            late_s = self._lag.of_change(event) if self._lag and running and is_joined else 0.0
+            ended = _ended(running, late_s)
+            if running is not None and is_joined:
+                start_s = max(running.start, start_s - late_s)
             self._episode = EmotionEvent(
                 type="episode",
                 seq=event.seq,
@@ -42,21 +83,36 @@ class EpisodeTracker:
                 end=event.end,
                 emotion=event.emotion,
                 confidence=confidence,
-                peak=event.end,
+                peak=self._peak(event, start_s),
                 source=event.source,
                 channel=event.channel,
             )
-            return running
+            return ended
         rises = confidence > (running.confidence or 0.0)
         self._episode = replace(
             running,
             end=event.end,
             confidence=confidence if rises else running.confidence,
-            peak=event.end if rises else running.peak,
+            peak=self._peak(event, running.start) if rises else running.peak,
         )
         return None
 
     def flush(self) -> EmotionEvent | None:
         """End the stream; return the episode that it ends, if any."""
         running, self._episode = self._episode, None
-        return running
+        return _ended(running, 0.0)
+
+    def _peak(self, event: EmotionEvent, start_s: float) -> float:
+        """Return where a result is clearest: its end as it is known live, or its middle."""
+        middle_s = event.end - (event.end - event.start) / 2
+        return event.end if self._lag is None else max(start_s, middle_s)
+
+
+def _ended(episode: EmotionEvent | None, late_s: float) -> EmotionEvent | None:
+    """Return an episode with its end taken back; None if nothing of it is left."""
+    if episode is None:
+        return None
+    end_s = episode.end - late_s
+    if end_s <= episode.start:
+        return None
+    return replace(episode, end=end_s, peak=min(episode.peak or end_s, end_s))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from ser_rt.constants import EMOTIONS
@@ -46,6 +47,7 @@ class EmotionEvent:
         channel_name: What the channel was named.
         dimensions: What the model also rates, such as ``arousal``, by name, each from 0 to 1.
         embedding: What the network makes of it, where the model was loaded with embeddings.
+        at: Of live audio, when the last sample was captured, as ISO 8601 with this machine's zone.
     """
 
     type: EventType
@@ -66,6 +68,7 @@ class EmotionEvent:
     channel_name: str | None = None
     dimensions: Mapping[str, float] = field(default_factory=dict)
     embedding: tuple[float, ...] | None = None
+    at: str | None = None
 
     @property
     def korean(self) -> str | None:
@@ -84,6 +87,8 @@ class EmotionEvent:
             top_k: How many probabilities to include, the likeliest first; None for all in order.
         """
         event = self.head() | {"start": self.start, "end": self.end}
+        if timing and self.at is not None:
+            event["at"] = self.at
         if self.type == "warning":
             return event | {"code": self.code, "message": self.message}
         if self.confidence is not None:
@@ -126,6 +131,15 @@ class EmotionEvent:
     def to_json(self, *, timing: bool = True, top_k: int | None = None) -> str:
         """Return one line of JSON; arguments as of `to_dict`."""
         return json.dumps(self.to_dict(timing=timing, top_k=top_k), ensure_ascii=False)
+
+
+def wall_time(age_s: float) -> str:
+    """Return the time so many seconds ago, as ISO 8601 with milliseconds and the zone."""
+    return (
+        (datetime.now(UTC) - timedelta(seconds=age_s))
+        .astimezone()
+        .isoformat(timespec="milliseconds")
+    )
 
 
 def latency_ms(total_s: float, spent_s: Mapping[str, float]) -> dict[str, float]:

@@ -70,6 +70,19 @@ def add_settings_flags(parser: argparse.ArgumentParser) -> None:
     _add_smoothing_flags(parser.add_argument_group("smoothing, and the delay that it adds"))
 
 
+def add_window_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of `window_settings`: those that the emotion of a recording depends on."""
+    _add_window_flags(parser.add_argument_group("windows"))
+    _add_vad_flags(parser.add_argument_group("speech detection"))
+
+
+def window_settings(flags: argparse.Namespace) -> StreamSettings:
+    """Return the settings that flags of `add_window_flags` give; errors as of `stream_settings`."""
+    parser = argparse.ArgumentParser()
+    add_settings_flags(parser)
+    return stream_settings(argparse.Namespace(**vars(parser.parse_args([])) | vars(flags)))
+
+
 def stream_flags(flags: argparse.Namespace) -> dict[str, Any]:
     """Return the values of the flags that `add_stream_flags` adds, by name."""
     parser = argparse.ArgumentParser()

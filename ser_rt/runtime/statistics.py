@@ -6,11 +6,15 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.summary.highlights import Highlights
+
+if TYPE_CHECKING:
+    from ser_rt.runtime.summary.overall import Classification
 
 PERCENTILES = (50, 95, 99)
 
@@ -58,6 +62,10 @@ class Summary:
             where there is no such clock, or the stream was too short.
         latency_ms: p50, p95 and p99 of the total latency and of each of its parts.
         interrupted: Whether it was ended by the user.
+        overall: The emotion of all of it; None if there were several streams.
+        shares: Share of the speech that each emotion took, the largest first.
+        moments: Where the strongest emotions were clearest: at, emotion, confidence.
+        speech_s: Seconds of speech that the shares are of.
     """
 
     windows: int
@@ -72,6 +80,10 @@ class Summary:
     drift_ppm: float | None
     latency_ms: Mapping[str, Mapping[str, float]]
     interrupted: bool
+    overall: Classification | None = None
+    shares: Mapping[str, float] = field(default_factory=dict)
+    moments: Sequence[Mapping[str, Any]] = ()
+    speech_s: float = 0.0
 
     def to_dict(self, *, timing: bool = True) -> dict[str, Any]:
         """Return the summary as an event; without ``timing``, what never varies."""
@@ -85,6 +97,9 @@ class Summary:
             "dropped_samples": self.dropped_samples,
             "skipped_windows": self.skipped_windows,
             "interrupted": self.interrupted,
+            "overall": None if self.overall is None else self.overall.to_dict(),
+            "shares": dict(self.shares),
+            "moments": [dict(moment) for moment in self.moments],
         }
         if timing:
             event |= {
@@ -97,7 +112,7 @@ class Summary:
 
     def to_json(self, *, timing: bool = True) -> str:
         """Return one line of JSON."""
-        return json.dumps(self.to_dict(timing=timing))
+        return json.dumps(self.to_dict(timing=timing), ensure_ascii=False)
 
 
 class StreamStatistics:
@@ -111,12 +126,15 @@ class StreamStatistics:
         self._processed_s = self._waited_s = 0.0
         self._dropped_samples = self._skipped_windows = 0
         self._drift_ppm: float | None = None
+        self._highlights = Highlights()
+        self._overall: list[Classification | None] = []
 
     def add(self, event: EmotionEvent) -> None:
         """Count an event."""
         self._types[event.type] += 1
         if event.type == "turn":
             return  # what is counted are windows
+        self._highlights.add(event)
         for part, value in event.latency_ms.items():
             self._latency.setdefault(part, Percentiles()).add(value)
 
@@ -127,6 +145,8 @@ class StreamStatistics:
         dropped_samples: int,
         skipped_windows: int = 0,
         drift_ppm: float | None = None,
+        *,
+        overall: Classification | None = None,
     ) -> None:
         """End a stream: count the audio that it processed, waited for and lost."""
         self._processed_s += processed_s
@@ -134,6 +154,8 @@ class StreamStatistics:
         self._dropped_samples += dropped_samples
         self._skipped_windows += skipped_windows
         self._drift_ppm = self._drift_ppm if drift_ppm is None else drift_ppm
+        self._highlights.close()
+        self._overall.append(overall)
 
     def summary(self, *, interrupted: bool = False) -> Summary:
         """Return the totals of all streams so far."""
@@ -157,4 +179,8 @@ class StreamStatistics:
                 for part, values in self._latency.items()
             },
             interrupted=interrupted,
+            overall=self._overall[0] if len(self._overall) == 1 else None,
+            shares=self._highlights.shares(),
+            moments=self._highlights.moments(),
+            speech_s=self._highlights.speech_s,
         )

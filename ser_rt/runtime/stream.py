@@ -10,6 +10,7 @@ Three ways to the same events:
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Generator, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ import numpy.typing as npt
 
 from ser_rt.audio.channels import Channel
 from ser_rt.audio.chunk import AudioSource, ChunkMaker
-from ser_rt.audio.samples import checked_rate
+from ser_rt.audio.samples import checked_rate, refuse_no_samples
 from ser_rt.audio.sources import make_source
 from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.classifier import EmotionClassifier
@@ -177,6 +178,7 @@ class EmotionStream:
         self._engine = make_engine(classifier, StreamSettings.of(**settings))
         self._maker = ChunkMaker(checked_rate(sample_rate), classifier.sample_rate, is_live=live)
         self._is_open = True
+        self._busy = threading.Lock()
 
     @property
     def turn(self) -> TurnEvent | None:
@@ -191,13 +193,19 @@ class EmotionStream:
             captured_at: Monotonic seconds when the last one was captured; None for now.
 
         Raises:
-            AudioInputError: Samples are of another type, NaN, infinite or not scaled, or the
-                stream is closed.
+            AudioInputError: Samples are of another type, NaN, infinite or not scaled, the stream is
+                closed, or another thread is pushing.
         """
         if not self._is_open:
             msg = "the stream is closed; open another one"
             raise AudioInputError(msg)
-        return list(self._engine.feed(self._maker.feed(samples, captured_at)))
+        if not self._busy.acquire(blocking=False):
+            msg = "another thread is pushing: a stream belongs to one thread at a time"
+            raise AudioInputError(msg)
+        try:
+            return list(self._engine.feed(self._maker.feed(samples, captured_at)))
+        finally:
+            self._busy.release()
 
     def flush(self) -> list[EmotionEvent]:
         """End the stream, return the events of the samples that no window has covered yet."""
@@ -235,6 +243,7 @@ def as_source(
         return audio
     if isinstance(audio, str | os.PathLike):
         return make_source("file", audio, to_hz, channel=channel)
+    refuse_no_samples(audio)
     arrays = [audio] if isinstance(audio, np.ndarray) else audio
     return make_source("arrays", arrays, to_hz, rate=given_rate(sample_rate), channel=channel)
 

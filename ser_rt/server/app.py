@@ -26,6 +26,7 @@ from ser_rt.server.auth import Guard
 from ser_rt.server.headers import SafeHeaders
 from ser_rt.server.openapi import description
 from ser_rt.server.protocol import STATUSES, ProtocolError, description_of
+from ser_rt.server.requests import Requests
 from ser_rt.server.service import Service
 from ser_rt.server.session import StreamSession
 from ser_rt.server.uploads import classify
@@ -36,7 +37,12 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 
 def make_app(
-    service: Service, guard: Guard | None = None, *, hosts: Sequence[str] = ("*",)
+    service: Service,
+    guard: Guard | None = None,
+    *,
+    hosts: Sequence[str] = ("*",),
+    metrics_guard: Guard | None = None,
+    access_log: bool = False,
 ) -> Starlette:
     """Return the application of a service.
 
@@ -44,9 +50,12 @@ def make_app(
         service: The model, limits and worker threads behind the routes.
         guard: Checks keys and origins; None admits everybody but pages of other sites.
         hosts: Host names that requests may carry; ``*`` for any.
+        metrics_guard: Checks the keys of ``/metrics``; None is as ``guard``.
+        access_log: Whether each request is logged.
     """
     guard = guard or Guard()
-    routes = _Routes(service, guard)
+    routes = _Routes(service, guard, metrics_guard or guard)
+    paths = [route.path for route in routes.all() if isinstance(route, Route)]
     cors = Middleware(
         CORSMiddleware,
         allow_origins=list(guard.origins),
@@ -56,6 +65,7 @@ def make_app(
     return Starlette(
         routes=routes.all(),
         middleware=[
+            Middleware(Requests, metrics=service.metrics, paths=paths, is_logged=access_log),
             Middleware(SafeHeaders),
             Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
             *([cors] if guard.origins else []),
@@ -66,8 +76,8 @@ def make_app(
 
 
 class _Routes:
-    def __init__(self, service: Service, guard: Guard) -> None:
-        self._service, self._guard = service, guard
+    def __init__(self, service: Service, guard: Guard, metrics_guard: Guard) -> None:
+        self._service, self._guard, self._metrics_guard = service, guard, metrics_guard
 
     def all(self) -> list[BaseRoute]:
         return [
@@ -80,7 +90,7 @@ class _Routes:
             WebSocketRoute("/{path:path}", self.no_stream),
             Route("/v1/classify", self._guarded(self.classify), methods=["POST"]),
             Route("/v1/models", self._guarded(self.models)),
-            Route("/metrics", self._guarded(self.metrics)),
+            Route("/metrics", self._guarded(self.metrics, self._metrics_guard)),
             Route("/healthz", self.healthz),
             Route("/readyz", self.readyz),
             Route("/openapi.json", self.openapi),
@@ -96,10 +106,10 @@ class _Routes:
         # Worker threads may wait for results that arrive through this loop.
         await asyncio.to_thread(self._service.close)
 
-    def _guarded(self, answer: Answer) -> Answer:
+    def _guarded(self, answer: Answer, guard: Guard | None = None) -> Answer:
         async def guarded(request: Request) -> Response:
             try:
-                self._guard.check(request)
+                (guard or self._guard).check(request)
                 return await answer(request)
             except ProtocolError as error:
                 return self._refusal(error)

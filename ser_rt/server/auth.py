@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,10 @@ class Guard:
         """Accept any of the keys, everybody if there are none; and pages of these other origins."""
         self._keys = [key.encode() for key in keys]
         self.origins = frozenset(origins)
+
+    def change(self, keys: Sequence[str]) -> None:
+        """Accept other keys from now on; streams that are open stay."""
+        self._keys = [key.encode() for key in keys]
 
     def check(self, connection: HTTPConnection) -> None:
         """Raise a `ProtocolError` for a page of another site, or a key that is wrong.
@@ -61,7 +66,7 @@ def read_keys(path: Path) -> list[str]:
     """
     try:
         text = read_text(path)
-        mode = path.stat().st_mode
+        status = path.stat()
     except (OSError, ValueError) as error:
         msg = f"--api-key-file {path} cannot be read: {error}"
         raise ConfigError(msg) from error
@@ -77,6 +82,8 @@ def read_keys(path: Path) -> list[str]:
         if not key.isascii() or len(key.split()) > 1:
             msg = f"key {number} of {path} must be ASCII without blanks: headers carry no other"
             raise ConfigError(msg)
-    if mode & (stat.S_IRGRP | stat.S_IROTH):
+    # A secret that an orchestrator mounts is another user's, and for our group alone.
+    is_own = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+    if status.st_mode & (stat.S_IROTH | (stat.S_IRGRP if is_own else 0)):
         logger.warning("%s can be read by other users: chmod 600", path)
     return keys

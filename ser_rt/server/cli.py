@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import re
+import sys
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -12,10 +14,14 @@ from typing import TYPE_CHECKING
 
 from ser_rt.checks import add_flags, from_flags, require, within
 from ser_rt.cli.arguments import Parser
+from ser_rt.cli.config_file import flags_of_environment, flags_of_file
+from ser_rt.cli.idle import given_in, refuse_idle
 from ser_rt.cli.process import run_command
 from ser_rt.errors import ConfigError, OutputError, requires
+from ser_rt.runtime.backends.providers import PROVIDERS
 from ser_rt.runtime.flags import add_embedding_flag, add_model_flags
 from ser_rt.server.limits import ServerLimits
+from ser_rt.server.logs import FORMATS, set_up_logging
 
 if TYPE_CHECKING:
     from ser_rt.server.transport import Server
@@ -23,6 +29,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("ser_rt.server")
 
 PORT = 8765
+ENVIRONMENT = "SER_SERVE_"
+_NOT_OUTSIDE = {"help", "version"}
 OWN_PROXIES = ("127.0.0.1", "::1")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")
 LEVELS = ("debug", "info", "warning", "error")
@@ -62,6 +70,18 @@ def make_parser() -> argparse.ArgumentParser:
     _add_network(parser)
     add_flags(parser.add_argument_group("limits").add_argument, ServerLimits)
     add = parser.add_argument_group("other").add_argument
+    add(
+        "--config",
+        metavar="FILE",
+        help=f"TOML file of flags, such as port = 8000; also as variables: {ENVIRONMENT}PORT=8000",
+    )
+    add(
+        "--log-format",
+        choices=FORMATS,
+        default="text",
+        help="json: an object a line, with session and request ids (%(default)s)",
+    )
+    add("--access-log", action="store_true", help="log each request, without its query")
     add("--log-level", choices=LEVELS, default="info", help="(%(default)s)")
     return parser
 
@@ -71,6 +91,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     add("--host", default="127.0.0.1", help="address to listen at (%(default)s: this machine only)")
     add("--port", type=int, default=PORT, metavar="N", help="(%(default)s; 0 for any free one)")
     add("--api-key-file", metavar="FILE", help="keys of which a client needs one, one a line")
+    add("--metrics-key-file", metavar="FILE", help="keys of /metrics, instead of those")
     add("--tls-cert", metavar="FILE", help="certificate chain: serve https and wss")
     add("--tls-key", metavar="FILE", help="its private key")
     add(
@@ -102,15 +123,34 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``ser-serve``; return 0, 1 (failed) or 2 (usage)."""
-    return run_command("ser-serve", lambda: _serve(make_parser().parse_args(argv)))
+    return run_command("ser-serve", lambda: _serve(parse(argv)))
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the flags of a command line, over those of the environment, over a file's.
+
+    Raises:
+        ConfigError: One of them does nothing, or file or environment are unfit.
+    """
+    parser = make_parser()
+    argv = list(sys.argv[1:] if argv is None else argv)
+    flags = parser.parse_args(argv)
+    outside = flags_of_environment(parser, os.environ, ENVIRONMENT, _NOT_OUTSIDE)
+    path = parser.parse_args([*outside, *argv]).config
+    if path is not None:
+        outside = [*flags_of_file(parser, Path(path), {*_NOT_OUTSIDE, "config"}), *outside]
+    flags = parser.parse_args([*outside, *argv])
+    batch = flags.max_batch or PROVIDERS[flags.provider].default_batch
+    alone = "does nothing where a call has one window: give --max-batch, too"
+    waits = batch > 1 or flags.provider == "auto"
+    refuse_idle(given_in(parser, [*outside, *argv]), [(waits, "max_wait_ms", alone)])
+    return flags
 
 
 def _serve(flags: argparse.Namespace) -> int:
     import asyncio
 
-    logging.basicConfig(
-        level=flags.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
-    )
+    set_up_logging(flags.log_level, flags.log_format)
     server = build(flags)
     try:
         asyncio.run(server.serve())
@@ -157,8 +197,18 @@ def build(flags: argparse.Namespace) -> Server:
     hosts = ("*",)
     if is_local or flags.allowed_host:
         hosts = (*LOOPBACK_NAMES, flags.host, *flags.allowed_host)
-    app = make_app(service, Guard(keys, flags.cors_origin), hosts=hosts)
-    return make_server(
+    guard = Guard(keys, flags.cors_origin)
+    metrics_guard = None
+    if flags.metrics_key_file:
+        metrics_guard = Guard(read_keys(Path(flags.metrics_key_file)), flags.cors_origin)
+    app = make_app(
+        service,
+        guard,
+        hosts=hosts,
+        metrics_guard=metrics_guard,
+        access_log=flags.access_log,
+    )
+    server = make_server(
         app,
         service,
         host=flags.host,
@@ -169,9 +219,26 @@ def build(flags: argparse.Namespace) -> Server:
         ssl_keyfile=flags.tls_key,
     )
 
+    def reload() -> None:
+        for guarded, name in ((guard, "api_key_file"), (metrics_guard, "metrics_key_file")):
+            path = getattr(flags, name)
+            if guarded is None or not path:
+                continue
+            try:
+                guarded.change(read_keys(Path(path)))
+                logger.info("the keys of %s are read again", path)
+            except ConfigError as error:
+                logger.error("the keys stay as they were: %s", error)  # noqa: TRY400 (a user's)
+
+    if flags.api_key_file or flags.metrics_key_file:
+        server.reload = reload
+    return server
+
 
 def _check(flags: argparse.Namespace) -> None:
     """Refuse flags that contradict each other, or are out of range."""
+    if flags.insecure and (flags.api_key_file or is_loopback(flags.host)):
+        logger.warning("--insecure does nothing: %s", flags.api_key_file or flags.host)
     if not is_loopback(flags.host) and not flags.api_key_file and not flags.insecure:
         msg = f"--host {flags.host} is open to others: give --api-key-file, or --insecure"
         raise ConfigError(msg)

@@ -17,6 +17,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0 as CONTENT_TYPE
 
+import ser_rt
 from ser_rt.runtime.batcher import Batch
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.server.model import ServedModel
@@ -38,6 +39,9 @@ class Metrics:
         bundle = model.bundle
         about = {"name": bundle.name, "version": bundle.version, "precision": bundle.precision}
         Info("ser_model", "The model", registry=registry).info(about | {"provider": model.provider})
+        Info("ser_build", "The server", registry=registry).info({"version": ser_rt.__version__})
+        self.requests = counter("ser_requests", "HTTP requests", ["path", "status"])
+        self._most = gauge("ser_streams_max", "Streams and uploads that there is room for")
         self._streams = gauge("ser_streams", "Streams and uploads now")
         self._waiting = gauge("ser_queue_windows", "Windows that wait for the model now")
         self.opened = counter("ser_streams_opened", "Streams that began")
@@ -53,8 +57,9 @@ class Metrics:
         self._latency = histogram("ser_latency_seconds", LATENCY)
         self._sizes = histogram("ser_batch_windows", "Windows that shared a call", buckets=SIZES)
 
-    def watch(self, *, streams: Callable[[], int], waiting: Callable[[], int]) -> None:
-        """Read these two gauges from functions, at each scrape."""
+    def watch(self, *, streams: Callable[[], int], waiting: Callable[[], int], most: int) -> None:
+        """Read two gauges from functions, at each scrape; ``most`` is how many streams fit."""
+        self._most.set(most)
         self._streams.set_function(streams)
         self._waiting.set_function(waiting)
 

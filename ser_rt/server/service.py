@@ -103,7 +103,11 @@ class Service:
         self.taken = self._uploads = 0
         self._is_idle = asyncio.Event()
         self._is_idle.set()
-        self.metrics.watch(streams=lambda: self.taken, waiting=lambda: self.batcher.waiting)
+        self.metrics.watch(
+            streams=lambda: self.taken,
+            waiting=lambda: self.batcher.waiting,
+            most=self.limits.max_streams,
+        )
 
     def refusal(self) -> ProtocolError | None:
         """Return why no new stream can be taken now, or None."""

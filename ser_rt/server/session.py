@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from ser_rt.errors import AudioError, ClusterError, ConfigError, SerError
 from ser_rt.server.adapters.socket import AdaptedSocket
 from ser_rt.server.limits import CONFIG_TIMEOUT_S
+from ser_rt.server.logs import logged_as
 from ser_rt.server.message_queue import AudioMessage, ControlMessage, Item
 from ser_rt.server.protocol import (
     CLOSE_CODES,
@@ -54,6 +55,10 @@ class StreamSession:
 
     async def run(self) -> None:
         """Serve the stream to its end."""
+        with logged_as(session=self.id):
+            await self._run()
+
+    async def _run(self) -> None:
         self._service.sessions.add(self)
         self._service.metrics.opened.inc()
         code = 1006

@@ -103,20 +103,25 @@ class ServerStream:
 
     def reset(self) -> None:
         """Start anew, as if no audio had arrived."""
-        self._statistics.close(self._engine.processed_s, 0.0, 0, self._engine.skipped_windows)
+        self._count()
         self._closed_s, self._skipped = self.total_s, self.skipped_windows
         self._decoder.close()
         self._begin()
 
     def summary(self, *, interrupted: bool) -> Summary:
         """Return the summary of the stream; only `close` may follow."""
-        engine = self._engine
-        self._statistics.close(engine.processed_s, 0.0, 0, engine.skipped_windows)
+        self._count()
         return self._statistics.summary(interrupted=interrupted)
 
     def close(self) -> None:
         """Release the decoder; callable from any thread."""
         self._decoder.close()
+
+    def _count(self) -> None:
+        engine = self._engine
+        self._statistics.close(
+            engine.processed_s, 0.0, 0, engine.skipped_windows, overall=engine.overall
+        )
 
     def _begin(self) -> None:
         self._decoder = DECODERS[self._config.encoding](self._config)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -149,6 +150,8 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self.service = service
+        self.reload: Callable[[], None] | None = None
+        """What SIGHUP does in a process without a terminal; None ends it, as a terminal's would."""
 
     @property
     def port(self) -> int:
@@ -186,11 +189,25 @@ class Server(uvicorn.Server):
             for number in (signal.SIGINT, *ENDING)
             if number == signal.SIGINT or not is_ignored(number)
         }
+        hang_up = getattr(signal, "SIGHUP", None)
+        if self.reload is not None and hang_up is not None and not _has_terminal():
+            before.setdefault(hang_up, signal.getsignal(hang_up))
+            reload = self.reload
+            signal.signal(hang_up, lambda *_: reload())
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _has_terminal() -> bool:
+    """Return whether this process hears of a terminal that closes."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | getattr(os, "O_NOCTTY", 0)))
+    except OSError:
+        return False
+    return True
 
 
 def make_server(app: Any, service: Service, **settings: Any) -> Server:

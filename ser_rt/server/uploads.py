@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from starlette.requests import ClientDisconnect, Request
 
 from ser_rt.audio.sources.file import FileSource
@@ -102,7 +101,7 @@ def _answer(
         "provider": service.model.provider,
         "precision": bundle.precision,
         "duration_s": round(engine.processed_s, 6),
-        "overall": _overall(events),
+        "overall": engine.overall.to_dict(),
         "events": [event_message(event, config) for event in events],
     }
 
@@ -149,16 +148,3 @@ def _config(settings: Sequence[tuple[str, str]]) -> StreamConfig:
         return StreamConfig.of(message)
     except ConfigError as error:  # NaN, which no schema refuses
         raise ProtocolError(str(error), "bad_request") from error
-
-
-def _overall(events: Events) -> dict[str, Any] | None:
-    """Return the mean over the windows with speech, or None without any."""
-    emotions = [event for event in events if event.type == "emotion"]
-    if not emotions:
-        return None
-    labels = list(emotions[0].probabilities)
-    rows = [[event.probabilities[label] for label in labels] for event in emotions]
-    means = np.mean(rows, axis=0)
-    shares = {label: round(float(mean), 6) for label, mean in zip(labels, means, strict=True)}
-    best = max(shares, key=lambda label: shares[label])
-    return {"emotion": best, "confidence": shares[best], "probabilities": shares}

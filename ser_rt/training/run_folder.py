@@ -55,6 +55,8 @@ def open_run(run: Path, settings: Mapping[str, Any], *, resume: bool) -> str | N
         TrainingError: the folder holds other files, or a run with other settings.
     """
     if not run.is_dir() or not any(run.iterdir()):
+        if resume:
+            logger.warning("nothing to resume in %s: training from the start", run)
         return None
     if not resume:
         msg = f"{run} is not empty: resume that run (--resume), or choose another output folder"
@@ -70,7 +72,10 @@ def open_run(run: Path, settings: Mapping[str, Any], *, resume: bool) -> str | N
         changed = [
             f"{name} was {before.get(name)!r}, is {value!r}"
             for name, value in now.items()
-            if name not in _MAY_CHANGE and value != before.get(name)
+            if name not in _MAY_CHANGE
+            and value != before.get(name)
+            # A run may go on for longer; its learning rate then falls to zero later.
+            and not (name == "num_epochs" and value > before.get(name, value))
         ]
         if changed:
             msg = f"{run} was started with other settings: {'; '.join(changed)}"

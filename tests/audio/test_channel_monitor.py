@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from ser_rt.audio.block import SourceWarning
 from ser_rt.audio.channel_monitor import ChannelMonitor
 from tests.conftest import RATE, Wave, make_wave
 
@@ -17,7 +20,7 @@ def told(*channels: Wave, seconds: float = 40, size: int = 4_801, scale: int = 0
     if scale:
         samples = np.clip(samples * scale, -32768, 32767).astype(np.int16)
     monitor = ChannelMonitor(RATE, samples.shape[1])
-    found = []
+    found: list[SourceWarning] = []
     for start in range(0, len(samples), size):
         found += monitor.feed(samples[start : start + size])
     return [warning.code for warning in (*found, *monitor.finish())]
@@ -26,7 +29,7 @@ def told(*channels: Wave, seconds: float = 40, size: int = 4_801, scale: int = 0
 @pytest.mark.parametrize("size", [997, 40 * RATE])
 @pytest.mark.parametrize("scale", [0, 32768])
 def test_each_fault_is_told_once(size: int, scale: int) -> None:
-    how = {"size": size, "scale": scale}
+    how: Any = {"size": size, "scale": scale}
     assert told(ONE, OTHER, **how) == []
     assert told(ONE, ONE, **how) == ["identical_channels"]
     assert told(ONE, -ONE, **how) == ["opposite_channels"]

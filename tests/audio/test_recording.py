@@ -1,4 +1,6 @@
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -35,6 +37,19 @@ def test_a_recording_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
         Recorder(tmp_path / "no" / "a.flac", RATE)
     with pytest.raises(OutputError, match="Is a directory"):
         Recorder(tmp_path, RATE)
+
+
+@pytest.mark.parametrize(("free", "words"), [(0, "No space left"), (1 << 30, "System error")])
+def test_a_recording_that_cannot_go_on_says_whether_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, words: str
+) -> None:
+    def refused(*_: object) -> None:
+        raise soundfile.LibsndfileError(2)
+
+    monkeypatch.setattr(soundfile.SoundFile, "write", refused)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    with Recorder(tmp_path / "a.flac", RATE) as recorder, pytest.raises(OutputError, match=words):
+        recorder(AudioChunk(make_wave(0.1), 0, 0.0))
 
 
 def test_a_tee_shows_every_chunk_and_what_its_source_lost() -> None:

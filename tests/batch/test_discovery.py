@@ -85,6 +85,18 @@ def test_a_table_names_files_beside_it_and_says_more_about_them(
     assert found["sub/b.wav"].size is None
 
 
+@pytest.mark.parametrize("name", ["clips.jsonl", "clips.parquet"])
+def test_rows_without_any_value_are_none(folder: Path, name: str) -> None:
+    rows = [{"file_path": "a.wav", "speaker": "1"}, {"file_path": None, "speaker": ""}, {}]
+    if name == "clips.parquet":
+        pq.write_table(pa.Table.from_pylist(rows), folder / name)
+    else:
+        text = "".join(f"{json.dumps(row)}\r\n" for row in rows)
+        (folder / name).write_text(text, encoding="utf-8-sig")
+    corpus = find_inputs([str(folder / name)])
+    assert [item.extra for item in corpus.items] == [("a.wav", "1")]
+
+
 def test_columns_of_several_inputs_are_united(folder: Path) -> None:
     write_jsonl(folder / "one.jsonl", [{"file": "a.wav", "age": 30, "tags": ["x"]}])  # type: ignore[dict-item]  # wrong on purpose
     write_csv(folder / "two.csv", [{"speaker": "s", "file_path": "sub/c.mp3"}])

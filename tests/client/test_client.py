@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def test_a_server_has_the_events_of_this_machine(
     running: Running, classifier: OnnxClassifier, write_audio: Callable[..., Path]
 ) -> None:
     path = write_audio("a.wav", make_wave(6.3, 44_100), 44_100)
-    how = {"vad": False, "episodes": True, "turns": True, "longest_turn_s": 3.0}
+    how: Any = {"vad": False, "episodes": True, "turns": True, "longest_turn_s": 3.0}
     here = list(ser_rt.stream(path, model=classifier, **how))
     there = list(Client(running.ws, **how).stream(path))
     assert lines(there) == lines(here)

@@ -44,6 +44,19 @@ def test_it_is_a_rayservice(manifest: Manifest) -> None:
     validator().validate(manifest)
 
 
+def test_nothing_runs_with_rights_and_the_keys_are_for_one_group(manifest: Manifest) -> None:
+    cluster = manifest["spec"]["rayClusterConfig"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        pod = group["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsUser"]
+        for container in pod["containers"]:
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        for volume in pod["volumes"]:
+            assert volume["secret"]["defaultMode"] == 0o440
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

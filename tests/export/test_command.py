@@ -28,7 +28,7 @@ from tests.export.conftest import Export
         (["--window", "nan"], 2, "nan"),
         (["--temperature", "0"], 2, "temperature"),
         (["--layers", "9"], 2, "2 layers"),
-        (["--triton-backend", "c"], 2, "'c'"),
+        (["--push-triton", "m", "--triton-backend", "c"], 2, "'c'"),
         (["--data", "none.csv"], 1, "none.csv"),
         (["--evaluation", "none.json"], 2, "none.json"),
     ],

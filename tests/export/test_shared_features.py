@@ -26,7 +26,7 @@ def classify(classifier: OnnxClassifier, hop_s: float) -> list[Posterior]:
     wave = make_wave(6.1)
     wave[int(2.2 * 16_000) : int(2.9 * 16_000)] = 0
     recognizer = WindowedRecognizer(classifier, StreamSettings(window_s=2.0, hop_s=hop_s))
-    posteriors = []
+    posteriors: list[Posterior] = []
     for start in range(0, len(wave), 1600):
         posteriors += recognizer.feed(AudioChunk(wave[start : start + 1600], start, 0.0))
     return posteriors + recognizer.flush()

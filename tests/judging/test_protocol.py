@@ -11,7 +11,7 @@ from ser_rt.constants import NEUTRAL
 from ser_rt.errors import DataError
 from ser_rt.judging.conditions import Conditions
 from ser_rt.judging.draws import Draws
-from ser_rt.judging.pools import LONGEST_PIECE_S, PAUSES_S, SHORTEST_PIECE_S
+from ser_rt.judging.pools import LONGEST_PIECE_S, PAUSES_S, SHORTEST_PIECE_S, Pool
 from ser_rt.judging.protocol import KINDS, Protocol, make_streams
 from ser_rt.judging.truth import LabelledStream, Omissions
 from ser_rt.training.data.corpus import Clip
@@ -42,6 +42,30 @@ def test_equal_seeds_give_equal_bits_and_another_seed_others(
 
 def test_more_streams_begin_with_the_fewer(make: Make, streams: list[LabelledStream]) -> None:
     assert {s.sha256 for s in make(per_dataset=4)} <= {s.sha256 for s in streams}
+
+
+def test_no_clip_comes_again_before_all_have_come(clips: list[Clip]) -> None:
+    own = clips[:12]
+    pool = Pool("Joy", "a1", own, RATE, Omissions())
+    pool._read.update({clip: np.full(round(3.2 * RATE), 0.1, np.float32) for clip in own})
+    used: set[Clip] = set()
+    for number in range(4):
+        before = len(used)
+        parts = pool.piece(Draws("pieces", number), used)
+        assert len(used) == min(before + (len(parts) + 1) // 2, len(own))
+
+
+def test_equal_loudness_is_26_db_below_full_scale() -> None:
+    loud = np.full(RATE, 0.5, np.float32)
+    assert Conditions(loudness="equal").clip(loud) == pytest.approx(10 ** (-26 / 20))
+    assert Conditions().clip(loud) is loud
+
+
+def test_pauses_before_pieces_are_drawn_from_all(streams: list[LabelledStream]) -> None:
+    starts = {round(stream.segments[0].start_s, 2) for stream in streams}
+    starts |= {round(b.start_s - a.end_s, 2) for s in streams for a, b in pairwise(s.segments)}
+    assert starts <= set(PAUSES_S)
+    assert len(starts) == len(PAUSES_S)
 
 
 def test_each_segment_sounds_as_its_label_says_and_silence_lies_between(

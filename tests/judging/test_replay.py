@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 import ser_rt
+from ser_rt.classifier import FloatArray
 from ser_rt.judging.replay import classify_stream, is_same_in_odd_chunks, replay
+from ser_rt.judging.truth import Omissions
+from ser_rt.judging.verdict import judge
 from ser_rt.runtime.settings import HysteresisSettings, StreamSettings
 from ser_rt.testing import tiny_bundle, tiny_streaming_bundle
 from tests.judging.conftest import Make
@@ -54,3 +57,26 @@ def test_kept_answers_are_named_as_a_new_run_names_them(make: Make) -> None:
         atol=0,
     )
     assert len(classifier.calls) == calls
+
+
+class Drifting(PitchClassifier):
+    """A classifier whose answers depend on how often it was asked, as none may."""
+
+    def __call__(self, waveforms: FloatArray) -> FloatArray:
+        answer = super().__call__(waveforms)
+        return np.asarray(answer ** (1 + len(self.calls) / 1000), np.float32)
+
+
+@pytest.mark.parametrize(("model", "equal"), [(PitchClassifier, 2), (Drifting, 0)])
+def test_a_verdict_counts_the_streams_that_any_chunks_leave_as_they_are(
+    model: type[PitchClassifier], equal: int, make: Make
+) -> None:
+    streams = make(per_dataset=4)
+    found = judge(model(), streams, CALM, Omissions(), online_checks=2)
+    assert found.online == {"streams": 2, "equal": equal}
+
+
+def test_with_many_checks_each_stream_is_compared(make: Make) -> None:
+    streams = make(per_dataset=2)
+    found = judge(PitchClassifier(), streams, QUICK, Omissions(), online_checks=len(streams) + 10)
+    assert found.online == {"streams": len(streams), "equal": len(streams)}

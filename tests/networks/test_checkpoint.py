@@ -34,6 +34,11 @@ def test_a_checkpoint_comes_back_whole(saved: Path) -> None:
         classifier(waves[0])
 
 
+def test_who_may_read_the_folder_may_read_the_weights(saved: Path) -> None:
+    modes = {path.name: path.stat().st_mode for path in saved.iterdir()}
+    assert len(set(modes.values())) == 1, modes
+
+
 def change_config(folder: Path, **changes: object) -> None:
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import soundfile
 from ser_rt.audio.sources.file import FileSource
 from ser_rt.errors import AudioInputError, NoChannelError
 from ser_rt.runtime.stream import stream
+from ser_rt.runtime.turns.event import TurnEvent
 from tests.conftest import RATE, Run, Wave, make_wave
 
 LEFT, RIGHT = make_wave(3, seed=1), make_wave(3, seed=2)
@@ -132,9 +134,9 @@ def test_each_channel_has_the_turns_of_its_clip_alone(tiny_bundle: Path, tmp_pat
     model = ser_rt.load(tiny_bundle)
     path = tmp_path / "call.wav"
     soundfile.write(path, np.stack([voice, other], axis=1), RATE, subtype="FLOAT")
-    how = {"model": model, "turns": True, "turn_updates": True}
+    how: Any = {"model": model, "turns": True, "turn_updates": True}
     both = list(ser_rt.stream(path, channel="split", channel_names=["agent", "customer"], **how))
-    assert sum(event.type == "turn" and event.final for event in both) > 2
+    assert sum(isinstance(event, TurnEvent) and event.final for event in both) > 2
     for channel, name, samples in ((1, "agent", voice), (2, "customer", other)):
         alone = [e.to_dict(timing=False) for e in ser_rt.stream(samples, sample_rate=RATE, **how)]
         found = [e.to_dict(timing=False) for e in both if e.channel == channel]

@@ -1,10 +1,16 @@
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ser_rt.audio.chunk import AudioChunk
+from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.event import EmotionEvent, latency_ms
+from ser_rt.runtime.settings import StreamSettings
+from ser_rt.testing import FakeClassifier
+from tests.conftest import make_wave
 
 JOY = EmotionEvent(
     "emotion", 4, 0.5, 3.5, "Joy", 0.75, {"Joy": 0.75, "Sad": 0.25}, 0.9, partial=False,
@@ -52,3 +58,19 @@ def test_the_parts_of_a_latency_add_up(total_s: float, spent_s: dict[str, float]
     assert total == pytest.approx(sum(latency.values()), abs=1e-3)
     assert total >= round(1e3 * total_s, 3) - 1e-6
     assert min(latency.values()) >= 0
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_live_events_have_the_time_of_the_wall(is_live: bool) -> None:  # noqa: FBT001 (a parameter)
+    engine = make_engine(FakeClassifier(), StreamSettings(vad=False), clock=lambda: 5.0)
+    chunk = AudioChunk(make_wave(1.0), 0, 4.8, is_live)
+    [event] = [one for one in engine.feed(chunk) if one.type != "warning"]
+    if not is_live:
+        assert event.at is None
+        assert "at" not in event.to_dict()
+        return
+    assert event.at is not None
+    age = datetime.now(UTC) - datetime.fromisoformat(event.at)
+    assert 0.2 <= age.total_seconds() < 60
+    assert event.to_dict()["at"] == event.at
+    assert "at" not in event.to_dict(timing=False)

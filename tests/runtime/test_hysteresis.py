@@ -1,11 +1,15 @@
 import numpy as np
 import pytest
 
+from ser_rt.audio.chunk import AudioChunk
 from ser_rt.errors import ConfigError
-from ser_rt.runtime.episodes import EpisodeTracker
+from ser_rt.runtime.engine import make_engine
+from ser_rt.runtime.episodes import EpisodeTracker, Lag
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.hysteresis import Hysteresis
 from ser_rt.runtime.settings import HysteresisSettings, StreamSettings
+from ser_rt.testing import FakeClassifier
+from tests.conftest import RATE, make_wave
 
 
 def decide(
@@ -75,6 +79,40 @@ def test_episodes_have_onset_peak_and_offset() -> None:
     ]
     assert "probabilities" not in ended[0].to_dict()
     assert ended[0].to_dict()["peak"] == 1.5
+
+
+def test_episodes_of_a_recording_are_where_they_sounded() -> None:
+    """Joy from 1 s to 6 s, then Sad to 9 s, then nothing, as windows of 3 s find them."""
+    tracker, found = EpisodeTracker(Lag(half_life_s=0.5, gate_threshold=0.1)), []
+    results = [result(0, 1.0, None), result(0, 1.5, "Sad")]  # a first guess
+    results += [result(max(0, t - 3), t, "Joy", 0.5 + t / 20) for t in (2, 3, 4, 5, 6, 7, 8)]
+    results += [result(t - 3, t, "Sad", 0.6) for t in (9, 10, 11)]
+    results += [result(t - 3, t, None) for t in (12, 13)]
+    for each in results:
+        found += [episode for episode in [tracker.update(each)] if episode]
+    assert tracker.flush() is None
+    joy, sad = found
+    assert (joy.emotion, sad.emotion) == ("Joy", "Sad")
+    assert joy.start == pytest.approx(1.0)
+    assert joy.end == sad.start == pytest.approx(6.0)
+    assert sad.end == pytest.approx(8.3)
+    assert joy.peak == 6.0
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_the_lag_is_taken_back_unless_it_is_live(is_live: bool) -> None:  # noqa: FBT001 (a parameter)
+    now_s = 0.0
+    settings = StreamSettings(vad=False, episodes=True)
+    engine = make_engine(FakeClassifier(), settings, clock=lambda: now_s)
+    wave = make_wave(12.0)
+    wave[5 * RATE :] = 0
+    events: list[EmotionEvent] = []
+    for second in range(12):
+        now_s = second + 1.0
+        piece = wave[second * RATE : (second + 1) * RATE]
+        events += engine.feed(AudioChunk(piece, second * RATE, now_s, is_live))
+    ended = [event.end for event in events if event.type == "episode"]
+    assert (ended[-1] < 6) is not is_live
 
 
 def test_a_warning_ends_no_episode() -> None:

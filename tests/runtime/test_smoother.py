@@ -1,7 +1,5 @@
 """A hidden Markov model of a voice: emotions last, and each result counts for its time."""
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -86,11 +84,9 @@ def test_silence_and_gaps_begin_anew() -> None:
 
 def test_no_one_result_rules_an_emotion_out() -> None:
     smoother = smoother_of(half_life_s=1e9)
-    assert first(smoother, posterior(1.0, 0.0)) < 1e-9
-    for end_s in (1.5, 2.0, 2.5, 3.0):
-        last = first(smoother, posterior(end_s, 1.0))
-    assert last > 0.99
-    assert math.isfinite(last)
+    for end_s in (1.0, 2.0, 3.0):
+        assert first(smoother, posterior(end_s, 0.9)) > 0.8
+    assert 0.1 < first(smoother, posterior(3.5, 0.0)) < 0.9
 
 
 def test_zero_turns_it_off() -> None:
@@ -109,7 +105,7 @@ def test_zero_turns_it_off() -> None:
 )
 def test_bad_settings_are_refused(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=name):
-        smoother_of(**{name: value})
+        smoother_of(LABELS, **{name: value})
 
 
 def test_a_model_without_neutral_has_no_share_of_it() -> None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
 
 from tests.support.source_tree import ROOT
 from tests.test_packaging import PROJECT
@@ -25,6 +33,63 @@ def test_it_copies_what_is_there() -> None:
             assert f"!{source}" in allowed, source
 
 
+def test_dependencies_come_before_sources_and_are_those_of_the_project() -> None:
+    first = of("COPY")[0].split()[:-1]
+    assert first == ["pyproject.toml", "constraints.txt"]
+    code = re.findall(r'python -c "(.+?)" >', TEXT)[0].replace("\\n", "\n")
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace("\n", "\\n")],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    extras = PROJECT["optional-dependencies"]
+    wanted = {*PROJECT["dependencies"], *extras["cpu"], *extras["server"]}
+    wanted |= {*extras["client"], *extras["media"]}
+    assert set(done.stdout.splitlines()) == {w for w in wanted if not w.startswith("ser-rt[")}
+
+
+def test_it_holds_no_benchmarks_and_says_what_it_is() -> None:
+    run = of("RUN")[-2]
+    assert "ser_rt/benchmarks" in run
+    assert "bin/ser-bench" in run
+    assert "org.opencontainers.image.licenses" in of("LABEL")[0]
+
+
+def engine() -> str | None:
+    """Why there is no container engine; None if there is one."""
+    if shutil.which("docker") is None:
+        return "needs a container engine: docker"
+    done = subprocess.run(["docker", "version"], check=False, capture_output=True, text=True)
+    return None if done.returncode == 0 else f"docker has no engine: {done.stderr.strip()[:80]}"
+
+
+@pytest.mark.slow
+def test_the_image_is_built_and_serves(tmp_path: Path) -> None:
+    if (why := engine()) is not None:
+        pytest.skip(why)
+    tag = "ser-rt:test"
+    subprocess.run(["docker", "build", "-q", "-t", tag, str(ROOT)], check=True, timeout=1800)
+    keys = tmp_path / "keys"
+    keys.write_text("a-key-of-sixteen-letters")
+    keys.chmod(0o600)
+    run = ["docker", "run", "--rm", "-d", "--read-only", "--tmpfs", "/tmp"]  # noqa: S108 (in the container)
+    run += ["--user", str(os.getuid()), "-e", "SER_SERVE_PORT=8000", "-v", f"{keys}:/keys:ro"]
+    run += [tag, "--api-key-file", "/keys"]
+    name = subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip()
+    try:
+        ask = ["docker", "exec", name, "python", "-m", "ser_rt.server.healthcheck"]
+        for _ in range(60):
+            if subprocess.run(ask, check=False, capture_output=True).returncode == 0:
+                break
+            time.sleep(1)
+        else:
+            pytest.fail("it does not become healthy")
+    finally:
+        subprocess.run(["docker", "kill", name], check=False, capture_output=True)
+
+
 def test_it_runs_the_server_without_rights_and_asks_after_its_health() -> None:
     names = [name for name, _ in STEPS]
     assert names.index("USER") < names.index("ENTRYPOINT")
@@ -33,5 +98,5 @@ def test_it_runs_the_server_without_rights_and_asks_after_its_health() -> None:
     assert command[0] in PROJECT["scripts"]
     *_, module = json.loads(of("HEALTHCHECK")[0].partition("CMD ")[2])
     assert callable(importlib.import_module(module).main)
-    extras = re.findall(r"'\.\[([\w,]+)\]'", " ".join(of("RUN")))[0].split(",")
+    extras = re.findall(r"'ser-rt\[([\w,]+)\]'", " ".join(of("RUN")))[0].split(",")
     assert set(extras) <= PROJECT["optional-dependencies"].keys()

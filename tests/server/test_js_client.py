@@ -30,7 +30,9 @@ SETUP = f"""async () => {{
     receive(message) {{ this.onmessage({{ data: JSON.stringify(message) }}); }}
     lose() {{ this.readyState = 3; this.onclose({{ code: 1006 }}); }}
   }};
-  window.client = new SerClient("ws://nowhere/", {{ config: {{ sample_rate: {RATE} }} }});
+  const config = {{ sample_rate: {RATE}, live: true }};
+  const {{ WebSocket }} = window;
+  window.client = new SerClient("ws://nowhere/", {{ config, WebSocket }});
   for (const type of ["state", "result", "failure"]) {{
     window.client.addEventListener(type, ({{ detail }}) => window.emitted.push([type, detail]));
   }}
@@ -58,6 +60,32 @@ def emitted(page: Page, kind: str) -> list[Any]:
     return [detail for type_, detail in page.evaluate("emitted") if type_ == kind]
 
 
+def test_audio_and_the_end_wait_for_the_first_connection(page: Page) -> None:
+    page.evaluate("() => { give(100); window.done = client.finish(); last().lose() }")
+    page.evaluate("until(() => sockets.length === 2)")
+    page.evaluate("() => { last().open(); last().receive({ type: 'ready' }) }")
+    assert page.evaluate("last().sent[0].start_s") == 0
+    assert page.evaluate("last().sent.slice(1)") == [100, {"type": "close"}]
+    page.evaluate("() => { last().receive({ type: 'emotion', end: 0.1 }); last().lose() }")
+    page.evaluate("done")
+    assert len(emitted(page, "result")) == 1
+
+
+def test_a_recording_waits_for_a_slow_connection(page: Page) -> None:
+    page.evaluate("""async () => {
+      const { SerClient } = await import("/static/ser-client.js");
+      const { WebSocket } = window;
+      window.client = new SerClient("ws://nowhere/", { config: { sample_rate: 1000 }, WebSocket });
+      client.connect();
+      last().open();
+      last().receive({ type: "ready" });
+      last().bufferedAmount = 2 ** 21;
+      give(200);
+    }""")
+    assert page.evaluate("last().sent.slice(1)") == [200]
+    assert page.evaluate("client.lost_s") == 0
+
+
 def test_audio_waits_for_ready_and_then_flows_in_order(page: Page) -> None:
     page.evaluate("() => { give(100); last().open(); give(10); give(20) }")
     assert page.evaluate("last().sent") == [
@@ -66,12 +94,13 @@ def test_audio_waits_for_ready_and_then_flows_in_order(page: Page) -> None:
             "encoding": "pcm_s16le",
             "channels": 1,
             "sample_rate": RATE,
-            "start_s": 0.1,
+            "live": True,
+            "start_s": 0,
         }
     ]
     page.evaluate("() => { last().receive({ type: 'ready' }); give(30) }")
-    assert page.evaluate("last().sent.slice(1)") == [10, 20, 30]
-    assert page.evaluate("[client.given_s, client.lost_s]") == [0.16, 0.1]
+    assert page.evaluate("last().sent.slice(1)") == [100, 10, 20, 30]
+    assert page.evaluate("[client.given_s, client.lost_s]") == [0.16, 0]
     assert emitted(page, "state") == ["connecting", "open"]
 
 

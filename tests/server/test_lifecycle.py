@@ -25,7 +25,7 @@ from ser_rt.errors import InferenceError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.server import healthcheck as health
 from ser_rt.server.app import make_app
-from ser_rt.server.cli import build, main, make_parser
+from ser_rt.server.cli import build, main, make_parser, parse
 from ser_rt.server.limits import ServerLimits
 from ser_rt.server.service import Service
 from ser_rt.server.transport import make_server
@@ -259,7 +259,7 @@ def test_flags_reach_the_server(tiny_bundle: Path, tmp_path: Path) -> None:
     keys.chmod(0o600)
     flags = ["--model", str(tiny_bundle), "--host=0.0.0.0", "--api-key-file", str(keys)]
     flags += ["--max-streams=3", "--max-message-bytes=1000", "--max-batch=4", "--port=1234"]
-    server = build(make_parser().parse_args(flags))
+    server = build(parse(flags))
     try:
         assert server.service.limits.max_streams == 3
         assert server.config.ws_max_size == 1000

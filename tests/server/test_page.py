@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ser_rt.constants import EMOTIONS
 from tests.server.conftest import Running
 from tests.support.browser import visit
 
@@ -14,7 +15,26 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 NARROW = {"width": 360, "height": 740}
-TONES = ("neutral", "angry", "joy", "sad", "fear", "surprise", "disgust", "spare-1", "spare-2")
+TONES = (
+    *("neutral", "dry", "serious", "angry", "hurry", "joy", "kind", "tease", "sad", "hesitate"),
+    *("fear", "anxious", "shy", "surprise", "doubt", "disgust", "spare-1", "spare-2"),
+)
+FOLDED = """async (emotions) => {
+  const { Bars } = await import("/static/bars.js");
+  const list = document.createElement("ul");
+  const bars = new Bars(list);
+  const labels = emotions.map((en) => ({ en, ko: en }));
+  bars.label(labels, "en", (count, percent, is_open) => `${count} ${percent} ${is_open}`);
+  bars.show({ Shy: 0.5, Doubt: 0.2, Kind: 0.2, Joy: 0.06, Sad: 0.04 }, "Shy");
+  const rows = () => [...list.querySelectorAll(".bar:not([hidden])")];
+  const seen = () => rows().map((row) => row.dataset.emotion);
+  const button = list.querySelector("button");
+  const found = [seen(), button.textContent];
+  button.click();
+  const tones = new Set([...list.querySelectorAll(".bar")].map((row) => row.dataset.tone));
+  const marks = new Set([...list.querySelectorAll(".bar-name")].map((name) => name.dataset.mark));
+  return [...found, seen().length, tones.size, marks.size];
+}"""
 CONTRAST = """(tones) => {
   const luminance = (color) => {
     const [r, g, b] = color.match(/[\\d.]+/g).slice(0, 3).map((part) => part / 255)
@@ -67,6 +87,49 @@ def test_the_bars_move_with_the_results(browser: Browser, server: Running) -> No
         last = it.events("turn")[-1]
         it.see("#turns li", last["emotion"])
         assert it.page.locator("#turns li").count() == min(12, len(it.events("turn")))
+
+
+def test_of_fifteen_the_likeliest_are_shown_and_all_differ(
+    browser: Browser, server: Running
+) -> None:
+    with visit(browser, server.http("/")) as it:
+        found = it.page.evaluate(FOLDED, list(EMOTIONS))
+    assert found == [["Joy", "Sad", "Kind", "Doubt", "Shy"], "10 0 false", 15, 15, 15]
+
+
+def test_what_it_must_not_be_used_for_is_in_sight(browser: Browser, server: Running) -> None:
+    for size in ({"width": 1280, "height": 720}, NARROW):
+        with visit(browser, server.http("/"), viewport=size) as it:
+            box = it.page.locator(".note").first.bounding_box()
+            assert box
+            assert box["y"] + box["height"] < size["height"]
+            assert "Do not judge anyone by it" in it.page.inner_text(".note")
+
+
+def test_a_sure_answer_is_larger_and_what_is_over_has_its_times(
+    browser: Browser, server: Running
+) -> None:
+    with visit(browser, server.http("/")) as it:
+        it.see("#axis", "60 s ago")
+        it.page.click("#listen")
+        it.see("#bars-name", "How likely each is now")
+        it.wait_for_results(3)
+        size, sure = it.page.evaluate("""() => {
+          const word = document.querySelector("#word");
+          const sure = word.style.getPropertyValue("--sure");
+          return [parseFloat(getComputedStyle(word).fontSize), sure];
+        }""")
+        assert 0.4 < float(sure) <= 1
+        full = it.page.evaluate("""() => {
+          const word = document.querySelector("#word");
+          word.style.setProperty("--sure", "1");
+          return parseFloat(getComputedStyle(word).fontSize);
+        }""")
+        assert size == pytest.approx(full * float(sure), abs=1)
+        it.page.click("#listen")
+        it.see("#bars-name", "Share of all speech")
+        it.see("#minute-name", "0:00 to 0:0")
+        assert "ago" not in it.page.inner_text("#axis")
 
 
 def shown(page: Page) -> tuple[str, str, tuple[int, ...]]:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.server.cli import build, make_parser
+from ser_rt.server.cli import build, parse
 from tests.server.conftest import serving
 
 OVER_TLS = {"x-forwarded-proto": "https", "x-forwarded-for": "203.0.113.7"}
@@ -71,7 +71,7 @@ def test_flags_reach_the_server(
     root: str,
 ) -> None:
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")  # nobody's word but the flags'
-    server = build(make_parser().parse_args(["--model", str(tiny_bundle), *flags]))
+    server = build(parse(["--model", str(tiny_bundle), *flags]))
     try:
         assert (server.config.forwarded_allow_ips, server.config.root_path) == (proxies, root)
     finally:

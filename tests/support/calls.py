@@ -58,7 +58,16 @@ CONNECTED: Message = {"event": "connected", "protocol": "Call", "version": "1.0.
 
 
 def of_channel(events: list[Message], channel: int) -> list[Message]:
-    drop = {"event", "streamSid", "seq", "channel", "channel_name", "latency_ms", "channel_index"}
+    drop = {
+        "event",
+        "streamSid",
+        "seq",
+        "channel",
+        "channel_name",
+        "latency_ms",
+        "channel_index",
+        "at",
+    }
     found = [event for event in events if event.get("channel") == channel]
     return [{k: v for k, v in event.items() if k not in drop} for event in found]
 

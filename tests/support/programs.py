@@ -16,10 +16,13 @@ EVERYWHERE = {"env", "ldd", "mount", "sh", "umount"}
 
 PACKAGES = {
     "chromium": "chromium",
+    "docker": "docker.io",
+    "node": "nodejs",
     "openssl": "openssl",
     "pactl": "pulseaudio-utils",
     "paplay": "pulseaudio-utils",
     "pulseaudio": "pulseaudio",
+    "systemd-analyze": "systemd",
     "xz": "xz-utils",
 }
 """Programs that a machine may lack, and the Debian package of each for `.ci/run`."""

@@ -148,6 +148,7 @@ WRITERS: dict[str, Callable[[], bytes]] = {
     "m4a": lambda: by_ffmpeg("mp4", "aac", options=_FAST),
     "m4a index last": lambda: by_ffmpeg("mp4", "aac"),
     "mp4 fragments": lambda: by_ffmpeg("mp4", "aac", options=_FRAGMENTS),
+    "mp4 opus": lambda: by_ffmpeg("mp4", "libopus", 48_000, options=_FAST),
     "alac": lambda: by_ffmpeg("mp4", "alac"),
     "mkv": lambda: by_ffmpeg("matroska", "aac"),
     "webm": lambda: by_ffmpeg("webm", "libopus", 48_000),

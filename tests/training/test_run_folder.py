@@ -181,11 +181,12 @@ def test_a_finished_run_may_be_resumed_and_stays_as_it_is(
 
 def test_other_settings_or_clips_are_another_run(tmp_path: Path, clips: list[Clip]) -> None:
     run = tmp_path / "run"
-    trainer(run, num_epochs=1).train(clips)
-    with pytest.raises(TrainingError, match="num_epochs was 1, is 2"):
-        trainer(run, num_epochs=2).train(clips, resume=True)
+    trainer(run, num_epochs=2).train(clips)
+    with pytest.raises(TrainingError, match="num_epochs was 2, is 1"):
+        trainer(run, num_epochs=1).train(clips, resume=True)
     with pytest.raises(TrainingError, match="clips was"):
-        trainer(run, num_epochs=1).train(clips[1:], resume=True)
+        trainer(run, num_epochs=2).train(clips[1:], resume=True)
+    assert len(trainer(run, num_epochs=3).train(clips, resume=True)["train_loss"]) == 3
     (tmp_path / "other").mkdir()
     (tmp_path / "other/notes.txt").write_text("mine")
     with pytest.raises(TrainingError, match="no run that could be resumed"):

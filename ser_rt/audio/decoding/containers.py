@@ -132,8 +132,8 @@ def promised_s(name: str, head: bytes) -> float | None:
     if name == "MP3":
         return stated_s(head[tag_bytes(head) :])
     if name == "NIST SPHERE":
-        count, rate = (mark.search(head) for mark in _NIST)
-        return int(count[1]) / int(rate[1]) if count and rate and int(rate[1]) else None
+        stated = [int(found[1]) for mark in _NIST if (found := mark.search(head))]
+        return stated[0] / stated[1] if len(stated) == len(_NIST) and stated[1] else None
     if name != "FLAC" or len(head) < 26:
         return None
     bits = int.from_bytes(head[18:26], "big")  # rate, channels, bits, samples (RFC 9639, 8.2)

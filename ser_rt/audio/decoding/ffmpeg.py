@@ -45,7 +45,10 @@ _PATIENT = {"analyzeduration": "60000000", "probesize": "20000000"}
 after 5 s."""
 
 _PAUSING = {"opus", "libopus", "amrnb", "amrwb", "amr_nb", "amr_wb", "speex"}
-"""Codecs that may send nothing in pauses of speech."""
+"""Codecs that may send nothing in pauses of speech. They decode zeros, too."""
+
+_LONGEST_ZERO = 4
+"""A real packet of these that is longer is not all zeros."""
 
 _LATEST_BEGINNING_S = 10.0
 """An Ogg file that begins later is a piece of a broadcast, and one that begins earlier has lost
@@ -123,7 +126,7 @@ class FfmpegDecoder:
         self.end_byte: int | None = None
         self.rest, self.rest_at = b"", 0
         self._flac_block = self._lost_s = 0.0
-        self._is_amr = "amr" in self._stream.codec_context.name  # it decodes zeros
+        self._is_deaf = self._stream.codec_context.name in _PAUSING
         self._flac_sample: float | None = None
         self._base_s: float | None = 0.0 if self.format in _ABSOLUTE else None
         if self.format in _RELATIVE:
@@ -235,7 +238,7 @@ class FfmpegDecoder:
                 yield from line.silence(float(packet.duration * packet.time_base))
                 return
         try:
-            is_lost = packet.size > 0 and self._is_amr and not any(memoryview(packet))
+            is_lost = self._is_deaf and packet.size > _LONGEST_ZERO and not any(memoryview(packet))
             frames = [] if is_lost else packet.decode()
         except (self._av.error.FFmpegError, ValueError):
             is_lost, frames = True, []

@@ -55,6 +55,10 @@ _INTEGERS, _FLOATS, _NMS, _EXTENSIBLE = 1, 3, 0x38, 0xFFFE
 """Format tags of WAV; the last has a longer header, with the tag in it."""
 
 _MOST_BITS = 32
+_AU_PLAIN = range(2, 8)
+_AIFF_CODED = (b"ulaw", b"alaw", b"ima4", b"gsm ", b"mac3", b"mac6", b"qdm2")
+"""Codings of AU and AIFF-C files."""
+
 _WAVES = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff")
 
 
@@ -79,16 +83,31 @@ def with_whole_bits(head: bytes) -> bytes:
 
 def is_of_libsndfile(head: bytes) -> bool:
     """Return whether FFmpeg takes a recording that begins so for another: WAV with NMS ADPCM."""
-    at, order = _format(head)
-    return bool(at) and struct.unpack_from(f"{order}H", head, at)[0] == _NMS
+    return _coding(head) == _NMS
 
 
 def is_plain(head: bytes) -> bool:
     """Return whether zeros are silence in a recording that begins so, as in plain samples."""
+    coding = _coding(head)
+    if coding is not None:
+        return coding in (_INTEGERS, _FLOATS)
+    name, common = sniff(head), head.find(b"COMM") + 26
+    if name == "AU":
+        return int.from_bytes(head[12:16], "big") in _AU_PLAIN
+    if name == "CAF":
+        return head[28:32] == b"lpcm"
+    coded = head[8:12] == b"AIFC" and head[common : common + 4].lower() in _AIFF_CODED
+    return name in SAMPLES and not coded
+
+
+def _coding(head: bytes) -> int | None:
+    """Return the format tag of the samples of WAV; None if these are no first bytes of one."""
     at, order = _format(head)
-    if at:
-        return struct.unpack_from(f"{order}H", head, at)[0] in (_INTEGERS, _FLOATS, _EXTENSIBLE)
-    return sniff(head) in SAMPLES and not is_alac(head)
+    if not at:
+        return None
+    (tag,) = struct.unpack_from(f"{order}H", head, at)
+    is_long = tag == _EXTENSIBLE and len(head) >= at + 26
+    return int(struct.unpack_from(f"{order}H", head, at + 24)[0] if is_long else tag)
 
 
 def _format(head: bytes) -> tuple[int, str]:

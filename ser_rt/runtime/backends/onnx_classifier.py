@@ -96,6 +96,11 @@ class OnnxClassifier:
         self.provider = opened.execution.short_name
         self._warm_ups = CAPTURE_WARM_UPS if opened.execution.captures else 1
 
+    def __repr__(self) -> str:
+        bundle, how = self.bundle, "streaming" if self._streaming else "whole windows"
+        about = f"{bundle.name} {bundle.version}, {bundle.precision}, {self.provider}, {how}"
+        return f"<{type(self).__name__} {about}: {', '.join(self._labels)}>"
+
     @property
     def labels(self) -> tuple[str, ...]:
         """English label of each column of the probabilities."""

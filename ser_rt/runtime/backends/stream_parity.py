@@ -48,8 +48,8 @@ class FreshStreams:
             if waiting and len(running) < slots:
                 number, window = waiting.pop()
                 running.append(_Slot(number, self._cut(window), self._streaming.fresh(1)))
-            hops = [(slot, next(slot.hops, None)) for slot in running]
-            going = [(slot, samples) for slot, samples in hops if samples is not None]
+            given = [(slot, next(slot.hops, None)) for slot in running]
+            going = [(slot, samples) for slot, samples in given if samples is not None]
             running = []
             if not going:
                 continue

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, Protocol, TextIO, TypeVar
 
+from ser_rt.runtime.episodes import Lag
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.sinks.subtitles import RttmSink, SrtSink, VttSink
 from ser_rt.runtime.sinks.text import TextLines
@@ -27,6 +28,8 @@ class SinkSettings:
         top_k: How many emotions to name; None for all.
         turns: Whether turns are among the events: subtitles are of them then.
         names: Whether channels have names.
+        lag: What is taken back from the times of episodes; None live.
+        name: Of the recording, where there is one.
     """
 
     labels: tuple[str, ...] = ()
@@ -37,6 +40,8 @@ class SinkSettings:
     top_k: int | None = None
     turns: bool = False
     names: bool = False
+    lag: Lag | None = None
+    name: str = "audio"
 
 
 class Sink(Protocol):
@@ -153,7 +158,7 @@ SINKS: dict[str, Callable[[TextIO, SinkSettings], Sink]] = {
     "text": TextSink,
     "jsonl": JsonLinesSink,
     "csv": CsvSink,
-    "srt": lambda output, settings: SrtSink(output, lang=settings.lang, turns=settings.turns),
-    "vtt": lambda output, settings: VttSink(output, lang=settings.lang, turns=settings.turns),
-    "rttm": lambda output, settings: RttmSink(output, turns=settings.turns),
+    "srt": lambda output, s: SrtSink(output, s.lag, lang=s.lang, turns=s.turns),
+    "vtt": lambda output, s: VttSink(output, s.lag, lang=s.lang, turns=s.turns),
+    "rttm": lambda output, s: RttmSink(output, s.lag, name=s.name, turns=s.turns),
 }

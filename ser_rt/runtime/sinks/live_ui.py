@@ -1,6 +1,7 @@
 """`LiveUi`, a display of the current emotion, the last minute, level and latency.
 
-It needs rich, so it is imported only where a display is wanted.
+It needs rich, so it is imported only where a display is wanted. It has the terminal's second
+screen to itself, so that a resize leaves nothing behind and the first one stays as it was.
 """
 
 from __future__ import annotations
@@ -9,49 +10,32 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Self
 
 import numpy as np
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.constants import HOP_S
 from ser_rt.runtime.engine import StreamEngine
 from ser_rt.runtime.episodes import EpisodeTracker
-from ser_rt.runtime.event import UNSURE, EmotionEvent
-from ser_rt.runtime.sinks.text import TextLines, bar, clock_time, display_width, names_of
+from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.sinks.live_picture import FLOOR_DBFS, STRIP_S, Cell, Scene, draw
+from ser_rt.runtime.sinks.terminal import messages_kept, stopped_with_the_program
+from ser_rt.runtime.sinks.text import TextLines
+from ser_rt.runtime.sinks.words import warning_text
 from ser_rt.runtime.statistics import Percentiles, Summary
 
 FRAMES_PER_SECOND = 6
-STRIP_S = 60.0
-FLOOR_DBFS = -60.0
 NOTICE_S = 10.0
 """A warning stays in sight for this long."""
+SILENT_S = 2.0
+"""Without audio for so long, the level and the speech are not known."""
 
 FAULTS = {"device_lost": "device_back", "stream_lost": "stream_back", "degraded": "recovered"}
 """These stay in sight until their opposites come."""
-
-COLORS = {
-    "Neutral": "white",
-    "Angry": "red",
-    "Joy": "yellow",
-    "Sad": "blue",
-    "Fear": "magenta",
-    "Surprise": "cyan",
-    UNSURE: "bright_black",
-}
-_WORDS = {
-    "en": {"level": "level", "speech": "speech", "quiet": "quiet", "minute": "last minute",
-           "since": "since", "silence": "nobody speaks", "listening": "listening",
-           "behind": "behind", "events": "events", "well": "all well"},
-    "ko": {"level": "음량", "speech": "말소리", "quiet": "조용함", "minute": "최근 1분",
-           "since": "시작", "silence": "말소리 없음", "listening": "듣는 중",
-           "behind": "지연", "events": "이벤트", "well": "이상 없음"},
-}  # fmt: skip
 
 
 class LiveUi:
@@ -68,36 +52,41 @@ class LiveUi:
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Draw on the terminal, with names of a language, cells of the strip a hop apart."""
+        """Draw on the terminal, with names of a language; ``hop_s`` is between results."""
         self._labels, self._sample_rate = tuple(labels), sample_rate
-        self._lang, self._words = lang, _WORDS[lang]
-        self._stats, self._clock = stats, clock
-        self._strip: deque[tuple[str, float]] = deque(maxlen=round(STRIP_S / (hop_s or HOP_S)))
+        self._lang, self._stats, self._clock = lang, stats, clock
+        self._cells: deque[Cell] = deque(maxlen=math.ceil(STRIP_S / (hop_s or HOP_S)) + 1)
         self._console = console or Console(highlight=False)
         self._episodes = EpisodeTracker()
         self._event: EmotionEvent | None = None
         self._notice: tuple[float, str] | None = None
-        self._fault: str | None = None
+        self._fault: tuple[str, str] | None = None
         self._latency, self._count = Percentiles(), 0
-        self._level_dbfs = self._peak_dbfs = FLOOR_DBFS
+        self._level_dbfs = FLOOR_DBFS
         self._audio_s = 0.0
+        self._sound_at: float | None = None
         self._engine: StreamEngine | None = None
+        self._opened = ExitStack()
         self._live = Live(
             console=self._console,
             refresh_per_second=FRAMES_PER_SECOND,
             get_renderable=self.picture,
-            transient=True,
+            screen=True,
             redirect_stdout=False,
-            redirect_stderr=True,
+            redirect_stderr=False,
         )
 
     def __enter__(self) -> Self:
+        # What others print comes on the first screen, after this one has gone.
+        self._opened.enter_context(messages_kept(self._say))
+        self._opened.enter_context(stopped_with_the_program(self._live.stop, self._live.start))
         self._live.start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         with suppress(OSError):
             self._live.stop()
+        self._opened.close()
 
     def meter(self, engine: StreamEngine) -> Callable[[AudioChunk], None]:
         """Return a function that takes the audio of an engine, to show how loud it is."""
@@ -107,16 +96,18 @@ class LiveUi:
     def write(self, event: EmotionEvent) -> None:
         """Take an event."""
         if event.type == "warning":
-            self._warn(event.code or "", f"{event.code}: {event.message}")
+            self._warn(event.code or "", warning_text(event, self._lang))
             return
-        if event.type in {"episode", "turn"}:
+        if event.type not in ("emotion", "no_speech"):
             return
+        start_s = self._cells[-1].end_s if self._cells else event.start
+        start_s = max(start_s, event.start)
+        self._cells.append(Cell(start_s, event.end, event.emotion, event.confidence or 0.0))
         self._episodes.update(event)
         self._event = event
         self._count += 1
         if event.latency_ms:
             self._latency.add(event.latency_ms["total"])
-        self._strip.append((event.emotion or "", event.confidence or 0.0))
 
     def finish(self, summary: Summary) -> None:
         """Stop drawing, and print the summary."""
@@ -127,21 +118,35 @@ class LiveUi:
 
     def picture(self) -> Group:
         """Return the current picture."""
-        width = min(self._console.width, 100)
-        return Group(
-            self._signal(width),
-            Text(),
-            self._bars(width),
-            Text(),
-            self._minute(width),
-            self._episode(),
-            self._footer(width),
+        now = self._clock()
+        notice = self._notice if self._notice and now - self._notice[0] < NOTICE_S else None
+        text = self._fault[1] if self._fault else notice[1] if notice else ""
+        is_late = self._sound_at is not None and now - self._sound_at > SILENT_S
+        is_lost = self._fault is not None and self._fault[0] in ("device_lost", "stream_lost")
+        scene = Scene(
+            labels=self._labels,
+            lang=self._lang,
+            event=None if is_lost else self._event,
+            episode=self._episodes.now,
+            cells=self._cells,
+            level_dbfs=self._level_dbfs,
+            speech=0.0 if self._engine is None else self._engine.speech_now,
+            has_sound=not (is_late or is_lost),
+            audio_s=self._audio_s,
+            count=self._count,
+            behind_ms=(self._latency.at(50), self._latency.at(95)),
+            notice=text,
+            is_fault=self._fault is not None,
         )
+        return draw(scene, self._console)
+
+    def _say(self, line: str) -> None:
+        self._notice = (self._clock(), line)
 
     def _warn(self, code: str, text: str) -> None:
-        self._notice = (self._clock(), text)
+        self._say(text)
         if code in FAULTS:
-            self._fault = text
+            self._fault = (code, text)
         elif code in FAULTS.values():
             self._fault = None
 
@@ -150,76 +155,5 @@ class LiveUi:
             square = float(np.dot(chunk.samples, chunk.samples)) / len(chunk.samples)
             level = max(FLOOR_DBFS, 10 * math.log10(square + 1e-12))
             self._level_dbfs = max(level, self._level_dbfs - 1.0)
-            self._peak_dbfs = max(level, self._peak_dbfs - 0.15)
             self._audio_s = chunk.start / self._sample_rate
-
-    def _signal(self, width: int) -> Text:
-        room = max(10, width - 34)
-        share = 1 - self._level_dbfs / FLOOR_DBFS
-        color = "red" if self._level_dbfs > -3 else "yellow" if self._level_dbfs > -12 else "green"
-        text = Text(f"{self._words['level']} ", style="dim")
-        text.append(bar(share, room), style=f"{color} on grey15")
-        text.append(f" {self._level_dbfs:4.0f} dB  ")
-        speech = 0.0 if self._engine is None else self._engine.speech_now
-        is_speech = speech >= 0.5
-        text.append("● ", style="bold green" if is_speech else "bright_black")
-        word = self._words["speech" if is_speech else "quiet"]
-        text.append(f"{word} {speech:.0%}", style="" if is_speech else "bright_black")
-        return text
-
-    def _bars(self, width: int) -> Table:
-        names = {label: " ".join(names_of(label, self._lang)) for label in self._labels}
-        longest = max(map(display_width, names.values()))
-        table = Table.grid(padding=(0, 1))
-        room = max(10, width - longest - 10)
-        shares = self._event.probabilities if self._event else {}
-        named = self._event.emotion if self._event else None
-        for label, name in names.items():
-            share = shares.get(label, 0.0)
-            color = COLORS.get(label, "green")
-            style = f"bold {color}" if label == named else "" if shares else "bright_black"
-            table.add_row(
-                Text(name, style=style),
-                Text(bar(share, room), style=f"{color} on grey15"),
-                Text(f"{share:4.0%}", style=style),
-            )
-        return table
-
-    def _minute(self, width: int) -> Text:
-        text = Text(f"{self._words['minute']} ", style="dim")
-        room = width - display_width(text.plain)
-        # On a narrow terminal a cell stands for the last of several results.
-        per_cell = math.ceil((self._strip.maxlen or 1) / room)
-        first = (per_cell - 1 - self._count + len(self._strip)) % per_cell
-        for emotion, confidence in list(self._strip)[first::per_cell]:
-            if not emotion:
-                text.append("·", style="bright_black")
-                continue
-            block = "█" if confidence >= 0.6 else "▓" if confidence >= 0.4 else "▒"
-            text.append(block, style=COLORS.get(emotion, "green"))
-        return text
-
-    def _episode(self) -> Text:
-        episode = self._episodes.now
-        if episode is None or episode.emotion is None:
-            word = "silence" if self._event is not None else "listening"
-            return Text(self._words[word], style="bright_black")
-        color = COLORS.get(episode.emotion, "green")
-        text = Text(" ".join(names_of(episode.emotion, self._lang)), style=f"bold {color}")
-        text.append(f"  {self._words['since']} {clock_time(episode.start)}", style="dim")
-        text.append(f"  {episode.end - episode.start:.1f} s, {episode.confidence:.0%}", style="dim")
-        return text
-
-    def _footer(self, width: int) -> Text:
-        text = Text(f"{clock_time(self._audio_s)}  {self._count} {self._words['events']}", "dim")
-        p50, p95 = self._latency.at(50), self._latency.at(95)
-        text.append(f"  {self._words['behind']} {p50:.0f} ms (p95 {p95:.0f})  ")
-        now = self._clock()
-        if self._fault is not None:
-            text.append(self._fault, style="bold red")
-        elif self._notice is not None and now - self._notice[0] < NOTICE_S:
-            text.append(self._notice[1], style="yellow")
-        else:
-            text.append(self._words["well"], style="green")
-        text.truncate(width, overflow="ellipsis")
-        return text
+            self._sound_at = self._clock()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
+from pathlib import PurePath
 from typing import TextIO
 
-from ser_rt.runtime.episodes import EpisodeTracker
+from ser_rt.runtime.episodes import EpisodeTracker, Lag
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.statistics import Summary
 from ser_rt.runtime.turns.event import TurnEvent
@@ -14,8 +15,9 @@ from ser_rt.runtime.turns.event import TurnEvent
 class SegmentSink:
     """Writes turns, or episodes that it joins of results, as they end; sources come in turn."""
 
-    def __init__(self, output: TextIO, *, turns: bool = False) -> None:
-        self._output, self._turns = output, turns
+    def __init__(self, output: TextIO, lag: Lag | None = None, *, turns: bool = False) -> None:
+        """Write to ``output``; a lag is taken back from the times of episodes."""
+        self._output, self._lag, self._turns = output, lag, turns
         self._trackers: dict[int | None, EpisodeTracker] = {}
         self._source: str | None = None
         self._count = 0
@@ -29,7 +31,7 @@ class SegmentSink:
         if event.source != self._source:
             self._end()
             self._source = event.source
-        tracker = self._trackers.setdefault(event.channel, EpisodeTracker())
+        tracker = self._trackers.setdefault(event.channel, EpisodeTracker(self._lag))
         self._write(tracker.update(event))
 
     def finish(self, summary: Summary) -> None:  # noqa: ARG002 (neither format has a place for it)
@@ -56,9 +58,11 @@ class SrtSink(SegmentSink):
 
     _decimal = ","
 
-    def __init__(self, output: TextIO, *, lang: str, turns: bool = False) -> None:
+    def __init__(
+        self, output: TextIO, lag: Lag | None = None, *, lang: str, turns: bool = False
+    ) -> None:
         """Write to ``output``, with the names of a language."""
-        super().__init__(output, turns=turns)
+        super().__init__(output, lag, turns=turns)
         self._lang = lang
 
     def _text(self, segment: EmotionEvent) -> str:
@@ -81,9 +85,11 @@ class VttSink(SrtSink):
 
     _decimal = "."
 
-    def __init__(self, output: TextIO, *, lang: str, turns: bool = False) -> None:
+    def __init__(
+        self, output: TextIO, lag: Lag | None = None, *, lang: str, turns: bool = False
+    ) -> None:
         """Write the header; arguments as of `SrtSink`."""
-        super().__init__(output, lang=lang, turns=turns)
+        super().__init__(output, lag, lang=lang, turns=turns)
         output.write("WEBVTT\n\n")
 
     def _text(self, segment: EmotionEvent) -> str:
@@ -94,8 +100,21 @@ class VttSink(SrtSink):
 class RttmSink(SegmentSink):
     """Rich Transcription Time Marked (NIST): a line for each segment, the emotion as the name."""
 
+    def __init__(
+        self,
+        output: TextIO,
+        lag: Lag | None = None,
+        *,
+        name: str = "audio",
+        turns: bool = False,
+    ) -> None:
+        """Write to ``output``, with the name of the recording for events that have none."""
+        super().__init__(output, lag, turns=turns)
+        self._name = name
+
     def _text(self, segment: EmotionEvent) -> str:
-        source = (segment.source or "audio").replace(" ", "_")
+        # As diarisation tools name a file: without folder and suffix; fields have no blanks.
+        source = "_".join(PurePath(segment.source or self._name).stem.split()) or "audio"
         seconds = segment.end - segment.start
         channel = segment.channel or 1
         where = f"{segment.start:.3f} {seconds:.3f} <NA> <NA>"

@@ -6,60 +6,14 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from ser_rt.runtime.event import UNSURE, EmotionEvent, korean_name
+from ser_rt.runtime.sinks.palette import tone_of
+from ser_rt.runtime.sinks.words import WORDS, warning_text
 from ser_rt.runtime.statistics import PERCENTILES, Summary
 from ser_rt.runtime.turns.event import TurnEvent
 
 BAR_WIDTH = 20
 _BLOCKS = " ▏▎▍▌▋▊▉█"
-_COLORS = {
-    "Angry": 31,
-    "Joy": 33,
-    "Sad": 34,
-    "Fear": 35,
-    "Surprise": 36,
-    "Neutral": 37,
-    UNSURE: 90,
-}
-_DIM, _BOLD, _DEFAULT_COLOR = 2, 1, 32
-_WORDS = {
-    "en": {
-        "no_speech": "no speech",
-        "partial": "early",
-        "warning": "warning",
-        "windows": "{windows} windows classified, {no_speech} without speech, {audio_s:.1f} s",
-        "speed": "real-time factor {rtf:.4f} ({speed:.0f} times faster than real time)",
-        "dropped": "{dropped} samples dropped",
-        "latency": "latency",
-        "interrupted": "interrupted",
-        "peak": "clearest at",
-        "turn": "turn",
-        "speech": "speech",
-        "onset": "since",
-        "cut": "cut",
-        "saved": "{saved:.0%} of the model's work saved where nobody spoke",
-        "skipped": "{skipped} windows left out for want of time",
-        "drift": "the device's clock is off by {drift:g} ppm",
-    },
-    "ko": {
-        "no_speech": "음성 없음",
-        "partial": "초기",
-        "warning": "경고",
-        "windows": "창 {windows}개 분류, 음성 없음 {no_speech}개, {audio_s:.1f}초",
-        "speed": "실시간 계수 {rtf:.4f} (실시간의 {speed:.0f}배 속도)",
-        "dropped": "샘플 {dropped}개 손실",
-        "latency": "지연",
-        "interrupted": "중단됨",
-        "peak": "가장 뚜렷한 때",
-        "turn": "발화",
-        "speech": "말한 시간",
-        "onset": "시작",
-        "cut": "길이 제한",
-        "saved": "말이 없는 구간에서 모델 연산 {saved:.0%} 절약",
-        "skipped": "시간이 모자라 창 {skipped}개 생략",
-        "drift": "장치 시계 오차 {drift:g} ppm",
-    },
-}
-LANGUAGES = tuple(_WORDS)
+_DIM, _BOLD = 2, 1
 
 
 def display_width(text: str) -> int:
@@ -87,7 +41,7 @@ class TextLines:
         top_k: int | None = None,
     ) -> None:
         """Set the names to leave room for, the leading language, and the columns."""
-        self._words, self._lang = _WORDS[lang], lang
+        self._words, self._lang = WORDS[lang], lang
         self._timing, self._color, self._top_k = timing, color, top_k
         names = [names_of(label, lang) for label in labels] or [("", "")]
         self._widths = tuple(max(map(display_width, column)) for column in zip(*names, strict=True))
@@ -101,7 +55,7 @@ class TextLines:
         if event.channel is not None:
             head = f"[{event.channel_name or event.channel}]  {head}"
         if event.type == "warning":
-            return f"{head}{self._words['warning']}: {event.message}"
+            return f"{head}{warning_text(event, self._lang)}"
         if event.type == "episode":
             return head + self._paint(self._episode(event), color_of(event.emotion))
         if isinstance(event, TurnEvent):
@@ -127,6 +81,7 @@ class TextLines:
         """Yield the lines of a summary; with ``stats``, one for every part of the latency."""
         words = self._words
         yield ""
+        yield from self._heard(summary)
         ended = f" ({words['interrupted']})" if summary.interrupted else ""
         yield words["windows"].format(**summary.to_dict()) + ended
         if summary.compute_saved:
@@ -145,6 +100,27 @@ class TextLines:
             if part == "total" or stats:
                 figures = "  ".join(f"p{p} {values[f'p{p}']:g} ms" for p in PERCENTILES)
                 yield f"{words['latency'] if part == 'total' else '  ' + part}  {figures}"
+
+    def _heard(self, summary: Summary) -> Iterator[str]:
+        """Yield what was heard: the emotion of all of it, shares, and the strongest moments."""
+        words = self._words
+        whole = summary.overall
+        if whole is not None and whole.emotion is not None:
+            yield words["overall"].format(name=self._named(whole.emotion), share=whole.confidence)
+        if summary.shares:
+            parts = ", ".join(f"{self._named(k)} {x:.0%}" for k, x in summary.shares.items())
+            yield words["shares"].format(parts=parts, speech_s=summary.speech_s)
+        elif summary.no_speech:
+            yield words["nothing"]
+        if summary.moments:
+            parts = ", ".join(
+                f"{self._named(one['emotion'])} {one['confidence']:.0%} {clock_time(one['at'])}"
+                for one in summary.moments
+            )
+            yield words["moments"].format(parts=parts)
+
+    def _named(self, emotion: str) -> str:
+        return self._words["unsure"] if emotion == UNSURE else names_of(emotion, self._lang)[0]
 
     def _episode(self, event: EmotionEvent) -> str:
         name = " ".join(names_of(event.emotion or "", self._lang))
@@ -178,7 +154,7 @@ def names_of(emotion: str, lang: str) -> tuple[str, str]:
 
 def color_of(emotion: str | None) -> int:
     """Return the terminal's colour of an emotion."""
-    return _COLORS.get(emotion or "", _DEFAULT_COLOR)
+    return tone_of(emotion).code
 
 
 def _pad(text: str, width: int) -> str:

@@ -39,6 +39,8 @@ class TurnEvent(EmotionEvent):
     def to_dict(self, *, timing: bool = True, top_k: int | None = None) -> dict[str, Any]:
         """Return the fields; arguments as of `EmotionEvent.to_dict`."""
         event = self.head() | {"id": self.id, "start": self.start, "end": self.end}
+        if timing and self.at is not None:
+            event["at"] = self.at
         event |= self.answer(top_k)
         event |= {
             "speech": self.speech,

@@ -22,7 +22,8 @@ class Span:
         end: End of its last frame with speech so far.
         power: Sum of squares over the frames with speech.
         runs: Start and end of each stretch of frames with speech.
-        audio: Its first frames, pauses among them.
+        audio: Its frames that nobody has taken yet, pauses among them.
+        taken: Samples that were taken.
         known_at: Sample at which it was known to have ended.
         is_cut: Whether it ended because it was too long.
     """
@@ -32,6 +33,7 @@ class Span:
     power: float = 0.0
     runs: list[tuple[int, int]] = field(default_factory=list)
     audio: list[FloatArray] = field(default_factory=list, repr=False)
+    taken: int = 0
     known_at: int = 0
     is_cut: bool = False
 
@@ -44,9 +46,15 @@ class Span:
         """Return how many samples of its speech lie between two samples."""
         return sum(max(0, min(end, last) - max(start, first)) for first, last in self.runs)
 
-    def heard(self) -> list[FloatArray]:
-        """Return the frames of its audio up to its end."""
-        return self.audio[: (self.end - self.start) // len(self.audio[0])]
+    def take(self) -> list[FloatArray]:
+        """Return, once, the frames of its audio up to its end."""
+        if not self.audio:
+            return []
+        size = len(self.audio[0])
+        count = (self.end - self.start - self.taken) // size
+        found, self.audio = self.audio[:count], self.audio[count:]
+        self.taken += size * count
+        return found
 
     def add(self, start: int, end: int, power: float) -> None:
         """Take a frame with speech."""
@@ -74,15 +82,10 @@ class TurnSegmenter:
         pause: int,
         longest: int,
         shortest: int,
-        kept: int,
     ) -> None:
-        """Set probabilities of speech, and lengths in samples.
-
-        ``shortest`` is of speech, ``kept`` of the audio that a span keeps.
-        """
+        """Set probabilities of speech, and lengths in samples; ``shortest`` is of speech."""
         self._threshold, self._ends_below = threshold, ends_below
         self._pause, self._longest, self._shortest = pause, longest, shortest
-        self._kept = kept
         self._opens_at = threshold
         self.open: Span | None = None
         """The speech that has not ended yet, be it enough for a turn or not."""
@@ -115,7 +118,7 @@ class TurnSegmenter:
         self._end = end
         span = self.open
         if span is not None and probability < self._ends_below:
-            self._keep(span, frame)
+            span.audio.append(frame)
             if end - span.end >= self._pause:
                 self._close()
             return
@@ -129,12 +132,8 @@ class TurnSegmenter:
                 return
             span = self.open = Span(start, end)
             self._opens_at = self._threshold
-        self._keep(span, frame)
+        span.audio.append(frame)
         span.add(start, end, float(np.square(frame, dtype=np.float64).sum()))
-
-    def _keep(self, span: Span, frame: FloatArray) -> None:
-        if len(span.audio) * len(frame) < self._kept:
-            span.audio.append(frame)
 
     def _close(self, *, is_cut: bool = False) -> None:
         span, self.open = self.open, None

@@ -1,9 +1,8 @@
-"""`TurnTracker`, which makes one answer of the results inside a turn."""
+"""`TurnTracker`, which makes one answer of the windows of a turn."""
 
 from __future__ import annotations
 
 import math
-from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +11,6 @@ import numpy as np
 from ser_rt.classifier import EmotionClassifier, FloatArray
 from ser_rt.runtime.event import UNSURE
 from ser_rt.runtime.recognizers.extras import Extras
-from ser_rt.runtime.recognizers.windowed import Posterior
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.turns.event import TurnEvent
 from ser_rt.runtime.turns.segmenter import SHORTEST_SPEECH_S, Span, TurnSegmenter
@@ -25,9 +23,9 @@ _SMALLEST = 1e-12
 class Evidence(NamedTuple):
     """What one window says of a turn."""
 
-    end: int
-    """Sample at which it ends."""
     start: int
+    """Its first sample."""
+    end: int
     speech: int
     """Samples of the turn's speech in it."""
     probabilities: FloatArray
@@ -42,29 +40,24 @@ class _Turn:
         self.span, self._windows, self._labels = span, windows, labels
         self.evidence: list[Evidence] = []
 
-    def take(self, classified: Iterable[Classified]) -> None:
-        """Take windows and their rows."""
-        for window, row in classified:
-            self.add(window.start, window.end, row)
-
-    def add(self, start: int, end: int, row: FloatArray) -> None:
-        """Take the row of a window from one sample to another."""
-        if np.isfinite(row).all():
-            speech = self.span.speech_within(start, end)
-            evidence = Evidence(end, start, speech, row[: self._labels], row)
-            insort(self.evidence, evidence, key=_order)
-
     def advance(self) -> None:
         """Classify what has been said so far."""
-        self.take(self._windows.feed())
+        self._take(self._windows.feed())
 
     def finish(self) -> None:
         """Classify the rest."""
-        self.take(self._windows.flush())
+        self._take(self._windows.flush())
+
+    def _take(self, classified: Iterable[Classified]) -> None:
+        for window, row in classified:
+            if np.isfinite(row).all():
+                start, end = window.start, window.end
+                speech = self.span.speech_within(start, end)
+                self.evidence.append(Evidence(start, end, speech, row[: self._labels], row))
 
 
 class TurnTracker:
-    """Follows the results of one stream, beside the segmenter that follows its speech."""
+    """Follows the turns of one stream, as a segmenter finds them."""
 
     def __init__(
         self,
@@ -104,13 +97,6 @@ class TurnTracker:
             return None
         turn.advance()
         return self._event(turn, final=False) if turn.evidence else None
-
-    def add(self, posterior: Posterior) -> None:
-        """Take a result; speech has been detected up to the end of its window."""
-        turn, start = self._follow(), round(posterior.start_s * self._rate)
-        # A window that begins before the turn is about what was said before it, too.
-        if turn is not None and posterior.row is not None and start >= turn.span.start:
-            turn.add(start, round(posterior.end_s * self._rate), posterior.row)
 
     def advance(self) -> None:
         """Classify what has been said so far, so that little is left to do when a turn ends."""
@@ -185,7 +171,6 @@ def make_turns(classifier: EmotionClassifier, settings: StreamSettings) -> TurnT
         pause=round(settings.turn_pause_s * rate),
         longest=round(settings.longest_turn_s * rate),
         shortest=round(SHORTEST_SPEECH_S * rate),
-        kept=round(settings.windows_for(classifier).window_s * rate),
     )
     return TurnTracker(
         segmenter,
@@ -237,7 +222,3 @@ def _course(evidence: Sequence[Evidence], winner: int, span: Span) -> tuple[int,
         min(max(strongest.end, span.start), span.end),
         float(strongest.probabilities[winner]),
     )
-
-
-def _order(evidence: Evidence) -> tuple[int, int]:
-    return evidence.end, evidence.start

@@ -1,7 +1,7 @@
-"""`TurnWindows`, the windows of one turn from its own audio: the first ones, until one is full.
+"""`TurnWindows`, the windows of one turn, from its own audio.
 
-The stream's windows reach back behind the start of a turn, to what was said before it. From the
-first that lies within the turn those of the stream serve as well, and no others are computed.
+The stream's windows reach back behind the start of a turn, to what was said before it, and what a
+result is of depends on how the stream is smoothed. A turn's own windows are of the turn alone.
 """
 
 from __future__ import annotations
@@ -29,26 +29,20 @@ class TurnWindows:
     def __init__(
         self, span: Span, window: int, hop: int, classify: Callable[[Window], FloatArray]
     ) -> None:
-        """Begin with a span that keeps its audio; lengths are in samples."""
-        self._span, self._window = span, window
+        """Begin with a span; lengths are in samples."""
+        self._span, self._classify = span, classify
         self._windower = Windower(window=window, hop=hop, first=hop)
-        self._classify = classify
-        self._frames = self._fed = 0
 
     def feed(self) -> Iterator[Classified]:
         """Yield what the speech so far completes."""
-        frames = self._span.heard()[self._frames :]
-        self._frames += len(frames)
-        if frames:
-            samples = np.concatenate(frames)[: self._window - self._fed]
-            start, self._fed = self._span.start + self._fed, self._fed + len(samples)
-            yield from map(self._classified, self._windower.feed(samples, start))
+        start = self._span.start + self._span.taken
+        if frames := self._span.take():
+            yield from map(self._classified, self._windower.feed(np.concatenate(frames), start))
 
     def flush(self) -> Iterator[Classified]:
         """Yield the rest, the turn being over."""
         yield from self.feed()
-        if self._fed < self._window:
-            yield from map(self._classified, self._windower.flush())
+        yield from map(self._classified, self._windower.flush())
 
     def _classified(self, window: Window) -> Classified:
         return window, self._classify(window)

@@ -68,6 +68,10 @@ export class Run extends EventTarget {
     return ["listening", "playing", "reconnecting"].includes(this.phase) && this.#has_started;
   }
 
+  get is_recording() {
+    return this.#source.duration_s !== null;
+  }
+
   get is_over() {
     return ["finished", "error"].includes(this.phase);
   }

@@ -4,7 +4,7 @@ import { Bars } from "./bars.js";
 import { Meter } from "./meter.js";
 import { language, words } from "./preferences.js";
 import { SPAN_S, Timeline } from "./timeline.js";
-import { tonesOf } from "./tones.js";
+import { markOf, tonesOf } from "./tones.js";
 
 /**
  * @typedef {import("./run.js").Run} Run
@@ -16,6 +16,8 @@ import { tonesOf } from "./tones.js";
 const SPOKEN_EVERY_MS = 3000;
 const EPISODES = 6;
 const NOTHING = "–";
+/** Below this an answer is called a guess. */
+const SURE = 0.5;
 
 const byId = (/** @type {string} */ id) => document.getElementById(id);
 const percent = (/** @type {number} */ share) => `${Math.round(100 * share)} %`;
@@ -30,6 +32,7 @@ export class Screen {
   #bars = new Bars(byId("bars"));
   #meter = new Meter(byId("meter"), byId("level"));
   #timeline = new Timeline(/** @type {HTMLCanvasElement} */ (byId("timeline")), this.#look());
+  #axis_of = "";
   #spoken = { emotion: "", at_ms: -SPOKEN_EVERY_MS };
 
   /** @param {{ labels: Label[], name: string, version: string, provider: string,
@@ -47,10 +50,9 @@ export class Screen {
 
   /** Takes up the language and the colours anew. */
   restyle() {
-    this.#bars.label(this.#labels, language());
+    this.#bars.label(this.#labels, language(), words().others);
     this.#timeline.wear(this.#look());
-    const ticks = [60, 45, 30, 15].map((s) => words().seconds_ago(s));
-    byId("axis").replaceChildren(...[...ticks, words().now].map((text) => span("", text)));
+    this.#axis_of = "";
   }
 
   /** A run begins. */
@@ -93,6 +95,24 @@ export class Screen {
   draw(run, now_s) {
     run?.segments.forget_before(now_s - SPAN_S - 5);
     this.#timeline.draw(run?.segments ?? { all: [], at: () => undefined }, now_s);
+    this.#axis(run, now_s);
+  }
+
+  /** Live, how long ago; of what is over, or has times of its own, when. */
+  #axis(run, now_s) {
+    const texts = words();
+    const is_timed = run !== null && (run.is_over || run.is_recording);
+    const at = [60, 45, 30, 15, 0].map((s) => (is_timed ? Math.round(now_s) - s : s));
+    const key = `${is_timed} ${at} ${language()}`;
+    if (key === this.#axis_of) return;
+    this.#axis_of = key;
+    const marks = is_timed
+      ? at.map((s) => (s < 0 ? "" : clock(s)))
+      : [...at.slice(0, 4).map((s) => texts.seconds_ago(s)), texts.now];
+    byId("axis").replaceChildren(...marks.map((text) => span("", text)));
+    byId("minute-name").textContent = is_timed
+      ? texts.span(clock(Math.max(0, at[0])), clock(at[4]))
+      : texts.minute;
   }
 
   /** @param {string} phase @param {Run | null} run */
@@ -104,6 +124,8 @@ export class Screen {
     const word = byId("word");
     const about = byId("about");
     word.classList.toggle("invitation", !event);
+    byId("bars-name").textContent = phase === "finished" && emotion ? texts.bars_all : texts.bars_now;
+    word.style.setProperty("--sure", emotion && phase !== "finished" ? sizeOf(event.confidence) : "1");
     word.dataset.tone = this.#tone(emotion);
     byId("word").closest(".hero").dataset.tone = this.#tone(emotion);
     if (!event) {
@@ -130,6 +152,7 @@ export class Screen {
     other.lang = language() === "ko" ? "en" : "ko";
     about.replaceChildren(
       span("share", percent(event.confidence)),
+      ...(event.confidence < SURE ? [span("", texts.guess)] : []),
       other,
       span("", texts.for_s(Math.max(1, Math.round(last.end_s - last.start_s)))),
     );
@@ -183,7 +206,7 @@ export class Screen {
     item.dataset.tone = this.#tone(emotion);
     item.append(
       span("when", words().when(clock(start_s), (end_s - start_s).toFixed(1))),
-      span("what", this.#name(emotion)),
+      marked(span("what", this.#name(emotion)), this.#tone(emotion)),
       span("share", percent(confidence)),
     );
     return item;
@@ -200,6 +223,7 @@ export class Screen {
       font: `600 12px ${getComputedStyle(document.body).fontFamily}`,
       tone: (emotion) => tones.get(emotion) ?? unsure,
       name: (emotion) => this.#name(emotion),
+      mark: (emotion) => markOf(this.#tone(emotion)),
       short: (emotion) => shortest(this.#name(emotion), this.#labels.map(({ en }) => this.#name(en))),
       silence: words().silence,
       unheard: words().unheard,
@@ -245,6 +269,15 @@ function shortest(name, all) {
     if (all.filter((other) => other.startsWith(start)).length <= 1) return start;
   }
   return name;
+}
+
+/** How large a word is, from how sure it is. @param {number} confidence */
+const sizeOf = (confidence) => String(0.45 + 0.55 * Math.min(1, Math.max(0, confidence - 0.1) / 0.6));
+
+/** @param {HTMLElement} node @param {string} tone */
+function marked(node, tone) {
+  node.dataset.mark = markOf(tone);
+  return node;
 }
 
 /** @param {string} className @param {string} text */

@@ -7,11 +7,14 @@
  *     client.send(samples); // Int16Array, mono, any length; again and again
  *     await client.finish(); // the remaining results, then the end
  *
+ * Nothing has to be awaited before `finish`: audio given before the server is ready waits for it.
+ * In Node before version 22, `node --experimental-websocket`, or the option `WebSocket`.
+ *
  * Events: `state` (State), `ready` (the server's message), `result` (Result), `failure` (Failure).
  *
  * A lost server is tried again, with growing pauses, until `finish` or `stop`. Audio given
  * meanwhile is lost, because it would come late; times go on counting: they are always seconds of
- * all audio given.
+ * all audio given. With `live: true` in the config, so is audio that the network does not carry.
  *
  * @typedef {"idle" | "connecting" | "open" | "reconnecting" | "closed"} State
  * @typedef {{ en: string, ko: string }} Label
@@ -31,7 +34,11 @@
 const RETRY_MS = { first: 400, most: 8000 };
 const SILENT_SERVER_MS = 8000;
 const UNSENT_BYTES = 1 << 20;
+/** `finish` waits so long for a first connection, and then for each message. */
+const OPEN_MS = 20_000;
 const FINISH_MS = 5000;
+/** Audio that waits for a first connection; beyond that the oldest is lost. */
+const EARLY_S = 300;
 const KEPT_S = 60;
 /** Failures that pass by themselves. */
 const PASSING = new Set([
@@ -71,8 +78,13 @@ export class SerClient extends EventTarget {
   #captured = new CaptureTimes();
   /** @type {WebSocket | null} */
   #socket = null;
-  /** @type {Int16Array[]} audio given between `config` and `ready` */
+  /** @type {Int16Array[]} audio that waits for `ready` */
   #early = [];
+  #early_samples = 0;
+  /** Whether a server has ever been ready: audio waits for the first one alone. */
+  #was_ready = false;
+  #is_ending = false;
+  #WebSocket;
   #attempts = 0;
   #retry = 0;
   #last_message_ms = 0;
@@ -85,11 +97,13 @@ export class SerClient extends EventTarget {
   /**
    * @param {string} url
    * @param {{ config: { sample_rate: number } & Record<string, unknown>,
-   *   explain?: () => Promise<Failure | null> }} options `config` is the first message; `explain`
-   *   returns why a server refuses, which browsers hide from a WebSocket.
+   *   explain?: () => Promise<Failure | null>, WebSocket?: typeof globalThis.WebSocket }} options `config` is the first message; `explain`
+   *   returns why a server refuses, which browsers hide from a WebSocket; `WebSocket` is a class to
+   *   use instead of the global one.
    */
-  constructor(url, { config, explain = async () => null }) {
+  constructor(url, { config, explain = async () => null, WebSocket = globalThis.WebSocket }) {
     super();
+    this.#WebSocket = WebSocket;
     this.#url = url;
     this.#config = { type: "config", encoding: "pcm_s16le", channels: 1, ...config };
     this.#explain = explain;
@@ -108,13 +122,13 @@ export class SerClient extends EventTarget {
 
   connect() {
     this.#become(this.#attempts ? "reconnecting" : "connecting");
-    const socket = new WebSocket(this.#url);
+    const socket = new this.#WebSocket(this.#url);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
-    this.#early = [];
     socket.onopen = () => {
       this.#gap = 0;
-      socket.send(JSON.stringify({ ...this.#config, start_s: this.given_s }));
+      const start_s = (this.#given - this.#early_samples) / this.#rate;
+      socket.send(JSON.stringify({ ...this.#config, start_s }));
     };
     socket.onmessage = ({ data }) => this.#take(JSON.parse(data));
     socket.onclose = () => socket === this.#socket && this.#closed();
@@ -127,30 +141,41 @@ export class SerClient extends EventTarget {
    */
   send(samples, captured_ms = performance.now()) {
     const socket = this.#socket;
-    const is_connected = socket?.readyState === WebSocket.OPEN;
-    const is_slow = is_connected && socket.bufferedAmount > UNSENT_BYTES;
+    const is_connected = socket?.readyState === 1; // OPEN
+    const is_live = this.#config.live === true;
+    const is_slow = is_live && is_connected && socket.bufferedAmount > UNSENT_BYTES;
     if (is_slow && !this.#is_slow) this.#dispatch("failure", { code: "slow", message: "" });
     this.#is_slow = is_slow;
     this.#given += samples.length;
     this.#captured.add(this.given_s, captured_ms);
-    if (!is_connected || is_slow) {
-      this.#lost += samples.length;
-      this.#gap += samples.length;
+    if (is_slow || this.state === "closed" || (this.#was_ready && !is_connected)) {
+      this.#lose(samples);
     } else if (this.state === "open") {
       this.#flow(samples);
     } else {
-      this.#early.push(samples);
+      this.#wait(samples, is_connected);
     }
     const quiet_ms = performance.now() - this.#last_message_ms;
     if (this.state === "open" && quiet_ms > SILENT_SERVER_MS) this.#closed();
   }
 
-  /** Wait for the remaining results, and end. Resolves when the server is done, or does not answer. */
+  /**
+   * Wait for the remaining results, and end. Resolves when the server is done, or does not answer.
+   * Before the first connection it waits for that, too.
+   */
   async finish() {
-    if (this.state !== "open" || !this.#socket) return this.stop();
-    const done = new Promise((resolve) => (this.#finished = () => resolve(undefined)));
-    this.#socket.send(JSON.stringify({ type: "close" }));
-    await Promise.race([done, new Promise((resolve) => setTimeout(resolve, FINISH_MS))]);
+    const is_trying = ["connecting", "reconnecting"].includes(this.state);
+    const is_waiting = is_trying && !this.#was_ready && this.#given > 0;
+    if (!is_waiting && (this.state !== "open" || !this.#socket)) return this.stop();
+    const done = new Promise((resolve) => (this.#finished = () => resolve(true)));
+    const since_ms = performance.now();
+    if (is_waiting) this.#is_ending = true;
+    else this.#end();
+    for (;;) {
+      if (await Promise.race([done, pause(100)])) break;
+      const quiet_ms = performance.now() - Math.max(since_ms, this.#last_message_ms);
+      if (quiet_ms > (this.#was_ready ? FINISH_MS : OPEN_MS)) break;
+    }
     this.stop();
   }
 
@@ -160,7 +185,32 @@ export class SerClient extends EventTarget {
     const socket = this.#socket;
     this.#socket = null;
     socket?.close(1000);
+    for (const samples of this.#early.splice(0)) this.#lost += samples.length;
+    this.#early_samples = 0;
     if (this.state !== "closed") this.#become("closed");
+    this.#finished?.();
+  }
+
+  /** @param {Int16Array} samples */
+  #lose(samples) {
+    this.#lost += samples.length;
+    this.#gap += samples.length;
+  }
+
+  /** Keep audio for the server. @param {Int16Array} samples @param {boolean} has_config */
+  #wait(samples, has_config) {
+    this.#early.push(samples);
+    this.#early_samples += samples.length;
+    // The server has been told where it begins, once there is a connection.
+    while (!has_config && this.#early_samples > EARLY_S * this.#rate) {
+      const oldest = this.#early.shift();
+      this.#early_samples -= oldest.length;
+      this.#lost += oldest.length;
+    }
+  }
+
+  #end() {
+    this.#socket.send(JSON.stringify({ type: "close" }));
   }
 
   /** @param {Int16Array} samples */
@@ -177,9 +227,12 @@ export class SerClient extends EventTarget {
     this.#last_message_ms = performance.now();
     if (message.type === "ready") {
       this.#attempts = 0;
+      this.#was_ready = true;
       this.#become("open");
       this.#dispatch("ready", message);
+      this.#early_samples = 0;
       for (const samples of this.#early.splice(0)) this.#flow(samples);
+      if (this.#is_ending) this.#end();
     } else if (message.type === "error") {
       this.#failure = message;
     } else {
@@ -193,8 +246,11 @@ export class SerClient extends EventTarget {
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
-    if (this.#finished) return this.#finished();
-    for (const samples of this.#early.splice(0)) this.#lost += samples.length;
+    if (this.#finished && this.#was_ready) return this.#finished();
+    if (this.#was_ready) {
+      for (const samples of this.#early.splice(0)) this.#lost += samples.length;
+      this.#early_samples = 0;
+    }
     this.#become("reconnecting");
     const cause = this.#failure ?? (await this.#explain());
     if (this.state !== "reconnecting") return;
@@ -218,6 +274,9 @@ export class SerClient extends EventTarget {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }
+
+/** @param {number} ms @returns {Promise<void>} */
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** When each chunk of audio was captured, for the delay of an event. */
 class CaptureTimes {

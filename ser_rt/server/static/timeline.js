@@ -5,7 +5,7 @@
  * @typedef {import("./segments.js").Segments} Segments
  * @typedef {{ ink: string, faint: string, on_tone: string, font: string,
  *   tone: (emotion: string) => string, name: (emotion: string) => string, short: (emotion: string) => string,
- *   silence: string, unheard: string }} Look
+ *   mark: (emotion: string) => string, silence: string, unheard: string }} Look
  */
 
 import { loudness } from "./meter.js";
@@ -109,8 +109,8 @@ export class Timeline {
       if (is_emotion) context.roundRect(from, top, to - from, RIBBON_PX, 4);
       else context.rect(from, top + RIBBON_PX - 1, to - from, 1);
       context.fill();
-      const { name, short, silence } = this.#look;
-      const names = is_emotion ? [name(emotion), short(emotion)] : [silence];
+      const { name, short, mark, silence } = this.#look;
+      const names = is_emotion ? [name(emotion), short(emotion), mark(emotion)] : [silence];
       context.fillStyle = is_emotion ? this.#look.on_tone : this.#look.ink;
       this.#write(names, Math.max(0, from), to, middle);
     }

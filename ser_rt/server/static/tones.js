@@ -1,38 +1,61 @@
 /**
- * A tone is the colour of an emotion, by the name that theme.css gives it. Emotions that are not
- * here take spare tones in the order of the model's labels.
+ * A tone is the colour of an emotion, by the name that theme.css gives it, and a mark beside it, so
+ * that no one needs the colour. The fifteen emotions are six families of hue. Emotions that are
+ * not here take spare tones in the order of the model's labels.
  */
 
 const TONES = {
   neutral: "neutral",
   calm: "neutral",
-  dry: "neutral",
-  serious: "neutral",
+  dry: "dry",
+  serious: "serious",
   angry: "angry",
   anger: "angry",
+  hurry: "hurry",
   joy: "joy",
   happy: "joy",
   happiness: "joy",
-  kind: "joy",
-  tease: "joy",
+  kind: "kind",
+  tease: "tease",
   sad: "sad",
   sadness: "sad",
-  shy: "sad",
-  bored: "sad",
-  boredom: "sad",
-  tired: "sad",
+  hesitate: "hesitate",
   fear: "fear",
   fearful: "fear",
-  anxious: "fear",
-  anxiety: "fear",
+  anxious: "anxious",
+  anxiety: "anxious",
+  shy: "shy",
   surprise: "surprise",
   surprised: "surprise",
-  hurry: "surprise",
+  doubt: "doubt",
   disgust: "disgust",
   doubt: "spare-1",
   hesitate: "spare-1",
 };
 const SPARE = ["spare-2", "disgust", "spare-1"];
+
+/** As the terminal's display has them. */
+const MARKS = {
+  neutral: "○",
+  dry: "=",
+  serious: "◎",
+  angry: "▲",
+  hurry: "»",
+  joy: "★",
+  kind: "♥",
+  tease: "≈",
+  sad: "▼",
+  hesitate: "…",
+  fear: "◆",
+  anxious: "◇",
+  shy: "◈",
+  surprise: "!",
+  doubt: "?",
+  unsure: "-",
+  "spare-1": "+",
+  "spare-2": "×",
+  disgust: "#",
+};
 
 /** @param {{ en: string }[]} labels @returns {Map<string, string>} tone by English name */
 export function tonesOf(labels) {
@@ -41,3 +64,6 @@ export function tonesOf(labels) {
     labels.map(({ en }) => [en, TONES[en.toLowerCase()] ?? SPARE[unknown++ % SPARE.length]]),
   );
 }
+
+/** @param {string} tone @returns {string} */
+export const markOf = (tone) => MARKS[tone] ?? "";

@@ -22,7 +22,7 @@ from ser_rt.constants import DIMENSIONS
 from ser_rt.errors import DataError
 from ser_rt.files.names import NameFinder, printable
 from ser_rt.files.text import PATH_COLUMNS, CsvTable, parse_csv, pick_column
-from ser_rt.training.data.labels import emotion_named
+from ser_rt.training.data.labels import emotion_named, hint
 
 _SPLIT_COLUMNS = ("split", "suggested_split")
 _MORE_COLUMNS = (
@@ -209,11 +209,13 @@ def label_id(label: object, names: Sequence[str]) -> int:
     raise DataError(msg)
 
 
-def load_directory(folder: str | Path, labels: Sequence[str]) -> list[Clip]:
+def load_directory(
+    folder: str | Path, labels: Sequence[str], same_labels: Iterable[str] = ()
+) -> list[Clip]:
     """Return the clips of a folder that has one folder for each emotion, in sorted order.
 
-    A folder is the emotion that `emotion_named` reads in its name. Other files are skipped, and
-    logged once.
+    A folder is the emotion that `emotion_named` reads in its name, or that `same_labels` give it,
+    as ``Happy=Joy``. Other files are skipped, and logged once.
 
     Raises:
         DataError: no such folder, a folder that is no label, or no audio in it.
@@ -223,15 +225,16 @@ def load_directory(folder: str | Path, labels: Sequence[str]) -> list[Clip]:
         msg = f"no folder {printable(folder)}: it must hold one folder for each emotion"
         raise DataError(msg)
     found = find_audio(folder)
+    meaning = dict(pair.split("=") for pair in same_labels)
     emotions = {
-        path.name: emotion_named(path.name, labels)
+        path.name: meaning.get(path.name, emotion_named(path.name, labels))
         for path in map(Path, (*found.folders, *found.unreadable))
         if path.parent == folder
     }
     if unknown := sorted(name for name, emotion in emotions.items() if emotion not in labels):
         msg = (
             f"{printable(folder)} has folders that are not emotions: "
-            f"{list(map(printable, unknown))}; known: {', '.join(labels)}"
+            f"{list(map(printable, unknown))}; known: {', '.join(labels)}{hint(unknown, labels)}"
         )
         raise DataError(msg)
     clips, unlabelled = [], []

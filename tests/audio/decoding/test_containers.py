@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from ser_rt.audio.decoding.file_decoder import FileDecoder
 from ser_rt.audio.sources.file import FileSource
+from ser_rt.errors import AudioDecodeError
 from tests.conftest import RATE
 from tests.support.decoding import FRAME_S, Decoded, decode_file, decode_pipe
 from tests.support.recordings import SECONDS, WRITERS, by_ffmpeg, by_libsndfile, written
@@ -147,6 +149,23 @@ def test_rate_and_channels_that_change_are_followed() -> None:
     is_whole(decode_file(b"".join(parts)), 2 * SECONDS)
     is_whole(decode_file(written("aac") + by_ffmpeg("adts", "aac", 22_050)), 2 * SECONDS)
     is_whole(decode_file(written("mp3 bare") + by_ffmpeg("mp3", "libmp3lame", 22_050)), 2 * SECONDS)
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 24_000])
+def test_decoders_write_nothing_of_their_own(
+    rate: int, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for number, data in enumerate(
+        (by_ffmpeg("mp3", "libmp3lame", rate), by_libsndfile("MP3", "MPEG_LAYER_III", rate))
+    ):
+        path = tmp_path / f"{number}.mp3"
+        path.write_bytes(data[: len(data) * 2 // 3] if number else data)
+        heard = 0
+        with FileSource(path, RATE) as source, suppress(AudioDecodeError):
+            for chunk in source:
+                heard += len(chunk.samples)
+        assert heard > RATE
+    assert capfd.readouterr().err == ""
 
 
 def test_one_of_several_tracks_is_decoded_and_the_others_can_be_chosen() -> None:

@@ -105,3 +105,9 @@ def test_a_graph_of_another_shape_is_refused(tmp_path: Path) -> None:
     write_bundle(folder, {"model.onnx": tiny_model(6)}, five)
     with pytest.raises(BundleInvalidError, match="names 5"):
         OnnxClassifier(Bundle.load(folder))
+
+
+def test_a_model_says_what_it_is(classifier: OnnxClassifier) -> None:
+    words = repr(classifier)
+    for part in ("tiny 1.0", "fp32", "cpu", "whole windows", "Neutral, Angry"):
+        assert part in words

@@ -73,7 +73,8 @@ def recognize(
     recognizer: WindowedRecognizer, samples: Wave, blocks: list[int], gaps: tuple[int, ...] = ()
 ) -> list[Posterior]:
     """Feed blocks of these sizes in turn; before the n-th block of ``gaps`` audio is missing."""
-    posteriors, taken, start, turn = [], 0, 0, 0
+    posteriors: list[Posterior] = []
+    taken = start = turn = 0
     while taken < len(samples):
         start += 700 * (turn in gaps)
         block = samples[taken : taken + blocks[turn % len(blocks)]]

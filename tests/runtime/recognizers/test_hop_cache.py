@@ -18,7 +18,7 @@ from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.stream import load
 from tests.conftest import RATE, make_wave
-from tests.support.recording_classifier import Pooling, RecordingClassifier, cut, posteriors_of
+from tests.support.recording_classifier import RecordingClassifier, cut, posteriors_of
 
 HOP = RATE // 2
 
@@ -208,7 +208,7 @@ def test_a_short_silence_is_computed_late_and_changes_no_digit(classifier: OnnxC
 def test_a_result_that_load_shedding_leaves_out_costs_no_audio() -> None:
     model, wave, now = RecordingClassifier(), make_wave(4), 0.0
     recognizer = WindowedRecognizer(model, clock=lambda: now)
-    posteriors = []
+    posteriors: list[Posterior] = []
     for start in range(0, len(wave), HOP):
         captured_at = (start + HOP) / RATE
         now = captured_at + (0.7 if 1 < captured_at <= 2 else 0.0)
@@ -231,7 +231,7 @@ def test_the_hops_that_wait_for_speech_are_no_sign_of_a_slow_model() -> None:
     model, wave = Priced(), make_wave(20)
     wave[4 * RATE : 12 * RATE] = 0
     recognizer = WindowedRecognizer(model, clock=lambda: now)
-    posteriors = []
+    posteriors: list[Posterior] = []
     for start in range(0, len(wave), HOP):
         now = max(now, (start + HOP) / RATE)
         chunk = AudioChunk(wave[start : start + HOP], start, (start + HOP) / RATE, is_live=True)
@@ -261,58 +261,3 @@ def test_an_answer_that_is_no_number_ends_with_its_hop() -> None:
         list(recognizer.feed(AudioChunk(wave[HOP : 2 * HOP], HOP, 0.0)))
     (after,) = recognizer.feed(AudioChunk(wave[2 * HOP : 3 * HOP], 2 * HOP, 0.0))
     assert after.probabilities is not None
-
-
-@pytest.mark.parametrize(
-    ("how", "pooled"),
-    [
-        ({}, [1, 1, 1, 1, 1, 1]),
-        ({"min_window_s": 1.5}, [1, 2, 3, 1, 1, 1]),
-        ({"half_life_s": 0.0}, [1, 2, 3, 4, 4, 4]),
-    ],
-    ids=["each result", "no result before the first", "without smoothing"],
-)
-def test_an_answer_for_smoothing_is_of_what_no_result_before_it_was_of(
-    how: dict[str, float], pooled: list[int]
-) -> None:
-    model, wave = Pooling(), make_wave(3)
-    recognizer = WindowedRecognizer(model, StreamSettings(**how))  # type: ignore[arg-type]  # by name
-    posteriors = posteriors_of(recognizer, wave)
-    assert model.pooled == pooled
-    last = float(np.abs(wave[-HOP:]).mean())
-    if not how:
-        assert posteriors[-1].probabilities is not None
-        assert posteriors[-1].probabilities[0] == pytest.approx(last)
-
-
-def test_an_answer_after_a_short_silence_is_of_all_that_was_left_out() -> None:
-    model, wave = Pooling(), make_wave(10)
-    wave[4 * RATE : round(7.5 * RATE)] = 0
-    posteriors = posteriors_of(WindowedRecognizer(model), wave)
-    assert [p.end_s for p in posteriors if p.probabilities is None] == [7.0, 7.5]
-    assert model.pooled == [1] * 13 + [1, 2, 3] + [1] * 4
-
-
-@given(
-    seconds=st.floats(0.01, 8),
-    blocks=st.lists(st.integers(1, 30_000), max_size=4).map(lambda some: [*some, 4000]),
-    hop_s=st.sampled_from([0.1, 0.333, 0.5, 1.0]),
-    min_window_s=st.sampled_from([None, 0.7, 3.0]),
-    gap=st.sampled_from([0, 4800, 80_000]),
-)
-@settings(max_examples=25, deadline=None)
-def test_such_answers_do_not_depend_on_chunks(
-    seconds: float, blocks: list[int], hop_s: float, min_window_s: float | None, gap: int
-) -> None:
-    wave = make_wave(seconds)
-
-    def events(sizes: Sequence[int]) -> list[tuple[object, ...]]:
-        how = StreamSettings(hop_s=hop_s, min_window_s=min_window_s)
-        recognizer = WindowedRecognizer(Pooling(), how)
-        half = len(wave) // 2
-        found = [p for chunk in cut(wave[:half], sizes) for p in recognizer.feed(chunk)]
-        for chunk in cut(wave[half:], sizes[::-1], half + gap):
-            found += recognizer.feed(chunk)
-        return digits(found + recognizer.flush())
-
-    assert events(blocks) == events([10**9])

@@ -24,7 +24,7 @@ class RecordingClassifier(FakeClassifier):
 
 
 def recognize(recognizer: WindowedRecognizer, samples: Wave, block: int = 1600) -> list[Posterior]:
-    posteriors = []
+    posteriors: list[Posterior] = []
     for start in range(0, len(samples), block):
         posteriors += recognizer.feed(AudioChunk(samples[start : start + block], start, 0.0))
     return posteriors + recognizer.flush()
@@ -74,7 +74,8 @@ def test_audio_between_gaps_is_classified_as_if_alone(
     wave, gap = make_wave(0.9), RATE // 100
     wave[5000:9000] = 0
     (alone,) = recognize(WindowedRecognizer(classifier), wave)
-    recognizer, posteriors, turn = WindowedRecognizer(classifier), [], 0
+    posteriors: list[Posterior] = []
+    recognizer, turn = WindowedRecognizer(classifier), 0
     starts = [number * (len(wave) + gap) for number in range(4)]
     for start in starts:
         taken = 0

@@ -7,7 +7,8 @@ import pytest
 
 from ser_rt.runtime.event import UNSURE, EmotionEvent
 from ser_rt.runtime.sinks import SINKS, SinkSettings
-from ser_rt.runtime.sinks.text import LANGUAGES, TextLines, bar, display_width
+from ser_rt.runtime.sinks.text import TextLines, bar, display_width
+from ser_rt.runtime.sinks.words import LANGUAGES
 from ser_rt.runtime.statistics import StreamStatistics
 from ser_rt.runtime.turns.event import TurnEvent
 
@@ -26,9 +27,9 @@ EVENTS = [
 ]  # fmt: skip
 
 
-def written(name: str, **settings: object) -> list[str]:
+def written(format_: str, **settings: object) -> list[str]:
     output, ledger = io.StringIO(), StreamStatistics()
-    sink = SINKS[name](output, SinkSettings(labels=LABELS, **settings))  # type: ignore[arg-type]  # values of several types
+    sink = SINKS[format_](output, SinkSettings(labels=LABELS, **settings))  # type: ignore[arg-type]  # values of several types
     for event in EVENTS:
         ledger.add(event)
         sink.write(event)
@@ -96,6 +97,11 @@ def test_rttm_has_a_line_for_each_episode() -> None:
     ]
 
 
+def test_rttm_names_the_recording() -> None:
+    [line, *_] = written("rttm", name="calls/first call.m4a")
+    assert line.split()[1] == "first_call"
+
+
 def test_rttm_ends_one_source_before_the_next() -> None:
     output = io.StringIO()
     sink = SINKS["rttm"](output, SinkSettings(labels=LABELS))
@@ -104,7 +110,7 @@ def test_rttm_ends_one_source_before_the_next() -> None:
             sink.write(replace(event, source=source))
     sink.finish(StreamStatistics().summary())
     sources = [line.split()[1] for line in output.getvalue().splitlines()]
-    assert sources == ["b.wav", "b.wav", "a.wav", "a.wav", "c.wav", "c.wav"]
+    assert sources == ["b", "b", "a", "a", "c", "c"]
 
 
 def test_only_the_likeliest_are_named() -> None:

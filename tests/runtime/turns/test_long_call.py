@@ -51,7 +51,7 @@ def growth(hours: float, first_hours: float) -> tuple[int, int]:
 
 @pytest.mark.parametrize(
     ("hours", "first_hours"),
-    [(0.25, 0.1), pytest.param(10.0, 1.0, marks=pytest.mark.slow)],
+    [(0.25, 0.1), pytest.param(10.0, 1.0, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])],
 )
 def test_a_long_call_takes_no_more_memory(hours: float, first_hours: float) -> None:
     grown, turns = growth(hours, first_hours)

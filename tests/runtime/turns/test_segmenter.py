@@ -22,7 +22,6 @@ def segmenter(longest: int = 1000, shortest: int = 1) -> TurnSegmenter:
         pause=3 * FRAME,
         longest=longest * FRAME,
         shortest=shortest * FRAME,
-        kept=4 * FRAME,
     )
 
 
@@ -69,11 +68,12 @@ def test_a_click_is_no_turn() -> None:
 def test_a_turn_is_there_while_it_lasts() -> None:
     found = segmenter(shortest=2)
     found.frames(0, frames(1), [0.9])
-    assert found.now is None
+    before = found.now
     found.frames(FRAME, frames(1), [0.9])
-    assert isinstance(found.now, Span)
+    while_it_lasts = found.now
     found.restart()
-    assert found.now is None
+    assert (before, found.now) == (None, None)
+    assert isinstance(while_it_lasts, Span)
     assert len(found.ended()) == 1
     assert found.ended() == []
 
@@ -87,8 +87,12 @@ def test_a_span_knows_its_speech_and_its_audio() -> None:
     assert span.speech == 40
     assert span.speech_within(15, 35) == 10
     assert span.power == pytest.approx(FRAME * (1 + 9 + 16 + 25))
-    # Four frames are kept, the pause among them.
-    assert [frame[0] for frame in span.heard()] == [1, 2, 3, 4]
+    assert [frame[0] for frame in span.take()] == [1, 2, 3, 4, 5]
+    # A pause is taken once speech has followed it.
+    found.frames(6 * FRAME, frames(2, 6), [0.1, 0.1])
+    assert span.take() == []
+    found.frames(8 * FRAME, frames(1, 8), [0.9])
+    assert [frame[0] for frame in span.take()] == [6, 7, 8]
 
 
 @given(

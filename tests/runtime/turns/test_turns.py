@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_a_turn_is_answered_by_its_own_audio_alone() -> None:
 def test_a_word_is_a_turn_even_where_no_window_is_classified() -> None:
     model = FakeClassifier((0.8, 0.2), labels=("Joy", "Sad"))
     wave = np.concatenate([said(0.25), np.zeros(5 * RATE, np.float32)])
-    how = {"vad": False, "turns": True, "gate_threshold": 0.5}
+    how: Any = {"vad": False, "turns": True, "gate_threshold": 0.5}
     events = list(ser_rt.stream(wave, sample_rate=RATE, model=model, **how))
     assert {event.type for event in events} == {"no_speech", "turn"}
     (turn,) = turns(events)
@@ -95,13 +96,13 @@ def test_a_word_is_a_turn_even_where_no_window_is_classified() -> None:
 
 
 def test_a_turn_that_nothing_is_sure_of_is_unsure() -> None:
-    how = {"vad": False, "turns": True, "hysteresis": {"unsure": 0.5}}
+    how: Any = {"vad": False, "turns": True, "hysteresis": {"unsure": 0.5}}
     events = list(ser_rt.stream(said(2.0), sample_rate=RATE, model=FakeClassifier(), **how))
     assert turns(events)[0].emotion == "unsure"
 
 
 def test_a_long_turn_is_cut(classifier: OnnxClassifier) -> None:
-    how = {"vad": False, "turns": True, "longest_turn_s": 2.0}
+    how: Any = {"vad": False, "turns": True, "longest_turn_s": 2.0}
     events = list(ser_rt.stream(said(5.0, 1.0), sample_rate=RATE, model=classifier, **how))
     found = [(turn.start, turn.end, turn.cut) for turn in turns(events)]
     assert found == [(0.0, 2.0, True), (2.0, 4.0, True), (4.0, 5.0, False)]
@@ -122,20 +123,22 @@ def test_a_gap_ends_a_turn(classifier: OnnxClassifier) -> None:
 
 def test_the_answer_so_far_is_there_at_any_time(classifier: OnnxClassifier) -> None:
     with ser_rt.open_stream(sample_rate=RATE, model=classifier, vad=False, turns=True) as stream:
-        assert stream.turn is None
+        before = stream.turn
         stream.push(make_wave(1.5))
         so_far = stream.turn
+        assert before is None
         assert so_far is not None
         assert (so_far.id, so_far.start, so_far.final) == (1, 0.0, False)
         assert so_far.end == pytest.approx(1.5, abs=0.011)
         events = stream.push(np.zeros(RATE, np.float32))
-        assert stream.turn is None
+        after = stream.turn
+    assert after is None
     assert [turn.id for turn in turns(events)] == [1]
     assert turns(events)[0].final
 
 
 def test_updates_come_with_each_result_of_a_turn(classifier: OnnxClassifier) -> None:
-    how = {"vad": False, "turns": True, "turn_updates": True}
+    how: Any = {"vad": False, "turns": True, "turn_updates": True}
     events = list(ser_rt.stream(said(2.2, 2.0), sample_rate=RATE, model=classifier, **how))
     found = turns(events)
     assert [turn.final for turn in found] == [False] * (len(found) - 1) + [True]
@@ -161,7 +164,7 @@ def test_chunking_never_changes_a_turn(
 ) -> None:
     model = ser_rt.load(streaming_bundle) if kind == "streaming" else classifier
     wave = said(*lengths_s)
-    how = {"vad": False, "turns": True, "turn_updates": True, "longest_turn_s": longest_s}
+    how: Any = {"vad": False, "turns": True, "turn_updates": True, "longest_turn_s": longest_s}
 
     def events(sizes: list[int]) -> str:
         return lines(pushed(ser_rt.open_stream(sample_rate=RATE, model=model, **how), wave, sizes))
@@ -228,5 +231,6 @@ def test_a_silent_stream_has_no_turn_and_an_hour_of_turns_takes_no_memory() -> N
     ],
 )
 def test_settings_that_make_no_sense(bad: dict[str, object], words: str) -> None:
+    given: Any = {"turns": True} | bad
     with pytest.raises(ConfigError, match=words):
-        ser_rt.open_stream(sample_rate=RATE, model=FakeClassifier(), **{"turns": True} | bad)
+        ser_rt.open_stream(sample_rate=RATE, model=FakeClassifier(), **given)

@@ -225,3 +225,15 @@ def test_a_split_keeps_every_clip_once_and_shares_no_speaker(
     assert sorted(map(repr, kept + held)) == sorted(map(repr, clips))
     assert not shared_speakers(kept, held)
     assert {clip.dataset for clip in held} == datasets == {clip.dataset for clip in kept}
+
+
+def test_a_folder_stands_for_the_emotion_that_it_is_said_to_mean(
+    tmp_path: Path,
+) -> None:
+    for name in ("happy", "ANGRY"):
+        (tmp_path / "clips" / name).mkdir(parents=True)
+        (tmp_path / "clips" / name / "a.wav").touch()
+    with pytest.raises(DataError, match="If happy means Joy: --same-labels happy=Joy"):
+        load_directory(tmp_path / "clips", ("Joy", "Angry"))
+    found = load_directory(tmp_path / "clips", ("Joy", "Angry"), ["happy=Joy"])
+    assert [clip.emotion for clip in found] == ["Joy", "Angry"]

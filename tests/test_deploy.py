@@ -1,0 +1,79 @@
+"""What is in deploy/ is what systemd, Prometheus and containers take, as far as seen here."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from configparser import ConfigParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+from ser_rt.server.cli import parse
+from ser_rt.server.metrics import Metrics
+from tests.support.programs import needs
+from tests.support.source_tree import ROOT
+
+yaml = pytest.importorskip("yaml", reason="needs PyYAML, which Ray depends on")
+DEPLOY = ROOT / "deploy"
+
+
+def loaded(name: str) -> Any:
+    return yaml.safe_load((DEPLOY / name).read_text(encoding="utf-8"))
+
+
+def variables(text: str) -> dict[str, str]:
+    return dict(re.findall(r"(SER_SERVE_\w+)[=:] ?\"?([^\s\"]+)", text))
+
+
+def test_the_settings_are_those_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ser-serve.service", "compose.yaml"):
+        found = variables((DEPLOY / name).read_text(encoding="utf-8"))
+        assert found
+        with monkeypatch.context() as patched:
+            for variable, value in found.items():
+                patched.setenv(variable, value)
+            assert parse([]).log_format == "json"
+
+
+@needs("systemd-analyze")
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    unit = tmp_path / "ser-serve.service"
+    text = (DEPLOY / "ser-serve.service").read_text(encoding="utf-8")
+    unit.write_text(text.replace("/opt/ser-rt/bin/ser-serve", "/bin/true"), encoding="utf-8")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", unit], check=False, capture_output=True, text=True
+    )
+    assert [line for line in done.stderr.splitlines() if "ser-serve.service" in line] == []
+
+
+def test_the_unit_reloads_and_has_no_rights() -> None:
+    unit = ConfigParser(strict=False, interpolation=None)
+    unit.read(DEPLOY / "ser-serve.service")
+    service = unit["Service"]
+    assert "-HUP" in service["ExecReload"]
+    assert service["DynamicUser"] == service["NoNewPrivileges"] == "yes"
+    assert int(service["TimeoutStopSec"]) > parse([]).drain_s
+
+
+def test_alerts_are_about_metrics_that_there_are(classifier: OnnxClassifier) -> None:
+    text = Metrics(classifier).text()[0].decode()
+    known = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
+    known |= {f"{name}_bucket" for name in known} | {f"{name}_total" for name in known}
+    [group] = loaded("alerts.yaml")["groups"]
+    for rule in group["rules"]:
+        assert {"alert", "expr", "for", "labels", "annotations"} <= rule.keys()
+        assert rule["expr"].count("(") == rule["expr"].count(")")
+        names = set(re.findall(r"\bser_\w+", rule["expr"]))
+        assert names
+        assert names <= known, rule["alert"]
+
+
+def test_the_composition_runs_the_image_without_rights() -> None:
+    service = loaded("compose.yaml")["services"]["ser-rt"]
+    assert (DEPLOY / service["build"] / "Dockerfile").is_file()
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    parse(service["command"])
