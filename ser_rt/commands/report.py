@@ -15,7 +15,7 @@ from ser_rt.files.names import printable
 from ser_rt.files.outputs import STANDARD_OUTPUT, is_special
 from ser_rt.files.writing import check_writable
 from ser_rt.runtime.flags import add_model_flags, add_stream_flags, stream_settings
-from ser_rt.runtime.sinks.text import LANGUAGES
+from ser_rt.runtime.sinks.words import LANGUAGES
 
 if TYPE_CHECKING:
     from ser_rt.report.recording import Recording
