@@ -234,13 +234,12 @@ def _evaluate(options: argparse.Namespace) -> int:
         stress=not options.no_stress,
         left_out=Counter(row.emotion for row in unused if not row.not_selected),
     )
+    elsewhere = [row for row in unused if row.other_dataset and not row.other_split]
     counts, undecoded = _count_alarms(classifier, sounds)
     evaluation = replace(
         evaluation,
         other_splits=dict(Counter(row.split for row in unused if row.other_split)),
-        other_datasets=dict(
-            Counter(row.dataset for row in unused if row.other_dataset and not row.other_split)
-        ),
+        other_datasets=dict(Counter(row.dataset for row in elsewhere)),
         left_out_clips=unused,
         sounds=counts,
         dimensions=rate_clips(classifier, clips, options.batch_size, trim=options.trim_silence),
