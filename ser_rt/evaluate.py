@@ -235,7 +235,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         left_out=Counter(row.emotion for row in unused if not row.not_selected),
     )
     elsewhere = [row for row in unused if row.other_dataset and not row.other_split]
-    counts, undecoded = _count_alarms(classifier, sounds)
+    counts, undecoded = _count_alarms(classifier, sounds) if sounds else ({}, {})
     evaluation = replace(
         evaluation,
         other_splits=dict(Counter(row.split for row in unused if row.other_split)),
@@ -259,8 +259,6 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _count_alarms(
     classifier: EmotionClassifier, sounds: dict[str, str]
 ) -> tuple[dict[str, SoundCount], dict[str, str]]:
-    if not sounds:
-        return {}, {}
     from ser_rt.runtime.stream import stream
 
     return count_alarms(sounds, lambda path: stream(path, model=classifier))
