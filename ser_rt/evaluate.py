@@ -228,13 +228,12 @@ def _evaluate(options: argparse.Namespace) -> int:
         stress=not options.no_stress,
         left_out=Counter(row.emotion for row in unused if not row.not_selected),
     )
-    counts, undecoded = _count_alarms(classifier, sounds)
+    elsewhere = [row for row in unused if row.other_dataset and not row.other_split]
+    counts, undecoded = _count_alarms(classifier, sounds) if sounds else ({}, {})
     evaluation = replace(
         evaluation,
         other_splits=dict(Counter(row.split for row in unused if row.other_split)),
-        other_datasets=dict(
-            Counter(row.dataset for row in unused if row.other_dataset and not row.other_split)
-        ),
+        other_datasets=dict(Counter(row.dataset for row in elsewhere)),
         left_out_clips=unused,
         sounds=counts,
         dimensions=rate_clips(classifier, clips, options.batch_size, trim=options.trim_silence),
@@ -254,8 +253,6 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _count_alarms(
     classifier: EmotionClassifier, sounds: dict[str, str]
 ) -> tuple[dict[str, SoundCount], dict[str, str]]:
-    if not sounds:
-        return {}, {}
     from ser_rt.runtime.stream import stream
 
     return count_alarms(sounds, lambda path: stream(path, model=classifier))

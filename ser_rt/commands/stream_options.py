@@ -96,6 +96,7 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
     if "realtime" in given and not flags.realtime and not file:
         msg = "--fast needs a FILE; all else has a pace of its own"
         raise ConfigError(msg)
+    reports = flags.session_report is not None
     refuse_idle(
         given,
         (
@@ -119,7 +120,11 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
             (one, "save_input", "records one input"),
             (one, "session_report", "is of one input; ser-report makes an index of many"),
             *((flags.turns, dest, "needs --turns") for dest in _OF_TURNS),
-            (is_text or is_subtitles or is_shown, "lang", f"{kind}: its names are fixed"),
+            (
+                is_text or is_subtitles or is_shown or reports,
+                "lang",
+                f"{kind}: its names are fixed",
+            ),
             (is_text or is_shown, "stats", f"{kind}: it is for people; jsonl has every part"),
             (not is_segments, "top_k", f"{kind}: it has one name a line"),
             (not is_segments, "no_timing", f"{kind}: it has no latencies"),
