@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ser_rt.audio.sources.pcm import ByteStream
     from ser_rt.client.engine import ServerModel
     from ser_rt.report.collector import Collector
-    from ser_rt.report.recording import Recording
+    from ser_rt.report.recording import RecordingReport
     from ser_rt.runtime.sinks.live_ui import LiveUi
 
     Model = OnnxClassifier | ServerModel
@@ -185,7 +185,7 @@ def collector_of(flags: argparse.Namespace, model: Model, name: str) -> Collecto
     from ser_rt.report.gather import link_to
     from ser_rt.report.write import write_report
 
-    def write(recording: Recording) -> None:
+    def write(recording: RecordingReport) -> None:
         heard = flags.save_input or (None if flags.mic else _local(flags.files[0]))
         recording.link = None if heard is None else link_to(heard, flags.session_report)
         recording.model, recording.notice = about(model, flags), notice_of(model)

@@ -18,7 +18,7 @@ from ser_rt.runtime.flags import add_model_flags, add_stream_flags, stream_setti
 from ser_rt.runtime.sinks.words import LANGUAGES
 
 if TYPE_CHECKING:
-    from ser_rt.report.recording import Recording
+    from ser_rt.report.recording import RecordingReport
     from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
     from ser_rt.runtime.settings import StreamSettings
 
@@ -102,11 +102,11 @@ def _many(
     flags: argparse.Namespace, files: list[str], model: OnnxClassifier, settings: StreamSettings
 ) -> int:
     from ser_rt.files.writing import write_text
-    from ser_rt.report.index import Row, index_page, row_of
+    from ser_rt.report.index import IndexRow, index_page, row_of
     from ser_rt.report.page import page
     from ser_rt.runtime.event import UNSURE
 
-    rows: list[Row] = []
+    rows: list[IndexRow] = []
     used, failed = {INDEX}, 0
     try:
         for file in files:
@@ -116,7 +116,7 @@ def _many(
             except AudioError as error:
                 failed += 1
                 tell(f"ser-report: {error}")
-                rows.append(Row(printable(Path(file).name), error=printable(str(error))))
+                rows.append(IndexRow(printable(Path(file).name), error=printable(str(error))))
                 continue
             failed += recording.error is not None
             write_text(path, page(recording, flags.lang, INDEX))
@@ -136,7 +136,7 @@ def _gathered(
     output: Path,
     model: OnnxClassifier,
     settings: StreamSettings,
-) -> Recording:
+) -> RecordingReport:
     from ser_rt.report.gather import gather, link_to
 
     recording = gather(file, model, settings, track=flags.track, with_audio=flags.embed_audio)
@@ -145,7 +145,7 @@ def _gathered(
     return recording
 
 
-def _tell(flags: argparse.Namespace, recording: Recording) -> None:
+def _tell(flags: argparse.Namespace, recording: RecordingReport) -> None:
     from ser_rt.report.words import Words
 
     if recording.error is not None:

@@ -1,4 +1,4 @@
-"""`Collector`, a sink that gathers a `Recording` from chunks and events, live or not."""
+"""`Collector`, a sink that gathers a `RecordingReport` from chunks and events, live or not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ser_rt.audio.recording import Tee
 from ser_rt.errors import AudioError, DeviceError
 from ser_rt.files.names import printable
 from ser_rt.report.course import Course
-from ser_rt.report.recording import Channel, Recording, Turn
+from ser_rt.report.recording import Channel, RecordingReport, Turn
 from ser_rt.report.sound import Mp3
 from ser_rt.runtime.event import UNSURE, EmotionEvent
 from ser_rt.runtime.statistics import Summary
@@ -39,10 +39,10 @@ class Collector:
         sample_rate: int,
         *,
         with_audio: bool = False,
-        finished: Callable[[Recording], None] = lambda _: None,
+        finished: Callable[[RecordingReport], None] = lambda _: None,
     ) -> None:
         self._rate, self._finished = sample_rate, finished
-        self._recording = Recording(name, (*labels, UNSURE), [])
+        self._recording = RecordingReport(name, (*labels, UNSURE), [])
         self._numbers = {label: n for n, label in enumerate(self._recording.labels)}
         self._places: dict[int, int] = {}
         self._last_end_s: dict[int, float] = {}
@@ -86,7 +86,7 @@ class Collector:
         """Note why the stream ends before its end."""
         self._recording.error = printable(error)
 
-    def recording(self) -> Recording:
+    def recording(self) -> RecordingReport:
         """Return the recording; only once, for its sound ends there."""
         if self._sound is not None:
             self._recording.audio = self._sound.finish()

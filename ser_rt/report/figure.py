@@ -12,8 +12,8 @@ from ser_rt.errors import ConfigError, requires
 from ser_rt.evaluation.plots import new_figure, png
 from ser_rt.report.marks import MARKS
 from ser_rt.report.palette import Ink, luminance_of, on, palette
-from ser_rt.report.recording import Recording, shown_emotions
-from ser_rt.report.strips import Span, bars, loudest, spans, ticks
+from ser_rt.report.recording import RecordingReport, shown_emotions
+from ser_rt.report.strips import TimeSpan, bars, loudest, spans, ticks
 from ser_rt.report.words import Words, clock, percent
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _KOREAN_FONTS = (
 )
 
 
-def figure_png(recording: Recording, lang: str) -> bytes:
+def figure_png(recording: RecordingReport, lang: str) -> bytes:
     """Return the picture of a recording, on light paper.
 
     Raises:
@@ -76,7 +76,7 @@ class _Sheet:
         return axes
 
 
-def _draw(figure: Figure, recording: Recording, words: Words) -> None:
+def _draw(figure: Figure, recording: RecordingReport, words: Words) -> None:
     strips = spans(recording.duration_s)
     count = len(recording.channels)
     wave_in = 2.4 if len(strips) * count == 1 else max(0.6, 2.6 / (len(strips) * count))
@@ -106,7 +106,7 @@ def _draw(figure: Figure, recording: Recording, words: Words) -> None:
     foot.text(0, 0, told, fontsize=8.5, color=_FAINT, va="bottom", linespacing=1.5)
 
 
-def _headline(axes: Axes, recording: Recording, words: Words, inks: dict[str, Ink]) -> None:
+def _headline(axes: Axes, recording: RecordingReport, words: Words, inks: dict[str, Ink]) -> None:
     main, strongest = recording.main(), recording.strongest()
     name = recording.name if len(recording.name) <= 60 else f"{recording.name[:57]}…"
     axes.text(0, 2.3, name, fontsize=12, color=_FAINT, va="top")
@@ -128,7 +128,7 @@ def _pair(axes: Axes, y: float, size: float, first: str, second: str, ink: Ink) 
     axes.annotate(second, (1, 0), xycoords=told, va="bottom", fontsize=size, color=colour)
 
 
-def _shares(axes: Axes, recording: Recording, words: Words, inks: dict[str, Ink]) -> None:
+def _shares(axes: Axes, recording: RecordingReport, words: Words, inks: dict[str, Ink]) -> None:
     shown, folded = shown_emotions(recording.shares())
     if folded:
         shown = [*shown, ("", sum(share for _, share in folded))]
@@ -147,9 +147,9 @@ def _shares(axes: Axes, recording: Recording, words: Words, inks: dict[str, Ink]
 
 def _strip(
     axes: Axes,
-    recording: Recording,
+    recording: RecordingReport,
     number: int,
-    span: Span,
+    span: TimeSpan,
     full: float,
     inks: dict[str, Ink],
     wave_in: float,

@@ -1,4 +1,4 @@
-"""`gather`: the `Recording` of a file, classified from its beginning to its end."""
+"""`gather`: the `RecordingReport` of a file, classified from its beginning to its end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ser_rt.audio.sources import make_source
 from ser_rt.errors import AudioError, NoAudioError
 from ser_rt.files.names import printable
 from ser_rt.report.collector import Collector
-from ser_rt.report.recording import Recording
+from ser_rt.report.recording import RecordingReport
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.channels import make_engines
 from ser_rt.runtime.settings import StreamSettings
@@ -23,7 +23,7 @@ def gather(
     *,
     track: int | None = None,
     with_audio: bool = False,
-) -> Recording:
+) -> RecordingReport:
     """Return what a report tells of a file; one that breaks off has an `error`.
 
     Raises:

@@ -13,7 +13,7 @@ import numpy as np
 import ser_rt
 from ser_rt.report import parts
 from ser_rt.report.page import document, top
-from ser_rt.report.recording import Recording, Turn, shown_emotions
+from ser_rt.report.recording import RecordingReport, Turn, shown_emotions
 from ser_rt.report.words import Words, percent
 
 _CELLS = 96
@@ -21,7 +21,7 @@ _CELLS = 96
 
 
 @dataclass(frozen=True)
-class Row:
+class IndexRow:
     """What the index tells of one recording.
 
     Attributes:
@@ -45,9 +45,9 @@ class Row:
     stripe: str = ""
 
 
-def row_of(recording: Recording, page: str) -> Row:
+def row_of(recording: RecordingReport, page: str) -> IndexRow:
     """Return the row of a recording with the name of its page."""
-    return Row(
+    return IndexRow(
         recording.name,
         page,
         recording.error,
@@ -59,7 +59,7 @@ def row_of(recording: Recording, page: str) -> Row:
     )
 
 
-def index_page(rows: Sequence[Row], labels: tuple[str, ...], title: str, lang: str) -> str:
+def index_page(rows: Sequence[IndexRow], labels: tuple[str, ...], title: str, lang: str) -> str:
     """Return the index of some recordings of one model."""
     words = Words(lang)
     seconds: Counter[str] = Counter()
@@ -90,7 +90,7 @@ def index_page(rows: Sequence[Row], labels: tuple[str, ...], title: str, lang: s
     return document(title, content, labels, words)
 
 
-def _row(row: Row, columns: Sequence[str], labels: tuple[str, ...], words: Words) -> str:
+def _row(row: IndexRow, columns: Sequence[str], labels: tuple[str, ...], words: Words) -> str:
     name = escape(row.name)
     if row.page is None:
         told = f"{words('failed')}: {escape(row.error or '')}"
@@ -132,7 +132,7 @@ def _named(label: str, labels: tuple[str, ...], words: Words) -> str:
     return f'<span class="e{kind}">{parts.mark(kind)}{escape(words.emotion(label))}</span>'
 
 
-def _stripe(recording: Recording) -> str:
+def _stripe(recording: RecordingReport) -> str:
     edges = np.linspace(0, max(recording.duration_s, 1e-3), _CELLS + 1)
     named = sum(channel.course.named_between(edges) for channel in recording.channels)
     boxes: dict[str, list[str]] = {}

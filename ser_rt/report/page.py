@@ -10,7 +10,7 @@ from importlib.resources import files
 
 import ser_rt
 from ser_rt.report import parts
-from ser_rt.report.recording import Recording, shown_emotions
+from ser_rt.report.recording import RecordingReport, shown_emotions
 from ser_rt.report.strips import axis, loudest, spans, strip
 from ser_rt.report.trend import most_spoken, trend
 from ser_rt.report.words import Words, clock, percent
@@ -24,7 +24,7 @@ _CERTAIN = 0.35
 """Below this share, two emotions make the headline."""
 
 
-def page(recording: Recording, lang: str, index: str | None = None) -> str:
+def page(recording: RecordingReport, lang: str, index: str | None = None) -> str:
     """Return the page of a recording in a language; ``index`` is the address of a page of many."""
     words = Words(lang)
     body = "\n".join(
@@ -59,7 +59,7 @@ def top(words: Words, index: str | None = None) -> str:
     )
 
 
-def bottom(words: Words, recording: Recording) -> str:
+def bottom(words: Words, recording: RecordingReport) -> str:
     """Return the foot of a page: model, what it says of itself, and what nobody should do."""
     notice = f"<p>{escape(recording.notice)}</p>" if recording.notice else ""
     made = words("made", version=ser_rt.__version__)
@@ -75,7 +75,7 @@ def asset(name: str) -> str:
     return files("ser_rt").joinpath(name).read_text(encoding="utf-8")
 
 
-def _sections(recording: Recording, words: Words) -> Iterator[str]:
+def _sections(recording: RecordingReport, words: Words) -> Iterator[str]:
     yield _hero(recording, words)
     yield _picture(recording, words)
     if recording.has_speech:
@@ -100,7 +100,7 @@ def _section(key: str, note: str, content: str, words: Words) -> str:
     )
 
 
-def _hero(recording: Recording, words: Words) -> str:
+def _hero(recording: RecordingReport, words: Words) -> str:
     facts = [words.length(recording.duration_s)]
     if recording.has_speech:
         facts.append(f"{words('speech')} {percent(recording.speech)}")
@@ -126,7 +126,7 @@ def _hero(recording: Recording, words: Words) -> str:
     )
 
 
-def _headline(recording: Recording, words: Words) -> str:
+def _headline(recording: RecordingReport, words: Words) -> str:
     def name(label: str) -> str:
         kind = recording.labels.index(label)
         return f'<span class="word e{kind}">{escape(words.emotion(label))}</span>'
@@ -152,7 +152,7 @@ def _headline(recording: Recording, words: Words) -> str:
     return f"<h1>{told}</h1>{also}"
 
 
-def _picture(recording: Recording, words: Words) -> str:
+def _picture(recording: RecordingReport, words: Words) -> str:
     strips = spans(recording.duration_s)
     full = loudest(recording, strips)
     lines = []
@@ -173,7 +173,7 @@ def _picture(recording: Recording, words: Words) -> str:
     )
 
 
-def _player(recording: Recording, words: Words) -> str:
+def _player(recording: RecordingReport, words: Words) -> str:
     source = recording.link
     if recording.audio:
         source = f"data:audio/mpeg;base64,{b64encode(recording.audio).decode()}"
@@ -190,7 +190,7 @@ def _player(recording: Recording, words: Words) -> str:
     )
 
 
-def _trends(recording: Recording, words: Words) -> str:
+def _trends(recording: RecordingReport, words: Words) -> str:
     flows, full = [], most_spoken(recording)
     for number, channel in enumerate(recording.channels[:_MOST_FLOWS]):
         shown, _ = shown_emotions(recording.shares(number))

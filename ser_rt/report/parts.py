@@ -7,7 +7,7 @@ from html import escape
 
 from ser_rt.report.marks import svg_path
 from ser_rt.report.palette import on, palette
-from ser_rt.report.recording import Recording, Turn, shown_emotions
+from ser_rt.report.recording import RecordingReport, Turn, shown_emotions
 from ser_rt.report.words import Words, clock, level, percent
 
 
@@ -36,7 +36,7 @@ def mark(number: int) -> str:
     return f'<svg class="mark" aria-hidden="true"><use href="#mark-{number}"/></svg>'
 
 
-def shares(recording: Recording, words: Words, channel: int | None = None) -> str:
+def shares(recording: RecordingReport, words: Words, channel: int | None = None) -> str:
     """Return the shares of the emotions as bars: the largest, and the others folded."""
     found = recording.shares(channel)
     shown, folded = shown_emotions(found)
@@ -63,7 +63,7 @@ def shares(recording: Recording, words: Words, channel: int | None = None) -> st
     return f'<div class="bars">{"".join(map(bar, shown))}{rest}</div>'
 
 
-def moments(recording: Recording, words: Words) -> str:
+def moments(recording: RecordingReport, words: Words) -> str:
     """Return the strongest moments as cards that play their sound."""
     cards = [
         f'<li id="moment-{n}"><button type="button" class="moment e{_kind(recording, turn)}" '
@@ -79,7 +79,7 @@ def moments(recording: Recording, words: Words) -> str:
     return f'<ol class="cards">{"".join(cards)}</ol>'
 
 
-def turns(recording: Recording, words: Words) -> str:
+def turns(recording: RecordingReport, words: Words) -> str:
     """Return the table of all turns; its rows play their sound, its head sorts."""
     several = len(recording.channels) > 1
     head = ["start", "length", *(["who"] if several else []), "emotion", "confidence", "loudness"]
@@ -116,7 +116,7 @@ _PLAY = (
 )
 
 
-def _kind(recording: Recording, turn: Turn) -> int:
+def _kind(recording: RecordingReport, turn: Turn) -> int:
     return recording.labels.index(turn.emotion)
 
 
@@ -125,11 +125,11 @@ def _sound(turn: Turn, *, whole: bool = False) -> str:
     return f'data-play="{start_s:.2f} {end_s:.2f}"'
 
 
-def _name(recording: Recording, turn: Turn, words: Words) -> str:
+def _name(recording: RecordingReport, turn: Turn, words: Words) -> str:
     return words.channel(recording.channels[turn.channel].name)
 
 
-def _who(recording: Recording, turn: Turn, words: Words) -> str:
+def _who(recording: RecordingReport, turn: Turn, words: Words) -> str:
     if len(recording.channels) < 2:
         return ""
     return f" · {escape(_name(recording, turn, words))}"

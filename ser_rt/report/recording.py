@@ -1,4 +1,4 @@
-"""`Recording`: what a report tells of one recording, and what is derived from it."""
+"""`RecordingReport`: what a report tells of one recording, and what is derived from it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Turn(NamedTuple):
     """One turn: an uninterrupted piece of speech of one channel.
 
     Attributes:
-        channel: index in `Recording.channels`.
+        channel: index in `RecordingReport.channels`.
         start_s: where it starts, in seconds.
         end_s: where it ends.
         emotion: of the whole turn.
@@ -65,7 +65,7 @@ class Channel:
     course: Course
 
 
-class Change(NamedTuple):
+class Trend(NamedTuple):
     """An emotion whose share is another in the last third than in the first."""
 
     emotion: str
@@ -74,7 +74,7 @@ class Change(NamedTuple):
 
 
 @dataclass
-class Recording:
+class RecordingReport:
     """What a report tells of one recording.
 
     Attributes:
@@ -156,7 +156,7 @@ class Recording:
         """Return the clearest moment."""
         return max(self.moments(), key=lambda turn: turn.confidence, default=None)
 
-    def change(self, channel: int | None = None) -> Change | None:
+    def change(self, channel: int | None = None) -> Trend | None:
         """Return the emotion whose share changes most from the first third to the last."""
         if self.duration_s < _THIRDS_S:
             return None
@@ -173,7 +173,7 @@ class Recording:
         most = int(np.argmax(np.abs(after - before)))
         if abs(after[most] - before[most]) < _CHANGE:
             return None
-        return Change(self.labels[most], float(before[most]), float(after[most]))
+        return Trend(self.labels[most], float(before[most]), float(after[most]))
 
 
 def shown_emotions(

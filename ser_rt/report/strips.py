@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ser_rt.report.course import BIN_S, Array, Course
-from ser_rt.report.recording import Recording, Turn
+from ser_rt.report.recording import RecordingReport, Turn
 from ser_rt.report.words import Words, clock, percent
 
 COLUMNS = 480
@@ -29,7 +29,7 @@ QUIET = 0.02
 """Where it is less loud than this share of the loudest, a bar is a dot."""
 
 
-class Span(NamedTuple):
+class TimeSpan(NamedTuple):
     """The time that a strip shows, in seconds."""
 
     start_s: float
@@ -44,17 +44,17 @@ class Span(NamedTuple):
         return f"{100 * self.share(time_s):.2f}%"
 
 
-def spans(duration_s: float) -> list[Span]:
+def spans(duration_s: float) -> list[TimeSpan]:
     """Return the strips of a recording; all of them are equally long."""
     if duration_s <= _LENGTHS_S[0]:
-        return [Span(0.0, max(duration_s, 1.0))]
+        return [TimeSpan(0.0, max(duration_s, 1.0))]
     fits = (s for s in _LENGTHS_S if s * MOST_STRIPS >= duration_s)
     length_s = next(fits, duration_s / MOST_STRIPS)
     count = int(np.ceil(duration_s / length_s - 1e-9))
-    return [Span(n * length_s, (n + 1) * length_s) for n in range(count)]
+    return [TimeSpan(n * length_s, (n + 1) * length_s) for n in range(count)]
 
 
-def loudest(recording: Recording, strips: Sequence[Span]) -> float:
+def loudest(recording: RecordingReport, strips: Sequence[TimeSpan]) -> float:
     """Return the root mean square of the loud parts, which fill a strip, of all channels."""
     found = [
         channel.course.loudness(columns(span)) for channel in recording.channels for span in strips
@@ -64,13 +64,13 @@ def loudest(recording: Recording, strips: Sequence[Span]) -> float:
     return float(np.quantile(heard, 0.98)) if len(heard) else 1.0
 
 
-def columns(span: Span) -> Array:
+def columns(span: TimeSpan) -> Array:
     """Return the edges of the bars of a strip in seconds."""
     count = int(np.clip((span.end_s - span.start_s) / BIN_S, 1, COLUMNS))
     return np.linspace(span.start_s, span.end_s, count + 1)
 
 
-def bars(course: Course, span: Span, full: float) -> tuple[Array, Array]:
+def bars(course: Course, span: TimeSpan, full: float) -> tuple[Array, Array]:
     """Return height (0 to 1) and emotion of the bars; -1 is none, and no height is no sound."""
     edges = columns(span)
     heights = np.clip(course.loudness(edges) / full, 0, 1) ** 0.7
@@ -80,7 +80,9 @@ def bars(course: Course, span: Span, full: float) -> tuple[Array, Array]:
     return heights, np.where(is_named, named.argmax(axis=1), -1)
 
 
-def strip(recording: Recording, number: int, span: Span, full: float, words: Words) -> str:
+def strip(
+    recording: RecordingReport, number: int, span: TimeSpan, full: float, words: Words
+) -> str:
     """Return the HTML of one channel in one strip: pins, wave and turns."""
     turns = [
         turn
@@ -96,7 +98,7 @@ def strip(recording: Recording, number: int, span: Span, full: float, words: Wor
     )
 
 
-def ticks(span: Span) -> list[float]:
+def ticks(span: TimeSpan) -> list[float]:
     """Return the times to write under a strip, in seconds; none of them is near its end."""
     length_s = span.end_s - span.start_s
     step_s = next((s for s in _TICKS_S if length_s / s <= _MOST_TICKS), length_s / _MOST_TICKS)
@@ -104,7 +106,7 @@ def ticks(span: Span) -> list[float]:
     return [t for t in times.tolist() if t <= span.end_s - 0.05 * length_s]
 
 
-def axis(span: Span) -> str:
+def axis(span: TimeSpan) -> str:
     """Return the HTML of the times under a strip."""
     written = "".join(
         f'<span{" class=minor" if n % 2 else ""} style="left:{span.left(t)}">{clock(t)}</span>'
@@ -113,7 +115,7 @@ def axis(span: Span) -> str:
     return f'<div class="axis" aria-hidden="true">{written}</div>'
 
 
-def _pins(recording: Recording, number: int, span: Span, words: Words) -> Iterator[str]:
+def _pins(recording: RecordingReport, number: int, span: TimeSpan, words: Words) -> Iterator[str]:
     last, is_high = -1.0, False
     for n, turn in enumerate(recording.moments(), 1):
         if turn.channel != number or not span.start_s < turn.peak_s <= span.end_s:
@@ -128,7 +130,7 @@ def _pins(recording: Recording, number: int, span: Span, words: Words) -> Iterat
         )
 
 
-def _wave(recording: Recording, number: int, span: Span, full: float) -> str:
+def _wave(recording: RecordingReport, number: int, span: TimeSpan, full: float) -> str:
     heights, emotions = bars(recording.channels[number].course, span, full)
     lines: dict[int, list[str]] = {}
     for x, (height, emotion) in enumerate(zip(heights.tolist(), emotions.tolist(), strict=True)):
@@ -146,12 +148,12 @@ def _wave(recording: Recording, number: int, span: Span, full: float) -> str:
     )
 
 
-def _ribbon(recording: Recording, turns: Sequence[Turn], span: Span, words: Words) -> str:
+def _ribbon(recording: RecordingReport, turns: Sequence[Turn], span: TimeSpan, words: Words) -> str:
     draw = _blocks if len(turns) <= _MOST_BLOCKS else _drawing
     return f'<div class="ribbon">{draw(recording, turns, span, words)}</div>'
 
 
-def _blocks(recording: Recording, turns: Sequence[Turn], span: Span, words: Words) -> str:
+def _blocks(recording: RecordingReport, turns: Sequence[Turn], span: TimeSpan, words: Words) -> str:
     def block(turn: Turn) -> str:
         kind, left = recording.labels.index(turn.emotion), span.share(turn.start_s)
         width = max(0.002, span.share(turn.end_s) - left)
@@ -166,7 +168,9 @@ def _blocks(recording: Recording, turns: Sequence[Turn], span: Span, words: Word
     return "".join(map(block, turns))
 
 
-def _drawing(recording: Recording, turns: Sequence[Turn], span: Span, words: Words) -> str:
+def _drawing(
+    recording: RecordingReport, turns: Sequence[Turn], span: TimeSpan, words: Words
+) -> str:
     del words  # a turn is too narrow for any
     boxes: dict[int, list[str]] = {}
     for turn in turns:

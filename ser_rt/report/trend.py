@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from ser_rt.report.course import Array
-from ser_rt.report.recording import Channel, Recording
+from ser_rt.report.recording import Channel, RecordingReport
 
 _STEPS = (12, 60)
 """Fewest and most points."""
@@ -27,13 +27,13 @@ def flow(channel: Channel, duration_s: float) -> Array:
     return flowing
 
 
-def most_spoken(recording: Recording) -> float:
+def most_spoken(recording: RecordingReport) -> float:
     """Return the largest share of the time that is spoken at any point of any channel."""
     flows = [flow(channel, recording.duration_s) for channel in recording.channels]
     return max((float(shares.sum(axis=1).max()) for shares in flows), default=0.0) or 1.0
 
 
-def trend(recording: Recording, number: int, shown: list[str], full: float) -> str:
+def trend(recording: RecordingReport, number: int, shown: list[str], full: float) -> str:
     """Return the SVG of a channel, whose height is that of a share ``full``.
 
     Emotions that are not ``shown`` are one grey layer.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ser_rt.report.recording import Change, Recording, Turn
+from ser_rt.report.recording import RecordingReport, Trend, Turn
 from ser_rt.runtime.event import UNSURE, korean_name
 
 _EN = {
@@ -114,7 +114,7 @@ class Words:
         """Return the name of a channel; a bare number becomes "Channel 1"."""
         return self("channel", name=name) if name.isdecimal() else name
 
-    def change(self, change: Change) -> str:
+    def change(self, change: Trend) -> str:
         """Return how an emotion went from the first third to the last, in a sentence."""
         name, before, after = self.emotion(change.emotion), *map(percent, change[1:])
         if self.lang == "ko":
@@ -123,7 +123,7 @@ class Words:
         verb = "rises" if change.after > change.before else "falls"
         return f"{name} {verb} from {before} in the first third to {after} in the last."
 
-    def summary(self, recording: Recording) -> str:
+    def summary(self, recording: RecordingReport) -> str:
         """Return what a recording was like, in one line of plain text."""
         main, strongest = recording.main(), recording.strongest()
         if main is None:

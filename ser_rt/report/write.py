@@ -10,20 +10,20 @@ from ser_rt.files.names import printable
 from ser_rt.files.outputs import STANDARD_OUTPUT
 from ser_rt.files.writing import check_writable, write_bytes
 from ser_rt.report.page import page
-from ser_rt.report.recording import Recording
+from ser_rt.report.recording import RecordingReport
 
 
-def _html(recording: Recording, lang: str) -> bytes:
+def _html(recording: RecordingReport, lang: str) -> bytes:
     return page(recording, lang).encode("utf-8", "replace")
 
 
-def _png(recording: Recording, lang: str) -> bytes:
+def _png(recording: RecordingReport, lang: str) -> bytes:
     from ser_rt.report.figure import figure_png
 
     return figure_png(recording, lang)
 
 
-WRITERS: dict[str, Callable[[Recording, str], bytes]] = {
+WRITERS: dict[str, Callable[[RecordingReport, str], bytes]] = {
     ".html": _html,
     ".htm": _html,
     ".png": _png,
@@ -60,7 +60,7 @@ def prepare(path: Path, lang: str) -> None:
     check_writable(path)
 
 
-def write_report(recording: Recording, path: Path, lang: str) -> Path:
+def write_report(recording: RecordingReport, path: Path, lang: str) -> Path:
     """Write the report of a recording, whole or not at all.
 
     Raises:

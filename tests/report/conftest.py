@@ -11,14 +11,14 @@ import pytest
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.report.collector import Collector
-from ser_rt.report.recording import Recording
+from ser_rt.report.recording import RecordingReport
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.turns.event import TurnEvent
 from ser_rt.testing import LABELS
 
 STEPS = 100
 """Speech begins and ends at hundredths of a second."""
-Made = Callable[..., Recording]
+Made = Callable[..., RecordingReport]
 
 
 def make_recording(
@@ -28,7 +28,7 @@ def make_recording(
     duration_s: float | None = None,
     channels: Sequence[str] = (),
     name: str = "call.wav",
-) -> Recording:
+) -> RecordingReport:
     """Return the recording of turns: start and end in seconds, emotion, confidence.
 
     They go to the ``channels`` by turns; silence is silent, and speech a tone.

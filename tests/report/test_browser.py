@@ -15,7 +15,7 @@ from ser_rt.audio.chunk import AudioChunk
 from ser_rt.constants import EMOTIONS, SAMPLE_RATE
 from ser_rt.report.index import index_page, row_of
 from ser_rt.report.page import page
-from ser_rt.report.recording import Recording
+from ser_rt.report.recording import RecordingReport
 from ser_rt.report.sound import Mp3
 from tests.conftest import make_wave
 from tests.report.conftest import make_recording
@@ -34,7 +34,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def call() -> Recording:
+def call() -> RecordingReport:
     """A call of two, in fifteen emotions, with its sound."""
     labels = list(EMOTIONS)
     turns = [(4.0 * n, 4.0 * n + 3, labels[n * n % 15], 0.6 + n / 100) for n in range(30)]
@@ -76,7 +76,7 @@ def until(it: Page, condition: str) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("lang", ["en", "ko"])
 def test_it_fits_and_is_quiet(
-    browser: Browser, call: Recording, tmp_path: Path, size: str, scheme: str, lang: str
+    browser: Browser, call: RecordingReport, tmp_path: Path, size: str, scheme: str, lang: str
 ) -> None:
     path = tmp_path / "call.html"
     path.write_text(page(call, lang), encoding="utf-8")
@@ -91,7 +91,7 @@ def test_it_fits_and_is_quiet(
 
 
 def test_moments_play_from_where_they_are_to_where_they_end(
-    browser: Browser, call: Recording, tmp_path: Path
+    browser: Browser, call: RecordingReport, tmp_path: Path
 ) -> None:
     path = tmp_path / "call.html"
     path.write_text(page(call, "en"), encoding="utf-8")
@@ -115,7 +115,7 @@ def test_moments_play_from_where_they_are_to_where_they_end(
 
 
 def test_a_recording_that_is_elsewhere_can_be_opened(
-    browser: Browser, call: Recording, tmp_path: Path
+    browser: Browser, call: RecordingReport, tmp_path: Path
 ) -> None:
     path, sound = tmp_path / "call.html", tmp_path / "elsewhere.mp3"
     sound.write_bytes(call.audio or b"")
@@ -129,7 +129,7 @@ def test_a_recording_that_is_elsewhere_can_be_opened(
 
 
 def test_one_emotion_alone_and_turns_in_another_order(
-    browser: Browser, call: Recording, tmp_path: Path
+    browser: Browser, call: RecordingReport, tmp_path: Path
 ) -> None:
     path = tmp_path / "call.html"
     path.write_text(page(call, "en"), encoding="utf-8")
