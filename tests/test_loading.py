@@ -12,6 +12,7 @@ from ser_rt.errors import BundleInvalidError, BundleNotFoundError, CheckpointErr
 from ser_rt.inference import create_inference_engine
 from ser_rt.loading import open_model
 from ser_rt.manifest import MANIFEST_FILE
+from ser_rt.runtime.settings import StreamSettings
 from ser_rt.testing import LABELS
 from tests.support.tones import RATE, write_tone
 
@@ -43,7 +44,7 @@ def test_a_checkpoint(tmp_path: Path) -> None:
 
     model = EmotionModel(ModelConfig(architecture="compact", emotion_labels=LABELS))
     save_checkpoint(model, tmp_path / "run", temperature=2.0, training={})
-    engine = create_inference_engine(tmp_path / "run")
+    engine = create_inference_engine(tmp_path / "run", settings=StreamSettings(gate_threshold=0))
     paths = [write_tone(tmp_path / f"{s}.wav", "Joy", s) for s in (0.1, 1.0, 1.0, 12.0)]
     results = engine.predict_batch(paths)
     assert [r["status"] for r in results] == ["success"] * 4

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.programs import EVERYWHERE, MADE, PACKAGES
+from tests.support.programs import EVERYWHERE, MADE, OF_SLOW_TESTS, PACKAGES
 from tests.support.source_tree import ROOT, files
 
 GUARDS = {"missing", "needs"}
@@ -55,7 +55,7 @@ def test_every_program_that_is_declared_is_used() -> None:
     assert {*EVERYWHERE, *MADE, *PACKAGES} <= used
 
 
-@pytest.mark.parametrize("program", PACKAGES)
+@pytest.mark.parametrize("program", sorted(PACKAGES.keys() - OF_SLOW_TESTS))
 def test_what_a_machine_may_lack_is_installed_for_continuous_integration(program: str) -> None:
     assert re.search(rf"^try_install .*\b{PACKAGES[program]}\b", CI, re.MULTILINE)
 

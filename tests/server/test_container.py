@@ -6,13 +6,13 @@ import importlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.programs import missing
 from tests.support.source_tree import ROOT
 from tests.support.waiting import wait_until
 from tests.test_packaging import PROJECT
@@ -59,8 +59,8 @@ def test_it_holds_no_benchmarks_and_says_what_it_is() -> None:
 
 def engine() -> str | None:
     """Why there is no container engine; None if there is one."""
-    if shutil.which("docker") is None:
-        return "needs a container engine: docker"
+    if (why := missing("docker")) is not None:
+        return why
     done = subprocess.run(["docker", "version"], check=False, capture_output=True, text=True)
     return None if done.returncode == 0 else f"docker has no engine: {done.stderr.strip()[:80]}"
 

@@ -197,7 +197,7 @@ def test_the_keyboard_alone_will_do(browser: Browser, server: Running) -> None:
             it.page.keyboard.press("Tab")
             focused = it.page.locator(":focus-visible")
             reached.append(focused.get_attribute("id") or focused.get_attribute("data-language"))
-            assert focused.evaluate("node => getComputedStyle(node).outlineStyle") == "solid"
+            assert focused.evaluate("(node) => getComputedStyle(node).outlineStyle") == "solid"
         assert reached == ["en", "ko", "theme", "listen", "open"]
         it.page.locator("#listen").focus()
         it.page.keyboard.press("Enter")
@@ -220,7 +220,7 @@ def test_reduced_motion_stills_the_page(browser: Browser, server: Running) -> No
     with visit(browser, server.http("/"), reduced_motion="reduce") as it:
         it.page.click("#listen")
         it.wait_for_results(2)
-        style = "node => getComputedStyle(node).transitionDuration"
+        style = "(node) => getComputedStyle(node).transitionDuration"
         assert it.page.locator(".bar-fill").first.evaluate(style) == "0s"
         assert is_coloured(it.page)
 

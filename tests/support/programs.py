@@ -27,6 +27,9 @@ PACKAGES = {
 }
 """Programs that a machine may lack, and the Debian package of each for `.ci/run`."""
 
+OF_SLOW_TESTS = {"docker"}
+"""Those that continuous integration need not have: it does not run slow tests."""
+
 MADE = {"tritonserver": "make triton"}
 """Programs that the Makefile installs."""
 

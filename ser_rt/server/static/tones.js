@@ -29,8 +29,6 @@ const TONES = {
   surprised: "surprise",
   doubt: "doubt",
   disgust: "disgust",
-  doubt: "spare-1",
-  hesitate: "spare-1",
 };
 const SPARE = ["spare-2", "disgust", "spare-1"];
 

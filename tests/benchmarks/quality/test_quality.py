@@ -172,7 +172,7 @@ def test_a_corpus_without_datasets_has_no_new_ones(
         (["{corpus}", "--val-split", "test"], 1, "'test'"),
         (["{corpus}", "--val-split", "train"], 1, "speakers"),
         (["{corpus}", "--same-labels", "Calm"], 2, "same_labels"),
-        (["{corpus}", "--labels", "happy"], 2, "'happy'"),
+        (["{corpus}", "--model", "x", "--labels", "happy"], 2, "'happy'"),
         (["{corpus}", "--labels", "happy=Joy"], 2, "--model"),
         (["{corpus}", "--model", "{corpus}"], 1, "audio-classification"),
         (["{corpus}", "--emotion-labels", "Joy", "Angry", "Serious"], 1, "Serious"),

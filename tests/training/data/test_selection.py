@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ser_rt.errors import DataError
+from ser_rt.errors import ConfigError, DataError
 from ser_rt.train import find_clips, parse_args
 from ser_rt.training.data.selection import Selection, select_clips
 
@@ -45,5 +45,5 @@ def test_a_dataset_is_left_out_of_training_and_validation(manifest: Path) -> Non
     assert (names([*clips]), names([*held])) == (["a", "b", "e"], [])
     with pytest.raises(DataError, match="'z'"):
         find_clips(parse_args([*line, "--leave_out", "z"]), LABELS)
-    with pytest.raises(SystemExit):
+    with pytest.raises(ConfigError, match="--leave-out needs --manifest"):
         parse_args(["--data-dir", "x", "--leave-out", "y"])
