@@ -88,7 +88,11 @@ def test_the_whole_command_runs(tmp_path: Path) -> None:
     flags = ["--work", str(tmp_path / "work"), "--provider", "cpu", "--peer", "onnxruntime"]
     assert main(["full-size", *QUICK, *flags, "--json", str(path)]) == 0
     rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-    labels = ["onnxruntime fp32", "onnxruntime int8", "ser-rt fp32", "ser-rt int8"]
-    assert [row["variant"]["label"] for row in rows] == [*labels, "ser-rt int8 streaming"]
+    ours = ["ser-rt network-fp32 fp32", "ser-rt network-int8 int8"]
+    labels = ["onnxruntime fp32", "onnxruntime int8", *ours]
+    assert [row["variant"]["label"] for row in rows] == [
+        *labels,
+        "ser-rt network-int8 int8 streaming",
+    ]
     assert all(row["agreement"]["max_difference"] < 0.1 for row in rows[:4])
     assert rows[4]["agreement"] is None
