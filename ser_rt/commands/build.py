@@ -186,8 +186,8 @@ def collector_of(flags: argparse.Namespace, model: Model, name: str) -> Collecto
     from ser_rt.report.write import write_report
 
     def write(recording: RecordingReport) -> None:
-        heard = flags.save_input or (None if flags.mic else _local(flags.files[0]))
-        recording.link = None if heard is None else link_to(heard, flags.session_report)
+        source = flags.save_input or (None if flags.mic else _local(flags.files[0]))
+        recording.link = None if source is None else link_to(source, flags.session_report)
         recording.model, recording.notice = about(model, flags), notice_of(model)
         if flags.session_report.is_file() and not flags.quiet:
             tell(f"{printable(flags.session_report)} is replaced")

@@ -71,7 +71,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     output(
         "--calibrate",
         choices=("all", "shape"),
-        help="then fit the confidence to the speech heard, and store it with --profile: all; or "
+        help="then fit the confidence to seconds of speech, store it with --profile: all; or "
         "shape, for speakers that the model was trained on, which leaves the mean as it is",
     )
     return parser.parse_args(argv)

@@ -80,7 +80,7 @@ class Rater:
 
     def __call__(self, waveforms: FloatArray) -> FloatArray:
         """Rate float32 ``[batch, samples]``: ``[batch, dimensions]``."""
-        rated: FloatArray = self._classifier.rate(waveforms)  # type: ignore[attr-defined]
+        rated: FloatArray = self._classifier.rate(waveforms)  # type: ignore[attr-defined]  # of one with dimensions
         return rated
 
 

@@ -1,6 +1,6 @@
 """`fit_temperatures`: how much less a short answer says than a long one, as temperatures.
 
-Of an answer the engine knows how much speech it heard: the seconds of it in the window. On streams
+Of an answer the engine knows the seconds of speech in the window. On streams
 with a truth, a temperature is fitted for each length (Guo et al., ICML 2017) to what the stream
 believes whenever somebody speaks, just before and after a change too.
 """

@@ -1,4 +1,4 @@
-"""Confidence against what is right: by the speech heard so far, and risk against coverage."""
+"""Confidence against what is right: by the seconds of speech so far, and risk against coverage."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BINS = 10
 
 @dataclass(frozen=True)
 class SpeechBin:
-    """Answers that heard so many seconds of speech.
+    """Answers over so many seconds of speech.
 
     Attributes:
         confidence: Mean probability of the likeliest emotion.

@@ -55,7 +55,7 @@ def pictures(verdict: StreamVerdict) -> list[Picture]:
             "these voices.",
         ),
         Picture(
-            "Confidence by the speech heard",
+            "Confidence by the seconds of speech",
             png(_heard_figure(verdict)),
             "Where the two lines meet, the confidence is what it says. Seconds of speech within "
             "the window of the answer.",

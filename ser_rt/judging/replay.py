@@ -94,7 +94,7 @@ def replay(
 ) -> list[EmotionEvent]:
     """Return the events that kept answers give with another smoothing and naming.
 
-    ``temperatures`` are those by the speech heard; None for the model's.
+    ``temperatures`` are those by the seconds of speech; None for the model's.
     """
     engine = _engine(classifier, _Replay(kept.posteriors), settings, temperatures)
     return list(engine.flush())

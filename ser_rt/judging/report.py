@@ -48,7 +48,7 @@ def tables(verdict: StreamVerdict) -> list[Table]:
             if column != "dataset"
         ),
         Table(
-            "Confidence by the speech heard",
+            "Confidence by the seconds of speech",
             ("seconds of speech", "answers", "confidence", "accuracy", "ECE"),
             [
                 (

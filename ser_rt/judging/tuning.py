@@ -61,7 +61,7 @@ class Tuner:
         self.temperatures = getattr(self.classifier, "temperature_by_speech", {})
 
     def calibrate(self, profile: Profile, *, shape_only: bool) -> None:
-        """Fit the temperatures by the speech heard to what a profile makes the stream believe."""
+        """Fit the temperatures by seconds of speech to what a profile makes a stream believe."""
         self.temperatures = {}
         self.temperatures = fit_temperatures(
             self.streams,

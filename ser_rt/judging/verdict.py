@@ -37,7 +37,7 @@ class StreamVerdict:
         overall: Over all streams.
         groups: By dataset, language, kind and speaker.
         since_change: Accuracy by time since a change.
-        by_speech: Calibration by the speech heard.
+        by_speech: Calibration by the seconds of speech.
         coverage: Risk against coverage.
         named: Coverage and risk with the settings' ``unsure``.
         online: How many streams came again in odd chunks, and how many with the same events.

@@ -49,7 +49,7 @@ class Collector:
         self._sound = Mp3(sample_rate) if with_audio else None
         self._lock = Lock()  # with a server, audio goes out in another thread than events come in
 
-    def hear(self, chunk: AudioChunk) -> None:
+    def add(self, chunk: AudioChunk) -> None:
         """Take a chunk, before the events that it completes; from any thread."""
         with self._lock:
             self._channel(chunk.channel).course.add_audio(chunk.samples, chunk.start)
@@ -136,7 +136,7 @@ class Collector:
 
 class _Followed(Tee):
     def __init__(self, source: AudioSource, collector: Collector) -> None:
-        super().__init__(source, collector.hear)
+        super().__init__(source, collector.add)
         self._collector = collector
 
     def __iter__(self) -> Iterator[AudioChunk]:

@@ -65,7 +65,7 @@ def index_page(rows: Sequence[IndexRow], labels: tuple[str, ...], title: str, la
     seconds: Counter[str] = Counter()
     for row in rows:
         for label, share in row.shares:
-            seconds[label] += share * row.speech * row.duration_s  # type: ignore[assignment]
+            seconds[label] += share * row.speech * row.duration_s  # type: ignore[assignment]  # a Counter of floats
     spoken_s = sum(seconds.values()) or 1.0
     shown, _ = shown_emotions([(label, s / spoken_s) for label, s in seconds.most_common()])
     columns = [label for label, _ in shown]

@@ -104,7 +104,7 @@ def place_of(label: str) -> tuple[str, int, str] | None:
 
 
 def is_plain(label: str) -> bool:
-    """Return whether a name stands for no emotion that a listener would point at."""
+    """Return whether a name stands for no emotion that a person would point at."""
     return label.lower() in ("neutral", "calm", UNSURE)
 
 

@@ -59,9 +59,9 @@ def loudest(recording: RecordingReport, strips: Sequence[TimeSpan]) -> float:
     found = [
         channel.course.loudness(columns(span)) for channel in recording.channels for span in strips
     ]
-    heard = np.concatenate(found)
-    heard = heard[heard > 0]
-    return float(np.quantile(heard, 0.98)) if len(heard) else 1.0
+    levels = np.concatenate(found)
+    levels = levels[levels > 0]
+    return float(np.quantile(levels, 0.98)) if len(levels) else 1.0
 
 
 def columns(span: TimeSpan) -> Array:

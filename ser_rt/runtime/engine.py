@@ -106,7 +106,7 @@ class Engine(ChunkEngine):
     ) -> None:
         """Join a recognizer and a smoother, both made for this stream; `make_engine` does.
 
-        ``temperatures`` are those by the speech heard; None for the model's. ``turns`` follows
+        ``temperatures`` are those by the seconds of speech; None for the model's. ``turns`` follows
         the speech that the recognizer detects.
         """
         self._recognizer, self._smoother = recognizer, smoother
@@ -197,8 +197,8 @@ class Engine(ChunkEngine):
         self._sums.add(posterior)
         smoothed = believed = self._smoother.update(posterior)
         if believed is not None and self._temperatures:
-            heard_s = posterior.speech * (posterior.end_s - posterior.start_s)
-            smoothed = tempered(believed, heard_s, self._temperatures)
+            speech_s = posterior.speech * (posterior.end_s - posterior.start_s)
+            smoothed = tempered(believed, speech_s, self._temperatures)
         held = self._hysteresis.update(believed, posterior.end_s, smoothed)
         probabilities: dict[str, float] = {}
         emotion = confidence = None

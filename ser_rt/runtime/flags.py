@@ -275,7 +275,7 @@ def _add_smoothing_flags(group: Group) -> None:
     )
     share(
         "--neutral",
-        help="probability that a voice is neutral before it is heard "
+        help="probability that a voice is neutral before any result "
         "(the profile's, else as of any emotion)",
     )
     share(

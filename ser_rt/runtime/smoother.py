@@ -23,7 +23,7 @@ class Smoother:
     """Forward recursion of a hidden Markov model whose states are the emotions.
 
     Of what was believed ``t`` seconds ago the share ``0.5 ** (t / half_life_s)`` is kept; the rest
-    goes to what is believed of an unheard voice. Each result then multiplies it, with the exponent
+    goes to what is believed of an new voice. Each result then multiplies it, with the exponent
     ``weight_per_s * t``, since results that follow each other are not independent (Rabiner: A
     tutorial on hidden Markov models. Proceedings of the IEEE 77(2), 1989; the exponent is the
     acoustic scale of speech recognition). So time counts, and not how many results there are. A
@@ -61,14 +61,14 @@ class Smoother:
 
 
 def tempered(
-    probabilities: FloatArray, heard_s: float, temperatures: Mapping[float, float]
+    probabilities: FloatArray, speech_s: float, temperatures: Mapping[float, float]
 ) -> FloatArray:
-    """Return probabilities ``[labels]`` as sure as the speech heard lets them be.
+    """Return probabilities ``[labels]`` as sure as the seconds of speech let them be.
 
     Their logits are divided by the temperature of the seconds of speech, between two of which it is
     interpolated (Guo et al., ICML 2017, by length).
     """
-    temperature = np.interp(heard_s, list(temperatures), list(temperatures.values()))
+    temperature = np.interp(speech_s, list(temperatures), list(temperatures.values()))
     powers = np.maximum(probabilities, 1e-12) ** np.float32(1 / temperature)
     scaled: FloatArray = powers / powers.sum()
     return scaled

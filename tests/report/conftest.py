@@ -44,7 +44,7 @@ def make_recording(
             samples = np.repeat(heard[first : first + 60 * STEPS], SAMPLE_RATE // STEPS)
             samples[::2] *= -1  # a tone, the highest one
             start = first * SAMPLE_RATE // STEPS
-            collector.hear(AudioChunk(samples, start, 0.0, channel=number))
+            collector.add(AudioChunk(samples, start, 0.0, channel=number))
     for n, (start_s, stop_s, emotion, confidence) in enumerate(turns):
         where: dict[str, Any] = {"channel": numbers[n % len(numbers)]}
         where["channel_name"] = channels[n % len(channels)] if channels else None

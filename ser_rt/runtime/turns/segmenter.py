@@ -67,7 +67,7 @@ class Span:
 
 
 class TurnSegmenter:
-    """Follows one stream: a listener of a `FrameVad`, whose frames chunking does not change.
+    """Follows one stream: a follower of a `FrameVad`, whose frames chunking does not change.
 
     A turn begins with a frame of at least ``threshold``, and ends behind its last frame of at least
     ``ends_below`` once ``pause`` samples have followed it, at ``longest`` samples, at a gap, and at

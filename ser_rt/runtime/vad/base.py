@@ -58,7 +58,7 @@ class FrameDetector(Protocol):
         ...
 
 
-class FrameListener(Protocol):
+class FrameFollower(Protocol):
     """Follows the frames of a stream, such as a `TurnSegmenter`."""
 
     def frames(self, start: int, frames: FloatArray, probabilities: Sequence[float]) -> None:
@@ -73,9 +73,9 @@ class FrameListener(Protocol):
 class FrameVad:
     """A `Vad` that cuts a stream into frames by sample index, so chunking changes no result."""
 
-    def __init__(self, detector: FrameDetector, listener: FrameListener | None = None) -> None:
-        """Start a stream with a detector of its own; ``listener`` is told of every whole frame."""
-        self._detector, self._frame, self._listener = detector, detector.frame, listener
+    def __init__(self, detector: FrameDetector, follower: FrameFollower | None = None) -> None:
+        """Start a stream with a detector of its own; ``follower`` gets every whole frame."""
+        self._detector, self._frame, self._follower = detector, detector.frame, follower
         self._rest: FloatArray = np.zeros(0, np.float32)
         self._probabilities: list[float] = []
         self._is_speech: list[bool] = []
@@ -93,9 +93,9 @@ class FrameVad:
         if whole:
             frames = joined[:whole].reshape(-1, self._frame)
             self._detect(frames)
-            if self._listener is not None:
+            if self._follower is not None:
                 first = self._end - len(joined)
-                self._listener.frames(first, frames, self._probabilities[-len(frames) :])
+                self._follower.frames(first, frames, self._probabilities[-len(frames) :])
             self.now = self._probabilities[-1]
 
     def speech(self, start: int, end: int) -> SpeechShare:
@@ -113,8 +113,8 @@ class FrameVad:
         return SpeechShare(sum(self._probabilities) / count, sum(self._is_speech) / count)
 
     def _restart(self, start: int) -> None:
-        if self._listener is not None:
-            self._listener.restart()
+        if self._follower is not None:
+            self._follower.restart()
         self._origin = self._end = start
         self._rest = self._rest[:0]
         self._probabilities.clear()

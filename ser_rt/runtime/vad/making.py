@@ -5,14 +5,14 @@ from __future__ import annotations
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.settings import StreamSettings
-from ser_rt.runtime.vad.base import FrameListener, FrameVad, LevelDetector, Vad
+from ser_rt.runtime.vad.base import FrameFollower, FrameVad, LevelDetector, Vad
 from ser_rt.runtime.vad.settings import VadSettings
 
 
 def make_vad(
-    classifier: EmotionClassifier, settings: StreamSettings, listener: FrameListener | None = None
+    classifier: EmotionClassifier, settings: StreamSettings, follower: FrameFollower | None = None
 ) -> Vad:
-    """Return the detector of one stream; ``listener`` follows its frames.
+    """Return the detector of one stream; ``follower`` follows its frames.
 
     Raises:
         ConfigError: Speech is not detected at the model's rate, or turns are wanted of a detector
@@ -20,16 +20,16 @@ def make_vad(
     """
     vad, rate = settings.vad, classifier.sample_rate
     if not isinstance(vad, bool | VadSettings):
-        if listener is not None:
+        if follower is not None:
             msg = "turns need the frames of a detector: give vad=True, False or VadSettings"
             raise ConfigError(msg)
         return vad
     is_open = settings.naming_for(classifier).gate_threshold == 0
-    if vad is False or (is_open and listener is None):
-        return FrameVad(LevelDetector(rate), listener)
+    if vad is False or (is_open and follower is None):
+        return FrameVad(LevelDetector(rate), follower)
     from ser_rt.runtime.vad.silero import RATE_HZ, SileroDetector
 
     if rate != RATE_HZ:
         msg = f"speech is detected at {RATE_HZ} Hz, the model takes {rate} Hz: use vad=False"
         raise ConfigError(msg)
-    return FrameVad(SileroDetector(VadSettings() if vad is True else vad), listener)
+    return FrameVad(SileroDetector(VadSettings() if vad is True else vad), follower)

@@ -89,9 +89,9 @@ class RealtimeAdapter(Adapter):
             raise ProtocolError(msg, "bad_message")
         wanted: Any = session.get("input_audio_format")
         audio: Any = session.get("audio")
-        heard: Any = audio.get("input") if isinstance(audio, dict) else None
-        if isinstance(heard, dict):
-            wanted = heard.get("format", wanted)
+        given: Any = audio.get("input") if isinstance(audio, dict) else None
+        if isinstance(given, dict):
+            wanted = given.get("format", wanted)
         rate = None
         if isinstance(wanted, dict):
             wanted, rate = wanted.get("type"), wanted.get("rate")
