@@ -60,7 +60,7 @@ STATUSES = {
 SETTINGS = (
     *("window_s", "hop_s", "min_window_s", "half_life_s", "weight_per_s", "neutral"),
     *("partial", "episodes", "vad", "gate_threshold", "name", "profile"),
-    *("turns", "turn_pause_s", "longest_turn_s", "turn_updates", "channel_names"),
+    *("turns", "turn_pause_s", "longest_turn_s", "turn_updates", "speaker_change", "channel_names"),
 )
 """Keys of ``config`` that an engine understands as they are."""
 _WHOLE = {"sample_rate", "channels", "channel", "top_k", "track"}

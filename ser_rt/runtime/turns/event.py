@@ -24,6 +24,7 @@ class TurnEvent(EmotionEvent):
         peak_confidence: Its probability there.
         cut: Whether the longest turn was reached, or a server shut down, and the speech goes on in
             another turn.
+        speaker_change: Whether it ended because another person began to speak.
         final: False for the answer so far of a turn that has not ended.
     """
 
@@ -35,6 +36,7 @@ class TurnEvent(EmotionEvent):
     peak: float = 0.0
     peak_confidence: float = 0.0
     cut: bool = False
+    speaker_change: bool = False
     final: bool = True
 
     def to_dict(self, *, timing: bool = True, top_k: int | None = None) -> dict[str, Any]:
@@ -50,6 +52,7 @@ class TurnEvent(EmotionEvent):
             "peak": self.peak,
             "peak_confidence": round(self.peak_confidence, 6),
             "cut": self.cut,
+            **({"speaker_change": True} if self.speaker_change else {}),
             "final": self.final,
         }
         event |= self.extras()
