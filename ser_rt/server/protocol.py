@@ -163,7 +163,9 @@ def description_of(
 ) -> dict[str, Any]:
     """Return what clients are told of a model, and of the windows of a stream."""
     bundle = model.bundle
-    notice = {} if bundle.notice is None else {"notice": bundle.notice}
+    more: dict[str, Any] = {} if bundle.notice is None else {"notice": bundle.notice}
+    if bundle.dimensions:
+        more["dimensions"] = list(bundle.dimensions)
     return {
         "provider": model.provider,
         "precision": bundle.precision,
@@ -173,7 +175,7 @@ def description_of(
         ],
         "sample_rate": bundle.sample_rate,
         **settings.windows_for(model)._asdict(),
-        **notice,
+        **more,
     }
 
 

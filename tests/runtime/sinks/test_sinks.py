@@ -56,6 +56,18 @@ def test_csv_has_a_column_per_emotion() -> None:
     assert "latency_ms" not in next(csv.DictReader(written("csv", timing=False)))
 
 
+def test_csv_has_a_column_per_dimension_and_one_for_speakers_if_asked() -> None:
+    output = io.StringIO()
+    settings = SinkSettings(LABELS, dimensions=("arousal", "valence"), turns=True, speakers=True)
+    sink = SINKS["csv"](output, settings)
+    rated = {"confidence": 0.9, "probabilities": {"Joy": 0.9}, "dimensions": {"arousal": 0.5}}
+    sink.write(EmotionEvent("emotion", 0, 0.0, 1.0, "Joy", **rated))  # type: ignore[arg-type]  # of several types
+    sink.write(TurnEvent(seq=1, start=0.0, end=1.0, emotion="Joy", speaker_change=True))
+    result, turn = csv.DictReader(output.getvalue().splitlines())
+    assert (result["arousal"], result["valence"]) == ("0.5", "")
+    assert (result["speaker_change"], turn["speaker_change"]) == ("", "True")
+
+
 def test_text_names_the_emotion_in_both_languages_in_straight_columns() -> None:
     first, second, silence, warning, *_ = written("text")
     assert first.startswith("00:00.0 – 00:01.0  Joy      기쁨 ")
