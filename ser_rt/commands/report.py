@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_rt.cli.arguments import Parser
+from ser_rt.cli.help_text import HelpFormatter
 from ser_rt.cli.process import EXIT_FAILED, EXIT_OK, run_command, tell
 from ser_rt.errors import AudioError, ConfigError
 from ser_rt.files.names import printable
@@ -44,7 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
         usage=_USAGE,
         description="Show the emotions of a recording: as a page, or as a picture.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument_group("input and output").add_argument

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from ser_rt.cli.columns import display_width
 from ser_rt.runtime.event import UNSURE, EmotionEvent
 from ser_rt.runtime.sinks import SINKS, SinkSettings
-from ser_rt.runtime.sinks.text import TextLines, bar, display_width
+from ser_rt.runtime.sinks.text import TextLines, bar
 from ser_rt.runtime.sinks.words import LANGUAGES
 from ser_rt.runtime.statistics import StreamStatistics
 from ser_rt.runtime.turns.event import TurnEvent
