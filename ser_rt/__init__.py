@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ser_rt.runtime.summary.overall import Classification
     from ser_rt.runtime.turns.event import TurnEvent
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "load",
