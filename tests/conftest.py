@@ -54,6 +54,9 @@ def _own_logging() -> Iterator[None]:
 
 def reset_logging() -> None:
     """Take back what commands have set up: handlers, levels, and that nothing propagates."""
+    for handler in logging.root.handlers[:]:
+        if type(handler) is logging.StreamHandler:  # not pytest's own
+            logging.root.removeHandler(handler)
     for name, logger in logging.root.manager.loggerDict.items():
         if name.partition(".")[0] == "ser_rt" and isinstance(logger, logging.Logger):
             for handler in logger.handlers[:]:
