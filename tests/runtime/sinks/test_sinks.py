@@ -20,18 +20,19 @@ from ser_rt.runtime.sinks.words import LANGUAGES
 from ser_rt.runtime.statistics import StreamStatistics
 
 LABELS = ("Joy", "Surprise")
+JOY = EmotionEvent(
+    seq=0,
+    start=0.0,
+    end=1.0,
+    emotion="Joy",
+    confidence=0.75,
+    probabilities={"Joy": 0.75, "Surprise": 0.25},
+    speech=0.5,
+    partial=True,
+    latency_ms={"total": 12.3, "other": 12.3},
+)
 EVENTS: list[Event] = [
-    EmotionEvent(
-        seq=0,
-        start=0.0,
-        end=1.0,
-        emotion="Joy",
-        confidence=0.75,
-        probabilities={"Joy": 0.75, "Surprise": 0.25},
-        speech=0.5,
-        partial=True,
-        latency_ms={"total": 12.3, "other": 12.3},
-    ),
+    JOY,
     EmotionEvent(
         seq=1,
         start=3599.5,
@@ -144,7 +145,7 @@ def test_an_episode_and_an_unsure_result_are_lines_too() -> None:
     lines = TextLines(LABELS, color=False)
     episode = EpisodeEvent(seq=5, start=1.0, end=4.5, emotion="Joy", confidence=0.75, peak=2.5)
     assert lines.event(episode) == ("00:01.0 – 00:04.5  └ Joy 기쁨 75%, 3.5 s, clearest at 00:02.5")
-    unsure = replace(EVENTS[0], emotion=UNSURE)
+    unsure = replace(JOY, emotion=UNSURE)
     assert "unsure   불확실" in lines.event(unsure)
 
 
