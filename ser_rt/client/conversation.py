@@ -15,7 +15,8 @@ from ser_rt.audio.chunk import AudioChunk
 from ser_rt.client.event_reader import TYPES, EventReader
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError, ServerError
-from ser_rt.runtime.event import EmotionEvent, latency_ms
+from ser_rt.runtime.event import Event, WarningEvent
+from ser_rt.runtime.event.latency import latency_ms
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings
 from ser_rt.runtime.summary.overall import Classification
 
@@ -179,20 +180,20 @@ class ClientProtocol:
         for start in range(0, len(data), MESSAGE_BYTES):
             yield data[start : start + MESSAGE_BYTES]
 
-    def warnings(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
+    def warnings(self, chunk: AudioChunk) -> Iterator[Event]:
         """Yield the warnings of a chunk, and count its samples as sent."""
         self.sent_samples += len(chunk.samples)
         at_s = chunk.start / SAMPLE_RATE
         for code, message in chunk.warnings:
             yield self._warning(code, message, at_s)
 
-    def lost(self, why: str) -> Iterator[EmotionEvent]:
+    def lost(self, why: str) -> Iterator[Event]:
         """Note that the connection is lost; yield a warning, the first time."""
         if self._lost_at is None:
             self._lost_at = time.monotonic()
             yield self._warning("stream_lost", f"the server is lost: {why}", self._end_s)
 
-    def receive(self, text: str) -> Iterator[EmotionEvent]:
+    def receive(self, text: str) -> Iterator[Event]:
         """Yield the events of a message of the server.
 
         Raises:
@@ -211,7 +212,7 @@ class ClientProtocol:
             event = self._reader.event(message)
             yield self._noted(replace(event, seq=self._next_seq()))
 
-    def _back(self) -> Iterator[EmotionEvent]:
+    def _back(self) -> Iterator[Event]:
         if self._lost_at is None:
             return
         away_s, self._lost_at = time.monotonic() - self._lost_at, None
@@ -233,7 +234,7 @@ class ClientProtocol:
             **self._settings,
         }
 
-    def _noted(self, event: EmotionEvent) -> EmotionEvent:
+    def _noted(self, event: Event) -> Event:
         if event.type in {"warning", "episode", "turn"}:
             return event
         end = round(event.end * SAMPLE_RATE)
@@ -246,7 +247,7 @@ class ClientProtocol:
             return event
         return replace(event, latency_ms=self._latency_ms(event, end))
 
-    def _latency_ms(self, event: EmotionEvent, end: int) -> dict[str, float]:
+    def _latency_ms(self, event: Event, end: int) -> dict[str, float]:
         """Return the latency from capture to now: the server's, and what the network adds."""
         chunk_end, chunk = self._captured[0]
         captured_at = chunk.captured_at
@@ -265,13 +266,12 @@ class ClientProtocol:
     def _end_s(self) -> float:
         return self._covered_to / SAMPLE_RATE
 
-    def _warning(self, code: str, message: str, at_s: float) -> EmotionEvent:
+    def _warning(self, code: str, message: str, at_s: float) -> WarningEvent:
         seq = self._next_seq()
-        return EmotionEvent(
-            "warning",
-            seq,
-            at_s,
-            at_s,
+        return WarningEvent(
+            seq=seq,
+            start=at_s,
+            end=at_s,
             code=code,
             message=message,
             source=self._settings.get("name"),
