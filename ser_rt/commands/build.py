@@ -95,7 +95,7 @@ def sources_of(flags: argparse.Namespace, sample_rate: int) -> Iterator[tuple[st
             flags.device,
             sample_rate,
             rate=flags.rate,
-            channel=flags.channel,
+            channel=part["channel"],
             reconnect=not flags.no_reconnect,
         )
         yield "microphone", microphone

@@ -103,9 +103,7 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
         given,
         (
             (flags.mic, "device", "needs --mic"),
-            (not flags.mic or not divided, "channel", f"{flags.channel} needs a FILE, a URL or -"),
             (not flags.mic, "track", "needs a FILE, a URL or -; a microphone has no tracks"),
-            (not divided or local, "channel", f"{flags.channel} needs a model here"),
             (flags.channel == "split", "channel_names", "needs --channels split"),
             (not divided, "save_input", "records one channel: name it with --channel"),
             (flags.mic or pipe, "rate", "needs --mic or - (standard input); a file knows its rate"),

@@ -24,7 +24,8 @@ class TurnEvent(BaseEvent):
         onset: Where the emotion first led, in seconds of audio.
         peak: Where it was strongest, in seconds of audio.
         peak_confidence: Its probability there.
-        cut: Whether the longest turn was reached, and the speech goes on in another turn.
+        cut: Whether the longest turn was reached, or a server shut down, and the speech goes on in
+            another turn.
         final: False for the answer so far of a turn that has not ended.
     """
 
