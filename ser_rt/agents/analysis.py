@@ -13,7 +13,7 @@ from ser_rt.audio.block import Block
 from ser_rt.audio.converter import BlockConverter
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.runtime.engine import Engine, make_engine
-from ser_rt.runtime.event import Event, TurnEvent
+from ser_rt.runtime.event import Event, TurnEvent, WarningEvent
 from ser_rt.runtime.settings import StreamSettings
 
 logger = logging.getLogger("ser_rt.agents")
@@ -62,8 +62,7 @@ class StreamAnalysis:
 
     def warn(self, code: str, message: str) -> list[Event]:
         """Return a warning, once for each code; the log has it too."""
-        event = Event(
-            type="warning",
+        event = WarningEvent(
             seq=0,
             start=self._end_s,
             end=self._end_s,
