@@ -17,7 +17,7 @@ from ser_rt.client.messages import Ready, read
 from ser_rt.client.pump import AsyncSourceReader
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError, ServerError, requires
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.runtime.settings import StreamKeywords, StreamSettings
 from ser_rt.runtime.stream import Audio, as_source
 from ser_rt.runtime.summary.overall import Classification
@@ -127,7 +127,7 @@ class AsyncClient:
         *,
         sample_rate: int | None = None,
         conversation: ClientProtocol | None = None,
-    ) -> AsyncGenerator[EmotionEvent, None]:
+    ) -> AsyncGenerator[Event, None]:
         """Yield the events of a stream; audio and ``sample_rate`` as of `ser_rt.stream`.
 
         Raises:
@@ -162,7 +162,7 @@ class AsyncClient:
 
     async def _events(
         self, talk: ClientProtocol, pump: AsyncSourceReader
-    ) -> AsyncGenerator[EmotionEvent, None]:
+    ) -> AsyncGenerator[Event, None]:
         waits, is_first = backoff(FIRST_RETRY_S, MAX_RETRY_S), True
         talk.meet(await pump.peek())
         while True:
@@ -215,10 +215,10 @@ class _Connection:
         self, talk: ClientProtocol, pump: AsyncSourceReader, socket: ClientConnection
     ) -> None:
         self._talk, self._pump, self._socket = talk, pump, socket
-        self._events: asyncio.Queue[EmotionEvent | None] = asyncio.Queue()
+        self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._received = asyncio.Event()
 
-    async def stream(self) -> AsyncGenerator[EmotionEvent, None]:
+    async def stream(self) -> AsyncGenerator[Event, None]:
         """Yield the events; they end with the audio, or with the connection."""
         tasks = [asyncio.create_task(self._send()), asyncio.create_task(self._receive())]
         tasks[1].add_done_callback(lambda _: self._events.put_nowait(None))

@@ -18,10 +18,10 @@ from ser_rt.client.messages import read
 from ser_rt.client.sent_audio import SentAudio
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError
-from ser_rt.runtime.event import EmotionEvent, latency_ms
+from ser_rt.runtime.event import Event, TurnEvent, WarningEvent
+from ser_rt.runtime.event.latency import latency_ms
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings
 from ser_rt.runtime.summary.overall import Classification
-from ser_rt.runtime.turns.event import TurnEvent
 
 Message = str | bytes
 
@@ -141,14 +141,14 @@ class ClientProtocol:
         for start in range(0, len(data), MESSAGE_BYTES):
             yield data[start : start + MESSAGE_BYTES]
 
-    def warnings(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
+    def warnings(self, chunk: AudioChunk) -> Iterator[Event]:
         """Yield the warnings of a chunk, and count its samples as sent."""
         self.sent_samples += len(chunk.samples)
         at_s = chunk.start / SAMPLE_RATE
         for code, message in chunk.warnings:
             yield self._warning(code, message, at_s)
 
-    def lost(self, why: str) -> Iterator[EmotionEvent]:
+    def lost(self, why: str) -> Iterator[Event]:
         """Note that the connection is lost; yield a warning, the first time."""
         if self._lost_at is None:
             self._lost_at = time.monotonic()
@@ -157,7 +157,7 @@ class ClientProtocol:
                 message += "; what was said of a turn that goes on has no answer"
             yield self._warning("stream_lost", message, self._end_s)
 
-    def receive(self, text: str) -> Iterator[EmotionEvent]:
+    def receive(self, text: str) -> Iterator[Event]:
         """Yield the events of a message of the server.
 
         Raises:
@@ -179,7 +179,7 @@ class ClientProtocol:
                 event = replace(self._reader.counted(event), seq=self._next_seq())
                 yield self._timed(event)
 
-    def _back(self) -> Iterator[EmotionEvent]:
+    def _back(self) -> Iterator[Event]:
         if self._lost_at is None:
             return
         away_s, self._lost_at = time.monotonic() - self._lost_at, None
@@ -201,7 +201,7 @@ class ClientProtocol:
             **self._settings,
         }
 
-    def _is_new(self, event: EmotionEvent) -> bool:
+    def _is_new(self, event: Event) -> bool:
         """Note an event; return whether no connection before has given it."""
         channel, end = event.channel or 0, round(event.end * SAMPLE_RATE)
         if isinstance(event, TurnEvent):
@@ -209,7 +209,7 @@ class ClientProtocol:
             return self._sent.is_new_turn(channel, start, end, final=event.final)
         return event.type in {"warning", "episode"} or self._sent.is_new_result(channel, end)
 
-    def _timed(self, event: EmotionEvent) -> EmotionEvent:
+    def _timed(self, event: Event) -> Event:
         """Return a result with the latency that its user sees."""
         if event.type in {"warning", "episode", "turn"}:
             return event
@@ -220,7 +220,7 @@ class ClientProtocol:
             return event
         return replace(event, latency_ms=self._latency_ms(event, end))
 
-    def _latency_ms(self, event: EmotionEvent, end: int) -> dict[str, float]:
+    def _latency_ms(self, event: Event, end: int) -> dict[str, float]:
         """Return the latency from capture to now: the server's, and what the network adds."""
         chunk_end, chunk = self._captured[0]
         captured_at = chunk.captured_at
@@ -239,13 +239,12 @@ class ClientProtocol:
     def _end_s(self) -> float:
         return self._sent.covered_to / SAMPLE_RATE
 
-    def _warning(self, code: str, message: str, at_s: float) -> EmotionEvent:
+    def _warning(self, code: str, message: str, at_s: float) -> WarningEvent:
         seq = self._next_seq()
-        return EmotionEvent(
-            "warning",
-            seq,
-            at_s,
-            at_s,
+        return WarningEvent(
+            seq=seq,
+            start=at_s,
+            end=at_s,
             code=code,
             message=message,
             source=self._settings.get("name"),

@@ -6,19 +6,25 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.turns.event import TurnEvent
+from ser_rt.runtime.event import (
+    EmotionEvent,
+    EpisodeEvent,
+    Event,
+    NoSpeechEvent,
+    TurnEvent,
+    WarningEvent,
+)
 
-TYPES: dict[str, type[EmotionEvent]] = {
+TYPES: dict[str, type[Event]] = {
     "emotion": EmotionEvent,
-    "no_speech": EmotionEvent,
-    "episode": EmotionEvent,
+    "no_speech": NoSpeechEvent,
+    "episode": EpisodeEvent,
     "turn": TurnEvent,
-    "warning": EmotionEvent,
+    "warning": WarningEvent,
 }
 """Class of the events of each type."""
 
-_KEYS = {kind: {field.name for field in fields(kind)} for kind in (EmotionEvent, TurnEvent)}
+_KEYS = {kind: {field.name for field in fields(kind)} for kind in TYPES.values()}
 
 
 class EventReader:
@@ -30,7 +36,7 @@ class EventReader:
     def __init__(self) -> None:
         self._last_turns: dict[int, int] = {}
 
-    def event(self, message: Mapping[str, Any]) -> EmotionEvent:
+    def event(self, message: Mapping[str, Any]) -> Event:
         """Return the event of a message whose type is in `TYPES`."""
         made = TYPES[message["type"]]
         event = made(**{key: message[key] for key in _KEYS[made] & message.keys()})
@@ -38,7 +44,7 @@ class EventReader:
             event = replace(event, embedding=tuple(event.embedding))
         return event
 
-    def counted(self, event: EmotionEvent) -> EmotionEvent:
+    def counted(self, event: Event) -> Event:
         """Return an event, a turn with its number in the stream."""
         if not isinstance(event, TurnEvent):
             return event

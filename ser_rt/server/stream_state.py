@@ -13,13 +13,12 @@ from ser_rt.audio.sources.pcm import PcmDecoder
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, AudioInputError, ConfigError
 from ser_rt.runtime.channels import make_engines
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event, TurnEvent
 from ser_rt.runtime.statistics import StreamStatistics, Summary
-from ser_rt.runtime.turns.event import TurnEvent
 from ser_rt.server.audio_decoders import DECODERS
 from ser_rt.server.protocol import ProtocolError, StreamConfig
 
-Events = list[EmotionEvent]
+Events = list[Event]
 
 
 class ServerStream:
@@ -151,14 +150,14 @@ class ServerStream:
                 msg = f"a stream may have {self._max_audio_s:g} s of audio; open another one"
                 raise ProtocolError(msg, "session_too_long")
 
-    def _counted(self, events: Iterable[EmotionEvent]) -> Events:
+    def _counted(self, events: Iterable[Event]) -> Events:
         counted = list(events)
         for event in counted:
             self._statistics.add(event)
         return counted
 
 
-def _cut(event: EmotionEvent) -> EmotionEvent:
+def _cut(event: Event) -> Event:
     return replace(event, cut=True) if isinstance(event, TurnEvent) else event
 
 

@@ -19,7 +19,7 @@ from ser_rt.audio.sources.push import PushSource
 from ser_rt.client import AsyncClient, Client, connection
 from ser_rt.errors import AudioDecodeError, AudioNotFoundError, ConfigError, ServerError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.server.limits import ServerLimits
 from tests.conftest import RATE, make_wave
 from tests.server.conftest import Running, serving
@@ -34,7 +34,7 @@ def running(classifier: OnnxClassifier) -> Iterator[Running]:
         yield found
 
 
-def lines(events: list[EmotionEvent]) -> list[str]:
+def lines(events: list[Event]) -> list[str]:
     return [event.to_json(timing=False) for event in events]
 
 
@@ -178,7 +178,7 @@ def test_a_full_server_refuses(classifier: OnnxClassifier) -> None:
 
 
 def test_a_recording_goes_on_when_the_server_is_back(classifier: OnnxClassifier) -> None:
-    seen: list[EmotionEvent] = []
+    seen: list[Event] = []
     with serving(classifier) as running:
         port = running.port
         source = Stepped(make_wave(8))
@@ -212,7 +212,7 @@ def test_a_recording_goes_on_when_the_server_is_back(classifier: OnnxClassifier)
 def test_live_audio_goes_on_with_a_gap_when_the_server_is_back(
     classifier: OnnxClassifier,
 ) -> None:
-    seen: list[EmotionEvent] = []
+    seen: list[Event] = []
     with serving(classifier) as running:
         port = running.port
         source = PushSource(RATE)

@@ -12,8 +12,8 @@ from websockets.sync.server import ServerConnection, serve
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.client import Client
 from ser_rt.client.conversation import ClientProtocol
+from ser_rt.runtime.event import TurnEvent
 from ser_rt.runtime.settings import StreamSettings
-from ser_rt.runtime.turns.event import TurnEvent
 from tests.conftest import RATE, make_wave
 
 
