@@ -11,12 +11,12 @@ import pytest
 import ser_rt
 from ser_rt.client import Client
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from tests.conftest import RATE, make_wave
 from tests.server.conftest import serving
 
 
-def lines(events: list[EmotionEvent]) -> list[str]:
+def lines(events: list[Event]) -> list[str]:
     return [replace(event, seq=0).to_json(timing=False) for event in events]
 
 

@@ -2,6 +2,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -83,9 +84,9 @@ def test_csv_has_a_column_per_dimension_and_one_for_speakers_if_asked() -> None:
     output = io.StringIO()
     settings = SinkSettings(LABELS, dimensions=("arousal", "valence"), turns=True, speakers=True)
     sink = SINKS["csv"](output, settings)
-    rated = {"confidence": 0.9, "probabilities": {"Joy": 0.9}, "dimensions": {"arousal": 0.5}}
-    sink.write(EmotionEvent("emotion", 0, 0.0, 1.0, "Joy", **rated))  # type: ignore[arg-type]  # of several types
-    sink.write(TurnEvent(seq=1, start=0.0, end=1.0, emotion="Joy", speaker_change=True))
+    answer: Any = {"start": 0.0, "end": 1.0, "emotion": "Joy", "confidence": 0.9}
+    sink.write(EmotionEvent(seq=0, **answer, dimensions={"arousal": 0.5}))
+    sink.write(TurnEvent(seq=1, **answer, speaker_change=True))
     result, turn = csv.DictReader(output.getvalue().splitlines())
     assert (result["arousal"], result["valence"]) == ("0.5", "")
     assert (result["speaker_change"], turn["speaker_change"]) == ("", "True")

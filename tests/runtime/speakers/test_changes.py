@@ -17,7 +17,7 @@ from ser_rt.bundle import sample_path
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import BundleInvalidError, ConfigError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.runtime.speakers import changes, network
 from ser_rt.runtime.speakers.changes import REACH, THRESHOLD, SpeakerChanges, change_in
 from ser_rt.runtime.speakers.network import FIRST, FRAME, speakers_in
@@ -135,14 +135,12 @@ def test_what_there_is_to_compare_decides() -> None:
     assert change_in(speech[:10]) == (0, 0.0)
 
 
-def streamed(
-    wave: Wave, model: OnnxClassifier | FakeClassifier, **how: object
-) -> list[EmotionEvent]:
+def streamed(wave: Wave, model: OnnxClassifier | FakeClassifier, **how: object) -> list[Event]:
     asked: dict[str, object] = {"vad": False, "turns": True, "speaker_change": True} | how
     return list(ser_rt.stream(wave, sample_rate=RATE, model=model, **asked))  # type: ignore[arg-type]
 
 
-def turns(events: list[EmotionEvent]) -> list[ser_rt.TurnEvent]:
+def turns(events: list[Event]) -> list[ser_rt.TurnEvent]:
     return [event for event in events if isinstance(event, ser_rt.TurnEvent)]
 
 
