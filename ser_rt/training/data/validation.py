@@ -18,7 +18,8 @@ logger = logging.getLogger(__name__)
 
 
 _LEAK_WORDS = {
-    "start": "speakers to validate on were trained on by the model that training starts from"
+    "start": "speakers to validate on are known to the model that training starts from (others are "
+    "needed)"
 }
 
 
