@@ -80,7 +80,7 @@ class EmotionStream(stt.RecognizeStream):
 
     async def analysed(self) -> None:
         """Return when the audio so far has been analysed, and its events have been emitted."""
-        while self._input_ch.qsize() and not self._task.done():
+        while self._input_ch.qsize() and not self._task.done():  # noqa: ASYNC110 (no event tells)
             await asyncio.sleep(0)
         if self._session is not None:
             await self._session.so_far()
