@@ -18,7 +18,7 @@ from ser_rt.bundle import find_bundle
 from ser_rt.checks import above, require
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import InferenceError, SerError
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.runtime.settings import StreamKeywords, StreamSettings
 from ser_rt.runtime.stream import Model, as_classifier
 
@@ -96,7 +96,7 @@ class Analyser:
 
     def open(
         self,
-        on_event: Callable[[EmotionEvent], None],
+        on_event: Callable[[Event], None],
         *,
         name: str | None = None,
         backlog_s: float | None = None,

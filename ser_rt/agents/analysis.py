@@ -13,9 +13,8 @@ from ser_rt.audio.block import Block
 from ser_rt.audio.converter import BlockConverter
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.runtime.engine import Engine, make_engine
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event, TurnEvent, WarningEvent
 from ser_rt.runtime.settings import StreamSettings
-from ser_rt.runtime.turns.event import TurnEvent
 
 logger = logging.getLogger("ser_rt.agents")
 
@@ -45,26 +44,25 @@ class StreamAnalysis:
         """Whether it has failed for good."""
         return self._failures >= MOST_FAILURES
 
-    def feed(self, audio: PushedAudio) -> list[EmotionEvent]:
+    def feed(self, audio: PushedAudio) -> list[Event]:
         """Return the events that some audio completes."""
         return [] if self.is_over else self._guarded(lambda: self._fed(audio))
 
-    def flush(self) -> list[EmotionEvent]:
+    def flush(self) -> list[Event]:
         """Return the remaining events."""
         return [] if self._engine is None else self._guarded(self._flushed)
 
     def turn(self) -> TurnEvent | None:
         """Return the answer so far of the turn that has not ended; None where nobody speaks."""
-        found: list[EmotionEvent] = []
+        found: list[Event] = []
         if self._engine is not None:
             engine = self._engine
             found = self._guarded(lambda: iter([engine.turn] if engine.turn else []), number=False)
         return next((event for event in found if isinstance(event, TurnEvent)), None)
 
-    def warn(self, code: str, message: str) -> list[EmotionEvent]:
+    def warn(self, code: str, message: str) -> list[Event]:
         """Return a warning, once for each code; the log has it too."""
-        event = EmotionEvent(
-            type="warning",
+        event = WarningEvent(
             seq=0,
             start=self._end_s,
             end=self._end_s,
@@ -74,7 +72,7 @@ class StreamAnalysis:
         )
         return [] if self._is_old(event) else [self._numbered(event)]
 
-    def _fed(self, audio: PushedAudio) -> Iterator[EmotionEvent]:
+    def _fed(self, audio: PushedAudio) -> Iterator[Event]:
         if self._engine is None or self._converter is None:
             classifier = self._classifier()
             self._converter = BlockConverter(
@@ -88,18 +86,16 @@ class StreamAnalysis:
             yield from self._engine.feed(chunk)
         self._end_s = audio.start_s + audio.seconds
 
-    def _flushed(self) -> Iterator[EmotionEvent]:
+    def _flushed(self) -> Iterator[Event]:
         if self._engine is None or self._converter is None:
             return
         for chunk in self._converter.flush():
             yield from self._engine.feed(chunk)
         yield from self._engine.flush()
 
-    def _guarded(
-        self, work: Callable[[], Iterator[EmotionEvent]], *, number: bool = True
-    ) -> list[EmotionEvent]:
+    def _guarded(self, work: Callable[[], Iterator[Event]], *, number: bool = True) -> list[Event]:
         """Return the events of some work; if it fails, those before, and a warning."""
-        events: list[EmotionEvent] = []
+        events: list[Event] = []
         try:
             for event in work():
                 if not self._is_old(event):
@@ -115,7 +111,7 @@ class StreamAnalysis:
             logger.debug("%s", what, exc_info=error)
         return events
 
-    def _is_old(self, event: EmotionEvent) -> bool:
+    def _is_old(self, event: Event) -> bool:
         """Return whether it is a warning of a kind that was told before; log a new one."""
         if event.type != "warning" or event.code is None:
             return False
@@ -126,7 +122,7 @@ class StreamAnalysis:
             logger.warning("%s%s (%s; told once)", who, event.message, event.code)
         return is_old
 
-    def _numbered(self, event: EmotionEvent) -> EmotionEvent:
+    def _numbered(self, event: Event) -> Event:
         """Return an event with its number among all of the participant, over failures."""
         event = replace(self._of_all(event), seq=self._seq)
         self._seq += 1
@@ -134,7 +130,7 @@ class StreamAnalysis:
             self._turns = event.id
         return event
 
-    def _of_all(self, event: EmotionEvent) -> EmotionEvent:
+    def _of_all(self, event: Event) -> Event:
         if isinstance(event, TurnEvent):
             return replace(event, id=event.id + self._turns_before)
         return event

@@ -10,8 +10,7 @@ from ser_rt.agents.analysis import StreamAnalysis
 from ser_rt.agents.backlog import Backlog, PushedAudio
 from ser_rt.audio.samples import MAX_CHANNELS, checked_rate
 from ser_rt.errors import AudioInputError
-from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.turns.event import TurnEvent
+from ser_rt.runtime.event import Event, TurnEvent
 
 T = TypeVar("T")
 
@@ -42,7 +41,7 @@ class ParticipantSession:
         self,
         thread: AnalysisThread,
         analysis: StreamAnalysis,
-        on_event: Callable[[EmotionEvent], None],
+        on_event: Callable[[Event], None],
         *,
         longest_s: float,
     ) -> None:
@@ -156,11 +155,11 @@ class ParticipantSession:
             self._is_due = True
             self._thread.schedule(self)
 
-    def _deliver(self, events: list[EmotionEvent]) -> None:
+    def _deliver(self, events: list[Event]) -> None:
         if events:
             self._in_loop(self._receive, events)
 
-    def _receive(self, events: list[EmotionEvent]) -> None:
+    def _receive(self, events: list[Event]) -> None:
         for event in events:
             if not self._is_cancelled:
                 self._on_event(event)

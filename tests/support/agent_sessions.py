@@ -40,9 +40,9 @@ class Heard:
     """What a session delivers."""
 
     def __init__(self) -> None:
-        self.events: list[ser_rt.EmotionEvent] = []
+        self.events: list[ser_rt.Event] = []
 
-    def __call__(self, event: ser_rt.EmotionEvent) -> None:
+    def __call__(self, event: ser_rt.Event) -> None:
         assert threading.current_thread() is threading.main_thread()
         self.events.append(event)
 
@@ -80,5 +80,5 @@ def two_parties(seconds: float) -> dict[str, npt.NDArray[np.int16]]:
     return {"caller": long, "agent": np.concatenate([np.zeros(7 * RATE, np.int16), long])[:length]}
 
 
-def shown(events: Iterable[ser_rt.EmotionEvent]) -> list[Any]:
+def shown(events: Iterable[ser_rt.Event]) -> list[Any]:
     return [event.to_dict(timing=False) for event in events]

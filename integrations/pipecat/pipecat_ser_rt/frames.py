@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pipecat.frames.frames import DataFrame
 
-from ser_rt import EmotionEvent, TurnEvent
+from ser_rt import Event, TurnEvent
 
 
 @dataclass
@@ -18,7 +18,7 @@ class EmotionFrame(DataFrame):
         user_id: Who speaks, as of the audio frames; "" where they do not say.
     """
 
-    event: EmotionEvent
+    event: Event
     user_id: str = ""
 
     def __str__(self) -> str:

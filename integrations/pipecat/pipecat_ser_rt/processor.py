@@ -19,7 +19,7 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
 
 from pipecat_ser_rt.frames import EmotionFrame, EmotionTurnFrame
-from ser_rt import EmotionEvent, TurnEvent
+from ser_rt import Event, TurnEvent
 from ser_rt.agents import Analyser, ParticipantSession, shared_analyser
 from ser_rt.errors import AudioInputError
 
@@ -133,7 +133,7 @@ class EmotionProcessor(FrameProcessor):
             self._sessions.popitem(last=False)[1].end()
         return session
 
-    def _take(self, event: EmotionEvent, user_id: str) -> None:
+    def _take(self, event: Event, user_id: str) -> None:
         """Queue the frame of an event; warnings are in the log already."""
         if event.type == "warning":
             return

@@ -41,8 +41,8 @@ class SpeakerEmotion(BaseModel):
         return cls(
             turn=event.id,
             participant=event.source,
-            emotion=str(event.emotion),
-            confidence=event.confidence or 0.0,
+            emotion=event.emotion,
+            confidence=event.confidence,
             probabilities=dict(event.probabilities),
             start=from_s + event.start,
             end=from_s + event.end,

@@ -14,7 +14,7 @@ from livekit.plugins.ser_rt.context import SpeakerEmotion
 from livekit.plugins.ser_rt.log import logger
 from livekit.plugins.ser_rt.transcripts import Transcript, TranscriptJoin
 
-from ser_rt import EmotionEvent, TurnEvent
+from ser_rt import Event, TurnEvent
 from ser_rt.agents import ParticipantSession
 from ser_rt.errors import AudioInputError
 
@@ -109,7 +109,7 @@ class EmotionStream(stt.RecognizeStream):
     def _begin(self, identity: str | None) -> ParticipantSession:
         from_s = self._before_s + self.start_time_offset
 
-        def take(event: EmotionEvent) -> None:
+        def take(event: Event) -> None:
             self._take(event, session, from_s)
 
         session = self._owner.analyser.open(take, name=identity)
@@ -157,7 +157,7 @@ class EmotionStream(stt.RecognizeStream):
             for data in speech:
                 data.text = self._owner.formatted(data.text, found)
 
-    def _take(self, event: EmotionEvent, session: ParticipantSession, from_s: float) -> None:
+    def _take(self, event: Event, session: ParticipantSession, from_s: float) -> None:
         self._owner.emit("emotion", event)
         if not isinstance(event, TurnEvent) or not event.final:
             return

@@ -12,7 +12,7 @@ from livekit.plugins.ser_rt.context import SpeakerEmotion
 from livekit.plugins.ser_rt.stream import EmotionStream
 from livekit.plugins.ser_rt.transcripts import Transcript
 
-from ser_rt import EmotionEvent, TurnEvent
+from ser_rt import Event, TurnEvent
 from ser_rt.agents import Analyser, shared_analyser
 from ser_rt.checks import at_least, require
 from ser_rt.errors import ConfigError
@@ -124,7 +124,7 @@ class STT(stt.STT[Literal["emotion", "emotion_turn"]]):
         """Transcribe what somebody said, which is analysed meanwhile as a stream of its own."""
         turns: list[SpeakerEmotion] = []
 
-        def take(event: EmotionEvent) -> None:
+        def take(event: Event) -> None:
             self.emit("emotion", event)
             if isinstance(event, TurnEvent) and event.final:
                 turns.append(SpeakerEmotion.of(event, 0.0))
