@@ -4,7 +4,7 @@
  *     const client = new SerClient(streamUrl(location.href), { config: { sample_rate: 48000 } });
  *     client.addEventListener("result", ({ detail }) => console.log(detail.event.emotion));
  *     client.connect();
- *     client.send(samples); // Int16Array, mono, any length; again and again
+ *     client.send(samples); // Int16Array, channels interleaved, any length; again and again
  *     await client.finish(); // the remaining results, then the end
  *
  * Nothing has to be awaited before `finish`: audio given before the server is ready waits for it.
@@ -27,8 +27,8 @@
  * @typedef {{ event: SerEvent, delay_ms: number }} Result
  *   An event, and how long ago the last sample that it is about was captured.
  * @typedef {{ code: string, message: string }} Failure
- *   The server's error, what `explain` found, `unreachable`, or `slow`: audio comes faster than it can be sent. The
- *   state says whether the client goes on trying.
+ *   The server's error, what `explain` found, `unreachable`, or `slow`: audio comes faster than it
+ *   can be sent. The state says whether the client goes on trying.
  */
 
 const RETRY_MS = { first: 400, most: 8000 };
@@ -51,11 +51,7 @@ const PASSING = new Set([
   "idle_timeout",
 ]);
 
-/**
- * The address of a server's stream, from that of its page.
- * @param {string} page
- * @param {string | null} [token]
- */
+/** The address of a server's stream, from that of its page. @param {string} page @param {string | null} [token] */
 export function streamUrl(page, token = null) {
   const url = new URL("v1/stream", page);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
@@ -97,9 +93,9 @@ export class SerClient extends EventTarget {
   /**
    * @param {string} url
    * @param {{ config: { sample_rate: number } & Record<string, unknown>,
-   *   explain?: () => Promise<Failure | null>, WebSocket?: typeof globalThis.WebSocket }} options `config` is the first message; `explain`
-   *   returns why a server refuses, which browsers hide from a WebSocket; `WebSocket` is a class to
-   *   use instead of the global one.
+   *   explain?: () => Promise<Failure | null>, WebSocket?: typeof globalThis.WebSocket }} options
+   *   `config` is the first message; `explain` returns why a server refuses, which browsers hide
+   *   from a WebSocket; `WebSocket` is a class to use instead of the global one.
    */
   constructor(url, { config, explain = async () => null, WebSocket = globalThis.WebSocket }) {
     super();
@@ -107,7 +103,7 @@ export class SerClient extends EventTarget {
     this.#url = url;
     this.#config = { type: "config", encoding: "pcm_s16le", channels: 1, ...config };
     this.#explain = explain;
-    this.#rate = config.sample_rate;
+    this.#rate = config.sample_rate * (this.#config.channels ?? 1);
   }
 
   /** Seconds of audio given to `send`. */
@@ -136,7 +132,7 @@ export class SerClient extends EventTarget {
 
   /**
    * Give audio.
-   * @param {Int16Array} samples mono, at the rate of the config
+   * @param {Int16Array} samples at the rate of the config, channels interleaved
    * @param {number} [captured_ms] when the last of them was captured, as `performance.now()`
    */
   send(samples, captured_ms = performance.now()) {
@@ -177,6 +173,12 @@ export class SerClient extends EventTarget {
       if (quiet_ms > (this.#was_ready ? FINISH_MS : OPEN_MS)) break;
     }
     this.stop();
+  }
+
+  /** Of a recording: what comes after a time is given again, because the connection was lost. */
+  rewind(time_s) {
+    this.#given = Math.round(time_s * this.#config.sample_rate) * (this.#config.channels ?? 1);
+    this.#captured = new CaptureTimes();
   }
 
   /** End at once. */
