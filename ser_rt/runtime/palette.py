@@ -52,7 +52,7 @@ class Place(NamedTuple):
 PLACES = {
     "neutral": Place("neutral", 0, "●", "circle"),
     "calm": Place("neutral", 1, "○", "ring"),
-    "dry": Place("neutral", 1, "=", "equals"),
+    "dry": Place("neutral", 3, "=", "equals"),
     "serious": Place("neutral", 2, "■", "square"),
     "angry": Place("angry", 0, "▲", "triangle"),
     "hurry": Place("angry", 1, "»", "chevron"),
@@ -92,10 +92,10 @@ SPARE = (
 )
 """Of emotions that are not known, in the order of a model's labels."""
 
-_SHADES = (0.0, 0.38, -0.32)
+_SHADES = (0.0, 0.38, -0.32, -0.58)
 """How far the shades of a family are from its colour towards the paper, or from the paper."""
 _PAPERS = ("#ffffff", "#141414")
-_TERMINAL = (0.18, 0.27, 0.115)
+_TERMINAL = (0.18, 0.27, 0.115, 0.22)
 """Luminance of the shades on a terminal: each has a contrast of 3 on black and on white alike."""
 
 
