@@ -113,7 +113,7 @@ export class SerClient extends EventTarget {
   connect(): void;
   /** Give audio, channels interleaved; what comes before the server is ready waits for it. */
   send(samples: Int16Array, captured_ms?: number): void;
-  /** Of a recording: what comes after a time is given again, because the connection was lost. */
+  /** Of a recording, before it connects again: what comes after a time is given once more. */
   rewind(time_s: number): void;
   /** Wait for the remaining results, and end. */
   finish(): Promise<void>;

@@ -20,13 +20,20 @@ if TYPE_CHECKING:
     from ser_rt.classifier import EmotionClassifier
     from ser_rt.errors import SerError
     from ser_rt.runtime.astream import astream
-    from ser_rt.runtime.event import EmotionEvent
+    from ser_rt.runtime.backends.providers import ProviderName
+    from ser_rt.runtime.event import (
+        EmotionEvent,
+        EpisodeEvent,
+        Event,
+        NoSpeechEvent,
+        TurnEvent,
+        WarningEvent,
+    )
     from ser_rt.runtime.stream import EmotionStream, embed, load, open_stream, stream
     from ser_rt.runtime.summary.classify import classify
     from ser_rt.runtime.summary.overall import Classification
-    from ser_rt.runtime.turns.event import TurnEvent
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "load",
@@ -37,8 +44,13 @@ __all__ = [
     "embed",
     "sample_path",
     "EmotionStream",
+    "Event",
     "EmotionEvent",
+    "NoSpeechEvent",
+    "EpisodeEvent",
     "TurnEvent",
+    "WarningEvent",
+    "ProviderName",
     "Classification",
     "EmotionClassifier",
     "AudioChunk",
@@ -50,6 +62,7 @@ __all__ = [
     "__version__",
 ]
 
+_EVENTS = ("EmotionEvent", "NoSpeechEvent", "EpisodeEvent", "TurnEvent", "WarningEvent")
 _HOME = {
     name: f"ser_rt.{module}"
     for module, names in {
@@ -57,8 +70,8 @@ _HOME = {
         "runtime.astream": ("astream",),
         "runtime.summary.classify": ("classify",),
         "runtime.summary.overall": ("Classification",),
-        "runtime.event": ("EmotionEvent",),
-        "runtime.turns.event": ("TurnEvent",),
+        "runtime.event": ("Event", *_EVENTS),
+        "runtime.backends.providers": ("ProviderName",),
         "bundle": ("Bundle", "sample_path"),
         "classifier": ("EmotionClassifier",),
         "audio.chunk": ("AudioChunk", "AudioSource"),

@@ -10,7 +10,7 @@ from ser_rt.cli.arguments import positive_int
 from ser_rt.errors import ConfigError
 from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE
 from ser_rt.manifest import MANIFEST_FILE
-from ser_rt.runtime.backends.providers import PROVIDERS
+from ser_rt.runtime.backends.providers import PROVIDERS, ProviderName
 
 
 def add_classifier_flags(parser: ArgumentParser) -> None:
@@ -38,7 +38,10 @@ def temperature_of(classifier: EmotionClassifier) -> float:
 
 
 def open_model(
-    model: str | Path | None = None, provider: str = "cpu", *, streaming: bool | None = False
+    model: str | Path | None = None,
+    provider: ProviderName = "cpu",
+    *,
+    streaming: bool | None = False,
 ) -> EmotionClassifier:
     """Open a bundle (needs no torch), or a training run or checkpoint (needs torch).
 

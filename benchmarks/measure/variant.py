@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from ser_rt.runtime.backends.providers import PROVIDERS
+from ser_rt.runtime.backends.providers import PROVIDERS, ProviderName
 
 RATE_HZ = 16_000
 
@@ -33,7 +33,7 @@ class Variant:
     runner: str
     model: str = ""
     precision: str = ""
-    device: str = "cpu"
+    device: ProviderName = "cpu"
     threads: int = 1
     window_s: float = 3.0
     hop_s: float = 0.5

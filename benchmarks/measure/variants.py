@@ -9,13 +9,14 @@ from itertools import product
 from ser_rt.benchmarks.measure.variant import Variant
 from ser_rt.benchmarks.peers.peer_table import chosen
 from ser_rt.bundle import DEFAULT_BUNDLE, Bundle, find_bundle
+from ser_rt.runtime.backends.providers import ProviderName
 
 STREAMS = ("ser-rt", "ser-rt file", "ser-rt streams")
 """Runners of streams: a bundle that has caches can do them with and without."""
 
 
 def of_bundles(
-    flags: argparse.Namespace, runner: str, providers: Sequence[str], batch: int = 1
+    flags: argparse.Namespace, runner: str, providers: Sequence[ProviderName], batch: int = 1
 ) -> list[Variant]:
     """Return a variant for each combination of bundle, provider, threads, window and hop.
 
@@ -48,7 +49,7 @@ def _forms(bundle: Bundle, runner: str) -> tuple[str, ...]:
     return ("windowed", "streaming") if has_both else ("",)
 
 
-def of_peers(flags: argparse.Namespace, device: str) -> list[Variant]:
+def of_peers(flags: argparse.Namespace, device: ProviderName) -> list[Variant]:
     """Return a variant for each peer, and for those that run bundles, for each that suits."""
     bundles = [Bundle.load(find_bundle(name)) for name in flags.bundle or []]
     return [

@@ -154,7 +154,6 @@ def test_batcher(hot: Hot, sample: FloatArray) -> None:
 
 def test_event_as_json(hot: Hot) -> None:
     event = EmotionEvent(
-        "emotion",
         seq=4,
         start=0.0,
         end=3.0,

@@ -23,6 +23,7 @@ from ser_rt.errors import (
     ProviderError,
 )
 from ser_rt.files.names import printable
+from ser_rt.runtime.backends.providers import ProviderName
 from ser_rt.runtime.channels import make_engines
 from ser_rt.runtime.engine import ChunkEngine
 from ser_rt.runtime.settings import StreamSettings
@@ -61,7 +62,7 @@ class BatchConfig:
 
     model: str
     model_sha256: str
-    provider: str
+    provider: ProviderName
     threads: int
     settings: StreamSettings
     streaming: bool | None = None

@@ -8,8 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.turns.event import TurnEvent
+from ser_rt.runtime.event import Event
 
 MANIFEST_PREFIX = "manifest_"
 """Before the name of a column that came from a table of files."""
@@ -29,7 +28,7 @@ class More:
         found = [pa.field(name, pa.float32()) for name in self.dimensions]
         return [*found, *([pa.field("embedding", pa.list_(pa.float32()))] * self.embedding)]
 
-    def values(self, event: EmotionEvent) -> dict[str, Any]:
+    def values(self, event: Event) -> dict[str, Any]:
         """Return the values of an event in them."""
         found: dict[str, Any] = {name: event.dimensions.get(name) for name in self.dimensions}
         return found | ({"embedding": event.embedding} if self.embedding else {})
@@ -140,9 +139,9 @@ class TurnRows(Rows):
         super().__init__(turns_schema(labels, more))
         self._path, self._more = path, more
 
-    def add(self, event: EmotionEvent) -> None:
+    def add(self, event: Event) -> None:
         """Take the event of a turn; others are none."""
-        if isinstance(event, TurnEvent):
+        if event.type == "turn":
             row = {
                 "path": self._path,
                 "id": event.id,
@@ -172,7 +171,7 @@ class WindowRows(Rows):
         self._path, self._more = path, more
         self.count = self.speech_count = 0
 
-    def add(self, event: EmotionEvent) -> None:
+    def add(self, event: Event) -> None:
         """Take an event of a window; others are none."""
         if event.type not in ("emotion", "no_speech"):
             return

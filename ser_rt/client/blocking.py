@@ -10,8 +10,9 @@ from contextlib import suppress
 from typing import Self, Unpack
 
 from ser_rt.client.connection import AsyncClient, ClientSettings
-from ser_rt.client.conversation import ClientProtocol, Ready
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.client.conversation import ClientProtocol
+from ser_rt.client.messages import Ready
+from ser_rt.runtime.event import Event
 from ser_rt.runtime.stream import Audio
 from ser_rt.runtime.summary.overall import Classification
 
@@ -44,7 +45,7 @@ class Client:
 
     def stream(
         self, audio: Audio, *, sample_rate: int | None = None
-    ) -> Generator[EmotionEvent, None, None]:
+    ) -> Generator[Event, None, None]:
         """Yield the events of a stream; arguments and errors as of `AsyncClient.stream`."""
         with EventIterator(self._client, audio, sample_rate) as events:
             yield from events
@@ -62,20 +63,20 @@ class EventIterator:
     ) -> None:
         """Start the stream; arguments as of `AsyncClient.stream`."""
         self._stream = client.stream(audio, sample_rate=sample_rate, conversation=conversation)
-        self._events: queue.Queue[EmotionEvent | BaseException | None] = queue.Queue()
+        self._events: queue.Queue[Event | BaseException | None] = queue.Queue()
         self._room = threading.Semaphore(MAX_EVENTS)
         self._loop = asyncio.new_event_loop()
         self._task = self._loop.create_task(self._collect())
         self._thread = threading.Thread(target=self._run, name="ser-rt-client", daemon=True)
         self._thread.start()
 
-    def __iter__(self) -> Iterator[EmotionEvent]:
+    def __iter__(self) -> Iterator[Event]:
         return self
 
-    def __next__(self) -> EmotionEvent:
+    def __next__(self) -> Event:
         event = self._events.get()
         self._room.release()
-        if isinstance(event, EmotionEvent):
+        if isinstance(event, Event):
             return event
         self._events.put(None)  # the end is final, however often `next` is called
         if event is not None:

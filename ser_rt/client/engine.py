@@ -13,7 +13,7 @@ from ser_rt.client.conversation import ClientProtocol
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError
 from ser_rt.files.text import read_text
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.summary.overall import Classification
 
@@ -49,7 +49,7 @@ class RemoteEngine:
 
     def __init__(self, client: AsyncClient, conversation: ClientProtocol) -> None:
         self._client, self._talk = client, conversation
-        self._rest: Iterator[EmotionEvent] = iter(())
+        self._rest: Iterator[Event] = iter(())
         self._source: _Endable | None = None
         self.speech_now = 0.0
 
@@ -68,7 +68,7 @@ class RemoteEngine:
         """The emotion of all audio, as the server has it, once the stream has ended."""
         return self._talk.overall
 
-    def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
+    def run(self, source: Iterable[AudioChunk]) -> Iterator[Event]:
         """Yield the events of a whole source, also if it fails at some point."""
         self._source = _Endable(source)
         events = EventIterator(self._client, self._source, conversation=self._talk)
@@ -78,7 +78,7 @@ class RemoteEngine:
                 self.speech_now = event.speech
             yield event
 
-    def flush(self) -> Iterator[EmotionEvent]:
+    def flush(self) -> Iterator[Event]:
         """End the source, yield the events that are still to come."""
         if self._source is not None:
             self._source.close()

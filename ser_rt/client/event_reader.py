@@ -6,19 +6,25 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.turns.event import TurnEvent
+from ser_rt.runtime.event import (
+    EmotionEvent,
+    EpisodeEvent,
+    Event,
+    NoSpeechEvent,
+    TurnEvent,
+    WarningEvent,
+)
 
-TYPES: dict[str, type[EmotionEvent]] = {
+TYPES: dict[str, type[Event]] = {
     "emotion": EmotionEvent,
-    "no_speech": EmotionEvent,
-    "episode": EmotionEvent,
+    "no_speech": NoSpeechEvent,
+    "episode": EpisodeEvent,
     "turn": TurnEvent,
-    "warning": EmotionEvent,
+    "warning": WarningEvent,
 }
 """Class of the events of each type."""
 
-_KEYS = {kind: {field.name for field in fields(kind)} for kind in (EmotionEvent, TurnEvent)}
+_KEYS = {kind: {field.name for field in fields(kind)} for kind in TYPES.values()}
 
 
 class EventReader:
@@ -29,22 +35,21 @@ class EventReader:
 
     def __init__(self) -> None:
         self._last_turns: dict[int, int] = {}
-        self._turns_before: dict[int, int] = {}
 
-    def begin(self) -> None:
-        """Begin with another connection."""
-        self._turns_before = self._last_turns.copy()
-
-    def event(self, message: Mapping[str, Any]) -> EmotionEvent:
+    def event(self, message: Mapping[str, Any]) -> Event:
         """Return the event of a message whose type is in `TYPES`."""
         made = TYPES[message["type"]]
         event = made(**{key: message[key] for key in _KEYS[made] & message.keys()})
         if event.embedding is not None:
             event = replace(event, embedding=tuple(event.embedding))
+        return event
+
+    def counted(self, event: Event) -> Event:
+        """Return an event, a turn with its number in the stream."""
         if not isinstance(event, TurnEvent):
             return event
         channel = event.channel or 0
-        number = event.id + self._turns_before.get(channel, 0)
+        number = self._last_turns.get(channel, 0) + 1
         if event.final:
             self._last_turns[channel] = number
         return replace(event, id=number)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ray.serve.metrics import Counter, Histogram
 
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.server.metrics import LATENCY, SECONDS, Metrics
 from ser_rt.server.model import ServedModel
 
@@ -23,7 +23,7 @@ class ReplicaMetrics(Metrics):
         self._warned = Counter("ser_warnings", "Warnings to clients", tag_keys=("code",))
         self._delay = Histogram("ser_latency_seconds", LATENCY, boundaries=list(SECONDS))
 
-    def count(self, events: Iterable[EmotionEvent]) -> None:
+    def count(self, events: Iterable[Event]) -> None:
         """Count events."""
         noted = list(events)
         super().count(noted)

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from ser_rt.checks import Checked, at_least, check_settings, from_mapping, one_of, require, setting
 from ser_rt.errors import ConfigError
-from ser_rt.runtime.backends.providers import PROVIDERS
+from ser_rt.runtime.backends.providers import PROVIDERS, ProviderName
 from ser_rt.server.limits import ServerLimits
 
 
@@ -19,7 +19,9 @@ class ModelSettings(Checked):
     model: str | None = setting(
         None, "folder of a bundle, at the same path on every machine, or a built-in name"
     )
-    provider: str = setting("cpu", "execution provider of the model", one_of(PROVIDERS))
+    provider: ProviderName = setting(  # noqa: RUF009 (it makes a field, as for the others)
+        "cpu", "execution provider of the model", one_of(PROVIDERS)
+    )
     threads: int | None = setting(
         None, "threads of one model call; None for the cores of a replica", at_least(1)
     )

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_rt.cli.arguments import Parser
-from ser_rt.cli.process import EXIT_FAILED, EXIT_OK, run_command, tell
+from ser_rt.cli.help_text import HelpFormatter
+from ser_rt.cli.process import EXIT_FAILED, EXIT_OK, run_command, tell, tell_replaced
 from ser_rt.errors import AudioError, ConfigError
 from ser_rt.files.names import printable
-from ser_rt.files.outputs import STANDARD_OUTPUT, is_special
+from ser_rt.files.outputs import STANDARD_OUTPUT
 from ser_rt.files.writing import check_writable
 from ser_rt.runtime.flags import add_model_flags, add_stream_flags, stream_settings
 from ser_rt.runtime.sinks.words import LANGUAGES
@@ -44,7 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
         usage=_USAGE,
         description="Show the emotions of a recording: as a page, or as a picture.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument_group("input and output").add_argument
@@ -91,8 +92,8 @@ def _one(
     from ser_rt.report.write import write_report
 
     recording = _gathered(flags, files[0], flags.output, model, settings)
-    if flags.output.is_file() and not is_special(flags.output) and not flags.quiet:
-        tell(f"{printable(flags.output)} is replaced")
+    if not flags.quiet:
+        tell_replaced(flags.output)
     write_report(recording, flags.output, flags.lang)
     _tell(flags, recording)
     return EXIT_OK if recording.error is None else EXIT_FAILED

@@ -23,7 +23,7 @@ from ser_rt.errors import (
     ServerError,
 )
 from ser_rt.files.names import printable
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.runtime.flags import stream_settings
 from ser_rt.runtime.sinks import Sink
 from ser_rt.runtime.sinks.text import clock_time
@@ -111,7 +111,7 @@ def _stream(flags: argparse.Namespace) -> int:
 
 
 def _write(
-    events: Iterable[EmotionEvent],
+    events: Iterable[Event],
     sinks: Sequence[Sink],
     statistics: StreamStatistics,
     waiting: ProgressLine | None = None,

@@ -16,7 +16,7 @@ from ser_rt.errors import DataError
 from ser_rt.evaluation.metrics import fit_temperature
 from ser_rt.evaluation.scores import log_probabilities
 from ser_rt.judging.truth import LabelledStream
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 
 EDGES_S = (0.0, 0.75, 1.25, 1.75, 2.25, float("inf"))
 PLACES_S = (0.5, 1.0, 1.5, 2.0, 2.5)
@@ -28,7 +28,7 @@ FEWEST = 30
 
 def fit_temperatures(
     streams: Sequence[LabelledStream],
-    events: Sequence[Iterable[EmotionEvent]],
+    events: Sequence[Iterable[Event]],
     labels: Sequence[str],
     *,
     shape_only: bool = False,

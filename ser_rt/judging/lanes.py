@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ser_rt.judging.eder import FRAME_S
 from ser_rt.judging.truth import LabelledStream
-from ser_rt.runtime.event import UNSURE, EmotionEvent
+from ser_rt.runtime.event import UNSURE, Event
 
 Lane = npt.NDArray[np.int64]
 """Index of a label in each frame of 20 ms."""
@@ -52,7 +52,7 @@ class Answer:
         return self.emotion not in {"", UNSURE}
 
 
-def answers_of(events: Iterable[EmotionEvent]) -> list[Answer]:
+def answers_of(events: Iterable[Event]) -> list[Answer]:
     """Return the answers among events."""
     answers: list[Answer] = []
     for event in events:

@@ -13,7 +13,7 @@ from ser_rt.audio.chunk import AudioChunk, ChunkMaker
 from ser_rt.classifier import EmotionClassifier, FloatArray
 from ser_rt.judging.draws import Draws
 from ser_rt.runtime.engine import Engine, make_recognizer
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.runtime.recognizers.windowed import Posterior, Recognizer
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.smoother import Smoother
@@ -74,7 +74,7 @@ class _Replay(Recognizer):
 
 def classify_stream(
     classifier: EmotionClassifier, samples: FloatArray, settings: StreamSettings
-) -> tuple[StreamPosteriors, list[EmotionEvent]]:
+) -> tuple[StreamPosteriors, list[Event]]:
     """Run a stream as it would come from a microphone, in blocks of 20 ms.
 
     The latency of an event is what computing it took, from its last sample on.
@@ -91,7 +91,7 @@ def replay(
     kept: StreamPosteriors,
     settings: StreamSettings,
     temperatures: Mapping[float, float] | None = None,
-) -> list[EmotionEvent]:
+) -> list[Event]:
     """Return the events that kept answers give with another smoothing and naming.
 
     ``temperatures`` are those by the seconds of speech; None for the model's.
@@ -104,7 +104,7 @@ def is_same_in_odd_chunks(
     classifier: EmotionClassifier,
     samples: FloatArray,
     settings: StreamSettings,
-    events: Iterable[EmotionEvent],
+    events: Iterable[Event],
 ) -> bool:
     """Return whether a stream that comes in chunks of odd lengths has the very same events."""
     draws = Draws("chunks", len(samples))
@@ -144,5 +144,5 @@ def _chunks(blocks: Iterable[FloatArray], sample_rate: int) -> Iterator[AudioChu
     yield maker.flush()
 
 
-def _timeless(event: EmotionEvent) -> EmotionEvent:
+def _timeless(event: Event) -> Event:
     return replace(event, latency_ms={})

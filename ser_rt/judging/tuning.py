@@ -18,7 +18,7 @@ from ser_rt.judging.scores import StreamScore, score_streams
 from ser_rt.judging.truth import LabelledStream
 from ser_rt.judging.wish import Wish
 from ser_rt.profiles import Profile
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.runtime.settings import HysteresisSettings, StreamSettings
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Tuner:
             for stream, events in zip(self.streams, self.events(profile), strict=True)
         ]
 
-    def events(self, profile: Profile) -> list[list[EmotionEvent]]:
+    def events(self, profile: Profile) -> list[list[Event]]:
         """Return the events of each stream with some settings."""
         settings = settings_of(profile)
         return [

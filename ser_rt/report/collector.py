@@ -12,9 +12,8 @@ from ser_rt.files.names import printable
 from ser_rt.report.course import Course
 from ser_rt.report.recording import Channel, RecordingReport, Turn
 from ser_rt.report.sound import Mp3
-from ser_rt.runtime.event import UNSURE, EmotionEvent
+from ser_rt.runtime.event import UNSURE, EmotionEvent, Event, NoSpeechEvent, TurnEvent
 from ser_rt.runtime.statistics import Summary
-from ser_rt.runtime.turns.event import TurnEvent
 
 MOST_TURNS = 10_000
 """Turns that are kept: a page with more would be slow. Shares and pictures count all."""
@@ -56,20 +55,20 @@ class Collector:
             if self._sound is not None:
                 self._sound.feed(chunk)
 
-    def write(self, event: EmotionEvent) -> None:
+    def write(self, event: Event) -> None:
         """Take an event."""
         with self._lock:
             self._add(event)
 
-    def _add(self, event: EmotionEvent) -> None:
+    def _add(self, event: Event) -> None:
         if event.channel_name is not None:
             self._channel(event.channel).name = event.channel_name
         if event.type == "warning":
             if len(self._recording.warnings) < MOST_WARNINGS:
-                self._recording.warnings.append(event.message or "")
-        elif isinstance(event, TurnEvent):
+                self._recording.warnings.append(event.message)
+        elif event.type == "turn":
             self._add_turn(event)
-        elif event.type in ("emotion", "no_speech"):
+        elif event.type != "episode":
             self._add_result(event)
 
     def finish(self, summary: Summary | None = None) -> None:
@@ -92,7 +91,7 @@ class Collector:
             self._recording.audio = self._sound.finish()
         return self._recording
 
-    def _add_result(self, event: EmotionEvent) -> None:
+    def _add_result(self, event: EmotionEvent | NoSpeechEvent) -> None:
         """Count an emotion from the result before it on, or after a gap over its whole window."""
         key = event.channel or 0
         last_s = self._last_end_s.get(key, -1.0)
@@ -103,7 +102,7 @@ class Collector:
             course.add_emotion(self._numbers[event.emotion], start_s, event.end)
 
     def _add_turn(self, event: TurnEvent) -> None:
-        if not event.final or event.emotion is None:
+        if not event.final:
             return
         self._channel(event.channel).course.add_speech(event.start, event.end)
         self._recording.speech_s += event.speech
@@ -116,7 +115,7 @@ class Collector:
                 start_s=event.start,
                 end_s=event.end,
                 emotion=event.emotion,
-                confidence=event.confidence or 0.0,
+                confidence=event.confidence,
                 peak_s=event.peak,
                 speech_s=event.speech,
                 loudness_db=event.loudness,

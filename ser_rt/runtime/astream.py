@@ -9,7 +9,7 @@ from typing import Unpack
 
 from ser_rt.audio.channels import Channel
 from ser_rt.audio.chunk import AudioSource
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.runtime.settings import StreamKeywords, StreamSettings
 from ser_rt.runtime.stream import (
     Audio,
@@ -29,7 +29,7 @@ async def astream(
     model: Model = None,
     channel: Channel = None,
     **settings: Unpack[StreamKeywords],
-) -> AsyncGenerator[EmotionEvent, None]:
+) -> AsyncGenerator[Event, None]:
     """Yield as `stream` does, with all reading and all inference in a worker thread.
 
     ``audio`` may also be an async iterable of arrays. Arguments and errors as of `stream`.

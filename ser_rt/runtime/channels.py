@@ -11,7 +11,7 @@ from ser_rt.audio.channels import is_divided
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.runtime.engine import ChunkEngine, make_engine
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.summary.overall import Overall
 
@@ -50,7 +50,7 @@ class ChannelEngines(ChunkEngine):
         engines = [*self._engines.values(), *self._spare]
         return reduce(Overall.joined, (engine.sums for engine in engines))
 
-    def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
+    def feed(self, chunk: AudioChunk) -> Iterator[Event]:
         """Yield the events that a chunk of one channel completes."""
         channel = chunk.channel or 1
         if channel not in self._engines:
@@ -58,12 +58,12 @@ class ChannelEngines(ChunkEngine):
             self._names[channel] = chunk.channel_name
         yield from self._named(self._engines[channel].feed(chunk), channel)
 
-    def flush(self) -> Iterator[EmotionEvent]:
+    def flush(self) -> Iterator[Event]:
         """Yield the remaining events."""
         for channel, engine in sorted(self._engines.items()):
             yield from self._named(engine.flush(), channel)
 
-    def _named(self, events: Iterable[EmotionEvent], channel: int) -> Iterator[EmotionEvent]:
+    def _named(self, events: Iterable[Event], channel: int) -> Iterator[Event]:
         for event in events:
             name = self._names[channel]
             yield replace(event, seq=self._seq, channel=channel, channel_name=name)

@@ -1,6 +1,6 @@
 """`Engine`, the state of one stream: one straight line from audio to emotion events.
 
-source -> AudioChunk -> recognizer.feed -> Posterior -> smoother -> EmotionEvent
+source -> AudioChunk -> recognizer.feed -> Posterior -> smoother -> Event
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from ser_rt.audio.block import SourceWarning
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, DeviceError
 from ser_rt.runtime.episodes import EpisodeTracker, Lag
-from ser_rt.runtime.event import UNSURE, EmotionEvent, latency_ms, wall_time
+from ser_rt.runtime.event import UNSURE, EmotionEvent, Event, NoSpeechEvent, TurnEvent, WarningEvent
+from ser_rt.runtime.event.latency import latency_ms, wall_time
 from ser_rt.runtime.hysteresis import Hysteresis
 from ser_rt.runtime.recognizers.extras import Extras
 from ser_rt.runtime.recognizers.windowed import Posterior, Recognizer, WindowedRecognizer
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings
 from ser_rt.runtime.smoother import Smoother, tempered
 from ser_rt.runtime.summary.overall import Classification, Overall
-from ser_rt.runtime.turns.event import TurnEvent
 from ser_rt.runtime.turns.tracker import TurnTracker, make_turns
 from ser_rt.runtime.vad.making import make_vad
 
@@ -53,11 +53,11 @@ class StreamEngine(Protocol):
         """The emotion of all audio so far."""
         ...
 
-    def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
+    def run(self, source: Iterable[AudioChunk]) -> Iterator[Event]:
         """Yield the events of a whole source."""
         ...
 
-    def flush(self) -> Iterator[EmotionEvent]:
+    def flush(self) -> Iterator[Event]:
         """Yield the remaining events, after an interrupt."""
         ...
 
@@ -75,11 +75,11 @@ class ChunkEngine(StreamEngine, Protocol):
         """The emotion of all audio so far."""
         return self.sums.result(self.processed_s)
 
-    def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
+    def feed(self, chunk: AudioChunk) -> Iterator[Event]:
         """Yield the events that a chunk completes."""
         ...
 
-    def run(self, source: Iterable[AudioChunk]) -> Iterator[EmotionEvent]:
+    def run(self, source: Iterable[AudioChunk]) -> Iterator[Event]:
         """Yield the events of a whole source; if it breaks, first those of the audio before."""
         try:
             for chunk in source:
@@ -151,7 +151,7 @@ class Engine(ChunkEngine):
         """The sums behind `overall`."""
         return self._sums
 
-    def feed(self, chunk: AudioChunk) -> Iterator[EmotionEvent]:
+    def feed(self, chunk: AudioChunk) -> Iterator[Event]:
         """Yield the events that a chunk completes."""
         self._samples += len(chunk.samples)
         self._chunk, self._is_live = chunk, chunk.is_live
@@ -164,7 +164,7 @@ class Engine(ChunkEngine):
             yield from self._events(posterior)
         yield from self._ended_turns()
 
-    def flush(self) -> Iterator[EmotionEvent]:
+    def flush(self) -> Iterator[Event]:
         """Yield the event of the last samples, if no window has covered them.
 
         It needs no source, so it can follow an interrupt; a second call yields nothing.
@@ -177,7 +177,7 @@ class Engine(ChunkEngine):
             self._turns.end()
             yield from self._ended_turns()
 
-    def _events(self, posterior: Posterior) -> Iterator[EmotionEvent]:
+    def _events(self, posterior: Posterior) -> Iterator[Event]:
         yield from self._ended_turns()
         for warning in posterior.warnings:
             yield self._warning(warning, posterior.end_s)
@@ -192,7 +192,7 @@ class Engine(ChunkEngine):
                 turn = replace(turn, latency_ms=event.latency_ms, at=event.at)
                 yield from self._numbered(turn)
 
-    def _event(self, posterior: Posterior) -> EmotionEvent:
+    def _event(self, posterior: Posterior) -> EmotionEvent | NoSpeechEvent:
         started = self._clock()
         self._sums.add(posterior)
         smoothed = believed = self._smoother.update(posterior)
@@ -200,33 +200,29 @@ class Engine(ChunkEngine):
             speech_s = posterior.speech * (posterior.end_s - posterior.start_s)
             smoothed = tempered(believed, speech_s, self._temperatures)
         held = self._hysteresis.update(believed, posterior.end_s, smoothed)
-        probabilities: dict[str, float] = {}
-        emotion = confidence = None
-        if smoothed is not None:
-            probabilities = dict(zip(self._labels, smoothed.tolist(), strict=True))
-            emotion = UNSURE if held is None else self._labels[held]
-            confidence = float(smoothed.max() if held is None else smoothed[held])
-        more = {} if posterior.row is None else self._extras.fields(posterior.row)
         now = self._clock()
+        age_s = now - posterior.captured_at
+        window: dict[str, Any] = {
+            "seq": self._next_seq(),
+            "start": posterior.start_s,
+            "end": posterior.end_s,
+            "speech": round(posterior.speech, 6),
+            "partial": posterior.is_partial,
+            "latency_ms": latency_ms(age_s, {**posterior.spent_s, "smoothing": now - started}),
+            "source": self._name,
+            "at": wall_time(age_s) if self._is_live else None,
+        }
+        if smoothed is None:
+            return NoSpeechEvent(**window)
         return EmotionEvent(
-            type="no_speech" if emotion is None else "emotion",
-            seq=self._next_seq(),
-            start=posterior.start_s,
-            end=posterior.end_s,
-            emotion=emotion,
-            confidence=confidence,
-            probabilities=probabilities,
-            speech=round(posterior.speech, 6),
-            partial=posterior.is_partial,
-            latency_ms=latency_ms(
-                now - posterior.captured_at, {**posterior.spent_s, "smoothing": now - started}
-            ),
-            source=self._name,
-            at=wall_time(now - posterior.captured_at) if self._is_live else None,
-            **more,
+            emotion=UNSURE if held is None else self._labels[held],
+            confidence=float(smoothed.max() if held is None else smoothed[held]),
+            probabilities=dict(zip(self._labels, smoothed.tolist(), strict=True)),
+            **window,
+            **({} if posterior.row is None else self._extras.fields(posterior.row)),
         )
 
-    def _ended_turns(self) -> Iterator[EmotionEvent]:
+    def _ended_turns(self) -> Iterator[Event]:
         started = self._clock()
         for turn, known_at in () if self._turns is None else self._turns.ended():
             now = self._clock()
@@ -244,13 +240,12 @@ class Engine(ChunkEngine):
         behind = chunk.start + len(chunk.samples) - sample if chunk.is_live else 0
         return chunk.captured_at - behind / self._rate
 
-    def _numbered(self, event: EmotionEvent | None) -> Iterator[EmotionEvent]:
+    def _numbered(self, event: Event | None) -> Iterator[Event]:
         if event is not None:
             yield replace(event, seq=self._next_seq())
 
-    def _warning(self, warning: SourceWarning, at_s: float) -> EmotionEvent:
-        return EmotionEvent(
-            type="warning",
+    def _warning(self, warning: SourceWarning, at_s: float) -> WarningEvent:
+        return WarningEvent(
             seq=self._next_seq(),
             start=at_s,
             end=at_s,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import EmotionEvent, EpisodeEvent, Event, NoSpeechEvent
 
 if TYPE_CHECKING:
     from ser_rt.classifier import EmotionClassifier
@@ -33,7 +33,7 @@ class Lag(NamedTuple):
         window_s = 0.0 if self.is_of_hops else event.end - event.start
         return window_s / 2 + self.half_life_s
 
-    def of_pause(self, event: EmotionEvent) -> float:
+    def of_pause(self, event: NoSpeechEvent) -> float:
         """Return the seconds for which a window still holds enough speech after it ended."""
         return (event.end - event.start) * (1 - self.gate_threshold)
 
@@ -52,22 +52,22 @@ class EpisodeTracker:
         """Take back a lag; None leaves times as they are known live."""
         self._lag = lag
         self._last_end_s = -1.0
-        self._episode: EmotionEvent | None = None
+        self._episode: EpisodeEvent | None = None
 
     @property
-    def now(self) -> EmotionEvent | None:
+    def now(self) -> EpisodeEvent | None:
         """The episode that has not ended yet."""
         return self._episode
 
-    def update(self, event: EmotionEvent) -> EmotionEvent | None:
+    def update(self, event: Event) -> EpisodeEvent | None:
         """Take a result; return the episode that it ends, if any."""
         if event.type not in ("emotion", "no_speech"):
             return None
         is_joined = event.start <= self._last_end_s < event.end
         start_s = self._last_end_s if is_joined else event.start
         self._last_end_s = event.end
-        running, confidence = self._episode, event.confidence or 0.0
-        if event.emotion is None:
+        running = self._episode
+        if event.type == "no_speech":
             self._episode = None
             pause_s = self._lag.of_pause(event) if self._lag and is_joined else 0.0
             return _ended(running, pause_s)
@@ -76,28 +76,27 @@ class EpisodeTracker:
             ended = _ended(running, late_s)
             if running is not None and is_joined:
                 start_s = max(running.start, start_s - late_s)
-            self._episode = EmotionEvent(
-                type="episode",
+            self._episode = EpisodeEvent(
                 seq=event.seq,
                 start=start_s,
                 end=event.end,
                 emotion=event.emotion,
-                confidence=confidence,
+                confidence=event.confidence,
                 peak=self._peak(event, start_s),
                 source=event.source,
                 channel=event.channel,
             )
             return ended
-        rises = confidence > (running.confidence or 0.0)
+        rises = event.confidence > running.confidence
         self._episode = replace(
             running,
             end=event.end,
-            confidence=confidence if rises else running.confidence,
+            confidence=event.confidence if rises else running.confidence,
             peak=self._peak(event, running.start) if rises else running.peak,
         )
         return None
 
-    def flush(self) -> EmotionEvent | None:
+    def flush(self) -> EpisodeEvent | None:
         """End the stream; return the episode that it ends, if any."""
         running, self._episode = self._episode, None
         return _ended(running, 0.0)
@@ -108,11 +107,11 @@ class EpisodeTracker:
         return event.end if self._lag is None else max(start_s, middle_s)
 
 
-def _ended(episode: EmotionEvent | None, late_s: float) -> EmotionEvent | None:
+def _ended(episode: EpisodeEvent | None, late_s: float) -> EpisodeEvent | None:
     """Return an episode with its end taken back; None if nothing of it is left."""
     if episode is None:
         return None
     end_s = episode.end - late_s
     if end_s <= episode.start:
         return None
-    return replace(episode, end=end_s, peak=min(episode.peak or end_s, end_s))
+    return replace(episode, end=end_s, peak=min(episode.peak, end_s))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.runtime.summary.highlights import Highlights
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class StreamStatistics:
         self._highlights = Highlights()
         self._overall: list[Classification | None] = []
 
-    def add(self, event: EmotionEvent) -> None:
+    def add(self, event: Event) -> None:
         """Count an event."""
         self._types[event.type] += 1
         if event.type == "turn":

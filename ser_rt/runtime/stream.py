@@ -27,11 +27,11 @@ from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.backends.providers import ProviderName
 from ser_rt.runtime.channels import make_engines
 from ser_rt.runtime.engine import make_engine
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event, TurnEvent
 from ser_rt.runtime.settings import DEFAULTS, StreamKeywords, StreamSettings
-from ser_rt.runtime.turns.event import TurnEvent
 
 Samples = npt.NDArray[Any]
 Model = EmotionClassifier | str | Path | None
@@ -40,7 +40,7 @@ Audio = str | Path | AudioSource | Samples | Iterable[Samples]
 
 def load(
     model: str | Path | None = None,
-    provider: str = "cpu",
+    provider: ProviderName = "cpu",
     threads: int | None = None,
     *,
     streaming: bool | None = None,
@@ -83,7 +83,7 @@ def stream(
     model: Model = None,
     channel: Channel = None,
     **settings: Unpack[StreamKeywords],
-) -> Generator[EmotionEvent, None, None]:
+) -> Generator[Event, None, None]:
     """Yield the events of a recording, a source, or arrays.
 
     Args:
@@ -185,7 +185,7 @@ class EmotionStream:
         """The answer so far of the turn that has not ended; None where nobody speaks."""
         return self._engine.turn
 
-    def push(self, samples: Samples, captured_at: float | None = None) -> list[EmotionEvent]:
+    def push(self, samples: Samples, captured_at: float | None = None) -> list[Event]:
         """Take samples, return the events that they complete.
 
         Args:
@@ -207,7 +207,7 @@ class EmotionStream:
         finally:
             self._busy.release()
 
-    def flush(self) -> list[EmotionEvent]:
+    def flush(self) -> list[Event]:
         """End the stream, return the events of the samples that no window has covered yet."""
         if not self._is_open:
             return []

@@ -19,7 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0 as CONTENT_TYP
 
 import ser_rt
 from ser_rt.runtime.batcher import Batch
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.server.model import ServedModel
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -74,7 +74,7 @@ class Metrics:
         for waited_s in batch.waited_s:
             self._queued.observe(waited_s)
 
-    def count(self, events: Iterable[EmotionEvent]) -> None:
+    def count(self, events: Iterable[Event]) -> None:
         """Count events."""
         for event in events:
             if event.type == "warning":

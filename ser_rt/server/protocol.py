@@ -13,7 +13,7 @@ from jsonschema.exceptions import best_match
 from referencing import Registry, Resource
 
 from ser_rt.errors import SerError
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.server.limits import MAX_CONTROL_BYTES, ServerLimits
 from ser_rt.server.model import ServedModel
@@ -177,7 +177,7 @@ def description_of(
     }
 
 
-def event_message(event: EmotionEvent, config: StreamConfig) -> dict[str, Any]:
+def event_message(event: Event, config: StreamConfig) -> dict[str, Any]:
     """Return the message of an event, as a client wants it."""
     message = event.to_dict(timing=config.timing, top_k=config.top_k)
     return message | {"fatal": False} if event.type == "warning" else message

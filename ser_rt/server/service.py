@@ -19,7 +19,7 @@ from ser_rt.runtime.backends.onnx_classifier import SMALL_MODEL_PARAMETERS
 from ser_rt.runtime.backends.providers import PROVIDERS
 from ser_rt.runtime.batcher import Batcher
 from ser_rt.runtime.engine import make_engine
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.server.limits import ServerLimits
 from ser_rt.server.message_queue import MessageQueue
@@ -174,17 +174,15 @@ class Service:
             msg = "the server is shutting down"
             raise ProtocolError(msg, "shutting_down") from error
 
-    async def in_slices(
-        self, pieces: Iterator[list[EmotionEvent]]
-    ) -> AsyncIterator[list[EmotionEvent]]:
+    async def in_slices(self, pieces: Iterator[list[Event]]) -> AsyncIterator[list[Event]]:
         """Run an iterator in slices of about `SLICE_S`; yield the events of each.
 
         Raises:
             SerError: As the iterator does, after the events before it have been yielded.
         """
 
-        def work() -> tuple[list[EmotionEvent], SerError | bool]:
-            events: list[EmotionEvent] = []
+        def work() -> tuple[list[Event], SerError | bool]:
+            events: list[Event] = []
             ends_at = self.clock() + SLICE_S
             try:
                 for some in pieces:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ser_rt.audio.sources.push import PushSource
 from ser_rt.client import AsyncClient, Client, connection
 from ser_rt.errors import AudioDecodeError, AudioNotFoundError, ConfigError, ServerError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.server.limits import ServerLimits
 from tests.conftest import RATE, make_wave
 from tests.server.conftest import Running, serving
@@ -34,7 +35,7 @@ def running(classifier: OnnxClassifier) -> Iterator[Running]:
         yield found
 
 
-def lines(events: list[EmotionEvent]) -> list[str]:
+def lines(events: list[Event]) -> list[str]:
     return [event.to_json(timing=False) for event in events]
 
 
@@ -60,6 +61,31 @@ def test_arrays_and_half_of_the_bytes(running: Running, classifier: OnnxClassifi
     there = list(client.stream(wave, sample_rate=RATE))
     assert lines(there) == lines(here)
     assert all(not event.latency_ms for event in there)
+
+
+@pytest.mark.parametrize(
+    ("names", "channels"), [(("agent", "customer"), 2), ((), 2), ((), 1)], ids=str
+)
+def test_split_channels_are_those_of_this_machine(
+    running: Running, classifier: OnnxClassifier, names: tuple[str, ...], channels: int
+) -> None:
+    waves = [make_wave(3.3), make_wave(3.3)[::-1]]
+    call = np.stack(waves[:channels], axis=1)
+    how: Any = {"channel": "split" if channels > 1 else "all", "channel_names": names, "vad": False}
+    how |= {"turns": True}
+    found = list(Client(running.ws, timing=False, **how).stream(call, sample_rate=RATE))
+    for number in range(1, channels + 1):
+        alone = [e for e in found if e.channel == number]
+        wave = waves[number - 1]
+        wanted = list(
+            ser_rt.stream(wave, sample_rate=RATE, model=classifier, vad=False, turns=True)
+        )
+        assert [e.channel_name for e in alone] == [names[number - 1] if names else None] * len(
+            alone
+        )
+        same = [replace(event, seq=0, channel=None, channel_name=None) for event in alone]
+        assert lines(same) == lines([replace(event, seq=0) for event in wanted])
+    assert [event.seq for event in found] == list(range(len(found)))
 
 
 def test_asyncio(running: Running) -> None:
@@ -178,18 +204,21 @@ def test_a_full_server_refuses(classifier: OnnxClassifier) -> None:
 
 
 def test_a_recording_goes_on_when_the_server_is_back(classifier: OnnxClassifier) -> None:
-    seen: list[EmotionEvent] = []
+    seen: list[Event] = []
     with serving(classifier) as running:
         port = running.port
         source = Stepped(make_wave(8))
-        events = Client(running.ws, vad=False, half_life_s=0).stream(source)
+        events = Client(running.ws, vad=False, half_life_s=0, turns=True).stream(source)
         source.allow(3.2)
         while not seen or seen[-1].end < 3.0:
             seen.append(next(events))
     source.allow(8)
     while seen[-1].code != "stream_lost":
         seen.append(next(events))
-    assert seen[-2].end == 3.2  # the last result before the server went
+    # The last result before the server went, and the turn, which goes on.
+    result, turn = seen[-3:-1]
+    assert isinstance(turn, ser_rt.TurnEvent)
+    assert (result.end, turn.end, turn.cut) == (3.2, pytest.approx(3.2, abs=0.01), True)
     with serving(classifier, port=port):
         seen += events
     assert [event.code for event in seen if event.type == "warning"][:2] == [
@@ -209,7 +238,7 @@ def test_a_recording_goes_on_when_the_server_is_back(classifier: OnnxClassifier)
 def test_live_audio_goes_on_with_a_gap_when_the_server_is_back(
     classifier: OnnxClassifier,
 ) -> None:
-    seen: list[EmotionEvent] = []
+    seen: list[Event] = []
     with serving(classifier) as running:
         port = running.port
         source = PushSource(RATE)
@@ -238,7 +267,7 @@ def test_a_killed_server_loses_no_audio_of_a_recording(tiny_bundle: Path) -> Non
     source = Stepped(make_wave(6))
     source.allow(3.2)
     with process("--model", str(tiny_bundle)) as (server, port):
-        events = Client(f"ws://127.0.0.1:{port}/v1/stream", vad=False).stream(source)
+        events = Client(f"ws://127.0.0.1:{port}/v1/stream", vad=False, turns=True).stream(source)
         seen = [next(events) for _ in range(5)]
         server.kill()
         server.wait()
@@ -252,9 +281,11 @@ def test_a_killed_server_loses_no_audio_of_a_recording(tiny_bundle: Path) -> Non
         "stream_back",
     ]
     results = [(event.start, event.end) for event in seen if event.type == "emotion"]
-    assert results[4] == (0.0, 3.0)
-    assert results[5] == (3.0, 4.0)
+    # It resumes where the turn began, so windows and turn go on as if nothing had happened.
+    assert results[4:6] == [(0.0, 3.0), (0.5, 3.5)]
     assert results[-1][1] == 6.0
+    turns = [event for event in seen if isinstance(event, ser_rt.TurnEvent)]
+    assert [(turn.id, turn.start, turn.end) for turn in turns] == [(1, 0.0, 6.0)]
 
 
 def test_without_reconnect_a_lost_server_is_an_error(classifier: OnnxClassifier) -> None:

@@ -19,7 +19,7 @@ from ser_rt import testing
 from ser_rt.audio.chunk import AudioChunk, AudioSource
 from ser_rt.client import AsyncClient, Client
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from tests.cluster.conftest import Cluster
 from tests.conftest import RATE, make_wave
 from tests.server.conftest import CONFIG, pcm, receive, rest
@@ -28,7 +28,7 @@ from tests.support.waiting import wait_until
 CHUNK_S, SPEED = 0.1, 2
 """Live audio comes twice as fast as it would: nobody waits for it."""
 
-Streams = list[list[EmotionEvent]]
+Streams = list[list[Event]]
 
 
 class NoiseSource(AudioSource):
@@ -78,11 +78,11 @@ def stream_while(
     return streams, [source.sent_s for source in sources]
 
 
-def windows(events: list[EmotionEvent]) -> list[EmotionEvent]:
+def windows(events: list[Event]) -> list[Event]:
     return [event for event in events if event.type != "warning"]
 
 
-def codes(events: list[EmotionEvent]) -> list[str]:
+def codes(events: list[Event]) -> list[str]:
     return [code for event in events if (code := event.code or "").startswith("stream_")]
 
 
@@ -92,7 +92,7 @@ def each_has(streams: Streams, more: int) -> None:
     wait_until(lambda: all(len(windows(e)) >= n for e, n in zip(streams, wanted, strict=True)))
 
 
-def assert_whole(events: list[EmotionEvent], sent_s: float) -> None:
+def assert_whole(events: list[Event], sent_s: float) -> None:
     """Each stretch of audio is in a window, or missing as a warning says."""
     assert events[-1].end == pytest.approx(sent_s, abs=1e-3)
     away: list[list[float]] = []

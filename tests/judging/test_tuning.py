@@ -125,7 +125,15 @@ def overconfident(
     """Answers that are 0.9 sure of Joy, of which so many are right."""
     row = {"Joy": 0.9, "Sad": 0.1}
     events = [
-        EmotionEvent("emotion", n, float(n), float(n + 1), "Joy", 0.9, row, speech)
+        EmotionEvent(
+            seq=n,
+            start=float(n),
+            end=float(n + 1),
+            emotion="Joy",
+            confidence=0.9,
+            probabilities=row,
+            speech=speech,
+        )
         for n in range(count)
     ]
     segments = tuple(

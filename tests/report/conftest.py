@@ -12,8 +12,7 @@ from ser_rt.audio.chunk import AudioChunk
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.report.collector import Collector
 from ser_rt.report.recording import RecordingReport
-from ser_rt.runtime.event import EmotionEvent
-from ser_rt.runtime.turns.event import TurnEvent
+from ser_rt.runtime.event import EmotionEvent, TurnEvent
 from ser_rt.testing import LABELS
 
 STEPS = 100
@@ -51,7 +50,9 @@ def make_recording(
         for at_s in np.arange(start_s, stop_s, 0.5).tolist():
             collector.write(
                 EmotionEvent(
-                    *("emotion", 0, max(0.0, at_s - 2.5), min(at_s + 0.5, stop_s)),
+                    seq=0,
+                    start=max(0.0, at_s - 2.5),
+                    end=min(at_s + 0.5, stop_s),
                     emotion=emotion,
                     confidence=confidence,
                     **where,

@@ -12,8 +12,8 @@ import soundfile
 
 from ser_rt.audio.sources.file import FileSource
 from ser_rt.errors import AudioInputError, NoChannelError
+from ser_rt.runtime.event import TurnEvent
 from ser_rt.runtime.stream import stream
-from ser_rt.runtime.turns.event import TurnEvent
 from tests.conftest import RATE, Run, Wave, make_wave
 
 LEFT, RIGHT = make_wave(3, seed=1), make_wave(3, seed=2)

@@ -7,15 +7,23 @@ from hypothesis import strategies as st
 
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.runtime.engine import make_engine
-from ser_rt.runtime.event import EmotionEvent, latency_ms
+from ser_rt.runtime.event import EmotionEvent, NoSpeechEvent
+from ser_rt.runtime.event.latency import latency_ms
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.testing import FakeClassifier
 from tests.conftest import make_wave
 
 JOY = EmotionEvent(
-    "emotion", 4, 0.5, 3.5, "Joy", 0.75, {"Joy": 0.75, "Sad": 0.25}, 0.9, partial=False,
+    seq=4,
+    start=0.5,
+    end=3.5,
+    emotion="Joy",
+    confidence=0.75,
+    probabilities={"Joy": 0.75, "Sad": 0.25},
+    speech=0.9,
+    partial=False,
     latency_ms={"total": 5.5, "inference": 5.0, "other": 0.5},
-)  # fmt: skip
+)
 
 
 def test_an_emotion_is_one_line_of_json() -> None:
@@ -36,7 +44,7 @@ def test_an_emotion_is_one_line_of_json() -> None:
 
 
 def test_silence_has_no_emotion() -> None:
-    event = EmotionEvent("no_speech", 0, 0.0, 1.0, speech=0.0, partial=True)
+    event = NoSpeechEvent(seq=0, start=0.0, end=1.0, speech=0.0, partial=True)
     assert event.to_dict(timing=False) == {
         "type": "no_speech", "seq": 0, "start": 0.0, "end": 1.0, "speech": 0.0, "partial": True,
     }  # fmt: skip
@@ -45,7 +53,7 @@ def test_silence_has_no_emotion() -> None:
 
 def test_the_korean_name() -> None:
     assert JOY.korean == "기쁨"
-    assert EmotionEvent("emotion", 0, 0, 1, emotion="Bored").korean == "Bored"
+    assert EmotionEvent(seq=0, start=0, end=1, emotion="Bored", confidence=0.5).korean == "Bored"
 
 
 @given(

@@ -13,14 +13,14 @@ from ser_rt.commands.stream_options import parse
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.batcher import Batcher
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.runtime.stream import embed, load, open_stream, stream
 from tests.conftest import RATE, Run, make_wave
 
 WAVE = make_wave(6.2)
 
 
-def rows(events: list[EmotionEvent]) -> np.ndarray:
+def rows(events: list[Event]) -> np.ndarray:
     return np.array([event.embedding for event in events if event.type == "emotion"])
 
 

@@ -5,7 +5,7 @@ from ser_rt.audio.chunk import AudioChunk
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.episodes import EpisodeTracker, Lag
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import EmotionEvent, Event, NoSpeechEvent, WarningEvent
 from ser_rt.runtime.hysteresis import Hysteresis
 from ser_rt.runtime.settings import HysteresisSettings, StreamSettings
 from ser_rt.testing import FakeClassifier
@@ -55,9 +55,10 @@ def test_bad_settings_are_refused(bad: dict[str, float]) -> None:
         HysteresisSettings(**bad)
 
 
-def result(start: float, end: float, emotion: str | None, confidence: float = 0.5) -> EmotionEvent:
-    kind = "no_speech" if emotion is None else "emotion"
-    return EmotionEvent(kind, 0, start, end, emotion, confidence if emotion else None)  # type: ignore[arg-type]  # narrower in fact
+def result(start: float, end: float, emotion: str | None, confidence: float = 0.5) -> Event:
+    if emotion is None:
+        return NoSpeechEvent(seq=0, start=start, end=end)
+    return EmotionEvent(seq=0, start=start, end=end, emotion=emotion, confidence=confidence)
 
 
 def test_episodes_have_onset_peak_and_offset() -> None:
@@ -106,7 +107,7 @@ def test_the_lag_is_taken_back_unless_it_is_live(is_live: bool) -> None:  # noqa
     engine = make_engine(FakeClassifier(), settings, clock=lambda: now_s)
     wave = make_wave(12.0)
     wave[5 * RATE :] = 0
-    events: list[EmotionEvent] = []
+    events: list[Event] = []
     for second in range(12):
         now_s = second + 1.0
         piece = wave[second * RATE : (second + 1) * RATE]
@@ -118,7 +119,7 @@ def test_the_lag_is_taken_back_unless_it_is_live(is_live: bool) -> None:  # noqa
 def test_a_warning_ends_no_episode() -> None:
     tracker = EpisodeTracker()
     tracker.update(result(0, 1, "Joy"))
-    assert tracker.update(EmotionEvent("warning", 1, 1, 1, code="overflow")) is None
+    assert tracker.update(WarningEvent(seq=1, start=1, end=1, code="overflow", message="")) is None
     assert tracker.now is not None
 
 

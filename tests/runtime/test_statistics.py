@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import EmotionEvent, NoSpeechEvent, WarningEvent
 from ser_rt.runtime.statistics import Percentiles, StreamStatistics
 
 
@@ -20,10 +20,19 @@ def test_a_ledger_adds_up_streams_and_does_not_count_waiting_as_work() -> None:
     now_s = 10.0
     ledger = StreamStatistics(clock=lambda: now_s)
     for end_s in (1.0, 2.0):
-        ledger.add(EmotionEvent("emotion", 0, 0.0, end_s, "Joy", 1.0, latency_ms={"total": 4.0}))
+        ledger.add(
+            EmotionEvent(
+                seq=0,
+                start=0.0,
+                end=end_s,
+                emotion="Joy",
+                confidence=1.0,
+                latency_ms={"total": 4.0},
+            )
+        )
     ledger.close(processed_s=2.0, waited_s=1.5, dropped_samples=0)
-    ledger.add(EmotionEvent("no_speech", 0, 0.0, 2.0, latency_ms={"total": 4.0}))
-    ledger.add(EmotionEvent("warning", 1, 2.0, 2.0, code="overflow"))
+    ledger.add(NoSpeechEvent(seq=0, start=0.0, end=2.0, latency_ms={"total": 4.0}))
+    ledger.add(WarningEvent(seq=1, start=2.0, end=2.0, code="overflow", message=""))
     ledger.close(2.0, waited_s=0.5, dropped_samples=320, skipped_windows=7, drift_ppm=-12.5)
     now_s = 14.0
     summary = ledger.summary(interrupted=True).to_dict()

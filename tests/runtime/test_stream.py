@@ -17,18 +17,18 @@ from ser_rt.audio.chunk import AudioChunk, AudioSource
 from ser_rt.audio.sources.file import FileSource
 from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.testing import FakeClassifier
 from tests.conftest import RATE, Wave, make_wave
 
 
-def lines(events: list[EmotionEvent]) -> bytes:
+def lines(events: list[Event]) -> bytes:
     return "\n".join(event.to_json(timing=False) for event in events).encode()
 
 
 def push_all(
     classifier: OnnxClassifier, wave: Wave, sizes: list[int], rate: int = RATE
-) -> list[EmotionEvent]:
+) -> list[Event]:
     with ser_rt.open_stream(sample_rate=rate, model=classifier, vad=False) as stream:
         events, start = [], 0
         for size in itertools.cycle(sizes):
@@ -79,7 +79,7 @@ def test_pull_push_and_await_agree_on_a_file_and_on_arrays(
         for start in range(0, len(wave), 1_000):
             yield wave[start : start + 1_000]
 
-    async def awaited(audio: AsyncIterator[Wave] | Path, rate: int | None) -> list[EmotionEvent]:
+    async def awaited(audio: AsyncIterator[Wave] | Path, rate: int | None) -> list[Event]:
         return [
             x async for x in ser_rt.astream(audio, sample_rate=rate, model=classifier, vad=False)
         ]
@@ -119,7 +119,7 @@ def test_the_event_loop_stays_free_while_the_model_works(classifier: OnnxClassif
 
 
 def test_leaving_an_async_stream_early_ends_it(classifier: OnnxClassifier) -> None:
-    async def first() -> EmotionEvent:
+    async def first() -> Event:
         events = ser_rt.astream(make_wave(4), sample_rate=RATE, model=classifier)
         event = await anext(events)
         await events.aclose()
@@ -141,7 +141,7 @@ def test_one_thread_can_interleave_streams(classifier: OnnxClassifier) -> None:
     waves = [make_wave(3.2, seed=seed) for seed in range(3)]
     alone = [push_all(classifier, wave, [1_600]) for wave in waves]
     streams = [ser_rt.open_stream(sample_rate=RATE, model=classifier, vad=False) for _ in waves]
-    events: list[list[EmotionEvent]] = [[] for _ in waves]
+    events: list[list[Event]] = [[] for _ in waves]
     for start in range(0, len(waves[0]), 1_600):
         for i, wave in enumerate(waves):
             events[i] += streams[i].push(wave[start : start + 1_600])

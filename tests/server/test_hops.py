@@ -119,7 +119,7 @@ def test_streams_that_come_and_go_share_calls_and_hear_what_they_would_alone(
     calls: list[Batch] = []
     waves = [make_wave(2 + 0.5 * number, seed=number) for number in range(8)]
 
-    def ends(events: list[ser_rt.EmotionEvent]) -> list[tuple[float, list[float]]]:
+    def ends(events: list[ser_rt.Event]) -> list[tuple[float, list[float]]]:
         return [(e.end, list(e.probabilities.values())) for e in events]
 
     alone = [

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.server.message_queue import AudioMessage, ControlMessage, MessageQueue
 from ser_rt.server.protocol import StreamConfig
@@ -18,7 +18,7 @@ from tests.server.conftest import pcm
 LONG_AGO = 0.0
 
 
-def flat(pieces: Iterator[list[EmotionEvent]]) -> list[EmotionEvent]:
+def flat(pieces: Iterator[list[Event]]) -> list[Event]:
     return [event for piece in pieces for event in piece]
 
 

@@ -22,6 +22,9 @@ CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 TENSORRT = "TensorrtExecutionProvider"
 
+ProviderName = Literal["cpu", "cuda", "tensorrt", "tensorrt-rtx", "webgpu", "openvino", "auto"]
+"""The keys of `PROVIDERS`, for type checkers."""
+
 
 @dataclass(frozen=True)
 class Workload:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Generic, Protocol, TextIO, TypeVar
 
 from ser_rt.runtime.episodes import Lag
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.runtime.sinks.subtitles import RttmSink, SrtSink, VttSink
 from ser_rt.runtime.sinks.text import TextLines
 from ser_rt.runtime.statistics import Summary
@@ -47,7 +47,7 @@ class SinkSettings:
 class Sink(Protocol):
     """Writes events, each as soon as it comes."""
 
-    def write(self, event: EmotionEvent) -> None:
+    def write(self, event: Event) -> None:
         """Write an event."""
         ...
 
@@ -70,7 +70,7 @@ class LazySink(Generic[S]):
         """The open sink."""
         return self._open_sink()
 
-    def write(self, event: EmotionEvent) -> None:
+    def write(self, event: Event) -> None:
         """Write an event."""
         self.sink.write(event)
 
@@ -86,7 +86,7 @@ class JsonLinesSink:
     def __init__(self, output: TextIO, settings: SinkSettings) -> None:
         self._output, self._timing, self._top_k = output, settings.timing, settings.top_k
 
-    def write(self, event: EmotionEvent) -> None:
+    def write(self, event: Event) -> None:
         """Write an event."""
         self._line(event.to_json(timing=self._timing, top_k=self._top_k))
 
@@ -115,7 +115,7 @@ class CsvSink:
         self._rows.writeheader()
         output.flush()
 
-    def write(self, event: EmotionEvent) -> None:
+    def write(self, event: Event) -> None:
         """Write an event."""
         row = event.to_dict(timing=self._timing, top_k=self._top_k)
         row |= row.pop("probabilities", {})
@@ -142,7 +142,7 @@ class TextSink:
             top_k=settings.top_k,
         )
 
-    def write(self, event: EmotionEvent) -> None:
+    def write(self, event: Event) -> None:
         """Write an event."""
         self._output.write(self._lines.event(event) + "\n")
         self._output.flush()

@@ -12,9 +12,10 @@ from typing import NamedTuple
 from rich.console import Console, Group
 from rich.text import Text
 
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.cli.columns import display_width
+from ser_rt.runtime.event import Event
 from ser_rt.runtime.sinks.palette import Tone, tone_of
-from ser_rt.runtime.sinks.text import bar, clock_time, display_width, names_of
+from ser_rt.runtime.sinks.text import bar, clock_time, names_of
 from ser_rt.runtime.sinks.words import WORDS
 
 STRIP_S = 60.0
@@ -43,8 +44,8 @@ class Scene:
 
     labels: Sequence[str]
     lang: str = "en"
-    event: EmotionEvent | None = None
-    episode: EmotionEvent | None = None
+    event: Event | None = None
+    episode: Event | None = None
     cells: Sequence[Cell] = ()
     level_dbfs: float = FLOOR_DBFS
     speech: float = 0.0

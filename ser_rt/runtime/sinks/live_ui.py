@@ -21,7 +21,7 @@ from ser_rt.audio.chunk import AudioChunk
 from ser_rt.constants import HOP_S
 from ser_rt.runtime.engine import StreamEngine
 from ser_rt.runtime.episodes import EpisodeTracker
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.runtime.sinks.live_picture import FLOOR_DBFS, STRIP_S, Cell, Scene, draw
 from ser_rt.runtime.sinks.terminal import messages_kept, stopped_with_the_program
 from ser_rt.runtime.sinks.text import TextLines
@@ -58,7 +58,7 @@ class LiveUi:
         self._cells: deque[Cell] = deque(maxlen=math.ceil(STRIP_S / (hop_s or HOP_S)) + 1)
         self._console = console or Console(highlight=False)
         self._episodes = EpisodeTracker()
-        self._event: EmotionEvent | None = None
+        self._event: Event | None = None
         self._notice: tuple[float, str] | None = None
         self._fault: tuple[str, str] | None = None
         self._latency, self._count = Percentiles(), 0
@@ -93,7 +93,7 @@ class LiveUi:
         self._engine = engine
         return self._measure
 
-    def write(self, event: EmotionEvent) -> None:
+    def write(self, event: Event) -> None:
         """Take an event."""
         if event.type == "warning":
             self._warn(event.code or "", warning_text(event, self._lang))

@@ -7,9 +7,10 @@ from pathlib import PurePath
 from typing import TextIO
 
 from ser_rt.runtime.episodes import EpisodeTracker, Lag
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import EpisodeEvent, Event, TurnEvent
 from ser_rt.runtime.statistics import Summary
-from ser_rt.runtime.turns.event import TurnEvent
+
+Segment = EpisodeEvent | TurnEvent
 
 
 class SegmentSink:
@@ -22,10 +23,10 @@ class SegmentSink:
         self._source: str | None = None
         self._count = 0
 
-    def write(self, event: EmotionEvent) -> None:
+    def write(self, event: Event) -> None:
         """Take an event."""
         if self._turns:
-            if isinstance(event, TurnEvent) and event.final:
+            if event.type == "turn" and event.final:
                 self._write(event)
             return
         if event.source != self._source:
@@ -43,13 +44,13 @@ class SegmentSink:
             self._write(tracker.flush())
         self._trackers = {}
 
-    def _write(self, segment: EmotionEvent | None) -> None:
+    def _write(self, segment: Segment | None) -> None:
         if segment is not None:
             self._count += 1
             self._output.write(self._text(segment))
             self._output.flush()
 
-    def _text(self, segment: EmotionEvent) -> str:
+    def _text(self, segment: Segment) -> str:
         raise NotImplementedError
 
 
@@ -65,7 +66,7 @@ class SrtSink(SegmentSink):
         super().__init__(output, lag, turns=turns)
         self._lang = lang
 
-    def _text(self, segment: EmotionEvent) -> str:
+    def _text(self, segment: Segment) -> str:
         name = segment.korean if self._lang == "ko" else segment.emotion
         times = f"{self._time(segment.start)} --> {self._time(segment.end)}"
         who = segment.channel_name or segment.channel
@@ -92,7 +93,7 @@ class VttSink(SrtSink):
         super().__init__(output, lag, lang=lang, turns=turns)
         output.write("WEBVTT\n\n")
 
-    def _text(self, segment: EmotionEvent) -> str:
+    def _text(self, segment: Segment) -> str:
         # A cue ends at a blank line, and these three are markup.
         return html.escape(super()._text(segment), quote=False).replace("--&gt;", "-->")
 
@@ -112,7 +113,7 @@ class RttmSink(SegmentSink):
         super().__init__(output, lag, turns=turns)
         self._name = name
 
-    def _text(self, segment: EmotionEvent) -> str:
+    def _text(self, segment: Segment) -> str:
         # As diarisation tools name a file: without folder and suffix; fields have no blanks.
         source = "_".join(PurePath(segment.source or self._name).stem.split()) or "audio"
         seconds = segment.end - segment.start

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 
-from ser_rt.runtime.event import UNSURE, EmotionEvent, korean_name
+from ser_rt.cli.columns import display_width
+from ser_rt.runtime.event import UNSURE, EpisodeEvent, Event, TurnEvent, korean_name
 from ser_rt.runtime.sinks.palette import tone_of
 from ser_rt.runtime.sinks.words import WORDS, warning_text
 from ser_rt.runtime.statistics import PERCENTILES, Summary
-from ser_rt.runtime.turns.event import TurnEvent
 
 BAR_WIDTH = 20
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _DIM, _BOLD = 2, 1
-
-
-def display_width(text: str) -> int:
-    """Return how many terminal columns a text takes; a Korean syllable takes two."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def bar(share: float, width: int = BAR_WIDTH) -> str:
@@ -46,7 +40,7 @@ class TextLines:
         names = [names_of(label, lang) for label in labels] or [("", "")]
         self._widths = tuple(max(map(display_width, column)) for column in zip(*names, strict=True))
 
-    def event(self, event: EmotionEvent) -> str:
+    def event(self, event: Event) -> str:
         """Return the line of an event."""
         where = f"{clock_time(event.start)} – {clock_time(event.end)}"
         head = self._paint(where, _DIM) + "  "
@@ -58,9 +52,9 @@ class TextLines:
             return f"{head}{warning_text(event, self._lang)}"
         if event.type == "episode":
             return head + self._paint(self._episode(event), color_of(event.emotion))
-        if isinstance(event, TurnEvent):
+        if event.type == "turn":
             return head + self._paint(self._turn(event), color_of(event.emotion))
-        if event.emotion is None or event.confidence is None:
+        if event.type == "no_speech":
             return head + self._paint(self._words["no_speech"], _DIM)
         first, second = (
             _pad(name, width)
@@ -122,13 +116,13 @@ class TextLines:
     def _named(self, emotion: str) -> str:
         return self._words["unsure"] if emotion == UNSURE else names_of(emotion, self._lang)[0]
 
-    def _episode(self, event: EmotionEvent) -> str:
-        name = " ".join(names_of(event.emotion or "", self._lang))
-        peak = f"{self._words['peak']} {clock_time(event.peak or 0.0)}"
+    def _episode(self, event: EpisodeEvent) -> str:
+        name = " ".join(names_of(event.emotion, self._lang))
+        peak = f"{self._words['peak']} {clock_time(event.peak)}"
         return f"└ {name} {event.confidence:.0%}, {event.end - event.start:.1f} s, {peak}"
 
     def _turn(self, event: TurnEvent) -> str:
-        name = " ".join(names_of(event.emotion or "", self._lang))
+        name = " ".join(names_of(event.emotion, self._lang))
         words, mark = self._words, "■" if event.final else "□"
         parts = [
             f"{mark} {words['turn']} {event.id}: {name} {event.confidence:.0%}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import WarningEvent
 
 WORDS = {
     "en": {
@@ -105,8 +105,8 @@ _KOREAN_WARNINGS = {
 }
 
 
-def warning_text(event: EmotionEvent, lang: str) -> str:
+def warning_text(event: WarningEvent, lang: str) -> str:
     """Return the words of a warning, in Korean with the English ones, which hold the details."""
-    own = _KOREAN_WARNINGS.get(event.code or "") if lang == "ko" else None
+    own = _KOREAN_WARNINGS.get(event.code) if lang == "ko" else None
     said = event.message if own is None else f"{own} ({event.message})"
     return f"{WORDS[lang]['warning']}: {said}"

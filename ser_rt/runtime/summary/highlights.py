@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 from ser_rt.runtime.episodes import EpisodeTracker
-from ser_rt.runtime.event import UNSURE, EmotionEvent
+from ser_rt.runtime.event import UNSURE, EpisodeEvent, Event
 
 MOMENTS = 3
 
@@ -17,9 +17,9 @@ class Highlights:
     def __init__(self) -> None:
         self._trackers: dict[tuple[str | None, int | None], EpisodeTracker] = {}
         self._seconds: defaultdict[str, float] = defaultdict(float)
-        self._moments: list[EmotionEvent] = []
+        self._moments: list[EpisodeEvent] = []
 
-    def add(self, event: EmotionEvent) -> None:
+    def add(self, event: Event) -> None:
         """Take an event; only results count."""
         key = (event.source, event.channel)
         if key not in self._trackers:
@@ -49,18 +49,18 @@ class Highlights:
             {
                 "at": episode.peak,
                 "emotion": episode.emotion,
-                "confidence": round(episode.confidence or 0.0, 4),
+                "confidence": round(episode.confidence, 4),
                 **({} if episode.source is None else {"source": episode.source}),
                 **({} if episode.channel is None else {"channel": episode.channel}),
             }
             for episode in self._moments
         ]
 
-    def _end(self, episode: EmotionEvent | None) -> None:
-        if episode is None or episode.emotion is None:
+    def _end(self, episode: EpisodeEvent | None) -> None:
+        if episode is None:
             return
         self._seconds[episode.emotion] += episode.end - episode.start
         if episode.emotion != UNSURE:
-            ranked = sorted([*self._moments, episode], key=lambda one: -(one.confidence or 0.0))
+            ranked = sorted([*self._moments, episode], key=lambda one: -one.confidence)
             first = {one.emotion: one for one in reversed(ranked)}
             self._moments = [one for one in ranked if first[one.emotion] is one][:MOMENTS]

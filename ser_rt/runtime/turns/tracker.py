@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ser_rt.classifier import EmotionClassifier, FloatArray
-from ser_rt.runtime.event import UNSURE
+from ser_rt.runtime.event import UNSURE, TurnEvent
 from ser_rt.runtime.recognizers.extras import Extras
 from ser_rt.runtime.settings import StreamSettings
-from ser_rt.runtime.turns.event import TurnEvent
 from ser_rt.runtime.turns.segmenter import SHORTEST_SPEECH_S, Span, TurnSegmenter
 from ser_rt.runtime.turns.windows import Classified, TurnWindows, windows_of_turns
 from ser_rt.runtime.vad.settings import VadSettings

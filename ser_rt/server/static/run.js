@@ -43,8 +43,6 @@ export class Run extends EventTarget {
   began = new Date();
 
   #source;
-  #token;
-  #config;
   #client;
   #has_started = false;
   #is_whole = true;
@@ -62,10 +60,9 @@ export class Run extends EventTarget {
     super();
     this.#source = source;
     this.recording = recording;
-    this.#token = token;
     const voices = recording?.voices ?? [null];
     this.tracks = voices.map((voice) => new Track(voice, !recording, recording?.levels(voice)));
-    this.#config = {
+    const config = {
       sample_rate: source.rate,
       live: !recording,
       turns: true,
@@ -73,23 +70,15 @@ export class Run extends EventTarget {
       ...(recording ? { timing: false } : {}),
       ...(voices.length > 1 ? { channels: voices.length, channel: "split" } : {}),
     };
-    this.#client = this.#connected();
+    const explain = async () =>
+      (await whyRefused(token)) ?? (this.ready ? null : { code: "no_websocket", message: "" });
+    this.#client = new SerClient(streamUrl(location.href, token), { config, explain });
+    this.#client.addEventListener("ready", ({ detail }) => this.#begin(detail));
+    this.#client.addEventListener("result", ({ detail }) => this.#receive(detail));
+    this.#client.addEventListener("failure", ({ detail }) => this.#fail(detail));
     source.onchunk = (chunk) => this.#take(chunk);
     source.onend = (code) => this.stop(code);
-  }
-
-  /** A client that connects, and goes on where results end. */
-  #connected() {
-    const explain = async () =>
-      (await whyRefused(this.#token)) ?? (this.ready ? null : { code: "no_websocket", message: "" });
-    const url = streamUrl(location.href, this.#token);
-    const client = new SerClient(url, { config: this.#config, explain });
-    client.rewind(this.heard_s);
-    client.addEventListener("ready", ({ detail }) => this.#begin(detail));
-    client.addEventListener("result", ({ detail }) => this.#receive(detail));
-    client.addEventListener("failure", ({ detail }) => this.#fail(detail));
-    client.connect();
-    return client;
+    this.#client.connect();
   }
 
   /** Seconds of audio that the server received. */
@@ -160,9 +149,15 @@ export class Run extends EventTarget {
 
   /** The connection broke at the end of a recording: its last part is given again. */
   #resume() {
-    this.recording.rewind(this.heard_s);
+    this.#rewind();
     this.#become("reconnecting");
-    this.#client = this.#connected();
+    this.#client.connect();
+  }
+
+  /** What has no results is given again. */
+  #rewind() {
+    this.#client.rewind(this.heard_s);
+    this.recording.rewind(this.heard_s);
   }
 
   /** End at once: another session begins. */
@@ -225,10 +220,7 @@ export class Run extends EventTarget {
       this.#source.stop?.();
     } else if (this.#client.state === "reconnecting") {
       this.#become("reconnecting");
-      if (this.recording) {
-        this.#client.rewind(this.heard_s);
-        this.recording.rewind(this.heard_s);
-      }
+      if (this.recording) this.#rewind();
     } else {
       this.#change();
     }

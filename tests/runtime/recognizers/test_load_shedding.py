@@ -8,7 +8,7 @@ import pytest
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.classifier import FloatArray
 from ser_rt.runtime.engine import Engine
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import Event
 from ser_rt.runtime.recognizers.windowed import WindowedRecognizer
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings
 from ser_rt.runtime.smoother import Smoother
@@ -46,7 +46,7 @@ class PricedWorld:
             queue_s = self.now_s - due_s
             yield AudioChunk(self._wave, start, due_s, is_live=self.is_live, queue_s=queue_s)
 
-    def run(self, seconds: float, hop_s: float = 0.5) -> tuple[Engine, list[EmotionEvent]]:
+    def run(self, seconds: float, hop_s: float = 0.5) -> tuple[Engine, list[Event]]:
         recognizer = WindowedRecognizer(self, StreamSettings(hop_s=hop_s), clock=self.clock)
         engine = Engine(
             self, recognizer, Smoother(DEFAULTS.naming_for(self), self.labels), clock=self.clock
@@ -54,11 +54,11 @@ class PricedWorld:
         return engine, list(engine.run(self.chunks(seconds)))
 
 
-def windows(events: list[EmotionEvent]) -> list[EmotionEvent]:
+def windows(events: list[Event]) -> list[Event]:
     return [event for event in events if event.type == "emotion"]
 
 
-def codes(events: list[EmotionEvent]) -> list[str | None]:
+def codes(events: list[Event]) -> list[str | None]:
     return [event.code for event in events if event.type == "warning"]
 
 

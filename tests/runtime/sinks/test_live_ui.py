@@ -16,7 +16,7 @@ from ser_rt.audio.chunk import AudioChunk
 from ser_rt.commands import build
 from ser_rt.constants import EMOTIONS
 from ser_rt.runtime.engine import make_engine
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event import EmotionEvent, NoSpeechEvent, WarningEvent
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.sinks.live_ui import LiveUi
 from ser_rt.runtime.sinks.palette import tone_of
@@ -48,15 +48,15 @@ class Screen:
         self.ui = LiveUi(labels, RATE, console=self.console, clock=lambda: self.now_s, **settings)
 
     def result(self, end: float, emotion: str | None = "Joy", share: float = 0.75) -> None:
-        others = (1 - share) / 2
-        probabilities = {"Neutral": others, "Angry": others, "Joy": share} if emotion else {}
+        window: dict[str, Any] = {"seq": 0, "start": max(0.0, end - 3), "end": end, "speech": 0.9}
+        window["latency_ms"] = {"total": 12.0, "other": 12.0}
+        if emotion is None:
+            self.ui.write(NoSpeechEvent(**window))
+            return
+        probabilities = {"Neutral": (1 - share) / 2, "Angry": (1 - share) / 2, "Joy": share}
         self.ui.write(
-            EmotionEvent(
-                "emotion" if emotion else "no_speech", 0, max(0.0, end - 3), end, emotion,
-                share if emotion else None, probabilities, 0.9, partial=False,
-                latency_ms={"total": 12.0, "other": 12.0},
-            )
-        )  # fmt: skip
+            EmotionEvent(emotion=emotion, confidence=share, probabilities=probabilities, **window)
+        )
 
     def lines(self) -> list[str]:
         with self.console.capture() as captured:
@@ -89,7 +89,7 @@ def test_what_has_no_room_is_left_out_and_never_the_answer_or_a_fault(
     screen = Screen(width, height, labels)
     for i in range(188):
         screen.result(1 + i / 2)
-    screen.ui.write(EmotionEvent("warning", 0, 1, 1, code="clipping", message="too loud by far"))
+    screen.ui.write(WarningEvent(seq=0, start=1, end=1, code="clipping", message="too loud by far"))
     lines = screen.lines()
     assert len(lines) <= height
     assert max(display_width(line) for line in lines) <= width
@@ -115,7 +115,18 @@ def test_the_answer_is_as_long_as_it_is_sure() -> None:
 def test_of_fifteen_the_likeliest_are_shown_and_the_rest_together() -> None:
     screen = Screen(labels=FIFTEEN)
     shares = dict.fromkeys(FIFTEEN, 0.01) | {"Shy": 0.5, "Doubt": 0.2, "Kind": 0.19}
-    screen.ui.write(EmotionEvent("emotion", 0, 0, 3, "Shy", 0.5, shares, 0.9, partial=False))
+    screen.ui.write(
+        EmotionEvent(
+            seq=0,
+            start=0,
+            end=3,
+            emotion="Shy",
+            confidence=0.5,
+            probabilities=shares,
+            speech=0.9,
+            partial=False,
+        )
+    )
     lines = screen.lines()
     for name in ("Shy", "Doubt", "Kind"):
         assert any(f" {name} " in line for line in lines)
@@ -174,7 +185,7 @@ def test_the_meter_and_the_light_follow_the_audio() -> None:
 def test_a_warning_is_in_sight_for_a_while_and_whole() -> None:
     screen = Screen(80)
     message = "words " * 25
-    screen.ui.write(EmotionEvent("warning", 0, 1, 1, code="clipping", message=message))
+    screen.ui.write(WarningEvent(seq=0, start=1, end=1, code="clipping", message=message))
     assert " ".join(screen.lines()).count("words") == 25
     screen.now_s = 60
     assert "all well" in screen.lines()[-1]
@@ -183,11 +194,13 @@ def test_a_warning_is_in_sight_for_a_while_and_whole() -> None:
 def test_a_lost_device_is_in_sight_until_it_is_back() -> None:
     screen = Screen(120)
     screen.result(1.0)
-    screen.ui.write(EmotionEvent("warning", 0, 1, 1, code="device_lost", message="it has stopped"))
+    screen.ui.write(
+        WarningEvent(seq=0, start=1, end=1, code="device_lost", message="it has stopped")
+    )
     screen.now_s = 600
     assert "no sound arrives" in screen.lines()[0]
     assert "it has stopped" in screen.lines()[1]
-    screen.ui.write(EmotionEvent("warning", 0, 9, 9, code="device_back", message="it is back"))
+    screen.ui.write(WarningEvent(seq=0, start=9, end=9, code="device_back", message="it is back"))
     screen.result(9.5)
     assert "Joy" in screen.lines()[1]
     assert "it is back" in screen.lines()[3]

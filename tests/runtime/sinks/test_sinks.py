@@ -5,26 +5,49 @@ from dataclasses import replace
 
 import pytest
 
-from ser_rt.runtime.event import UNSURE, EmotionEvent
+from ser_rt.cli.columns import display_width
+from ser_rt.runtime.event import (
+    UNSURE,
+    EmotionEvent,
+    EpisodeEvent,
+    Event,
+    NoSpeechEvent,
+    TurnEvent,
+    WarningEvent,
+)
 from ser_rt.runtime.sinks import SINKS, SinkSettings
-from ser_rt.runtime.sinks.text import TextLines, bar, display_width
+from ser_rt.runtime.sinks.text import TextLines, bar
 from ser_rt.runtime.sinks.words import LANGUAGES
 from ser_rt.runtime.statistics import StreamStatistics
-from ser_rt.runtime.turns.event import TurnEvent
 
 LABELS = ("Joy", "Surprise")
-EVENTS = [
+JOY = EmotionEvent(
+    seq=0,
+    start=0.0,
+    end=1.0,
+    emotion="Joy",
+    confidence=0.75,
+    probabilities={"Joy": 0.75, "Surprise": 0.25},
+    speech=0.5,
+    partial=True,
+    latency_ms={"total": 12.3, "other": 12.3},
+)
+EVENTS: list[Event] = [
+    JOY,
     EmotionEvent(
-        "emotion", 0, 0.0, 1.0, "Joy", 0.75, {"Joy": 0.75, "Surprise": 0.25}, 0.5, partial=True,
-        latency_ms={"total": 12.3, "other": 12.3},
+        seq=1,
+        start=3599.5,
+        end=3602.5,
+        emotion="Surprise",
+        confidence=0.5,
+        probabilities={"Joy": 0.5, "Surprise": 0.5},
+        speech=1.0,
+        partial=False,
+        latency_ms={"total": 4.0, "other": 4.0},
     ),
-    EmotionEvent(
-        "emotion", 1, 3599.5, 3602.5, "Surprise", 0.5, {"Joy": 0.5, "Surprise": 0.5}, 1.0,
-        partial=False, latency_ms={"total": 4.0, "other": 4.0},
-    ),
-    EmotionEvent("no_speech", 2, 1.0, 4.0, speech=0.0, partial=False),
-    EmotionEvent("warning", 3, 4.0, 4.0, code="overflow", message="20 ms were dropped"),
-]  # fmt: skip
+    NoSpeechEvent(seq=2, start=1.0, end=4.0, speech=0.0, partial=False),
+    WarningEvent(seq=3, start=4.0, end=4.0, code="overflow", message="20 ms were dropped"),
+]
 
 
 def written(format_: str, **settings: object) -> list[str]:
@@ -121,9 +144,9 @@ def test_only_the_likeliest_are_named() -> None:
 
 def test_an_episode_and_an_unsure_result_are_lines_too() -> None:
     lines = TextLines(LABELS, color=False)
-    episode = EmotionEvent("episode", 5, 1.0, 4.5, "Joy", 0.75, peak=2.5)
+    episode = EpisodeEvent(seq=5, start=1.0, end=4.5, emotion="Joy", confidence=0.75, peak=2.5)
     assert lines.event(episode) == ("00:01.0 – 00:04.5  └ Joy 기쁨 75%, 3.5 s, clearest at 00:02.5")
-    unsure = replace(EVENTS[0], emotion=UNSURE)
+    unsure = replace(JOY, emotion=UNSURE)
     assert "unsure   불확실" in lines.event(unsure)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import ser_rt
-from ser_rt.runtime.event import UNSURE, EmotionEvent
+from ser_rt.runtime.event import UNSURE, EmotionEvent, Event, NoSpeechEvent
 from ser_rt.runtime.recognizers.windowed import Posterior
 from ser_rt.runtime.summary.highlights import Highlights
 from ser_rt.runtime.summary.overall import Overall
@@ -71,9 +71,10 @@ def test_smoothing_and_chunks_do_not_change_it() -> None:
     assert found.probabilities == ser_rt.classify(pieces, **settings).probabilities
 
 
-def event(start: float, end: float, emotion: str | None, share: float = 0.0) -> EmotionEvent:
-    kind = "emotion" if emotion else "no_speech"
-    return EmotionEvent(kind, 0, start, end, emotion, share or None)  # type: ignore[arg-type]  # narrower in fact
+def event(start: float, end: float, emotion: str | None, share: float = 0.0) -> Event:
+    if emotion is None:
+        return NoSpeechEvent(seq=0, start=start, end=end)
+    return EmotionEvent(seq=0, start=start, end=end, emotion=emotion, confidence=share)
 
 
 def test_highlights_are_shares_of_speech_and_the_strongest_moments() -> None:

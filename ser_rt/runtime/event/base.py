@@ -1,11 +1,10 @@
-"""`EmotionEvent`, one result of a stream, and its JSON form."""
+"""`BaseEvent`, what all events of a stream have, and their JSON form."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from ser_rt.constants import EMOTIONS
@@ -23,25 +22,26 @@ def korean_name(emotion: str) -> str:
     return _KOREAN.get(emotion, emotion)
 
 
-@dataclass(frozen=True, slots=True)
-class EmotionEvent:
-    """A result of a window, an episode, or a warning.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseEvent:
+    """An event of a stream; its class follows from its type.
+
+    Attributes that a kind of event does not have are None, or empty.
 
     Attributes:
-        type: ``emotion``; ``no_speech`` for a window not worth classifying; ``episode`` for a
-            stretch of one emotion that has ended; ``turn`` for a `TurnEvent`; or ``warning``.
+        type: Kind of the event; a type checker narrows on it.
         seq: Number of the event in its stream, from 0.
-        start: Where the window or the episode starts, in seconds of audio.
+        start: Where the window, the turn or the episode starts, in seconds of audio.
         end: Where it ends, in seconds of audio.
-        emotion: English name of the likeliest emotion, smoothed over time, or ``unsure``.
-        confidence: Probability of that emotion, in [0, 1]; of an episode, the highest.
+        emotion: English name of the likeliest emotion, or ``unsure``.
+        confidence: Probability of that emotion, in [0, 1].
         probabilities: Probability of every emotion by English name; they sum to 1.
-        speech: Probability of speech, in [0, 1], as the mean over the window.
+        speech: How much speech there is.
         partial: Whether the window was shorter than a full one.
         latency_ms: ``total``, from the last sample's capture to this event, and its parts.
         code: Kind of a warning, such as ``overflow``.
         message: Text of a warning.
-        peak: Where an episode was clearest, in seconds of audio.
+        peak: Where an episode or a turn was clearest, in seconds of audio.
         source: Name of the input, where there is more than one.
         channel: Channel of it, from 1, where each is classified by itself.
         channel_name: What the channel was named.
@@ -89,18 +89,11 @@ class EmotionEvent:
         event = self.head() | {"start": self.start, "end": self.end}
         if timing and self.at is not None:
             event["at"] = self.at
-        if self.type == "warning":
-            return event | {"code": self.code, "message": self.message}
-        if self.confidence is not None:
-            answer = self.answer(top_k)
-            if self.type == "episode":
-                del answer["probabilities"]
-                return event | answer | {"peak": self.peak}
-            event |= answer | self.extras()
-        event |= {"speech": self.speech, "partial": self.partial}
-        if timing:
-            event["latency_ms"] = dict(self.latency_ms)
-        return event
+        return event | self.content(timing=timing, top_k=top_k)
+
+    def to_json(self, *, timing: bool = True, top_k: int | None = None) -> str:
+        """Return one line of JSON; arguments as of `to_dict`."""
+        return json.dumps(self.to_dict(timing=timing, top_k=top_k), ensure_ascii=False)
 
     def head(self) -> dict[str, Any]:
         """Return the fields that name the event: its type, number, source and channel."""
@@ -110,44 +103,24 @@ class EmotionEvent:
                 event[key] = value
         return event
 
-    def extras(self) -> dict[str, Any]:
-        """Return the fields of dimensions and embedding, if there are any."""
-        found: dict[str, Any] = {}
+    def content(self, *, timing: bool, top_k: int | None) -> dict[str, Any]:
+        """Return the fields that this kind of event has; arguments as of `to_dict`."""
+        raise NotImplementedError
+
+    def latency(self, *, timing: bool) -> dict[str, Any]:
+        """Return the field of the latency, if wanted."""
+        return {"latency_ms": dict(self.latency_ms)} if timing else {}
+
+    def answer(self, top_k: int | None) -> dict[str, Any]:
+        """Return the fields of its emotion, of dimensions and embedding; ``top_k`` as above."""
+        shown = self.ranked(top_k) if top_k else self.probabilities.items()
+        found: dict[str, Any] = {
+            "emotion": self.emotion,
+            "confidence": None if self.confidence is None else round(self.confidence, 6),
+            "probabilities": {k: round(p, 6) for k, p in shown},
+        }
         if self.dimensions:
             found["dimensions"] = {name: round(x, 6) for name, x in self.dimensions.items()}
         if self.embedding is not None:
             found["embedding"] = [round(x, 6) for x in self.embedding]
         return found
-
-    def answer(self, top_k: int | None = None) -> dict[str, Any]:
-        """Return the fields of its answer; ``top_k`` as of `to_dict`."""
-        shown = self.ranked(top_k) if top_k else self.probabilities.items()
-        return {
-            "emotion": self.emotion,
-            "confidence": None if self.confidence is None else round(self.confidence, 6),
-            "probabilities": {k: round(p, 6) for k, p in shown},
-        }
-
-    def to_json(self, *, timing: bool = True, top_k: int | None = None) -> str:
-        """Return one line of JSON; arguments as of `to_dict`."""
-        return json.dumps(self.to_dict(timing=timing, top_k=top_k), ensure_ascii=False)
-
-
-def wall_time(age_s: float) -> str:
-    """Return the time so many seconds ago, as ISO 8601 with milliseconds and the zone."""
-    return (
-        (datetime.now(UTC) - timedelta(seconds=age_s))
-        .astimezone()
-        .isoformat(timespec="milliseconds")
-    )
-
-
-def latency_ms(total_s: float, spent_s: Mapping[str, float]) -> dict[str, float]:
-    """Return a latency and its parts in ms; ``other`` is the rest.
-
-    The parts add up to the total: it is their sum. ``other`` includes waiting for windows of the
-    same chunk that came first.
-    """
-    parts = {name: round(1e3 * spent, 3) for name, spent in spent_s.items() if spent > 0}
-    parts["other"] = max(0.0, round(1e3 * total_s - sum(parts.values()), 3))
-    return {"total": round(sum(parts.values()), 3), **parts}

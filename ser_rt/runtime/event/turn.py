@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ser_rt.runtime.event import EmotionEvent
+from ser_rt.runtime.event.base import BaseEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TurnEvent(EmotionEvent):
+class TurnEvent(BaseEvent):
     """What somebody said until they stopped speaking, or as far as they have come.
 
     ``start`` and ``end`` are those of the speech, not of the pauses around it; ``probabilities``,
@@ -17,17 +17,22 @@ class TurnEvent(EmotionEvent):
 
     Attributes:
         id: Number of the turn, from 1, in its stream and channel.
+        emotion: English name of the likeliest emotion, or ``unsure``.
+        confidence: Probability of that emotion, in [0, 1].
         speech: Seconds of speech in it, without pauses.
         loudness: Root mean square of the frames with speech, in dB below a full-scale square wave.
         onset: Where the emotion first led, in seconds of audio.
         peak: Where it was strongest, in seconds of audio.
         peak_confidence: Its probability there.
-        cut: Whether the longest turn was reached, and the speech goes on in another turn.
+        cut: Whether the longest turn was reached, or a server shut down, and the speech goes on in
+            another turn.
         final: False for the answer so far of a turn that has not ended.
     """
 
     type: Literal["turn"] = "turn"
     id: int = 0
+    emotion: str
+    confidence: float
     speech: float = 0.0
     loudness: float = 0.0
     onset: float = 0.0
@@ -36,13 +41,13 @@ class TurnEvent(EmotionEvent):
     cut: bool = False
     final: bool = True
 
-    def to_dict(self, *, timing: bool = True, top_k: int | None = None) -> dict[str, Any]:
-        """Return the fields; arguments as of `EmotionEvent.to_dict`."""
-        event = self.head() | {"id": self.id, "start": self.start, "end": self.end}
-        if timing and self.at is not None:
-            event["at"] = self.at
-        event |= self.answer(top_k)
-        event |= {
+    def head(self) -> dict[str, Any]:
+        """Return the fields that name the event, with the number of the turn."""
+        return BaseEvent.head(self) | {"id": self.id}
+
+    def content(self, *, timing: bool, top_k: int | None) -> dict[str, Any]:
+        """Return its emotion, what is known of the turn, and its latency."""
+        turn = {
             "speech": self.speech,
             "loudness": self.loudness,
             "onset": self.onset,
@@ -51,7 +56,4 @@ class TurnEvent(EmotionEvent):
             "cut": self.cut,
             "final": self.final,
         }
-        event |= self.extras()
-        if timing:
-            event["latency_ms"] = dict(self.latency_ms)
-        return event
+        return self.answer(top_k) | turn | self.latency(timing=timing)
