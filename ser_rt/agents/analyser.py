@@ -17,7 +17,7 @@ from ser_rt.agents.participant import ParticipantSession
 from ser_rt.bundle import find_bundle
 from ser_rt.checks import above, require
 from ser_rt.classifier import EmotionClassifier
-from ser_rt.errors import InferenceError
+from ser_rt.errors import InferenceError, SerError
 from ser_rt.runtime.event import Event
 from ser_rt.runtime.settings import StreamKeywords, StreamSettings
 from ser_rt.runtime.stream import Model, as_classifier
@@ -63,7 +63,7 @@ class Analyser:
         self._classifier: EmotionClassifier | None = None
         self._loading = threading.Lock()
         self._backlog_s, self.clock = backlog_s, clock
-        self._due: SimpleQueue[ParticipantSession | None] = SimpleQueue()
+        self._due: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self.is_closed = False
         """Whether `close` was called."""
@@ -79,6 +79,20 @@ class Analyser:
             if self._classifier is None:
                 self._classifier = as_classifier(self._model, self._settings)
             return self._classifier
+
+    def prepare(self) -> None:
+        """Begin to load the model in the thread; the first session has the error if it fails.
+
+        Raises:
+            InferenceError: The analyser is closed.
+        """
+        self._start()
+
+        def try_to_load() -> None:
+            with suppress(SerError):
+                self.load()
+
+        self._due.put(try_to_load)
 
     def open(
         self,
@@ -98,16 +112,10 @@ class Analyser:
             InferenceError: The analyser is closed.
             RuntimeError: No event loop is running.
         """
-        if self.is_closed:
-            msg = "the analyser is closed; make another one"
-            raise InferenceError(msg)
         longest_s = self._backlog_s if backlog_s is None else backlog_s
-        settings = replace(self._settings, name=name)
-        analysis = StreamAnalysis(self.load, settings, self.clock)
+        analysis = StreamAnalysis(self.load, replace(self._settings, name=name), self.clock)
         session = ParticipantSession(self, analysis, on_event, longest_s=longest_s)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="ser-rt-analyser", daemon=True)
-            self._thread.start()
+        self._start()
         return session
 
     def close(self) -> None:
@@ -119,15 +127,23 @@ class Analyser:
 
     def schedule(self, session: ParticipantSession) -> None:
         """Let the thread call a session's `work`."""
-        self._due.put(session)
+        self._due.put(session.work)
+
+    def _start(self) -> None:
+        if self.is_closed:
+            msg = "the analyser is closed; make another one"
+            raise InferenceError(msg)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="ser-rt-analyser", daemon=True)
+            self._thread.start()
 
     def _work(self) -> None:
-        while (session := self._due.get()) is not None:
-            session.work()
+        while (work := self._due.get()) is not None:
+            work()
         with suppress(Empty):
             while True:
-                if (session := self._due.get_nowait()) is not None:
-                    session.work()
+                if (work := self._due.get_nowait()) is not None:
+                    work()
 
 
 @functools.cache

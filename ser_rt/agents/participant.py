@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ser_rt.agents.analysis import StreamAnalysis
 from ser_rt.agents.backlog import Backlog, PushedAudio
@@ -51,6 +51,7 @@ class ParticipantSession:
         self._backlog = Backlog(longest_s)
         self._is_open, self._is_cancelled, self._is_due = True, False, False
         self._has_dropped = False
+        self._pending: set[asyncio.Future[Any]] = set()
         self.position_s = 0.0
         """Seconds of audio that were pushed."""
 
@@ -98,9 +99,11 @@ class ParticipantSession:
         return self._when_analysed(self._flush)
 
     def cancel(self) -> None:
-        """End at once: what waits is dropped, and no event follows."""
-        self._is_open, self._is_cancelled = False, True
-        self._backlog.clear()
+        """End at once: what waits is dropped, no event follows, and futures are None."""
+        self._drop()
+        for future in self._pending:
+            if not future.done():
+                future.set_result(None)
 
     def work(self) -> None:
         """Analyse some of what waits; the analyser's thread calls it."""
@@ -133,8 +136,14 @@ class ParticipantSession:
             if not future.done():
                 future.set_result(result)
 
+        self._pending.add(future)
+        future.add_done_callback(self._pending.discard)
         self._do(lambda: self._in_loop(resolve, work()))
         return future
+
+    def _drop(self) -> None:
+        self._is_open, self._is_cancelled = False, True
+        self._backlog.clear()
 
     def _do(self, step: Callable[[], None]) -> None:
         self._backlog.put(step)
@@ -159,7 +168,7 @@ class ParticipantSession:
         try:
             self._loop.call_soon_threadsafe(function, given)
         except RuntimeError:  # the loop is closed: nobody is there to take it
-            self.cancel()
+            self._drop()
 
     def _checked(self, data: bytes, sample_rate: int, channels: int) -> PushedAudio:
         rate = checked_rate(sample_rate)

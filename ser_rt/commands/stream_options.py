@@ -113,6 +113,7 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
             (flags.mic or url, "no_reconnect", "needs --mic or a URL; nothing else is reopened"),
             (False, "json", "needs --list-devices or --list-providers; of events: --format jsonl"),
             *stream_rules(flags),
+            (flags.format == "jsonl", "embedding", f"{kind}: they are in jsonl"),
             (flags.server, "token_file", "needs --server"),
             *((local, dest, "is the server's choice with --server") for dest in _LOCAL),
             (_is_file(flags.output), "rotate", "needs --output with a file"),

@@ -120,7 +120,7 @@ def _kind(recording: RecordingReport, turn: Turn) -> int:
 
 def _sound(turn: Turn, *, whole: bool = False) -> str:
     start_s, end_s = (turn.start_s, turn.end_s) if whole else turn.sound_s
-    return f'data-play="{start_s:.2f} {end_s:.2f}"'
+    return f'data-play="{start_s:.2f} {end_s:.2f}" data-voice="{turn.channel}"'
 
 
 def _name(recording: RecordingReport, turn: Turn, words: Words) -> str:

@@ -19,7 +19,7 @@ READABLE = 4.5
 """Least contrast of text with its paper (WCAG 2.2)."""
 
 
-class Family(NamedTuple):
+class Hue(NamedTuple):
     """Colours of a family on light and on dark paper, and its code on a terminal (SGR)."""
 
     light: str
@@ -28,15 +28,15 @@ class Family(NamedTuple):
 
 
 FAMILIES = {
-    "neutral": Family("#aab3bb", "#5e666f", 39),
-    "angry": Family("#dc2440", "#f8603c", 31),
-    "joy": Family("#eca435", "#ecd27a", 33),
-    "sad": Family("#3a4a9e", "#5b6bfa", 34),
-    "fear": Family("#9b51e8", "#d992fb", 35),
-    "surprise": Family("#0b8a8a", "#14ab90", 36),
-    "disgust": Family("#4a7a10", "#9cc22a", 32),
-    "spare": Family("#e04fb5", "#ff74bb", 32),
-    "unsure": Family("#d3d7d9", "#3a4046", 90),
+    "neutral": Hue("#aab3bb", "#5e666f", 39),
+    "angry": Hue("#dc2440", "#f8603c", 31),
+    "joy": Hue("#eca435", "#ecd27a", 33),
+    "sad": Hue("#3a4a9e", "#5b6bfa", 34),
+    "fear": Hue("#9b51e8", "#d992fb", 35),
+    "surprise": Hue("#0b8a8a", "#14ab90", 36),
+    "disgust": Hue("#4a7a10", "#9cc22a", 32),
+    "spare": Hue("#e04fb5", "#ff74bb", 32),
+    "unsure": Hue("#d3d7d9", "#3a4046", 90),
 }
 
 

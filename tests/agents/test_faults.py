@@ -129,9 +129,10 @@ def test_a_cancelled_session_is_silent_and_futures_end() -> None:
     async def work(made: Analyser, heard: Heard) -> list[Any]:
         session = made.open(heard, backlog_s=60)
         push(session, TWO_TURNS)
+        session.so_far().cancel()
         waiting = session.so_far()
-        waiting.cancel()
         session.cancel()
+        assert await waiting is None
         other = made.open(print)
         await other.end()
         await session.end()

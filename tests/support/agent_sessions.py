@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import soundfile
 
 import ser_rt
 from ser_rt.agents import Analyser, ParticipantSession
@@ -69,6 +70,14 @@ def run(
         return asyncio.run(main()), heard
     finally:
         made.close()
+
+
+def two_parties(seconds: float) -> dict[str, npt.NDArray[np.int16]]:
+    """The sample again and again, from both ends of a line, one behind the other."""
+    sample, _ = soundfile.read(ser_rt.sample_path(), dtype="int16")
+    length = round(seconds * RATE)
+    long = np.resize(sample, length)
+    return {"caller": long, "agent": np.concatenate([np.zeros(7 * RATE, np.int16), long])[:length]}
 
 
 def shown(events: Iterable[ser_rt.Event]) -> list[Any]:
