@@ -135,8 +135,8 @@ clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks build *.egg-info
 
 # One environment: the tests' packages go on top of the demo's, and the demo still loads only its own.
-# The stamps make a second run free; they are older than pyproject.toml when it has changed.
-$(VENV)/.dev: pyproject.toml constraints.txt $(PY)
+# The stamps make a second run free; they are older than what names packages and the version when that has changed.
+$(VENV)/.dev: pyproject.toml ser_rt/__init__.py constraints.txt $(PY)
 	@echo "Installing ser-rt with what the tests need; the first time takes minutes ..." >&2
 	@$(PIP) -e '.[dev]'
 	@touch $(VENV)/.runtime $@
@@ -147,7 +147,7 @@ $(VENV)/triton: constraints.txt | $(VENV)/.dev
 	@$@/bin/python -m pip --disable-pip-version-check install -qq nvidia-pytriton==0.7.0 \
 	  "$$(grep ^onnxruntime== constraints.txt)" || { rm -rf $@; exit 1; }
 
-$(VENV)/.runtime: pyproject.toml constraints.txt $(PY)
+$(VENV)/.runtime: pyproject.toml ser_rt/__init__.py constraints.txt $(PY)
 	@echo "Installing the ser-rt runtime ..." >&2
 	@$(PIP) -e '.[cpu]'
 	@touch $@

@@ -18,6 +18,7 @@ MODULES = (
     *(f"ser_rt.runtime.{name}" for name in ("hysteresis", "engine", "batcher", "sinks")),
     "ser_rt.runtime.backends.onnx_classifier",
     "ser_rt.runtime.backends.providers",
+    "ser_rt.agents",
     "ser_rt.client",
     *(f"ser_rt.{name}" for name in ("config", "model", "data_loader", "preprocessing")),
     *(f"ser_rt.{name}" for name in ("trainer", "inference", "evaluate", "utils")),

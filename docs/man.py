@@ -9,6 +9,7 @@ from contextlib import suppress
 from html import escape
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from argparse_manpage.manpage import Manpage
@@ -36,8 +37,9 @@ def parser_of(main: Callable[[list[str]], int]) -> Parser:
     return found[0]
 
 
-def manual(parser: Parser) -> str:
+def manual(parser: Any) -> str:
     """Return the manual page of a command, as roff."""
+    parser.man_short_description = " ".join((parser.description or "").split()).partition(".")[0]
     page = Manpage(parser)
     page.source, page.manual = f"ser-rt {ser_rt.__version__}", "Speech emotion recognition"
     text = re.sub(r"^\./", r"\\&./", str(page), flags=re.MULTILINE)  # a path is no macro

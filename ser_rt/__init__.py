@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ser_rt.runtime.summary.classify import classify
     from ser_rt.runtime.summary.overall import Classification
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "load",

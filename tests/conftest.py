@@ -2,7 +2,7 @@
 
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,28 @@ def make_wave(seconds: float, rate: int = RATE, seed: int = 0) -> Wave:
     return (rng.standard_normal(count) * pieces * 0.5 + pieces * 0.1).astype(np.float32)
 
 
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """Begin and end each test with the package's loggers as an import leaves them."""
+    reset_logging()
+    yield
+    reset_logging()
+
+
+def reset_logging() -> None:
+    """Take back what commands have set up: handlers, levels, and that nothing propagates."""
+    for handler in logging.root.handlers[:]:
+        if type(handler) is logging.StreamHandler:  # not pytest's own
+            logging.root.removeHandler(handler)
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.partition(".")[0] == "ser_rt" and isinstance(logger, logging.Logger):
+            for handler in logger.handlers[:]:
+                logger.removeHandler(handler)
+                handler.close()
+            logger.setLevel(logging.NOTSET)
+            logger.propagate = True
+
+
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return testing.tiny_bundle(tmp_path_factory.mktemp("models") / "tiny")
@@ -82,9 +104,6 @@ def small_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     monkeypatch.setenv("SER_RT_CACHE", str(tmp_path / "cache"))
-    # What a command sets up ends with its test.
-    monkeypatch.setattr(logging.getLogger("ser_rt"), "handlers", [])
-    monkeypatch.setattr(logging.getLogger("ser_rt"), "propagate", True)
     torch.set_num_threads(1)
 
 

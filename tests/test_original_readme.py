@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import logging
 import re
 import shlex
 import shutil
@@ -57,11 +56,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for setting, values in zip(SETTINGS, saved, strict=True):
         for name, value in values.items():
             setattr(setting, name, value)
-    logger = logging.getLogger("ser_rt")
-    for handler in logger.handlers[:]:
-        logger.removeHandler(handler)
-        handler.close()
-    logger.propagate = True
 
 
 def start_over() -> None:

@@ -4,27 +4,11 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from ser_rt import utils
 from ser_rt.errors import ConfigError, DataError, OutputError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(autouse=True)
-def quiet_again() -> Iterator[None]:
-    """Leave no handler behind."""
-    logger = logging.getLogger("ser_rt")
-    before = (logger.level, logger.propagate)
-    yield
-    for handler in logger.handlers[:]:
-        logger.removeHandler(handler)
-        handler.close()
-    logger.level, logger.propagate = before
 
 
 def test_readme_logging_block(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 
 import ser_rt
 from ser_rt.cli.completion import SHELLS, PrintCompletion
+from ser_rt.cli.help_text import in_korean, language_of
 from ser_rt.files.outputs import STANDARD_OUTPUT
 
 
 class Parser(argparse.ArgumentParser):
     """An argument parser of a command, with ``--version`` and ``--print-completion``.
 
-    Flags may be written with underscores instead of hyphens.
+    Flags may be written with underscores instead of hyphens. With ``--lang ko`` the help is Korean.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -33,7 +34,10 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse a command line."""
-        return super().parse_known_args(with_hyphens(args), namespace)
+        args = with_hyphens(args)
+        if language_of(args) == "ko":
+            in_korean(self)
+        return super().parse_known_args(args, namespace)
 
     def parse_known_intermixed_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse a command line whose positional arguments may stand between its flags."""

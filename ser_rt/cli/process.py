@@ -11,6 +11,7 @@ from ser_rt.cli.signals import Terminated, terminable
 from ser_rt.cli.standard_streams import ReaderGone, finish, standard_streams
 from ser_rt.errors import ConfigError, SerError
 from ser_rt.files.names import printable, printable_lines
+from ser_rt.files.outputs import is_special
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -63,7 +64,9 @@ def tell(text: str) -> None:
 
 def tell_replaced(path: Path | None, kind: str = "") -> None:
     """Say that a file, or a folder that holds a file of a name, is about to be replaced."""
-    if path is not None and (path / kind if kind else path).is_file():
+    if path is None or is_special(path):
+        return
+    if (path / kind if kind else path).is_file():
         tell(f"{printable(path)} is replaced")
 
 

@@ -11,6 +11,6 @@ one kind of connection (`connection`).
 
 from ser_rt.client.blocking import Client
 from ser_rt.client.connection import AsyncClient
-from ser_rt.client.conversation import Ready
+from ser_rt.client.messages import Ready
 
 __all__ = ["AsyncClient", "Client", "Ready"]

@@ -10,7 +10,8 @@ from contextlib import suppress
 from typing import Self, Unpack
 
 from ser_rt.client.connection import AsyncClient, ClientSettings
-from ser_rt.client.conversation import ClientProtocol, Ready
+from ser_rt.client.conversation import ClientProtocol
+from ser_rt.client.messages import Ready
 from ser_rt.runtime.event import Event
 from ser_rt.runtime.stream import Audio
 from ser_rt.runtime.summary.overall import Classification

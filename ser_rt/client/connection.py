@@ -8,9 +8,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import Unpack
 
+from ser_rt.audio.channels import Channel, is_divided
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.audio.retry import backoff
-from ser_rt.client.conversation import ClientProtocol, Ready, read
+from ser_rt.client.conversation import ClientProtocol
+from ser_rt.client.joined_channels import JoinedChannels
+from ser_rt.client.messages import Ready, read
 from ser_rt.client.pump import AsyncSourceReader
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError, ServerError, requires
@@ -52,6 +55,7 @@ class ClientSettings(StreamKeywords, total=False):
     reconnect: bool
     encoding: str
     timing: bool
+    channel: Channel
 
 
 class AsyncClient:
@@ -72,6 +76,7 @@ class AsyncClient:
         reconnect: bool = True,
         encoding: str = "pcm_f32le",
         timing: bool = True,
+        channel: Channel = None,
         **settings: Unpack[StreamKeywords],
     ) -> None:
         """Name a server; nothing is sent yet.
@@ -84,12 +89,13 @@ class AsyncClient:
                 (``stream_lost``, ``stream_back``).
             encoding: ``pcm_f32le``, or ``pcm_s16le`` for half of the bytes.
             timing: Whether events have latencies: those of the server, and ``network``.
+            channel: As of `ser_rt.stream`.
             **settings: See `StreamSettings`; what is left out is as the server's model was made
                 for.
         """
         self._url, self._token, self._reconnect = url, token, reconnect
         self._encoding, self._timing = encoding, timing
-        self._settings = StreamSettings.of(**settings)
+        self._settings = StreamSettings.of(channel, **settings)
 
     async def ready(self) -> Ready:
         """Connect, and return what the server reports of itself.
@@ -129,8 +135,8 @@ class AsyncClient:
             SerError: The source fails; the events of the audio before it come first.
         """
         talk = conversation or self.conversation()
-        with as_source(audio, sample_rate, SAMPLE_RATE) as source:
-            pump = AsyncSourceReader(source)
+        with as_source(audio, sample_rate, SAMPLE_RATE, talk.channel) as source:
+            pump = AsyncSourceReader(JoinedChannels(source) if is_divided(talk.channel) else source)
             try:
                 async for event in self._events(talk, pump):
                     yield event
@@ -158,8 +164,7 @@ class AsyncClient:
         self, talk: ClientProtocol, pump: AsyncSourceReader
     ) -> AsyncGenerator[Event, None]:
         waits, is_first = backoff(FIRST_RETRY_S, MAX_RETRY_S), True
-        first = await pump.peek()
-        talk.is_live = first is not None and first.is_live
+        talk.meet(await pump.peek())
         while True:
             why = "it closed the connection"
             try:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ser_rt.audio.channels import ALL_CHANNELS, SPLIT_CHANNELS, Split, is_divided
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.client.event_reader import TYPES, EventReader
+from ser_rt.client.messages import read
+from ser_rt.client.sent_audio import SentAudio
 from ser_rt.constants import SAMPLE_RATE
-from ser_rt.errors import ConfigError, ServerError
-from ser_rt.runtime.event import Event, WarningEvent
+from ser_rt.errors import ConfigError
+from ser_rt.runtime.event import Event, TurnEvent, WarningEvent
 from ser_rt.runtime.event.latency import latency_ms
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings
 from ser_rt.runtime.summary.overall import Classification
@@ -37,65 +40,15 @@ MESSAGE_BYTES = 65_536
 """Size of one audio message; servers limit it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """The server's description of itself, when it is ready for audio.
-
-    Attributes:
-        name: Name of its model.
-        version: Version of its model.
-        provider: Where the model runs: ``cpu``, ``cuda``, ...
-        precision: ``fp32``, ``int8``, ...
-        labels: English names of the emotions.
-        session: Id of the connection, also in the server's log.
-        window_s: Length of a full window in seconds.
-        hop_s: Time from one result to the next in seconds.
-        notice: What to show to users about the model, if anything.
-    """
-
-    name: str
-    version: str
-    provider: str
-    precision: str
-    labels: tuple[str, ...]
-    session: str
-    window_s: float
-    hop_s: float
-    notice: str | None = None
-
-    @classmethod
-    def of(cls, message: Mapping[str, Any]) -> Ready:
-        """Read a ``ready`` message."""
-        own = {key: message[key] for key in cls.__slots__ if key in message}
-        labels = tuple(label["en"] for label in message["labels"])
-        return cls(**message["model"], **own | {"labels": labels})
-
-
-def read(text: str) -> dict[str, Any]:
-    """Return a message of a server.
-
-    Raises:
-        ServerError: It is an ``error``, or no message of the protocol.
-    """
-    try:
-        message: dict[str, Any] = json.loads(text)
-        is_error = message["type"] == "error"
-    except (ValueError, KeyError, TypeError) as error:
-        msg = f"the server does not speak this protocol: {text[:80]!r}"
-        raise ServerError(msg) from error
-    if is_error:
-        msg = f"{message.get('code')}: {message.get('message')}"
-        raise ServerError(msg)
-    return message
-
-
 class ClientProtocol:
     """State of one stream, over as many connections as it takes.
 
-    It keeps the audio that no event covers yet: after a lost connection a recording resumes there,
-    and live audio at the present, with a gap.
+    It keeps the audio that no event covers yet, and that of an open turn: after a lost connection a
+    recording resumes there, and live audio at the present, with a gap. Chunks are ``[samples]``, or
+    of channels that are split `JoinedChannels`' ``[frames, channels]``.
 
     Attributes:
+        channel: Which channels of the audio are sent.
         is_live: Whether the audio cannot wait, as that of a microphone.
         sent_samples: How many samples of the source have been sent.
         skipped_windows: Live windows that the server's load shedding left out.
@@ -111,7 +64,7 @@ class ClientProtocol:
         encoding: str = "pcm_f32le",
         timing: bool = True,
     ) -> None:
-        """Begin a stream of mono audio at `SAMPLE_RATE`.
+        """Begin a stream at `SAMPLE_RATE`.
 
         Raises:
             ConfigError: A setting is of no use to a server, or the encoding is unknown.
@@ -121,9 +74,12 @@ class ClientProtocol:
             raise ConfigError(msg)
         self._settings = settings.to_message()
         self._encoding, self._timing = encoding, timing
-        self._pending: deque[AudioChunk] = deque()
+        self.channel = settings.source_channel
+        self._has_turns = settings.turns
+        turn_s = settings.longest_turn_s + settings.turn_pause_s if settings.turns else 0.0
+        self._sent = SentAudio(round(turn_s * SAMPLE_RATE))
         self._captured: deque[tuple[int, AudioChunk]] = deque()
-        self._next_sample = self._covered_to = self._seq = self._pending_samples = 0
+        self._next_sample = self._seq = 0
         self._lost_at: float | None = None
         self._reader = EventReader()
         self.is_live = False
@@ -135,16 +91,25 @@ class ClientProtocol:
     @property
     def has_room(self) -> bool:
         """Whether more should be sent now."""
-        if self.is_live or not self._pending:
-            return True
-        # An event seldom ends where a chunk does: one is covered in part.
-        covered = max(0, self._covered_to - self._pending[0].start)
-        return self._pending_samples - covered < MAX_AHEAD_S * SAMPLE_RATE
+        return self.is_live or self._sent.uncovered_samples < MAX_AHEAD_S * SAMPLE_RATE
 
     @property
     def has_gap(self) -> bool:
         """Whether live audio was lost since the last connection."""
         return self.is_live and self._lost_at is not None
+
+    def meet(self, first: AudioChunk | None) -> None:
+        """Take note of what the audio is like, from its first chunk, before the first `begin`."""
+        if first is None:
+            return
+        self.is_live = first.is_live
+        if is_divided(self.channel) and first.samples.ndim == 2:
+            count = first.samples.shape[1]
+            names = self.channel.names if isinstance(self.channel, Split) else ()
+            self._settings |= {"channels": count, "channel": ALL_CHANNELS}
+            if names:
+                self._settings |= {"channel": SPLIT_CHANNELS, "channel_names": names}
+            self._sent.split(count)
 
     def begin(self, next_sample: int = 0) -> Iterator[Message]:
         """Yield the messages that open a connection: config, and audio that no event covers yet.
@@ -152,18 +117,15 @@ class ClientProtocol:
         ``next_sample`` is where live audio resumes after a gap.
         """
         if self.is_live:
-            self._pending.clear()
-        start = max(self._next_sample, next_sample) if self.is_live else self._covered_to
-        again = [_from(chunk, start) for chunk in self._pending]
-        self._pending.clear()
-        self._pending_samples = 0
+            self._sent.clear()
+        start, again = self._sent.again()
+        if self.is_live:
+            start = max(self._next_sample, next_sample)
         self._captured.clear()
-        self._reader.begin()
         self._next_sample = start
         yield json.dumps(self._config(start), ensure_ascii=False)
         for chunk in again:
-            if len(chunk.samples):
-                yield from self.send(chunk)
+            yield from self.send(chunk)
 
     def send(self, chunk: AudioChunk) -> Iterator[Message]:
         """Yield the messages of a chunk."""
@@ -173,8 +135,7 @@ class ClientProtocol:
         if lost > 0:
             yield json.dumps({"type": "gap", "seconds": lost / SAMPLE_RATE})
         self._next_sample = chunk.start + len(chunk.samples)
-        self._pending.append(chunk)
-        self._pending_samples += len(chunk.samples)
+        self._sent.add(chunk)
         self._captured.append((self._next_sample, chunk))
         data = ENCODERS[self._encoding](chunk)
         for start in range(0, len(data), MESSAGE_BYTES):
@@ -191,7 +152,10 @@ class ClientProtocol:
         """Note that the connection is lost; yield a warning, the first time."""
         if self._lost_at is None:
             self._lost_at = time.monotonic()
-            yield self._warning("stream_lost", f"the server is lost: {why}", self._end_s)
+            message = f"the server is lost: {why}"
+            if self.is_live and self._has_turns:
+                message += "; what was said of a turn that goes on has no answer"
+            yield self._warning("stream_lost", message, self._end_s)
 
     def receive(self, text: str) -> Iterator[Event]:
         """Yield the events of a message of the server.
@@ -202,6 +166,7 @@ class ClientProtocol:
         message = read(text)
         kind = message["type"]
         if kind == "ready":
+            self._sent.hop = round(message.get("hop_s", 0) * SAMPLE_RATE)
             yield from self._back()
         elif kind == "summary":
             self.skipped_windows += message.get("skipped_windows", 0)
@@ -210,7 +175,9 @@ class ClientProtocol:
             self.overall = Classification(**message.get("overall") or {}, duration_s=duration_s)
         elif kind in TYPES:
             event = self._reader.event(message)
-            yield self._noted(replace(event, seq=self._next_seq()))
+            if self._is_new(event):
+                event = replace(self._reader.counted(event), seq=self._next_seq())
+                yield self._timed(event)
 
     def _back(self) -> Iterator[Event]:
         if self._lost_at is None:
@@ -234,14 +201,20 @@ class ClientProtocol:
             **self._settings,
         }
 
-    def _noted(self, event: Event) -> Event:
+    def _is_new(self, event: Event) -> bool:
+        """Note an event; return whether no connection before has given it."""
+        channel, end = event.channel or 0, round(event.end * SAMPLE_RATE)
+        if isinstance(event, TurnEvent):
+            start = round(event.start * SAMPLE_RATE)
+            return self._sent.is_new_turn(channel, start, end, final=event.final)
+        return event.type in {"warning", "episode"} or self._sent.is_new_result(channel, end)
+
+    def _timed(self, event: Event) -> Event:
+        """Return a result with the latency that its user sees."""
         if event.type in {"warning", "episode", "turn"}:
             return event
         end = round(event.end * SAMPLE_RATE)
-        self._covered_to = max(self._covered_to, end)
-        while self._pending and self._pending[0].start + len(self._pending[0].samples) <= end:
-            self._pending_samples -= len(self._pending.popleft().samples)
-        while len(self._captured) > 1 and self._captured[0][0] < end:
+        while len(self._captured) > 1 and self._captured[0][0] < min(end, self._sent.covered_to):
             self._captured.popleft()
         if not event.latency_ms or not self._captured:
             return event
@@ -264,7 +237,7 @@ class ClientProtocol:
 
     @property
     def _end_s(self) -> float:
-        return self._covered_to / SAMPLE_RATE
+        return self._sent.covered_to / SAMPLE_RATE
 
     def _warning(self, code: str, message: str, at_s: float) -> WarningEvent:
         seq = self._next_seq()
@@ -280,9 +253,3 @@ class ClientProtocol:
     def _next_seq(self) -> int:
         self._seq += 1
         return self._seq - 1
-
-
-def _from(chunk: AudioChunk, start: int) -> AudioChunk:
-    """Return the part of a chunk from a sample on."""
-    passed = max(0, start - chunk.start)
-    return replace(chunk, samples=chunk.samples[passed:], start=chunk.start + passed)

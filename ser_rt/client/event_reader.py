@@ -35,11 +35,6 @@ class EventReader:
 
     def __init__(self) -> None:
         self._last_turns: dict[int, int] = {}
-        self._turns_before: dict[int, int] = {}
-
-    def begin(self) -> None:
-        """Begin with another connection."""
-        self._turns_before = self._last_turns.copy()
 
     def event(self, message: Mapping[str, Any]) -> Event:
         """Return the event of a message whose type is in `TYPES`."""
@@ -47,10 +42,14 @@ class EventReader:
         event = made(**{key: message[key] for key in _KEYS[made] & message.keys()})
         if event.embedding is not None:
             event = replace(event, embedding=tuple(event.embedding))
+        return event
+
+    def counted(self, event: Event) -> Event:
+        """Return an event, a turn with its number in the stream."""
         if not isinstance(event, TurnEvent):
             return event
         channel = event.channel or 0
-        number = event.id + self._turns_before.get(channel, 0)
+        number = self._last_turns.get(channel, 0) + 1
         if event.final:
             self._last_turns[channel] = number
         return replace(event, id=number)

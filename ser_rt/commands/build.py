@@ -95,7 +95,7 @@ def sources_of(flags: argparse.Namespace, sample_rate: int) -> Iterator[tuple[st
             flags.device,
             sample_rate,
             rate=flags.rate,
-            channel=flags.channel,
+            channel=part["channel"],
             reconnect=not flags.no_reconnect,
         )
         yield "microphone", microphone
@@ -169,6 +169,8 @@ def file_sink(flags: argparse.Namespace, model: Model, opened: ExitStack) -> Sin
             top_k=flags.top_k,
             turns=flags.turns,
             names=bool(flags.channel_names),
+            dimensions=model.dimensions,
+            speakers=flags.speaker_change,
             lag=lag_of(flags, model),
             name=flags.files[0] if flags.files not in ([], ["-"]) else "audio",
         )
@@ -189,8 +191,8 @@ def collector_of(flags: argparse.Namespace, model: Model, name: str) -> Collecto
         source = flags.save_input or (None if flags.mic else _local(flags.files[0]))
         recording.link = None if source is None else link_to(source, flags.session_report)
         recording.model, recording.notice = about(model, flags), notice_of(model)
-        if flags.session_report.is_file() and not flags.quiet:
-            tell(f"{printable(flags.session_report)} is replaced")
+        if not flags.quiet:
+            tell_replaced(flags.session_report)
         write_report(recording, flags.session_report, flags.lang)
 
     return Collector(name, model.labels, model.sample_rate, finished=write)

@@ -6,6 +6,7 @@ import argparse
 
 from ser_rt.checks import whole_number
 from ser_rt.cli.arguments import Parser, new_file
+from ser_rt.cli.help_text import HelpFormatter
 from ser_rt.constants import PCM_ENCODINGS, SAMPLE_RATE
 from ser_rt.runtime.flags import add_embedding_flag, add_model_flags, add_stream_flags
 from ser_rt.runtime.sinks import SINKS
@@ -34,7 +35,7 @@ def make_parser() -> argparse.ArgumentParser:
         usage=_USAGE,
         description="Recognize emotion in speech as it streams.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     _add_inputs(parser)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
+from ser_rt.audio.discovery import AUDIO_SUFFIXES
 from ser_rt.checks import above, at_least, require
 from ser_rt.cli.config_file import flags_of_file
 from ser_rt.cli.idle import OF_VAD, flag_of, given_in, refuse_idle, stream_rules
@@ -22,6 +23,7 @@ _LISTS = ("list_devices", "list_providers")
 _NOT_IN_FILE = {"config", "help", "version", "print_completion", "files", *_LISTS}
 _OF_TURNS = ("turn_pause", "longest_turn", "turn_updates")
 _LOCAL = ("model", "embedding", "provider", "threads", "streaming", *OF_VAD)
+_NOT_FLAC = {*AUDIO_SUFFIXES} - {".flac"}
 _OUTPUTS = ("output", "save_input", "session_report")
 _OF_LISTING = {*_LISTS, "json", "config"}
 
@@ -101,9 +103,7 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
         given,
         (
             (flags.mic, "device", "needs --mic"),
-            (not flags.mic or not divided, "channel", f"{flags.channel} needs a FILE, a URL or -"),
             (not flags.mic, "track", "needs a FILE, a URL or -; a microphone has no tracks"),
-            (not divided or local, "channel", f"{flags.channel} needs a model here"),
             (flags.channel == "split", "channel_names", "needs --channels split"),
             (not divided, "save_input", "records one channel: name it with --channel"),
             (flags.mic or pipe, "rate", "needs --mic or - (standard input); a file knows its rate"),
@@ -113,6 +113,7 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
             (flags.mic or url, "no_reconnect", "needs --mic or a URL; nothing else is reopened"),
             (False, "json", "needs --list-devices or --list-providers; of events: --format jsonl"),
             *stream_rules(flags),
+            (flags.format == "jsonl", "embedding", f"{kind}: they are in jsonl"),
             (flags.server, "token_file", "needs --server"),
             *((local, dest, "is the server's choice with --server") for dest in _LOCAL),
             (_is_file(flags.output), "rotate", "needs --output with a file"),
@@ -160,6 +161,9 @@ def _check_paths(flags: argparse.Namespace) -> None:
         if _is_file(path) and _is_one_of(path, flags.files):
             msg = f"{flag} {printable(path)} is an input; it would be overwritten"
             raise ConfigError(msg)
+    if flags.save_input is not None and flags.save_input.suffix.lower() in _NOT_FLAC:
+        msg = f"--save-input {printable(flags.save_input)}: it writes FLAC; name a file .flac"
+        raise ConfigError(msg)
     given = [(flag, path) for flag, path in outputs.items() if path is not None]
     for (flag, path), (other, same) in combinations(given, 2):
         if path.resolve() == same.resolve() or _is_one_of(same, [path]):

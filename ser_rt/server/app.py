@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
@@ -26,9 +26,11 @@ from ser_rt.server.auth import Guard
 from ser_rt.server.headers import SafeHeaders
 from ser_rt.server.openapi import description
 from ser_rt.server.protocol import STATUSES, ProtocolError, description_of
+from ser_rt.server.reference import reference
 from ser_rt.server.requests import Requests
 from ser_rt.server.service import Service
 from ser_rt.server.session import StreamSession
+from ser_rt.server.style import style_sheet
 from ser_rt.server.uploads import classify
 
 STATIC = Path(__file__).parent / "static"
@@ -94,7 +96,9 @@ class _Routes:
             Route("/healthz", self.healthz),
             Route("/readyz", self.readyz),
             Route("/openapi.json", self.openapi),
+            Route("/docs", self.reference),
             Route("/", self.page),
+            Route("/static/palette.css", self.palette),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
 
@@ -179,6 +183,12 @@ class _Routes:
 
     async def openapi(self, request: Request) -> Response:
         return JSONResponse(description(request.scope["root_path"]))
+
+    async def reference(self, request: Request) -> Response:
+        return HTMLResponse(reference(description(request.scope["root_path"])))
+
+    async def palette(self, _request: Request) -> Response:
+        return Response(style_sheet(), media_type="text/css")
 
     async def page(self, _request: Request) -> Response:
         return FileResponse(STATIC / "index.html")

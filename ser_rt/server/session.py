@@ -190,7 +190,8 @@ class StreamSession:
         """Carry out a control message; return whether it was the last one."""
         match message["type"]:
             case "close":
-                await self._write(self._stream.finish())
+                is_cut_off = self._is_draining.is_set()
+                await self._write(self._stream.finish(interrupted=is_cut_off))
                 return True
             case "finalize":
                 await self._write(self._stream.finalize())

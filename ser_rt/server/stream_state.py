@@ -13,7 +13,7 @@ from ser_rt.audio.sources.pcm import PcmDecoder
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, AudioInputError, ConfigError
 from ser_rt.runtime.channels import make_engines
-from ser_rt.runtime.event import Event
+from ser_rt.runtime.event import Event, TurnEvent
 from ser_rt.runtime.statistics import StreamStatistics, Summary
 from ser_rt.server.audio_decoders import DECODERS
 from ser_rt.server.protocol import ProtocolError, StreamConfig
@@ -75,14 +75,15 @@ class ServerStream:
         """Yield the results of all audio so far."""
         yield self._counted(self._engine.flush())
 
-    def finish(self) -> Iterator[Events]:
-        """Yield the last results."""
+    def finish(self, *, interrupted: bool = False) -> Iterator[Events]:
+        """Yield the last results; a turn that is interrupted is cut."""
         try:
             yield from self._process(self._decoder.flush(), self._clock())
         except AudioError:
             yield from self._rest()
             raise
-        yield from self._rest()
+        for events in self._rest():
+            yield [_cut(event) for event in events] if interrupted else events
 
     def _rest(self) -> Iterator[Events]:
         """Yield the results of the samples that the resampler still holds."""
@@ -156,6 +157,10 @@ class ServerStream:
         for event in counted:
             self._statistics.add(event)
         return counted
+
+
+def _cut(event: Event) -> Event:
+    return replace(event, cut=True) if isinstance(event, TurnEvent) else event
 
 
 def _check_channels(config: StreamConfig) -> None:

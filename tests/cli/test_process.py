@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ser_rt.cli.arguments import new_file, new_folder, positive_int
-from ser_rt.cli.process import run_command, tell
+from ser_rt.cli.process import run_command, tell, tell_replaced
 from ser_rt.cli.signals import Terminated
 from ser_rt.cli.standard_streams import Closed, standard_streams
 from ser_rt.errors import ConfigError, DataError
@@ -137,3 +137,15 @@ def test_names_of_outputs(tmp_path: Path) -> None:
     for bad in (str(file), "-", "", os.devnull):
         with pytest.raises(ArgumentTypeError, match="name a folder"):
             new_folder(bad)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="files by descriptor are Linux's")
+def test_an_open_file_that_is_written_on_is_not_said_to_be_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (tmp_path / "a.txt").open("w") as file:
+        tell_replaced(Path(f"/proc/self/fd/{file.fileno()}"))
+        tell_replaced(None)
+        assert capsys.readouterr().err == ""
+        tell_replaced(tmp_path / "a.txt")
+    assert capsys.readouterr().err.endswith("a.txt is replaced\n")

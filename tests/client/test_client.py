@@ -182,14 +182,17 @@ def test_a_recording_goes_on_when_the_server_is_back(classifier: OnnxClassifier)
     with serving(classifier) as running:
         port = running.port
         source = Stepped(make_wave(8))
-        events = Client(running.ws, vad=False, half_life_s=0).stream(source)
+        events = Client(running.ws, vad=False, half_life_s=0, turns=True).stream(source)
         source.allow(3.2)
         while not seen or seen[-1].end < 3.0:
             seen.append(next(events))
     source.allow(8)
     while seen[-1].code != "stream_lost":
         seen.append(next(events))
-    assert seen[-2].end == 3.2  # the last result before the server went
+    # The last result before the server went, and the turn, which goes on.
+    result, turn = seen[-3:-1]
+    assert isinstance(turn, ser_rt.TurnEvent)
+    assert (result.end, turn.end, turn.cut) == (3.2, pytest.approx(3.2, abs=0.01), True)
     with serving(classifier, port=port):
         seen += events
     assert [event.code for event in seen if event.type == "warning"][:2] == [
@@ -238,7 +241,7 @@ def test_a_killed_server_loses_no_audio_of_a_recording(tiny_bundle: Path) -> Non
     source = Stepped(make_wave(6))
     source.allow(3.2)
     with process("--model", str(tiny_bundle)) as (server, port):
-        events = Client(f"ws://127.0.0.1:{port}/v1/stream", vad=False).stream(source)
+        events = Client(f"ws://127.0.0.1:{port}/v1/stream", vad=False, turns=True).stream(source)
         seen = [next(events) for _ in range(5)]
         server.kill()
         server.wait()
@@ -252,9 +255,11 @@ def test_a_killed_server_loses_no_audio_of_a_recording(tiny_bundle: Path) -> Non
         "stream_back",
     ]
     results = [(event.start, event.end) for event in seen if event.type == "emotion"]
-    assert results[4] == (0.0, 3.0)
-    assert results[5] == (3.0, 4.0)
+    # It resumes where the turn began, so windows and turn go on as if nothing had happened.
+    assert results[4:6] == [(0.0, 3.0), (0.5, 3.5)]
     assert results[-1][1] == 6.0
+    turns = [event for event in seen if isinstance(event, ser_rt.TurnEvent)]
+    assert [(turn.id, turn.start, turn.end) for turn in turns] == [(1, 0.0, 6.0)]
 
 
 def test_without_reconnect_a_lost_server_is_an_error(classifier: OnnxClassifier) -> None:

@@ -13,6 +13,7 @@ from ser_rt.audio.chunk import AudioChunk
 from ser_rt.client import Client
 from ser_rt.client.conversation import ClientProtocol
 from ser_rt.runtime.event import TurnEvent
+from ser_rt.runtime.settings import StreamSettings
 from tests.conftest import RATE, make_wave
 
 
@@ -65,15 +66,62 @@ def test_a_gap_ends_where_live_audio_goes_on() -> None:
 def test_turns_are_counted_on_by_another_connection() -> None:
     def turn(number: int, channel: int | None = None, *, final: bool = True) -> str:
         where = {} if channel is None else {"channel": channel}
-        event = {"type": "turn", "seq": 0, "id": number, "start": 0.0, "end": 1.0, "final": final}
+        at = {"start": begun_s + number, "end": begun_s + number + 0.5}
+        event = {"type": "turn", "seq": 0, "id": number, **at, "final": final}
+        event |= {"emotion": "Joy", "confidence": 0.5}
         return json.dumps(event | where)
 
     def numbers(*messages: str) -> list[int]:
         events = [event for message in messages for event in talk.receive(message)]
         return [event.id for event in events if isinstance(event, TurnEvent)]
 
-    talk = ClientProtocol()
+    talk, begun_s = ClientProtocol(), 0.0
     list(talk.begin())
     assert numbers(turn(1, 1), turn(1, 2), turn(2, 1), turn(3, 1, final=False)) == [1, 1, 2, 3]
     list(talk.begin())
+    begun_s = 10.0
     assert numbers(turn(1, 1), turn(1, 2), turn(2, 2)) == [3, 2, 3]
+
+
+def test_a_recording_resumes_at_the_turn_that_was_open() -> None:
+    """Results and turns that the next connection repeats are given once."""
+
+    def event(kind: str, start: float, end: float, **more: object) -> str:
+        return json.dumps({"type": kind, "seq": 0, "start": start, "end": end, **more})
+
+    def received(*messages: str) -> list[tuple[str, float, float]]:
+        events = [event for message in messages for event in talk.receive(message)]
+        return [(event.type, event.start, event.end) for event in events]
+
+    talk = ClientProtocol(StreamSettings(turns=True, longest_turn_s=5, turn_pause_s=1))
+    list(talk.begin())
+    list(talk.receive('{"type": "ready", "hop_s": 0.5}'))
+    for start in range(12):
+        list(talk.send(AudioChunk(make_wave(1), start * RATE, 0.0)))
+    ended = event("turn", 0.5, 2.75, id=1, emotion="Joy", confidence=0.5, final=True)
+    assert len(received(*(event("no_speech", 0, n / 2) for n in range(2, 10)), ended)) == 9
+    list(talk.lost("it broke"))
+    config, *audio = talk.begin()
+    # The end of the last result, 4.5 s, and whole hops back to the end of the last turn.
+    assert json.loads(config)["start_s"] == 2.5
+    assert sum(map(len, audio)) == 4 * (12 - 2.5) * RATE
+    repeated = [event("no_speech", 2.5, n / 2) for n in range(7, 10)]
+    going = event("turn", 3.0, 4.0, id=1, emotion="Joy", confidence=0.5, final=False)
+    assert received(repeated[0], going, *repeated[1:]) == []
+    over = event("turn", 3.0, 6.0, id=1, emotion="Joy", confidence=0.5, final=True)
+    assert received(event("no_speech", 2.5, 5.0), over) == [
+        ("no_speech", 2.5, 5.0),
+        ("turn", 3.0, 6.0),
+    ]
+    # No further than a turn can reach.
+    assert len(received(event("no_speech", 9.0, 12.0))) == 1
+    list(talk.send(AudioChunk(make_wave(9), 12 * RATE, 0.0)))
+    assert len(received(event("no_speech", 17.0, 20.0))) == 1
+    assert json.loads(next(iter(talk.begin())))["start_s"] == 14.0
+
+
+def test_a_live_turn_that_is_lost_is_told() -> None:
+    talk = ClientProtocol(StreamSettings(turns=True))
+    talk.meet(AudioChunk(make_wave(1), 0, 0.0, is_live=True))
+    (lost,) = talk.lost("it broke")
+    assert "turn" in str(lost.message)

@@ -127,6 +127,7 @@ def test_damaged_audio_is_classified_to_its_end(run: Run, write_audio: Writer, r
         (["--top-k", "-2"], "top-k"),
         (["--enter", "2"], "enter"),
         (["--save-input", "{speech}"], "would be overwritten"),
+        (["--save-input", "talk.WAV"], "it writes FLAC; name a file .flac"),
         (["-"], "cannot be mixed"),
         (["--output", "{speech}"], "would be overwritten"),
     ],

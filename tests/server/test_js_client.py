@@ -137,6 +137,32 @@ def test_a_lost_connection_is_tried_again_with_the_time_going_on(page: Page) -> 
     assert [failure["code"] for failure in emitted(page, "failure")] == ["unreachable"]
 
 
+def test_turns_are_counted_on_by_another_connection(page: Page) -> None:
+    turns = """(...turns) => {
+      last().open();
+      last().receive({ type: "ready" });
+      for (const [id, channel, final] of turns) {
+        last().receive({ type: "turn", id, channel, final });
+      }
+    }"""
+    page.evaluate(f"({turns})([1, 1, true], [1, 2, true], [2, 1, false], [2, 1, true])")
+    page.evaluate("last().lose()")
+    page.evaluate("until(() => sockets.length === 2)")
+    page.evaluate(f"({turns})([1, 1, false], [1, 1, true], [1, 2, true])")
+    assert [r["event"]["id"] for r in emitted(page, "result")] == [1, 1, 2, 2, 3, 3, 2]
+
+
+def test_interleaved_channels_take_no_longer(page: Page) -> None:
+    page.evaluate("""async () => {
+      const { SerClient } = await import("/static/ser-client.js");
+      const config = { sample_rate: 1000, channels: 2, channel: "split" };
+      window.client = new SerClient("ws://nowhere/", { config, WebSocket });
+      client.connect();
+      give(500);
+    }""")
+    assert page.evaluate("client.given_s") == 0.25
+
+
 def test_an_error_that_cannot_pass_ends_it(page: Page) -> None:
     page.evaluate("""() => {
       last().open();

@@ -13,10 +13,11 @@ from tests.support.waiting import wait_until
 
 SCRIPT = """\
 load-module module-native-protocol-unix auth-anonymous=1 socket={folder}/native
-load-module module-null-sink norewinds=1 sink_name=sermic rate=48000 channels=1 channel_map=mono
+load-module module-null-sink norewinds=1 sink_name=sermic rate=48000 {channels}
 set-default-sink sermic
 set-default-source sermic.monitor
 """
+MONO, STEREO = "channels=1 channel_map=mono", "channels=2"
 TOOLS = ("pulseaudio", "pactl", "paplay")
 
 
@@ -36,10 +37,10 @@ def why_not() -> str | None:
 class Pulse:
     """One daemon of its own, started and stopped by its pid."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, channels: str = MONO) -> None:
         self._folder = folder
         folder.mkdir(mode=0o700)
-        (folder / "script.pa").write_text(SCRIPT.format(folder=folder))
+        (folder / "script.pa").write_text(SCRIPT.format(folder=folder, channels=channels))
         self._daemon: subprocess.Popen[bytes] | None = None
         kept = {key: value for key, value in os.environ.items() if not key.startswith("PULSE")}
         self.env = kept | {

@@ -108,7 +108,6 @@ def test_a_broken_checkpoint_is_put_aside_for_the_one_before(
     whole, clips = finished
     newest = unfinished(whole, tmp_path / "run")[-1]
     damage(newest, what)
-    logging.getLogger("ser_rt").propagate = True
     history = json.loads((whole / "history.json").read_text())
     assert resume(tmp_path / "run", clips) == history
     assert (tmp_path / f"run/broken-{newest.name}").is_dir()
@@ -137,7 +136,6 @@ def test_without_its_best_checkpoint_a_run_begins_before_it(
     whole, clips = finished
     best, *_ = unfinished(whole, tmp_path / "run")
     shutil.rmtree(best)
-    logging.getLogger("ser_rt").propagate = True
     resume(tmp_path / "run", clips)
     assert f"the best before it, {best.name}, has no model.safetensors" in caplog.text
     assert same_weights(whole, tmp_path / "run")
@@ -162,7 +160,6 @@ def test_a_run_killed_within_an_epoch_goes_on_there(
     history = train("whole")
     with killed(lambda state: state.global_step == killed_after):
         train("killed")
-    logging.getLogger("ser_rt").propagate = True
     caplog.set_level(logging.INFO)
     assert train("killed", resume=True) == history
     assert f"resuming from {tmp_path / 'killed'}/checkpoint-{killed_after}" in caplog.text

@@ -61,19 +61,18 @@ def open_capture(
     driver: Driver,
     device: Device,
     rates: Sequence[int],
-    channel: int | None,
+    fewest: int,
     target_rate: int,
     clock: Callable[[], float],
 ) -> Capture:
-    """Open a device at the first of some rates, with as few channels as it allows.
+    """Open a device at the first of some rates, with ``fewest`` channels or all that it has.
 
     Raises:
-        DeviceError: It has no such channel, or does not open in any of these ways.
+        DeviceError: It has not so many channels, or does not open in any of these ways.
     """
-    if channel is not None and channel > device.channels:
-        msg = f"microphone {device.name!r} has {device.channels} channels, not {channel}"
+    if fewest > device.channels:
+        msg = f"microphone {device.name!r} has {device.channels} channels, not {fewest}"
         raise DeviceError(msg)
-    fewest = channel or min(2, device.channels)
     problem: DeviceError | None = None
     for rate, channels in dict.fromkeys((r, c) for r in rates for c in (fewest, device.channels)):
         capture = Capture(rate, target_rate, clock)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
 
 from ser_rt.audio.block import SourceWarning
+from ser_rt.audio.channel_monitor import ChannelMonitor
+from ser_rt.audio.channels import Channel, Split, checked_channel, is_divided, numbers_of
 from ser_rt.audio.chunk import SILENCE, AudioChunk, AudioSource, ChunkMaker
 from ser_rt.audio.retry import backoff
 from ser_rt.audio.samples import MAX_PEAK, checked_rate
@@ -42,6 +45,7 @@ class MicrophoneSource(AudioSource):
     Raises:
         DeviceError: No PortAudio, no such device, it does not open, or it is lost and
             ``reconnect`` is off.
+        NoChannelError: The device has fewer channels than are to be split.
     """
 
     def __init__(
@@ -50,7 +54,7 @@ class MicrophoneSource(AudioSource):
         sample_rate: int = SAMPLE_RATE,
         *,
         rate: int | None = None,
-        channel: int | None = None,
+        channel: Channel = None,
         reconnect: bool = True,
         driver: Driver = PORTAUDIO,
         clock: Callable[[], float] = time.monotonic,
@@ -62,25 +66,29 @@ class MicrophoneSource(AudioSource):
             device: Its number, or part of its name; None for the default one.
             sample_rate: Rate in Hz to convert to.
             rate: Rate in Hz to open it at; None tries ``sample_rate``, then the device's own.
-            channel: Which channel to use, from 1; None for the mean of the first two.
+            channel: Which channel to use, from 1; None for the mean of the first two; ``"split"``
+                or a `Split` for the first two by themselves, or as many as there are names.
             reconnect: Whether to wait for a lost device and open it again.
             driver: The sound system.
             clock: Monotonic time in seconds.
             waits: Seconds before each attempt to open a lost device again.
         """
-        number = whole(channel)
-        if channel is not None and (number is None or number < 1):
-            msg = f"channels count from 1, not {channel!r}"
-            raise ConfigError(msg)
+        if not is_divided(channel) and channel is not None:
+            number = whole(channel)
+            if number is None or number < 1:
+                msg = f"channels count from 1, not {channel!r}"
+                raise ConfigError(msg)
+            channel = number
         self._wanted, self._sample_rate = device, sample_rate
         self._rate = None if rate is None else checked_rate(rate)
-        self._channel, self._reconnect = number, reconnect
+        self._channel, self._reconnect = checked_channel(channel), reconnect
         self._driver, self._clock, self._waits = driver, clock, waits
         self._capture: Capture | None = None
         self._closing = threading.Event()
         self._origin_s: float | None = None
         self._next_sample = 0
         self._lost_at: float | None = None
+        self._used = 0
         self.device: Device | None = None
 
     def __enter__(self) -> Self:
@@ -132,7 +140,8 @@ class MicrophoneSource(AudioSource):
         if block is None:
             return
         monitor = capture.monitor
-        maker = self._maker(capture, block)
+        makers = self._makers(capture, block)
+        channels = ChannelMonitor(capture.sample_rate, len(makers)) if len(makers) > 1 else None
         shift, captured_at = 0, block.captured_at
         while block is not None:
             first_frame = block.first_frame + shift
@@ -142,38 +151,54 @@ class MicrophoneSource(AudioSource):
                 shift, first_frame, end_frame = (
                     n + missing for n in (shift, first_frame, end_frame)
                 )
-            if block.has_lost or first_frame != maker.next_frame:
-                self.dropped_samples += yield from maker.skip_to(first_frame, captured_at)
-            samples = _checked(block.samples, maker)
-            for warning in monitor.feed(samples, end_frame, block.captured_at):
-                maker.warn(*warning)
+            if block.has_lost or first_frame != makers[0].next_frame:
+                self.dropped_samples += yield from _skip(makers, first_frame, captured_at)
+            samples = _checked(block.samples, makers[0])
+            faults = [*monitor.feed(samples, end_frame, block.captured_at)]
+            if channels is not None:
+                faults += channels.feed(samples[:, : len(makers)])
+            for fault in faults:
+                makers[0].warn(*fault)
             captured_at = block.captured_at
             queue_s = self._clock() - captured_at
-            if self._channel is not None:
+            if isinstance(self._channel, int):
                 samples = samples[:, self._channel - 1]
-            yield maker.feed(samples, captured_at, queue_s)
+            for maker in makers:
+                yield self._named(maker.feed(samples, captured_at, queue_s))
             self.drift_ppm = monitor.drift.ppm
             block = self._next_block(capture)
-        yield maker.flush(captured_at)
+        for maker in makers:
+            yield self._named(maker.flush(captured_at))
 
-    def _maker(self, capture: Capture, first: QueuedBlock) -> ChunkMaker:
-        """Return a converter whose first sample has its place in time."""
+    def _named(self, chunk: AudioChunk) -> AudioChunk:
+        if isinstance(self._channel, Split) and self._channel.names and chunk.channel:
+            return replace(chunk, channel_name=self._channel.names[chunk.channel - 1])
+        return chunk
+
+    def _makers(self, capture: Capture, first: QueuedBlock) -> list[ChunkMaker]:
+        """Return converters, one a channel, whose first sample has its place in time."""
         first_at = first.captured_at - len(first.samples) / capture.sample_rate
         if self._origin_s is None:
             self._origin_s = first_at
         start = round((first_at - self._origin_s) * self._sample_rate)
-        maker = ChunkMaker(
-            capture.sample_rate,
-            self._sample_rate,
-            is_live=True,
-            start=max(start, self._next_sample),
-            clock=self._clock,
-        )
+        numbers = numbers_of(self._channel, self._used) if is_divided(self._channel) else [None]
+        makers = [
+            ChunkMaker(
+                capture.sample_rate,
+                self._sample_rate,
+                is_live=True,
+                start=max(start, self._next_sample),
+                channel=number,
+                clock=self._clock,
+            )
+            for number in numbers
+        ]
         if self._lost_at is not None:
             away_s = self._clock() - self._lost_at
-            maker.warn("device_back", f"microphone {self._name!r} is back after {away_s:.1f} s")
+            back = f"microphone {self._name!r} is back after {away_s:.1f} s"
+            makers[0].warn("device_back", back)
             self._lost_at = None
-        return maker
+        return makers
 
     def _next_block(self, capture: Capture) -> QueuedBlock | None:
         """Wait for a block; None if the device is lost or the source is closed."""
@@ -196,9 +221,21 @@ class MicrophoneSource(AudioSource):
     def _open(self) -> Capture:
         device = self.device = find_device(self._driver.devices(), self._wanted)
         rates = [self._rate] if self._rate else [self._sample_rate, device.sample_rate]
-        return open_capture(
-            self._driver, device, rates, self._channel, self._sample_rate, self._clock
-        )
+        self._used = self._used_of(device)
+        return open_capture(self._driver, device, rates, self._used, self._sample_rate, self._clock)
+
+    def _used_of(self, device: Device) -> int:
+        """Return the number of channels that are needed, the first ones of the device.
+
+        Raises:
+            NoChannelError: There are not so many to split.
+        """
+        if isinstance(self._channel, int):
+            return self._channel
+        named = len(self._channel.names) if isinstance(self._channel, Split) else 0
+        count = min(named or 2, device.channels)
+        numbers_of(self._channel, count)
+        return count
 
     def _opened_again(self) -> Capture | None:
         """Look for the device, less and less often, until it is back or the source is closed."""
@@ -215,6 +252,16 @@ class MicrophoneSource(AudioSource):
             return None
         finally:
             self.waited_s += self._clock() - before
+
+
+def _skip(
+    makers: Sequence[ChunkMaker], frame: int, captured_at: float
+) -> Generator[AudioChunk, None, int]:
+    """Go on at an input frame in every channel; return the samples that each has lost."""
+    dropped = 0
+    for maker in makers:
+        dropped = yield from maker.skip_to(frame, captured_at)
+    return dropped
 
 
 def _checked(samples: FloatArray, maker: ChunkMaker) -> FloatArray:

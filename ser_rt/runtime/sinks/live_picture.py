@@ -12,9 +12,10 @@ from typing import NamedTuple
 from rich.console import Console, Group
 from rich.text import Text
 
+from ser_rt.cli.columns import display_width
 from ser_rt.runtime.event import Event
 from ser_rt.runtime.sinks.palette import Tone, tone_of
-from ser_rt.runtime.sinks.text import bar, clock_time, display_width, names_of
+from ser_rt.runtime.sinks.text import bar, clock_time, names_of
 from ser_rt.runtime.sinks.words import WORDS
 
 STRIP_S = 60.0

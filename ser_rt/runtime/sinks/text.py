@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 
+from ser_rt.cli.columns import display_width
 from ser_rt.runtime.event import UNSURE, EpisodeEvent, Event, TurnEvent, korean_name
 from ser_rt.runtime.sinks.palette import tone_of
 from ser_rt.runtime.sinks.words import WORDS, warning_text
@@ -13,11 +13,6 @@ from ser_rt.runtime.statistics import PERCENTILES, Summary
 BAR_WIDTH = 20
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _DIM, _BOLD = 2, 1
-
-
-def display_width(text: str) -> int:
-    """Return how many terminal columns a text takes; a Korean syllable takes two."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def bar(share: float, width: int = BAR_WIDTH) -> str:

@@ -4,7 +4,7 @@
  *     const client = new SerClient(streamUrl(location.href), { config: { sample_rate: 48000 } });
  *     client.addEventListener("result", ({ detail }) => console.log(detail.event.emotion));
  *     client.connect();
- *     client.send(samples); // Int16Array, mono, any length; again and again
+ *     client.send(samples); // Int16Array of any length; again and again
  *     await client.finish(); // the remaining results, then the end
  *
  * Nothing has to be awaited before `finish`: audio given before the server is ready waits for it.
@@ -14,7 +14,8 @@
  *
  * A lost server is tried again, with growing pauses, until `finish` or `stop`. Audio given
  * meanwhile is lost, because it would come late; times go on counting: they are always seconds of
- * all audio given. With `live: true` in the config, so is audio that the network does not carry.
+ * all audio given, and turns are counted on; the one that was open is two, or has no answer. With
+ * `live: true` in the config, audio that the network does not carry is lost, too.
  *
  * @typedef {"idle" | "connecting" | "open" | "reconnecting" | "closed"} State
  * @typedef {{ en: string, ko: string }} Label
@@ -27,8 +28,8 @@
  * @typedef {{ event: SerEvent, delay_ms: number }} Result
  *   An event, and how long ago the last sample that it is about was captured.
  * @typedef {{ code: string, message: string }} Failure
- *   The server's error, what `explain` found, `unreachable`, or `slow`: audio comes faster than it can be sent. The
- *   state says whether the client goes on trying.
+ *   The server's error, what `explain` found, `unreachable`, or `slow`: audio comes faster than it
+ *   can be sent. The state says whether the client goes on trying.
  */
 
 const RETRY_MS = { first: 400, most: 8000 };
@@ -51,11 +52,7 @@ const PASSING = new Set([
   "idle_timeout",
 ]);
 
-/**
- * The address of a server's stream, from that of its page.
- * @param {string} page
- * @param {string | null} [token]
- */
+/** The address of a server's stream, from that of its page. @param {string} page @param {string | null} [token] */
 export function streamUrl(page, token = null) {
   const url = new URL("v1/stream", page);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
@@ -70,6 +67,7 @@ export class SerClient extends EventTarget {
   #url;
   #config;
   #explain;
+  /** Samples a second, of all channels. */
   #rate;
   #given = 0;
   #lost = 0;
@@ -88,6 +86,8 @@ export class SerClient extends EventTarget {
   #attempts = 0;
   #retry = 0;
   #last_message_ms = 0;
+  /** @type {Map<number, { before: number, last: number }>} turns by channel: of earlier connections, and in all */
+  #turns = new Map();
   #is_slow = false;
   /** @type {Failure | null} */
   #failure = null;
@@ -96,10 +96,10 @@ export class SerClient extends EventTarget {
 
   /**
    * @param {string} url
-   * @param {{ config: { sample_rate: number } & Record<string, unknown>,
-   *   explain?: () => Promise<Failure | null>, WebSocket?: typeof globalThis.WebSocket }} options `config` is the first message; `explain`
-   *   returns why a server refuses, which browsers hide from a WebSocket; `WebSocket` is a class to
-   *   use instead of the global one.
+   * @param {{ config: { sample_rate: number, channels?: number } & Record<string, unknown>,
+   *   explain?: () => Promise<Failure | null>, WebSocket?: typeof globalThis.WebSocket }} options
+   *   `config` is the first message; `explain` returns why a server refuses, which browsers hide
+   *   from a WebSocket; `WebSocket` is a class to use instead of the global one.
    */
   constructor(url, { config, explain = async () => null, WebSocket = globalThis.WebSocket }) {
     super();
@@ -107,7 +107,7 @@ export class SerClient extends EventTarget {
     this.#url = url;
     this.#config = { type: "config", encoding: "pcm_s16le", channels: 1, ...config };
     this.#explain = explain;
-    this.#rate = config.sample_rate;
+    this.#rate = config.sample_rate * this.#config.channels;
   }
 
   /** Seconds of audio given to `send`. */
@@ -136,7 +136,7 @@ export class SerClient extends EventTarget {
 
   /**
    * Give audio.
-   * @param {Int16Array} samples mono, at the rate of the config
+   * @param {Int16Array} samples at the rate of the config, interleaved where it has channels
    * @param {number} [captured_ms] when the last of them was captured, as `performance.now()`
    */
   send(samples, captured_ms = performance.now()) {
@@ -177,6 +177,14 @@ export class SerClient extends EventTarget {
       if (quiet_ms > (this.#was_ready ? FINISH_MS : OPEN_MS)) break;
     }
     this.stop();
+    this.#finished = null;
+    this.#is_ending = false;
+  }
+
+  /** Of a recording, before it connects again: what comes after a time is given once more. */
+  rewind(time_s) {
+    this.#given = Math.round(time_s * this.#config.sample_rate) * this.#config.channels;
+    this.#captured = new CaptureTimes();
   }
 
   /** End at once. */
@@ -230,15 +238,26 @@ export class SerClient extends EventTarget {
       this.#was_ready = true;
       this.#become("open");
       this.#dispatch("ready", message);
+      for (const counted of this.#turns.values()) counted.before = counted.last;
       this.#early_samples = 0;
       for (const samples of this.#early.splice(0)) this.#flow(samples);
       if (this.#is_ending) this.#end();
     } else if (message.type === "error") {
       this.#failure = message;
     } else {
+      if (message.type === "turn") this.#count(message);
       const delay_ms = this.#captured.delay_ms(message.end ?? 0, this.#last_message_ms);
       this.#dispatch("result", { event: message, delay_ms });
     }
+  }
+
+  /** Count a turn on from those of earlier connections. @param {any} turn */
+  #count(turn) {
+    const channel = turn.channel ?? 0;
+    const counted = this.#turns.get(channel) ?? { before: 0, last: 0 };
+    turn.id += counted.before;
+    if (turn.final) counted.last = turn.id;
+    this.#turns.set(channel, counted);
   }
 
   /** The connection is gone, or carries nothing, which a browser may take minutes to notice. */

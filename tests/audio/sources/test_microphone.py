@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ser_rt.audio.channels import Split
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.audio.sources import microphone
 from ser_rt.audio.sources.devices import Device, find_device
 from ser_rt.audio.sources.microphone import MicrophoneSource
-from ser_rt.errors import AudioInputError, ConfigError, DeviceError
+from ser_rt.errors import AudioInputError, ConfigError, DeviceError, NoChannelError
 from tests.conftest import RATE, make_wave
 from tests.support.fake_driver import BUILT_IN, HEADSET, FakeDriver
 
@@ -88,6 +89,39 @@ def test_one_channel_may_be_chosen_and_must_exist() -> None:
         open_mic(driver, channel=3).__enter__()
     with pytest.raises(ConfigError, match="not 0"):
         open_mic(driver, channel=0)
+
+
+def test_channels_are_split_and_the_device_must_have_them() -> None:
+    driver = FakeDriver()
+    stereo = np.stack([np.full(320, 0.5), np.full(320, -0.1)], axis=1)
+    with open_mic(driver, channel=Split(("agent", "customer"))) as source:
+        driver.stream.deliver(stereo)
+        driver.stream.deliver(stereo, has_lost=True)
+        chunks = list(itertools.islice(source, 6))
+    found = [
+        (c.channel_name, c.start, round(float(c.samples.mean()), 3))
+        for c in chunks
+        if len(c.samples)
+    ]
+    both = [("agent", 0.5), ("customer", -0.1)]
+    assert found == [(name, start, level) for start in (0, 320) for name, level in both]
+    assert [c.channel for c in chunks if c.warnings] == [1, 2]  # both have lost audio
+    with pytest.raises(NoChannelError, match="one channel"):
+        open_mic(driver, "headset", channel="split").__enter__()
+    with pytest.raises(NoChannelError, match="3 names"):
+        open_mic(driver, channel=Split(("a", "b", "c"))).__enter__()
+    with open_mic(driver, "headset", channel="all") as source:
+        driver.stream.deliver(np.full(320, 0.25))
+        assert next(iter(source)).channel == 1
+
+
+def test_one_sound_on_both_channels_is_told() -> None:
+    driver = FakeDriver()
+    with open_mic(driver, channel="split") as source:
+        for block in blocks(make_wave(4), 800):
+            driver.stream.deliver(block)
+        chunks = list(itertools.islice(source, 160))
+    assert codes(chunks) == ["identical_channels"]
 
 
 def test_a_rate_that_no_device_has_is_an_error() -> None:

@@ -18,7 +18,7 @@ import ser_rt
 from ser_rt.bundle import sample_path
 from tests.conftest import RATE, Wave
 from tests.support.microphone_client import Event, MicrophoneClient
-from tests.support.pulse_server import Pulse, why_not
+from tests.support.pulse_server import STEREO, Pulse, why_not
 
 pytestmark = [
     pytest.mark.skipif(why_not() is not None, reason=f"no virtual microphone: {why_not()}"),
@@ -117,6 +117,29 @@ def test_a_microphone_that_was_away_is_captured_again(
         code, _ = client.end(signal.SIGINT)
     assert code == 130
     assert before["end"] <= lost["end"] < back["end"] <= after["start"]
+
+
+def test_two_microphones_on_one_device_are_two_streams(
+    tiny_bundle: Path, speech: Wave, tmp_path: Path
+) -> None:
+    stereo = soxr.resample(np.stack([speech, np.zeros_like(speech)], axis=1), RATE, 48_000)
+    soundfile.write(tmp_path / "call.wav", stereo, 48_000)
+    names = ("--channels=split", "--channel-names=agent,customer")
+    with (
+        Pulse(tmp_path / "pulse", STEREO) as pulse,
+        MicrophoneClient(pulse, tiny_bundle, *names) as client,
+    ):
+        client.wait_for(is_result)
+        pulse.play(tmp_path / "call.wav")
+        played_s = client.events[-1]["end"]
+        client.wait_for(lambda event: is_result(event) and event["end"] > played_s)
+        client.end(signal.SIGINT)
+    results = list(filter(is_result, client.events))
+    of = {n: [e for e in results if e["channel_name"] == n] for n in ("agent", "customer")}
+    assert {event["channel"] for event in of["agent"]} == {1}
+    assert {event["type"] for event in of["agent"]} == {"emotion", "no_speech"}
+    assert {event["type"] for event in of["customer"]} == {"no_speech"}
+    assert [e["end"] for e in of["agent"]][:4] == [e["end"] for e in of["customer"]][:4]
 
 
 def test_without_reconnecting_a_killed_daemon_ends_it(pulse: Pulse, tiny_bundle: Path) -> None:

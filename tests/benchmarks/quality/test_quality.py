@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,6 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SER_RT_CACHE", str(tmp_path / "cache"))
-    logging.getLogger("ser_rt").propagate = True
 
 
 def compare(tmp_path: Path, *argv: object) -> dict[str, Any]:

@@ -2,9 +2,11 @@ import csv
 import io
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from ser_rt.cli.columns import display_width
 from ser_rt.runtime.event import (
     UNSURE,
     EmotionEvent,
@@ -15,7 +17,7 @@ from ser_rt.runtime.event import (
     WarningEvent,
 )
 from ser_rt.runtime.sinks import SINKS, SinkSettings
-from ser_rt.runtime.sinks.text import TextLines, bar, display_width
+from ser_rt.runtime.sinks.text import TextLines, bar
 from ser_rt.runtime.sinks.words import LANGUAGES
 from ser_rt.runtime.statistics import StreamStatistics
 
@@ -76,6 +78,18 @@ def test_csv_has_a_column_per_emotion() -> None:
     assert rows[0]["latency_ms"] == "12.3"
     assert rows[3]["message"] == "20 ms were dropped"
     assert "latency_ms" not in next(csv.DictReader(written("csv", timing=False)))
+
+
+def test_csv_has_a_column_per_dimension_and_one_for_speakers_if_asked() -> None:
+    output = io.StringIO()
+    settings = SinkSettings(LABELS, dimensions=("arousal", "valence"), turns=True, speakers=True)
+    sink = SINKS["csv"](output, settings)
+    answer: Any = {"start": 0.0, "end": 1.0, "emotion": "Joy", "confidence": 0.9}
+    sink.write(EmotionEvent(seq=0, **answer, dimensions={"arousal": 0.5}))
+    sink.write(TurnEvent(seq=1, **answer, speaker_change=True))
+    result, turn = csv.DictReader(output.getvalue().splitlines())
+    assert (result["arousal"], result["valence"]) == ("0.5", "")
+    assert (result["speaker_change"], turn["speaker_change"]) == ("", "True")
 
 
 def test_text_names_the_emotion_in_both_languages_in_straight_columns() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -55,10 +54,7 @@ def test_a_label_that_lost_a_letter_is_restored(label: str) -> None:
         assert emotion_of(label[:i] + label[i + 1 :]).upper() == label.upper()
 
 
-def test_what_does_not_fit_is_named(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(logging.getLogger("ser_rt"), "propagate", True)
+def test_what_does_not_fit_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(DataError, match=r"no script\.txt under"):
         load_aihub(tmp_path)
     script = write_actor(tmp_path, "F0001", ["JOY", "BORED"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -75,9 +74,7 @@ def test_what_is_not_whole_is_decoded_again(
     cache: Path,
     paths: list[Path],
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("ser_rt"), "propagate", True)
     whole = AudioCache(paths, strict=False, folder=cache)
     clips = [whole[i].copy() for i in range(len(paths))]  # its file is about to change
     (data,), (index,) = cache.glob("*.pcm"), cache.glob("*.json")

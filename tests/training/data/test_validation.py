@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +35,6 @@ LABELS = tuple(RHYTHM_HZ)
 @pytest.fixture(autouse=True)
 def _small_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SER_RT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(logging.getLogger("ser_rt"), "propagate", True)
     torch.set_num_threads(1)
 
 
