@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-lowest triton soak lint bench report compare baseline quality model compact compact-free base left-out tune profiles corpus sample clean
+.PHONY: help demo test test-lowest triton integrations soak lint bench report compare baseline quality model compact compact-free base left-out tune profiles corpus sample clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -31,6 +31,8 @@ test-lowest: $(PY) ## run the tests with the oldest versions that pyproject.toml
 	@$(LOWEST)/bin/python -m pytest $(SIDE_BY_SIDE) $(addprefix -W ignore::,DeprecationWarning FutureWarning ResourceWarning)
 
 triton: $(VENV)/triton ## install a Triton server, for its test
+
+integrations: $(VENV)/integrations/.made ## install LiveKit Agents and pipecat, for the tests of their plugins
 
 soak: $(VENV)/.dev ## stream for an hour in compressed time, and for fifteen minutes in real time
 	@$(PY) -m pytest -m slow tests/runtime/test_soak.py
@@ -146,6 +148,14 @@ $(VENV)/triton: constraints.txt | $(VENV)/.dev
 	@$(PY) -m venv --clear $@
 	@$@/bin/python -m pip --disable-pip-version-check install -qq nvidia-pytriton==0.7.0 \
 	  "$$(grep ^onnxruntime== constraints.txt)" || { rm -rf $@; exit 1; }
+
+# The frameworks want other versions than constraints.txt has.
+$(VENV)/integrations/.made: integrations/constraints.txt $(wildcard integrations/*/pyproject.toml) | $(PY)
+	@echo "Installing LiveKit Agents and pipecat; it takes minutes ..." >&2
+	@$(PY) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip --disable-pip-version-check install -qq -c integrations/constraints.txt \
+	  -e '.[cpu]' -e integrations/livekit -e integrations/pipecat pytest pytest-timeout || { rm -rf $(@D); exit 1; }
+	@touch $@
 
 $(VENV)/.runtime: pyproject.toml ser_rt/__init__.py constraints.txt $(PY)
 	@echo "Installing the ser-rt runtime ..." >&2

@@ -23,6 +23,7 @@ from ser_rt.server.adapters import ADAPTERS
 from ser_rt.server.adapters.base import Adapter
 from ser_rt.server.adapters.socket import AdaptedSocket
 from ser_rt.server.auth import Guard
+from ser_rt.server.calls import CallListener
 from ser_rt.server.headers import SafeHeaders
 from ser_rt.server.idempotency import REPLAYED
 from ser_rt.server.openapi import description
@@ -90,6 +91,7 @@ class _Routes:
                 for path, adapter in ADAPTERS.items()
                 for more in ("", "/{token}")
             ),
+            WebSocketRoute("/v1/calls/{id}", self.call),
             WebSocketRoute("/{path:path}", self.no_stream),
             Route("/v1/classify", self._guarded(self.classify), methods=["POST"]),
             Route("/v1/models", self._guarded(self.models)),
@@ -126,9 +128,28 @@ class _Routes:
 
     def adapted(self, adapter: type[Adapter]) -> Callable[[WebSocket], Awaitable[None]]:
         async def stream(socket: WebSocket) -> None:
-            await self._serve(socket, AdaptedSocket(socket, adapter()))
+            talk = AdaptedSocket(socket, adapter(), self._service.calls)
+            try:
+                await self._serve(socket, talk)
+            finally:
+                talk.end()
 
         return stream
+
+    async def call(self, socket: WebSocket) -> None:
+        """Tell a connection what is told of a call; it counts as a stream."""
+        try:
+            self._guard.check(socket)
+            with self._service.slot():
+                await socket.accept()
+                listener = CallListener(socket, socket.path_params["id"], self._service.calls)
+                self._service.sessions.add(listener)
+                try:
+                    await listener.run(self._service.limits.idle_timeout_s)
+                finally:
+                    self._service.sessions.discard(listener)
+        except ProtocolError as error:
+            await socket.send_denial_response(self._refusal(error))
 
     async def _serve(self, socket: WebSocket, talk: WebSocket | AdaptedSocket) -> None:
         """Serve a connection whose messages are those of ``talk``."""

@@ -21,6 +21,7 @@ from ser_rt.runtime.batcher import Batcher
 from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.event import Event
 from ser_rt.runtime.settings import StreamSettings
+from ser_rt.server.calls import Calls
 from ser_rt.server.idempotency import Answers
 from ser_rt.server.limits import ServerLimits
 from ser_rt.server.message_queue import MessageQueue
@@ -105,6 +106,7 @@ class Service:
         self.state: State = "not_ready"
         self.failure: SerError | None = None
         self.sessions: set[Drainable] = set()
+        self.calls = Calls()
         self._starting = asyncio.Lock()
         self._is_closed = False
         self.taken = self._uploads = 0

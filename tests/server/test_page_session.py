@@ -96,6 +96,7 @@ def test_a_recording_is_analysed_at_once_and_plays_from_where_one_clicks(
     with visit(browser, running.http("/")) as it:
         analysed(it, clip)
         assert it.configs[-1]["live"] is False
+        assert float(it.page.inner_text("#speed").split()[0]) > 1.5
         assert it.page.get_attribute("#progress", "value") == "1"
         assert it.page.inner_text("#position") == "0:00 / 0:10"
         assert it.page.inner_text("#word") == it.events("summary")[-1]["overall"]["emotion"]

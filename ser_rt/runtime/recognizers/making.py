@@ -9,7 +9,8 @@ from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.recognizers.windowed import Recognizer, WindowedRecognizer
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings
-from ser_rt.runtime.speakers.changes import RATE_HZ, SpeakerChanges
+from ser_rt.runtime.speakers.changes import SpeakerChanges
+from ser_rt.runtime.speakers.network import RATE_HZ
 from ser_rt.runtime.turns.tracker import TurnTracker
 from ser_rt.runtime.vad.making import make_vad
 from ser_rt.runtime.vad.settings import VadSettings

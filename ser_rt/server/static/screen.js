@@ -160,10 +160,11 @@ export class Screen {
 
   #wait(phase, run) {
     const texts = words();
-    const is_analysed = Boolean(run?.recording) && !["idle", "error"].includes(phase);
+    const is_run = Boolean(run?.recording) && !["idle", "error"].includes(phase);
+    const is_analysed = is_run || phase === "opening";
     const is_heard = ["listening", "finishing"].includes(phase);
     byId("word").textContent = is_analysed ? texts.analysing : is_heard ? texts.waiting : texts.invite;
-    const about = is_analysed ? run.recording.name : is_heard ? texts.waiting_long : "";
+    const about = is_run ? run.recording.name : is_heard ? texts.waiting_long : "";
     byId("about").replaceChildren(span("", about));
     if (is_analysed) this.#bars.clear();
   }

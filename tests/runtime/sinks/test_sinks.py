@@ -193,6 +193,13 @@ def test_subtitles_of_turns_have_a_caption_for_each() -> None:
     assert of_turns("rttm") == "SPEAKER audio 2 1.250 2.250 <NA> <NA> Joy 0.750 <NA>\n"
 
 
+def test_a_turn_that_another_person_ends_says_so() -> None:
+    lines = TextLines(LABELS, color=False)
+    turn: Any = {"seq": 0, "start": 0.0, "end": 1.0, "emotion": "Joy", "confidence": 0.9}
+    assert lines.event(TurnEvent(**turn, speaker_change=True)).endswith(", then another voice")
+    assert "voice" not in lines.event(TurnEvent(**turn))
+
+
 def test_lines_of_turns() -> None:
     *_, so_far, turn, _, _ = of_turns("text").splitlines()
     assert "□ turn 1" in so_far
