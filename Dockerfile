@@ -16,8 +16,9 @@ COPY export export
 COPY benchmarks benchmarks
 # A server measures and exports nothing.
 RUN /opt/ser-rt/bin/pip install --no-cache-dir --no-deps . \
-  && cd /opt/ser-rt && rm -r lib/python3*/site-packages/ser_rt/benchmarks \
-    lib/python3*/site-packages/ser_rt/export bin/ser-bench bin/ser-export
+  && rm -r /opt/ser-rt/lib/python3*/site-packages/ser_rt/benchmarks \
+    /opt/ser-rt/lib/python3*/site-packages/ser_rt/export \
+    /opt/ser-rt/bin/ser-bench /opt/ser-rt/bin/ser-export
 
 FROM ${PYTHON}
 LABEL org.opencontainers.image.title="ser-rt" \

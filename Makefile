@@ -51,9 +51,10 @@ bench: $(VENV)/.dev ## run the benchmarks (on an idle machine)
 
 # There is a folder of that name.
 .PHONY: docs
-docs: $(VENV)/.dev ## write the API reference into build/api
+docs: $(VENV)/.dev ## write the API reference into build/api, manual pages and all --help into build/man
 	@$(PY) docs/api.py build/api
-	@echo build/api/index.html
+	@$(PY) docs/man.py build/man
+	@echo build/api/index.html build/man/commands.html build/man/man1
 
 report: $(VENV)/.dev ## run the benchmarks; write the speed tables of README and docs, and an HTML page
 	@mkdir -p .benchmarks

@@ -17,7 +17,7 @@ from ser_rt.export.files import check, save_graph
 from ser_rt.export.graph import Served, to_onnx
 from ser_rt.export.interop import transformers_files
 from ser_rt.export.licence import licence_of, notices
-from ser_rt.export.network import keep_layers, read_network
+from ser_rt.export.network import keep_layers
 from ser_rt.export.outliers import level_outliers
 from ser_rt.export.precision import Convert, precision_of
 from ser_rt.export.progress import Report, Stages
@@ -38,6 +38,8 @@ from ser_rt.export.verify import GateResult, ModelOutputs, reference, uar_of, ve
 from ser_rt.export.verify_pair import verify_pair
 from ser_rt.files.provenance import versions
 from ser_rt.manifest import Label, Manifest
+from ser_rt.networks.checkpoint import read_network
+from ser_rt.networks.start import stored_settings
 from ser_rt.streaming import Streaming
 
 UNMEASURED = (
@@ -242,6 +244,7 @@ def _manifest(name: str, traced: _Traced, chosen: _Attempt, settings: ExportSett
         sample_rate=traced.model.sample_rate,
         input_normalization=traced.normalization,
         temperature=traced.temperature,
+        model=stored_settings(traced.model),
         training=traced.training,
         licence=licence_of(traced.training, traced.model),
         notice=settings.notice,

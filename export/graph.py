@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from ser_rt.errors import ExportError
-from ser_rt.export.fold_weights import fold
+from ser_rt.export.naming import name_weights
 from ser_rt.export.operators import assert_kept
 from ser_rt.export.opsets import OPSET, check_opset
+from ser_rt.networks.folding import fold
 from ser_rt.networks.model import EmotionModel
 
 OUTPUTS = ("logits", "probabilities", "embedding")
@@ -117,6 +118,7 @@ def trace(
         msg = "the exporter returned no graph; export again with another torch version"
         raise ExportError(msg)
     _name_values(program.model.graph)
+    name_weights(program.model, network)
     model: onnx.ModelProto = program.model_proto
     _check_opset_of(model, opset)
     assert_kept(model, network, example)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from ser_rt.config import ModelConfig
+from ser_rt.networks.start import trainings_of
 
 CORPORA = {
     "emodb": "EmoDB (CC0-1.0): Burkhardt et al., A database of German emotional speech, 2005",
@@ -56,9 +56,9 @@ def licence_of(training: dict[str, Any], model: ModelConfig | None = None) -> di
 
     Clips of the class ``nc`` (or ``non-commercial``) make the weights non-commercial; clips of the
     class ``permissive`` alone leave them free; for anything else the person who trained them must
-    decide. What a teacher was trained on counts as well.
+    decide. What its teacher was trained on counts as well, and what it started from.
     """
-    runs = list(_runs(training))
+    runs = list(trainings_of(training))
     classes = {name for run in runs for name in run.get("licence_classes") or ("unknown",)}
     weights = "unknown: whoever trained them must say"
     if {"nc", "non-commercial"} & classes:
@@ -80,10 +80,3 @@ def notices(model: ModelConfig) -> dict[str, str]:
 
 def _is_whisper(model: ModelConfig) -> bool:
     return model.architecture == "whisper" and bool(model.model_name)
-
-
-def _runs(training: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the clips of a training, of its teacher's, and so on."""
-    yield training.get("train", {})
-    if teacher := training.get("teacher"):
-        yield from _runs(teacher)

@@ -70,6 +70,7 @@ def set_hop(model: EmotionModel, hop_s: float | None) -> bool:
         raise ConfigError(msg)
     encoder: Any = model.encoder
     encoder.context = encoder.context._replace(chunk=round(count))
+    model.settings = replace(settings, chunk_frames=round(count))
     return True
 
 

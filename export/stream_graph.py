@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from ser_rt.constants import SAMPLE_RATE
-from ser_rt.export.fold_weights import fold
 from ser_rt.export.graph import DIMENSIONS, OUTPUTS, trace
 from ser_rt.export.opsets import OPSET
 from ser_rt.manifest import STREAM_FILE
+from ser_rt.networks.folding import fold
 from ser_rt.networks.hop_stream import HopStream, fresh
 from ser_rt.networks.model import EmotionModel
 from ser_rt.networks.streaming import CHUNKS, POOLED_S, STRIDE

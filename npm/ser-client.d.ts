@@ -111,8 +111,10 @@ export class SerClient extends EventTarget {
   readonly given_s: number;
   readonly lost_s: number;
   connect(): void;
-  /** Give mono audio; what comes before the server is ready waits for it. */
+  /** Give audio, channels interleaved; what comes before the server is ready waits for it. */
   send(samples: Int16Array, captured_ms?: number): void;
+  /** Of a recording, before it connects again: what comes after a time is given once more. */
+  rewind(time_s: number): void;
   /** Wait for the remaining results, and end. */
   finish(): Promise<void>;
   stop(): void;

@@ -55,7 +55,9 @@ class ModelConfig(_Settings):
     architecture: str = setting("wav2vec2", "name in ser_rt.model.ARCHITECTURES")
     model_name: str = setting(
         "kresnik/wav2vec2-large-xlsr-korean",
-        "Wav2Vec2, HuBERT, WavLM or Whisper checkpoint: a name on the hub, or a folder",
+        "what to start from: a checkpoint of Wav2Vec2, HuBERT, WavLM or Whisper, by its name on "
+        "the hub or its folder; a built-in model, or the folder of a bundle or of a run, to learn "
+        "on with its head",
     )
     emotion_labels: tuple[str, ...] = setting(
         tuple(EMOTIONS),
@@ -193,8 +195,11 @@ class TrainingConfig(_Settings):
     seed: int = setting(42, "seed of everything random", _NOT_NEGATIVE)
 
 
-LEAKS = ("speakers", "sentences", "audio")
-"""Kinds of data that training and validation must not share."""
+LEAKS = ("speakers", "sentences", "audio", "start")
+"""Kinds of data that training and validation must not share.
+
+The last are speakers that the network was trained on from which training starts.
+"""
 
 
 @dataclass

@@ -69,6 +69,8 @@ class Manifest:
     Attributes:
         temperature: divisor of the logits, already in the graph.
         training: what the weights were trained on and how, from the checkpoint.
+        model: further settings of the network, with which it is built again to learn on; None
+            for bundles of older versions.
         licence: of the weights, and the corpora to attribute.
         notice: what users should be told, in a sentence or two; user interfaces show it.
         layers: transformer layers kept of how many, where some were left out.
@@ -98,6 +100,7 @@ class Manifest:
     sample_rate: int
     input_normalization: str
     temperature: float
+    model: Mapping[str, Any] | None = None
     training: Mapping[str, Any]
     licence: Mapping[str, Any]
     notice: str | None = None
@@ -136,6 +139,8 @@ class Manifest:
         known["streaming"] = _read_streaming(folder, entries)
         known |= _read_settings(folder, entries)
         known["dimensions"] = _read_dimensions(folder, entries)
+        if not isinstance(known.get("model", {}), dict):
+            refuse(folder, f"'model' in its manifest is {known['model']!r}, no table")
         return Manifest(**known)
 
     def write(self, folder: Path) -> None:

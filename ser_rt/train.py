@@ -19,10 +19,11 @@ from ser_rt.cli.process import run_command, tell
 from ser_rt.errors import ConfigError
 from ser_rt.files.names import printable
 from ser_rt.training.idle import setting_rules
-from ser_rt.training.presets import PRESETS, Preset, copy_preset
+from ser_rt.training.presets import PRESETS, Preset, copy_preset, learning_on
 from ser_rt.utils import setup_logging
 
 if TYPE_CHECKING:
+    from ser_rt.networks.start import Start
     from ser_rt.training.data.corpus import Clip
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help="use no clip of these datasets, so that the model can be judged on them",
     )
     parser.add_argument(
-        "--preset", choices=PRESETS, help="settings to start from; default: those of ser_rt.config"
+        "--preset",
+        choices=PRESETS,
+        help="settings to start from; default: those of ser_rt.config, or for learning on",
     )
     parser.add_argument("--output-dir", type=new_folder, help="run folder (default: ./results)")
     parser.add_argument("--resume", action="store_true", help="resume the run in output_dir")
@@ -73,20 +76,56 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def configure(args: argparse.Namespace) -> Preset:
-    """Return the settings of the preset, or of `ser_rt.config`, overridden by the flags."""
-    if args.preset is None:
+def configure(args: argparse.Namespace, start: Start | None = None) -> Preset:
+    """Return the settings of the preset, or of `ser_rt.config`, overridden by the flags.
+
+    Those of the network are those of what training starts from, where that is one of ours.
+
+    Raises:
+        ConfigError: The preset, the flags and the network contradict each other.
+    """
+    if args.preset is not None:
+        preset = copy_preset(args.preset)
+    elif start:
+        preset = learning_on(start.settings.architecture)
+    else:
         own = (config.model_config, config.training_config, config.data_config)
         preset = Preset(replace(own[0]), replace(own[1]), replace(own[2]))
-    else:
-        preset = copy_preset(args.preset)
+    given = [
+        {name: value for name in _flags_of(part) if (value := getattr(args, name)) is not None}
+        for part in preset
+    ]
+    if start:
+        if preset.model.architecture != start.settings.architecture:
+            msg = (
+                f"--preset {args.preset} is for the network {preset.model.architecture}, and "
+                f"{args.model_name} is of the network {start.settings.architecture}: leave "
+                "--preset out, and its settings are those for learning on"
+            )
+            raise ConfigError(msg)
+        preset = preset._replace(model=start.settings_with(given[0]))
+        given = given[1:]
     if args.output_dir is not None:
         preset.training.output_dir = str(args.output_dir)
-    for part in preset:
-        for name in (each.name for each in fields(part) if each.name not in _NO_FLAGS):
-            if (value := getattr(args, name)) is not None:
-                setattr(part, name, value)
+    for part, values in zip(preset[-len(given) :], given, strict=True):
+        for name, value in values.items():
+            setattr(part, name, value)
     return preset
+
+
+def _flags_of(part: object) -> list[str]:
+    return [each.name for each in fields(part) if each.name not in _NO_FLAGS]  # type: ignore[arg-type]  # a dataclass
+
+
+def _refuse_licence(start: Start, wanted: str | None) -> None:
+    """Refuse to start from weights that were trained on clips of other licences than permissive."""
+    if wanted == "permissive" and (others := start.licence_classes - {wanted}):
+        msg = (
+            f"--licence-class permissive is for weights that are free, but {printable(start.name)} "
+            f"was trained on clips of the class {', '.join(sorted(others))}, and what learns on "
+            "from it is licensed as it is: start from another model, such as compact-free"
+        )
+        raise ConfigError(msg)
 
 
 def find_clips(
@@ -134,12 +173,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(args: argparse.Namespace) -> int:
-    model, training, data = configure(args)
+    start = None
+    if args.model_name:
+        from ser_rt.networks.start import find_start
+
+        start = find_start(args.model_name)
+    if start:
+        _refuse_licence(start, args.licence_class)
+    model, training, data = configure(args, start)
     first = os.environ.get("RANK", "0") == "0"  # among the processes that torchrun started
     setup_logging("INFO" if first else "ERROR")
     clips, held = find_clips(args, model.emotion_labels, data.same_labels)
     validates = bool(held or data.val_share)
-    refuse_idle(args.given, setting_rules(model, training, data, validates=validates))
+    rules = setting_rules(model, training, data, validates=validates, learns_on=start is not None)
+    refuse_idle(args.given, rules)
     from ser_rt.trainer import create_trainer
 
     try:

@@ -6,19 +6,26 @@ checkpoints to resume from, and a run folder with everything that the run was ma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 import transformers
 
 from ser_rt import config
+from ser_rt.audio.processing import trim_silence
 from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
+from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError
 from ser_rt.files.writing import write_json
 from ser_rt.networks.checkpoint import save_checkpoint
-from ser_rt.networks.model import EmotionModel, create_model
+from ser_rt.networks.creation import create_model
+from ser_rt.networks.folding import settle_norms
+from ser_rt.networks.model import EmotionModel
+from ser_rt.networks.start import find_start
 from ser_rt.training import run_folder
 from ser_rt.training.arguments import (
     fit_batch_size,
@@ -43,6 +50,9 @@ from ser_rt.training.metrics import History, history_of, measure
 from ser_rt.training.remarks import WarmUpCheck, remarks_of
 from ser_rt.training.teacher import Teacher
 from ser_rt.training.trackers import tracked
+
+_CLIPS_TO_SETTLE = 100
+"""From so many the statistics of norms are measured that a graph does not have."""
 
 ClipsOrColumns = tuple[Sequence[str | Path], Sequence[str]] | Sequence[Clip]
 
@@ -72,6 +82,7 @@ class SpeechEmotionTrainer:
         0 all clips are trained on and the last weights are kept.
 
         Raises:
+            BundleError: `model_config.model_name` is a bundle, and invalid.
             CheckpointError: `model_config.model_name` is no checkpoint to start from.
             ConfigError: settings contradict each other or the machine.
             DataError: clips are unfit, an emotion has none, or training and validation share
@@ -83,6 +94,7 @@ class SpeechEmotionTrainer:
         run, seed = Path(self.training_config.output_dir), self.training_config.seed
         transformers.set_seed(seed)
         # Decoding may take hours, so an unfit network is found before.
+        start = find_start(self.model_config.model_name)
         model = create_model(replace(self.model_config))
         teacher = self._open_teacher()
 
@@ -97,6 +109,7 @@ class SpeechEmotionTrainer:
                 self.data_config,
                 seed=seed,
                 has_teacher=teacher is not None,
+                known_speakers=start.speakers if start else (),
             )
             answers = teacher.run(clips.train, self.data_config) if teacher else None
         training = fit_batch_size(self.training_config, len(clips.train), processes.num_processes)
@@ -107,10 +120,13 @@ class SpeechEmotionTrainer:
             clips=clips.fingerprint,
             processes=processes.num_processes,
             teacher_sha256=teacher.sha256 if teacher else "",
+            start_sha256=start.sha256 if start else "",
         )
         arguments = training_arguments(training, self.data_config, validate=bool(clips.validation))
 
         with translated_errors(run):
+            if model.unsettled:
+                settle_norms(model, model.unsettled, self._some_speech(clips.train))
             prepare_network(model, training)
             distillation = Distillation(teacher, training) if teacher else None
             if distillation:
@@ -141,7 +157,12 @@ class SpeechEmotionTrainer:
             if is_first:
                 steps = trainer.state.global_step
                 training_run = run_folder.describe_run(
-                    training, self.data_config, clips, steps, teacher.about if teacher else None
+                    training,
+                    self.data_config,
+                    clips,
+                    steps,
+                    teacher.about if teacher else None,
+                    start.about if start else None,
                 )
                 training_run["remarks"] = self.remarks
                 save_checkpoint(
@@ -149,6 +170,17 @@ class SpeechEmotionTrainer:
                 )
                 write_json(history, run / run_folder.HISTORY)
         return history
+
+    def _some_speech(self, part: DecodedClips) -> Iterator[torch.Tensor]:
+        """Yield some clips, each as long as a window of training at most, ``[1, samples]``."""
+        data = self.data_config
+        places = np.random.default_rng(self.training_config.seed).permutation(len(part))
+        for place in places[:_CLIPS_TO_SETTLE]:
+            samples = part.audio[place]
+            if data.trim_silence:
+                samples = trim_silence(samples, SAMPLE_RATE)
+            window = np.array(samples[: round(data.max_crop_s * SAMPLE_RATE)], np.float32)
+            yield torch.from_numpy(window)[None]
 
     def _open_teacher(self) -> Teacher | None:
         if self.training_config.teacher:

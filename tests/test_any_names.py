@@ -85,9 +85,10 @@ def test_streams_name_their_files(
 def test_the_saved_input_may_have_any_name(
     names: list[str], tmp_path: Path, tiny_bundle: Path
 ) -> None:
-    line = ["--model", str(tiny_bundle), "--save-input", str(tmp_path / NAMES[1]), names[1]]
+    saved = (tmp_path / NAMES[1]).with_suffix(".flac")
+    line = ["--model", str(tiny_bundle), "--save-input", str(saved), names[1]]
     assert stream.main(["--output", str(tmp_path / "out"), *line]) == 0
-    assert (tmp_path / NAMES[1]).read_bytes().startswith(b"fLaC")
+    assert saved.read_bytes().startswith(b"fLaC")
 
 
 def test_predictions_name_their_files(

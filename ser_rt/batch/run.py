@@ -66,6 +66,8 @@ def identity_of(flags: argparse.Namespace, bundle: Bundle, corpus: Corpus) -> Id
     for key in ("turns", "turn_pause", "longest_turn", "channel_names"):
         if not (asked.turns if "turn" in key else asked.channel_names):
             del settings[key]  # keys that runs without them never had
+    if not asked.speaker_change:
+        del settings["speaker_change"]
     if flags.embedding:
         settings["embedding"] = True
     if bundle.dimensions:

@@ -63,7 +63,9 @@ def stream_rules(flags: argparse.Namespace) -> list[tuple[object, str, str]]:
         *((not flags.no_vad, dest, "does nothing with --no-vad") for dest in OF_VAD),
         *(
             (
-                flags.gate_threshold != 0 or getattr(flags, "turns", False),
+                flags.gate_threshold != 0
+                or getattr(flags, "turns", False)
+                or getattr(flags, "speaker_change", False),
                 dest,
                 "does nothing with --gate-threshold 0",
             )

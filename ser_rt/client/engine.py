@@ -33,6 +33,7 @@ class ServerModel:
         self._url, self._token = url, None if token_file is None else _key(Path(token_file))
         ready = Client(url, token=self._token).ready()
         self.labels, self.notice = ready.labels, ready.notice
+        self.dimensions = ready.dimensions
         self.about = (
             f"{ready.name} {ready.version} ({len(ready.labels)} emotions, {ready.precision}, "
             f"{ready.provider}) at {url}"

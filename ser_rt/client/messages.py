@@ -24,6 +24,7 @@ class Ready:
         window_s: Length of a full window in seconds.
         hop_s: Time from one result to the next in seconds.
         notice: What to show to users about the model, if anything.
+        dimensions: What the model also rates, such as ``arousal``.
     """
 
     name: str
@@ -35,13 +36,15 @@ class Ready:
     window_s: float
     hop_s: float
     notice: str | None = None
+    dimensions: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> Ready:
         """Read a ``ready`` message."""
         own = {key: message[key] for key in cls.__slots__ if key in message}
         labels = tuple(label["en"] for label in message["labels"])
-        return cls(**message["model"], **own | {"labels": labels})
+        lists = {"labels": labels, "dimensions": tuple(message.get("dimensions", ()))}
+        return cls(**message["model"], **own | lists)
 
 
 def read(text: str) -> dict[str, Any]:

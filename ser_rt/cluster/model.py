@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from ray import serve
 
-from ser_rt.classifier import FloatArray
+from ser_rt.classifier import ExtraClassifier, FloatArray
 from ser_rt.cluster.settings import Batching, ModelSettings
 from ser_rt.errors import SerError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
@@ -17,7 +17,7 @@ from ser_rt.runtime.backends.providers import PROVIDERS
 from ser_rt.runtime.stream import load
 
 Outcome = FloatArray | str
-"""Probabilities ``[labels]``, or an error message."""
+"""A row, as of an `ExtraClassifier`: probabilities ``[labels]`` first; or an error message."""
 
 
 @serve.deployment
@@ -30,7 +30,13 @@ class Model:
         Raises:
             SerError: It does not load.
         """
-        self._model = load(settings.model, settings.provider, threads, streaming=False)
+        self._model = load(
+            settings.model,
+            settings.provider,
+            threads,
+            streaming=False,
+            embedding=settings.embedding,
+        )
         self._model.warm_up()
         self._hash, self._name = self._model.bundle.sha256, settings.model
 
@@ -82,7 +88,8 @@ def classify_windows(model: OnnxClassifier, windows: list[FloatArray]) -> list[O
 
 def _together(model: OnnxClassifier, windows: list[FloatArray]) -> list[Outcome]:
     try:
-        return list(model(np.stack(windows)))
+        rows = model.rows if isinstance(model, ExtraClassifier) else model
+        return list(rows(np.stack(windows)))
     except SerError as error:
         if len(windows) == 1:
             return [str(error)]

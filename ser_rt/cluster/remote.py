@@ -31,7 +31,14 @@ class ModelHandle:
         is_superseded: Whether all replicas that answer have another model.
     """
 
-    def __init__(self, bundle: Bundle, provider: str, handle: DeploymentHandle[Any]) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        provider: str,
+        handle: DeploymentHandle[Any],
+        *,
+        has_embedding: bool = False,
+    ) -> None:
         """Call replicas that have a bundle; created in the thread of the event loop."""
         self.bundle, self.provider = bundle, provider
         self.labels = tuple(label.en for label in bundle.labels)
@@ -41,6 +48,7 @@ class ModelHandle:
         self.profiles = bundle.profiles
         self.temperature_by_speech = bundle.temperature_by_speech
         self.turn_temperature = bundle.turn_temperature
+        self.dimensions, self.has_embedding = bundle.dimensions, has_embedding
         self._hash, self._handle = bundle.sha256, handle
         self._loop = asyncio.get_running_loop()
         self.is_superseded = False
@@ -62,7 +70,7 @@ class ModelHandle:
             with suppress(RayError, RayServeException):
                 provider, found, name = await handle.about.remote()
                 if found == wanted:
-                    return cls(bundle, provider, handle)
+                    return cls(bundle, provider, handle, has_embedding=settings.embedding)
                 others += name == settings.model
             await asyncio.sleep(RETRY_S)
         msg = f"the models have another bundle than {bundle.folder} of this machine"
@@ -77,6 +85,14 @@ class ModelHandle:
 
     def __call__(self, waveforms: FloatArray) -> FloatArray:
         """Classify float32 ``[batch, samples]`` into probabilities ``[batch, labels]``.
+
+        Raises:
+            SerError: As of `rows`.
+        """
+        return self.rows(waveforms)[:, : len(self.labels)]
+
+    def rows(self, waveforms: FloatArray) -> FloatArray:
+        """Classify as `ExtraClassifier` does.
 
         Raises:
             ClusterError: No replica answers.

@@ -114,7 +114,10 @@ class StreamReplica:
         model: ServedModel
         if self._models is None:
             model = await asyncio.to_thread(
-                load, wanted.model, wanted.provider, wanted.threads or 1, streaming=wanted.streaming
+                load,
+                *(wanted.model, wanted.provider, wanted.threads or 1),
+                streaming=wanted.streaming,
+                embedding=wanted.embedding,
             )
         else:
             model = await ModelHandle.find(wanted, self._models)

@@ -31,6 +31,9 @@ class ModelSettings(Checked):
         "compute each hop once, with caches, or classify whole windows; None for what the bundle "
         "and the replicas can",
     )
+    embedding: bool = setting(
+        default=False, help_="add the embedding to each result and turn, for all clients"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,8 @@ def file_sink(flags: argparse.Namespace, model: Model, opened: ExitStack) -> Sin
             top_k=flags.top_k,
             turns=flags.turns,
             names=bool(flags.channel_names),
+            dimensions=model.dimensions,
+            speakers=flags.speaker_change,
             lag=lag_of(flags, model),
             name=flags.files[0] if flags.files not in ([], ["-"]) else "audio",
         )

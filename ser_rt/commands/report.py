@@ -49,7 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument_group("input and output").add_argument
-    add("files", nargs="+", metavar="FILE", help="recordings, or folders of them")
+    add("files", nargs="+", metavar="FILE", help="recordings, by URL too, or folders of them")
     add(
         "--output",
         "-o",
@@ -59,6 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="a page (.html), a picture (.png; needs the extra 'report'), or a folder for many",
     )
     add("--lang", choices=LANGUAGES, default="en", help="(%(default)s)")
+    add("--png", action="store_true", help="write a picture beside each page, too")
     add("--embed-audio", action="store_true", help="put the sound into the page, as MP3")
     add("--quiet", "-q", action="store_true", help="no status on standard error")
     add_model_flags(parser.add_argument_group("model"))
@@ -95,6 +96,7 @@ def _one(
     if not flags.quiet:
         tell_replaced(flags.output)
     write_report(recording, flags.output, flags.lang)
+    _picture(flags, recording, flags.output)
     _tell(flags, recording)
     return EXIT_OK if recording.error is None else EXIT_FAILED
 
@@ -103,6 +105,7 @@ def _many(
     flags: argparse.Namespace, files: list[str], model: OnnxClassifier, settings: StreamSettings
 ) -> int:
     from ser_rt.files.writing import write_text
+    from ser_rt.report.gather import name_of
     from ser_rt.report.index import IndexRow, index_page, row_of
     from ser_rt.report.page import page
     from ser_rt.runtime.event import UNSURE
@@ -117,10 +120,11 @@ def _many(
             except AudioError as error:
                 failed += 1
                 tell(f"ser-report: {error}")
-                rows.append(IndexRow(printable(Path(file).name), error=printable(str(error))))
+                rows.append(IndexRow(name_of(file), error=printable(str(error))))
                 continue
             failed += recording.error is not None
             write_text(path, page(recording, flags.lang, INDEX))
+            _picture(flags, recording, path)
             rows.append(row_of(recording, path.name))
             _tell(flags, recording)
     finally:  # an interrupt leaves an index of what is there
@@ -138,12 +142,20 @@ def _gathered(
     model: OnnxClassifier,
     settings: StreamSettings,
 ) -> RecordingReport:
-    from ser_rt.report.gather import gather, link_to
+    from ser_rt.report.gather import gather, is_url, link_to
 
     recording = gather(file, model, settings, track=flags.track, with_audio=flags.embed_audio)
-    if not flags.embed_audio and str(output) != STANDARD_OUTPUT:
+    if not (flags.embed_audio or is_url(file) or str(output) == STANDARD_OUTPUT):
         recording.link = link_to(file, output)
     return recording
+
+
+def _picture(flags: argparse.Namespace, recording: RecordingReport, page: Path) -> None:
+    """Write the picture that lies beside a page, if it is wanted."""
+    if flags.png:
+        from ser_rt.report.write import write_report
+
+        write_report(recording, page.with_suffix(".png"), flags.lang)
 
 
 def _tell(flags: argparse.Namespace, recording: RecordingReport) -> None:
@@ -164,11 +176,12 @@ def _files(inputs: Sequence[str]) -> Iterator[str]:
     from ser_rt.audio.discovery import find_audio
 
     for path in inputs:
-        if path == STANDARD_OUTPUT or "://" in path:
-            what = "standard input" if path == STANDARD_OUTPUT else printable(path)
-            msg = f"{what} is no file: use ser-stream with --session-report"
+        is_url = "://" in path
+        if path == STANDARD_OUTPUT or (is_url and not path.startswith(("http://", "https://"))):
+            what = printable(path) if is_url else "standard input"
+            msg = f"{what} is no recording: use ser-stream with --session-report"
             raise ConfigError(msg)
-        if not Path(path).is_dir():
+        if is_url or not Path(path).is_dir():
             yield path
             continue
         found = find_audio(path)
@@ -189,9 +202,12 @@ def _check(flags: argparse.Namespace, files: Sequence[str], *, is_one: bool) -> 
     if flags.channel_names and flags.channel != "split":
         msg = "--channel-names needs --channels split"
         raise ConfigError(msg)
-    if is_one:
-        from ser_rt.report.write import kind_of, prepare
+    from ser_rt.report.write import kind_of, prepare
 
+    if is_one:
+        if flags.png and (kind_of(output) == ".png" or str(output) == STANDARD_OUTPUT):
+            msg = "--png is of pages in files: name the page, and the picture is beside it"
+            raise ConfigError(msg)
         if flags.embed_audio and kind_of(output) == ".png":
             msg = "--embed-audio needs a page: a picture makes no sound"
             raise ConfigError(msg)
@@ -204,6 +220,8 @@ def _check(flags: argparse.Namespace, files: Sequence[str], *, is_one: bool) -> 
         raise ConfigError(msg)
     else:
         check_writable(output / INDEX)
+    if flags.png:
+        prepare(output.with_suffix(".png") if is_one else output / "index.png", flags.lang)
 
 
 def _is_folder(path: Path) -> bool:
@@ -215,7 +233,9 @@ def _is_folder(path: Path) -> bool:
 
 def _page_name(file: str, used: set[str]) -> str:
     """Return the name of a recording's page that no other one has."""
-    stem = printable(Path(file).stem).replace("/", "_")[:100]
+    from ser_rt.report.gather import name_of
+
+    stem = Path(name_of(file)).stem.replace("/", "_")[:100]
     name, number = f"{stem}.html", 2
     while name.lower() in used:
         name, number = f"{stem}-{number}.html", number + 1

@@ -20,7 +20,7 @@ from ser_rt.files.outputs import STANDARD_OUTPUT, is_special
 from ser_rt.runtime.sinks import SINKS
 
 _LISTS = ("list_devices", "list_providers")
-_NOT_IN_FILE = {"config", "help", "version", "files", *_LISTS}
+_NOT_IN_FILE = {"config", "help", "version", "print_completion", "files", *_LISTS}
 _OF_TURNS = ("turn_pause", "longest_turn", "turn_updates")
 _LOCAL = ("model", "embedding", "provider", "threads", "streaming", *OF_VAD)
 _NOT_FLAC = {*AUDIO_SUFFIXES} - {".flac"}
@@ -113,6 +113,7 @@ def _check_needs(flags: argparse.Namespace, given: set[str]) -> None:
             (flags.mic or url, "no_reconnect", "needs --mic or a URL; nothing else is reopened"),
             (False, "json", "needs --list-devices or --list-providers; of events: --format jsonl"),
             *stream_rules(flags),
+            (flags.format == "jsonl", "embedding", f"{kind}: they are in jsonl"),
             (flags.server, "token_file", "needs --server"),
             *((local, dest, "is the server's choice with --server") for dest in _LOCAL),
             (_is_file(flags.output), "rotate", "needs --output with a file"),

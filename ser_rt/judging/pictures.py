@@ -13,7 +13,7 @@ from ser_rt.judging.eder import FRAME_S
 from ser_rt.judging.lanes import NO_LABEL, Lane, shown_lane, truth_lane
 from ser_rt.judging.measures import SINCE_STEP_S, StreamMeasures
 from ser_rt.judging.verdict import StreamVerdict
-from ser_rt.report.palette import palette
+from ser_rt.runtime.palette import palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

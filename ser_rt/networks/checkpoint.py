@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from ser_rt.config import ModelConfig
@@ -24,7 +24,7 @@ from ser_rt.networks.model import EmotionModel
 if TYPE_CHECKING:
     from ser_rt.classifier import FloatArray
 
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
+WEIGHTS, CONFIG, RUN = "model.safetensors", "config.json", "run.json"
 _KIND = "ser-rt checkpoint"
 
 
@@ -75,6 +75,39 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+def is_ours(path: Path) -> bool:
+    """Return whether a config is that of a checkpoint of ser-train."""
+    try:
+        config = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and config.get("kind") == _KIND
+
+
+def check_finished(folder: Path) -> None:
+    """Refuse a run folder whose training goes on, or was stopped.
+
+    Raises:
+        CheckpointError: it has no trained network yet.
+    """
+    if (folder / RUN).is_file() and not (folder / CONFIG).exists():
+        msg = f"the training in {folder} has not ended: go on with ser-train --resume"
+        raise CheckpointError(msg)
+
+
+def read_network(checkpoint: Path) -> tuple[EmotionModel, dict[str, Any]]:
+    """Load the network of a run folder, and its config, after checking that it is finished.
+
+    Raises:
+        CheckpointError: the folder is no checkpoint, its training has not ended, its head was
+            never trained, or its labels or weights do not fit its head.
+    """
+    check_finished(checkpoint)
+    config = read_config(checkpoint)
+    _check_labels(checkpoint, config)
+    return load_model(checkpoint)
+
+
 def load_model(folder: str | Path) -> tuple[EmotionModel, dict[str, Any]]:
     """Load a trained network in evaluation mode, and its config.
 
@@ -99,6 +132,22 @@ def load_model(folder: str | Path) -> tuple[EmotionModel, dict[str, Any]]:
         msg = f"cannot load the weights in {folder}: {reason}; export or train it again"
         raise CheckpointError(msg) from error
     return model.eval(), config
+
+
+def _check_labels(checkpoint: Path, config: dict[str, Any]) -> None:
+    try:
+        labels = config["model"]["emotion_labels"]
+        with safe_open(checkpoint / WEIGHTS, framework="pt") as weights:
+            rows = weights.get_slice("head.weight").get_shape()[0]
+    except (KeyError, TypeError, OSError, SafetensorError) as error:
+        msg = f"{checkpoint} lacks its labels or its head ({error}): train again, or copy it again"
+        raise CheckpointError(msg) from error
+    if len(labels) != rows:
+        msg = (
+            f"{checkpoint / CONFIG} names {len(labels)} emotions ({', '.join(labels)}), but the "
+            f"head has {rows} outputs: restore the label map that it was trained with"
+        )
+        raise CheckpointError(msg)
 
 
 class TorchClassifier:

@@ -8,17 +8,22 @@ and to the colour of the microphone.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ser_rt.constants import SAMPLE_RATE
+from ser_rt.errors import ConfigError
 from ser_rt.networks.pooling import AttentiveStatisticsPooling
 
 FRAME, HOP, FFT = 400, 160, 512
 BLOCK = math.gcd(FRAME, HOP)
 DYNAMIC_RANGE = 14.0  # natural log of power, about 61 dB
+LAYOUT: dict[str, Any] = {"channels": [160, 288], "blocks": [3, 4]}
+"""Channels and blocks at 20 ms, at 40 ms, and so on; what `encoder_config` may change."""
 
 
 def mel_filters(bands: int, low_hz: float = 50.0, high_hz: float = 7600.0) -> Tensor:
@@ -154,19 +159,21 @@ class Compact(nn.Module):
     input_normalization = "window"
     min_samples = FRAME
 
-    def __init__(self, *, bands: int = 40, dropout: float = 0.1) -> None:
+    def __init__(self, layout: Mapping[str, Any], *, bands: int = 40, dropout: float = 0.1) -> None:
         super().__init__()
-        fine, coarse = 160, 288  # channels at 20 ms and at 40 ms
+        stages = _stages(layout)
+        (first, _), (last, _) = stages[0], stages[-1]
         self.features = LogMel(bands)
-        self.stem = halve(bands, fine, 5)
-        self.blocks = nn.Sequential(
-            *(SeparableBlock(fine, 9, dropout) for _ in range(3)),
-            halve(fine, coarse, 3),
-            *(SeparableBlock(coarse, 9, dropout) for _ in range(4)),
-        )
-        self.pooling = AttentiveStatisticsPooling(coarse)
-        self.normalize = nn.BatchNorm1d(2 * coarse)
-        self.embedding_size = 2 * coarse
+        self.stem = halve(bands, first, 5)
+        blocks: list[nn.Module] = []
+        for place, (channels, count) in enumerate(stages):
+            if place:
+                blocks.append(halve(stages[place - 1][0], channels, 3))
+            blocks += [SeparableBlock(channels, 9, dropout) for _ in range(count)]
+        self.blocks = nn.Sequential(*blocks)
+        self.pooling = AttentiveStatisticsPooling(last)
+        self.normalize = nn.BatchNorm1d(2 * last)
+        self.embedding_size = 2 * last
 
     def frames(self, waveforms: Tensor) -> Tensor:
         """Compute what is pooled, ``[batch, channels, frames]`` with a frame every 40 ms."""
@@ -185,3 +192,17 @@ class Compact(nn.Module):
     def forward(self, waveforms: Tensor) -> Tensor:
         """Compute the embedding."""
         return self.pool(self.frames(waveforms))
+
+
+def _stages(layout: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Return the channels and the number of blocks of each stage."""
+    values = LAYOUT | dict(layout)
+    counts = [values["channels"], values["blocks"]]
+    is_list = all(isinstance(part, list | tuple) and part for part in counts)
+    if set(values) != set(LAYOUT) or not is_list or len(counts[0]) != len(counts[1]):
+        msg = f"encoder_config of compact is {dict(layout)!r}: it is a table like {LAYOUT!r}"
+        raise ConfigError(msg)
+    if not all(type(number) is int and 0 < number <= 4096 for part in counts for number in part):
+        msg = f"encoder_config of compact has {counts}: they are whole numbers from 1 to 4096"
+        raise ConfigError(msg)
+    return list(zip(*counts, strict=True))

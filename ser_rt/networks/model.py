@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict, cast
 
 import torch
@@ -14,7 +14,6 @@ from ser_rt.networks.compact import Compact
 from ser_rt.networks.streaming import POOLED_FRAMES, draw_context, draw_ends
 
 if TYPE_CHECKING:
-    from ser_rt.networks.wav2vec2 import Wav2Vec2
     from ser_rt.networks.wav2vec2_causal import StreamingWav2Vec2
     from ser_rt.networks.whisper import Whisper
 
@@ -70,7 +69,7 @@ def _whisper(settings: ModelConfig) -> Encoder:
 
 
 ARCHITECTURES: dict[str, Callable[[ModelConfig], Encoder]] = {
-    "compact": lambda _: Compact(),
+    "compact": lambda settings: Compact(settings.encoder_config),
     "wav2vec2": _wav2vec2,
     "whisper": _whisper,
 }
@@ -110,6 +109,8 @@ class EmotionModel(nn.Module):
         """Whether training has an answer at the end of every hop; of a network that streams."""
         self.imitation: nn.Module | None = None
         """Maps frames and embedding to a teacher's, while a student is trained."""
+        self.unsettled: Sequence[str] = ()
+        """Norms without statistics: of a network whose weights were read from a graph."""
 
     def forward(self, input_values: Tensor) -> EmotionOutput:
         """Classify float32 waveforms ``[batch, samples]`` at 16 kHz."""
@@ -143,23 +144,3 @@ class EmotionModel(nn.Module):
         if self.imitation is not None:
             outputs["imitation"] = self.imitation(frames, embeddings[-1])
         return outputs
-
-
-def create_model(config: ModelConfig) -> EmotionModel:
-    """Build the network that training starts from: a trained encoder if named, and a new head.
-
-    Raises:
-        CheckpointError: `config.model_name` is no checkpoint that can be read.
-        ConfigError: no such architecture.
-    """
-    if config.architecture == "compact" or config.encoder_config:
-        return EmotionModel(config)
-    from ser_rt.networks.pretrained import describe_base, load_base
-
-    try:
-        model = EmotionModel(describe_base(config))
-    except ConfigError as error:
-        msg = f"{config.model_name}: {error}"
-        raise ConfigError(msg) from error
-    load_base(cast("Wav2Vec2 | Whisper", model.encoder), config.model_name)
-    return model

@@ -11,10 +11,10 @@ import numpy as np
 from ser_rt.errors import ConfigError, requires
 from ser_rt.evaluation.plots import new_figure, png
 from ser_rt.report.marks import MARKS
-from ser_rt.report.palette import Ink, luminance_of, on, palette
 from ser_rt.report.recording import RecordingReport, shown_emotions
 from ser_rt.report.strips import TimeSpan, bars, loudest, spans, ticks
 from ser_rt.report.words import Words, clock, percent
+from ser_rt.runtime.palette import Ink, on, palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,8 +124,7 @@ def _headline(axes: Axes, recording: RecordingReport, words: Words, inks: dict[s
 def _pair(axes: Axes, y: float, size: float, first: str, second: str, ink: Ink) -> None:
     """Write two texts one after the other, the second one in the colour of an emotion."""
     told = axes.text(0, y, first, fontsize=size)
-    colour = _readable(ink)
-    axes.annotate(second, (1, 0), xycoords=told, va="bottom", fontsize=size, color=colour)
+    axes.annotate(second, (1, 0), xycoords=told, va="bottom", fontsize=size, color=ink.word)
 
 
 def _shares(axes: Axes, recording: RecordingReport, words: Words, inks: dict[str, Ink]) -> None:
@@ -191,13 +190,6 @@ def _strip(
 def _mark(axes: Axes, ink: Ink, x: float, y: float, size: float, colour: str | None = None) -> None:
     marker: Any = MARKS[ink.mark]  # an outline, which its types leave out
     axes.scatter([x], [y], s=size, marker=marker, color=colour or ink.light, lw=0, zorder=3)
-
-
-def _readable(ink: Ink) -> str:
-    """Return the colour of an emotion, as dark as text must be."""
-    parts = [int(ink.light[n : n + 2], 16) for n in (1, 3, 5)]
-    share = min(1.0, 0.18 / max(luminance_of(ink.light), 1e-6)) ** 0.45
-    return "#" + "".join(f"{round(part * share):02x}" for part in parts)
 
 
 def fonts(lang: str) -> list[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from urllib.parse import quote
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote, unquote, urlsplit
 
+from ser_rt.audio.chunk import AudioChunk, AudioSource
 from ser_rt.audio.sources import make_source
-from ser_rt.errors import AudioError, NoAudioError
+from ser_rt.errors import AudioError, AudioInputError, NoAudioError
 from ser_rt.files.names import printable
 from ser_rt.report.collector import Collector
 from ser_rt.report.recording import RecordingReport
@@ -24,21 +26,22 @@ def gather(
     track: int | None = None,
     with_audio: bool = False,
 ) -> RecordingReport:
-    """Return what a report tells of a file; one that breaks off has an `error`.
+    """Return what a report tells of a file or URL; one that breaks off has an `error`.
 
     Raises:
-        AudioError: Nothing of it can be decoded.
+        AudioError: Nothing of it can be decoded, or it has no end.
         ConfigError: The settings do not fit the model.
     """
     engine = make_engines(model, settings)
-    name = printable(Path(path).name)
+    name = name_of(path)
     collector = Collector(name, model.labels, model.sample_rate, with_audio=with_audio)
+    kind = "network" if is_url(path) else "file"
     source = make_source(
-        "file", path, model.sample_rate, track=track, channel=settings.source_channel
+        kind, path, model.sample_rate, track=track, channel=settings.source_channel
     )
     try:
         with source:
-            for event in engine.run(collector.follow(source)):
+            for event in engine.run(_ending(collector.follow(source), name)):
                 collector.write(event)
     except AudioError:
         if not engine.processed_s:
@@ -49,6 +52,32 @@ def gather(
         raise NoAudioError(msg)
     recording.model, recording.notice = about(model), model.bundle.notice
     return recording
+
+
+def is_url(path: str | Path) -> bool:
+    """Return whether a recording is named by its URL."""
+    return "://" in str(path)
+
+
+def name_of(path: str | Path) -> str:
+    """Return the name of a recording, without what a URL has besides: that may be a secret.
+
+    >>> name_of("https://host/calls/one.mp3?token=secret")
+    'one.mp3'
+    """
+    if not is_url(path):
+        return printable(Path(path).name)
+    url = urlsplit(str(path))
+    return printable(unquote(PurePosixPath(url.path).name) or url.hostname or "")
+
+
+def _ending(source: AudioSource, name: str) -> Iterator[AudioChunk]:
+    """Yield the chunks of a source that has an end."""
+    for chunk in source:
+        if chunk.is_live:
+            msg = f"{name} is a stream of unknown length: use ser-stream with --session-report"
+            raise AudioInputError(msg)
+        yield chunk
 
 
 def about(model: OnnxClassifier) -> str:

@@ -49,6 +49,25 @@ def _wave() -> Outline:
     return (*((x, y + 0.24) for x, y in line), *((x, y - 0.24) for x, y in reversed(line)))
 
 
+def _linked(*outlines: Outline) -> Outline:
+    """Return outlines as one line, which goes back on itself between them."""
+    first = outlines[0]
+    back = ((first[0], *outline, outline[0], first[0]) for outline in outlines[1:])
+    return (*first, *(corner for part in back for corner in part))
+
+
+def _box(x: float, y: float, wide: float, high: float) -> Outline:
+    return ((x, y), (x + wide, y), (x + wide, y + high), (x, y + high))
+
+
+def _question() -> Outline:
+    angles = [math.radians(165 - 15 * n) for n in range(15)]
+    outer = [(0.62 * math.cos(a), 0.38 + 0.62 * math.sin(a)) for a in angles]
+    inner = [(0.3 * math.cos(a), 0.38 + 0.3 * math.sin(a)) for a in reversed(angles)]
+    stem = [(0.17, -0.1), (0.17, -0.38), (-0.17, -0.38), (-0.17, 0.02)]
+    return _linked((*outer, *stem, *inner), _box(-0.19, -1.0, 0.38, 0.38))
+
+
 _CIRCLE = _scaled(_regular(24), 0.86, 0.86)
 _CROSS = tuple(
     starmap(
@@ -81,6 +100,9 @@ MARKS: dict[str, Outline] = {
     "hexagon": _scaled(_regular(6), 0.95, 0.95),
     "frame": _ring(_scaled(_regular(4), 0.95, 1.0), 0.5),
     "pentagon": _regular(5),
+    "equals": _linked(_box(-0.9, 0.2, 1.8, 0.42), _box(-0.9, -0.62, 1.8, 0.42)),
+    "dots": _linked(*(_box(x, -0.24, 0.48, 0.48) for x in (-1.0, -0.24, 0.52))),
+    "question": _question(),
 }
 
 

@@ -179,7 +179,8 @@ def _player(recording: RecordingReport, words: Words) -> str:
         source = f"data:audio/mpeg;base64,{b64encode(recording.audio).decode()}"
     given = f' src="{escape(source)}"' if source else ""
     return (
-        f'<div class="player"><audio preload="metadata"{given}></audio>'
+        f'<div class="player"><audio preload="metadata" data-voices="{len(recording.channels)}"'
+        f"{given}></audio>"
         f'<button type="button" class="primary" id="play" data-play-word="{words("play")}" '
         f'data-pause-word="{words("pause")}"><span>{words("play")}</span></button>'
         f'<output id="clock">0:00</output>'

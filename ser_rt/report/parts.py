@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from html import escape
 
 from ser_rt.report.marks import svg_path
-from ser_rt.report.palette import on, palette
 from ser_rt.report.recording import RecordingReport, Turn, shown_emotions
 from ser_rt.report.words import Words, clock, level, percent
+from ser_rt.runtime.palette import custom_properties, palette
 
 
 def colours(labels: Sequence[str]) -> str:
     """Return the style sheet of the emotions: classes e0, e1, ... set colour and text colour."""
     rules = [
-        f".e{n} {{ --tone: light-dark({ink.light}, {ink.dark}); --word: var(--{ink.family}); "
-        f"--on-tone: light-dark({on(ink.light)}, {on(ink.dark)}) }}"
-        for n, ink in enumerate(palette(labels).values())
+        f".e{n} {{ {custom_properties(ink)} }}" for n, ink in enumerate(palette(labels).values())
     ]
     return "\n".join(rules)
 
@@ -122,7 +120,7 @@ def _kind(recording: RecordingReport, turn: Turn) -> int:
 
 def _sound(turn: Turn, *, whole: bool = False) -> str:
     start_s, end_s = (turn.start_s, turn.end_s) if whole else turn.sound_s
-    return f'data-play="{start_s:.2f} {end_s:.2f}"'
+    return f'data-play="{start_s:.2f} {end_s:.2f}" data-voice="{turn.channel}"'
 
 
 def _name(recording: RecordingReport, turn: Turn, words: Words) -> str:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ser_rt.report.course import Array, Course
-from ser_rt.report.palette import is_plain
 from ser_rt.runtime.event import UNSURE
+from ser_rt.runtime.palette import is_plain
 
 MOST_MOMENTS = 6
 MOMENT_S = 6.0

@@ -20,12 +20,12 @@ from ser_rt.runtime.event import UNSURE, EmotionEvent, Event, NoSpeechEvent, Tur
 from ser_rt.runtime.event.latency import latency_ms, wall_time
 from ser_rt.runtime.hysteresis import Hysteresis
 from ser_rt.runtime.recognizers.extras import Extras
-from ser_rt.runtime.recognizers.windowed import Posterior, Recognizer, WindowedRecognizer
+from ser_rt.runtime.recognizers.making import make_recognizer
+from ser_rt.runtime.recognizers.windowed import Posterior, Recognizer
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings
 from ser_rt.runtime.smoother import Smoother, tempered
 from ser_rt.runtime.summary.overall import Classification, Overall
 from ser_rt.runtime.turns.tracker import TurnTracker, make_turns
-from ser_rt.runtime.vad.making import make_vad
 
 logger = logging.getLogger(__name__)
 
@@ -199,6 +199,8 @@ class Engine(ChunkEngine):
         if believed is not None and self._temperatures:
             speech_s = posterior.speech * (posterior.end_s - posterior.start_s)
             smoothed = tempered(believed, speech_s, self._temperatures)
+        if posterior.is_new_speaker:
+            self._hysteresis.release()
         held = self._hysteresis.update(believed, posterior.end_s, smoothed)
         now = self._clock()
         age_s = now - posterior.captured_at
@@ -278,18 +280,3 @@ def make_engine(
     recognizer = make_recognizer(classifier, settings, turns=turns, clock=clock)
     smoother = Smoother(settings.naming_for(classifier), classifier.labels)
     return Engine(classifier, recognizer, smoother, settings=settings, turns=turns, clock=clock)
-
-
-def make_recognizer(
-    classifier: EmotionClassifier,
-    settings: StreamSettings = DEFAULTS,
-    *,
-    turns: TurnTracker | None = None,
-    clock: Callable[[], float] = time.monotonic,
-) -> Recognizer:
-    """Return the recognizer of one stream; arguments as of `make_engine`.
-
-    ``turns`` is told of the speech that it detects.
-    """
-    vad = make_vad(classifier, settings, None if turns is None else turns.segmenter)
-    return WindowedRecognizer(classifier, settings, vad=vad, clock=clock)

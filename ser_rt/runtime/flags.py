@@ -120,6 +120,7 @@ def stream_settings(
         turn_pause_s=getattr(flags, "turn_pause", TURN_PAUSE_S),
         longest_turn_s=getattr(flags, "longest_turn", LONGEST_TURN_S),
         turn_updates=getattr(flags, "turn_updates", False),
+        speaker_change=getattr(flags, "speaker_change", False),
         vad=vad,
         gate_threshold=flags.gate_threshold,
         name=name,
@@ -229,6 +230,8 @@ def _add_turn_flags(group: Group) -> None:
         default=LONGEST_TURN_S,
         help="cut a turn at this length; the speech goes on in another (%(default)s)",
     )
+    anew = "begin windows and turns anew where another person begins to speak"
+    group.add_argument("--speaker-change", action="store_true", help=anew)
 
 
 def _add_vad_flags(group: Group) -> None:

@@ -14,6 +14,10 @@ class Hysteresis:
         self._held: int | None = None
         self._since_s = 0.0
 
+    def release(self) -> None:
+        """Keep to nothing: another person speaks."""
+        self._held = None
+
     def update(
         self, probabilities: FloatArray | None, end_s: float, shown: FloatArray | None = None
     ) -> int | None:

@@ -73,6 +73,7 @@ class StreamKeywords(TypedDict, total=False):
     turn_pause_s: float
     longest_turn_s: float
     turn_updates: bool
+    speaker_change: bool
     vad: bool | VadSettings | Vad
     gate_threshold: float
     name: str | None
@@ -102,6 +103,8 @@ class StreamSettings:
         turn_pause_s: Silence in seconds that ends a turn; shorter pauses lie inside.
         longest_turn_s: A turn of so many seconds is cut, and the speech goes on in another.
         turn_updates: Whether each result inside a turn is followed by the turn's answer so far.
+        speaker_change: Whether windows, turns and smoothing begin anew where another person begins
+            to speak; for one channel with several voices, at half a second's delay and more.
         vad: How speech is detected: True or `VadSettings` for the Silero network, False for the
             level alone, or a `Vad` of your own, made for this stream.
         gate_threshold: Share of a window that must be speech; 0 classifies every window, and runs
@@ -126,6 +129,7 @@ class StreamSettings:
     turn_pause_s: float = TURN_PAUSE_S
     longest_turn_s: float = LONGEST_TURN_S
     turn_updates: bool = False
+    speaker_change: bool = False
     vad: bool | VadSettings | Vad = True
     gate_threshold: float | None = None
     name: str | None = None

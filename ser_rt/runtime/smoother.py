@@ -27,8 +27,8 @@ class Smoother:
     ``weight_per_s * t``, since results that follow each other are not independent (Rabiner: A
     tutorial on hidden Markov models. Proceedings of the IEEE 77(2), 1989; the exponent is the
     acoustic scale of speech recognition). So time counts, and not how many results there are. A
-    window without speech, or one that does not touch the one before, starts anew: another utterance
-    follows.
+    window without speech, one that does not touch the one before, or the first of another speaker
+    starts anew: another utterance follows.
     """
 
     def __init__(self, naming: Naming, labels: Sequence[str]) -> None:
@@ -48,7 +48,8 @@ class Smoother:
         if fresh is None or self._naming.half_life_s == 0:
             self._belief = None
             return fresh
-        if self._belief is None or posterior.start_s > self._end_s:
+        is_touching = posterior.start_s <= self._end_s and not posterior.is_new_speaker
+        if self._belief is None or not is_touching:
             expected, passed_s = self._prior, posterior.end_s - posterior.start_s
         else:
             passed_s = posterior.end_s - self._end_s

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
@@ -23,12 +23,15 @@ from ser_rt.server.adapters import ADAPTERS
 from ser_rt.server.adapters.base import Adapter
 from ser_rt.server.adapters.socket import AdaptedSocket
 from ser_rt.server.auth import Guard
+from ser_rt.server.calls import CallListener
 from ser_rt.server.headers import SafeHeaders
 from ser_rt.server.openapi import description
 from ser_rt.server.protocol import STATUSES, ProtocolError, description_of
+from ser_rt.server.reference import reference
 from ser_rt.server.requests import Requests
 from ser_rt.server.service import Service
 from ser_rt.server.session import StreamSession
+from ser_rt.server.style import style_sheet
 from ser_rt.server.uploads import classify
 
 STATIC = Path(__file__).parent / "static"
@@ -87,6 +90,7 @@ class _Routes:
                 for path, adapter in ADAPTERS.items()
                 for more in ("", "/{token}")
             ),
+            WebSocketRoute("/v1/calls/{id}", self.call),
             WebSocketRoute("/{path:path}", self.no_stream),
             Route("/v1/classify", self._guarded(self.classify), methods=["POST"]),
             Route("/v1/models", self._guarded(self.models)),
@@ -94,7 +98,9 @@ class _Routes:
             Route("/healthz", self.healthz),
             Route("/readyz", self.readyz),
             Route("/openapi.json", self.openapi),
+            Route("/docs", self.reference),
             Route("/", self.page),
+            Route("/static/palette.css", self.palette),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
 
@@ -121,9 +127,28 @@ class _Routes:
 
     def adapted(self, adapter: type[Adapter]) -> Callable[[WebSocket], Awaitable[None]]:
         async def stream(socket: WebSocket) -> None:
-            await self._serve(socket, AdaptedSocket(socket, adapter()))
+            talk = AdaptedSocket(socket, adapter(), self._service.calls)
+            try:
+                await self._serve(socket, talk)
+            finally:
+                talk.end()
 
         return stream
+
+    async def call(self, socket: WebSocket) -> None:
+        """Tell a connection what is told of a call; it counts as a stream."""
+        try:
+            self._guard.check(socket)
+            with self._service.slot():
+                await socket.accept()
+                listener = CallListener(socket, socket.path_params["id"], self._service.calls)
+                self._service.sessions.add(listener)
+                try:
+                    await listener.run(self._service.limits.idle_timeout_s)
+                finally:
+                    self._service.sessions.discard(listener)
+        except ProtocolError as error:
+            await socket.send_denial_response(self._refusal(error))
 
     async def _serve(self, socket: WebSocket, talk: WebSocket | AdaptedSocket) -> None:
         """Serve a connection whose messages are those of ``talk``."""
@@ -179,6 +204,12 @@ class _Routes:
 
     async def openapi(self, request: Request) -> Response:
         return JSONResponse(description(request.scope["root_path"]))
+
+    async def reference(self, request: Request) -> Response:
+        return HTMLResponse(reference(description(request.scope["root_path"])))
+
+    async def palette(self, _request: Request) -> Response:
+        return Response(style_sheet(), media_type="text/css")
 
     async def page(self, _request: Request) -> Response:
         return FileResponse(STATIC / "index.html")

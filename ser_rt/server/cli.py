@@ -30,7 +30,7 @@ logger = logging.getLogger("ser_rt.server")
 
 PORT = 8765
 ENVIRONMENT = "SER_SERVE_"
-_NOT_OUTSIDE = {"help", "version"}
+_NOT_OUTSIDE = {"help", "version", "print_completion"}
 OWN_PROXIES = ("127.0.0.1", "::1")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")
 LEVELS = ("debug", "info", "warning", "error")
@@ -81,6 +81,7 @@ def make_parser() -> argparse.ArgumentParser:
         default="text",
         help="json: an object a line, with session and request ids (%(default)s)",
     )
+    add("--traces", action="store_true", help="traces by OTLP, as OTEL_... variables describe")
     add("--access-log", action="store_true", help="log each request, without its query")
     add("--log-level", choices=LEVELS, default="info", help="(%(default)s)")
     return parser
@@ -175,6 +176,7 @@ def build(flags: argparse.Namespace) -> Server:
         from ser_rt.server.app import make_app
         from ser_rt.server.auth import Guard, read_keys
         from ser_rt.server.service import Service
+        from ser_rt.server.tracing import make_tracing
         from ser_rt.server.transport import make_server
     is_local = is_loopback(flags.host)
     keys = read_keys(Path(flags.api_key_file)) if flags.api_key_file else []
@@ -193,6 +195,7 @@ def build(flags: argparse.Namespace) -> Server:
         max_batch=flags.max_batch,
         max_wait_s=flags.max_wait_ms / 1e3,
         workers=flags.workers,
+        tracing=make_tracing() if flags.traces else None,
     )
     hosts = ("*",)
     if is_local or flags.allowed_host:

@@ -60,7 +60,7 @@ STATUSES = {
 SETTINGS = (
     *("window_s", "hop_s", "min_window_s", "half_life_s", "weight_per_s", "neutral"),
     *("partial", "episodes", "vad", "gate_threshold", "name", "profile"),
-    *("turns", "turn_pause_s", "longest_turn_s", "turn_updates", "channel_names"),
+    *("turns", "turn_pause_s", "longest_turn_s", "turn_updates", "speaker_change", "channel_names"),
 )
 """Keys of ``config`` that an engine understands as they are."""
 _WHOLE = {"sample_rate", "channels", "channel", "top_k", "track"}
@@ -163,7 +163,9 @@ def description_of(
 ) -> dict[str, Any]:
     """Return what clients are told of a model, and of the windows of a stream."""
     bundle = model.bundle
-    notice = {} if bundle.notice is None else {"notice": bundle.notice}
+    more: dict[str, Any] = {} if bundle.notice is None else {"notice": bundle.notice}
+    if bundle.dimensions:
+        more["dimensions"] = list(bundle.dimensions)
     return {
         "provider": model.provider,
         "precision": bundle.precision,
@@ -173,7 +175,7 @@ def description_of(
         ],
         "sample_rate": bundle.sample_rate,
         **settings.windows_for(model)._asdict(),
-        **notice,
+        **more,
     }
 
 

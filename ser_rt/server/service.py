@@ -6,9 +6,9 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Literal, Protocol, TypeVar
 
 import numpy as np
@@ -21,11 +21,13 @@ from ser_rt.runtime.batcher import Batcher
 from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.event import Event
 from ser_rt.runtime.settings import StreamSettings
+from ser_rt.server.calls import Calls
 from ser_rt.server.limits import ServerLimits
 from ser_rt.server.message_queue import MessageQueue
 from ser_rt.server.metrics import Metrics
 from ser_rt.server.model import ServedModel
 from ser_rt.server.protocol import ProtocolError
+from ser_rt.server.tracing import UNTRACED, Trace, Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ class Service:
         max_batch: int | None = None,
         max_wait_s: float = 0.005,
         workers: int | None = None,
+        tracing: Tracing | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Serve a model.
@@ -74,10 +77,12 @@ class Service:
             max_wait_s: How long a window waits for others to share a call with.
             workers: Calls of the model at once; None for one per core where a small model has
                 one thread on a CPU, else one.
+            tracing: Follows sessions; None for nothing of the kind.
             clock: Monotonic time in seconds.
         """
         self.model, self.limits, self.clock = model, limits or ServerLimits(), clock
         self.metrics = self.counters(model)
+        self._tracing = tracing
         provider = PROVIDERS[model.provider]
         if max_batch is None:
             max_batch = provider.default_batch
@@ -98,6 +103,7 @@ class Service:
         self.state: State = "not_ready"
         self.failure: SerError | None = None
         self.sessions: set[Drainable] = set()
+        self.calls = Calls()
         self._starting = asyncio.Lock()
         self._is_closed = False
         self.taken = self._uploads = 0
@@ -123,6 +129,12 @@ class Service:
     def message_queue(self) -> MessageQueue:
         """Return the queue of the messages of a new stream."""
         return MessageQueue(self.limits.max_message_bytes)
+
+    def trace(self, name: str, headers: Mapping[str, str]) -> AbstractContextManager[Trace]:
+        """Return the trace of a session, for a ``with`` around it."""
+        if self._tracing is None:
+            return nullcontext(UNTRACED)
+        return self._tracing.session(name, headers)
 
     @contextmanager
     def slot(self) -> Iterator[None]:
@@ -232,6 +244,8 @@ class Service:
         self._is_closed = True
         self.batcher.close()
         self._pool.shutdown()
+        if self._tracing is not None:
+            self._tracing.close()
 
     def _warm_up(self) -> None:
         self.model.warm_up()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ser_rt.errors import AudioError, ClusterError, ConfigError, SerError
@@ -55,7 +56,9 @@ class StreamSession:
 
     async def run(self) -> None:
         """Serve the stream to its end."""
-        with logged_as(session=self.id):
+        headers = Headers(scope=self._socket.scope)
+        with logged_as(session=self.id), self._service.trace("stream", headers) as self._trace:
+            self._trace.note(session=self.id)
             await self._run()
 
     async def _run(self) -> None:
@@ -89,6 +92,7 @@ class StreamSession:
         finally:
             self._service.sessions.discard(self)
             self._service.metrics.close(code)
+            self._trace.note(close_code=code)
             logger.info("stream %s ended with %d", self.id, code)
 
     async def _serve(self) -> int:
@@ -97,6 +101,7 @@ class StreamSession:
             self._service.batcher.open(),
             self._config,
             max_audio_s=self._limits.max_session_s,
+            trace=self._trace,
             clock=self._service.clock,
         )
         try:
@@ -212,6 +217,7 @@ class StreamSession:
             self._service.metrics.dropped.inc(max(0, stream.skipped_windows - skipped))
             self._service.metrics.count(events)
             for event in events:
+                self._trace.result(event)
                 await self._send(event_message(event, self._config))
             before_s, skipped = stream.total_s, stream.skipped_windows
 
@@ -233,6 +239,7 @@ class StreamSession:
         if error.code == "shutting_down":  # the close code is enough
             await self._close(GOING_AWAY)
             return GOING_AWAY
+        self._trace.fail(error.code)
         code = CLOSE_CODES[error.code]
         with suppress(WebSocketDisconnect, RuntimeError):
             await self._send(error.to_dict())

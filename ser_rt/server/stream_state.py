@@ -17,6 +17,7 @@ from ser_rt.runtime.event import Event, TurnEvent
 from ser_rt.runtime.statistics import StreamStatistics, Summary
 from ser_rt.server.audio_decoders import DECODERS
 from ser_rt.server.protocol import ProtocolError, StreamConfig
+from ser_rt.server.tracing import UNTRACED, Trace
 
 Events = list[Event]
 
@@ -30,6 +31,7 @@ class ServerStream:
         config: StreamConfig,
         *,
         max_audio_s: float,
+        trace: Trace = UNTRACED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Set the stream up with the settings of a client.
@@ -38,7 +40,7 @@ class ServerStream:
             ConfigError: Its settings contradict each other.
         """
         self._classifier, self._config, self._clock = classifier, config, clock
-        self._max_audio_s = max_audio_s
+        self._max_audio_s, self._trace = max_audio_s, trace
         self._statistics = StreamStatistics(clock)
         self._closed_s, self._skipped = 0.0, 0
         self._begin()
@@ -141,7 +143,7 @@ class ServerStream:
         self._has_audio = False
 
     def _process(self, blocks: Iterable[Block], arrived_at: float) -> Iterator[Events]:
-        for block in blocks:
+        for block in self._trace.timed(blocks):
             self._has_audio = True
             waited_s = max(0.0, self._clock() - arrived_at)
             for chunk in self._converter.feed(block, arrived_at, waited_s):

@@ -25,6 +25,7 @@ from ser_rt.server.protocol import (
 from ser_rt.server.service import Service
 from ser_rt.server.settings_text import QUERY, settings_of
 from ser_rt.server.stream_state import Events
+from ser_rt.server.tracing import Trace
 
 
 async def classify(request: Request, service: Service) -> dict[str, Any]:
@@ -35,7 +36,12 @@ async def classify(request: Request, service: Service) -> dict[str, Any]:
             room for it, or its client left.
     """
     try:
-        return await _classify(request, service)
+        with service.trace("classify", request.headers) as trace:
+            try:
+                return await _classify(request, service, trace)
+            except ProtocolError as error:
+                trace.fail(error.code)
+                raise
     except ClientDisconnect:
         msg = "the client left"
         raise ProtocolError(msg, "bad_request") from None
@@ -46,7 +52,7 @@ async def classify(request: Request, service: Service) -> dict[str, Any]:
         raise
 
 
-async def _classify(request: Request, service: Service) -> dict[str, Any]:
+async def _classify(request: Request, service: Service, trace: Trace) -> dict[str, Any]:
     query = [pair for pair in request.query_params.multi_items() if pair[0] != "token"]
     config = _config(query)
     with ExitStack() as opened:
@@ -75,8 +81,8 @@ async def _classify(request: Request, service: Service) -> dict[str, Any]:
         )
         events: Events = []
         try:
-            pieces = _events(source, engine, service.limits.max_audio_s)
-            await _collect(pieces, events, request, service)
+            pieces = _events(source, engine, service.limits.max_audio_s, trace)
+            await _collect(pieces, events, request, service, trace)
         except AudioError as error:
             # The path is the server's own, and means nothing to the client.
             msg = str(error).replace(str(path), "the file")
@@ -106,11 +112,13 @@ def _answer(
     }
 
 
-def _events(source: FileSource, engine: ChunkEngine, max_audio_s: float) -> Iterator[Events]:
+def _events(
+    source: FileSource, engine: ChunkEngine, max_audio_s: float, trace: Trace
+) -> Iterator[Events]:
     """Yield the events of each chunk; all of them also if the file breaks off."""
     try:
         with source:
-            for chunk in source:
+            for chunk in trace.timed(source):
                 yield list(engine.feed(chunk))
                 if engine.processed_s > max_audio_s:
                     msg = f"a file may have {max_audio_s:g} s of audio"
@@ -122,12 +130,14 @@ def _events(source: FileSource, engine: ChunkEngine, max_audio_s: float) -> Iter
 
 
 async def _collect(
-    pieces: Iterator[Events], events: Events, request: Request, service: Service
+    pieces: Iterator[Events], events: Events, request: Request, service: Service, trace: Trace
 ) -> None:
     """Add the events of all pieces to a list, as long as the client waits for them."""
     async for some in service.in_slices(pieces):
         service.metrics.count(some)
         events += some
+        for event in some:
+            trace.result(event)
         if await request.is_disconnected():
             raise ClientDisconnect
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from ser_rt.config import DataConfig, ModelConfig, TrainingConfig
 
 _OF_ENCODER = (
-    "model_name",
     "pooling",
     "projection",
     "weighted_layers",
@@ -29,12 +28,22 @@ _OF_AUGMENTATION = ("noise_dir", "rooms_dir", "channel_share")
 
 
 def setting_rules(
-    model: ModelConfig, training: TrainingConfig, data: DataConfig, *, validates: bool
+    model: ModelConfig,
+    training: TrainingConfig,
+    data: DataConfig,
+    *,
+    validates: bool,
+    learns_on: bool = False,
 ) -> Iterator[tuple[object, str, str]]:
-    """Yield what each setting needs, as `ser_rt.cli.idle.refuse_idle` takes it."""
+    """Yield what each setting needs, as `ser_rt.cli.idle.refuse_idle` takes it.
+
+    Training learns on where it starts from a network of ours, of any architecture.
+    """
     has_encoder = model.architecture != "compact"
+    other = "is for the architectures wav2vec2 and whisper"
     for name in _OF_ENCODER:
-        yield has_encoder, name, "is for the architectures wav2vec2 and whisper"
+        yield has_encoder, name, other
+    yield has_encoder or learns_on, "model_name", f"{other}, or names a compact one to learn on"
     yield model.chunk_frames, "left_frames", "needs --chunk-frames: without, all frames attend"
     for name in _OF_TEACHER:
         yield training.teacher, name, "needs --teacher"

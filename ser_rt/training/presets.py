@@ -145,7 +145,64 @@ PRESETS["wav2vec2-stream"] = Preset(
 """The 317M network for streams: see docs/training.md. It has not been trained by us."""
 
 
+LEARN_ON: dict[str, Preset] = {
+    "compact": Preset(
+        ModelConfig(architecture="compact", model_name=""),
+        TrainingConfig(
+            learning_rate=1e-3,
+            batch_size=32,
+            gradient_accumulation_steps=1,
+            warmup_steps=10,
+            num_epochs=20,
+            weight_decay=0.05,
+            label_smoothing=0.1,
+            ema_decay=0.98,
+            balance=0.6,
+        ),
+        DataConfig(channel_share=0.3, trim_silence=True),
+    ),
+    "whisper": Preset(
+        ModelConfig(architecture="whisper"),
+        TrainingConfig(
+            learning_rate=3e-4,
+            encoder_learning_rate=2e-5,
+            layer_decay=0.8,
+            batch_size=16,
+            gradient_accumulation_steps=1,
+            warmup_steps=10,
+            num_epochs=4,
+            label_smoothing=0.1,
+            ema_decay=0.98,
+            balance=0.6,
+        ),
+        DataConfig(channel_share=0.3, trim_silence=True, min_crop_s=1.0, max_crop_s=3.6),
+    ),
+    "wav2vec2": Preset(
+        ModelConfig(),
+        TrainingConfig(
+            learning_rate=3e-4,
+            encoder_learning_rate=1e-5,
+            layer_decay=0.9,
+            warmup_steps=10,
+            num_epochs=4,
+            label_smoothing=0.1,
+            balance=0.6,
+        ),
+        DataConfig(channel_share=0.3, trim_silence=True),
+    ),
+}
+"""For an hour of clips that a network of ours learns on from, by its architecture."""
+
+
+def learning_on(architecture: str) -> Preset:
+    """Return a copy of the settings with which a trained network of ours learns on."""
+    return _copy(LEARN_ON[architecture])
+
+
 def copy_preset(name: str) -> Preset:
     """Return a copy of a preset's settings, which may be changed."""
-    preset = PRESETS[name]
+    return _copy(PRESETS[name])
+
+
+def _copy(preset: Preset) -> Preset:
     return Preset(replace(preset.model), replace(preset.training), replace(preset.data))

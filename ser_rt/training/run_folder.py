@@ -20,14 +20,13 @@ from ser_rt.files.names import printable
 from ser_rt.files.provenance import git_state, training_versions
 from ser_rt.files.text import format_csv
 from ser_rt.files.writing import write_bytes, write_json
-from ser_rt.networks.checkpoint import WEIGHTS
+from ser_rt.networks.checkpoint import RUN, WEIGHTS
 from ser_rt.training.data.corpus import Clip
 from ser_rt.training.data.decoded_cache import Fault
 from ser_rt.training.data.prepare import Prepared
 from ser_rt.training.ema import AVERAGE
 
-RUN, SPLIT, SKIPPED, LABELS, HISTORY = (
-    "run.json",
+SPLIT, SKIPPED, LABELS, HISTORY = (
     "split.csv",
     "skipped.csv",
     "labels.json",
@@ -69,10 +68,12 @@ def open_run(run: Path, settings: Mapping[str, Any], *, resume: bool) -> str | N
         ours = settings_of(ModelConfig(), TrainingConfig(), DataConfig(), "", processes=1)
         before = ours | json.loads((run / RUN).read_bytes())["settings"]
         before, now = json.loads(json.dumps([before, settings]))
+        moved = now["start_sha256"] == before["start_sha256"] != ""
+        may_change = _MAY_CHANGE | ({"model_name"} if moved else set())
         changed = [
             f"{name} was {before.get(name)!r}, is {value!r}"
             for name, value in now.items()
-            if name not in _MAY_CHANGE
+            if name not in may_change
             and value != before.get(name)
             # A run may go on for longer; its learning rate then falls to zero later.
             and not (name == "num_epochs" and value > before.get(name, value))
@@ -91,12 +92,14 @@ def settings_of(
     *,
     processes: int,
     teacher_sha256: str = "",
+    start_sha256: str = "",
 ) -> dict[str, Any]:
-    """Return all settings, hashes of clips and teacher, and the number of processes in one dict.
+    """Return all settings, hashes of clips, teacher and start, and the number of processes.
 
     A resumed run must have the same ones.
     """
     more = {"clips": clips, "processes": processes, "teacher_sha256": teacher_sha256}
+    more["start_sha256"] = start_sha256
     return {**model.to_dict(), **training.to_dict(), **data.to_dict(), **more}
 
 
@@ -177,13 +180,15 @@ def describe_run(
     clips: Prepared,
     steps: int,
     teacher: Mapping[str, Any] | None = None,
+    start: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Describe a training run, and its teacher, for the checkpoint's config."""
+    """Describe a training run, its teacher and its start, for the checkpoint's config."""
     return {
         "settings": {**training.to_dict(), **data.to_dict()},
         "steps": steps,
         "train": _describe_clips(clips.train.clips),
         **({"teacher": teacher} if teacher else {}),
+        **({"start": start} if start else {}),
         "validation": _describe_clips(clips.validation.clips),
         "source": git_state(),
         "versions": training_versions(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,31 +60,6 @@ def test_arrays_and_half_of_the_bytes(running: Running, classifier: OnnxClassifi
     there = list(client.stream(wave, sample_rate=RATE))
     assert lines(there) == lines(here)
     assert all(not event.latency_ms for event in there)
-
-
-@pytest.mark.parametrize(
-    ("names", "channels"), [(("agent", "customer"), 2), ((), 2), ((), 1)], ids=str
-)
-def test_split_channels_are_those_of_this_machine(
-    running: Running, classifier: OnnxClassifier, names: tuple[str, ...], channels: int
-) -> None:
-    waves = [make_wave(3.3), make_wave(3.3)[::-1]]
-    call = np.stack(waves[:channels], axis=1)
-    how: Any = {"channel": "split" if channels > 1 else "all", "channel_names": names, "vad": False}
-    how |= {"turns": True}
-    found = list(Client(running.ws, timing=False, **how).stream(call, sample_rate=RATE))
-    for number in range(1, channels + 1):
-        alone = [e for e in found if e.channel == number]
-        wave = waves[number - 1]
-        wanted = list(
-            ser_rt.stream(wave, sample_rate=RATE, model=classifier, vad=False, turns=True)
-        )
-        assert [e.channel_name for e in alone] == [names[number - 1] if names else None] * len(
-            alone
-        )
-        same = [replace(event, seq=0, channel=None, channel_name=None) for event in alone]
-        assert lines(same) == lines([replace(event, seq=0) for event in wanted])
-    assert [event.seq for event in found] == list(range(len(found)))
 
 
 def test_asyncio(running: Running) -> None:

@@ -68,6 +68,7 @@ def test_turns_are_counted_on_by_another_connection() -> None:
         where = {} if channel is None else {"channel": channel}
         at = {"start": begun_s + number, "end": begun_s + number + 0.5}
         event = {"type": "turn", "seq": 0, "id": number, **at, "final": final}
+        event |= {"emotion": "Joy", "confidence": 0.5}
         return json.dumps(event | where)
 
     def numbers(*messages: str) -> list[int]:
@@ -97,25 +98,25 @@ def test_a_recording_resumes_at_the_turn_that_was_open() -> None:
     list(talk.receive('{"type": "ready", "hop_s": 0.5}'))
     for start in range(12):
         list(talk.send(AudioChunk(make_wave(1), start * RATE, 0.0)))
-    ended = event("turn", 0.5, 2.75, id=1, final=True)
-    assert len(received(*(event("emotion", 0, n / 2) for n in range(2, 10)), ended)) == 9
+    ended = event("turn", 0.5, 2.75, id=1, emotion="Joy", confidence=0.5, final=True)
+    assert len(received(*(event("no_speech", 0, n / 2) for n in range(2, 10)), ended)) == 9
     list(talk.lost("it broke"))
     config, *audio = talk.begin()
     # The end of the last result, 4.5 s, and whole hops back to the end of the last turn.
     assert json.loads(config)["start_s"] == 2.5
     assert sum(map(len, audio)) == 4 * (12 - 2.5) * RATE
-    repeated = [event("emotion", 2.5, n / 2) for n in range(7, 10)]
-    going = event("turn", 3.0, 4.0, id=1, final=False)
+    repeated = [event("no_speech", 2.5, n / 2) for n in range(7, 10)]
+    going = event("turn", 3.0, 4.0, id=1, emotion="Joy", confidence=0.5, final=False)
     assert received(repeated[0], going, *repeated[1:]) == []
-    over = event("turn", 3.0, 6.0, id=1, final=True)
-    assert received(event("emotion", 2.5, 5.0), over) == [
-        ("emotion", 2.5, 5.0),
+    over = event("turn", 3.0, 6.0, id=1, emotion="Joy", confidence=0.5, final=True)
+    assert received(event("no_speech", 2.5, 5.0), over) == [
+        ("no_speech", 2.5, 5.0),
         ("turn", 3.0, 6.0),
     ]
     # No further than a turn can reach.
-    assert len(received(event("emotion", 9.0, 12.0))) == 1
+    assert len(received(event("no_speech", 9.0, 12.0))) == 1
     list(talk.send(AudioChunk(make_wave(9), 12 * RATE, 0.0)))
-    assert len(received(event("emotion", 17.0, 20.0))) == 1
+    assert len(received(event("no_speech", 17.0, 20.0))) == 1
     assert json.loads(next(iter(talk.begin())))["start_s"] == 14.0
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from ser_rt.bundle import Bundle
-from ser_rt.classifier import FloatArray
+from ser_rt.classifier import ExtraClassifier, FloatArray
 from ser_rt.errors import ClusterError, ConfigError, InferenceError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.stream import load
 from ser_rt.server.message_queue import AudioMessage
 from ser_rt.server.protocol import ProtocolError
 from tests.conftest import RATE, make_wave
@@ -136,6 +137,25 @@ def test_a_window_waits_for_a_replica_that_answers(tiny_bundle: Path) -> None:
     model, (found,) = ask(tiny_bundle, gone, None, gone, answer)
     np.testing.assert_array_equal(found, answer[None])
     assert not model.is_superseded
+
+
+def test_embeddings_come_behind_the_probabilities(tiny_bundle: Path) -> None:
+    """Of a model replica, and as a stream replica takes them."""
+    window, model = make_wave(1), load(tiny_bundle, embedding=True)
+    (row,) = classify_windows(model, [window])
+    assert not isinstance(row, str)
+    np.testing.assert_allclose(row, model.rows(window[None])[0])  # type: ignore[attr-defined]  # it has them
+
+    async def run() -> tuple[FloatArray, FloatArray]:
+        handle: Any = Replicas(row)
+        remote_model = ModelHandle(Bundle.load(tiny_bundle), "cpu", handle, has_embedding=True)
+        assert isinstance(remote_model, ExtraClassifier)
+        one = await asyncio.to_thread(remote_model, window[None])
+        return one, await asyncio.to_thread(remote_model.rows, window[None])
+
+    probabilities, rows = asyncio.run(run())
+    np.testing.assert_array_equal(rows, row[None])
+    np.testing.assert_array_equal(probabilities, row[None, :6])
 
 
 def test_a_model_that_fails_says_why(tiny_bundle: Path) -> None:

@@ -105,6 +105,15 @@ def test_many_become_an_index_and_a_bad_one_is_a_row(
     assert (out / "speech.html").exists()
 
 
+def test_pictures_lie_beside_pages_if_asked(report: Report, speech: Path, tmp_path: Path) -> None:
+    out = tmp_path / "reports"
+    assert report(speech, speech, "-o", out, "--png", "-q")[0] == 0
+    assert report(speech, "-o", tmp_path / "one.html", "--png", "-q")[0] == 0
+    pictures = [out / "speech.png", out / "speech-2.png", tmp_path / "one.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+    assert (out / "speech-2.html").exists()
+
+
 def test_a_recording_that_breaks_off_has_a_report_of_what_there_is(
     report: Report, speech: Path, tmp_path: Path
 ) -> None:
@@ -145,7 +154,8 @@ def test_nothing_is_written_where_there_is_nothing_to_tell(
         (["SPEECH", "-o", "SPEECH"], 2, "no name of a report"),
         (["SPEECH", "-o", "x.png", "--embed-audio"], 2, "a picture makes no sound"),
         (["-", "-o", "x.html"], 2, "--session-report"),
-        (["https://example.org/a.mp3", "-o", "x.html"], 2, "--session-report"),
+        (["rtsp://example.org/a", "-o", "x.html"], 2, "--session-report"),
+        (["SPEECH", "-o", "x.png", "--png"], 2, "the picture is beside it"),
         (["EMPTY", "-o", "reports"], 2, "no audio files under"),
         (["SPEECH", "-o", "SPEECH/x.html"], 1, "is no folder"),
         (["SPEECH", "-o", "x.html", "--channel", "7"], 1, "7"),

@@ -14,8 +14,9 @@ from ser_rt.config import ModelConfig
 from ser_rt.export import bundle as export
 from ser_rt.export import graph, stream, stream_graph
 from ser_rt.export.settings import ExportSettings
-from ser_rt.networks.checkpoint import save_checkpoint
+from ser_rt.networks.checkpoint import TorchClassifier, save_checkpoint
 from ser_rt.networks.model import EmotionModel
+from ser_rt.networks.start import find_start
 from tests.conftest import make_wave
 from tests.support.small_speech import SHAPE, XLSR
 from tests.support.small_whisper import ENCODER
@@ -69,6 +70,14 @@ def decided(settings: ModelConfig) -> EmotionModel:
         model.head.weight /= embedding.std() * model.head.weight.std() * 4
         model.head.bias.sub_(model(waves)["logits"].mean(dim=0))
     return model
+
+
+def learning_on(bundle: Path) -> TorchClassifier:
+    """The network that training goes on from."""
+    start = find_start(str(bundle))
+    assert start is not None
+    assert start.bundle is not None
+    return TorchClassifier(start.network(start.settings_with({})), start.bundle.temperature)
 
 
 @pytest.fixture(scope="session")

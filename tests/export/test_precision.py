@@ -14,7 +14,7 @@ from ser_rt.export.precision import PRECISIONS
 from ser_rt.networks.checkpoint import load_classifier
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from tests.conftest import make_wave
-from tests.export.conftest import Export
+from tests.export.conftest import Export, learning_on
 from tests.support.two_part_bundle import two_part_models
 
 NEAR = {"fp32": 1e-5, "fp16": 5e-3, "int8": 0.1}
@@ -32,6 +32,12 @@ def test_it_agrees_with_the_network(bundle: Bundle, wav2vec2: Path) -> None:
         difference = np.abs(served(waves) - reference(waves)).max()
         assert difference < NEAR[bundle.precision]
         assert served(waves).dtype == np.float32
+
+
+def test_training_goes_on_from_it(bundle: Bundle) -> None:
+    waves = np.stack([make_wave(1.3, seed=seed) for seed in range(3)])
+    difference = np.abs(OnnxClassifier(bundle)(waves) - learning_on(bundle.folder)(waves)).max()
+    assert difference < NEAR[bundle.precision]
 
 
 def test_every_file_is_valid_and_has_float32_edges(bundle: Bundle) -> None:

@@ -14,10 +14,10 @@ from ser_rt.bundle import Bundle
 from ser_rt.commands.check import main as check
 from ser_rt.export.opsets import OPSETS
 from ser_rt.export.precision import PRECISIONS
-from ser_rt.networks.checkpoint import load_classifier, save_checkpoint
+from ser_rt.networks.checkpoint import load_classifier, load_model, save_checkpoint
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from tests.conftest import make_wave
-from tests.export.conftest import TRAINING, Export, decided, whisper_settings
+from tests.export.conftest import TRAINING, Export, decided, learning_on, whisper_settings
 
 NEAR = {"fp32": 1e-5, "fp16": 5e-3, "int8": 0.1}
 
@@ -25,6 +25,16 @@ NEAR = {"fp32": 1e-5, "fp16": 5e-3, "int8": 0.1}
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_it_says_what_the_network_says(whisper: Path, export_once: Export, precision: str) -> None:
     compare(whisper, Bundle.load(export_once(whisper, precision=precision)))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_training_goes_on_from_it(whisper: Path, export_once: Export, precision: str) -> None:
+    folder = export_once(whisper, precision=precision)
+    read, served = learning_on(folder), OnnxClassifier(Bundle.load(folder))
+    assert read._model.settings == load_model(whisper)[0].settings
+    for seconds in (0.4, 3.0):
+        waves = np.stack([make_wave(seconds, seed=seed) for seed in range(3)])
+        assert np.abs(served(waves) - read(waves)).max() < NEAR[precision]
 
 
 def test_so_does_one_for_whole_windows(tmp_path: Path, export_once: Export) -> None:
@@ -63,3 +73,6 @@ def test_layers_can_be_left_out(whisper: Path, export_once: Export) -> None:
     graph = onnx.load(folder / "model.onnx", load_external_data=False).graph
     ops = Counter(node.op_type for node in graph.node)
     assert ops["Softmax"] == 2 + 2  # of attention; of frames and labels
+    waves = make_wave(2.0)[None]
+    served = OnnxClassifier(Bundle.load(folder))
+    assert np.abs(learning_on(folder)(waves) - served(waves)).max() < NEAR["fp32"]

@@ -20,7 +20,7 @@ from ser_rt.config import ModelConfig
 from ser_rt.errors import CheckpointError, SerError
 from ser_rt.export.graph import Served, to_onnx
 from ser_rt.networks.checkpoint import load_model, save_checkpoint
-from ser_rt.networks.model import create_model
+from ser_rt.networks.creation import create_model
 from ser_rt.trainer import create_trainer
 from ser_rt.training.data.corpus import Clip
 from tests.conftest import make_wave

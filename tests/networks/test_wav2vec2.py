@@ -16,7 +16,8 @@ from ser_rt.config import ModelConfig
 from ser_rt.errors import CheckpointError, ConfigError
 from ser_rt.export.graph import Served, to_onnx
 from ser_rt.networks.checkpoint import load_model, save_checkpoint
-from ser_rt.networks.model import EmotionModel, create_model
+from ser_rt.networks.creation import create_model
+from ser_rt.networks.model import EmotionModel
 from tests.conftest import make_wave
 from tests.support.small_speech import CLASSES, write_base
 

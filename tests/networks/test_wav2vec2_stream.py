@@ -16,8 +16,9 @@ from transformers.models.wavlm.modeling_wavlm import WavLMAttention
 from ser_rt.config import ModelConfig
 from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.networks.attention import MaskedAttention, RelativePositions
+from ser_rt.networks.creation import create_model
 from ser_rt.networks.hop_stream import HopStream, fresh
-from ser_rt.networks.model import EmotionModel, create_model
+from ser_rt.networks.model import EmotionModel
 from ser_rt.networks.running_level import MEMORY_S, USUAL_LEVEL, USUAL_S, RunningLevel
 from ser_rt.networks.streaming import CHUNKS, POOLED_FRAMES, STRIDE, AttentionContext
 from ser_rt.networks.streams import stream_of

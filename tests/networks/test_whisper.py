@@ -18,7 +18,8 @@ from transformers import WhisperFeatureExtractor, WhisperForAudioClassification
 from ser_rt.config import ModelConfig
 from ser_rt.errors import AudioInputError, CheckpointError, ConfigError
 from ser_rt.networks.checkpoint import load_model, save_checkpoint
-from ser_rt.networks.model import EmotionModel, create_model
+from ser_rt.networks.creation import create_model
+from ser_rt.networks.model import EmotionModel
 from ser_rt.networks.whisper import Whisper
 from tests.conftest import make_wave
 from tests.support.small_whisper import ENCODER, write_whisper

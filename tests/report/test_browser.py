@@ -40,7 +40,8 @@ def call() -> RecordingReport:
     turns = [(4.0 * n, 4.0 * n + 3, labels[n * n % 15], 0.6 + n / 100) for n in range(30)]
     recording = make_recording(turns, labels=labels, channels=("Agent", "Customer"))
     sound = Mp3(SAMPLE_RATE)
-    sound.feed(AudioChunk(make_wave(120.0), 0, 0.0))
+    for channel in (1, 2):
+        sound.feed(AudioChunk(make_wave(120.0, seed=channel), 0, 0.0, channel=channel))
     recording.audio = sound.finish()
     return recording
 
@@ -98,12 +99,15 @@ def test_moments_play_from_where_they_are_to_where_they_end(
     now = "document.querySelector('audio').currentTime"
     with opened(browser, path) as it:
         card = it.locator(".moment").last
+        voice = int(card.get_attribute("data-voice") or "")
         from_s, to_s = map(float, (card.get_attribute("data-play") or "").split())
         card.click()
         it.locator(".moment.playing").wait_for()
         until(it, f"{now} > {from_s}")
         assert from_s <= it.evaluate(now) < to_s
         assert it.inner_text("#play") == "Pause"
+        heard = it.evaluate("voices.map((one) => one.gain.value)")
+        assert heard == [float(n == voice) for n in (0, 1)]
         assert it.locator(".playhead:visible").count() == 2  # one a channel
         it.evaluate(f"document.querySelector('audio').currentTime = {to_s - 0.1}")
         until(it, "document.querySelector('audio').paused")
@@ -112,6 +116,7 @@ def test_moments_play_from_where_they_are_to_where_they_end(
         assert box is not None
         it.locator(".strip").first.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
         until(it, f"Math.abs({now} - {call.duration_s / 2}) < 3")
+        assert it.evaluate("voices.map((one) => one.gain.value)") == [1, 1]
 
 
 def test_a_recording_that_is_elsewhere_can_be_opened(

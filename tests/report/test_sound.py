@@ -18,18 +18,23 @@ def level(samples: Wave, from_s: float, to_s: float) -> float:
     return float(np.sqrt(np.mean(samples[int(from_s * RATE) : int(to_s * RATE)] ** 2)))
 
 
-def test_gaps_are_silence_and_channels_are_mixed() -> None:
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_two_channels_stay_two_and_more_are_mixed(channels: int) -> None:
     sound, wave = Mp3(RATE), make_wave(12.0)
     for second in range(12):
         piece = wave[second * RATE : (second + 1) * RATE]
-        for channel in (1, 2):
-            is_silent = channel == 2 or second in (4, 5)
+        for channel in range(1, channels + 1):
+            is_silent = channel > 1 or second in (4, 5)
             sound.feed(AudioChunk(piece * (not is_silent), second * RATE, 0.0, channel=channel))
-    found, rate = soundfile.read(io.BytesIO(sound.finish()), dtype="float32")
-    assert rate == RATE
+    data = sound.finish()
+    found, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    assert (rate, found.shape[1]) == (RATE, 2 if channels == 2 else 1)
+    assert len(data) == pytest.approx(12 * found.shape[1] * KBPS * 1000 / 8, rel=0.05)
     assert len(found) / RATE == pytest.approx(12.0, abs=DELAY_S)
-    assert level(found, 0.5, 3.5) == pytest.approx(level(wave, 0.5, 3.5), rel=0.2)
-    assert level(found, 4.3, 5.7) < 0.02
+    assert level(found[:, 0], 0.5, 3.5) == pytest.approx(level(wave, 0.5, 3.5), rel=0.2)
+    assert level(found[:, 0], 4.3, 5.7) < 0.02
+    if channels == 2:
+        assert level(found[:, 1], 0.5, 11.5) < 0.02
 
 
 def test_a_gap_in_the_stream_keeps_its_time() -> None:

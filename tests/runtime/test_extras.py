@@ -72,4 +72,8 @@ def test_the_command_writes_them(run: Run, speech: Path) -> None:
     assert found
     assert all(len(event["embedding"]) == 4 for event in found)
     with pytest.raises(ConfigError, match="--embedding is the server's choice"):
-        parse([str(speech), "--embedding", "--server", "ws://127.0.0.1:1/v1/stream"])
+        parse(
+            [str(speech), "--embedding", "--format=jsonl", "--server", "ws://127.0.0.1:1/v1/stream"]
+        )
+    with pytest.raises(ConfigError, match="--embedding does nothing with --format csv"):
+        parse([str(speech), "--embedding", "--format=csv"])

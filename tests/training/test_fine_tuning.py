@@ -15,7 +15,8 @@ from safetensors.numpy import load_file
 from ser_rt.config import ModelConfig, TrainingConfig
 from ser_rt.errors import CheckpointError, ConfigError
 from ser_rt.networks.checkpoint import load_classifier, load_model
-from ser_rt.networks.model import EmotionModel, create_model
+from ser_rt.networks.creation import create_model
+from ser_rt.networks.model import EmotionModel
 from ser_rt.trainer import create_trainer
 from ser_rt.training.data.corpus import Clip
 from ser_rt.training.fine_tuning import merge_adapters, parameter_groups, prepare_network

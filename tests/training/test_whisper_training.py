@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 
 from ser_rt.config import ModelConfig, TrainingConfig
 from ser_rt.networks.checkpoint import load_classifier
-from ser_rt.networks.model import EmotionModel, create_model
+from ser_rt.networks.creation import create_model
+from ser_rt.networks.model import EmotionModel
 from ser_rt.networks.whisper import Whisper
 from ser_rt.trainer import create_trainer
 from ser_rt.training.data.corpus import Clip

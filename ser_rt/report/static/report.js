@@ -7,6 +7,7 @@ const all = (selector, within = document) => [...within.querySelectorAll(selecto
 
 let until_s = Infinity;
 let playing = null;
+let voices = null;
 
 const clock = (seconds) => {
   const [h, m, s] = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map(Math.floor);
@@ -23,8 +24,30 @@ function mark(element) {
   if (moment) all(`.pin[data-moment="${moment}"]`).forEach((pin) => pin.classList.add("playing"));
 }
 
+/* One voice of several, on both ears, or all (null). Of a file beside the page browsers give no
+   channels, and within it there are two at most. */
+function listenTo(voice) {
+  const count = Number(audio.dataset.voices);
+  const kinds = count === 2 ? ["data:", "blob:"] : ["blob:"];
+  if (count < 2 || !kinds.some((kind) => audio.src.startsWith(kind))) return;
+  if (!voices) {
+    const context = new AudioContext();
+    const splitter = context.createChannelSplitter(count);
+    context.createMediaElementSource(audio).connect(splitter);
+    voices = Array.from({ length: count }, (_, number) => {
+      const gain = context.createGain();
+      splitter.connect(gain, number);
+      gain.connect(context.destination);
+      return gain;
+    });
+  }
+  voices[0].context.resume();
+  voices.forEach((one, number) => (one.gain.value = voice === null || voice === number ? 1 : 0));
+}
+
 function play(from_s, to_s = Infinity, element = null) {
   if (!audio || document.body.classList.contains("silent")) return;
+  listenTo(element ? Number(element.dataset.voice) : null);
   audio.currentTime = from_s;
   until_s = to_s;
   mark(element);
@@ -65,6 +88,7 @@ if (audio) {
   }
   button.addEventListener("click", () => {
     until_s = Infinity;
+    listenTo(null);
     if (audio.paused) audio.play();
     else audio.pause();
   });

@@ -26,6 +26,7 @@ class TurnEvent(BaseEvent):
         peak_confidence: Its probability there.
         cut: Whether the longest turn was reached, or a server shut down, and the speech goes on in
             another turn.
+        speaker_change: Whether it ended because another person began to speak.
         final: False for the answer so far of a turn that has not ended.
     """
 
@@ -39,6 +40,7 @@ class TurnEvent(BaseEvent):
     peak: float = 0.0
     peak_confidence: float = 0.0
     cut: bool = False
+    speaker_change: bool = False
     final: bool = True
 
     def head(self) -> dict[str, Any]:
@@ -54,6 +56,7 @@ class TurnEvent(BaseEvent):
             "peak": self.peak,
             "peak_confidence": round(self.peak_confidence, 6),
             "cut": self.cut,
+            **({"speaker_change": True} if self.speaker_change else {}),
             "final": self.final,
         }
         return self.answer(top_k) | turn | self.latency(timing=timing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ from ser_rt.runtime.recognizers.load_shedding import LoadShedder
 from ser_rt.runtime.recognizers.window_classifier import window_classifier
 from ser_rt.runtime.recognizers.windower import Window, Windower
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings
+from ser_rt.runtime.speakers.changes import SpeakerChanges
 from ser_rt.runtime.vad.base import FrameVad, LevelDetector, Vad
 
 
@@ -36,6 +38,7 @@ class Posterior:
         spent_s: Seconds since then by what took them.
         warnings: Warnings since the window before.
         row: The whole row of the classifier: the probabilities, and what follows them.
+        is_new_speaker: Whether it is the first of another person than those before.
     """
 
     start_s: float
@@ -47,6 +50,7 @@ class Posterior:
     spent_s: Mapping[str, float]
     warnings: tuple[SourceWarning, ...] = ()
     row: FloatArray | None = None
+    is_new_speaker: bool = False
 
 
 class Recognizer(Protocol):
@@ -90,6 +94,7 @@ class WindowedRecognizer:
         settings: StreamSettings = DEFAULTS,
         *,
         vad: Vad | None = None,
+        changes: SpeakerChanges | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make the recognizer of one stream.
@@ -99,13 +104,14 @@ class WindowedRecognizer:
             settings: Its windows, ``gate_threshold`` and ``partial`` count. Without ``partial``, a
                 stream that never fills a window still has the result of its end.
             vad: Detects speech; None for the level alone.
+            changes: Follows the detector; no window reaches back behind a change that it found.
             clock: Monotonic time in seconds.
 
         Raises:
             ConfigError: A length is not positive, or longer than the window.
         """
         window_s, hop_s, min_window_s = settings.windows_for(classifier)
-        rate, partial = classifier.sample_rate, settings.partial
+        rate, wants_partial = classifier.sample_rate, settings.partial
         for name, value in (("window", window_s), ("hop", hop_s), ("min_window", min_window_s)):
             if not 1 / rate <= value <= 3600:
                 msg = f"{name} must be above 0 and at most an hour, not {value:g} s"
@@ -116,21 +122,24 @@ class WindowedRecognizer:
         hop = round(hop_s * rate)
         streaming = settings.streaming_for(classifier)
         naming = settings.naming_for(classifier)
-        self._classify_window = window_classifier(
-            classifier, hop, streaming, alone=naming.half_life_s > 0
+        self._fresh_classifier = partial(
+            window_classifier, classifier, hop, streaming, alone=naming.half_life_s > 0
         )
+        self._classify_window = self._fresh_classifier()
         self._turns = classifier if isinstance(classifier, WaitingClassifier) else None
         self._rate, self._labels = rate, len(classifier.labels)
+        self._first = round((min_window_s if wants_partial else window_s) * rate)
         self._windower = Windower(
             window=round(window_s * rate),
             hop=hop,
-            first=round((min_window_s if partial else window_s) * rate),
+            first=self._first,
             early=isinstance(self._classify_window, HopCache),
         )
+        self._changes, self._speaker_from, self._is_new_speaker = changes, 0, False
         self._vad = vad or FrameVad(LevelDetector(rate))
         self._gate_threshold = naming.gate_threshold
         self._shedder = LoadShedder(hop_s)
-        self._partial, self._has_result, self._was_silent = partial, False, False
+        self._partial, self._has_result, self._was_silent = wants_partial, False, False
         self._clock = clock
         self._last_chunk: AudioChunk | None = None
         self._broken_off: list[Window] = []
@@ -159,10 +168,13 @@ class WindowedRecognizer:
             try:
                 vad_s = self._detect(chunk, detected, window.end)
                 detected = max(detected, window.end)
-                if window.is_early:
-                    self._prepare(window, chunk)
-                elif self._partial or not window.is_partial:
-                    posteriors = self._classify(window, chunk, vad_s)
+                own = self._of_one_speaker(window)
+                if own is None:
+                    pass
+                elif own.is_early:
+                    self._prepare(own, chunk)
+                elif self._partial or not own.is_partial:
+                    posteriors = self._classify(own, chunk, vad_s)
             except KeyboardInterrupt:
                 self._broken_off = [] if window.is_early else [window]
                 raise
@@ -182,10 +194,20 @@ class WindowedRecognizer:
         if not windows and self._left_out:
             windows = self._left_out
             self._shedder.readmit()
-        for window in windows:
+        for window in filter(None, map(self._of_one_speaker, windows)):
             if self._partial or not window.is_partial or not self._has_result:
                 posteriors += self._classify(window, self._last_chunk, 0.0, is_final=True)
         return posteriors
+
+    def _of_one_speaker(self, window: Window) -> Window | None:
+        """Return what of a window is of who spoke last; None if that is not enough for a result."""
+        if self._changes is None:
+            return window
+        if self._changes.last > self._speaker_from:
+            self._speaker_from, self._is_new_speaker = self._changes.last, True
+            self._classify_window = self._fresh_classifier()
+        own = window.since(self._speaker_from)
+        return own if own is window or len(own.samples) >= self._first else None
 
     def _detect(self, chunk: AudioChunk, start: int, end: int) -> float:
         """Detect speech in some samples of a chunk; return the seconds it took."""
@@ -237,6 +259,7 @@ class WindowedRecognizer:
             if is_shed and not self._was_silent:
                 warnings = self._shedder.spent(spent_s["inference"])
         self._was_silent = is_silent
+        is_new_speaker, self._is_new_speaker = self._is_new_speaker, False
         return [
             Posterior(
                 start_s=window.start / self._rate,
@@ -248,6 +271,7 @@ class WindowedRecognizer:
                 spent_s=spent_s,
                 warnings=warnings,
                 row=row,
+                is_new_speaker=is_new_speaker,
             )
         ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,14 @@ class Window:
     is_partial: bool
     tail: int = 0
     is_early: bool = False
+
+    def since(self, sample: int) -> Window:
+        """Return what of it is not before a sample."""
+        if sample <= self.start:
+            return self
+        return replace(
+            self, samples=self.samples[sample - self.start :], start=sample, is_partial=True
+        )
 
 
 class Windower:

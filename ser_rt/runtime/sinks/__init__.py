@@ -28,6 +28,8 @@ class SinkSettings:
         top_k: How many emotions to name; None for all.
         turns: Whether turns are among the events: subtitles are of them then.
         names: Whether channels have names.
+        dimensions: What the model also rates.
+        speakers: Whether changes of speaker end turns.
         lag: What is taken back from the times of episodes; None live.
         name: Of the recording, where there is one.
     """
@@ -40,6 +42,8 @@ class SinkSettings:
     top_k: int | None = None
     turns: bool = False
     names: bool = False
+    dimensions: tuple[str, ...] = ()
+    speakers: bool = False
     lag: Lag | None = None
     name: str = "audio"
 
@@ -106,10 +110,11 @@ class CsvSink:
         self._output, self._timing, self._top_k = output, settings.timing, settings.top_k
         columns = ["source", "channel", *(["channel_name"] if settings.names else [])]
         columns += ["type", "seq", "start", "end", "emotion", "confidence"]
-        columns += settings.labels
+        columns += (*settings.labels, *settings.dimensions)
         columns += ["speech", "partial", "peak"]
         if settings.turns:
             columns += ["id", "loudness", "onset", "peak_confidence", "cut", "final"]
+            columns += ["speaker_change"] if settings.speakers else []
         columns += [*(["latency_ms"] if settings.timing else []), "code", "message"]
         self._rows = csv.DictWriter(output, columns, extrasaction="ignore", lineterminator="\n")
         self._rows.writeheader()
@@ -118,7 +123,7 @@ class CsvSink:
     def write(self, event: Event) -> None:
         """Write an event."""
         row = event.to_dict(timing=self._timing, top_k=self._top_k)
-        row |= row.pop("probabilities", {})
+        row |= row.pop("probabilities", {}) | row.pop("dimensions", {})
         if self._timing and event.latency_ms:
             row["latency_ms"] = event.latency_ms["total"]
         self._rows.writerow(row)

@@ -131,6 +131,7 @@ class TextLines:
             f"{words['onset']} {clock_time(event.onset)}",
             f"{words['peak']} {clock_time(event.peak)} ({event.peak_confidence:.0%})",
             *([words["cut"]] if event.cut else []),
+            *([words["speaker_change"]] if event.speaker_change else []),
         ]
         return ", ".join(parts)
 

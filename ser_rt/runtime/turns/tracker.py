@@ -12,6 +12,7 @@ from ser_rt.classifier import EmotionClassifier, FloatArray
 from ser_rt.runtime.event import UNSURE, TurnEvent
 from ser_rt.runtime.recognizers.extras import Extras
 from ser_rt.runtime.settings import StreamSettings
+from ser_rt.runtime.speakers.changes import REACH
 from ser_rt.runtime.turns.segmenter import SHORTEST_SPEECH_S, Span, TurnSegmenter
 from ser_rt.runtime.turns.windows import Classified, TurnWindows, windows_of_turns
 from ser_rt.runtime.vad.settings import VadSettings
@@ -148,6 +149,7 @@ class TurnTracker:
             peak=peak / self._rate,
             peak_confidence=strongest,
             cut=span.is_cut,
+            speaker_change=span.is_followed,
             final=final,
             source=self._name,
             **self._more(evidence),
@@ -170,6 +172,7 @@ def make_turns(classifier: EmotionClassifier, settings: StreamSettings) -> TurnT
         pause=round(settings.turn_pause_s * rate),
         longest=round(settings.longest_turn_s * rate),
         shortest=round(SHORTEST_SPEECH_S * rate),
+        reach=REACH if settings.speaker_change else 0,
     )
     return TurnTracker(
         segmenter,

@@ -15,13 +15,16 @@ def make_vad(
     """Return the detector of one stream; ``follower`` follows its frames.
 
     Raises:
-        ConfigError: Speech is not detected at the model's rate, or turns are wanted of a detector
-            that has no frames.
+        ConfigError: Speech is not detected at the model's rate, or turns or speaker changes are
+            wanted of a detector that has no frames.
     """
     vad, rate = settings.vad, classifier.sample_rate
     if not isinstance(vad, bool | VadSettings):
         if follower is not None:
-            msg = "turns need the frames of a detector: give vad=True, False or VadSettings"
+            msg = (
+                "turns and speaker changes need the frames of a detector: "
+                "give vad=True, False or VadSettings"
+            )
             raise ConfigError(msg)
         return vad
     is_open = settings.naming_for(classifier).gate_threshold == 0

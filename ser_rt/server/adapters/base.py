@@ -33,10 +33,14 @@ class Adapter(ABC):
     Attributes:
         path: Where it is served.
         about: What it takes, for the error of a client that sends something else.
+        ids: Of the call, for those who listen to it on other connections.
+        is_quiet: Whether the client itself is told nothing but errors.
     """
 
     path: ClassVar[str]
     about: ClassVar[str]
+    ids: tuple[str, ...] = ()
+    is_quiet: bool = False
 
     @abstractmethod
     def open(self, query: Mapping[str, str]) -> Iterator[Translated]:

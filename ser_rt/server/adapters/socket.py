@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
     from ser_rt.server.adapters.base import Translated
+    from ser_rt.server.calls import Calls
 
 
 class AdaptedSocket:
     """Stands in for the socket of a `StreamSession`."""
 
-    def __init__(self, socket: WebSocket, adapter: Adapter) -> None:
+    def __init__(self, socket: WebSocket, adapter: Adapter, calls: Calls) -> None:
         """Translate an accepted connection."""
-        self._socket, self._adapter = socket, adapter
+        self._socket, self._adapter, self._calls = socket, adapter, calls
         self._waiting: deque[str | bytes] = deque()
         self._is_begun = False
 
@@ -52,7 +53,13 @@ class AdaptedSocket:
     async def send_text(self, text: str) -> None:
         """Send what the client is told instead of a message."""
         for message in self._adapter.give(json.loads(text)):
-            await self._send(message)
+            self._calls.tell(self._adapter.ids, message)
+            if not self._adapter.is_quiet or message.get("type") == "error":
+                await self._send(message)
+
+    def end(self) -> None:
+        """Note that the connection is over, however it ended."""
+        self._calls.end(self._adapter.ids)
 
     async def close(self, code: int = 1000, reason: str | None = None) -> None:
         """Close the connection."""

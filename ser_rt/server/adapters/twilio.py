@@ -38,8 +38,7 @@ class TwilioAdapter(Adapter):
 
     def open(self, query: Mapping[str, str]) -> Iterator[Translated]:
         """Take settings; Twilio itself sends none, they come as parameters of the call."""
-        given = {name: value for name, value in query.items() if name != "token"}
-        self._settings = read_settings(given, self.path)
+        self._settings = self._read({k: value for k, value in query.items() if k != "token"})
         yield from ()
 
     def take(self, received: str | bytes) -> Iterator[Translated]:
@@ -92,14 +91,24 @@ class TwilioAdapter(Adapter):
             raise ProtocolError(msg, "bad_config")
         self._tracks = tuple(track for track in _TRACKS if track in tracks)
         self._sid = str(message.get("streamSid") or start.get("streamSid") or "")
+        self.ids = tuple(filter(None, (self._sid, str(start.get("callSid") or ""))))
         self._audio = {track: bytearray() for track in self._tracks}
         self._taken = dict.fromkeys(self._tracks, 0)
-        settings = self._settings | read_settings(parameters, self.path)
+        settings = self._settings | self._read(parameters)
         config = {"encoding": "pcm_mulaw", "sample_rate": RATE_HZ, "live": True, "turns": True}
         if len(self._tracks) > 1:
             split = {"channels": 2, "channel": "split", "channel_names": list(_TRACKS)}
             return {"type": "config", **config, **split, **settings}
         return {"type": "config", **config, **settings}
+
+    def _read(self, given: Mapping[str, str]) -> Message:
+        """Return settings; ``quiet`` is not one of streams."""
+        quiet = given.get("quiet", "true" if self.is_quiet else "false")
+        if quiet not in {"true", "false"}:
+            msg = f"quiet must be true or false, not {quiet[:40]!r}"
+            raise ProtocolError(msg, "bad_config")
+        self.is_quiet = quiet == "true"
+        return read_settings({k: v for k, v in given.items() if k != "quiet"}, self.path)
 
     def _media(self, media: object) -> None:
         if not isinstance(media, dict):

@@ -1,17 +1,15 @@
 /**
- * Where audio comes from: a microphone, or a file that is played while it is sent, so that ear and
- * eye agree.
+ * Live audio from a microphone.
  *
  * @typedef {{ samples: Int16Array, rms: number, peak: number }} Chunk levels are linear, in [0, 1]
- * @typedef {{ rate: number, duration_s: number | null, start: () => Promise<void>,
- *   stop: () => Promise<void>, onchunk: (chunk: Chunk) => void,
- *   onend: (code: string | null) => void }} Source
- *   `onend` is told of the end of a file (null), or why there is no more audio.
+ * @typedef {{ rate: number, start: () => Promise<void>, stop: () => Promise<void>,
+ *   use: (device: string) => Promise<void>, onchunk: (chunk: Chunk) => void,
+ *   onend: (code: string | null) => void }} Microphone
+ *   `use` goes on with another device; `onend` is told why there is no more audio.
  */
 
 const CHUNK_S = 0.05;
-const MOST_BYTES = 200e6;
-/** How long a browser may take to let a page make sound before it must be asked by a click. */
+/** How long a browser may take to let a page hear. */
 const RESUME_MS = 600;
 /** No processing: it would remove level and tone, which carry emotion. */
 const UNPROCESSED = {
@@ -20,7 +18,7 @@ const UNPROCESSED = {
   echoCancellation: false,
   noiseSuppression: false,
 };
-const MICROPHONE_ERRORS = {
+const ERRORS = {
   NotAllowedError: "denied",
   SecurityError: "denied",
   NotFoundError: "no_microphone",
@@ -38,79 +36,64 @@ export class AudioError extends Error {
   }
 }
 
-/** @returns {Promise<Source>} */
-export async function openMicrophone() {
+/** @param {string} device its id; empty is the browser's default @returns {Promise<Microphone>} */
+export async function openMicrophone(device) {
   if (!window.isSecureContext) throw new AudioError("insecure");
   if (!navigator.mediaDevices?.getUserMedia) throw new AudioError("unsupported");
-  const media = await navigator.mediaDevices.getUserMedia({ audio: UNPROCESSED }).catch((error) => {
-    throw new AudioError(MICROPHONE_ERRORS[error.name] ?? "microphone_busy");
-  });
-  const [track] = media.getAudioTracks();
+  let media = await request(device);
   const context = new AudioContext();
-  const source = await capture(context, context.createMediaStreamSource(media), () => track.stop());
-  track.onended = () => source.onend("microphone_lost");
-  return source;
-}
-
-/** @param {File} file @returns {Promise<Source>} */
-export async function openFile(file) {
-  if (!window.isSecureContext) throw new AudioError("insecure");
-  if (file.size > MOST_BYTES) throw new AudioError("file_too_big");
-  const context = new AudioContext();
-  try {
-    const node = context.createBufferSource();
-    node.buffer = await context.decodeAudioData(await file.arrayBuffer());
-    const source = await capture(context, node);
-    source.duration_s = node.buffer.duration;
-    node.connect(context.destination);
-    node.onended = () => source.onend(null);
-    const { start } = source;
-    source.start = async () => {
-      await start();
-      node.start();
-    };
-    return source;
-  } catch {
-    await context.close();
-    throw new AudioError("unsupported_file");
-  }
-}
-
-/**
- * @param {AudioContext} context
- * @param {AudioNode} node the audio to capture
- * @param {() => void} [release] what to do at the end
- * @returns {Promise<Source>}
- */
-async function capture(context, node, release = () => {}) {
   await context.audioWorklet.addModule(new URL("capture-worklet.js", import.meta.url).href);
   const worklet = new AudioWorkletNode(context, "capture", {
     numberOfOutputs: 0,
     processorOptions: { chunk: Math.round(CHUNK_S * context.sampleRate) },
   });
-  /** @type {Source} */
-  const source = {
+  let flushed = () => {};
+  worklet.port.onmessage = ({ data }) =>
+    data.type === "flushed" ? flushed() : microphone.onchunk(data);
+  const release = () => media.getTracks().forEach((track) => track.stop());
+  /** @type {AudioNode | null} */
+  let node = null;
+  const listen = () => {
+    node?.disconnect();
+    node = context.createMediaStreamSource(media);
+    node.connect(worklet);
+    media.getAudioTracks()[0].onended = () => microphone.onend("microphone_lost");
+  };
+  /** @type {Microphone} */
+  const microphone = {
     rate: context.sampleRate,
-    duration_s: null,
     onchunk: () => {},
     onend: () => {},
     start: async () => {
       await Promise.race([context.resume(), wait(RESUME_MS)]);
-      if (context.state !== "running") throw new AudioError("needs_click");
-      node.connect(worklet);
+      if (context.state !== "running") throw new AudioError("microphone_busy");
+      listen();
+    },
+    use: async (other) => {
+      const next = await request(other);
+      release();
+      media = next;
+      listen();
     },
     stop: async () => {
       if (context.state === "closed") return;
-      const flushed = new Promise((resolve) => (source.onflushed = resolve));
+      const done = new Promise((resolve) => (flushed = () => resolve(true)));
       worklet.port.postMessage("flush");
-      await Promise.race([flushed, wait(300)]);
+      await Promise.race([done, wait(300)]);
       release();
       await context.close();
     },
   };
-  worklet.port.onmessage = ({ data }) =>
-    data.type === "flushed" ? source.onflushed?.() : source.onchunk(data);
-  return source;
+  return microphone;
+}
+
+/** @param {string} device */
+async function request(device) {
+  const audio = device ? { ...UNPROCESSED, deviceId: { exact: device } } : UNPROCESSED;
+  return navigator.mediaDevices.getUserMedia({ audio }).catch((error) => {
+    const is_gone = device && ["OverconstrainedError", "NotFoundError"].includes(error.name);
+    throw new AudioError(is_gone ? "microphone_gone" : (ERRORS[error.name] ?? "microphone_busy"));
+  });
 }
 
 /** @param {number} ms */

@@ -3,8 +3,6 @@
  * likeliest; a button shows the others.
  */
 
-import { markOf, tonesOf } from "./tones.js";
-
 /** @typedef {import("./ser-client.js").Label} Label */
 
 const MANY = 8;
@@ -36,13 +34,13 @@ export class Bars {
   }
 
   /**
-   * @param {Label[]} labels @param {"en" | "ko"} language
+   * @param {Label[]} labels @param {(emotion: string) => string} tone @param {"en" | "ko"} language
    * @param {(count: number, percent: number, is_open: boolean) => string} words of the button
    */
-  label(labels, language, words) {
+  label(labels, tone, language, words) {
     this.#words = words;
     if (labels.map(({ en }) => en).join() !== this.#labels.map(({ en }) => en).join()) {
-      this.#build(labels);
+      this.#build(labels, tone);
     }
     for (const label of labels) this.#rows.get(label.en).name.textContent = label[language];
     this.#fold();
@@ -87,9 +85,8 @@ export class Bars {
     this.#unfold.setAttribute("aria-expanded", String(this.#is_open));
   }
 
-  /** @param {Label[]} labels */
-  #build(labels) {
-    const tones = tonesOf(labels);
+  /** @param {Label[]} labels @param {(emotion: string) => string} tone */
+  #build(labels, tone) {
     this.#labels = labels;
     this.#rows.clear();
     this.#list.replaceChildren();
@@ -99,9 +96,8 @@ export class Bars {
       const track = element("span", "bar-track");
       const fill = element("span", "bar-fill");
       const percent = element("span", "bar-percent");
-      row.dataset.tone = tones.get(en);
+      row.dataset.tone = tone(en);
       row.dataset.emotion = en;
-      name.dataset.mark = markOf(tones.get(en));
       track.append(fill);
       row.append(name, track, percent);
       this.#list.append(row);

@@ -19,6 +19,18 @@ function keep(name, value) {
   }
 }
 
+/** @param {string} name @returns {any} what was remembered, null if nothing was */
+export function recall(name) {
+  try {
+    return JSON.parse(localStorage.getItem(`ser-rt.${name}`));
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} name @param {unknown} value */
+export const remember = (name, value) => keep(name, JSON.stringify(value));
+
 /** @param {"en" | "ko"} chosen */
 export function setLanguage(chosen) {
   root.lang = chosen;

@@ -28,8 +28,8 @@
  * @typedef {{ event: SerEvent, delay_ms: number }} Result
  *   An event, and how long ago the last sample that it is about was captured.
  * @typedef {{ code: string, message: string }} Failure
- *   The server's error, what `explain` found, `unreachable`, or `slow`: audio comes faster than it can be sent. The
- *   state says whether the client goes on trying.
+ *   The server's error, what `explain` found, `unreachable`, or `slow`: audio comes faster than it
+ *   can be sent. The state says whether the client goes on trying.
  */
 
 const RETRY_MS = { first: 400, most: 8000 };
@@ -52,11 +52,7 @@ const PASSING = new Set([
   "idle_timeout",
 ]);
 
-/**
- * The address of a server's stream, from that of its page.
- * @param {string} page
- * @param {string | null} [token]
- */
+/** The address of a server's stream, from that of its page. @param {string} page @param {string | null} [token] */
 export function streamUrl(page, token = null) {
   const url = new URL("v1/stream", page);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
@@ -101,9 +97,9 @@ export class SerClient extends EventTarget {
   /**
    * @param {string} url
    * @param {{ config: { sample_rate: number, channels?: number } & Record<string, unknown>,
-   *   explain?: () => Promise<Failure | null>, WebSocket?: typeof globalThis.WebSocket }} options `config` is the first message; `explain`
-   *   returns why a server refuses, which browsers hide from a WebSocket; `WebSocket` is a class to
-   *   use instead of the global one.
+   *   explain?: () => Promise<Failure | null>, WebSocket?: typeof globalThis.WebSocket }} options
+   *   `config` is the first message; `explain` returns why a server refuses, which browsers hide
+   *   from a WebSocket; `WebSocket` is a class to use instead of the global one.
    */
   constructor(url, { config, explain = async () => null, WebSocket = globalThis.WebSocket }) {
     super();
@@ -181,6 +177,14 @@ export class SerClient extends EventTarget {
       if (quiet_ms > (this.#was_ready ? FINISH_MS : OPEN_MS)) break;
     }
     this.stop();
+    this.#finished = null;
+    this.#is_ending = false;
+  }
+
+  /** Of a recording, before it connects again: what comes after a time is given once more. */
+  rewind(time_s) {
+    this.#given = Math.round(time_s * this.#config.sample_rate) * this.#config.channels;
+    this.#captured = new CaptureTimes();
   }
 
   /** End at once. */

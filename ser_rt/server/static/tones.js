@@ -1,67 +1,35 @@
 /**
- * A tone is the colour of an emotion, by the name that theme.css gives it, and a mark beside it, so
- * that no one needs the colour. The fifteen emotions are six families of hue. Emotions that are
- * not here take spare tones in the order of the model's labels.
+ * A tone is how an emotion looks, by the name that palette.css gives it in lower case: what is
+ * filled, what is read, and a mark beside it, so that no one needs the colour. Emotions that are not
+ * there take spare tones in the order of the model's labels.
  */
 
-const TONES = {
-  neutral: "neutral",
-  calm: "neutral",
-  dry: "dry",
-  serious: "serious",
-  angry: "angry",
-  anger: "angry",
-  hurry: "hurry",
-  joy: "joy",
-  happy: "joy",
-  happiness: "joy",
-  kind: "kind",
-  tease: "tease",
-  sad: "sad",
-  sadness: "sad",
-  hesitate: "hesitate",
-  fear: "fear",
-  fearful: "fear",
-  anxious: "anxious",
-  anxiety: "anxious",
-  shy: "shy",
-  surprise: "surprise",
-  surprised: "surprise",
-  doubt: "doubt",
-  disgust: "disgust",
-};
-const SPARE = ["spare-2", "disgust", "spare-1"];
+const SPARE = 5;
 
-/** As the terminal's display has them. */
-const MARKS = {
-  neutral: "○",
-  dry: "=",
-  serious: "◎",
-  angry: "▲",
-  hurry: "»",
-  joy: "★",
-  kind: "♥",
-  tease: "≈",
-  sad: "▼",
-  hesitate: "…",
-  fear: "◆",
-  anxious: "◇",
-  shy: "◈",
-  surprise: "!",
-  doubt: "?",
-  unsure: "-",
-  "spare-1": "+",
-  "spare-2": "×",
-  disgust: "#",
-};
+/**
+ * What palette.css has for a tone.
+ * @param {string} tone @returns {{ mark: string, tone: string, on: string, word: string }}
+ */
+export function lookOf(tone) {
+  const probe = document.getElementById("probe");
+  probe.dataset.tone = tone;
+  const mark = getComputedStyle(probe).getPropertyValue("--mark").replaceAll('"', "").trim();
+  const [color, on, word] = ["--tone", "--on-tone", "--word"].map(colorOf);
+  delete probe.dataset.tone;
+  return { mark, tone: color, on, word };
+}
+
+/** What a custom property stands for now. @param {string} property */
+export function colorOf(property) {
+  const probe = document.getElementById("probe");
+  probe.style.color = `var(${property})`;
+  return getComputedStyle(probe).color;
+}
 
 /** @param {{ en: string }[]} labels @returns {Map<string, string>} tone by English name */
 export function tonesOf(labels) {
   let unknown = 0;
-  return new Map(
-    labels.map(({ en }) => [en, TONES[en.toLowerCase()] ?? SPARE[unknown++ % SPARE.length]]),
-  );
+  const toneOf = (/** @type {string} */ name) =>
+    lookOf(name).mark ? name : `spare-${unknown++ % SPARE}`;
+  return new Map(labels.map(({ en }) => [en, toneOf(en.toLowerCase())]));
 }
-
-/** @param {string} tone @returns {string} */
-export const markOf = (tone) => MARKS[tone] ?? "";

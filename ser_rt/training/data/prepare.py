@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,11 +53,13 @@ def prepare(
     *,
     seed: int,
     has_teacher: bool = False,
+    known_speakers: Collection[str] = (),
 ) -> Prepared:
     """Decode clips, drop the unfit ones, split by speaker, and refuse a split that leaks.
 
     Without clips to validate on, `settings.val_share` of the speakers are held out for it. With a
     teacher, clips of other emotions and those of `settings.unlabelled` are trained on as well.
+    `known_speakers` are those of the network that training starts from.
 
     Raises:
         DataError: clips are unfit, an emotion has none, or training and validation share speakers,
@@ -79,7 +81,9 @@ def prepare(
         shown = ", ".join(f"{name or 'unlabelled'} {count}" for name, count in other.most_common())
         logger.info("clips with the teacher's answer alone: %s", shown)
     prepared = Prepared(decoded.pick(kept), decoded.pick(held_out), faults)
-    refuse_leaks(find_leaks(prepared.train, prepared.validation), settings.allow_leaks)
+    refuse_leaks(
+        find_leaks(prepared.train, prepared.validation, known_speakers), settings.allow_leaks
+    )
     return prepared
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ser_rt.config import LEAKS
@@ -15,6 +15,12 @@ from ser_rt.training.data.decoded_cache import AudioCache, Fault, fault_table
 from ser_rt.training.data.labels import emotion_named
 
 logger = logging.getLogger(__name__)
+
+
+_LEAK_WORDS = {
+    "start": "speakers to validate on are known to the model that training starts from (others are "
+    "needed)"
+}
 
 
 @dataclass(frozen=True)
@@ -86,8 +92,13 @@ def refuse_empty_classes(clips: Iterable[Clip], labels: Sequence[str]) -> None:
         raise DataError(msg)
 
 
-def find_leaks(train: DecodedClips, val: DecodedClips) -> dict[str, list[str]]:
-    """Return what training and validation share, by kind: speakers, sentences, audio."""
+def find_leaks(
+    train: DecodedClips, val: DecodedClips, known: Collection[str] = ()
+) -> dict[str, list[str]]:
+    """Return what training and validation share, by kind: speakers, sentences, audio.
+
+    `known` are speakers of former trainings: those that are validated on are of the kind start.
+    """
     sentences = {clip.sentence for clip in train.clips if clip.sentence}
     paths = defaultdict(list)
     for clip, digest in zip(train.clips, train.audio.digests, strict=True):
@@ -100,6 +111,7 @@ def find_leaks(train: DecodedClips, val: DecodedClips) -> dict[str, list[str]]:
             for clip, digest in zip(val.clips, val.audio.digests, strict=True)
             if digest in paths
         ],
+        "start": sorted(set(known) & {clip.speaker for clip in val.clips}),
     }
     return {kind: shared for kind in LEAKS if (shared := found[kind])}
 
@@ -110,7 +122,7 @@ def refuse_leaks(leaks: dict[str, list[str]], allowed: Sequence[str]) -> None:
     Metrics of a leaking split are better than those on new speakers.
     """
     report = {
-        kind: f"{len(shared)} {kind} are in training and validation: "
+        kind: f"{len(shared)} {_LEAK_WORDS.get(kind, f'{kind} are in training and validation')}: "
         + ", ".join(shared[:5])
         + (", ..." if len(shared) > 5 else "")
         for kind, shared in leaks.items()

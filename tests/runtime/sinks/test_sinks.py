@@ -2,6 +2,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,18 @@ def test_csv_has_a_column_per_emotion() -> None:
     assert rows[0]["latency_ms"] == "12.3"
     assert rows[3]["message"] == "20 ms were dropped"
     assert "latency_ms" not in next(csv.DictReader(written("csv", timing=False)))
+
+
+def test_csv_has_a_column_per_dimension_and_one_for_speakers_if_asked() -> None:
+    output = io.StringIO()
+    settings = SinkSettings(LABELS, dimensions=("arousal", "valence"), turns=True, speakers=True)
+    sink = SINKS["csv"](output, settings)
+    answer: Any = {"start": 0.0, "end": 1.0, "emotion": "Joy", "confidence": 0.9}
+    sink.write(EmotionEvent(seq=0, **answer, dimensions={"arousal": 0.5}))
+    sink.write(TurnEvent(seq=1, **answer, speaker_change=True))
+    result, turn = csv.DictReader(output.getvalue().splitlines())
+    assert (result["arousal"], result["valence"]) == ("0.5", "")
+    assert (result["speaker_change"], turn["speaker_change"]) == ("", "True")
 
 
 def test_text_names_the_emotion_in_both_languages_in_straight_columns() -> None:
@@ -178,6 +191,13 @@ def test_subtitles_of_turns_have_a_caption_for_each() -> None:
         "WEBVTT\n\n1\n00:00:01.250 --> 00:00:03.500\n[A &amp; &lt;B&gt;] Joy 75%\n\n"
     )
     assert of_turns("rttm") == "SPEAKER audio 2 1.250 2.250 <NA> <NA> Joy 0.750 <NA>\n"
+
+
+def test_a_turn_that_another_person_ends_says_so() -> None:
+    lines = TextLines(LABELS, color=False)
+    turn: Any = {"seq": 0, "start": 0.0, "end": 1.0, "emotion": "Joy", "confidence": 0.9}
+    assert lines.event(TurnEvent(**turn, speaker_change=True)).endswith(", then another voice")
+    assert "voice" not in lines.event(TurnEvent(**turn))
 
 
 def test_lines_of_turns() -> None:

@@ -15,13 +15,14 @@ from ser_rt.runtime.turns.segmenter import Span, TurnSegmenter
 FRAME = 10
 
 
-def segmenter(longest: int = 1000, shortest: int = 1) -> TurnSegmenter:
+def segmenter(longest: int = 1000, shortest: int = 1, reach: int = 0) -> TurnSegmenter:
     return TurnSegmenter(
         threshold=0.5,
         ends_below=0.3,
         pause=3 * FRAME,
         longest=longest * FRAME,
         shortest=shortest * FRAME,
+        reach=reach,
     )
 
 
@@ -76,6 +77,48 @@ def test_a_turn_is_there_while_it_lasts() -> None:
     assert isinstance(while_it_lasts, Span)
     assert len(found.ended()) == 1
     assert found.ended() == []
+
+
+def test_another_person_begins_another_turn() -> None:
+    found = segmenter(shortest=2)
+    found.frames(0, frames(12), [{"s": 0.9, ".": 0.1}[c] for c in "sssss.sssss."])
+    found.split(75)  # in the middle of a frame, which stays whole
+    first, second = *found.ended(), found.open
+    assert second is not None
+    assert (first.start, first.end, first.runs) == (0, 80, [(0, 50), (60, 80)])
+    assert (second.start, second.end, second.runs) == (80, 110, [(80, 110)])
+    assert (first.is_followed, first.is_cut, first.known_at) == (True, False, 120)
+    assert first.power == pytest.approx(FRAME * sum(n * n for n in (0, 1, 2, 3, 4, 6, 7)))
+    assert second.power == pytest.approx(FRAME * (64 + 81 + 100))
+    assert [frame[0] for frame in first.take()] == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert [frame[0] for frame in second.take()] == [8, 9, 10]
+
+
+def test_a_person_who_begins_in_a_pause_ends_the_turn_before_it() -> None:
+    found = segmenter()
+    found.frames(0, frames(4), [0.9, 0.9, 0.1, 0.1])
+    found.split(25)
+    (first,) = found.ended()
+    assert (first.end, first.is_followed, found.open) == (20, True, None)
+    found.frames(40, frames(1, 4), [0.9])
+    found.split(40)  # where a turn begins anyway
+    assert found.ended() == []
+
+
+def test_only_what_is_settled_is_taken() -> None:
+    found = segmenter(reach=3 * FRAME)
+    found.frames(0, frames(5), [0.9] * 5)
+    span = found.now
+    assert span is not None
+    assert len(span.take()) == 2
+    found.split(0)
+    found.split(20)
+    (first,) = found.ended()
+    assert (first.end, first.take()) == (20, [])
+    found.frames(50, frames(1, 5), [0.9])
+    found.restart()
+    (rest,) = found.ended()
+    assert [frame[0] for frame in rest.take()] == [2, 3, 4, 5]
 
 
 def test_a_span_knows_its_speech_and_its_audio() -> None:

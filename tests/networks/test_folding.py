@@ -9,7 +9,7 @@ import torch
 from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2Model, WavLMConfig
 from transformers.models.wavlm import WavLMModel
 
-from ser_rt.export.fold_weights import fold
+from ser_rt.networks.folding import fold
 
 SHAPE: dict[str, Any] = {
     "hidden_size": 16,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,22 @@ import pytest
 from ser_rt.constants import EMOTIONS
 from ser_rt.report.marks import MARKS, svg_path
 from ser_rt.report.page import asset
-from ser_rt.report.palette import FAMILIES, is_plain, luminance_of, on, palette, place_of
+from ser_rt.report.parts import colours
+from ser_rt.runtime.palette import (
+    DARK_PAPER,
+    PAPER,
+    PLACES,
+    SPARE,
+    contrast,
+    custom_properties,
+    ink_of,
+    is_plain,
+    on,
+    palette,
+    place_of,
+)
+from ser_rt.runtime.sinks.palette import tone_of
+from ser_rt.server.style import style_sheet
 from ser_rt.testing import LABELS
 
 if TYPE_CHECKING:
@@ -43,13 +57,15 @@ def seen(colour: str, sight: object) -> NDArray[np.float64]:
 @pytest.mark.parametrize("is_dark", [False, True])
 def test_six_emotions_differ_in_colour_for_all_eyes(sight: str, *, is_dark: bool) -> None:
     inks = palette(LABELS)
-    colours = [seen(inks[e].dark if is_dark else inks[e].light, SIGHT[sight]) for e in LABELS]
-    assert min(np.linalg.norm(a - b) for a, b in combinations(colours, 2)) > 9.5
+    found = [seen(inks[e].dark if is_dark else inks[e].light, SIGHT[sight]) for e in LABELS]
+    assert min(np.linalg.norm(a - b) for a, b in combinations(found, 2)) > 9.5
 
 
 def test_fifteen_emotions_differ_in_mark_and_those_of_a_family_in_lightness() -> None:
     inks = palette(EMOTIONS)
     assert len({inks[e].mark for e in inks}) == len(EMOTIONS) + 1  # and unsure
+    assert len({inks[e].sign for e in inks}) == len(EMOTIONS) + 1
+    assert {place.mark for place in (*PLACES.values(), *SPARE)} <= set(MARKS)
     for a, b in combinations(EMOTIONS, 2):
         assert (inks[a].light, inks[a].dark) != (inks[b].light, inks[b].dark)
         if inks[a].family == inks[b].family:
@@ -70,23 +86,25 @@ def test_other_corpora_call_the_same_emotions_otherwise() -> None:
     assert not is_plain("Serious")
 
 
-def test_text_on_every_colour_can_be_read() -> None:
-    for colours in FAMILIES.values():
-        for colour in colours:
-            back, text = luminance_of(colour), luminance_of(on(colour))
-            light, dark = max(back, text), min(back, text)
-            assert (light + 0.05) / (dark + 0.05) >= 4.5
+def test_all_text_can_be_read() -> None:
+    for ink in (ink_of(place) for place in (*PLACES.values(), *SPARE)):
+        assert contrast(ink.word, PAPER) >= 4.5
+        assert contrast(ink.dark_word, DARK_PAPER) >= 4.5
+        for colour in (ink.light, ink.dark):
+            assert contrast(colour, on(colour)) >= 4.5
+        assert min(contrast(ink.terminal, paper) for paper in ("#000000", "#ffffff")) >= 3
 
 
-def test_the_families_are_the_tones_of_the_page_of_the_server() -> None:
-    tones = set(
-        re.findall(r"^  --([\w-]+): light-dark", asset("server/static/theme.css"), re.MULTILINE)
-    )
-    assert set(FAMILIES) <= tones
-    script = asset("server/static/tones.js")
-    told = dict(re.findall(r'^  (\w+): "(\w[\w-]*)",$', script, re.MULTILINE))
-    assert set(told.values()) <= tones
-    assert {label.lower() for label in EMOTIONS} <= set(told)
+def test_terminal_page_and_report_draw_an_emotion_alike() -> None:
+    sheet = style_sheet()
+    for label, ink in palette(EMOTIONS).items():
+        assert (tone_of(label).mark, tone_of(label).color) == (ink.sign, ink.terminal)
+        rule = next(r for r in sheet.splitlines() if f'"{label.lower()}"' in r.split("{")[0])
+        assert custom_properties(ink) in rule
+        assert custom_properties(ink) in colours([label])
+        assert f'"{ink.sign}"' in rule
+    paper = asset("server/static/theme.css")
+    assert f"--paper: light-dark({PAPER}, {DARK_PAPER})" in paper
 
 
 def test_marks_lie_within_their_view_box() -> None:

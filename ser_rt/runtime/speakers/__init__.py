@@ -1,0 +1,1 @@
+"""Who speaks: where another person begins."""
