@@ -21,7 +21,15 @@ def run(name: str, *options: str) -> None:
     """Run the tests of a plugin in the environment that has its framework."""
     if not PYTHON.exists():
         pytest.skip("LiveKit Agents and pipecat are not installed: make integrations")
-    command = [PYTHON, "-m", "pytest", "-q", "--show-capture=no", ROOT / "integrations" / name, *options]
+    command = [
+        PYTHON,
+        "-m",
+        "pytest",
+        "-q",
+        "--show-capture=no",
+        ROOT / "integrations" / name,
+        *options,
+    ]
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     env["OMP_NUM_THREADS"] = "1"
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=env)
