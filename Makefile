@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-lowest triton soak lint bench report compare baseline quality model compact compact-free base left-out tune profiles corpus sample clean
+.PHONY: help demo test test-lowest triton integrations soak lint bench report compare baseline quality model compact compact-free base left-out tune profiles corpus sample clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -32,6 +32,8 @@ test-lowest: $(PY) ## run the tests with the oldest versions that pyproject.toml
 
 triton: $(VENV)/triton ## install a Triton server, for its test
 
+integrations: $(VENV)/integrations/.made ## install LiveKit Agents and pipecat, for the tests of their plugins
+
 soak: $(VENV)/.dev ## stream for an hour in compressed time, and for fifteen minutes in real time
 	@$(PY) -m pytest -m slow tests/runtime/test_soak.py
 
@@ -49,9 +51,10 @@ bench: $(VENV)/.dev ## run the benchmarks (on an idle machine)
 
 # There is a folder of that name.
 .PHONY: docs
-docs: $(VENV)/.dev ## write the API reference into build/api
+docs: $(VENV)/.dev ## write the API reference into build/api, manual pages and all --help into build/man
 	@$(PY) docs/api.py build/api
-	@echo build/api/index.html
+	@$(PY) docs/man.py build/man
+	@echo build/api/index.html build/man/commands.html build/man/man1
 
 report: $(VENV)/.dev ## run the benchmarks; write the speed tables of README and docs, and an HTML page
 	@mkdir -p .benchmarks
@@ -145,6 +148,14 @@ $(VENV)/triton: constraints.txt | $(VENV)/.dev
 	@$(PY) -m venv --clear $@
 	@$@/bin/python -m pip --disable-pip-version-check install -qq nvidia-pytriton==0.7.0 \
 	  "$$(grep ^onnxruntime== constraints.txt)" || { rm -rf $@; exit 1; }
+
+# The frameworks want other versions than constraints.txt has.
+$(VENV)/integrations/.made: integrations/constraints.txt $(wildcard integrations/*/pyproject.toml) | $(PY)
+	@echo "Installing LiveKit Agents and pipecat; it takes minutes ..." >&2
+	@$(PY) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip --disable-pip-version-check install -qq -c integrations/constraints.txt \
+	  -e '.[cpu]' -e integrations/livekit -e integrations/pipecat pytest pytest-timeout || { rm -rf $(@D); exit 1; }
+	@touch $@
 
 $(VENV)/.runtime: pyproject.toml ser_rt/__init__.py constraints.txt $(PY)
 	@echo "Installing the ser-rt runtime ..." >&2

@@ -9,6 +9,7 @@ from typing import Any
 import kubernetes_validate as schemas
 import pytest
 
+import ser_rt
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.server.app import make_app
 from ser_rt.server.cli import parse
@@ -39,7 +40,9 @@ def pod(manifests: dict[str, Manifest]) -> Manifest:
 
 @pytest.mark.parametrize("version", [OLDEST, schemas.latest_version()])
 def test_manifests_are_of_the_schemas(manifests: dict[str, Manifest], version: str) -> None:
-    listed = manifests.pop("Kustomization")["resources"]
+    whole = manifests.pop("Kustomization")
+    assert whole["images"][0]["newTag"] == ser_rt.__version__
+    listed = whole["resources"]
     assert len(listed) == len(manifests) == 5
     for manifest in manifests.values():
         schemas.validate(manifest, version, strict=True)

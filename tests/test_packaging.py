@@ -27,6 +27,7 @@ IMPORT_NAMES = {
     "onnxruntime-gpu": "onnxruntime",
     "opentelemetry-exporter-otlp-proto-http": "opentelemetry",
     "opentelemetry-sdk": "opentelemetry",
+    "argparse-manpage": "argparse_manpage",
     "kubernetes-validate": "kubernetes_validate",
     "promql-parser": "promql_parser",
     "optimum-onnx": "optimum",

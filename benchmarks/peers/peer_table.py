@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ser_rt.bundle import Bundle
 from ser_rt.errors import ConfigError
+from ser_rt.runtime.backends.providers import ProviderName
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Peer:
     runner: str
     package: str
     needs: tuple[str, ...] = ("run",)
-    devices: tuple[str, ...] = ("cpu", "cuda")
+    devices: tuple[ProviderName, ...] = ("cpu", "cuda")
     precision: str = "fp32"
 
     @property
@@ -57,7 +58,7 @@ PEERS = (
     Peer("onnxruntime", "onnxruntime", (), ("cpu", "cuda", "tensorrt")),
 )
 
-Chosen = tuple[Peer, Path | str, str, str, str]
+Chosen = tuple[Peer, Path | str, str, ProviderName, str]
 """Peer, model, precision, device, and why it cannot run."""
 
 
@@ -93,7 +94,9 @@ def check_names(names: Sequence[str]) -> None:
             raise ConfigError(msg)
 
 
-def _models(peer: Peer, run: Path, bundles: Sequence[Bundle], place: str) -> Iterator[Chosen]:
+def _models(
+    peer: Peer, run: Path, bundles: Sequence[Bundle], place: ProviderName
+) -> Iterator[Chosen]:
     missing = "" if find_spec(peer.package) else f"{peer.package} is not installed (ser-rt[peers])"
     if peer.takes_run:
         yield peer, run, peer.precision, place, missing

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import ser_rt
+from ser_rt.cli.completion import SHELLS, PrintCompletion
 from ser_rt.cli.help_text import in_korean, language_of
 from ser_rt.files.outputs import STANDARD_OUTPUT
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser of a command, with ``--version``.
+    """An argument parser of a command, with ``--version`` and ``--print-completion``.
 
     Flags may be written with underscores instead of hyphens. With ``--lang ko`` the help is Korean.
     """
@@ -24,6 +25,12 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**settings)
         version = f"{self.prog} {ser_rt.__version__}"
         self.add_argument("--version", action="version", version=version, help="print it and exit")
+        if " " not in self.prog:  # a command, and not one of its own commands
+            self.add_argument(
+                "--print-completion",
+                action=PrintCompletion,
+                help=f"print completion for a shell and exit: {', '.join(SHELLS)}",
+            )
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse a command line."""

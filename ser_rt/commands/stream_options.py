@@ -20,7 +20,7 @@ from ser_rt.files.outputs import STANDARD_OUTPUT, is_special
 from ser_rt.runtime.sinks import SINKS
 
 _LISTS = ("list_devices", "list_providers")
-_NOT_IN_FILE = {"config", "help", "version", "files", *_LISTS}
+_NOT_IN_FILE = {"config", "help", "version", "print_completion", "files", *_LISTS}
 _OF_TURNS = ("turn_pause", "longest_turn", "turn_updates")
 _LOCAL = ("model", "embedding", "provider", "threads", "streaming", *OF_VAD)
 _NOT_FLAC = {*AUDIO_SUFFIXES} - {".flac"}

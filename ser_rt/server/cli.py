@@ -30,7 +30,7 @@ logger = logging.getLogger("ser_rt.server")
 
 PORT = 8765
 ENVIRONMENT = "SER_SERVE_"
-_NOT_OUTSIDE = {"help", "version"}
+_NOT_OUTSIDE = {"help", "version", "print_completion"}
 OWN_PROXIES = ("127.0.0.1", "::1")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")
 LEVELS = ("debug", "info", "warning", "error")

@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import Any
 
 import numpy as np
 import pytest
 
 from ser_rt.agents import Analyser, ParticipantSession
-from ser_rt.classifier import FloatArray
 from ser_rt.errors import BundleNotFoundError, InferenceError
 from tests.support.agent_sessions import (
     RATE,
-    SPOKEN,
     TWO_TURNS,
+    Broken,
     Heard,
+    Stuck,
     analyser,
     conversation,
     push,
     run,
 )
-
-
-class Stuck:
-    """A model that answers when it is let."""
-
-    def __init__(self) -> None:
-        self.free, self.labels, self.sample_rate = threading.Event(), SPOKEN.labels, RATE
-
-    def __call__(self, waveforms: FloatArray) -> FloatArray:
-        assert self.free.wait(60)
-        return SPOKEN(waveforms)
 
 
 def test_a_slow_model_costs_results_and_one_warning(caplog: pytest.LogCaptureFixture) -> None:
@@ -57,21 +45,6 @@ def test_a_slow_model_costs_results_and_one_warning(caplog: pytest.LogCaptureFix
     assert "caller" in caplog.text
     last = heard.of("turn")[-1]
     assert last.end == pytest.approx(34.7, abs=0.1), "later audio keeps its time"
-
-
-class Broken:
-    """A model that fails at some calls."""
-
-    def __init__(self, *bad: int) -> None:
-        self.calls, self._bad = 0, bad
-        self.labels, self.sample_rate = SPOKEN.labels, RATE
-
-    def __call__(self, waveforms: FloatArray) -> FloatArray:
-        self.calls += 1
-        if self.calls in self._bad:
-            msg = "the card fell out"
-            raise OSError(msg)
-        return SPOKEN(waveforms)
 
 
 def test_a_fresh_stream_begins_where_the_model_failed(caplog: pytest.LogCaptureFixture) -> None:

@@ -87,10 +87,11 @@ def test_a_built_in_network_answers_as_its_graph(name: str, near: float) -> None
 
 def test_norms_that_were_folded_get_the_statistics_of_speech() -> None:
     model, given = without_dropout(network("compact")), waves(3.0)
+    encoder: Any = model.encoder
     before = logits(model, given)
     with torch.no_grad():
-        frames = model.encoder.features(given)  # type: ignore[operator]  # a module
-    layers: Any = torch.nn.Sequential(model.encoder.stem, model.encoder.blocks)  # type: ignore[arg-type]  # modules
+        frames = encoder.features(given)
+    layers = torch.nn.Sequential(encoder.stem, encoder.blocks)
     right = layers.eval()(frames)
     assert len(model.unsettled) == 9
 
@@ -103,7 +104,8 @@ def test_norms_that_were_folded_get_the_statistics_of_speech() -> None:
     model = without_dropout(network("compact"))
     settle_norms(model, model.unsettled, [given])
     assert np.allclose(logits(model, given), before, atol=1e-3)
-    layers = torch.nn.Sequential(model.encoder.stem, model.encoder.blocks)  # type: ignore[arg-type]  # modules
+    encoder = model.encoder
+    layers = torch.nn.Sequential(encoder.stem, encoder.blocks)
     assert gap() < 0.02
     assert unsettled > 0.2
 

@@ -96,6 +96,7 @@ def test_a_recording_is_analysed_at_once_and_plays_from_where_one_clicks(
     with visit(browser, running.http("/")) as it:
         analysed(it, clip)
         assert it.configs[-1]["live"] is False
+        assert float(it.page.inner_text("#speed").split()[0]) > 1.5
         assert it.page.get_attribute("#progress", "value") == "1"
         assert it.page.inner_text("#position") == "0:00 / 0:10"
         assert it.page.inner_text("#word") == it.events("summary")[-1]["overall"]["emotion"]
@@ -167,7 +168,7 @@ def test_one_scrolls_over_all_of_a_session(
         it.page.focus("#scroll")
         it.page.keyboard.press("End")
         shows(it, "0:04 to 1:04")
-        it.page.keyboard.press("Home")
+        it.page.keyboard.press("ArrowLeft")
         shows(it, "0:00 to 1:00")
         it.page.hover("#timeline", force=True)
         it.page.mouse.wheel(2000, 0)

@@ -13,6 +13,7 @@ import soundfile
 
 import ser_rt
 from ser_rt.agents import Analyser, ParticipantSession
+from ser_rt.classifier import FloatArray
 from ser_rt.testing import FakeClassifier
 
 T = TypeVar("T")
@@ -82,3 +83,33 @@ def two_parties(seconds: float) -> dict[str, npt.NDArray[np.int16]]:
 
 def shown(events: Iterable[ser_rt.Event]) -> list[Any]:
     return [event.to_dict(timing=False) for event in events]
+
+
+class Stuck:
+    """A model that does not answer until it is let."""
+
+    def __init__(self) -> None:
+        self.free, self.labels, self.sample_rate = threading.Event(), SPOKEN.labels, RATE
+
+    def __call__(self, waveforms: FloatArray) -> FloatArray:
+        assert self.free.wait(60)
+        return SPOKEN(waveforms)
+
+
+class Broken:
+    """A model that fails at some calls.
+
+    Attributes:
+        calls: How many there were.
+    """
+
+    def __init__(self, *bad: int) -> None:
+        self.calls, self._bad = 0, bad
+        self.labels, self.sample_rate = SPOKEN.labels, RATE
+
+    def __call__(self, waveforms: FloatArray) -> FloatArray:
+        self.calls += 1
+        if self.calls in self._bad:
+            msg = "the card fell out"
+            raise OSError(msg)
+        return SPOKEN(waveforms)

@@ -15,8 +15,11 @@ EVERYWHERE = {"env", "ldd", "mount", "sh", "umount"}
 """On every machine that can run the tests."""
 
 PACKAGES = {
+    "bash": "bash",
     "chromium": "chromium",
     "docker": "docker.io",
+    "fish": "fish",
+    "man": "man-db",
     "node": "nodejs",
     "openssl": "openssl",
     "pactl": "pulseaudio-utils",
@@ -24,6 +27,7 @@ PACKAGES = {
     "pulseaudio": "pulseaudio",
     "systemd-analyze": "systemd",
     "xz": "xz-utils",
+    "zsh": "zsh",
 }
 """Programs that a machine may lack, and the Debian package of each for `.ci/run`."""
 

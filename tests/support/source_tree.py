@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-FOLDERS = ("ser_rt", "export", "benchmarks", "tests", "docs", ".ci")
+BUILT = {"__pycache__", "egg-info"}
+FOLDERS = ("ser_rt", "export", "benchmarks", "tests", "docs", ".ci", "integrations")
 
 
 def files(*folders: str) -> list[Path]:
@@ -20,7 +21,7 @@ def files(*folders: str) -> list[Path]:
     found = [p for p in ROOT.iterdir() if p.is_file() and p.name != ".git"] if not folders else []
     for folder in folders or FOLDERS:
         found += [p for p in (ROOT / folder).rglob("*") if p.is_file()]
-    return sorted(p for p in found if "__pycache__" not in p.parts)
+    return sorted(p for p in found if not BUILT & {part.rpartition(".")[2] for part in p.parts})
 
 
 def modules(*folders: str) -> dict[str, Path]:

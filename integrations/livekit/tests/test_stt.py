@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import threading
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,16 @@ from scripted import Script, ScriptedSTT, collected, frames_of, spoken
 import ser_rt as engine
 from ser_rt.agents import framework
 from ser_rt.errors import AudioInputError, ConfigError, MissingDependencyError
-from tests.support.agent_sessions import RATE, SPOKEN, TWO_TURNS, analyser, conversation, shown
+from tests.support.agent_sessions import (
+    RATE,
+    SPOKEN,
+    TWO_TURNS,
+    Broken,
+    Stuck,
+    analyser,
+    conversation,
+    shown,
+)
 
 LATE: Script = [(2.5, {"text": "Hello."}), (5.8, {"text": "Where is it?"})]
 
@@ -118,33 +126,12 @@ def test_a_tag_is_in_the_text_where_it_is_asked_for() -> None:
         Call(max_wait_s=-1)
 
 
-class Failing:
-    """A model that fails."""
-
-    labels, sample_rate = SPOKEN.labels, RATE
-
-    def __call__(self, _: Any) -> Any:
-        msg = "the card fell out"
-        raise OSError(msg)
-
-
 def test_a_model_that_fails_costs_no_frame_and_one_warning(caplog: Any) -> None:
-    call, frames = Call(model=Failing()), frames_of(TWO_TURNS, RATE)
+    call, frames = Call(model=Broken(*range(1000))), frames_of(TWO_TURNS, RATE)
     assert [data.text for data in call.of(frames)] == ["Hello.", "Where is it?"]
     assert len(call.inner.frames) == len(frames)
     assert caplog.text.count("the card fell out") == 1
     assert call.last_context is None
-
-
-class Stuck:
-    """A model that does not answer until it is let."""
-
-    def __init__(self) -> None:
-        self.free, self.labels, self.sample_rate = threading.Event(), SPOKEN.labels, RATE
-
-    def __call__(self, waveforms: Any) -> Any:
-        assert self.free.wait(60)
-        return SPOKEN(waveforms)
 
 
 def test_a_transcript_waits_so_long_and_no_longer_and_is_joined_later(caplog: Any) -> None:

@@ -36,16 +36,20 @@ class EmotionObserver(BaseObserver):
         """
         super().__init__(observe_every_push=False, **kwargs)
         self._rtvi, self._top_k = rtvi, top_k
-        self._types = {EmotionFrame: "emotion"} if results else {}
-        if turns:
-            self._types[EmotionTurnFrame] = "emotion-turn"
+        self._results, self._turns = results, turns
 
     async def on_push_frame(self, data: FramePushed) -> None:
         """Send the message of a frame when it is first pushed."""
         frame = data.frame
-        kind = self._types.get(type(frame))
-        if kind is None or not data.first_push:
+        if not data.first_push:
             return
+        if isinstance(frame, EmotionTurnFrame) and self._turns:
+            await self._send("emotion-turn", frame)
+        elif isinstance(frame, EmotionFrame) and self._results:
+            await self._send("emotion", frame)
+
+    async def _send(self, kind: str, frame: EmotionFrame | EmotionTurnFrame) -> None:
         event = frame.event.to_dict(timing=False, top_k=self._top_k)
-        message = {"type": kind, "user_id": frame.user_id, "event": event}
-        await self._rtvi.send_server_message(message)
+        await self._rtvi.send_server_message(
+            {"type": kind, "user_id": frame.user_id, "event": event}
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -39,7 +38,16 @@ from pipecat_ser_rt import (
 )
 
 import ser_rt
-from tests.support.agent_sessions import RATE, SPOKEN, TWO_TURNS, analyser, conversation, shown
+from tests.support.agent_sessions import (
+    RATE,
+    SPOKEN,
+    TWO_TURNS,
+    Broken,
+    Stuck,
+    analyser,
+    conversation,
+    shown,
+)
 
 RESULTS = (EmotionFrame, EmotionTurnFrame)
 
@@ -162,31 +170,10 @@ def test_rates_and_channels_may_change_and_bad_frames_pass(warnings: list[str]) 
     assert "3 bytes" in warnings[0]
 
 
-class Failing:
-    """A model that fails."""
-
-    labels, sample_rate = SPOKEN.labels, RATE
-
-    def __call__(self, _: Any) -> Any:
-        msg = "the card fell out"
-        raise OSError(msg)
-
-
 def test_a_model_that_fails_costs_no_frame_and_one_warning(caplog: Any) -> None:
-    _, results = through(audio(TWO_TURNS), Failing())
+    _, results = through(audio(TWO_TURNS), Broken(*range(1000)))
     assert turns(results) == []
     assert caplog.text.count("the card fell out") == 1
-
-
-class Stuck:
-    """A model that does not answer until it is let."""
-
-    def __init__(self) -> None:
-        self.free, self.labels, self.sample_rate = threading.Event(), SPOKEN.labels, RATE
-
-    def __call__(self, waveforms: Any) -> Any:
-        assert self.free.wait(60)
-        return SPOKEN(waveforms)
 
 
 def test_the_end_waits_so_long_and_no_longer(warnings: list[str]) -> None:

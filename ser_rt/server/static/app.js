@@ -124,7 +124,7 @@ async function changeMicrophone() {
 /** @param {File | undefined} file */
 function analyse(file) {
   if (!file) return;
-  begin("connecting", async () => {
+  begin("opening", async () => {
     const recording = await openRecording(file, model?.sample_rate ?? RATE);
     player.load(file);
     return new Run(recording, recording, token);
@@ -175,7 +175,7 @@ function redress() {
 
 byId("listen").addEventListener("click", () => {
   const { run, phase } = state;
-  if (["asking", "connecting"].includes(phase) && !run) cancel();
+  if (["asking", "opening", "connecting"].includes(phase) && !run) cancel();
   else if (run && !run.is_over) run.stop();
   else begin("asking", listen);
 });

@@ -160,10 +160,11 @@ export class Screen {
 
   #wait(phase, run) {
     const texts = words();
-    const is_analysed = Boolean(run?.recording) && !["idle", "error"].includes(phase);
+    const is_run = Boolean(run?.recording) && !["idle", "error"].includes(phase);
+    const is_analysed = is_run || phase === "opening";
     const is_heard = ["listening", "finishing"].includes(phase);
     byId("word").textContent = is_analysed ? texts.analysing : is_heard ? texts.waiting : texts.invite;
-    const about = is_analysed ? run.recording.name : is_heard ? texts.waiting_long : "";
+    const about = is_run ? run.recording.name : is_heard ? texts.waiting_long : "";
     byId("about").replaceChildren(span("", about));
     if (is_analysed) this.#bars.clear();
   }
@@ -176,6 +177,8 @@ export class Screen {
     const share = Math.round(100 * (shares[emotion] ?? 0));
     byId("about").replaceChildren(span("", emotion ? texts.mostly(share, time) : ""));
     this.#bars.show(shares, emotion);
+    const said = [byId("word"), byId("about")].map(({ textContent }) => textContent).join(", ");
+    if (run.recording && byId("spoken").textContent !== said) byId("spoken").textContent = said;
   }
 
   /** Tells a screen reader of another emotion, not too often. */

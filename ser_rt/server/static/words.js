@@ -96,6 +96,7 @@ const en = {
   states: {
     idle: "Ready",
     asking: "Waiting for the microphone",
+    opening: "Reading the recording…",
     connecting: "Connecting…",
     listening: "Listening",
     analysing: "Analysing",
@@ -225,6 +226,7 @@ const ko = {
   states: {
     idle: "준비됨",
     asking: "마이크 허용을 기다리는 중",
+    opening: "녹음을 읽는 중…",
     connecting: "연결하는 중…",
     listening: "듣는 중",
     analysing: "분석하는 중",
