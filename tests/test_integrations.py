@@ -21,11 +21,19 @@ def run(name: str, *options: str) -> None:
     """Run the tests of a plugin in the environment that has its framework."""
     if not PYTHON.exists():
         pytest.skip("LiveKit Agents and pipecat are not installed: make integrations")
-    command = [PYTHON, "-m", "pytest", "-q", ROOT / "integrations" / name, *options]
+    command = [
+        str(PYTHON),
+        "-m",
+        "pytest",
+        "-q",
+        "--show-capture=no",
+        str(ROOT / "integrations" / name),
+        *options,
+    ]
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     env["OMP_NUM_THREADS"] = "1"
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=env)
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == 0, done.stdout[-5000:]
 
 
 @pytest.mark.parametrize("name", PLUGINS)
@@ -34,6 +42,7 @@ def test_the_tests_of_a_plugin_pass(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(6000)
 @pytest.mark.parametrize("name", PLUGINS)
 def test_its_long_calls_pass(name: str) -> None:
     run(name, "-m", "slow")

@@ -17,10 +17,12 @@ from ser_rt.agents.participant import ParticipantSession
 from ser_rt.bundle import find_bundle
 from ser_rt.checks import above, require
 from ser_rt.classifier import EmotionClassifier
-from ser_rt.errors import InferenceError, SerError
+from ser_rt.errors import ConfigError, InferenceError, SerError
+from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.event import Event
 from ser_rt.runtime.settings import StreamKeywords, StreamSettings
 from ser_rt.runtime.stream import Model, as_classifier
+from ser_rt.runtime.vad.settings import VadSettings
 
 
 class Analyser:
@@ -57,6 +59,9 @@ class Analyser:
         wanted: StreamKeywords = {"turns": True}
         wanted.update(settings)
         self._settings = StreamSettings.of(**wanted)
+        if not isinstance(self._settings.vad, bool | VadSettings):
+            msg = "a Vad is made for one stream: give vad=True, False or VadSettings"
+            raise ConfigError(msg)
         self._model: Model = model
         if model is None or isinstance(model, str | Path):
             self._model = find_bundle(model)
@@ -77,7 +82,10 @@ class Analyser:
         """
         with self._loading:
             if self._classifier is None:
-                self._classifier = as_classifier(self._model, self._settings)
+                classifier = as_classifier(self._model, self._settings)
+                # A stream, for what the first one loads: it would stop the event loop in a call.
+                make_engine(classifier, self._settings, clock=self.clock)
+                self._classifier = classifier
             return self._classifier
 
     def prepare(self) -> None:

@@ -12,6 +12,7 @@ import pytest
 import ser_rt
 from ser_rt.agents import Analyser, shared_analyser
 from ser_rt.errors import AudioInputError, ConfigError
+from ser_rt.runtime.vad.base import FrameVad, LevelDetector
 from tests.support.agent_sessions import (
     FRAME,
     RATE,
@@ -142,6 +143,8 @@ def test_settings_are_those_of_streams() -> None:
         Analyser(SPOKEN, backlog_s=0)
     with pytest.raises(ConfigError, match="hop"):
         Analyser(SPOKEN, hop_s=-1)
+    with pytest.raises(ConfigError, match="one stream"):
+        Analyser(SPOKEN, vad=FrameVad(LevelDetector(RATE)))
 
     async def work(made: Analyser, heard: Heard) -> None:
         session = made.open(heard, backlog_s=60)

@@ -193,7 +193,7 @@ def test_who_waits_for_a_failure_computes_itself() -> None:
         await until(lambda: asked == [None])
         second = asyncio.create_task(answers.get(("", "k"), "p", lambda: compute(go, b"2")))
         go.set()
-        return await asyncio.gather(first, second, return_exceptions=True)
+        return list(await asyncio.gather(first, second, return_exceptions=True))
 
     failed, answer = asyncio.run(both())
     assert isinstance(failed, ProtocolError)

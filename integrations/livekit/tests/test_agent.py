@@ -104,6 +104,7 @@ def test_a_session_tells_its_model_how_the_caller_sounds() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)
 def test_ten_minutes_of_two_parties_lose_nothing_and_equal_streams() -> None:
     model = engine.load("compact")
     parties = two_parties(600.0)

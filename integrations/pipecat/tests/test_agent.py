@@ -42,6 +42,7 @@ def test_an_unsupported_version_of_the_framework_is_named(monkeypatch: Any) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)
 def test_ten_minutes_of_two_parties_lose_nothing_and_equal_streams() -> None:
     model = ser_rt.load("compact")
     parties = two_parties(600.0)
