@@ -65,6 +65,19 @@ def test_a_changed_file_is_refused(bundle: Path) -> None:
     refuse(bundle, "bytes")
 
 
+@pytest.mark.parametrize("name", built_in_bundles())
+def test_built_in_bundles_say_how_their_network_is_built(name: str) -> None:
+    bundle = Bundle.load(built_in_bundles()[name])
+    assert bundle.model is not None
+    assert {"pooling", "streaming", "encoder_config"} <= set(bundle.model)
+    assert not set(bundle.model) & {"architecture", "emotion_labels", "sample_rate", "dimensions"}
+
+
+def test_how_a_network_is_built_is_a_table(bundle: Path) -> None:
+    edit(bundle, lambda manifest: manifest.update(model="compact"))
+    refuse(bundle, "'model'")
+
+
 @pytest.mark.parametrize("version", [0, 2, "1", None])
 def test_an_unknown_format_is_refused(bundle: Path, version: object) -> None:
     edit(bundle, lambda manifest: manifest.update(format=version))

@@ -22,12 +22,12 @@ def run(name: str, *options: str) -> None:
     if not PYTHON.exists():
         pytest.skip("LiveKit Agents and pipecat are not installed: make integrations")
     command = [
-        PYTHON,
+        str(PYTHON),
         "-m",
         "pytest",
         "-q",
         "--show-capture=no",
-        ROOT / "integrations" / name,
+        str(ROOT / "integrations" / name),
         *options,
     ]
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}

@@ -73,7 +73,7 @@ def check(query: str, exported: dict[str, set[str]]) -> set[str]:
     for part in parts:
         if isinstance(part, promql.AggregateExpr) and part.modifier is not None:
             assert set(part.modifier.labels) <= known, f"none has {part.modifier.labels}: {query}"
-    return {one.name for one in selectors}
+    return {one.name for one in selectors if one.name is not None}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
@@ -114,7 +114,7 @@ def test_the_dashboard_shows_every_metric_of_the_server(exported: dict[str, set[
 
 
 def test_panels_lie_side_by_side_over_one_source() -> None:
-    cells = set()
+    cells: set[tuple[int, int]] = set()
     for panel in DASHBOARD["panels"]:
         place = panel["gridPos"]
         assert place["x"] + place["w"] <= 24

@@ -21,7 +21,7 @@ ROWS: tuple[set[str], ...] = (
     {"runtime", "networks", "evaluation"},
     {"training", "report"},
     {"model", "data_loader", "preprocessing", "trainer", "utils", "loading", "client", "judging"},
-    {"train", "evaluate", "inference", "server", "commands", "agents"},
+    {"train", "evaluate", "inference", "server", "commands", "agents", "mcp"},
     {"cluster", "__init__"},
     {"batch"},
     {"_pyinstaller"},

@@ -49,7 +49,8 @@ def test_it_holds_every_module_and_every_file_beside_them(wheel: Path) -> None:
     wanted |= {f"ser_rt/{path.relative_to(ROOT)}" for path in outside}
     assert wanted <= held
     licences = {name.partition("dist-info/licenses/")[2] for name in held}
-    assert {"LICENSE", "ser_rt/runtime/vad/LICENSE", NON_COMMERCIAL} <= licences
+    parts = {f"ser_rt/runtime/{part}/LICENSE" for part in ("vad", "speakers")}
+    assert {"LICENSE", NON_COMMERCIAL, *parts} <= licences
     assert NON_COMMERCIAL in held, "beside the weights, too"
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ser_rt.benchmarks.lazy import resolve
 from ser_rt.bundle import built_in_bundles
+from ser_rt.runtime.backends.providers import ProviderName
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PRECISIONS = ("fp32", "fp16")
@@ -94,7 +95,7 @@ class Context:
     """Where a session works, on which device, and how much it does."""
 
     work: Path
-    device: str
+    device: ProviderName
     scale: Scale
 
     @property

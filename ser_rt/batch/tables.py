@@ -75,6 +75,7 @@ def turns_schema(labels: Sequence[str], more: More = NO_MORE) -> pa.Schema:
             pa.field("peak_s", pa.float64(), nullable=False),
             pa.field("peak_confidence", pa.float32(), nullable=False),
             pa.field("is_cut", pa.bool_(), nullable=False),
+            pa.field("is_speaker_change", pa.bool_(), nullable=False),
             *more.fields(),
         ]
     )
@@ -157,6 +158,7 @@ class TurnRows(Rows):
                 "peak_s": event.peak,
                 "peak_confidence": event.peak_confidence,
                 "is_cut": event.cut,
+                "is_speaker_change": event.speaker_change,
             }
             row |= {f"p_{label}": p for label, p in event.probabilities.items()}
             self.append(row | self._more.values(event))

@@ -202,7 +202,7 @@ def _of_bundle(name: str, folder: Path) -> Start:
         )
         raise CheckpointError(msg)
     labels = [label.en for label in bundle.labels]
-    own = {"architecture": bundle.architecture, "emotion_labels": labels}
+    own: dict[str, Any] = {"architecture": bundle.architecture, "emotion_labels": labels}
     own |= {"sample_rate": bundle.sample_rate, "dimensions": list(bundle.dimensions)}
     try:
         settings = ModelConfig.from_dict({**bundle.model, **own})

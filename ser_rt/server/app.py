@@ -25,6 +25,7 @@ from ser_rt.server.adapters.socket import AdaptedSocket
 from ser_rt.server.auth import Guard
 from ser_rt.server.calls import CallListener
 from ser_rt.server.headers import SafeHeaders
+from ser_rt.server.idempotency import REPLAYED
 from ser_rt.server.openapi import description
 from ser_rt.server.protocol import STATUSES, ProtocolError, description_of
 from ser_rt.server.reference import reference
@@ -63,7 +64,7 @@ def make_app(
         CORSMiddleware,
         allow_origins=list(guard.origins),
         allow_methods=["GET", "POST"],
-        allow_headers=["authorization", "content-type"],
+        allow_headers=["authorization", "content-type", "idempotency-key"],
     )
     return Starlette(
         routes=routes.all(),
@@ -171,7 +172,10 @@ class _Routes:
     async def classify(self, request: Request) -> Response:
         with self._service.upload_slot():
             try:
-                return JSONResponse(await classify(request, self._service))
+                client = self._guard.key_of(request)
+                answer, is_old = await classify(request, self._service, client)
+                headers = {REPLAYED: "true"} if is_old else None
+                return Response(answer, headers=headers, media_type="application/json")
             except asyncio.CancelledError:  # uvicorn waits no longer
                 msg = "the server is shutting down"
                 raise ProtocolError(msg, "shutting_down") from None

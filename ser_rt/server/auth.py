@@ -36,6 +36,13 @@ class Guard:
         """Accept other keys from now on; streams that are open stay."""
         self._keys = [key.encode() for key in keys]
 
+    def key_of(self, connection: HTTPConnection) -> str:
+        """Return the key that a connection names; none is empty."""
+        scheme, _, given = connection.headers.get("authorization", "").partition(" ")
+        if scheme.lower() not in {"bearer", "token"}:  # Deepgram's clients say Token
+            given = connection.query_params.get("token", connection.path_params.get("token", ""))
+        return str(given).strip()
+
     def check(self, connection: HTTPConnection) -> None:
         """Raise a `ProtocolError` for a page of another site, or a key that is wrong.
 
@@ -48,10 +55,7 @@ class Guard:
             raise ProtocolError(msg, "forbidden_origin")
         if not self._keys:
             return
-        scheme, _, given = connection.headers.get("authorization", "").partition(" ")
-        if scheme.lower() not in {"bearer", "token"}:  # Deepgram's clients say Token
-            given = connection.query_params.get("token", connection.path_params.get("token", ""))
-        found = given.strip().encode("utf-8", "surrogateescape")
+        found = self.key_of(connection).encode("utf-8", "surrogateescape")
         # All are compared, so that the time reveals nothing about any.
         if sum(hmac.compare_digest(key, found) for key in self._keys) == 0:
             msg = "a key is needed: the header Authorization: Bearer KEY, or ?token=KEY"

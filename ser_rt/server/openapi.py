@@ -15,6 +15,7 @@ def description(root: str = "") -> dict[str, Any]:
     components = json.dumps(schema()["$defs"]).replace('"#/$defs/', '"#/components/schemas/')
     schemas: dict[str, Any] = json.loads(components)
     settings = {name: schemas["config"]["properties"][name] for name in QUERY}
+    settings |= schemas["upload"]["properties"]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -43,7 +44,17 @@ def description(root: str = "") -> dict[str, Any]:
                             "schema": settings[name],
                             "description": settings[name]["description"],
                         }
-                        for name in QUERY
+                        for name in settings
+                    ]
+                    + [
+                        {
+                            "name": "Idempotency-Key",
+                            "in": "header",
+                            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+                            "description": "A name of the request, new for each: sent again with "
+                            "the same file and settings within an hour, it has the same answer "
+                            "without a second computation.",
+                        }
                     ],
                     "requestBody": {
                         "required": True,

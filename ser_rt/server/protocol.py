@@ -48,11 +48,13 @@ STATUSES = {
     "audio_too_long": 413,
     "bad_audio": 422,
     "no_audio": 422,
+    "key_reused": 422,
     "model_failed": 500,
     "internal": 500,
     "not_ready": 503,
     "server_full": 503,
     "shutting_down": 503,
+    "timed_out": 504,
     "no_storage": 507,
 }
 """HTTP status of each error."""

@@ -8,18 +8,23 @@ from typing import Any
 from ser_rt.checks import whole_number
 from ser_rt.server.protocol import SETTINGS, schema
 
+OF_UPLOADS = ("detail", "timeout_s")
+"""Settings of the answer to an upload, as ``upload`` in the schema has them."""
+
 QUERY = (*(name for name in SETTINGS if name != "name"), "top_k", "channel", "track")
 """Settings that can be given as texts."""
 
 
-def settings_of(given: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Return settings with the types that the schema gives them; what is no such value stays text.
+def settings_of(given: Iterable[tuple[str, str]], definition: str = "config") -> dict[str, Any]:
+    """Return settings with the types that a definition of the schema gives them.
+
+    What is no such value stays text.
 
     Raises:
         KeyError: There is no such setting.
     """
-    types = schema()["$defs"]["config"]["properties"]
-    kinds = {name: types[name]["type"] for name, _ in given if name in types}
+    types = schema()["$defs"][definition]["properties"]
+    kinds = {name: types[name].get("type", "string") for name, _ in given if name in types}
     return {
         name: _value(text, kinds[name] if isinstance(kinds[name], str) else kinds[name][0])
         for name, text in given

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,11 @@ from starlette.requests import ClientDisconnect, Request
 
 from ser_rt.audio.sources.file import FileSource
 from ser_rt.errors import AudioError, ClusterError, ConfigError, InferenceError
+from ser_rt.files.hashing import sha256_of
 from ser_rt.runtime.channels import make_engines
 from ser_rt.runtime.engine import ChunkEngine
 from ser_rt.server.bodies import HOW, is_of_curl, receive, stored
+from ser_rt.server.idempotency import HEADER, key_of
 from ser_rt.server.protocol import (
     ProtocolError,
     StreamConfig,
@@ -23,22 +28,27 @@ from ser_rt.server.protocol import (
     event_message,
 )
 from ser_rt.server.service import Service
-from ser_rt.server.settings_text import QUERY, settings_of
+from ser_rt.server.settings_text import OF_UPLOADS, QUERY, settings_of
 from ser_rt.server.stream_state import Events
 from ser_rt.server.tracing import Trace
 
+DETAILS = {"all": None, "turns": {"turn", "warning"}, "overall": {"warning"}}
+"""Types of the events that an answer has, by ``detail``; None for all."""
 
-async def classify(request: Request, service: Service) -> dict[str, Any]:
-    """Return the results of the file of a request; the file is deleted afterwards.
+
+async def classify(request: Request, service: Service, client: str) -> tuple[bytes, bool]:
+    """Return the answer to a request, as JSON, and whether it was there already.
+
+    The file is deleted afterwards. ``client`` is the API key, for which answers are kept.
 
     Raises:
         ProtocolError: The file or a setting is unfit, there is too much of it, this machine has no
-            room for it, or its client left.
+            room for it, its time is over, or its client left.
     """
     try:
         with service.trace("classify", request.headers) as trace:
             try:
-                return await _classify(request, service, trace)
+                return await _classify(request, service, client, trace)
             except ProtocolError as error:
                 trace.fail(error.code)
                 raise
@@ -52,9 +62,15 @@ async def classify(request: Request, service: Service) -> dict[str, Any]:
         raise
 
 
-async def _classify(request: Request, service: Service, trace: Trace) -> dict[str, Any]:
+async def _classify(
+    request: Request, service: Service, client: str, trace: Trace
+) -> tuple[bytes, bool]:
+    clock = asyncio.get_running_loop().time
+    started = clock()
     query = [pair for pair in request.query_params.multi_items() if pair[0] != "token"]
-    config = _config(query)
+    wanted = _Wanted.of(query)
+    key = request.headers.get(HEADER)
+    key = None if key is None else key_of(key)
     with ExitStack() as opened:
         with stored():
             # The client's name for it chooses no path.
@@ -62,54 +78,99 @@ async def _classify(request: Request, service: Service, trace: Trace) -> dict[st
                 tempfile.TemporaryDirectory(prefix="ser-rt-", ignore_cleanup_errors=True)
             )
             path = Path(folder) / "upload"
+            most_s = service.limits.upload_timeout_s
             try:
-                async with asyncio.timeout(service.limits.upload_timeout_s):
+                async with asyncio.timeout(min(most_s, wanted.timeout_s or most_s)):
                     with path.open("w+b") as file:
                         fields = await receive(request, file, service.limits.max_upload_bytes)
             except TimeoutError:
-                msg = f"an upload may take {service.limits.upload_timeout_s:g} s"
+                if clock() - started < most_s:
+                    raise wanted.over() from None
+                msg = f"an upload may take {most_s:g} s"
                 raise ProtocolError(msg, "upload_too_slow") from None
         if fields:
-            config = _config([*query, *fields])
+            wanted = _Wanted.of([*query, *fields])
+        job = _Job(path, wanted, request, service, trace)
+        ends_at = None if wanted.timeout_s is None else started + wanted.timeout_s
+        try:
+            async with asyncio.timeout_at(ends_at):
+                if key is None:
+                    return await job.run(), False
+                content = await service.in_thread(lambda: sha256_of(path))
+                name, fingerprint = (client, key), f"{content} {wanted.settings}"
+                return await service.answers.get(name, fingerprint, job.run)
+        except TimeoutError:
+            raise wanted.over(job.heard) from None
+
+
+class _Job:
+    """The classification of one file."""
+
+    def __init__(
+        self, path: Path, wanted: _Wanted, request: Request, service: Service, trace: Trace
+    ) -> None:
+        self._path, self._wanted, self._request = path, wanted, request
+        self._service, self._trace = service, trace
+        self._events: Events = []
+        self._duration_s = 0.0
+        self._overall: dict[str, Any] | None = None
+
+    async def run(self) -> bytes:
+        """Return the answer."""
+        service, settings = self._service, self._wanted.config.settings
         classifier = service.batcher.open()
         try:
-            engine = make_engines(classifier, config.settings)
+            engine = make_engines(classifier, settings)
         except ConfigError as error:
             raise ProtocolError(str(error), "bad_request") from error
-        source = FileSource(
-            path, classifier.sample_rate, track=config.track, channel=config.settings.source_channel
-        )
-        events: Events = []
+        track, channel = self._wanted.config.track, settings.source_channel
+        source = FileSource(self._path, classifier.sample_rate, track=track, channel=channel)
         try:
-            pieces = _events(source, engine, service.limits.max_audio_s, trace)
-            await _collect(pieces, events, request, service, trace)
+            await self._collect(source, engine)
         except AudioError as error:
             # The path is the server's own, and means nothing to the client.
-            msg = str(error).replace(str(path), "the file")
-            partial = _answer(events, engine, config, service) if engine.processed_s else None
-            raise ProtocolError(msg, "bad_audio", partial=partial) from error
+            msg = str(error).replace(str(self._path), "the file")
+            raise ProtocolError(msg, "bad_audio", partial=self.heard) from error
         except InferenceError as error:
             raise ProtocolError(str(error), "model_failed") from error
         except ClusterError as error:  # another replica may have what this one lacks
             raise ProtocolError(str(error), "not_ready") from error
-    return _answer(events, engine, config, service)
+        finally:
+            service.metrics.uploads.inc()
+            service.metrics.audio.inc(self._duration_s)
+        return json.dumps(self._answer(), ensure_ascii=False).encode()
 
+    async def _collect(self, source: FileSource, engine: ChunkEngine) -> None:
+        """Note the events of all pieces, as long as the client waits for them."""
+        pieces = _events(source, engine, self._service.limits.max_audio_s, self._trace)
+        async for some in self._service.in_slices(pieces):
+            self._service.metrics.count(some)
+            self._events += some
+            for event in some:
+                self._trace.result(event)
+            # Noted between two pieces: when time is over, a thread may be at the next.
+            self._duration_s, self._overall = engine.processed_s, engine.overall.to_dict()
+            if await self._request.is_disconnected():
+                raise ClientDisconnect
 
-def _answer(
-    events: Events, engine: ChunkEngine, config: StreamConfig, service: Service
-) -> dict[str, Any]:
-    """Count a file, and return its results."""
-    service.metrics.uploads.inc()
-    service.metrics.audio.inc(engine.processed_s)
-    bundle = service.model.bundle
-    return {
-        "model": {"name": bundle.name, "version": bundle.version},
-        "provider": service.model.provider,
-        "precision": bundle.precision,
-        "duration_s": round(engine.processed_s, 6),
-        "overall": engine.overall.to_dict(),
-        "events": [event_message(event, config) for event in events],
-    }
+    @property
+    def heard(self) -> dict[str, Any] | None:
+        """The results so far; None before there are any."""
+        return self._answer() if self._duration_s else None
+
+    def _answer(self) -> dict[str, Any]:
+        """Return the results so far, the whole first."""
+        config, types = self._wanted.config, DETAILS[self._wanted.detail]
+        model = self._service.model
+        shown = [event for event in self._events if types is None or event.type in types]
+        return {
+            "overall": self._overall,
+            "duration_s": round(self._duration_s, 6),
+            "model": {"name": model.bundle.name, "version": model.bundle.version},
+            "provider": model.provider,
+            "precision": model.bundle.precision,
+            "events": [event_message(event, config) for event in shown],
+        }
 
 
 def _events(
@@ -129,32 +190,47 @@ def _events(
     yield list(engine.flush())
 
 
-async def _collect(
-    pieces: Iterator[Events], events: Events, request: Request, service: Service, trace: Trace
-) -> None:
-    """Add the events of all pieces to a list, as long as the client waits for them."""
-    async for some in service.in_slices(pieces):
-        service.metrics.count(some)
-        events += some
-        for event in some:
-            trace.result(event)
-        if await request.is_disconnected():
-            raise ClientDisconnect
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a client wants: settings of the stream, and of the answer."""
 
+    config: StreamConfig
+    settings: tuple[tuple[str, str], ...]
+    detail: str
+    timeout_s: float | None
 
-def _config(settings: Sequence[tuple[str, str]]) -> StreamConfig:
-    """Read the settings of a request, query parameters or fields of its form."""
-    message: dict[str, Any] = {"type": "config", "sample_rate": 16_000, "timing": False}
-    for name, text in settings:
-        if name not in QUERY:
-            msg = f"no setting {name[:80]!r}; there are {', '.join(QUERY)}"
+    @classmethod
+    def of(cls, settings: Sequence[tuple[str, str]]) -> _Wanted:
+        """Read the settings of a request, query parameters or fields of its form."""
+        message: dict[str, Any] = {"type": "config", "sample_rate": 16_000, "timing": False}
+        own: dict[str, Any] = {"detail": "all"}
+        for name, text in settings:
+            if name not in QUERY and name not in OF_UPLOADS:
+                names = ", ".join((*QUERY, *OF_UPLOADS))
+                msg = f"no setting {name[:80]!r}; there are {names}"
+                raise ProtocolError(msg, "bad_request")
+            if [each for each, _ in settings].count(name) > 1:
+                msg = f"{name} is given twice"
+                raise ProtocolError(msg, "bad_request")
+            if name in OF_UPLOADS:
+                own |= settings_of([(name, text)], "upload")
+            else:
+                message |= settings_of([(name, text)])
+        check(own, "upload", "bad_request")
+        if not math.isfinite(own.get("timeout_s", 0)):
+            msg = "timeout_s must be a number of seconds"
             raise ProtocolError(msg, "bad_request")
-        if name in message:
-            msg = f"{name} is given twice"
-            raise ProtocolError(msg, "bad_request")
-        message |= settings_of([(name, text)])
-    check(message, "config", "bad_request")
-    try:
-        return StreamConfig.of(message)
-    except ConfigError as error:  # NaN, which no schema refuses
-        raise ProtocolError(str(error), "bad_request") from error
+        if own["detail"] == "turns":
+            message["turns"] = True
+        check(message, "config", "bad_request")
+        try:
+            config = StreamConfig.of(message)
+        except ConfigError as error:  # NaN, which no schema refuses
+            raise ProtocolError(str(error), "bad_request") from error
+        decisive = tuple(sorted(pair for pair in settings if pair[0] != "timeout_s"))
+        return cls(config, decisive, own["detail"], own.get("timeout_s"))
+
+    def over(self, heard: dict[str, Any] | None = None) -> ProtocolError:
+        """Return the error of a request that takes too long, with the results so far."""
+        msg = f"not done within the {self.timeout_s:g} s of timeout_s"
+        return ProtocolError(msg, "timed_out", partial=heard)

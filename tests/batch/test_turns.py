@@ -23,6 +23,7 @@ def test_turns_have_a_table_of_their_own(run: Run, calls: Path, tmp_path: Path) 
     assert [(Path(r["path"]).name, r["id"], r["is_cut"]) for r in rows] == [
         (name, number, number < 3) for name in ("00.wav", "01.wav") for number in (1, 2, 3)
     ]
+    assert not any(row["is_speaker_change"] for row in rows)
     first = rows[0]
     assert (first["start_s"], first["channel"]) == (0.0, None)
     assert first["speech_s"] == pytest.approx(first["end_s"])

@@ -9,11 +9,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ser_rt.commands.stream import main
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from tests.conftest import Run
+from tests.conftest import Run, Writer, make_wave
 from tests.server.conftest import Running, serving
 from tests.support.source_tree import ROOT
 
@@ -94,10 +95,11 @@ def test_a_wrong_key_is_one_line(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
 def test_a_signal_ends_with_the_last_results(
-    running: Running, token: Path, speech: Path, number: signal.Signals, code: int
+    running: Running, token: Path, write_audio: Writer, number: signal.Signals, code: int
 ) -> None:
+    minute = write_audio("minute.wav", np.tile(make_wave(0.25), 240))
     flags = ["--server", running.ws, "--token-file", str(token), "--format=jsonl", "--no-vad"]
-    command = [sys.executable, "-m", "ser_rt.commands.stream", *flags, "--realtime", str(speech)]
+    command = [sys.executable, "-m", "ser_rt.commands.stream", *flags, "--realtime", str(minute)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
     ) as process:

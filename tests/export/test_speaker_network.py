@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,7 +45,8 @@ def checkpoint() -> dict[str, torch.Tensor]:
 
 
 def test_a_filter_passes_its_band_and_no_other() -> None:
-    filters = load(checkpoint()).filters[0].weight.detach().numpy()[:, 0]
+    network: Any = load(checkpoint())
+    filters = network.filters[0].weight.detach().numpy()[:, 0]
     spectra = np.abs(np.fft.rfft(filters, 4096, axis=1))
     strongest_hz = spectra.argmax(axis=1) * RATE_HZ / 4096
     expected_hz = 50 + 100 * np.arange(40) + 50

@@ -168,7 +168,7 @@ def test_one_scrolls_over_all_of_a_session(
         it.page.focus("#scroll")
         it.page.keyboard.press("End")
         shows(it, "0:04 to 1:04")
-        it.page.keyboard.press("Home")
+        it.page.keyboard.press("ArrowLeft")
         shows(it, "0:00 to 1:00")
         it.page.hover("#timeline", force=True)
         it.page.mouse.wheel(2000, 0)

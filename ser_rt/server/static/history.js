@@ -14,6 +14,8 @@ const TICKS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
 const MOST_TICKS = 8;
 /** Seconds that an arrow key moves. */
 const STEP_S = 0.5;
+/** Share of what is shown that an arrow key scrolls. */
+const PAGE = 0.1;
 
 const byId = (/** @type {string} */ id) => document.getElementById(id);
 const canvas = (/** @type {string} */ id) => /** @type {HTMLCanvasElement} */ (byId(id));
@@ -45,6 +47,13 @@ export class History {
     });
     range("scroll").addEventListener("input", ({ target }) => {
       view.show(Number(/** @type {HTMLInputElement} */ (target).value));
+      changed();
+    });
+    range("scroll").addEventListener("keydown", (event) => {
+      const way = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
+      if (!way) return;
+      event.preventDefault();
+      view.show(view.from_s + way * PAGE * view.shown_s);
       changed();
     });
     canvas("timeline").parentElement.addEventListener("wheel", (event) => {

@@ -177,6 +177,8 @@ export class Screen {
     const share = Math.round(100 * (shares[emotion] ?? 0));
     byId("about").replaceChildren(span("", emotion ? texts.mostly(share, time) : ""));
     this.#bars.show(shares, emotion);
+    const said = [byId("word"), byId("about")].map(({ textContent }) => textContent).join(", ");
+    if (run.recording && byId("spoken").textContent !== said) byId("spoken").textContent = said;
   }
 
   /** Tells a screen reader of another emotion, not too often. */

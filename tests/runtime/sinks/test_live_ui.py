@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from ser_rt.audio.chunk import AudioChunk
+from ser_rt.cli.columns import display_width
 from ser_rt.commands import build
 from ser_rt.constants import EMOTIONS
 from ser_rt.runtime.engine import make_engine
@@ -21,7 +22,6 @@ from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.sinks.live_ui import LiveUi
 from ser_rt.runtime.sinks.palette import tone_of
 from ser_rt.runtime.sinks.terminal import stopped_with_the_program
-from ser_rt.runtime.sinks.text import display_width
 from ser_rt.runtime.statistics import StreamStatistics
 from ser_rt.testing import FakeClassifier
 from tests.conftest import RATE, make_wave

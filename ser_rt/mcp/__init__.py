@@ -1,0 +1,1 @@
+"""`ser-mcp`: two tools for agents over the Model Context Protocol, on recordings below a folder."""
