@@ -85,6 +85,7 @@ def test_a_client_calls_both_tools_over_stdio(root: Path, tiny_bundle: Path) -> 
     assert "--root" in refused.content[0].text
 
 
+@pytest.mark.slow
 def test_a_client_calls_over_http(root: Path, tiny_bundle: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]

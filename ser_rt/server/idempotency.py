@@ -1,4 +1,4 @@
-"""`Answers`: answers to requests with an ``Idempotency-Key``, kept for those that come again.
+"""`KeptAnswers`: answers to requests with an ``Idempotency-Key``, kept for those that come again.
 
 As draft-ietf-httpapi-idempotency-key-header has it: the same key with the same content has the same
 answer without a second computation, and with other content it is refused. Errors are not kept.
@@ -36,7 +36,7 @@ class _Entry:
     is_over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Answers:
+class KeptAnswers:
     """The answers of one process, in bounded memory; the oldest go first."""
 
     def __init__(

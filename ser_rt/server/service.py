@@ -22,7 +22,7 @@ from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.event import Event
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.server.calls import Calls
-from ser_rt.server.idempotency import Answers
+from ser_rt.server.idempotency import KeptAnswers
 from ser_rt.server.limits import ServerLimits
 from ser_rt.server.message_queue import MessageQueue
 from ser_rt.server.metrics import Metrics
@@ -85,7 +85,7 @@ class Service:
         self.model, self.limits, self.clock = model, limits or ServerLimits(), clock
         self.metrics = self.counters(model)
         self._tracing = tracing
-        self.answers = Answers(clock)
+        self.answers = KeptAnswers(clock)
         provider = PROVIDERS[model.provider]
         if max_batch is None:
             max_batch = provider.default_batch

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.server.idempotency import Answers, key_of
+from ser_rt.server.idempotency import KeptAnswers, key_of
 from ser_rt.server.protocol import ProtocolError, check
 from tests.conftest import RATE, make_wave
 from tests.server.conftest import HeldModel, Running, raw_connection, serving
@@ -154,7 +154,7 @@ def test_a_failure_is_not_kept(held: Held) -> None:
     assert post(held.running, wav(1), key="late").status_code == 200
 
 
-def kept(answers: Answers, name: str, content: bytes) -> tuple[bytes, bool]:
+def kept(answers: KeptAnswers, name: str, content: bytes) -> tuple[bytes, bool]:
     async def compute() -> bytes:
         return content
 
@@ -163,7 +163,7 @@ def kept(answers: Answers, name: str, content: bytes) -> tuple[bytes, bool]:
 
 def test_answers_expire_and_their_memory_is_bounded() -> None:
     now = [0.0]
-    answers = Answers(lambda: now[0], expiry_s=10, most_bytes=100, most=3)
+    answers = KeptAnswers(lambda: now[0], expiry_s=10, most_bytes=100, most=3)
     assert kept(answers, "a", b"1") == (b"1", False)
     assert kept(answers, "a", b"2") == (b"1", True)
     now[0] = 11
@@ -177,7 +177,7 @@ def test_answers_expire_and_their_memory_is_bounded() -> None:
 
 
 def test_who_waits_for_a_failure_computes_itself() -> None:
-    answers, asked = Answers(), []
+    answers, asked = KeptAnswers(), []
 
     async def compute(may_go: asyncio.Event, result: bytes | None) -> bytes:
         asked.append(result)
