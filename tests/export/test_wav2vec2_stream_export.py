@@ -16,9 +16,8 @@ from ser_rt.commands.check import main
 from ser_rt.export.files import read_structure
 from ser_rt.export.precision import PRECISIONS
 from ser_rt.networks.checkpoint import save_checkpoint
-from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from tests.conftest import make_wave
-from tests.export.conftest import TRAINING, Export, decided, large_shape, learning_on
+from tests.export.conftest import TRAINING, Export, decided, large_shape
 
 SETTINGS = replace(
     large_shape(
@@ -59,9 +58,6 @@ def test_it_passes_its_gates_and_ser_check(
     assert found["seconds"] == 60
     assert found["max_probability_difference"] <= limits.probability
     assert found["max_cached_difference"] < 1e-4
-    waves = np.stack([make_wave(2.0, seed=seed) for seed in range(3)])
-    difference = np.abs(OnnxClassifier(bundle)(waves) - learning_on(bundle.folder)(waves)).max()
-    assert difference < limits.probability
     # In int8 the last digit may round to another step.
     same = 1e-2 if precision == "int8" else 1e-4
     assert max(found["max_batch_difference"], found["max_reset_difference"]) < same
