@@ -127,9 +127,10 @@ class Recordings:
             ConfigError: There are not as many channels as names.
         """
         path = self.path(name)
-        channel = "all" if speakers is None else "split"
-        names = None if speakers is None else tuple(speakers)
-        settings = StreamSettings.of(channel, turns=True, channel_names=names)
+        if speakers is None:
+            settings = StreamSettings.of("all", turns=True)
+        else:
+            settings = StreamSettings.of("split", turns=True, channel_names=tuple(speakers))
         try:
             report = gather(path, self._model, settings)
         except AudioInputError as error:
