@@ -149,11 +149,11 @@ LEARN_ON: dict[str, Preset] = {
     "compact": Preset(
         ModelConfig(architecture="compact", model_name=""),
         TrainingConfig(
-            learning_rate=1e-3,
+            learning_rate=3e-3,
             batch_size=32,
             gradient_accumulation_steps=1,
             warmup_steps=10,
-            num_epochs=20,
+            num_epochs=10,
             weight_decay=0.05,
             label_smoothing=0.1,
             ema_decay=0.98,

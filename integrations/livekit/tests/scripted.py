@@ -19,6 +19,7 @@ class ScriptedSTT(stt.STT[Any]):
 
     Attributes:
         frames: What it was given.
+        streams: How many were opened.
         with_speech: Whether it also tells where speech begins and ends.
         fails_after: Seconds of audio after which the connection is lost.
     """
@@ -31,13 +32,14 @@ class ScriptedSTT(stt.STT[Any]):
         )
         self.script, self.with_speech = list(script or []), with_speech
         self.frames: list[rtc.AudioFrame] = []
-        self.flushes, self.fails_after = 0, float("inf")
+        self.flushes, self.streams, self.fails_after = 0, 0, float("inf")
 
     async def _recognize_impl(self, buffer: Any, **_: Any) -> stt.SpeechEvent:
         self.frames.append(buffer)
         return final(self.script[0][1])
 
     def stream(self, *, conn_options: Any = DEFAULT_API_CONNECT_OPTIONS, **_: Any) -> Any:
+        self.streams += 1
         return ScriptedStream(stt=self, conn_options=conn_options)
 
 
@@ -52,7 +54,7 @@ class ScriptedStream(stt.RecognizeStream):
             heard_s += frame.duration
             if heard_s > owner.fails_after:
                 msg = "the line is dead"
-                raise APIConnectionError(msg, retryable=False)
+                raise APIConnectionError(msg)
             while left and heard_s >= left[0][0]:
                 events = [final(left.pop(0)[1])]
                 if owner.with_speech:

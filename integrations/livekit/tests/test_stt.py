@@ -70,6 +70,7 @@ def test_audio_passes_untouched_and_events_are_those_of_a_stream(rate: int) -> N
     call, frames = Call(), frames_of(samples, rate)
     call.of(frames)
     assert [id(frame) for frame in call.inner.frames] == [id(frame) for frame in frames]
+    assert call.inner.flushes, "where the input ends"
     stream = engine.stream(samples, sample_rate=rate, model=SPOKEN, vad=False, turns=True)
     assert shown(call.heard) == shown(stream)
     assert [turn.emotion.turn for turn in call.turns] == [1, 2]
@@ -240,9 +241,11 @@ def test_a_lost_connection_is_the_framework_s_own_error() -> None:
     call.inner.fails_after = 1.0
     errors: list[Any] = []
     call.outer.on("error", errors.append)
-    with pytest.raises(APIConnectionError, match="dead"):
-        call.of(frames_of(TWO_TURNS, RATE), conn_options=APIConnectOptions(max_retry=3))
+    once_more = APIConnectOptions(max_retry=1, retry_interval=0.0)
+    with pytest.raises(APIConnectionError, match="after 1 attempts"):
+        call.of(frames_of(TWO_TURNS, RATE), conn_options=once_more)
     assert len(errors) == 1
+    assert call.inner.streams == 1, "the wrapped stream tries again, and nobody else"
 
 
 def test_an_stt_without_streams_has_its_buffers_analysed() -> None:

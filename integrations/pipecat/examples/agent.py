@@ -69,6 +69,10 @@ class ScriptedSTT(FrameProcessor):
 class ScriptedLLM(FrameProcessor):
     """Answers as a model would that reads the last message of its context."""
 
+    def __init__(self):
+        super().__init__()
+        self.answers = asyncio.Queue()
+
     async def process_frame(self, frame: Frame, direction: FrameDirection):
         await super().process_frame(frame, direction)
         if not isinstance(frame, LLMContextFrame):
@@ -81,6 +85,7 @@ class ScriptedLLM(FrameProcessor):
         await self.push_frame(LLMFullResponseStartFrame())
         await self.push_frame(LLMTextFrame(text))
         await self.push_frame(LLMFullResponseEndFrame())
+        self.answers.put_nowait(text)
 
 
 async def main(path):
@@ -89,19 +94,22 @@ async def main(path):
     emotions = EmotionProcessor(analyser=analyser, end_wait_s=30)
     strategies = LLMUserAggregatorParams(user_turn_strategies=ExternalUserTurnStrategies())
     user, assistant = LLMContextAggregatorPair(LLMContext(), user_params=strategies)
-    pipeline = [emotions, ScriptedSTT(), user, EmotionInstructions(), ScriptedLLM(), assistant]
+    llm = ScriptedLLM()
+    pipeline = [emotions, ScriptedSTT(), user, EmotionInstructions(), llm, assistant]
     worker = PipelineWorker(Pipeline(pipeline))
 
     async def call():
         samples, rate = soundfile.read(path, dtype="int16")
         samples = samples if samples.ndim == 1 else samples[:, 0].copy()
-        size = round(rate * FRAME_S)
+        size, waits = round(rate * FRAME_S), [round(s / FRAME_S) for s, _ in SCRIPT]
         for number, start in enumerate(range(0, len(samples) + 2 * rate, size)):
             audio = samples[start : start + size].tobytes().ljust(2 * size, b"\0")
             await worker.queue_frame(InputAudioRawFrame(audio, rate, 1))
             if number % 10 == 0:  # the recording is faster than a caller: wait for the analysis
                 await worker.flush_pipeline()
                 await emotions.analysed()
+            if number in waits:
+                await llm.answers.get()
         await worker.queue_frame(EndFrame())
 
     runner = WorkerRunner()

@@ -32,7 +32,7 @@ def test_the_example_s_reply_changes_with_the_tone() -> None:
         [sys.executable, EXAMPLE], check=True, capture_output=True, text=True, timeout=120
     )
     replies = [line for line in done.stdout.splitlines() if line.startswith("agent:")]
-    assert [("sorry" in reply) for reply in replies] == [False, False, True], done.stderr
+    assert [("sorry" in reply) for reply in replies] == [False, False, True], done.stdout
 
 
 def test_an_unsupported_version_of_the_framework_is_named(monkeypatch: Any) -> None:
