@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import Field, field, fields
 from numbers import Integral, Real
 from types import NoneType
-from typing import Any, TypeGuard, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeGuard, TypeVar, get_args, get_origin, get_type_hints
 
 from ser_rt.errors import ConfigError
 
@@ -210,11 +210,13 @@ def _flag(each: Field[Any], hint: Any, *, with_defaults: bool) -> dict[str, Any]
 
 
 def _kind(hint: Any) -> tuple[Any, bool]:
-    """Return the class behind a type hint, and whether None is allowed."""
+    """Return the class behind a type hint, and whether None is allowed; a Literal is of texts."""
+    if get_origin(hint) is Literal:
+        return str, False
     kinds = [kind for kind in get_args(hint) or (hint,) if kind is not NoneType]
     if get_origin(hint) in (tuple, dict) or len(kinds) > 1:
         return get_origin(hint) or hint, False
-    kind = kinds[0]
+    kind, _ = _kind(kinds[0]) if get_origin(kinds[0]) is Literal else (kinds[0], False)
     return get_origin(kind) or kind, NoneType in get_args(hint)
 
 

@@ -117,15 +117,19 @@ def _flags_of(part: object) -> list[str]:
     return [each.name for each in fields(part) if each.name not in _NO_FLAGS]  # type: ignore[arg-type]  # a dataclass
 
 
-def _refuse_licence(start: Start, wanted: str | None) -> None:
-    """Refuse to start from weights that were trained on clips of other licences than permissive."""
-    if wanted == "permissive" and (others := start.licence_classes - {wanted}):
-        msg = (
-            f"--licence-class permissive is for weights that are free, but {printable(start.name)} "
-            f"was trained on clips of the class {', '.join(sorted(others))}, and what learns on "
-            "from it is licensed as it is: start from another model, such as compact-free"
-        )
-        raise ConfigError(msg)
+def _refuse_licence(wanted: str | None, *origins: str) -> None:
+    """Refuse to learn from models that were trained on clips of other licences than permissive."""
+    from ser_rt.networks.start import find_start
+
+    for origin in origins if wanted == "permissive" else ():
+        model = find_start(origin) if origin else None
+        if model and (others := model.licence_classes - {"permissive"}):
+            msg = (
+                f"--licence-class permissive is for weights that are free, but {printable(origin)} "
+                f"was trained on clips of the class {', '.join(sorted(others))}, and what learns "
+                "from it is licensed as it is: take another model, such as compact-free"
+            )
+            raise ConfigError(msg)
 
 
 def find_clips(
@@ -178,9 +182,8 @@ def _train(args: argparse.Namespace) -> int:
         from ser_rt.networks.start import find_start
 
         start = find_start(args.model_name)
-    if start:
-        _refuse_licence(start, args.licence_class)
     model, training, data = configure(args, start)
+    _refuse_licence(args.licence_class, args.model_name or "", training.teacher)
     first = os.environ.get("RANK", "0") == "0"  # among the processes that torchrun started
     setup_logging("INFO" if first else "ERROR")
     clips, held = find_clips(args, model.emotion_labels, data.same_labels)

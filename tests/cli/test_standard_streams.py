@@ -131,6 +131,7 @@ WORKS = {
     "ser-tune": Work(("--manifest=없음",), answers=False, code=1),
     "ser-train": Work(("--data_dir=없음",), answers=False, code=1),
     "ser-cluster": Work(("없음",), answers=False, code=2),
+    "ser-mcp": Work(("--root=없음",), answers=False, code=2),
 }
 
 

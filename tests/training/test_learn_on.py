@@ -170,6 +170,17 @@ def test_contradictions_are_told(
     assert not (tmp_path / "run").exists()
 
 
+def test_what_is_not_free_teaches_nothing_free(
+    tmp_path: Path, first: Path, clips: list[Clip], capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = clips[0].path.with_name("manifest.csv")
+    line = ["--manifest", str(manifest), "--output-dir", str(tmp_path / "run")]
+    line += ["--preset", "compact", "--teacher", str(first), "--licence-class", "permissive"]
+    assert main(line) == 2
+    assert f"{first} was trained on clips of the class nc" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_free_start_stays_free() -> None:
     start = find_start("compact-free")
     assert start is not None
