@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.trace import export
+from opentelemetry.sdk.trace.export import in_memory_span_exporter as memory
 from websockets.sync.client import connect
 
 from ser_rt.errors import ConfigError
@@ -23,10 +26,6 @@ from ser_rt.server.service import Service
 from ser_rt.server.tracing import UNTRACED, SessionTrace, Tracing, make_tracing
 from tests.server.conftest import Running, finished, pcm, receive, rest, serving
 from tests.support.source_tree import ROOT, imports
-
-sdk = pytest.importorskip("opentelemetry.sdk.trace", reason="needs ser-rt[otel]")
-export = pytest.importorskip("opentelemetry.sdk.trace.export")
-memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
