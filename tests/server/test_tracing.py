@@ -120,6 +120,7 @@ def test_a_long_session_has_few_spans_and_all_totals(monkeypatch: pytest.MonkeyP
             )
     *spans, whole = exporter.get_finished_spans()
     assert [span.name for span in spans].count("emotion") == 2
+    assert whole.attributes is not None
     assert (whole.attributes["ser.results"], whole.attributes["ser.inference_ms"]) == (5, 10.0)
 
 
