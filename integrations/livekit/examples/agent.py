@@ -59,7 +59,7 @@ class ScriptedSTT(stt.STT):
         super().__init__(capabilities=stt.STTCapabilities(streaming=True, interim_results=False))
 
     async def _recognize_impl(self, buffer, *, language, conn_options):
-        raise NotImplementedError
+        raise NotImplementedError  # it streams alone, as its capabilities say
 
     def stream(self, *, language=None, conn_options=DEFAULT_API_CONNECT_OPTIONS):
         return ScriptedStream(stt=self, conn_options=conn_options)

@@ -9,10 +9,10 @@ from ser_rt.agents import check_framework
 
 check_framework("pipecat-ser-rt", "pipecat-ai")
 
-from pipecat_ser_rt.frames import EmotionFrame, EmotionTurnFrame  # noqa: E402
-from pipecat_ser_rt.instructions import EmotionInstructions  # noqa: E402
-from pipecat_ser_rt.observer import EmotionObserver  # noqa: E402
-from pipecat_ser_rt.processor import EmotionProcessor  # noqa: E402
+from pipecat_ser_rt.frames import EmotionFrame, EmotionTurnFrame  # noqa: E402 (a wrong version is told before it fails to import)
+from pipecat_ser_rt.instructions import EmotionInstructions  # noqa: E402 (as above)
+from pipecat_ser_rt.observer import EmotionObserver  # noqa: E402 (as above)
+from pipecat_ser_rt.processor import EmotionProcessor  # noqa: E402 (as above)
 
 __all__ = [
     "EmotionFrame",

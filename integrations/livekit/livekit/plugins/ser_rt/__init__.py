@@ -7,13 +7,13 @@ from ser_rt.agents import check_framework
 
 check_framework("livekit-plugins-ser-rt", "livekit-agents")
 
-from livekit.agents import Plugin  # noqa: E402
-from livekit.plugins.ser_rt.agent import add_speaker_context  # noqa: E402
-from livekit.plugins.ser_rt.context import SpeakerEmotion  # noqa: E402
-from livekit.plugins.ser_rt.log import logger  # noqa: E402
-from livekit.plugins.ser_rt.stream import EmotionTurn  # noqa: E402
-from livekit.plugins.ser_rt.stt import STT  # noqa: E402
-from livekit.plugins.ser_rt.version import __version__  # noqa: E402
+from livekit.agents import Plugin  # noqa: E402 (a wrong version is told before it fails to import)
+from livekit.plugins.ser_rt.agent import add_speaker_context  # noqa: E402 (as above)
+from livekit.plugins.ser_rt.context import SpeakerEmotion  # noqa: E402 (as above)
+from livekit.plugins.ser_rt.log import logger  # noqa: E402 (as above)
+from livekit.plugins.ser_rt.stream import EmotionTurn  # noqa: E402 (as above)
+from livekit.plugins.ser_rt.stt import STT  # noqa: E402 (as above)
+from livekit.plugins.ser_rt.version import __version__  # noqa: E402 (as above)
 
 __all__ = ["STT", "EmotionTurn", "SpeakerEmotion", "__version__", "add_speaker_context"]
 
