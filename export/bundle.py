@@ -34,6 +34,7 @@ from ser_rt.export.stream import (
 )
 from ser_rt.export.stream_graph import ServedStream
 from ser_rt.export.triton import push_triton as push
+from ser_rt.export.tuned import keep_tuning
 from ser_rt.export.verify import GateResult, ModelOutputs, reference, uar_of, verify, verify_ranges
 from ser_rt.export.verify_pair import verify_pair
 from ser_rt.files.provenance import versions
@@ -112,8 +113,10 @@ def export_bundle(
             (fresh / name).write_text(text, encoding="utf-8")
         stages.begin("writing")
         name = settings.name or Path(out).resolve().name
-        _manifest(name, traced, chosen, settings).write(fresh)
-    stages.done(f"wrote {out}, {_megabytes(Path(out))}")
+        manifest = keep_tuning(_manifest(name, traced, chosen, settings), Path(out), stages.warn)
+        manifest.write(fresh)
+    kept = f", with the profiles it had ({', '.join(manifest.profiles)})"
+    stages.done(f"wrote {out}, {_megabytes(Path(out))}{kept if manifest.profiles else ''}")
     if settings.push_triton is not None:
         stages.begin("pushing")
         version = push(Bundle.load(out), settings.push_triton, settings.triton_backend)

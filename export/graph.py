@@ -67,7 +67,8 @@ def to_onnx(network: Served, sample_rate: int, opset: int = OPSET) -> onnx.Model
     """
     fold(network)
     example = torch.randn(2, 2 * sample_rate + 137, generator=torch.Generator().manual_seed(0))
-    axes = ({0: torch.export.Dim("batch"), 1: torch.export.Dim("samples")},)
+    samples = torch.export.Dim("samples", min=network.model.encoder.min_samples)
+    axes = ({0: torch.export.Dim("batch"), 1: samples},)
     model = trace(network, (example,), axes, ["input_values"], network.outputs, opset)
     sizes = [axis.dim_param for axis in model.graph.input[0].type.tensor_type.shape.dim]
     if not all(sizes):

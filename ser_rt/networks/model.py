@@ -41,6 +41,8 @@ class Encoder(Protocol):
     embedding_size: int
     input_normalization: str
     """"window" if level and colour of the input are normalised per window, else "none"."""
+    min_samples: int
+    """Samples of the first frame: shorter waveforms have none."""
 
     def frames(self, waveforms: Tensor, /) -> Tensor:
         """Compute what is pooled, ``[batch, channels, frames]``."""

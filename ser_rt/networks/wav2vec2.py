@@ -89,9 +89,12 @@ class Wav2Vec2(nn.Module):
         pooled = int(frame_size) * self.pooling.growth
         self.projection, self.embedding_size = make_projection(pooled, settings.projection)
         self._mask_share = settings.mask_time_prob
+        self.min_samples = 1
+        for kernel, stride in zip(config.conv_kernel[::-1], config.conv_stride[::-1], strict=True):
+            self.min_samples = (self.min_samples - 1) * stride + kernel
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        """Compute the embedding of windows of at least 400 samples (with the usual strides)."""
+        """Compute the embedding of windows of at least `min_samples`."""
         return self.pool(self.frames(waveforms))
 
     def pool(self, frames: Tensor) -> Tensor:

@@ -104,6 +104,7 @@ class Whisper(nn.Module):
 
     input_normalization = "none"
     future_frames = 0
+    min_samples = STRIDE
     adapted = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
     """Linear maps that LoRA adapts."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ser_rt.networks.checkpoint import TorchClassifier, save_checkpoint
 from ser_rt.networks.model import EmotionModel
 from ser_rt.networks.start import find_start
 from tests.conftest import make_wave
+from tests.support.once import made_once, shared_folder
 from tests.support.small_speech import SHAPE, XLSR
 from tests.support.small_whisper import ENCODER
 
@@ -82,29 +84,33 @@ def learning_on(bundle: Path) -> TorchClassifier:
 
 @pytest.fixture(scope="session")
 def wav2vec2(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wav2vec2")
-    save_checkpoint(decided(large_shape()), folder, temperature=1.7, training=TRAINING)
-    return folder
+    return checkpoint(large_shape(), shared_folder(tmp_path_factory) / "wav2vec2")
 
 
 @pytest.fixture(scope="session")
 def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("whisper")
-    save_checkpoint(
-        decided(whisper_settings(streaming=True)), folder, temperature=1.7, training=TRAINING
-    )
-    return folder
+    return checkpoint(whisper_settings(streaming=True), shared_folder(tmp_path_factory) / "whisper")
+
+
+def checkpoint(settings: ModelConfig, folder: Path) -> Path:
+    def save(draft: Path) -> None:
+        save_checkpoint(decided(settings), draft, temperature=1.7, training=TRAINING)
+
+    return made_once(folder, save)
 
 
 @pytest.fixture(scope="session")
 def export_once(tmp_path_factory: pytest.TempPathFactory) -> Export:
     """Exports a checkpoint with settings; where no folder is given, the bundle is shared.
 
-    A network is traced once for each number of its layers, and a shared bundle is written once.
+    A network is traced once for each number of its layers, and a shared bundle is written once,
+    by any process of this run.
     """
-    graphs: dict[tuple[object, ...], onnx.ModelProto] = {}
-    bundles: dict[str, Path] = {}
+    shared = shared_folder(tmp_path_factory)
     trace, trace_stream = graph.to_onnx, stream_graph.stream_to_onnx
+
+    def place(kind: str, key: object) -> Path:
+        return shared / f"{kind}-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}"
 
     def run(
         checkpoint: Path,
@@ -114,26 +120,25 @@ def export_once(tmp_path_factory: pytest.TempPathFactory) -> Export:
     ) -> Path:
         def once(trace: Callable[..., onnx.ModelProto]) -> Callable[..., onnx.ModelProto]:
             def traced(network: Any, *how: Any) -> onnx.ModelProto:
-                key = (trace, checkpoint, how, network.temperature, settings.get("layers"))
-                if key not in graphs:
-                    graphs[key] = trace(network, *how)
-                copy = onnx.ModelProto()
-                copy.CopyFrom(graphs[key])
-                return copy
+                layers = settings.get("layers")
+                key = (trace.__name__, checkpoint, how, network.temperature, layers)
+
+                def save(draft: Path) -> None:
+                    draft.write_bytes(trace(network, *how).SerializeToString())
+
+                return onnx.load_from_string(made_once(place("graph", key), save).read_bytes())
 
             return traced
 
-        key = repr((checkpoint, settings))
-        if out is None and key in bundles:
-            return bundles[key]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(export, "to_onnx", once(trace))
-            patch.setattr(stream, "stream_to_onnx", once(trace_stream))
-            folder = out or tmp_path_factory.mktemp("bundles") / "mine"
-            how = ExportSettings(**settings)
-            written = export.export_bundle(checkpoint, folder, how, report=report)
-        if out is None:
-            bundles[key] = written
-        return written
+        def export_to(folder: Path) -> Path:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(export, "to_onnx", once(trace))
+                patch.setattr(stream, "stream_to_onnx", once(trace_stream))
+                how = ExportSettings(**settings)
+                return export.export_bundle(checkpoint, folder, how, report=report)
+
+        if out is not None:
+            return export_to(out)
+        return made_once(place("bundle", (checkpoint, settings)), export_to)
 
     return run

@@ -8,8 +8,6 @@ neural speaker diarization. INTERSPEECH 2023. Its weights are those in the packa
 
 from __future__ import annotations
 
-import hashlib
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,7 @@ import numpy as np
 
 from ser_rt.classifier import FloatArray
 from ser_rt.constants import SAMPLE_RATE
-from ser_rt.errors import BundleInvalidError
-from ser_rt.runtime.backends.ort import onnxruntime
+from ser_rt.runtime.backends.ort import shipped_session
 
 MODEL_PATH = Path(__file__).parent / "segmentation_16k.onnx"
 MODEL_SHA256 = "a2206e2d1cb739341ea228d1aeeebf4088865797c57a69397d208459faf4695e"
@@ -47,14 +44,5 @@ def speakers_in(samples: FloatArray) -> FloatArray:
     return classes @ _OF_CLASSES
 
 
-@cache
 def _session() -> Any:
-    content = MODEL_PATH.read_bytes() if MODEL_PATH.exists() else b""
-    if hashlib.sha256(content).hexdigest() != MODEL_SHA256:
-        msg = f"{MODEL_PATH} is missing or damaged; reinstall ser-rt, or leave --speaker-change out"
-        raise BundleInvalidError(msg)
-    ort = onnxruntime()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return shipped_session(MODEL_PATH, MODEL_SHA256, "leave --speaker-change out")

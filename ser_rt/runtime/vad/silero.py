@@ -7,8 +7,6 @@ does. It needs onnxruntime alone; the package itself would bring torch.
 
 from __future__ import annotations
 
-import hashlib
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,7 @@ import numpy as np
 
 from ser_rt.classifier import FloatArray
 from ser_rt.constants import SAMPLE_RATE
-from ser_rt.errors import BundleInvalidError
-from ser_rt.runtime.backends.ort import onnxruntime
+from ser_rt.runtime.backends.ort import shipped_session
 from ser_rt.runtime.vad.settings import VadSettings
 
 MODEL_PATH = Path(__file__).parent / "silero_vad_16k.onnx"
@@ -99,14 +96,5 @@ def _revise(is_speech: list[bool], count: int, *, verdict: bool) -> None:
     is_speech[-count:] = [verdict] * count
 
 
-@cache
 def _session() -> Any:
-    content = MODEL_PATH.read_bytes() if MODEL_PATH.exists() else b""
-    if hashlib.sha256(content).hexdigest() != MODEL_SHA256:
-        msg = f"{MODEL_PATH} is missing or damaged; reinstall ser-rt, or run without (--no-vad)"
-        raise BundleInvalidError(msg)
-    ort = onnxruntime()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return shipped_session(MODEL_PATH, MODEL_SHA256, "run without (--no-vad)")

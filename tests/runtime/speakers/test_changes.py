@@ -212,7 +212,5 @@ def test_what_cannot_be_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="16000 Hz"):
         streamed(make_wave(1), FakeClassifier(sample_rate=8_000))
     monkeypatch.setattr(network, "MODEL_SHA256", "other")
-    network._session.cache_clear()
     with pytest.raises(BundleInvalidError, match="speaker-change"):
         speakers_in(make_wave(2))
-    network._session.cache_clear()

@@ -140,7 +140,6 @@ def test_bad_settings_are_refused(bad: dict[str, float]) -> None:
 
 
 def test_another_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    silero._session.cache_clear()
     monkeypatch.setattr(silero, "MODEL_SHA256", "0" * 64)
     with pytest.raises(BundleInvalidError, match="reinstall"):
         SileroDetector()

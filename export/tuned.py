@@ -1,0 +1,47 @@
+"""`keep_tuning`: what ser-tune stored in the bundle that an export replaces."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ser_rt.errors import BundleError
+from ser_rt.export.progress import Report
+from ser_rt.manifest import Manifest
+
+_NETWORK = ("labels", "training", "model", "layers", "temperature", "window_s", "hop_s")
+"""Entries of a manifest; profiles that were found with others are of another network."""
+
+
+def keep_tuning(new: Manifest, out: Path, warn: Report) -> Manifest:
+    """Return a manifest with the profiles of the bundle in its place, if that has the same network.
+
+    Profiles of another network are lost, and `warn` says so.
+    """
+    try:
+        old = Manifest.read(out)
+    except BundleError:
+        return new
+    if not old.profiles and not old.temperature_by_speech:
+        return new
+    before, after = _entries(old), _entries(new)
+    if changed := [name for name in _NETWORK if before.get(name) != after.get(name)]:
+        names = ", ".join(old.profiles) or "none by name"
+        warn(
+            f"the profiles that ser-tune stored in {out} ({names}) are lost: they are of another "
+            f"network ({', '.join(changed)} changed); run ser-tune again"
+        )
+        return new
+    return replace(
+        new,
+        profiles=old.profiles,
+        temperature_by_speech=old.temperature_by_speech,
+        turn_temperature=old.turn_temperature,
+    )
+
+
+def _entries(manifest: Manifest) -> dict[str, Any]:
+    entries: dict[str, Any] = json.loads(json.dumps(manifest.to_dict()))
+    return entries
