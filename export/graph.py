@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from ast import literal_eval
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import onnx
@@ -134,10 +135,10 @@ def scope_of(node: onnx_ir.Node) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the exporter's own deprecations and notes."""
+    """Silence the exporter's own deprecations and notes, some of which are printed."""
     loggers = [logging.getLogger(name) for name in _NOISY]
     before = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         try:
             for logger in loggers:
