@@ -27,7 +27,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "2 a wrong command line",
     )
     parser.set_defaults(**{field.name: field.default for field in fields(ExportSettings)})
-    parser.add_argument("checkpoint", type=Path, help="folder that ser-train wrote")
+    parser.add_argument(
+        "checkpoint",
+        type=Path,
+        help="folder that ser-train wrote, or a bundle to write at another precision: a folder, or "
+        "the name of a built-in one",
+    )
     parser.add_argument(
         "--out", type=new_folder, required=True, metavar="BUNDLE", help="folder to write"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from ser_rt.export.files import check, save_graph
 from ser_rt.export.graph import Served, to_onnx
 from ser_rt.export.interop import transformers_files
 from ser_rt.export.licence import licence_of, notices
-from ser_rt.export.network import keep_layers
+from ser_rt.export.network import QUANTIZED, keep_layers, read_source
 from ser_rt.export.outliers import level_outliers
 from ser_rt.export.precision import Convert, precision_of
 from ser_rt.export.progress import Report, Stages
@@ -39,7 +40,6 @@ from ser_rt.export.verify import GateResult, ModelOutputs, reference, uar_of, ve
 from ser_rt.export.verify_pair import verify_pair
 from ser_rt.files.provenance import versions
 from ser_rt.manifest import Label, Manifest
-from ser_rt.networks.checkpoint import read_network
 from ser_rt.networks.start import stored_settings
 from ser_rt.streaming import Streaming
 
@@ -62,7 +62,9 @@ class _Traced:
     normalization: str
     temperature: float
     training: dict[str, Any]
-    layers: dict[str, Any] | None
+    layers: Mapping[str, Any] | None
+    warnings: list[str]
+    origin: Bundle | None
     frames: Frames | None
     stream: TracedStream | None
     speech: ReferenceSpeech
@@ -87,13 +89,15 @@ def export_bundle(
     """Export a trained network into a bundle folder, which is complete or untouched.
 
     Args:
-        checkpoint: folder that ser-train wrote.
+        checkpoint: folder that ser-train wrote, or a bundle, to write it at another precision: its
+            folder, or the name of a built-in one.
         out: the bundle's folder.
         settings: how to export; by default in float32.
         stages: where to report to, instead of `report`.
         report: gets one line for each stage.
 
     Raises:
+        BundleError: the checkpoint is an invalid bundle.
         CheckpointError: the folder is no checkpoint, or its head was never trained.
         ConfigError: a setting does not fit the network.
         DataError: the manifest of clips cannot be used.
@@ -113,7 +117,8 @@ def export_bundle(
             (fresh / name).write_text(text, encoding="utf-8")
         stages.begin("writing")
         name = settings.name or Path(out).resolve().name
-        manifest = keep_tuning(_manifest(name, traced, chosen, settings), Path(out), stages.warn)
+        manifest = _manifest(name, traced, chosen, settings)
+        manifest = keep_tuning(manifest, traced.origin or Path(out), stages.warn)
         manifest.write(fresh)
     kept = f", with the profiles it had ({', '.join(manifest.profiles)})"
     stages.done(f"wrote {out}, {_megabytes(Path(out))}{kept if manifest.profiles else ''}")
@@ -127,23 +132,29 @@ def export_bundle(
 def _trace(checkpoint: Path, work: Path, settings: ExportSettings, stages: Stages) -> _Traced:
     """Write the float32 graph, and keep the network's outputs for the speech of the gates."""
     stages.begin("reading the network")
-    model, config = read_network(checkpoint)
+    read = read_source(checkpoint)
+    model, bundle = read.model, read.bundle
     labels, rate = model.settings.emotion_labels, model.settings.sample_rate
-    temperature = settings.temperature or float(config["temperature"])
+    temperature, training = settings.temperature or read.temperature, read.training
     streams = not settings.windows_only and set_hop(model, settings.hop_s)
     network = Served(model, temperature)
     stages.done(f"read {model.settings.architecture}, {_count(model) / 1e6:.2f} M parameters")
-    for remark in config.get("training", {}).get("remarks", ()):
+    for remark in training.get("remarks", ()):
         stages.warn(f"of its training: {remark}")
+    warnings = list(bundle.warnings or ()) if bundle else []
+    if read.is_quantized and settings.precision != "int8":
+        warnings.append(QUANTIZED)
+        stages.warn(QUANTIZED)
     stages.begin("running the network")
     speech = gather_speech(settings.data, labels, rate, settings.window_s, settings.clips)
-    layers = None
+    layers = bundle.layers if bundle else None
     if settings.layers is not None:
         known = speech.labelled()
         uncut = uar_of(known, reference(network, known), len(labels))
         had = keep_layers(model, settings.layers)
         layers = {"kept": settings.layers, "of": had, "uar_uncut": uncut}
         if uncut is None:
+            warnings.append(UNMEASURED)
             stages.warn(UNMEASURED)
     expected = reference(network, speech)
     streamed = ServedStream(model, temperature) if streams else None
@@ -158,7 +169,7 @@ def _trace(checkpoint: Path, work: Path, settings: ExportSettings, stages: Stage
     stream = None
     if streamed:
         stream = trace_stream(streamed, speech, streamed_outputs, work, settings.opset)
-    del model, network, streamed
+    del model, network, streamed, read
     source = work / "source.onnx"
     onnx.save_model(graph, source, save_as_external_data=True, location="source.data")
     nodes = len(graph.graph.node)
@@ -171,8 +182,10 @@ def _trace(checkpoint: Path, work: Path, settings: ExportSettings, stages: Stage
         parameters=parameters,
         normalization=normalization,
         temperature=temperature,
-        training=config["training"],
+        training=training,
         layers=layers,
+        warnings=list(dict.fromkeys(warnings)),
+        origin=bundle,
         frames=frames,
         stream=stream,
         speech=speech,
@@ -237,7 +250,7 @@ def _attempt(
 
 def _manifest(name: str, traced: _Traced, chosen: _Attempt, settings: ExportSettings) -> Manifest:
     labels = enumerate(traced.model.emotion_labels)
-    is_unmeasured = traced.layers is not None and traced.layers["uar_uncut"] is None
+    notice = traced.origin.notice if traced.origin else None
     return Manifest(
         name=name,
         version=settings.version,
@@ -250,9 +263,9 @@ def _manifest(name: str, traced: _Traced, chosen: _Attempt, settings: ExportSett
         model=stored_settings(traced.model),
         training=traced.training,
         licence=licence_of(traced.training, traced.model),
-        notice=settings.notice,
+        notice=settings.notice or notice,
         layers=traced.layers,
-        warnings=[UNMEASURED] if is_unmeasured else None,
+        warnings=traced.warnings or None,
         precision=settings.precision,
         form=chosen.form,
         opset=settings.opset,

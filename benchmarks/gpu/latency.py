@@ -83,10 +83,13 @@ def _ours(context: Context, audio: FloatArray) -> dict[str, Make]:
             if context.device == "cuda" and name == "network fp16":
                 label = f"ser-rt {name}, {form}, without CUDA graphs"
                 found[label] = _stream(bundle, PLAIN, audio, reuse=reuse)
+    for name, folder in context.streaming.items():
+        if folder.exists():
+            found[f"ser-rt {name}, hops"] = _stream(Bundle.load(folder), context.device, audio)
     return found
 
 
-def _stream(bundle: Bundle, provider: str, audio: FloatArray, *, reuse: bool) -> Make:
+def _stream(bundle: Bundle, provider: str, audio: FloatArray, *, reuse: bool = False) -> Make:
     def make() -> Runner:
         PROVIDERS[PLAIN] = Provider(lambda load: cuda(load)[-1:], "gpu")
         classifier = OnnxClassifier(bundle, provider, 1, reuse=reuse, fixed_lengths=True)
@@ -123,7 +126,7 @@ def _begin(label: str, make: Make) -> tuple[Runner | None, dict[str, Any]]:
 
 def _figures(steps: list[Step], reference: list[Step], label: str) -> dict[str, Any]:
     found: dict[str, Any] = {"hop_ms": spread([1e3 * step.cost_s for step in steps])}
-    if reference and "compact" not in label:
+    if reference and label.startswith(("ser-rt network", *PEERS)):
         pairs = zip(steps, reference, strict=True)
         gaps = [
             np.abs(np.array(a.probabilities) - np.array(b.probabilities)).max() for a, b in pairs

@@ -13,7 +13,7 @@ from ser_rt.benchmarks.gpu.steps import PRECISIONS, Context
 from ser_rt.benchmarks.measure.variant import RATE_HZ
 from ser_rt.benchmarks.report.summary import spread
 from ser_rt.bundle import Bundle, built_in_bundles, sample_path
-from ser_rt.classifier import FloatArray
+from ser_rt.classifier import FloatArray, Hop
 from ser_rt.export.speech import extremes
 from ser_rt.runtime.backends.graphs import OUTPUTS, frames_of, hop_block
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
@@ -79,7 +79,7 @@ def _furthest(values: FloatArray, reference: FloatArray) -> float:
 
 
 def batches(context: Context) -> dict[str, Any]:
-    """Measure calls of growing batches: whole windows, and hops of windows that share features."""
+    """Measure calls of growing batches: windows, those that share features, hops of streams."""
     folders = {f"network {name}": context.bundle(name) for name in PRECISIONS}
     folders["compact fp32"] = built_in_bundles()["compact"]
     rows = []
@@ -87,18 +87,42 @@ def batches(context: Context) -> dict[str, Any]:
         bundle = Bundle.load(folder)
         for reuse in (False, True) if bundle.feature_reuse else (False,):
             classifier = OnnxClassifier(bundle, context.device, 1, reuse=reuse)
-            for size in context.scale.batches:
-                row = {"model": name, "form": "parts" if reuse else "whole", "batch": size}
-                try:
-                    rows.append(row | _timed(hop_of(classifier, size), size))
-                except Exception as error:  # noqa: BLE001 (memory that runs out is a result)
-                    rows.append(row | {"problem": " ".join(str(error).split())[:300]})
-                    break
+            rows += _of_sizes(classifier, name, "parts" if reuse else "whole", context)
+    for name, folder in context.streaming.items():
+        if folder.exists():
+            classifier = OnnxClassifier(Bundle.load(folder), context.device, 1)
+            rows += _of_sizes(classifier, name, "hops", context)
     return {"rows": rows}
 
 
+def _of_sizes(
+    classifier: OnnxClassifier, name: str, form: str, context: Context
+) -> list[dict[str, Any]]:
+    """Measure a model at growing batches, until one fails."""
+    rows: list[dict[str, Any]] = []
+    for size in context.scale.batches:
+        row = {"model": name, "form": form, "batch": size}
+        try:
+            rows.append(row | _timed(hop_of(classifier, size), size))
+        except Exception as error:  # noqa: BLE001 (memory that runs out is a result)
+            rows.append(row | {"problem": " ".join(str(error).split())[:300]})
+            break
+    return rows
+
+
 def hop_of(classifier: OnnxClassifier, size: int) -> Callable[[], object]:
-    """Return a function that classifies windows: their last hops where features are shared."""
+    """Return a function that classifies windows, or the next hops of as many streams."""
+    streaming = classifier.streaming
+    if streaming is not None:
+        samples = windows(size, streaming.hop_s)
+        hops = [Hop(own, streaming.fresh(1)) for own in samples]
+
+        def next_hops() -> object:
+            found = classifier.classify_hops(hops)
+            hops[:] = [Hop(hop.samples, one.caches) for hop, one in zip(hops, found, strict=True)]
+            return found
+
+        return next_hops
     speech = windows(size)
     reuse = classifier.feature_reuse
     if reuse is None:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ser_rt.runtime.backends.providers import ProviderName
 ROOT = Path(__file__).resolve().parent.parent.parent
 PRECISIONS = ("fp32", "fp16")
 BUILT_IN = ("compact", "compact-free")
+"""Those in fp32. `base` is int8, which GPUs refuse: it is exported again in fp16."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,21 @@ class Context:
         """Folder of the network's bundle at a precision."""
         return self.work / f"bundle-{precision}"
 
+    @property
+    def base(self) -> Path:
+        """The bundle of the built-in `base` for GPUs."""
+        return self.work / "base-fp16"
+
+    @property
+    def stream(self) -> Context:
+        """The same for the network that streams, in a folder of its own."""
+        return replace(self, work=self.work / "stream")
+
+    @property
+    def streaming(self) -> dict[str, Path]:
+        """Bundles of networks that stream, by name."""
+        return {"stream fp16": self.stream.bundle("fp16"), "base fp16": self.base}
+
     def result_path(self, step: str) -> Path:
         """File of a step's result."""
         return self.work / "steps" / f"{step}.json"
@@ -132,8 +148,6 @@ class GpuStep:
 
 def make_network(context: Context, *, streaming: bool = False) -> dict[str, Any]:
     """Write a checkpoint of the network with random weights; of the preset's if it streams."""
-    from dataclasses import replace
-
     import torch
 
     from ser_rt.benchmarks.measure.training_memory import FULL_SIZE
@@ -158,9 +172,17 @@ def make_network(context: Context, *, streaming: bool = False) -> dict[str, Any]
 
 def export(context: Context, precision: str) -> dict[str, Any]:
     """Export the network at a precision; gates report only, as the weights are random."""
-    out = context.bundle(precision)
-    command = [sys.executable, "-m", "ser_rt.export", str(context.checkpoint), "--out", str(out)]
-    command += ["--precision", precision, "--gates", "report", "--name", f"network-{precision}"]
+    flags = ("--precision", precision, "--gates", "report", "--name", f"network-{precision}")
+    return _exported(str(context.checkpoint), context.bundle(precision), *flags)
+
+
+def export_base(context: Context) -> dict[str, Any]:
+    """Export the built-in `base` for GPUs."""
+    return _exported("base", context.base, "--precision", "fp16")
+
+
+def _exported(source: str, out: Path, *flags: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "ser_rt.export", source, "--out", str(out), *flags]
     subprocess.run(command, check=True, stdout=sys.stderr)
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
     return {"gates": manifest["gates"], "tools": manifest["tools"]}
@@ -174,6 +196,7 @@ def check_bundles(context: Context, provider: str) -> dict[str, Any]:
 
     folders = {name: built_in_bundles()[name] for name in BUILT_IN}
     folders |= {f"network-{precision}": context.bundle(precision) for precision in PRECISIONS}
+    folders |= context.streaming
     reports = []
     for name, folder in folders.items():
         try:
@@ -215,6 +238,9 @@ STEPS = {
     "network": GpuStep(make_network, 90),
     "export-fp32": GpuStep(lambda context: export(context, "fp32"), 300),
     "export-fp16": GpuStep(lambda context: export(context, "fp16"), 300),
+    "stream-network": GpuStep(lambda context: make_network(context.stream, streaming=True), 90),
+    "export-stream": GpuStep(lambda context: export(context.stream, "fp16"), 300),
+    "export-base": GpuStep(export_base, 200),
     "check": GpuStep(lambda context: check_bundles(context, context.device), 150),
     "precision": GpuStep(_step("gpu.measure:precision"), 90),
     "tests": GpuStep(run_tests, 90),

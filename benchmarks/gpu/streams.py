@@ -27,13 +27,15 @@ def streams(context: Context) -> dict[str, Any]:
     ways = {(f"network {name}", False): context.bundle(name) for name in reversed(PRECISIONS)}
     ways["network fp16", True] = context.bundle("fp16")
     ways["compact fp32", False] = built_in_bundles()["compact"]
+    ways |= {(name, False): path for name, path in context.streaming.items() if path.exists()}
     rows = []
     for (name, reuse), folder in ways.items():
         classifier = OnnxClassifier(Bundle.load(folder), context.device, 1, reuse=reuse)
+        form = "hops" if classifier.streaming else "parts" if reuse else "whole"
         runner = StreamsRunner(Variant("ser-rt streams", str(folder)), audio, classifier)
         _warm(classifier)
         for count in context.scale.streams:
-            row = {"model": name, "form": "parts" if reuse else "whole", "streams": count}
+            row = {"model": name, "form": form, "streams": count}
             row |= _simulated(runner, count, context.scale.stream_s)
             rows.append(row)
             if not row["keeps_up"]:

@@ -26,6 +26,8 @@ from tests.support.small_whisper import ENCODER
 LABELS = ("Neutral", "Angry", "Joy")
 TRAINING = {"train": {"licence_classes": ["nc", "permissive"], "datasets": {"emodb": 3, "mine": 1}}}
 Export = Callable[..., Path]
+NAME = "mine"
+"""Of bundles that are shared."""
 
 
 def encoder_config(kind: str = "wav2vec2", **changes: object) -> dict[str, Any]:
@@ -139,6 +141,11 @@ def export_once(tmp_path_factory: pytest.TempPathFactory) -> Export:
 
         if out is not None:
             return export_to(out)
-        return made_once(place("bundle", (checkpoint, settings)), export_to)
+
+        def export_into(draft: Path) -> None:
+            draft.mkdir()
+            export_to(draft / NAME)
+
+        return made_once(place("bundle", (checkpoint, settings)), export_into) / NAME
 
     return run

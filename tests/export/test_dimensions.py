@@ -17,7 +17,9 @@ NAMES = ("arousal", "dominance")
 
 
 def test_a_stream_rates_what_it_embeds(export_once: Export, tmp_path: Path) -> None:
-    network = decided(replace(whisper_settings(streaming=True), dimensions=NAMES))
+    settings = whisper_settings(streaming=True)
+    one_layer = {**settings.encoder_config, "encoder_layers": 1}
+    network = decided(replace(settings, dimensions=NAMES, encoder_config=one_layer))
     assert network.rater is not None
     save_checkpoint(network, tmp_path / "run", temperature=1.0, training=TRAINING)
     bundle = export_once(tmp_path / "run", tmp_path / "bundle")

@@ -39,7 +39,7 @@ def test_another_window_has_none(wav2vec2: Path, export_once: Export, tuned: Pat
     bundle = Bundle.load(export_once(wav2vec2, tuned, said.append, window_s=2.0))
     assert (bundle.profiles, bundle.temperature_by_speech) == ({}, {})
     assert any(
-        line.startswith("warning") and "(calm)" in line and "(window_s changed)" in line
+        line.startswith("warning") and "in tuned (calm)" in line and "(window_s changed)" in line
         for line in said
     )
     assert "profiles" not in said[-1]

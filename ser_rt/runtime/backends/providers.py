@@ -174,8 +174,13 @@ SINGLE_PROVIDERS = tuple(name for name in PROVIDERS if name != "auto")
 
 def _refuse_int8(bundle: Bundle, provider: str) -> None:
     if bundle.precision == "int8":
+        from ser_rt.bundle import built_in_bundles
+
+        is_built_in = built_in_bundles().get(bundle.name) == bundle.folder
+        source = bundle.name if is_built_in else bundle.folder
         msg = (
-            f"{bundle.name} is an int8 bundle, and {provider} has no fast kernels for it: export "
-            f"it with --precision fp16 for {provider}, or run this one with --provider cpu"
+            f"{bundle.name} is an int8 bundle, and {provider} has no fast kernels for it: run it "
+            f"with --provider cpu, or make one for {provider}: ser-export {source} --precision "
+            f"fp16 --out {bundle.name}-fp16"
         )
         raise ProviderError(msg)

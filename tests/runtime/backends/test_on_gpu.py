@@ -45,11 +45,16 @@ def waves(batch: int, samples: int = 48_000, seed: int = 0) -> FloatArray:
     return np.stack([make_wave(samples / 16_000, seed=seed + i) for i in range(batch)])
 
 
-@pytest.mark.parametrize("name", sorted(built_in_bundles()))
+@pytest.mark.parametrize("name", ["compact", "compact-free"])
 def test_a_built_in_model_answers_as_on_the_cpu(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check([name, "--provider", "cuda"]) == 0, capsys.readouterr().err
+
+
+def test_one_in_int8_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(["base", "--provider", "cuda"]) == 1
+    assert "ser-export base --precision fp16" in "".join(capsys.readouterr())
 
 
 def test_the_network_runs_on_the_gpu(on_gpu: OnnxClassifier) -> None:
