@@ -72,15 +72,16 @@ class Bundle(Manifest):
             return None
         return replace(self.streaming, is_required=bool(wanted))
 
-    def with_profile(self, name: str | None) -> Self:
-        """Return the bundle with another of its profiles as the default; None changes nothing.
+    def with_profile(self, profile: str | Profile | None) -> Self:
+        """Return the bundle with a profile, or one of its own, as the default; None is as it is.
 
         Raises:
             ConfigError: It has no such profile.
         """
-        if name is None:
+        if profile is None:
             return self
-        return replace(self, profiles={**self.profiles, DEFAULT_PROFILE: profile_of(self, name)})
+        default = profile_of(self, profile) if isinstance(profile, str) else profile
+        return replace(self, profiles={**self.profiles, DEFAULT_PROFILE: default})
 
     @classmethod
     def load(cls, path: str | Path) -> Bundle:

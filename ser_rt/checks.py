@@ -199,7 +199,8 @@ def from_flags(cls: type[T], flags: argparse.Namespace) -> T:
 
 def _flag(each: Field[Any], hint: Any, *, with_defaults: bool) -> dict[str, Any]:
     kind, _ = _kind(hint)
-    shown = " (%(default)s)" if with_defaults and kind is not bool else ""
+    is_shown = with_defaults and kind is not bool and each.default not in {None, (), ""}
+    shown = " (%(default)s)" if is_shown else ""
     how: dict[str, Any] = {"help": each.metadata["help"] + shown}
     how["default"] = each.default if with_defaults else None
     if kind is bool:

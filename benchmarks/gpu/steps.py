@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from ser_rt.runtime.backends.providers import ProviderName
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PRECISIONS = ("fp32", "fp16")
+EXPORT_BYTES = 12 * 2**30
+"""Memory that the export of the network takes at most."""
 BUILT_IN = ("compact", "compact-free")
 """Those in fp32. `base` is int8, which GPUs refuse: it is exported again in fp16."""
 
@@ -176,9 +179,36 @@ def export(context: Context, precision: str) -> dict[str, Any]:
     return _exported(str(context.checkpoint), context.bundle(precision), *flags)
 
 
-def export_base(context: Context) -> dict[str, Any]:
-    """Export the built-in `base` for GPUs."""
-    return _exported("base", context.base, "--precision", "fp16")
+def exports(context: Context) -> dict[str, Any]:
+    """Export all bundles, side by side: tracing keeps one core busy, and takes most of the time.
+
+    One that fails costs itself.
+
+    Raises:
+        ExportError: all of them failed.
+    """
+    import psutil
+
+    from ser_rt.errors import ExportError
+
+    jobs: dict[str, Callable[[], dict[str, Any]]] = {
+        "base-fp16": lambda: _exported("base", context.base, "--precision", "fp16"),
+        "stream-fp16": lambda: export(context.stream, "fp16"),
+        "network-fp16": lambda: export(context, "fp16"),
+        "network-fp32": lambda: export(context, "fp32"),
+    }
+    at_once = max(1, min(len(jobs), psutil.virtual_memory().total // EXPORT_BYTES))
+    found: dict[str, Any] = {}
+    with ThreadPoolExecutor(at_once) as pool:
+        for name, future in {name: pool.submit(job) for name, job in jobs.items()}.items():
+            try:
+                found[name] = future.result() | {"ok": True, "problem": ""}
+            except (subprocess.CalledProcessError, OSError) as error:
+                found[name] = {"ok": False, "problem": str(error)}
+    if not any(one["ok"] for one in found.values()):
+        msg = f"no bundle could be exported: {next(iter(found.values()))['problem']}"
+        raise ExportError(msg)
+    return {"bundles": found}
 
 
 def _exported(source: str, out: Path, *flags: str) -> dict[str, Any]:
@@ -236,11 +266,8 @@ def _step(target: str) -> Callable[[Context], dict[str, Any]]:
 STEPS = {
     "environment": GpuStep(_step("gpu.environment:environment"), 60),
     "network": GpuStep(make_network, 90),
-    "export-fp32": GpuStep(lambda context: export(context, "fp32"), 300),
-    "export-fp16": GpuStep(lambda context: export(context, "fp16"), 300),
     "stream-network": GpuStep(lambda context: make_network(context.stream, streaming=True), 90),
-    "export-stream": GpuStep(lambda context: export(context.stream, "fp16"), 300),
-    "export-base": GpuStep(export_base, 200),
+    "exports": GpuStep(exports, 300),
     "check": GpuStep(lambda context: check_bundles(context, context.device), 150),
     "precision": GpuStep(_step("gpu.measure:precision"), 90),
     "tests": GpuStep(run_tests, 90),

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from ser_rt.checks import whole_number
+from ser_rt.cli.profile_flags import (
+    Group,
+    add_gate_flag,
+    add_lengths,
+    add_smoothing_flags,
+    numbers,
+)
 from ser_rt.constants import (
-    GATE_THRESHOLD,
-    HALF_LIFE_S,
     LONGEST_TURN_S,
     TURN_PAUSE_S,
     VAD_MIN_SILENCE_S,
     VAD_NEG_MARGIN,
     VAD_SPEECH_PAD_S,
     VAD_THRESHOLD,
-    WEIGHT_PER_S,
 )
 from ser_rt.runtime.backends.providers import PROVIDERS
 from ser_rt.runtime.settings import HysteresisSettings, StreamSettings
 from ser_rt.runtime.vad.settings import VadSettings
-
-
-class Group(Protocol):
-    """A parser, or a group of its flags."""
-
-    def add_argument(self, *names: str, **how: Any) -> argparse.Action:
-        """Add a flag."""
-        ...
 
 
 def add_model_flags(group: Group, *, threads: str = "threads of one model call") -> None:
@@ -67,7 +61,7 @@ def add_settings_flags(parser: argparse.ArgumentParser) -> None:
     )
     _add_window_flags(parser.add_argument_group("windows"))
     _add_vad_flags(parser.add_argument_group("speech detection"))
-    _add_smoothing_flags(parser.add_argument_group("smoothing, and the delay that it adds"))
+    add_smoothing_flags(parser.add_argument_group("smoothing, and the delay that it adds"))
 
 
 def add_window_flags(parser: argparse.ArgumentParser) -> None:
@@ -171,11 +165,6 @@ class Channels(argparse.Action):
             namespace.channels = values
 
 
-def _of(group: Group, unit: str) -> Callable[..., argparse.Action]:
-    """Return what adds a flag with a number of some unit."""
-    return partial(group.add_argument, type=float, metavar=unit)
-
-
 def _add_channel_flags(group: Group) -> None:
     add = group.add_argument
     add(
@@ -204,9 +193,8 @@ def _add_channel_flags(group: Group) -> None:
 
 
 def _add_window_flags(group: Group) -> None:
-    add, seconds = group.add_argument, _of(group, "S")
-    seconds("--window", help="seconds of audio in a window (the model's)")
-    seconds("--hop", help="seconds from one result to the next (the model's)")
+    add, seconds = group.add_argument, numbers(group, "S")
+    add_lengths(group)
     seconds("--min-window", help="seconds before the first, early result (the model's)")
     add(
         "--partial",
@@ -218,7 +206,7 @@ def _add_window_flags(group: Group) -> None:
 
 
 def _add_turn_flags(group: Group) -> None:
-    seconds = _of(group, "S")
+    seconds = numbers(group, "S")
     group.add_argument(
         "--turns",
         action="store_true",
@@ -235,12 +223,8 @@ def _add_turn_flags(group: Group) -> None:
 
 
 def _add_vad_flags(group: Group) -> None:
-    add, seconds, share = group.add_argument, _of(group, "S"), _of(group, "P")
-    share(
-        "--gate-threshold",
-        help="share of a window that must be speech; 0 classifies silence too "
-        f"(the profile's, else {GATE_THRESHOLD})",
-    )
+    add, seconds, share = group.add_argument, numbers(group, "S"), numbers(group, "P")
+    add_gate_flag(group)
     add("--no-vad", action="store_true", help="detect speech by level alone, without a network")
     share(
         "--vad-threshold",
@@ -259,42 +243,4 @@ def _add_vad_flags(group: Group) -> None:
         "--vad-pre-roll",
         default=VAD_SPEECH_PAD_S,
         help="seconds before the start of speech that belong to it (%(default)s)",
-    )
-
-
-def _add_smoothing_flags(group: Group) -> None:
-    seconds, share = _of(group, "S"), _of(group, "P")
-    seconds(
-        "--half-life",
-        help="half of what was believed is forgotten after S; 0 for no smoothing "
-        f"(the profile's, else {HALF_LIFE_S})",
-    )
-    group.add_argument(
-        "--weight",
-        type=float,
-        metavar="X",
-        help="how much a second of results counts against what was believed before "
-        f"(the profile's, else {WEIGHT_PER_S:g})",
-    )
-    share(
-        "--neutral",
-        help="probability that a voice is neutral before any result "
-        "(the profile's, else as of any emotion)",
-    )
-    share(
-        "--enter",
-        help="name another emotion from this probability on (the profile's, else 0)",
-    )
-    share(
-        "--leave",
-        help="keep the named emotion while its probability is at least this; delays a change "
-        "until it has fallen so far (the profile's, else 1: any other may take over)",
-    )
-    seconds(
-        "--hold",
-        help="keep a named emotion this long; delays a change by up to S (the profile's, else 0)",
-    )
-    share(
-        "--unsure",
-        help="name nothing (unsure) below this probability; no delay (the profile's, else 0)",
     )

@@ -26,6 +26,7 @@ from ser_rt.audio.sources import make_source
 from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioInputError, ConfigError
+from ser_rt.profiles import Profile
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.backends.providers import ProviderName
 from ser_rt.runtime.channels import make_engines
@@ -45,7 +46,7 @@ def load(
     *,
     streaming: bool | None = None,
     settings: StreamSettings = DEFAULTS,
-    profile: str | None = None,
+    profile: str | Profile | None = None,
     embedding: bool = False,
 ) -> OnnxClassifier:
     """Load a model once, to share between streams.
@@ -57,7 +58,7 @@ def load(
         streaming: Whether streams compute each hop once, with caches (True), or classify whole
             windows (False); None for caches where bundle and settings allow them.
         settings: Those of its streams, as far as they are known.
-        profile: The bundle's profile that streams have where they name none.
+        profile: The profile that streams have where they name none: a name in the bundle, or one.
         embedding: Whether the events of its streams hold embeddings.
 
     Raises:

@@ -20,6 +20,7 @@ from ser_rt.cli.process import run_command
 from ser_rt.errors import ConfigError, OutputError, requires
 from ser_rt.runtime.backends.providers import PROVIDERS
 from ser_rt.runtime.flags import add_embedding_flag, add_model_flags
+from ser_rt.server.defaults import add_default_flags, default_profile
 from ser_rt.server.limits import ServerLimits
 from ser_rt.server.logs import FORMATS, set_up_logging
 
@@ -57,7 +58,6 @@ def make_parser() -> argparse.ArgumentParser:
     add_model_flags(group)
     add_embedding_flag(group, "the embedding to each result and turn, for all clients")
     add = group.add_argument
-    add("--profile", metavar="NAME", help="settings of streams that name no profile (default)")
     add("--workers", type=int, metavar="N", help="model calls at once (a core each on a CPU)")
     add("--max-batch", type=int, metavar="N", help="windows of one call (1 on a CPU, else 16)")
     add(
@@ -68,6 +68,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="how long a window waits for others to share a call with (%(default)s)",
     )
     _add_network(parser)
+    add_default_flags(parser)
     add_flags(parser.add_argument_group("limits").add_argument, ServerLimits)
     add = parser.add_argument_group("other").add_argument
     add(
@@ -188,7 +189,7 @@ def build(flags: argparse.Namespace) -> Server:
             flags.provider,
             flags.threads,
             streaming=flags.streaming,
-            profile=flags.profile,
+            profile=default_profile(flags),
             embedding=flags.embedding,
         ),
         limits,
@@ -197,9 +198,8 @@ def build(flags: argparse.Namespace) -> Server:
         workers=flags.workers,
         tracing=make_tracing() if flags.traces else None,
     )
-    hosts = ("*",)
-    if is_local or flags.allowed_host:
-        hosts = (*LOOPBACK_NAMES, flags.host, *flags.allowed_host)
+    is_open = not is_local and not flags.allowed_host
+    hosts = ("*",) if is_open else (*LOOPBACK_NAMES, flags.host, *flags.allowed_host)
     guard = Guard(keys, flags.cors_origin)
     metrics_guard = None
     if flags.metrics_key_file:

@@ -35,3 +35,5 @@ def test_help_is_light(script: str) -> None:
     )
     assert done.stderr.split() == ["0"], "exit code, and what was loaded"
     assert done.stdout.startswith("usage: ")
+    defaults = ("(None)", "(())", "()", "('')", "==SUPPRESS==")
+    assert not [text for text in defaults if text in done.stdout], "no default to show"

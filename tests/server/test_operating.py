@@ -7,21 +7,26 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
+from ser_rt.bundle import write_profile
 from ser_rt.errors import ConfigError
+from ser_rt.profiles import Profile, profile_of
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.settings import StreamSettings
 from ser_rt.server import healthcheck
 from ser_rt.server.app import make_app
 from ser_rt.server.auth import Guard, read_keys
-from ser_rt.server.cli import parse
+from ser_rt.server.cli import build, parse
 from ser_rt.server.logs import JsonFormatter, logged_as
 from ser_rt.server.service import Service
 from tests.server.conftest import Running, serving
@@ -66,6 +71,26 @@ def test_a_wrong_key_of_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "serve.toml").write_text("prot = 1\n")
     with pytest.raises(ConfigError, match="unknown key 'prot'"):
         parse(["--config", str(tmp_path / "serve.toml")])
+
+
+def test_a_file_of_ser_tune_is_one_of_the_server(tmp_path: Path, tiny_bundle: Path) -> None:
+    bundle = shutil.copytree(tiny_bundle, tmp_path / "bundle")
+    calm = Profile(half_life_s=2.0, unsure=0.2, enter=0.1)
+    write_profile(bundle, "calm", calm, {})
+    tuned = Profile(half_life_s=1.5, enter=0.4, gate_threshold=0.2, hop_s=0.25)
+    (tmp_path / "tuned.toml").write_text(tuned.to_toml(), "utf-8")
+    base = ["--model", str(bundle)]
+    given = [*base, "--config", str(tmp_path / "tuned.toml"), "--hold", "1"]
+    model = build(parse(given)).service.model
+    assert profile_of(model) == replace(tuned, hold_s=1.0)
+    assert StreamSettings().windows_for(model).hop_s == 0.25
+    both = build(parse([*given, "--profile", "calm"])).service.model
+    assert profile_of(both) == replace(tuned, hold_s=1.0, unsure=0.2)
+    assert profile_of(build(parse([*base, "--profile", "calm"])).service.model) == calm
+    with pytest.raises(ConfigError, match="unsure"):
+        build(parse([*base, "--unsure", "7"]))
+    with pytest.raises(ConfigError, match="'clam'"):
+        build(parse([*base, "--profile", "clam", "--hold", "1"]))
 
 
 def test_the_health_check_knows_the_port_of_the_environment(

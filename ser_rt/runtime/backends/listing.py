@@ -24,9 +24,13 @@ class Listed(NamedTuple):
     """Why it did not come up, and what to do."""
 
 
+_MODEL = "compact"
+"""A built-in model in fp32, which every provider takes."""
+
+
 def list_providers() -> list[Listed]:
-    """Open the default model on every provider."""
-    bundle = Bundle.load(find_bundle())
+    """Open a built-in model on every provider."""
+    bundle = Bundle.load(find_bundle(_MODEL))
     return [_listed(name, bundle) for name in SINGLE_PROVIDERS]
 
 

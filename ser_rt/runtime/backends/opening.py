@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from ser_rt.bundle import Bundle
 from ser_rt.classifier import Caches, FloatArray
 from ser_rt.errors import BundleInvalidError, InferenceError, ProviderError, SerError
 from ser_rt.runtime.backends.graphs import NO_CACHES, Graph, OpenGraph
-from ser_rt.runtime.backends.providers import PROVIDERS, Execution, Workload
+from ser_rt.runtime.backends.ort import onnxruntime
+from ser_rt.runtime.backends.providers import CUDA, PROVIDERS, Execution, Workload, int8_on
 from ser_rt.runtime.backends.session import OrtSession
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,17 +55,23 @@ class OpenGraphs:
 def open_graphs(graphs: list[Graph], provider: str, load: Workload, threads: int) -> OpenGraphs:
     """Open all graphs with the first way of a provider that comes up.
 
+    Logs a warning where ``auto`` leaves a build of onnxruntime for GPUs on the processor.
+
     Raises:
         ProviderError: None does.
         BundleInvalidError: A graph is not what a bundle's graph must be.
     """
     *others, last = PROVIDERS[provider].executions(load)
+    problem: ProviderError | None = None
     for execution in others:
         try:
             return _opened(graphs, execution, load.bundle, threads)
-        except ProviderError:
-            continue
-    return _opened(graphs, last, load.bundle, threads)
+        except ProviderError as error:
+            problem = error
+    opened = _opened(graphs, last, load.bundle, threads)
+    if provider == "auto" and CUDA in onnxruntime().get_available_providers():
+        logger.warning("auto runs on the processor: %s", problem or int8_on("cuda", load.bundle))
+    return opened
 
 
 def _opened(graphs: list[Graph], execution: Execution, bundle: Bundle, threads: int) -> OpenGraphs:

@@ -174,13 +174,17 @@ SINGLE_PROVIDERS = tuple(name for name in PROVIDERS if name != "auto")
 
 def _refuse_int8(bundle: Bundle, provider: str) -> None:
     if bundle.precision == "int8":
-        from ser_rt.bundle import built_in_bundles
+        raise ProviderError(int8_on(provider, bundle))
 
-        is_built_in = built_in_bundles().get(bundle.name) == bundle.folder
-        source = bundle.name if is_built_in else bundle.folder
-        msg = (
-            f"{bundle.name} is an int8 bundle, and {provider} has no fast kernels for it: run it "
-            f"with --provider cpu, or make one for {provider}: ser-export {source} --precision "
-            f"fp16 --out {bundle.name}-fp16"
-        )
-        raise ProviderError(msg)
+
+def int8_on(provider: str, bundle: Bundle) -> str:
+    """Return why a GPU does not run an int8 bundle, and what to do."""
+    from ser_rt.bundle import built_in_bundles
+
+    is_built_in = built_in_bundles().get(bundle.name) == bundle.folder
+    source = bundle.name if is_built_in else bundle.folder
+    return (
+        f"{bundle.name} is an int8 bundle, and {provider} has no fast kernels for it: run it "
+        f"with --provider cpu, or make one for {provider}: ser-export {source} --precision "
+        f"fp16 --out {bundle.name}-fp16"
+    )

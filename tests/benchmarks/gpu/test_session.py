@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,12 @@ def test_a_kit_is_joined_where_it_arrives(
     assert (there / "ser_rt/benchmarks/gpu/session.py").is_file()
     assert (there / "packages" / "thing" / "data.bin").read_bytes() == bytes(range(256)) * 64
     assert (there / "pyproject.toml").is_file()
+    begin = done.stdout.strip().replace("python3", sys.executable)
+    begin += " --steps environment --device cpu --scale tiny --work work"
+    subprocess.run(["sh", "-c", begin], capture_output=True, text=True, check=True)
+    found = json.loads((there / "work/RESULT.json").read_text(encoding="utf-8"))
+    assert found["steps"]["environment"]["ok"]
+    assert found["commit"] in begin
     parts[0].write_bytes(b"broken" + parts[0].read_bytes()[6:])
     assert subprocess.run(join, capture_output=True, check=False).returncode != 0
 

@@ -162,7 +162,7 @@ def test_shapes_that_were_not_compiled_for_are_refused(
 @pytest.mark.parametrize("name", ["cuda", "tensorrt"])
 def test_int8_is_for_the_cpu(tmp_path: Path, name: str) -> None:
     int8 = Bundle.load(testing.tiny_bundle(tmp_path / "int8", precision="int8"))
-    with pytest.raises(ProviderError, match=f"--precision fp16 for {name}"):
+    with pytest.raises(ProviderError, match=f"for {name}: ser-export .*int8 --precision fp16"):
         OnnxClassifier(int8, name)
     assert OnnxClassifier(int8, "auto").provider == "cpu"
 
