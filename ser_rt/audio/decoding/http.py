@@ -198,7 +198,7 @@ class HttpFile:
         except (OSError, http.client.HTTPException, ValueError) as error:
             if at:
                 raise
-            if isinstance(error, http.client.BadStatusLine) and error.line.startswith("ICY "):
+            if isinstance(error, http.client.BadStatusLine) and str(error).startswith("ICY "):
                 msg = f"{self._url} is a station of SHOUTcast"
                 raise StationError(msg) from error
             why = getattr(error, "reason", error)

@@ -254,13 +254,15 @@ def test_parts_that_a_playlist_lists_and_that_do_not_come_are_reported() -> None
     listed = (
         b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\na.ts\n#EXTINF:4,\nb.ts\n#EXT-X-ENDLIST\n"
     )
-    with serving(server := Server(written("mpegts"))):
+    with serving(server := Server(written("mpegts"), is_chunked=True)):
 
         def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
             handler.send_response(404 if handler.path == "/b.ts" else 200)
+            body = {"/a": listed, "/a.ts": server.data}.get(handler.path, b"")
             handler.send_header("Content-Type", "application/vnd.apple.mpegurl")
+            handler.send_header("Content-Length", str(len(body)))
             handler.end_headers()
-            handler.wfile.write(listed if handler.path == "/a" else server.data)
+            handler.wfile.write(body)
 
         server.answer = answer  # type: ignore[method-assign]
         with NetworkSource(server.url) as source:
