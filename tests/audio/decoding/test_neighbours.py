@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 
+from ser_rt.audio.decoding.ffmpeg import FfmpegDecoder
+from ser_rt.audio.decoding.mp3 import frame_bytes
 from ser_rt.audio.decoding.ogg import page_bytes
 from ser_rt.audio.decoding.timeline import Timeline
+from ser_rt.audio.sources.stdin import open_bytes
+from tests.conftest import RATE
 from tests.support.decoding import FRAME_S, Decoded, decode_file, decode_pipe
-from tests.support.recordings import SECONDS, by_libsndfile, written
+from tests.support.recordings import SECONDS, voice, written
 
 WAYS = (decode_file, decode_pipe)
 Decode = Callable[[bytes], Decoded]
@@ -45,13 +51,26 @@ def test_tags_behind_ac3_are_no_recording() -> None:
     assert (decoded.problem, decoded.codes) == ("", ["damaged"])
 
 
-@pytest.mark.parametrize("decode", WAYS)
-def test_what_looks_like_another_track_at_the_end_is_no_traceback(decode: Decode) -> None:
-    video = (
-        b"\x09" + (20).to_bytes(3, "big") + bytes(7) + b"\x12" + bytes(19) + struct.pack(">I", 31)
-    )
-    decoded = decode(written("flv") + video)
-    assert decoded.end_s == pytest.approx(SECONDS, abs=FRAME_S)
+class _WithLateTrack:
+    """A container in which a track was added while it was read, as PyAV ends that."""
+
+    def __init__(self, container: Any) -> None:
+        self._container = container
+
+    def demux(self, stream: Any) -> Iterator[Any]:
+        yield from self._container.demux(stream)
+        msg = "list index out of range"
+        raise IndexError(msg)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._container, name)
+
+
+def test_a_track_that_begins_late_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = FfmpegDecoder(io.BytesIO(written("flv")), "late")
+    monkeypatch.setattr(decoder, "_container", _WithLateTrack(decoder._container))
+    assert len(list(decoder.blocks(0.5))) >= 2 * SECONDS
+    decoder.close()
 
 
 @pytest.mark.parametrize("decode", WAYS)
@@ -72,35 +91,32 @@ def test_an_empty_link_of_a_chain_is_no_recording(decode: Decode, name: str) -> 
     assert decoded.end_s == pytest.approx(2 * SECONDS, abs=2 * FRAME_S)
 
 
-@pytest.mark.parametrize("decode", WAYS)
 @pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
-def test_wav_of_the_other_byte_order_is_decoded(decode: Decode, subtype: str) -> None:
-    data = by_libsndfile("WAV", subtype)
-    head, body = data[: data.find(b"data")], data[data.find(b"data") + 8 :]
-    kind, width = ("f4", 4) if subtype == "FLOAT" else ("f8", 8)
-    samples = np.frombuffer(body[: len(body) // width * width], "<" + kind).astype(">" + kind)
-    format_ = struct.pack(">IHHIIHH", 16, 3, 1, 16_000, 16_000 * width, width, 8 * width)
-    assert head.startswith(b"RIFF")
-    swapped = b"RIFX" + bytes(4) + b"WAVEfmt " + format_ + b"data"
-    decoded = decode(swapped + struct.pack(">I", samples.nbytes) + samples.tobytes())
-    assert (decoded.problem, decoded.codes) == ("", [])
-    assert decoded.end_s == pytest.approx(SECONDS)
+def test_wav_of_the_other_byte_order_is_decoded(subtype: str) -> None:
+    samples = voice(RATE)[:, 0].astype(">f4" if subtype == "FLOAT" else ">f8")
+    width = samples.itemsize
+    head = struct.pack(">IHHIIHH", 16, 3, 1, RATE, RATE * width, width, 8 * width)
+    head = b"RIFX" + bytes(4) + b"WAVEfmt " + head + b"data" + struct.pack(">I", samples.nbytes)
+    chunks = list(open_bytes(io.BytesIO(head + samples.tobytes())))
+    decoded = np.concatenate([chunk.samples for chunk in chunks])
+    assert np.allclose(decoded, voice(RATE)[:, 0], atol=1e-4)
 
 
 @pytest.mark.parametrize("decode", WAYS)
 def test_mpeg_audio_in_wav_has_no_length_by_a_guess(decode: Decode) -> None:
-    data = written("mp3 bare")
+    data = written("mp3 vbr")
+    data = data[frame_bytes(data) :]  # the one with the length
     format_ = struct.pack("<HHIIHHHHIHHH", 0x55, 1, 44_100, 8_000, 1, 0, 12, 1, 2, 417, 1, 1393)
     head = b"RIFF" + struct.pack("<I", len(data) + 50) + b"WAVEfmt " + struct.pack("<I", 30)
     decoded = decode(head + format_ + b"data" + struct.pack("<I", len(data)) + data)
-    assert (decoded.problem, decoded.codes) == ("", [])
+    assert decoded.problem == ""
     assert decoded.end_s == pytest.approx(SECONDS, abs=FRAME_S)
 
 
 def test_mp3_that_begins_within_a_frame_is_known_from_a_pipe() -> None:
-    decoded = decode_pipe(written("mp3 bare")[200:])
-    assert decoded.end_s == pytest.approx(SECONDS, abs=FRAME_S)
-    assert not decoded.problem
+    chunks = list(open_bytes(io.BytesIO(written("mp3 bare")[200:])))
+    end_s = sum(len(chunk.samples) for chunk in chunks) / RATE
+    assert end_s == pytest.approx(SECONDS, abs=FRAME_S)
 
 
 def test_time_stamps_that_went_back_by_damage_move_nothing() -> None:

@@ -284,7 +284,7 @@ def test_another_file_without_marks_is_known_by_its_length() -> None:
 
 
 def test_tags_before_a_recording_are_skipped_by_url_too() -> None:
-    tag = b"ID3\x03\0\0\0\0\x01\x00" + bytes(128)
+    tag = b"ID3\x03\0\0\0\0\x0f\x50" + b"q" * 2_000
     with serving(Server(tag + tag + written("flv"))) as server:
         assert decoded_s(server.url) == pytest.approx(SECONDS, abs=0.13)
 
