@@ -37,7 +37,11 @@ def open_url(
         AudioNotFoundError: It is a local file that is not there.
         AudioInputError: It has no such track.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        msg = f"{url} is no address: {error}"
+        raise AudioDecodeError(msg) from error
     if parts.scheme == "file":
         return open_audio(Path(url2pathname(parts.path)), track=track)
     if parts.scheme not in ("http", "https"):

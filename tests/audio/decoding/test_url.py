@@ -289,6 +289,11 @@ def test_tags_before_a_recording_are_skipped_by_url_too() -> None:
         assert decoded_s(server.url) == pytest.approx(SECONDS, abs=0.13)
 
 
+def test_what_is_no_address_is_an_error() -> None:
+    with pytest.raises(AudioDecodeError, match="no address"):
+        decoded_s("http://[::1/a.mp3")
+
+
 def test_nothing_by_url_is_called_empty() -> None:
     with serving(Server(b"")) as server, pytest.raises(AudioDecodeError, match="is empty"):
         decoded_s(server.url)
