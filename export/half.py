@@ -60,6 +60,8 @@ def to_half(source: Path, batches: Sequence[Batch]) -> onnx.ModelProto:
     magnitudes = largest_magnitudes(source, tensors, batches)
     loud = {name for name, most in magnitudes.items() if not most * HEADROOM <= HALF_MAX}
     model = ir.load(source)
+    # Tables that are stored in half precision, and what reads them: casts follow.
+    stored = {value for node in model.graph for value in node.inputs if _is_half(value)}
     signal = _follow_audio(model.graph)
     inputs = {f"{value.name}_next": value for value in model.graph.inputs}
     halved = [node for node in model.graph if _fits(node, signal, loud, inputs)]
@@ -73,7 +75,7 @@ def to_half(source: Path, batches: Sequence[Batch]) -> onnx.ModelProto:
     for node in list(model.graph):
         wanted = ir.DataType.FLOAT16 if node in narrow else ir.DataType.FLOAT
         for i, given in enumerate(node.inputs):
-            if given is None or given.dtype not in _FLOATS - {wanted}:
+            if given is None or given in stored or given.dtype not in _FLOATS - {wanted}:
                 continue
             if (given, wanted) not in converted:
                 converted[given, wanted] = _convert(model.graph, given, wanted)
@@ -108,6 +110,10 @@ def _fits(
         and not any(v.is_graph_output() and v.name not in caches for v in node.outputs)
         and not any(_too_large(value) for value in node.inputs)
     )
+
+
+def _is_half(value: ir.Value | None) -> bool:
+    return value is not None and value.dtype == ir.DataType.FLOAT16
 
 
 def _too_large(weight: ir.Value | None) -> bool:

@@ -35,6 +35,8 @@ from ser_rt.profiles import DEFAULT_PROFILE, Profile, profile_of
 from ser_rt.streaming import Streaming
 
 DEFAULT_BUNDLE = "base"
+POSITION_S = 0.02
+"""Seconds of audio for each position of a Whisper encoder."""
 _HERE = Path(__file__).resolve().parent
 
 
@@ -58,6 +60,13 @@ class Bundle(Manifest):
     def manifest(self) -> Mapping[str, Any]:
         """The JSON object in `manifest.json`; its keys are attributes of the bundle, too."""
         return self.to_dict()
+
+    @property
+    def max_window_s(self) -> float | None:
+        """The longest window that the network has positions for; None where any will do."""
+        network = self.model or {}
+        positions = network.get("encoder_config", {}).get("max_source_positions")
+        return None if network.get("streaming") or positions is None else positions * POSITION_S
 
     def streaming_if(self, wanted: bool | None) -> Streaming | None:  # noqa: FBT001 (a tristate)
         """Describe the graph with caches: required, never, or where it is there and fits a stream.

@@ -44,7 +44,7 @@ class ModelHandle:
         self.labels = tuple(label.en for label in bundle.labels)
         self.sample_rate = bundle.sample_rate
         self.window_s, self.hop_s = bundle.window_s, bundle.hop_s
-        self.min_window_s = bundle.min_window_s
+        self.min_window_s, self.max_window_s = bundle.min_window_s, bundle.max_window_s
         self.profiles = bundle.profiles
         self.temperature_by_speech = bundle.temperature_by_speech
         self.turn_temperature = bundle.turn_temperature

@@ -219,16 +219,17 @@ class BatchedClassifier:
 
     def __init__(self, batcher: Batcher) -> None:
         """Open a stream; `Batcher.open` does."""
-        self._batcher, self._model = batcher, batcher.classifier
-        self.labels, self.sample_rate = self._model.labels, self._model.sample_rate
-        self.window_s, self.hop_s, self.min_window_s = DEFAULTS.windows_for(self._model)
-        self.profiles = getattr(self._model, "profiles", {})
-        self.temperature_by_speech = getattr(self._model, "temperature_by_speech", {})
-        self.turn_temperature = getattr(self._model, "turn_temperature", None)
-        self.dimensions = getattr(self._model, "dimensions", ())
-        self.has_embedding = getattr(self._model, "has_embedding", False)
-        self._parts = self._model if isinstance(self._model, FeatureClassifier) else None
-        self._streams = self._model if isinstance(self._model, StreamingClassifier) else None
+        self._batcher, self._model = batcher, (model := batcher.classifier)
+        self.labels, self.sample_rate = model.labels, model.sample_rate
+        self.window_s, self.hop_s, self.min_window_s = DEFAULTS.windows_for(model)
+        self.max_window_s = getattr(model, "max_window_s", None)
+        self.profiles = getattr(model, "profiles", {})
+        self.temperature_by_speech = getattr(model, "temperature_by_speech", {})
+        self.turn_temperature = getattr(model, "turn_temperature", None)
+        self.dimensions = getattr(model, "dimensions", ())
+        self.has_embedding = getattr(model, "has_embedding", False)
+        self._parts = model if isinstance(model, FeatureClassifier) else None
+        self._streams = model if isinstance(model, StreamingClassifier) else None
         self.waited_s = 0.0
         """Seconds that its calls have waited for their turn; `offer` does not count."""
 
@@ -274,8 +275,7 @@ class BatchedClassifier:
         if self._streams is None:
             msg = f"{type(self._model).__name__} has no hops to classify"
             raise ConfigError(msg)
-        call: Call = self._streams.classify_hops
-        return self._results(call, hops)
+        return self._results(self._streams.classify_hops, hops)
 
     def _wait(self, function: Callable[[FloatArray], FloatArray], rows: FloatArray) -> FloatArray:
         return np.stack(self._results(Stacked(function), rows))

@@ -186,13 +186,18 @@ class StreamSettings:
         Those of a network that streams are whole hops.
 
         Raises:
-            ConfigError: It must stream, and cannot with this hop or window.
+            ConfigError: It must stream, and cannot with this hop or window; or the window is
+                longer than the model takes.
         """
         streaming = self.streaming_for(model)
         if streaming is not None:
             return self._hops_for(streaming, model)
         profile = profile_of(model, self.profile)
         window_s = _first(self.window_s, profile.window_s, getattr(model, "window_s", WINDOW_S))
+        longest = getattr(model, "max_window_s", None)
+        if longest is not None and window_s > longest:
+            msg = f"window is {window_s:g} s, and this model takes at most {longest:g} s"
+            raise ConfigError(msg)
         return Windows(
             window_s,
             _first(self.hop_s, profile.hop_s, min(getattr(model, "hop_s", HOP_S), window_s)),

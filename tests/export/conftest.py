@@ -68,6 +68,9 @@ def decided(settings: ModelConfig) -> EmotionModel:
     torch.manual_seed(1)
     torch.set_num_threads(1)
     model = EmotionModel(settings).eval()
+    for name, weight in model.named_parameters():
+        if name.endswith("embed_positions.weight"):
+            weight.data = weight.data.half().float()  # as Whisper's are, which was published so
     waves = torch.from_numpy(make_wave(16.0).reshape(16, -1))
     with torch.no_grad():
         embedding = model(waves)["embedding"]

@@ -53,3 +53,25 @@ def test_safe_ops_are_in_half_precision(tmp_path: Path, level: float, *, is_loud
         for graph in (model, half)
     )
     np.testing.assert_allclose(got, right, atol=0.02)
+
+
+def test_a_table_that_is_stored_in_half_stays_as_it_is(tmp_path: Path) -> None:
+    """As the positions of Whisper are, which the network itself widens again."""
+    graph = """
+        g (float[batch, 4] input_values) => (float[batch, 4] out) {
+            found = GatherND(table, place)
+            wide = Cast <to = 1> (found)
+            sum = Add(input_values, wide)
+            out = Add(sum, wide)
+        }
+    """
+    table = np.random.default_rng(0).standard_normal((3, 4)).astype(np.float16)
+    model = onnx.load_from_string(serialised(graph, {"table": table, "place": np.array([[1]])}))
+    source = tmp_path / "model.onnx"
+    onnx.save_model(onnx.shape_inference.infer_shapes(model), source)
+    wave = np.ones((2, 4), np.float32)
+    half = to_half(source, [wave])
+    onnx.checker.check_model(half, full_check=True)
+    assert {tensor.name: tensor.data_type for tensor in half.graph.initializer}["table"] == HALF
+    (got,) = open_session(half.SerializeToString()).run(None, {"input_values": wave})
+    np.testing.assert_allclose(got, 1 + 2 * table[[1, 1]].astype(np.float32), atol=0.01)

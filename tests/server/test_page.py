@@ -137,12 +137,18 @@ def test_a_sure_answer_is_larger_and_what_is_over_has_its_times(
 
 
 def shown(page: Page) -> tuple[str, str, tuple[int, ...]]:
-    """Return the large word, the name of the bar that stands out, and all percents."""
-    word, named, percents = page.evaluate("""() => {
+    """Return the large word, the name of the bar that stands out, and all percents, in speech.
+
+    In a pause there are none: the next result with an emotion is waited for.
+    """
+    found = page.wait_for_function("""() => {
       const texts = (selector) =>
         [...document.querySelectorAll(selector)].map((node) => node.textContent);
-      return [texts("#word")[0], texts(".named .bar-name")[0], texts(".bar-percent")];
+      const percents = texts(".bar-percent");
+      if (!percents.every((text) => /^\\d+ %$/.test(text))) return false;
+      return [texts("#word")[0], texts(".named .bar-name")[0], percents];
     }""")
+    word, named, percents = found.json_value()
     return word, named, tuple(int(text.removesuffix(" %")) for text in percents)
 
 

@@ -132,6 +132,11 @@ class OnnxClassifier:
         return self.bundle.min_window_s
 
     @property
+    def max_window_s(self) -> float | None:
+        """Longest window in seconds that the network takes; None where any will do."""
+        return self.bundle.max_window_s
+
+    @property
     def profiles(self) -> Mapping[str, Profile]:
         """Settings of streams by name."""
         return self.bundle.profiles
