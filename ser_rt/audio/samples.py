@@ -121,7 +121,7 @@ CANCELLING = (
 
 
 class Cancelling:
-    """Detector of two channels of which one is the other inverted."""
+    """Detector of channels of which some are others inverted: their mean is hardly anything."""
 
     _LOUD, _SHARE, _ENOUGH_S = 1e-6, 0.01, 1.0
 
@@ -130,7 +130,7 @@ class Cancelling:
 
     def is_detected(self, samples: npt.NDArray[Any], mean: FloatArray) -> bool:
         """Return whether there was a second of it, with these samples and their mean."""
-        if samples.ndim == 2 and samples.shape[1] == 2 and len(mean):
+        if samples.ndim == 2 and samples.shape[1] > 1 and len(mean):
             scale = 1.0 if samples.dtype.kind == "f" else 1 / 32768
             power = float(np.square(samples * scale, dtype=np.float32).mean())
             if power > self._LOUD and float(np.square(mean).mean()) < self._SHARE * power:

@@ -24,6 +24,8 @@ _MARKS = (
 )
 _DELIMITERS = ",;\t"
 _EXCEL_DELIMITER = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+_END_OF_DOS = "\x1a"
+"""Control-Z, which some programs of Windows put at the end of a text."""
 _ARCHIVE = b"PK\x03\x04"
 
 
@@ -45,7 +47,7 @@ def decode(content: bytes) -> str:
         msg = "it is a workbook or an archive, not text: save it as 'CSV UTF-8'"
         raise ValueError(msg)
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
-    text = content.decode(encoding).lstrip("\ufeff")
+    text = content.decode(encoding).lstrip("\ufeff").rstrip(_END_OF_DOS)
     if "\0" in text:
         msg = "it is not text, or UTF-16 without a byte order mark: save it as UTF-8"
         raise ValueError(msg)

@@ -36,6 +36,7 @@ def rows_of(content: bytes) -> list[dict[str, str]]:
         TEXT.replace("\r\n", "\r").encode(),
         TEXT.replace("\r\n", "\n").encode(),
         TEXT.replace("\r\n", "\n").rstrip("\n").encode(),
+        TEXT.encode() + b"\x1a",
         ("sep=,\r\n" + TEXT).encode(),
         ("\r\n,\r\n" + TEXT).encode(),
         (TEXT + ",\r\n , \r\n\r\n,,,,\r\n").encode(),

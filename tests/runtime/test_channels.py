@@ -66,10 +66,12 @@ def test_programs_choose_channels_too(tiny_bundle: Path, call: Path) -> None:
         list(stream(call, model=tiny_bundle, channel=0))
 
 
-@pytest.mark.parametrize("gain", [1.0, 0.95])
-def test_channels_that_cancel_each_other_are_told_once(tmp_path: Path, gain: float) -> None:
+@pytest.mark.parametrize("others", [(-1.0,), (-0.95,), (-1.0, 1.0, -1.0)])
+def test_channels_that_cancel_each_other_are_told_once(
+    tmp_path: Path, others: tuple[float, ...]
+) -> None:
     path = tmp_path / "crossed.wav"
-    soundfile.write(path, np.stack([LEFT, -gain * LEFT], axis=1), RATE)
+    soundfile.write(path, np.stack([gain * LEFT for gain in (1.0, *others)], axis=1), RATE)
     with FileSource(path) as source:
         codes = [warning.code for chunk in source for warning in chunk.warnings]
     assert codes == ["opposite_channels"]

@@ -40,13 +40,13 @@ def begins_behind(file: Bytes, at: int, end: int) -> int | None:
     name = sniff(data[:SNIFFED_BYTES])
     if name is not None and name != "WavPack" and tag_bytes(data) < end - at:
         return at  # each block of WavPack begins as the first does
-    frames = _frames(data)
+    chain = frames(data)
     while at < end:
         found = BEGINS.search(data)
-        if found is not None and (frames is None or found.start() < frames):
+        if found is not None and (chain is None or found.start() < chain):
             return at + found.start()
-        if frames is not None:
-            return at + frames
+        if chain is not None:
+            return at + chain
         at += _BLOCK
         data = file.at(at, max(0, min(_BLOCK + LONGEST, end - at)))
     return None
@@ -62,7 +62,7 @@ def next_begin(file: Bytes, at: int, end: int) -> int | None:
     return None
 
 
-def _frames(data: bytes) -> int | None:
+def frames(data: bytes) -> int | None:
     """Return where frames of MP3 or AAC in a row begin; None if none do."""
     begin = data.find(b"\xff")
     while begin >= 0:

@@ -27,12 +27,13 @@ _BLOCK = 1 << 20
 
 
 def parts_of(file: Bytes, start: int | None = None) -> list[Part]:
-    """Return the recordings that a file is made of, in order, from ``start`` on; one at least.
+    """Return the recordings of a file in order: one at least, or those from ``start`` on.
 
     Of a file that is near, all is read to find them; of another, the places that headers point to.
     """
-    start, parts = _beginning(file) if start is None else start, list[Part]()
-    while not parts or (start < file.size and sniff(file.at(start, SNIFFED_BYTES))):
+    is_first, parts = start is None, list[Part]()
+    start = _beginning(file) if start is None else _past_tags(file, start)
+    while is_first or (start < file.size and sniff(file.at(start, SNIFFED_BYTES))):
         head = file.at(start, SNIFFED_BYTES)
         name = sniff(head) or ""
         find = _FINDERS.get(name) if file.is_near or name in POINTED else None
@@ -43,8 +44,8 @@ def parts_of(file: Bytes, start: int | None = None) -> list[Part]:
         parts += found
         if parts[-1].end <= start:  # a header of nothing, which would be found again
             parts[-1] = Part(start, file.size)
-        start = parts[-1].end
-    return parts
+        is_first, start = False, _past_tags(file, parts[-1].end)
+    return [part for part in parts if not part.is_bare] or parts
 
 
 def stated_bytes(head: bytes) -> int | None:
@@ -72,11 +73,16 @@ def needs_end(head: bytes) -> bool:
     return name in _OF_FILES or is_of_libsndfile(head) or (name == "MP4" and is_behind)
 
 
-def _beginning(file: Bytes) -> int:
-    """Return where the audio begins: tags and zeros may stand before it."""
-    start = 0
+def _past_tags(file: Bytes, start: int) -> int:
+    """Return where ID3v2 tags that begin at an offset end."""
     while size := tag_bytes(file.at(start, 10)):
         start += size
+    return start
+
+
+def _beginning(file: Bytes) -> int:
+    """Return where the audio begins: tags and zeros may stand before it."""
+    start = _past_tags(file, 0)
     if sniff(file.at(start, SNIFFED_BYTES)) is not None:
         return start
     zeros = file.at(start, _BLOCK)
@@ -94,7 +100,7 @@ def _mp4(file: Bytes, start: int) -> Iterator[Part]:
             (size,) = struct.unpack(">Q", head[8:])
         elif size == 0:
             size = file.size - at
-        if size < 8 or not all(0x20 <= byte < 0x7F for byte in name):
+        if size < 8 or not all(0x20 <= byte < 0x7F for byte in name) or head.startswith(mp3.TAGS):
             break
         if name == b"ftyp" and has_sound:
             yield Part(begin, at, missing=missing)
@@ -203,12 +209,12 @@ def _flv(file: Bytes, start: int) -> Iterator[Part]:
         if head[4:8] == b"FLV\x01":
             yield Part(start, at + 4)
             start, at = at + 4, at + 13
-        elif head[4] & 0x1F in (8, 9, 18):
+        elif head[4] & 0xDF in (8, 9, 18):
             at += 15 + int.from_bytes(head[5:8].ljust(3, b"\xff"), "big")
         else:
             break
     missing = "it breaks off within a tag" if at > file.size else ""
-    yield Part(start, _end(file, at), missing=missing)
+    yield Part(start, _end(file, at + 4), missing=missing)
 
 
 def _ts(file: Bytes, start: int) -> Iterator[Part]:

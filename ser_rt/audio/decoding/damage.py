@@ -16,6 +16,10 @@ _MARKS = re.compile(b"Xing|Info|VBRI|ID3|TAG|LYRICSBE")
 """Marks in packets of an MP3 file that are no sound."""
 
 
+_LISTS, _LISTED_SLACK_S, _LISTED_SLACK = {"hls", "dash"}, 1.0, 0.05
+"""Lengths of parts in playlists are rounded."""
+
+
 class Damage:
     """Losses while one recording is decoded.
 
@@ -124,6 +128,15 @@ class Damage:
         if self._lost:
             message = f"its last {self._lost_bytes} bytes cannot be decoded"
             yield from line.warn("damaged", message)
+            yield from line.flush()
+
+    @staticmethod
+    def check_list(line: Timeline, container: Any, got_s: float) -> Iterator[Block]:
+        """Warn if less came than a playlist promises: FFmpeg leaves out parts that do not come."""
+        listed_s = (container.duration or 0) / 1e6 if container.format.name in _LISTS else 0.0
+        if listed_s - got_s > _LISTED_SLACK_S + _LISTED_SLACK * listed_s:
+            message = f"{got_s:.2f} s of it came, and its playlist promises {listed_s:.2f} s"
+            yield from line.warn("truncated", message)
             yield from line.flush()
 
     def is_no_sound(self, packet: Any) -> bool:

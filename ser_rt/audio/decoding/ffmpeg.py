@@ -8,18 +8,12 @@ from typing import Any, BinaryIO
 from ser_rt.audio.block import Block, Readable
 from ser_rt.audio.decoding.damage import Damage
 from ser_rt.audio.decoding.flac import flac_sample
+from ser_rt.audio.decoding.formats import CONTAINERS
 from ser_rt.audio.decoding.frames import FrameFilter, is_pause
 from ser_rt.audio.decoding.part import LOSSY_SLACK_S, SLACK_S, Recording
 from ser_rt.audio.decoding.pyav import floats, load, rate, temporary
 from ser_rt.audio.decoding.timeline import Timeline
 from ser_rt.errors import AudioDecodeError, AudioInputError
-
-CONTAINERS = (
-    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,g722,gsm,gxf,iff,ircam,"
-    "loas,matroska,mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,mxf,nistsphere,nut,ogg,oma,pvf,qcp,rm,shn,sox,"
-    "tak,truehd,tta,voc,w64,wav,wtv,wv,xwma"
-)
-"""Formats that hold their own audio: a playlist could name other files and addresses."""
 
 _ABSOLUTE = {"matroska", "mov", "nut"}
 """Containers whose time stamps count from the start of the recording."""
@@ -37,7 +31,7 @@ _COUNTED = _STATED | {"flac"}
 _CHECKED = {"wv", "tta"}
 """Containers whose codecs look at check sums when told so, and refuse what is damaged."""
 
-_RAW = {"mp3", "aac", "amr", "ac3", "eac3", "dts", "loas"}
+RAW = {"mp3", "aac", "amr", "ac3", "eac3", "dts", "loas"}
 """Codecs without a container: any bytes that look like a packet are taken for one."""
 
 _PATIENT = {"analyzeduration": "60000000", "probesize": "20000000"}
@@ -74,6 +68,7 @@ class FfmpegDecoder:
     """
 
     waited_s = 0.0
+    is_live = False
 
     def __init__(
         self,
@@ -149,7 +144,7 @@ class FfmpegDecoder:
         """
         line = Timeline(block_s, origin_s, has_pauses=self._stream.codec_context.name in _PAUSING)
         has_padding = self.format not in _ABSOLUTE
-        damage = Damage(self._name, counts_bytes=self.format in _RAW, has_padding=has_padding)
+        damage = Damage(self._name, counts_bytes=self.format in RAW, has_padding=has_padding)
         try:
             if self.tracks > 1:
                 number = self._container.streams.audio.index(self._stream) + 1
@@ -166,7 +161,7 @@ class FfmpegDecoder:
             self.end_s = line.end_s
             if self._filter is not None:
                 self.rest, self.rest_at = self._filter.rest, self._filter.rest_at
-            elif self.format in _RAW | _COUNTED:
+            elif self.format in RAW | _COUNTED:
                 self.end_byte, self.last_begin = damage.last_byte, damage.last_begin
         if isinstance(damage.broken, AudioDecodeError):
             msg = f"{self._name} is truncated at {line.end_s:.2f} s: {damage.broken}"
@@ -181,6 +176,7 @@ class FfmpegDecoder:
             raise AudioDecodeError(msg + f"{promised_s:.2f} s")
         if not promised_s:
             yield from damage.check_end(line)
+        yield from damage.check_list(line, self._container, got_s)
 
     def close(self) -> None:
         """Close the audio."""
@@ -223,6 +219,8 @@ class FfmpegDecoder:
                 return
             except (self._av.error.FFmpegError, OSError) as error:
                 damage.broken = error
+                return
+            except IndexError:  # PyAV at the end, if a track was added late
                 return
             else:
                 return

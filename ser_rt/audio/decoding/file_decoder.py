@@ -13,11 +13,11 @@ from ser_rt.audio.block import Block, Readable
 from ser_rt.audio.decoding.begins import begins_behind
 from ser_rt.audio.decoding.containers import parts_of
 from ser_rt.audio.decoding.ending import TAIL_BYTES, Ending, check_end
-from ser_rt.audio.decoding.ffmpeg import FfmpegDecoder
+from ser_rt.audio.decoding.ffmpeg import RAW, FfmpegDecoder
 from ser_rt.audio.decoding.formats import (
     SAMPLES,
     SNIFFED_BYTES,
-    is_alac,
+    is_of_ffmpeg,
     is_of_libsndfile,
     is_plain,
     sniff,
@@ -107,7 +107,12 @@ class FileDecoder:
         at = decoder.last_begin + 16 if decoder.format == "flac" else decoder.end_byte
         if not at:
             return decoder.end_byte, None
-        return decoder.end_byte, begins_behind(self._bytes, part.start + at, part.end)
+        found = begins_behind(self._bytes, part.start + at, part.end)
+        is_own = found == part.start + at and self._format(found) == self._format(part.start)
+        return decoder.end_byte, None if is_own and decoder.format in RAW else found
+
+    def _format(self, at: int) -> str | None:
+        return sniff(self._bytes.at(at, SNIFFED_BYTES))
 
     def _ending(self, part: Part) -> Ending:
         bytes_ = self._bytes
@@ -127,7 +132,7 @@ class FileDecoder:
         view = FileView(self._file, part.start, part.end, part.header)
         head = view.read(SNIFFED_BYTES)
         format_ = sniff(head)
-        is_usual = self._is_near and not is_alac(head)  # of damaged ALAC libsndfile makes noise
+        is_usual = self._is_near and not is_of_ffmpeg(head)
         is_of_it = is_usual or is_of_libsndfile(head) or not has_ffmpeg()
         if format_ in SAMPLES and self._track in (None, 1) and is_of_it:
             with suppress(AudioDecodeError):  # other codecs can be in these, too

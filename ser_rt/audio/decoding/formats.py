@@ -15,6 +15,13 @@ CHUNKED = {"WAV", "RF64", "AIFF", "CAF", "W64"}
 SAMPLES = CHUNKED | {"AU"}
 """Formats of plain or simply coded samples, which libsndfile reads fastest."""
 
+CONTAINERS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,g722,gsm,gxf,iff,ircam,"
+    "loas,matroska,mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,mxf,nistsphere,nut,ogg,oma,pvf,qcp,rm,shn,sox,"
+    "tak,truehd,tta,voc,w64,wav,wtv,wv,xwma"
+)
+"""FFmpeg's names of formats that hold their own audio: a playlist could name other addresses."""
+
 _MARKS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"fLaC", "FLAC"),
     (0, b"OggS", "Ogg"),
@@ -57,6 +64,7 @@ _TS_PACKET = 188
 
 
 _INTEGERS, _FLOATS, _NMS, _EXTENSIBLE = 1, 3, 0x38, 0xFFFE
+_MPEG = (0x50, 0x55)
 """Format tags of WAV; the last has a longer header, with the tag in it."""
 
 _MOST_BITS = 32
@@ -87,8 +95,11 @@ def with_whole_bits(head: bytes) -> bytes:
 
 
 def is_of_libsndfile(head: bytes) -> bool:
-    """Return whether FFmpeg takes a recording that begins so for another: WAV with NMS ADPCM."""
-    return _coding(head) == _NMS
+    """Return whether FFmpeg takes a recording that begins so for another.
+
+    These are WAV with NMS ADPCM, and WAV whose bytes are in the other order.
+    """
+    return _coding(head) == _NMS or head.startswith(b"RIFX")
 
 
 def is_plain(head: bytes) -> bool:
@@ -123,9 +134,12 @@ def _format(head: bytes) -> tuple[int, str]:
     return at if is_there else 0, ">" if head.startswith(b"RIFX") else "<"
 
 
-def is_alac(head: bytes) -> bool:
-    """Return whether these are the first bytes of a CAF file with ALAC in it."""
-    return head.startswith(b"caff") and head[28:32] == b"alac"
+def is_of_ffmpeg(head: bytes) -> bool:
+    """Return whether libsndfile is wrong about a recording that begins so.
+
+    Of damaged ALAC in CAF it makes noise, and of MPEG audio in WAV it guesses the length.
+    """
+    return (head.startswith(b"caff") and head[28:32] == b"alac") or _coding(head) in _MPEG
 
 
 def sniff(head: bytes) -> str | None:

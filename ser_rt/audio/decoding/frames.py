@@ -14,7 +14,7 @@ from ser_rt.audio.block import Readable
 from ser_rt.audio.decoding.adts import adts_bytes
 from ser_rt.audio.decoding.begins import BEGINS, LONGEST
 from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff
-from ser_rt.audio.decoding.mp3 import tag_bytes
+from ser_rt.audio.decoding.mp3 import TAGS, tag_bytes
 
 _READ_BYTES = 4096
 _HEAD = 10
@@ -132,7 +132,7 @@ class FrameFilter:
                 self._zeros = 0
                 yield data[at:end]
             self._is_synced = size > 0
-            self._is_tag = data.startswith((b"TAG", b"APETAGEX"), at) and not size
+            self._is_tag = data.startswith(TAGS, at) and not size
             at = end
         self._buffer, self._start = data[at:], self._start + at
 

@@ -19,7 +19,7 @@ from ser_rt.errors import AudioDecodeError
 RETRY_S = (0.5, 1.0, 2.0, 4.0)
 """Waits before each new connection, as long as no byte comes over them."""
 
-_PLAYLISTS = (b"#EXTM3U", b"<?xml", b"<MPD", b"[playlist]", b"v=0")
+_PLAYLISTS = (b"#EXTM3U", b"<?xml", b"<MPD", b"[playlist]", b"v=0", b"<asx", b"http")
 _IN_PATHS = "/%:@!$&'()*+,;=~"
 """Characters that need no quoting in addresses; % among them, as most come quoted."""
 
@@ -30,12 +30,19 @@ _PASSING = (408, 429, 500, 502, 503, 504)
 _NAME = "ser-rt"
 
 
+class StationError(AudioDecodeError):
+    """The server is of SHOUTcast, whose answers begin with ICY instead of HTTP."""
+
+
 class HttpFile:
     """The bytes of a URL, in any order, each requested once where the server knows ranges.
 
     Attributes:
         size: Number of bytes; None if the server does not give it.
         head: The first bytes.
+        is_live: Whether it is a radio station, which has no end.
+        is_playlist: Whether it names other addresses.
+        has_titles: Whether titles of songs stand between its bytes.
         broken: Why the connection is lost for good, once it is.
     """
 
@@ -65,7 +72,7 @@ class HttpFile:
         coding = self._response.headers.get("Content-Encoding", "identity")
         if coding != "identity":
             self.close()
-            msg = f"{url} comes compressed ({coding}), which was not requested"
+            msg = f"{url} comes compressed ({coding}), which was not requested: turn that off"
             raise AudioDecodeError(msg)
         try:
             self.head = self._read_on(16)
@@ -73,7 +80,9 @@ class HttpFile:
             self.close()
             msg = f"{url} breaks off at its beginning: {_words(error)}"
             raise AudioDecodeError(msg) from error
-        self.is_live = any(name.lower().startswith("icy-") for name in self._response.headers)
+        is_radio = any(name.lower().startswith("icy-") for name in self._response.headers)
+        self.is_live = is_radio and self.size is None
+        self.has_titles = "icy-metaint" in self._response.headers
         self.is_playlist = "mpegurl" in kind or "dash+xml" in kind or "scpls" in kind
         self.is_playlist |= self.head.startswith(_PLAYLISTS)
         self._kept = self.head
@@ -152,7 +161,10 @@ class HttpFile:
             if self._is_at != at:
                 msg = f"{self._url} sends bytes from {self._is_at} on instead of those from {at}"
                 raise AudioDecodeError(msg)
-        total = re.search(r"/(\d+)$", self._response.headers.get("Content-Range", ""))
+        headers = self._response.headers
+        total = re.search(r"/(\d+)$", headers.get("Content-Range", ""))
+        if total is None and self._response.status == http.client.OK:
+            total = re.search(r"^(\d+)$", headers.get("Content-Length", ""))
         is_of_another_size = total is not None and int(total[1]) != self.size
         if self._tag != self._marks() or is_of_another_size:
             msg = f"{self._url} is another file since its connection was lost at byte {at}"
@@ -180,11 +192,15 @@ class HttpFile:
             if at and error.code in _PASSING:
                 msg = f"{error.code} {error.reason}"
                 raise ConnectionError(msg) from error
-            msg = f"{self._url} does not open: {error.code} {error.reason}"
+            reason = error.reason.splitlines()[0] if error.reason else ""
+            msg = f"{self._url} does not open: {error.code} {reason}"
             raise AudioDecodeError(msg) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             if at:
                 raise
+            if isinstance(error, http.client.BadStatusLine) and str(error).startswith("ICY "):
+                msg = f"{self._url} is a station of SHOUTcast"
+                raise StationError(msg) from error
             why = getattr(error, "reason", error)
             timed_out = isinstance(why, TimeoutError)
             answer = f"no answer for {self._timeout_s:g} s" if timed_out else _words(why)
@@ -213,4 +229,5 @@ def _quoted(url: str) -> tuple[str, dict[str, str]]:
 
 
 def _words(why: Exception | str) -> str:
-    return str(getattr(why, "strerror", None) or why) or type(why).__name__
+    words = str(getattr(why, "strerror", None) or why).strip()
+    return words or type(why).__name__

@@ -22,6 +22,10 @@ _KBPS = {
 """Bit rates by whether it is the first version, and layer (1 is III)."""
 
 
+TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN")
+"""First bytes of tags that stand behind the sound: ID3v1, APE, Lyrics3."""
+
+
 def tag_bytes(head: bytes) -> int:
     """Return the size of the ID3v2 tag that begins so; 0 if it is none."""
     is_tag = len(head) >= 10 and head[:3] == b"ID3" and 2 <= head[3] <= 4 and max(head[6:10]) < 0x80

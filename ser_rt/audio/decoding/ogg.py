@@ -13,6 +13,7 @@ from ser_rt.audio.decoding.view import Bytes
 _HEAD = 27
 _BEGINS, _ENDS = 2, 4
 _LONGEST_PAGE = 65_307
+_MOST_HEADERS = 5
 _LATEST_S = 10.0
 """The first page of a whole recording ends before."""
 
@@ -39,7 +40,8 @@ class OggLink:
     def __init__(self) -> None:
         self.breaks_off = False
         self._has_sound = self.is_ended = self._is_skipping = False
-        self._damaged = 0
+        self._damaged = self._pages = 0
+        self._has_times = False
         self._clock = _Clock(b"")
         self._last_s: float | None = None
 
@@ -59,6 +61,8 @@ class OggLink:
             self._clock = _Clock(page[_HEAD + page[26] :])
         self._last_s = self._clock.seconds(page) or self._last_s
         self._has_sound |= not page[5] & _BEGINS
+        self._has_times |= any(page[6:14])
+        self._pages += 1
         self.is_ended |= bool(page[5] & _ENDS)
         return True
 
@@ -67,6 +71,12 @@ class OggLink:
         if not self._is_skipping and not self.is_ended and data.strip(b"\0"):
             self._damaged += 1
             self._is_skipping = True
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it has no pages but those of a header."""
+        is_short = self._pages <= _MOST_HEADERS and not self._damaged
+        return is_short and not (self._has_times or self.breaks_off)
 
     @property
     def promised_s(self) -> float | None:
@@ -93,7 +103,10 @@ class OggLink:
 
     def part(self, start: int, end: int) -> Part:
         """Return its part of a file."""
-        return Part(start, end, b"", self.promised_s, self.missing, self.warnings)
+        return Part(
+            *(start, end, b"", self.promised_s, self.missing, self.warnings),
+            is_bare=self.is_bare,
+        )
 
 
 def ogg_parts(file: Bytes, start: int) -> Iterator[Part]:

@@ -36,6 +36,7 @@ class Part:
         end: Offset behind its last byte.
         header: Its corrected first bytes, where those in the file give a wrong length.
         promised_s: As of `Recording`, like the others.
+        is_bare: Whether it is a header alone, as of a song that was skipped.
     """
 
     start: int
@@ -44,6 +45,7 @@ class Part:
     promised_s: float | None = None
     missing: str = ""
     warnings: tuple[SourceWarning, ...] = ()
+    is_bare: bool = False
 
 
 SLACK_S = 0.05

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ser_rt.audio.block import Readable, SourceWarning, read_up_to
+from ser_rt.audio.decoding.begins import frames
 from ser_rt.audio.decoding.chunked import SLACK_BYTES
 from ser_rt.audio.decoding.containers import promised_s, stated_bytes
 from ser_rt.audio.decoding.ending import TAIL_BYTES, Ending
@@ -31,7 +32,8 @@ def first_bytes(read: Callable[[int], bytes]) -> bytes:
         head = read_up_to(read, SNIFFED_BYTES, read_up_to(read, size, head)[size:])
     zeros = len(head) - len(head.lstrip(b"\0"))
     if sniff(head) is not None or not zeros:
-        return head
+        begin = None if sniff(head) is not None else frames(head)
+        return head[begin:]  # of a radio programme, which is cut anywhere
     while zeros == len(head) and zeros < _MOST_ZEROS:
         longer = read_up_to(read, zeros + SNIFFED_BYTES, head)
         if len(longer) == len(head):
@@ -104,6 +106,11 @@ class Passing:
     def is_followed(self) -> bool:
         """Whether another recording follows."""
         return self._is_over
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is a header alone, as of a song that was skipped."""
+        return getattr(self._watch, "is_bare", False)
 
     @property
     def promised_s(self) -> float | None:
@@ -183,6 +190,9 @@ class Passing:
         if is_more:
             self._head, self._is_over, self._watch = b"", False, None
             self._count, self._zeros, self._tail = 0, 0, b""
+        if is_more and tag_bytes(self.peek()):  # it may stand behind the last recording
+            self._next = first_bytes(self._taken) + self._next
+            return sniff(self._next) is not None or len(self._next) >= SNIFFED_BYTES
         return is_more
 
     def _from_stream(self, size: int) -> bytes:

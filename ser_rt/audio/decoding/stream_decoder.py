@@ -35,7 +35,8 @@ class StreamDecoder:
         try:
             self._decoder = self._open()
         except AudioDecodeError as error:
-            raise self._explained(error) from error
+            if not (self._bytes.is_bare and self._go_on([])):
+                raise self._explained(error) from error
         self.sample_rate: int = self._decoder.sample_rate
         self.is_endless = self._decoder.is_endless
 
@@ -82,12 +83,22 @@ class StreamDecoder:
                 *(bytes_, self._name, end_s, self.sample_rate, problems, bytes_.ending),
                 decoder.end_byte if is_alone else None,
             )
-            is_more = bytes_.go_on()
-            if is_more:
-                self._decoder.close()
-                self._decoder = self._open()
+            decoder.close()
+            is_more = self._go_on(problems)
         if problems:
             raise problems[0]
+
+    def _go_on(self, problems: list[AudioDecodeError]) -> bool:
+        """Open the next recording, past those without sound; return whether there is one."""
+        while self._bytes.go_on():
+            try:
+                self._decoder = self._open()
+            except AudioDecodeError as error:
+                if not self._bytes.is_bare:
+                    problems.append(error)
+            else:
+                return True
+        return False
 
     def close(self) -> None:
         """Close the decoder and the stream."""

@@ -47,7 +47,7 @@ class Timeline:
         self._start_s, self._warnings = origin_s, list[SourceWarning]()
         self._is_begun = False
         self._doubted: list[tuple[Frames, int]] = []
-        self._doubted_s = self._doubted_end_s = 0.0
+        self._doubted_s = self._doubted_end_s = self._undo_s = 0.0
 
     def warn(self, code: str, message: str) -> Iterator[Block]:
         """Attach a warning to the next block; yield the block before it."""
@@ -73,6 +73,9 @@ class Timeline:
             yield from self._settle(stamp_s)
         if stamp_s is not None:
             late_s = stamp_s + self._shift_s - self.end_s
+            if abs(late_s) > _RESET_S and abs(late_s + self._undo_s) <= JITTER_S:
+                self._shift_s += self._undo_s  # the time stamps that went back were damaged
+                late_s, self._undo_s = late_s + self._undo_s, 0.0
             if self._is_begun and not -_RESET_S <= late_s <= FILL_S:
                 self._doubted_s = self._doubted_end_s = stamp_s
                 self._doubt(samples, rate)
@@ -142,6 +145,7 @@ class Timeline:
         late_s = at_s - self.end_s
         if late_s < -_RESET_S or late_s > _ABSURD_S:
             self._shift_s -= late_s
+            self._undo_s = late_s
         elif late_s > JITTER_S:
             is_short = late_s <= FILL_S
             if self._is_begun and not (is_short and self._has_pauses):

@@ -62,7 +62,7 @@ def _flv(head: bytes) -> Unit | None:
         return None
     if head[4:8] == b"FLV\x01":
         return Unit(4)
-    if head[4] & 0x1F not in (8, 9, 18):
+    if head[4] & 0xDF not in (8, 9, 18):
         return LOST
     return Unit(15 + int.from_bytes(head[5:8], "big"), has_sound=True)
 
@@ -133,16 +133,18 @@ class Structure(NamedTuple):
     Attributes:
         unit: Returns the unit that some bytes begin, None if it takes more of them.
         mark: Finds a unit behind damage; None if nothing does.
+        trailer: How many bytes follow the last unit.
     """
 
     unit: Callable[[bytes], Unit | None]
     mark: re.Pattern[bytes] | None = None
+    trailer: int = 0
 
 
 STRUCTURES = {
     "MP4": Structure(_mp4),
     "Matroska or WebM": Structure(_matroska, re.compile(re.escape(EBML) + b"|" + CLUSTER)),
-    "FLV": Structure(_flv),
+    "FLV": Structure(_flv, trailer=4),
     "WAV": Structure(_wav),
     "AU": Structure(_au),
     "MPEG": Structure(mpeg, re.compile(rb"\x00\x00\x01[\xba-\xff]")),

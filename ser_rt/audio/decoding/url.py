@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,9 +14,8 @@ from ser_rt.audio.decoding.decoders import open_audio, open_stream
 from ser_rt.audio.decoding.ffmpeg import FfmpegDecoder
 from ser_rt.audio.decoding.file_decoder import FileDecoder
 from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff
-from ser_rt.audio.decoding.http import HttpFile
-from ser_rt.audio.decoding.stream_decoder import StreamDecoder
-from ser_rt.errors import AudioDecodeError
+from ser_rt.audio.decoding.http import HttpFile, StationError
+from ser_rt.errors import AudioDecodeError, NoAudioError
 
 LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "srt", "udp", "rtp", "mms", "mmsh", "mmst")
 """Protocols of live streams: where one of these ends, it was lost."""
@@ -37,24 +37,33 @@ def open_url(
         AudioNotFoundError: It is a local file that is not there.
         AudioInputError: It has no such track.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        msg = f"{url} is no address: {error}"
+        raise AudioDecodeError(msg) from error
     if parts.scheme == "file":
         return open_audio(Path(url2pathname(parts.path)), track=track)
     if parts.scheme not in ("http", "https"):
         return FfmpegDecoder(url, url, track=track, formats=None, timeout_s=timeout_s)
-    file = HttpFile(url, timeout_s, reconnect=reconnect)
     try:
+        file = HttpFile(url, timeout_s, reconnect=reconnect)
+    except StationError:
+        return _station(url, timeout_s, track=track)
+    try:
+        if file.has_titles and file.is_live:
+            file.close()
+            return _station(url, timeout_s, track=track)
+        head = file.first(SNIFFED_BYTES)
+        _check_head(url, head, is_playlist=file.is_playlist)
         if file.is_playlist:
             file.close()
             return FfmpegDecoder(url, url, track=track, formats=None, timeout_s=timeout_s)
-        head = file.first(SNIFFED_BYTES)
         decoder: Decoder
-        if file.size is None or sniff(head) is None:
-            decoder = open_stream(file, url, track=track)
-        elif needs_end(head) or sniff(head) in POINTED:
+        if file.size is not None and (needs_end(head) or sniff(head) in POINTED):
             decoder = FileDecoder(file, url, track=track, is_near=False)
         else:
-            decoder = StreamDecoder(file, url, track=track)
+            decoder = open_stream(file, url, track=track)
         return _Fetched(decoder, file, url)
     except AudioDecodeError as error:
         file.close()
@@ -62,6 +71,28 @@ def open_url(
     except BaseException:
         file.close()
         raise
+
+
+def _station(url: str, timeout_s: float, *, track: int | None) -> FfmpegDecoder:
+    """Open a radio station, whose titles of songs FFmpeg takes out of the sound."""
+    decoder = FfmpegDecoder(url, url, track=track, formats=None, timeout_s=timeout_s)
+    decoder.is_live = True
+    return decoder
+
+
+def _check_head(url: str, head: bytes, *, is_playlist: bool) -> None:
+    """Refuse nothing, and a playlist of recordings; one of the parts of one (HLS, DASH) is that."""
+    if not head:
+        msg = f"{url} is empty"
+        raise NoAudioError(msg)
+    named = _ADDRESS.search(head)
+    if is_playlist and named is not None and not any(mark in head for mark in _OF_PARTS):
+        msg = f"{url} is a playlist; open what it names: {named[0].decode(errors='replace')}"
+        raise AudioDecodeError(msg)
+
+
+_OF_PARTS = (b"#EXT-X-", b"<MPD", b"v=0")
+_ADDRESS = re.compile(rb"https?://[^\s<>'\"]+")
 
 
 class _Fetched:

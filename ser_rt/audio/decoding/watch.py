@@ -14,7 +14,7 @@ from ser_rt.audio.decoding.begins import BEGINS, LONGEST
 from ser_rt.audio.decoding.chunked import SLACK_BYTES
 from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff
 from ser_rt.audio.decoding.matroska import LOST_BLOCKS
-from ser_rt.audio.decoding.mp3 import tag_bytes
+from ser_rt.audio.decoding.mp3 import TAGS, tag_bytes
 from ser_rt.audio.decoding.ogg import OggLink, page_bytes
 from ser_rt.audio.decoding.part import BAD_BLOCK, CUT_OFF, CUT_PACKET, NO_END, Recording
 from ser_rt.audio.decoding.units import STRUCTURES, Structure, Unit
@@ -164,9 +164,10 @@ class StructureWatcher:
             if unit is None and len(held) < at + _LONGEST_HEAD:
                 break
             if unit is None or unit.size <= 0:
-                if self._has_sound and sniff(held[at : at + SNIFFED_BYTES]) is not None:
-                    return self._cut(held, at, before)
-                self._lose(held[at : at + _LONGEST_HEAD], self._passed + at - before)
+                behind = at + self._structure.trailer
+                if self._has_sound and sniff(held[behind : behind + SNIFFED_BYTES]) is not None:
+                    return self._cut(held, behind, before)
+                self._lose(held[behind : behind + _LONGEST_HEAD], self._passed + at - before)
                 at += 1
             elif unit.begins and self._has_sound:
                 return self._cut(held, at, before)
@@ -190,13 +191,18 @@ class StructureWatcher:
     def _lose(self, data: bytes, position: int) -> None:
         self._is_lost = True
         if self._structure is None or self._structure.mark is None:
-            self._is_damaged |= self._name == "WAV" and bool(data.strip(b"\0"))
+            self._is_damaged |= self._name == "WAV" and _is_other(data)
             self._lost_at = position
             if self._name != "WAV":
                 self._structure = None
             return
         is_within = self._name == "AVI" and position < avi.stated_end(self._head)
-        self._is_damaged |= is_within or bool(data.strip(b"\0"))
+        self._is_damaged |= is_within or _is_other(data)
+
+
+def _is_other(data: bytes) -> bool:
+    """Return whether bytes are neither padding nor a tag."""
+    return bool(data.strip(b"\0")) and not data.startswith(TAGS)
 
 
 class NutWatcher(StructureWatcher):

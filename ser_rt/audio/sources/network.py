@@ -61,7 +61,8 @@ class NetworkSource(DecodedSource):
         self._timeout_s, self._open_stream = timeout_s, open_stream
         self._clock, self._sleep, self._waits = clock, sleep, waits
         self._origin_s: float | None = None
-        self._next_sample = 0
+        self._next_sample = self._count = self._count_before = 0
+        self._is_alike = False
         self._first: FloatArray = SILENCE
 
     def _chunks(self, decoder: Decoder) -> Iterator[AudioChunk]:
@@ -80,6 +81,11 @@ class NetworkSource(DecodedSource):
                 if not self._reconnect or not (decoder.is_endless or is_live(self._url, decoder)):
                     raise
             self._check_any()
+            if not self._reconnect:
+                msg = f"{self._url} is lost: {why}"
+                raise AudioDecodeError(msg)
+            self._is_alike = self._count == self._count_before
+            self._count_before, self._count = self._count, 0
             lost_at = self._clock()
             warning = SourceWarning("stream_lost", f"{self._url} is lost: {why}")
             yield AudioChunk(SILENCE, self._next_sample, lost_at, is_live=True, warnings=(warning,))
@@ -127,7 +133,9 @@ class NetworkSource(DecodedSource):
         """Yield chunks; refuse a stream that repeats the first ones."""
         enough = round(COMPARED_S * self._sample_rate)
         is_first, held = self._next_sample == 0, list[AudioChunk]()
-        may_repeat = not is_first and not is_live(self._url, decoder) and np.any(self._first)
+        # A station may begin with the same words each time, but not last equally long.
+        may_be = self._is_alike or not is_live(self._url, decoder)
+        may_repeat = not is_first and may_be and np.any(self._first)
         again: FloatArray = SILENCE
         for chunk in chunks:
             if is_first and len(self._first) < enough:
@@ -152,6 +160,7 @@ class NetworkSource(DecodedSource):
 
     def _noted(self, chunk: AudioChunk) -> AudioChunk:
         self._next_sample = chunk.start + len(chunk.samples)
+        self._count += len(chunk.samples)
         return chunk
 
     def _open(self) -> Decoder:

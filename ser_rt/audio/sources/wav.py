@@ -11,7 +11,8 @@ from ser_rt.audio.channels import Channel
 from ser_rt.audio.chunk import SILENCE, AudioChunk, AudioSource
 from ser_rt.audio.decoding.decoders import open_stream
 from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff
-from ser_rt.audio.decoding.passing import Prompt, PutBack
+from ser_rt.audio.decoding.mp3 import tag_bytes
+from ser_rt.audio.decoding.passing import Prompt, PutBack, first_bytes
 from ser_rt.audio.samples import MAX_CHANNELS
 from ser_rt.audio.sources.file import FileSource
 from ser_rt.audio.sources.pcm import ByteStream, PcmSource
@@ -74,6 +75,8 @@ class WavStreamSource(AudioSource):
     def _begun(self, read: bytes = b"") -> bytes:
         """Return the first bytes of a recording, which stay in the stream."""
         head = read_up_to(self._stream.read1, _HEAD, read)
+        if tag_bytes(head):
+            head = first_bytes(PutBack(head, Prompt(self._stream.read1)).read)
         self._stream = PutBack(head, Prompt(self._stream.read1))
         return head
 

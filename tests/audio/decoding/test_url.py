@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import http.server
 import threading
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -196,3 +197,103 @@ def test_addresses_are_quoted_and_keys_are_sent(path: str) -> None:
         url = server.url.replace("http://", "http://me:it%40s@").removesuffix("a") + path
         assert decoded_s(url) == SECONDS
     assert set(seen) == {(f"/{unquote(path)}", "Basic bWU6aXRAcw==")}
+
+
+def _answering(server: Server, *lines: str, body: bytes = b"") -> None:
+    """Let a server answer every request with these lines."""
+
+    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
+        server.ranges.append(handler.headers.get("Range"))
+        handler.wfile.write("\r\n".join((*lines, "", "")).encode() + (body or server.data))
+
+    server.answer = answer  # type: ignore[method-assign]
+
+
+_TITLES = b"\x01StreamTitle='a';"
+_EVERY = 1_000
+
+
+@pytest.mark.parametrize("first", ["ICY 200 OK", "HTTP/1.0 200 OK"])
+def test_titles_of_a_station_are_no_sound(first: str) -> None:
+    data = written("mp3 bare")
+    pieces = [data[at : at + _EVERY] for at in range(0, len(data), _EVERY)]
+    with serving(Server(data)) as server:
+        lines = (first, "icy-name: x", f"icy-metaint: {_EVERY}", "Content-Type: audio/mpeg")
+        _answering(server, *lines, body=_TITLES.join(pieces))
+        codes, end = list[str](), 0
+        with NetworkSource(server.url, reconnect=False) as source, suppress(AudioDecodeError):
+            for chunk in source:
+                codes += [warning.code for warning in chunk.warnings]
+                end += len(chunk.samples)
+    assert codes == []
+    assert end / RATE == pytest.approx(SECONDS, abs=0.13)
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_a_recording_of_a_station_is_not_repeated_for_ever(*, length: bool) -> None:
+    with serving(Server(data := written("mp3 bare"))) as server:
+        lines = [f"Content-Length: {len(data)}"] if length else []
+        _answering(server, "HTTP/1.0 200 OK", "icy-name: x", *lines)
+        if length:
+            assert decoded_s(server.url) == pytest.approx(SECONDS, abs=0.13)
+            return
+        with pytest.raises(AudioDecodeError, match="begins anew"):
+            deque(NetworkSource(server.url, sleep=lambda _: None), maxlen=0)
+    assert len(server.ranges) == 3
+
+
+@pytest.mark.parametrize("kind", ["audio/x-mpegurl", "text/plain"])
+def test_a_playlist_names_what_to_open(kind: str) -> None:
+    with serving(Server(b"#EXTM3U\r\nhttp://x.example/a.mp3\r\n")) as server:
+        _answering(server, "HTTP/1.0 200 OK", f"Content-Type: {kind}")
+        with pytest.raises(AudioDecodeError, match=r"playlist.* http://x\.example/a\.mp3$"):
+            decoded_s(server.url)
+
+
+def test_parts_that_a_playlist_lists_and_that_do_not_come_are_reported() -> None:
+    listed = (
+        b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\na.ts\n#EXTINF:4,\nb.ts\n#EXT-X-ENDLIST\n"
+    )
+    with serving(server := Server(written("mpegts"), is_chunked=True)):
+
+        def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
+            handler.send_response(404 if handler.path == "/b.ts" else 200)
+            body = {"/a": listed, "/a.ts": server.data}.get(handler.path, b"")
+            handler.send_header("Content-Type", "application/vnd.apple.mpegurl")
+            handler.send_header("Content-Length", str(len(body)))
+            handler.end_headers()
+            handler.wfile.write(body)
+
+        server.answer = answer  # type: ignore[method-assign]
+        with NetworkSource(server.url) as source:
+            codes = [warning.code for chunk in source for warning in chunk.warnings]
+    assert codes == ["truncated"]
+
+
+def test_another_file_without_marks_is_known_by_its_length() -> None:
+    with serving(server := Server(written("mp3 bare"), knows_ranges=False, breaks=1)):
+        usual = server.answer
+
+        def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
+            usual(handler)
+            server.data = written("mp3")
+
+        server.answer = answer  # type: ignore[method-assign]
+        with pytest.raises(AudioDecodeError, match="another file"):
+            decoded_s(server.url)
+
+
+def test_tags_before_a_recording_are_skipped_by_url_too() -> None:
+    tag = b"ID3\x03\0\0\0\0\x0f\x50" + b"q" * 2_000
+    with serving(Server(tag + tag + written("flv"))) as server:
+        assert decoded_s(server.url) == pytest.approx(SECONDS, abs=0.13)
+
+
+def test_what_is_no_address_is_an_error() -> None:
+    with pytest.raises(AudioDecodeError, match="no address"):
+        decoded_s("http://[::1/a.mp3")
+
+
+def test_nothing_by_url_is_called_empty() -> None:
+    with serving(Server(b"")) as server, pytest.raises(AudioDecodeError, match="is empty"):
+        decoded_s(server.url)
