@@ -11,6 +11,7 @@ from typing import Any
 from ser_rt.checks import add_flags, from_flags
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.cli.process import tell
+from ser_rt.cli.profile_flags import Group
 from ser_rt.constants import EMOTIONS
 from ser_rt.errors import ConfigError
 from ser_rt.files.names import printable
@@ -18,7 +19,7 @@ from ser_rt.judging.conditions import Conditions
 from ser_rt.judging.protocol import VERSION, Protocol, make_streams
 from ser_rt.judging.truth import LabelledStream, Omissions
 from ser_rt.judging.zed import read_zed
-from ser_rt.runtime.flags import Group, add_settings_flags, stream_settings
+from ser_rt.runtime.flags import add_settings_flags, stream_settings
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.training.data.selection import Selection, select_clips
 
