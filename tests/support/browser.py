@@ -38,7 +38,7 @@ FLAGS = (
     "--use-fake-device-for-media-stream",
 )
 START_S = 30.0
-SEEN_MS = 20_000
+SEEN_MS = 60_000
 """How long a test waits for something to be seen."""
 
 

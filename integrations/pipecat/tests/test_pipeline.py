@@ -179,7 +179,7 @@ def test_a_model_that_fails_costs_no_frame_and_one_warning(caplog: Any) -> None:
 def test_the_end_waits_so_long_and_no_longer(warnings: list[str]) -> None:
     model = Stuck()
     try:
-        _, results = through(audio(TWO_TURNS), model, end_wait_s=0.05, backlog_s=1.0)
+        _, results = through(audio(TWO_TURNS), model, end_wait_s=0.05, backlog_s=60.0)
     finally:
         model.free.set()
     assert turns(results) == []
