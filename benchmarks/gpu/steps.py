@@ -212,9 +212,12 @@ def exports(context: Context) -> dict[str, Any]:
 
 
 def _exported(source: str, out: Path, *flags: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "ser_rt.export", source, "--out", str(out), *flags]
-    subprocess.run(command, check=True, stdout=sys.stderr)
-    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    """Export a bundle, or take the one that is there: an export writes it whole, or not at all."""
+    path = out / "manifest.json"
+    if not path.is_file():
+        command = [sys.executable, "-m", "ser_rt.export", source, "--out", str(out), *flags]
+        subprocess.run(command, check=True, stdout=sys.stderr)
+    manifest = json.loads(path.read_text(encoding="utf-8"))
     return {"gates": manifest["gates"], "tools": manifest["tools"]}
 
 
@@ -267,7 +270,7 @@ STEPS = {
     "environment": GpuStep(_step("gpu.environment:environment"), 60),
     "network": GpuStep(make_network, 90),
     "stream-network": GpuStep(lambda context: make_network(context.stream, streaming=True), 90),
-    "exports": GpuStep(exports, 300),
+    "exports": GpuStep(exports, 360),
     "check": GpuStep(lambda context: check_bundles(context, context.device), 150),
     "precision": GpuStep(_step("gpu.measure:precision"), 90),
     "tests": GpuStep(run_tests, 90),
