@@ -118,7 +118,7 @@ def export_bundle(
         stages.begin("writing")
         name = settings.name or Path(out).resolve().name
         manifest = _manifest(name, traced, chosen, settings)
-        manifest = keep_tuning(manifest, traced.origin or Path(out), stages.warn)
+        manifest = keep_tuning(manifest, Path(out), traced.origin, stages.warn)
         manifest.write(fresh)
     kept = f", with the profiles it had ({', '.join(manifest.profiles)})"
     stages.done(f"wrote {out}, {_megabytes(Path(out))}{kept if manifest.profiles else ''}")

@@ -15,37 +15,44 @@ _NETWORK = ("labels", "training", "model", "layers", "temperature", "window_s", 
 """Entries of a manifest; profiles that were found with others are of another network."""
 
 
-def keep_tuning(new: Manifest, before: Manifest | Path, warn: Report) -> Manifest:
-    """Return a manifest with the profiles of the bundle before it, if that has the same network.
+def keep_tuning(new: Manifest, out: Path, origin: Manifest | None, warn: Report) -> Manifest:
+    """Return a manifest with the profiles that a bundle of the same network had before.
 
+    Those of the bundle that is replaced come before those of the bundle that it is made of.
     Profiles of another network are left out, and `warn` says so.
 
     Args:
         new: without profiles.
-        before: the bundle that it was made of, or the folder where it will be, perhaps in the place
-            of another.
-        warn: gets one line.
+        out: the folder where it will be, perhaps in the place of a bundle.
+        origin: the bundle that it was made of; None, where that was a checkpoint.
+        warn: gets a line for each bundle whose profiles are left out.
     """
-    try:
-        old = Manifest.read(before) if isinstance(before, Path) else before
-    except BundleError:
-        return new
-    if not old.profiles and not old.temperature_by_speech:
-        return new
-    was, becomes = _entries(old), _entries(new)
-    if changed := [name for name in _NETWORK if was.get(name) != becomes.get(name)]:
+    becomes = _entries(new)
+    for old in (_at(out), origin):
+        if old is None or not (old.profiles or old.temperature_by_speech):
+            continue
+        was = _entries(old)
+        changed = [name for name in _NETWORK if was.get(name) != becomes.get(name)]
+        if not changed:
+            return replace(
+                new,
+                profiles=old.profiles,
+                temperature_by_speech=old.temperature_by_speech,
+                turn_temperature=old.turn_temperature,
+            )
         names = ", ".join(old.profiles) or "none by name"
         warn(
             f"the profiles that ser-tune stored in {old.name} ({names}) are left out: they are of "
             f"another network ({', '.join(changed)} changed); run ser-tune again"
         )
-        return new
-    return replace(
-        new,
-        profiles=old.profiles,
-        temperature_by_speech=old.temperature_by_speech,
-        turn_temperature=old.turn_temperature,
-    )
+    return new
+
+
+def _at(folder: Path) -> Manifest | None:
+    try:
+        return Manifest.read(folder)
+    except BundleError:
+        return None
 
 
 def _entries(manifest: Manifest) -> dict[str, Any]:

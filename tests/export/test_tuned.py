@@ -58,8 +58,8 @@ def test_another_window_has_none(wav2vec2: Path, export_once: Export, tuned: Pat
 def test_so_has_another_network(tuned: Path, changes: dict[str, Any]) -> None:
     said: list[str] = []
     new = replace(Manifest.read(tuned), profiles={}, temperature_by_speech={})
-    assert keep_tuning(new, tuned, said.append).profiles == {"calm": CALM}
-    assert keep_tuning(replace(new, **changes), tuned, said.append).profiles == {}
+    assert keep_tuning(new, tuned, None, said.append).profiles == {"calm": CALM}
+    assert keep_tuning(replace(new, **changes), tuned, None, said.append).profiles == {}
     assert len(said) == 1
     assert f"({next(iter(changes))} changed)" in said[0]
 
@@ -68,4 +68,24 @@ def test_where_nothing_was_there_is_nothing_to_keep(tuned: Path, tmp_path: Path)
     new = replace(Manifest.read(tuned), profiles={})
     (tmp_path / "manifest.json").write_text("broken")
     for place in (tmp_path / "none", tmp_path):
-        assert keep_tuning(new, place, pytest.fail) is new
+        assert keep_tuning(new, place, None, pytest.fail) is new
+
+
+def test_profiles_of_the_bundle_that_is_replaced_come_first(tuned: Path, tmp_path: Path) -> None:
+    at_out = Manifest.read(tuned)
+    new = replace(at_out, profiles={}, temperature_by_speech={})
+    origin = replace(at_out, name="origin", profiles={"quick": CALM})
+    assert keep_tuning(new, tuned, origin, pytest.fail).profiles == {"calm": CALM}
+    assert keep_tuning(new, tmp_path, origin, pytest.fail).profiles == {"quick": CALM}
+
+
+def test_each_bundle_whose_profiles_are_lost_is_named(tuned: Path) -> None:
+    said: list[str] = []
+    at_out = Manifest.read(tuned)
+    new = replace(at_out, profiles={}, temperature_by_speech={}, temperature=2.0)
+    origin = replace(at_out, name="origin", temperature=2.0)
+    assert keep_tuning(new, tuned, origin, said.append).profiles == {"calm": CALM}
+    assert len(said) == 1
+    assert "stored in tuned (calm)" in said[0]
+    keep_tuning(replace(new, temperature=3.0), tuned, origin, said.append)
+    assert ["tuned" in said[1], "origin" in said[2]] == [True, True]
