@@ -25,6 +25,7 @@ PARTS = {
 THROUGH = {
     "window": "the model, window by window",
     "stream": "the engine, as a stream of chunks",
+    "both": "the engine twice: whole windows, and hop by hop with caches if the bundle streams",
 }
 
 
@@ -56,7 +57,7 @@ def _rules(flags: argparse.Namespace) -> Iterator[tuple[object, str, str]]:
         for name in ("p95", "lost", "limit"):
             yield flags.find_max_streams, name, "needs --find-max-streams"
     elif flags.command == "agreement":
-        for name in ("split", "clips"):
+        for name in ("split", "clips", "same_labels"):
             yield flags.data, name, "needs --data"
     elif flags.command == "quality":
         yield flags.model, "labels", "needs --model: others have our labels"
@@ -190,6 +191,7 @@ def _agreement(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clips", type=positive_int, default=500, help="most clips, drawn evenly (default: 500)"
     )
+    add_flags(parser.add_argument, DataConfig, only=("same_labels",))
     parser.add_argument(
         "--through", choices=list(THROUGH), default="window", help=_choices(THROUGH)
     )

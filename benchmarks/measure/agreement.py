@@ -17,7 +17,7 @@ from ser_rt.errors import ConfigError, DataError
 from ser_rt.evaluation.metrics import unweighted_average_recall
 from ser_rt.manifest import MANIFEST_FILE
 from ser_rt.runtime.stream import load, stream
-from ser_rt.training.data.corpus import Clip, load_manifest
+from ser_rt.training.data.corpus import Clip, load_manifest, relabel
 
 if TYPE_CHECKING:
     from ser_rt.classifier import EmotionClassifier, FloatArray
@@ -35,30 +35,59 @@ def compare(flags: argparse.Namespace, report: Callable[[str], None]) -> dict[st
     """Run all models over the same windows, one after the other; return the result."""
     references = [flags.reference] if flags.reference else []
     names = list(dict.fromkeys([*references, *(flags.bundle or [])]))
-    if len(names) < 2:
-        msg = "name two models at least: --bundle A B, or --reference A --bundle B"
+    models = [model for name in names for model in _models(name, flags.through)]
+    if len(models) < 2:
+        msg = (
+            "name two models at least: --bundle A B, or --reference A --bundle B, or one that "
+            "streams and --through both"
+        )
         raise ConfigError(msg)
     clips = _clips(flags)
     report(f"{len(clips)} clips")
-    reference, *others = [(name, _classify(name, clips, flags, report)) for name in names]
-    found = [_row(name, outputs, *reference, clips) for name, outputs in [reference, *others]]
+    reference, *others = [(model, _classify(model, clips, flags, report)) for model in models]
+    found = [_row(model, outputs, *reference, clips) for model, outputs in [reference, *others]]
     return results.document(flags, clips=len(clips), rows=found)
+
+
+class Model(NamedTuple):
+    """A bundle or training run, and how its windows are computed."""
+
+    name: str
+    streaming: bool | None
+    """Hop by hop with caches, or whole windows; None as the bundle has it."""
+    way: str = ""
+    """What tells it from the same model, computed otherwise."""
+
+    @property
+    def is_bundle(self) -> bool:
+        """Whether it is a bundle, no training run."""
+        folder = Path(self.name)
+        return not folder.is_dir() or (folder / MANIFEST_FILE).is_file()
+
+
+def _models(name: str, through: str) -> list[Model]:
+    if through != "both":
+        return [Model(name, None if through == "stream" else False)]
+    model = Model(name, False)
+    if not model.is_bundle or Bundle.load(find_bundle(name)).streaming is None:
+        return [model]
+    return [Model(name, False, "windowed"), Model(name, True, "streaming")]
 
 
 def _clips(flags: argparse.Namespace) -> list[Clip]:
     if flags.data is None:
         return [Clip(sample_path(), "")]
-    clips = load_manifest(flags.data, None, flags.split)
+    clips = relabel(load_manifest(flags.data, None, flags.split), flags.same_labels)
     picked = np.linspace(0, len(clips) - 1, min(flags.clips, len(clips))).round().astype(int)
     return [clips[i] for i in picked]
 
 
 def _classify(
-    name: str, clips: Sequence[Clip], flags: argparse.Namespace, report: Callable[[str], None]
+    model: Model, clips: Sequence[Clip], flags: argparse.Namespace, report: Callable[[str], None]
 ) -> StreamOutput:
-    report(f"classifying with {name}")
-    classifier = _open(name, flags)
-    how = _through_stream if flags.through == "stream" else _through_model
+    report(f"classifying with {model.name} {model.way}".rstrip())
+    classifier = _open(model, flags)
+    how = _through_model if flags.through == "window" else _through_stream
     found: list[FloatArray] = []
     owners: list[int] = []
     for number, clip in enumerate(clips):
@@ -72,13 +101,12 @@ def _classify(
     return StreamOutput(classifier.labels, np.array(found, float), np.array(owners))
 
 
-def _open(name: str, flags: argparse.Namespace) -> EmotionClassifier:
-    if Path(name).is_dir() and not Path(name, MANIFEST_FILE).is_file():
+def _open(model: Model, flags: argparse.Namespace) -> EmotionClassifier:
+    if not model.is_bundle:
         from ser_rt.loading import open_model
 
-        return open_model(name)
-    streaming = None if flags.through == "stream" else False
-    return load(name, flags.provider, flags.threads, streaming=streaming)
+        return open_model(model.name)
+    return load(model.name, flags.provider, flags.threads, streaming=model.streaming)
 
 
 def _through_model(
@@ -109,30 +137,48 @@ def _through_stream(
 
 
 def _row(
-    name: str, outputs: StreamOutput, other: str, reference: StreamOutput, clips: Sequence[Clip]
+    model: Model,
+    outputs: StreamOutput,
+    other: Model,
+    reference: StreamOutput,
+    clips: Sequence[Clip],
 ) -> dict[str, Any]:
-    folder = Path(name)
-    is_bundle = not folder.is_dir() or (folder / MANIFEST_FILE).is_file()
-    bundle = Bundle.load(find_bundle(name)) if is_bundle else None
-    label = f"{bundle.name} {bundle.precision}" if bundle else f"{folder.name} PyTorch"
-    variant = {"model": name, "label": label, "precision": bundle.precision if bundle else "fp32"}
+    bundle = Bundle.load(find_bundle(model.name)) if model.is_bundle else None
+    label = f"{bundle.name} {bundle.precision}" if bundle else f"{Path(model.name).name} PyTorch"
+    variant = {
+        "model": model.name,
+        "label": f"{label} {model.way}".rstrip(),
+        "precision": bundle.precision if bundle else "fp32",
+        "streaming": model.streaming,
+    }
     row: dict[str, Any] = {"variant": variant, "status": "ok", "problem": ""}
     if outputs.labels != reference.labels or outputs.clip.shape != reference.clip.shape:
-        problem = f"its labels {outputs.labels} or windows are not those of {other}"
+        problem = f"its labels {outputs.labels} or windows are not those of {other.name}"
         return row | {"status": "failed", "problem": problem}
     row["agreement"] = differences(outputs.probabilities, reference.probabilities)
-    row["agreement"]["with"] = Path(other).name
+    row["agreement"]["with"] = f"{Path(other.name).name} {other.way}".rstrip()
     gaps = np.abs(outputs.probabilities - reference.probabilities).max(axis=1)
     row["agreement"]["p99_difference"] = round(float(np.percentile(gaps, 99)), 6)
-    scored = _scored(outputs, clips)
-    return row | ({"uar": round(scored, 4)} if scored is not None else {})
+    return row | _scored(outputs, clips)
 
 
-def _scored(outputs: StreamOutput, clips: Sequence[Clip]) -> float | None:
+def _scored(outputs: StreamOutput, clips: Sequence[Clip]) -> dict[str, Any]:
     """Return the unweighted average recall over clips whose emotion the model knows."""
-    known = [(i, clip) for i, clip in enumerate(clips) if clip.emotion in outputs.labels]
+    known = [i for i, clip in enumerate(clips) if clip.emotion in outputs.labels]
     if not known:
-        return None
-    true = np.array([outputs.labels.index(clip.emotion) for _, clip in known])
-    means = [outputs.probabilities[outputs.clip == i].mean(axis=0) for i, _ in known]
+        return {}
+    by_dataset: dict[str, list[int]] = {}
+    for i in known:
+        by_dataset.setdefault(clips[i].dataset, []).append(i)
+    found = {name: round(_uar(outputs, clips, i), 4) for name, i in by_dataset.items()}
+    scores: dict[str, Any] = {"uar": round(_uar(outputs, clips, known), 4)}
+    if len(found) > 1:
+        mean = round(float(np.mean(list(found.values()))), 4)
+        scores |= {"uar_by_dataset": found, "uar_of_datasets": mean}
+    return scores
+
+
+def _uar(outputs: StreamOutput, clips: Sequence[Clip], of: Sequence[int]) -> float:
+    true = np.array([outputs.labels.index(clips[i].emotion) for i in of])
+    means = [outputs.probabilities[outputs.clip == i].mean(axis=0) for i in of]
     return unweighted_average_recall(true, np.array(means).argmax(axis=1), len(outputs.labels))

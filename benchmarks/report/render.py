@@ -92,6 +92,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         ("p99", _number("agreement", "p99_difference", form="{:.2g}")),
         ("mean", _number("agreement", "mean_difference", form="{:.2g}")),
         ("UAR", _number("uar", form="{:.3f}")),
+        ("mean of datasets", _number("uar_of_datasets", form="{:.3f}")),
     ),
 }
 """Columns after the name, by command."""

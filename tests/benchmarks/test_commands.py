@@ -132,6 +132,29 @@ def test_agreement_over_clips_scores_them(
     assert second["agreement"]["windows"] == 9
 
 
+def test_agreement_of_a_stream_with_whole_windows(
+    tmp_path: Path, streaming_bundle: Path, write_audio: Any
+) -> None:
+    from tests.conftest import make_wave
+
+    lines = ["file_path,emotion,dataset"]
+    for i, emotion in enumerate(["Joy", "Happy", "Neutral", "Joy"]):
+        name = write_audio(f"{i}.wav", make_wave(4.0, seed=i)).name
+        lines.append(f"{name},{emotion},{'one' if i < 2 else 'two'}")
+    (tmp_path / "clips.csv").write_text("\n".join(lines))
+    flags = ["--bundle", str(streaming_bundle), "--through", "both"]
+    flags += ["--data", str(tmp_path / "clips.csv"), "--same-labels", "Happy=Joy"]
+    windowed, streaming = measured(tmp_path / "x.json", "agreement", *flags)["rows"]
+    assert [row["variant"]["streaming"] for row in (windowed, streaming)] == [False, True]
+    assert streaming["agreement"]["with"] == "streaming windowed"
+    for row in (windowed, streaming):
+        assert row["agreement"]["windows"] == windowed["agreement"]["windows"] > 12
+        assert sorted(row["uar_by_dataset"]) == ["one", "two"]
+        assert row["uar_of_datasets"] == pytest.approx(sum(row["uar_by_dataset"].values()) / 2)
+    # Of this bundle a full window has the same answer in both forms.
+    assert streaming["agreement"]["labels"] == 1.0
+
+
 @pytest.mark.parametrize(
     ("argv", "code", "word"),
     [
@@ -141,6 +164,8 @@ def test_agreement_over_clips_scores_them(
         (["latency", "--compare-to", "x"], 2, "'x'"),
         (["latency", "--audio", "none.wav"], 1, "none.wav"),
         (["agreement", "--bundle", "compact"], 2, "two"),
+        (["agreement", "--bundle", "compact", "--through", "both"], 2, "two"),
+        (["agreement", "--bundle", "base", "--through", "both", "--data", "none.csv"], 1, "none"),
         (["peers", "none", "--peer", "x"], 2, "--peer 'x'"),
         (["full-size", "--peer", "x"], 2, "--peer 'x'"),
         (["peers", "none"], 1, "config.json"),
