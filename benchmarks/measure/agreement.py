@@ -67,11 +67,11 @@ class Model(NamedTuple):
 
 def _models(name: str, through: str) -> list[Model]:
     if through != "both":
-        return [Model(name, None if through == "stream" else False)]
-    model = Model(name, False)
+        return [Model(name, streaming=None if through == "stream" else False)]
+    model = Model(name, streaming=False)
     if not model.is_bundle or Bundle.load(find_bundle(name)).streaming is None:
         return [model]
-    return [Model(name, False, "windowed"), Model(name, True, "streaming")]
+    return [model._replace(way="windowed"), Model(name, streaming=True, way="streaming")]
 
 
 def _clips(flags: argparse.Namespace) -> list[Clip]:
