@@ -97,7 +97,7 @@ class AsyncClient:
         self._encoding, self._timing = encoding, timing
         self._settings = StreamSettings.of(channel, **settings)
 
-    async def ready(self) -> Ready:
+    async def ready(self, conversation: ClientProtocol | None = None) -> Ready:
         """Connect, and return what the server reports of itself.
 
         Raises:
@@ -106,7 +106,7 @@ class AsyncClient:
         connection = await self._connected()
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
-                for message in self.conversation().begin():
+                for message in (conversation or self.conversation()).begin():
                     await connection.send(message)
                 return Ready.of(read(str(await connection.recv())))
         except ConnectionClosed as error:

@@ -14,7 +14,7 @@ import numpy as np
 from ser_rt.audio.channels import ALL_CHANNELS, SPLIT_CHANNELS, Split, is_divided
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.client.event_reader import TYPES, EventReader
-from ser_rt.client.messages import read
+from ser_rt.client.messages import as_the_protocol_has_it, read
 from ser_rt.client.sent_audio import SentAudio
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError
@@ -164,6 +164,11 @@ class ClientProtocol:
             ServerError: It is an ``error``, or no message of the protocol.
         """
         message = read(text)
+        with as_the_protocol_has_it(message):
+            events = list(self._taken(message))
+        yield from events
+
+    def _taken(self, message: dict[str, Any]) -> Iterator[Event]:
         kind = message["type"]
         if kind == "ready":
             self._sent.hop = round(message.get("hop_s", 0) * SAMPLE_RATE)

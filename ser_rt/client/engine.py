@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ser_rt.audio.chunk import AudioChunk, AudioSource
-from ser_rt.client import Client
 from ser_rt.client.blocking import EventIterator
 from ser_rt.client.connection import AsyncClient
 from ser_rt.client.conversation import ClientProtocol
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError
 from ser_rt.files.text import read_text
+from ser_rt.runtime.episodes import Lag
 from ser_rt.runtime.event import Event
-from ser_rt.runtime.settings import StreamSettings
+from ser_rt.runtime.settings import DEFAULTS, StreamSettings
 from ser_rt.runtime.summary.overall import Classification
 
 
 class ServerModel:
-    """The model of a server, as far as a display must know it."""
+    """The model of a server, as far as a display must know it.
+
+    Attributes:
+        labels: English names of the emotions.
+        dimensions: What it also rates.
+        notice: What to show to users about it, if anything.
+        about: A line that describes it.
+        window_s: Length of a full window.
+        lag: How late its results are, with the settings of the streams.
+    """
 
     sample_rate = SAMPLE_RATE
 
-    def __init__(self, url: str, token_file: str | None = None) -> None:
-        """Connect once, for the labels and the description of the model.
+    def __init__(
+        self, url: str, token_file: str | None = None, settings: StreamSettings = DEFAULTS
+    ) -> None:
+        """Connect once, for the labels and the description of the model, and its streams.
 
         Raises:
-            ServerError: It does not answer, or refuses.
+            ServerError: It does not answer, or refuses, as it does settings that it cannot have.
             ConfigError: The file of its key cannot be read.
         """
         self._url, self._token = url, None if token_file is None else _key(Path(token_file))
-        ready = Client(url, token=self._token).ready()
+        client = AsyncClient(url, token=self._token)
+        ready = asyncio.run(client.ready(ClientProtocol(settings)))
         self.labels, self.notice = ready.labels, ready.notice
-        self.dimensions = ready.dimensions
+        self.dimensions, self.window_s = ready.dimensions, ready.window_s
+        self.lag = Lag.stated(ready.half_life_s, ready.gate_threshold, streaming=ready.streaming)
         self.about = (
             f"{ready.name} {ready.version} ({len(ready.labels)} emotions, {ready.precision}, "
             f"{ready.provider}) at {url}"

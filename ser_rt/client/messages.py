@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from ser_rt.constants import GATE_THRESHOLD, HALF_LIFE_S
 from ser_rt.errors import ServerError
 
 
@@ -25,6 +27,9 @@ class Ready:
         hop_s: Time from one result to the next in seconds.
         notice: What to show to users about the model, if anything.
         dimensions: What the model also rates, such as ``arousal``.
+        streaming: Whether each hop is computed once, with caches, or whole windows.
+        half_life_s: Of smoothing, in this stream.
+        gate_threshold: Share of a window that must be speech, in this stream.
     """
 
     name: str
@@ -37,14 +42,22 @@ class Ready:
     hop_s: float
     notice: str | None = None
     dimensions: tuple[str, ...] = ()
+    streaming: bool = False
+    half_life_s: float = HALF_LIFE_S
+    gate_threshold: float = GATE_THRESHOLD
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> Ready:
-        """Read a ``ready`` message."""
-        own = {key: message[key] for key in cls.__slots__ if key in message}
-        labels = tuple(label["en"] for label in message["labels"])
-        lists = {"labels": labels, "dimensions": tuple(message.get("dimensions", ()))}
-        return cls(**message["model"], **own | lists)
+        """Read a ``ready`` message.
+
+        Raises:
+            ServerError: It is none.
+        """
+        with as_the_protocol_has_it(message):
+            own = {key: message[key] for key in cls.__slots__ if key in message}
+            labels = tuple(label["en"] for label in message["labels"])
+            lists = {"labels": labels, "dimensions": tuple(message.get("dimensions", ()))}
+            return cls(**message["model"], **own | lists)
 
 
 def read(text: str) -> dict[str, Any]:
@@ -57,9 +70,21 @@ def read(text: str) -> dict[str, Any]:
         message: dict[str, Any] = json.loads(text)
         is_error = message["type"] == "error"
     except (ValueError, KeyError, TypeError) as error:
-        msg = f"the server does not speak this protocol: {text[:80]!r}"
-        raise ServerError(msg) from error
+        raise _strange(text) from error
     if is_error:
         msg = f"{message.get('code')}: {message.get('message')}"
         raise ServerError(msg)
     return message
+
+
+@contextmanager
+def as_the_protocol_has_it(message: object) -> Iterator[None]:
+    """Raise `ServerError` where a message lacks what is read of it, or has something else there."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _strange(json.dumps(message)) from error
+
+
+def _strange(text: str) -> ServerError:
+    return ServerError(f"the server does not speak this protocol: {text[:80]!r}")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from ser_rt.audio.chunk import AudioChunk, AudioSource
 from ser_rt.audio.recording import Recorder, Tee
@@ -23,6 +23,7 @@ from ser_rt.runtime.channels import make_engines
 from ser_rt.runtime.engine import StreamEngine
 from ser_rt.runtime.episodes import Lag
 from ser_rt.runtime.flags import stream_settings
+from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.sinks import SINKS, LazySink, Sink, SinkSettings
 from ser_rt.runtime.sinks.rotating_file import RotatingFile
 from ser_rt.runtime.stream import load
@@ -45,7 +46,7 @@ def model_of(flags: argparse.Namespace) -> Model:
     if flags.server is not None:
         from ser_rt.client.engine import ServerModel
 
-        return ServerModel(flags.server, flags.token_file)
+        return ServerModel(flags.server, flags.token_file, _for_server(flags))
     classifier = load(
         flags.model,
         flags.provider,
@@ -80,10 +81,15 @@ def notice_of(model: Model) -> str | None:
 
 def engine_of(flags: argparse.Namespace, model: Model, name: str | None) -> StreamEngine:
     """Return the engine of one stream, or one for each of its channels."""
-    settings = stream_settings(flags, episodes=flags.episodes, name=name)
+    how = {"episodes": flags.episodes, "name": name}
     if isinstance(model, OnnxClassifier):
-        return make_engines(model, settings)
-    return model.engine(replace(settings, vad=not flags.no_vad), timing=not flags.no_timing)
+        return make_engines(model, stream_settings(flags, **how))
+    return model.engine(_for_server(flags, **how), timing=not flags.no_timing)
+
+
+def _for_server(flags: argparse.Namespace, **how: Any) -> StreamSettings:
+    """Return the settings of a stream whose speech a server detects by itself."""
+    return replace(stream_settings(flags, **how), vad=not flags.no_vad)
 
 
 def sources_of(flags: argparse.Namespace, sample_rate: int) -> Iterator[tuple[str, AudioSource]]:
@@ -171,7 +177,7 @@ def file_sink(flags: argparse.Namespace, model: Model, opened: ExitStack) -> Sin
             names=bool(flags.channel_names),
             dimensions=model.dimensions,
             speakers=flags.speaker_change,
-            lag=lag_of(flags, model),
+            lag=None if is_live(flags) else lag_of(flags, model),
             name=flags.files[0] if flags.files not in ([], ["-"]) else "audio",
         )
         return SINKS[flags.format](output, settings)
@@ -202,12 +208,18 @@ def _local(path: str) -> str | None:
     return None if path == "-" or "://" in path else path
 
 
-def lag_of(flags: argparse.Namespace, model: Model) -> Lag | None:
-    """Return the lag that is taken back from episodes; None live, where it is stated."""
-    if is_live(flags):
-        return None
-    named = model if isinstance(model, OnnxClassifier) else None
-    return Lag.of(stream_settings(flags), named)
+def lag_of(flags: argparse.Namespace, model: Model) -> Lag:
+    """Return how much later than the sound results are."""
+    if isinstance(model, OnnxClassifier):
+        return Lag.of(stream_settings(flags), model)
+    return model.lag
+
+
+def window_of(flags: argparse.Namespace, model: Model) -> float:
+    """Return the length of a full window in seconds."""
+    if isinstance(model, OnnxClassifier):
+        return stream_settings(flags).windows_for(model).window_s
+    return model.window_s
 
 
 def is_live(flags: argparse.Namespace) -> bool:

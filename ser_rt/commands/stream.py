@@ -24,7 +24,6 @@ from ser_rt.errors import (
 )
 from ser_rt.files.names import printable
 from ser_rt.runtime.event import Event
-from ser_rt.runtime.flags import stream_settings
 from ser_rt.runtime.sinks import Sink
 from ser_rt.runtime.sinks.text import clock_time
 from ser_rt.runtime.sinks.words import WORDS
@@ -66,7 +65,7 @@ def _stream(flags: argparse.Namespace) -> int:
         raise ConfigError(str(error)) from error
     if not flags.quiet and (notice := build.notice_of(model)):
         tell(printable(notice))
-    if flags.episodes or flags.format in ("srt", "rttm"):
+    if flags.episodes or flags.format in ("srt", "vtt", "rttm"):
         _state_lag(flags, model)
     statistics, code, interrupted = StreamStatistics(), EXIT_OK, False
     with ExitStack() as opened:
@@ -129,15 +128,12 @@ def _write(
 def _state_lag(flags: argparse.Namespace, model: build.Model) -> None:
     """Say how late the times of live episodes are; from those of a recording it is taken back."""
     from ser_rt.commands import build
-    from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 
-    if build.is_live(flags) and not flags.quiet and isinstance(model, OnnxClassifier):
-        settings = stream_settings(flags)
-        window_s, half_life_s = settings.windows_for(model)[0], settings.naming_for(model)[0]
-        tell(
-            f"live, an episode begins about {window_s / 2 + half_life_s:.1f} s after the emotion "
-            "does: half a window, and the smoothing"
-        )
+    if build.is_live(flags) and not flags.quiet:
+        lag, window_s = build.lag_of(flags, model), build.window_of(flags, model)
+        why = "the smoothing" if lag.is_of_hops else "half a window, and the smoothing"
+        late_s = lag.of_change(window_s)
+        tell(f"live, an episode begins about {late_s:.1f} s after the emotion does: {why}")
 
 
 def _list_devices(flags: argparse.Namespace) -> int:

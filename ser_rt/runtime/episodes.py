@@ -21,17 +21,21 @@ class Lag(NamedTuple):
     """Whether each result is of its hop alone, and not of the whole window."""
 
     @classmethod
-    def of(cls, settings: StreamSettings, classifier: EmotionClassifier | None) -> Self:
-        """Return the lag of streams of a model; None is one that is not known here."""
-        naming = settings.naming_for(classifier)
-        streaming = None if classifier is None else settings.streaming_for(classifier)
-        is_of_hops = streaming is not None and naming.half_life_s > 0
-        return cls(naming.half_life_s, naming.gate_threshold, is_of_hops)
+    def of(cls, settings: StreamSettings, classifier: EmotionClassifier) -> Self:
+        """Return the lag of streams of a model."""
+        naming, streaming = settings.naming_for(classifier), settings.streaming_for(classifier)
+        return cls.stated(
+            naming.half_life_s, naming.gate_threshold, streaming=streaming is not None
+        )
 
-    def of_change(self, event: EmotionEvent) -> float:
+    @classmethod
+    def stated(cls, half_life_s: float, gate_threshold: float, *, streaming: bool) -> Self:
+        """Return the lag of a stream by its settings, as a server states them."""
+        return cls(half_life_s, gate_threshold, is_of_hops=streaming and half_life_s > 0)
+
+    def of_change(self, window_s: float) -> float:
         """Return the seconds until a new emotion has half of a window, smoothed."""
-        window_s = 0.0 if self.is_of_hops else event.end - event.start
-        return window_s / 2 + self.half_life_s
+        return (0.0 if self.is_of_hops else window_s) / 2 + self.half_life_s
 
     def of_pause(self, event: NoSpeechEvent) -> float:
         """Return the seconds for which a window still holds enough speech after it ended."""
@@ -72,7 +76,9 @@ class EpisodeTracker:
             pause_s = self._lag.of_pause(event) if self._lag and is_joined else 0.0
             return _ended(running, pause_s)
         if running is None or running.emotion != event.emotion or not is_joined:
-            late_s = self._lag.of_change(event) if self._lag and running and is_joined else 0.0
+            late_s = 0.0
+            if self._lag and running and is_joined:
+                late_s = self._lag.of_change(event.end - event.start)
             ended = _ended(running, late_s)
             if running is not None and is_joined:
                 start_s = max(running.start, start_s - late_s)
@@ -85,6 +91,7 @@ class EpisodeTracker:
                 peak=self._peak(event, start_s),
                 source=event.source,
                 channel=event.channel,
+                channel_name=event.channel_name,
             )
             return ended
         rises = event.confidence > running.confidence

@@ -191,6 +191,7 @@ def ready(
     session: str, model: ServedModel, config: StreamConfig, limits: ServerLimits
 ) -> dict[str, Any]:
     """Return the answer to ``config``."""
+    naming = config.settings.naming_for(model)
     return {
         "type": "ready",
         "protocol": VERSION,
@@ -198,6 +199,8 @@ def ready(
         "model": {"name": model.bundle.name, "version": model.bundle.version},
         **description_of(model, config.settings, config.language),
         "streaming": config.settings.streaming_for(model) is not None,
+        "half_life_s": naming.half_life_s,
+        "gate_threshold": naming.gate_threshold,
         "live": config.live,
         "start_s": config.start_s,
         "limits": {

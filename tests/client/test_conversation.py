@@ -12,6 +12,8 @@ from websockets.sync.server import ServerConnection, serve
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.client import Client
 from ser_rt.client.conversation import ClientProtocol
+from ser_rt.client.messages import Ready
+from ser_rt.errors import ServerError
 from ser_rt.runtime.event import TurnEvent
 from ser_rt.runtime.settings import StreamSettings
 from tests.conftest import RATE, make_wave
@@ -125,3 +127,34 @@ def test_a_live_turn_that_is_lost_is_told() -> None:
     talk.meet(AudioChunk(make_wave(1), 0, 0.0, is_live=True))
     (lost,) = talk.lost("it broke")
     assert "turn" in str(lost.message)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "emotion"},
+        {"type": "emotion", "seq": 0, "start": "now", "end": None, "emotion": "Joy"},
+        {"type": "summary", "overall": {"mood": 1}},
+        {"type": "summary", "overall": 7},
+        {"type": "ready", "hop_s": "soon"},
+        {"type": ["emotion"]},
+    ],
+)
+def test_a_message_of_another_protocol_is_the_servers_fault(message: dict[str, object]) -> None:
+    talk = ClientProtocol()
+    list(talk.begin())
+    with pytest.raises(ServerError, match="does not speak this protocol"):
+        list(talk.receive(json.dumps(message)))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "config", "encoding": "pcm_f32le"},  # an echo
+        {"type": "ready", "labels": ["Joy"], "model": {"name": "x", "version": "1"}},
+        {"type": "ready", "labels": [], "model": None},
+    ],
+)
+def test_a_first_message_of_another_protocol_too(message: dict[str, object]) -> None:
+    with pytest.raises(ServerError, match="does not speak this protocol"):
+        Ready.of(message)

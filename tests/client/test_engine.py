@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ser_rt.bundle import write_profile
 from ser_rt.commands.stream import main
+from ser_rt.profiles import Profile
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
+from ser_rt.runtime.stream import load
 from tests.conftest import Run, Writer, make_wave
 from tests.server.conftest import Running, serving
 from tests.support.source_tree import ROOT
@@ -50,6 +54,66 @@ def test_the_lines_are_those_of_this_machine(
     out, err = capsys.readouterr()
     assert out.splitlines() == wanted
     assert err.startswith(f"{speech}: tiny 1.0 (6 emotions, fp32, cpu) at ws://127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("format_", "flags"),
+    [("srt", []), ("vtt", ["--half-life", "0.1"]), ("rttm", ["--profile", "slow"])],
+)
+def test_times_of_subtitles_are_those_of_this_machine(
+    run: Run,
+    speech: Path,
+    tmp_path: Path,
+    streaming_bundle: Path,
+    capsys: pytest.CaptureFixture[str],
+    format_: str,
+    flags: list[str],
+) -> None:
+    model = shutil.copytree(streaming_bundle, tmp_path / "model")
+    for name, half_life_s in {"default": 1.4, "slow": 3.0}.items():
+        write_profile(model, name, Profile(half_life_s=half_life_s, gate_threshold=0.3), {})
+    flags = ["--no-vad", "--format", format_, *flags]
+    wanted = run(speech, *flags, model=model)[1]
+    with serving(load(model)) as there:
+        assert main([str(speech), "--server", there.ws, *flags]) == 0
+    assert capsys.readouterr().out.splitlines() == wanted
+    assert wanted
+
+
+def test_a_profile_that_the_server_lacks_leaves_the_output_alone(
+    running: Running,
+    token: Path,
+    speech: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    old = tmp_path / "old.srt"
+    old.write_text("old", encoding="utf-8")
+    server = ["--server", running.ws, "--token-file", str(token)]
+    flags = ["--profile", "quick", "--format", "srt", "-o", str(old)]
+    assert main([str(speech), *server, *flags]) == 1
+    assert "no profile 'quick'" in (error := capsys.readouterr().err)
+    assert len(error.splitlines()) == 1
+    assert old.read_text(encoding="utf-8") == "old"
+
+
+@pytest.mark.parametrize("of_model", [(), ("--hop", "1")])
+def test_how_late_live_episodes_are_is_stated(
+    tmp_path: Path,
+    speech: Path,
+    streaming_bundle: Path,
+    run: Run,
+    capsys: pytest.CaptureFixture[str],
+    of_model: tuple[str, ...],
+) -> None:
+    model = shutil.copytree(streaming_bundle, tmp_path / "model")
+    write_profile(model, "default", Profile(half_life_s=1.4), {})
+    flags = ["--no-vad", "--episodes", "--realtime", "--half-life", "0.9", *of_model]
+    with serving(load(model)) as there:
+        assert main([str(speech), "--server", there.ws, *flags]) == 0
+    told = capsys.readouterr().err.splitlines()[0]
+    assert "begins about 0.9 s after the emotion does: the smoothing" in told
+    assert run(speech, *flags, model=model)[2][0] == told
 
 
 def test_two_files_are_two_streams(

@@ -148,6 +148,16 @@ def test_each_channel_has_the_turns_of_its_clip_alone(tiny_bundle: Path, tmp_pat
         assert found == expected
 
 
+@pytest.mark.parametrize("format_", [["--format=srt"], ["--format=jsonl", "--episodes"]])
+def test_episodes_have_the_names_of_channels(run: Run, call: Path, format_: list[str]) -> None:
+    names = ("--channels", "split", "--channel-names", "agent,customer")
+    code, lines, _ = run(call, *names, "--no-vad", *format_)
+    assert code == 0
+    found = [line for line in lines if line.startswith("[") or '"type": "episode"' in line]
+    assert any("agent" in line for line in found)
+    assert all("agent" in line or "customer" in line for line in found)
+
+
 @pytest.mark.parametrize("names", [["a", "b", "c"], ["a"]])
 def test_another_number_of_names_is_refused(
     run: Run, call: Path, tiny_bundle: Path, names: list[str]
