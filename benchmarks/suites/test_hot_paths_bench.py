@@ -20,7 +20,8 @@ from ser_rt.runtime.batcher import Batcher
 from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.event import EmotionEvent
 from ser_rt.runtime.recognizers.feature_cache import FeatureCache
-from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
+from ser_rt.runtime.recognizers.recognizer import Posterior
+from ser_rt.runtime.recognizers.windowed import WindowedRecognizer
 from ser_rt.runtime.recognizers.windower import Windower
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings
 from ser_rt.runtime.smoother import Smoother

@@ -15,7 +15,7 @@ from ser_rt.judging.draws import Draws
 from ser_rt.runtime.engine import Engine
 from ser_rt.runtime.event import Event
 from ser_rt.runtime.recognizers.making import make_recognizer
-from ser_rt.runtime.recognizers.windowed import Posterior, Recognizer
+from ser_rt.runtime.recognizers.recognizer import Posterior, Recognizer
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.smoother import Smoother
 

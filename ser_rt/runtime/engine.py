@@ -21,7 +21,7 @@ from ser_rt.runtime.event.latency import latency_ms, wall_time
 from ser_rt.runtime.hysteresis import Hysteresis
 from ser_rt.runtime.recognizers.extras import Extras
 from ser_rt.runtime.recognizers.making import make_recognizer
-from ser_rt.runtime.recognizers.windowed import Posterior, Recognizer
+from ser_rt.runtime.recognizers.recognizer import Posterior, Recognizer
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings
 from ser_rt.runtime.smoother import Smoother, tempered
 from ser_rt.runtime.summary.overall import Classification, Overall
@@ -187,7 +187,9 @@ class Engine(ChunkEngine):
         yield event
         yield from self._numbered(ended)
         if self._turns is not None:
-            self._turns.advance()
+            self._turns.newest = self._recognizer.is_behind
+            with self._recognizer.aside():
+                self._turns.advance()
             if self._turn_updates and (turn := self._turns.now) is not None:
                 turn = replace(turn, latency_ms=event.latency_ms, at=event.at)
                 yield from self._numbered(turn)
@@ -225,15 +227,22 @@ class Engine(ChunkEngine):
         )
 
     def _ended_turns(self) -> Iterator[Event]:
-        started = self._clock()
-        for turn, known_at in () if self._turns is None else self._turns.ended():
+        if self._turns is None:
+            return
+        self._turns.newest = self._recognizer.is_behind
+        ended = self._turns.ended()
+        while True:
+            started = self._clock()
+            with self._recognizer.aside():
+                turn, known_at = next(ended, (None, 0))
+            if turn is None:
+                return
             now = self._clock()
             spent_s = {"inference": now - started}
             age_s = now - self._captured_at(known_at)
             at = wall_time(age_s) if self._is_live else None
             timed = replace(turn, latency_ms=latency_ms(age_s, spent_s), at=at)
             yield from self._numbered(timed)
-            started = self._clock()
 
     def _captured_at(self, sample: int) -> float:
         """Return when a sample of the newest chunk, or one before it, was captured."""

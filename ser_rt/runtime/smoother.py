@@ -11,7 +11,7 @@ from ser_rt.classifier import FloatArray
 from ser_rt.constants import NEUTRAL
 from ser_rt.errors import ConfigError
 from ser_rt.profiles import Naming
-from ser_rt.runtime.recognizers.windowed import Posterior
+from ser_rt.runtime.recognizers.recognizer import Posterior
 
 _SMALLEST = 1e-6
 """A probability that a network cannot tell from 0: no one result rules an emotion out."""

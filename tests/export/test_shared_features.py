@@ -11,7 +11,8 @@ from ser_rt.audio.chunk import AudioChunk
 from ser_rt.bundle import Bundle
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.backends.parity import PARTS, check
-from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
+from ser_rt.runtime.recognizers.recognizer import Posterior
+from ser_rt.runtime.recognizers.windowed import WindowedRecognizer
 from ser_rt.runtime.settings import StreamSettings
 from tests.conftest import make_wave
 from tests.export.conftest import Export

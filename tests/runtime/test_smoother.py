@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ser_rt.errors import ConfigError
-from ser_rt.runtime.recognizers.windowed import Posterior
+from ser_rt.runtime.recognizers.recognizer import Posterior
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.smoother import Smoother
 

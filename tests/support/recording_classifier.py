@@ -11,7 +11,8 @@ import pytest
 
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.classifier import FloatArray, Hop, HopResult
-from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
+from ser_rt.runtime.recognizers.recognizer import Posterior
+from ser_rt.runtime.recognizers.windowed import WindowedRecognizer
 from ser_rt.streaming import Cache, Streaming
 from ser_rt.testing.streaming import TINY_STREAMING
 from tests.conftest import RATE, Wave

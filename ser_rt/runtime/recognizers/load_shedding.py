@@ -31,6 +31,8 @@ class LoadShedder:
         self._cost_s = 0.0
         self._calm = self._since = self._stale = 0
         self.skipped_windows = 0
+        self.is_behind = False
+        """Whether windows were left out since the last one that was taken, or right before it."""
 
     @property
     def hop_s(self) -> float:
@@ -44,7 +46,9 @@ class LoadShedder:
         if is_stale or self._since < self._stride:
             self._stale += is_stale
             self.skipped_windows += 1
+            self.is_behind = True
             return False
+        self.is_behind = self._since > 1
         self._since = 0
         return True
 
@@ -53,7 +57,7 @@ class LoadShedder:
         self.skipped_windows -= 1
 
     def spent(self, cost_s: float) -> tuple[SourceWarning, ...]:
-        """Note the cost of a window; return the warnings that follow from it."""
+        """Note the cost of a result; return the warnings that follow from it."""
         self._cost_s += _NEW * (cost_s - self._cost_s)
         wanted = math.ceil(self._cost_s / (HEADROOM * self._hop_s))
         wanted = min(max(1, wanted), MAX_STRIDE)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import ConfigError
-from ser_rt.runtime.recognizers.windowed import Recognizer, WindowedRecognizer
+from ser_rt.runtime.recognizers.recognizer import Recognizer
+from ser_rt.runtime.recognizers.windowed import WindowedRecognizer
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings
 from ser_rt.runtime.speakers.changes import SpeakerChanges
 from ser_rt.runtime.speakers.network import RATE_HZ

@@ -1,12 +1,11 @@
-"""`WindowedRecognizer`, the part of a stream that calls the model: chunks in, `Posterior`s out."""
+"""`WindowedRecognizer`: chunks in, `Posterior`s of windows out."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from ser_rt.constants import SHORTEST_INPUT_S
 from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.runtime.recognizers.hop_cache import HopCache
 from ser_rt.runtime.recognizers.load_shedding import LoadShedder
+from ser_rt.runtime.recognizers.recognizer import Posterior, Recognizer
 from ser_rt.runtime.recognizers.window_classifier import window_classifier
 from ser_rt.runtime.recognizers.windower import Window, Windower
 from ser_rt.runtime.settings import DEFAULTS, StreamSettings
@@ -24,58 +24,7 @@ from ser_rt.runtime.speakers.changes import SpeakerChanges
 from ser_rt.runtime.vad.base import FrameVad, LevelDetector, Vad
 
 
-@dataclass(frozen=True, slots=True)
-class Posterior:
-    """Probabilities of one window.
-
-    Attributes:
-        start_s: First sample of the window, in seconds of the stream.
-        end_s: End of the window, in seconds of the stream.
-        probabilities: float32 ``[labels]``, or None where there was no speech to classify.
-        speech: Probability of speech in [0, 1], as the mean over the window.
-        is_partial: Whether the window is shorter than a full one.
-        captured_at: Monotonic seconds when the last sample of the window was captured.
-        spent_s: Seconds since then by what took them.
-        warnings: Warnings since the window before.
-        row: The whole row of the classifier: the probabilities, and what follows them.
-        is_new_speaker: Whether it is the first of another person than those before.
-    """
-
-    start_s: float
-    end_s: float
-    probabilities: FloatArray | None
-    speech: float
-    is_partial: bool
-    captured_at: float
-    spent_s: Mapping[str, float]
-    warnings: tuple[SourceWarning, ...] = ()
-    row: FloatArray | None = None
-    is_new_speaker: bool = False
-
-
-class Recognizer(Protocol):
-    """Interface of a recognizer: the state of one stream, cheap to make."""
-
-    @property
-    def speech_now(self) -> float:
-        """Probability of speech in the newest audio, in [0, 1]."""
-        ...
-
-    @property
-    def skipped_windows(self) -> int:
-        """Number of live windows that were left out because the model was too slow."""
-        ...
-
-    def feed(self, chunk: AudioChunk) -> Iterator[Posterior]:
-        """Take a chunk, yield a posterior for every window that it completes."""
-        ...
-
-    def flush(self) -> list[Posterior]:
-        """Return a posterior for samples that no window has covered yet."""
-        ...
-
-
-class WindowedRecognizer:
+class WindowedRecognizer(Recognizer):
     """Classifies a window of the last ``window_s`` seconds every ``hop_s`` seconds.
 
     The first result comes after ``min_window_s``. Windows go to the model one at a time:
@@ -144,6 +93,7 @@ class WindowedRecognizer:
         self._last_chunk: AudioChunk | None = None
         self._broken_off: list[Window] = []
         self._left_out: list[Window] = []
+        self._aside_s = 0.0
 
     @property
     def speech_now(self) -> float:
@@ -154,6 +104,20 @@ class WindowedRecognizer:
     def skipped_windows(self) -> int:
         """Number of live windows that were left out because the model was too slow."""
         return self._shedder.skipped_windows
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether live windows are left out now."""
+        return self._shedder.is_behind
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Count the model's time within, for the same stream, as part of what a result costs."""
+        started, waited_s = self._clock(), self._waited_s()
+        try:
+            yield
+        finally:
+            self._aside_s += self._clock() - started - (self._waited_s() - waited_s)
 
     def feed(self, chunk: AudioChunk) -> Iterator[Posterior]:
         """Take a chunk, yield a posterior for every window that it completes.
@@ -257,7 +221,8 @@ class WindowedRecognizer:
             spent_s["inference"] = self._clock() - detected_at - waited_s
             # After silence hops may have waited: their cost is not that of each result to come.
             if is_shed and not self._was_silent:
-                warnings = self._shedder.spent(spent_s["inference"])
+                warnings = self._shedder.spent(spent_s["inference"] + self._aside_s)
+            self._aside_s = 0.0
         self._was_silent = is_silent
         is_new_speaker, self._is_new_speaker = self._is_new_speaker, False
         return [

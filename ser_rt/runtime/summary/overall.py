@@ -16,7 +16,7 @@ import numpy as np
 from ser_rt.runtime.event import korean_name
 
 if TYPE_CHECKING:
-    from ser_rt.runtime.recognizers.windowed import Posterior
+    from ser_rt.runtime.recognizers.recognizer import Posterior
 
 _LEAST = 1e-6
 """Smaller probabilities count as this: one window alone excludes nothing."""

@@ -40,13 +40,13 @@ class _Turn:
         self.span, self._windows, self._labels = span, windows, labels
         self.evidence: list[Evidence] = []
 
-    def advance(self) -> None:
+    def advance(self, *, newest: bool) -> None:
         """Classify what has been said so far."""
-        self._take(self._windows.feed())
+        self._take(self._windows.feed(newest=newest))
 
-    def finish(self) -> None:
+    def finish(self, *, newest: bool) -> None:
         """Classify the rest."""
-        self._take(self._windows.flush())
+        self._take(self._windows.flush(newest=newest))
 
     def _take(self, classified: Iterable[Classified]) -> None:
         for window, row in classified:
@@ -57,7 +57,13 @@ class _Turn:
 
 
 class TurnTracker:
-    """Follows the turns of one stream, as a segmenter finds them."""
+    """Follows the turns of one stream, as a segmenter finds them.
+
+    Attributes:
+        segmenter: Is told of the stream's speech.
+        newest: Whether only the newest window of what has been said since is classified: set where
+            the model is too slow for live audio.
+    """
 
     def __init__(
         self,
@@ -84,6 +90,7 @@ class TurnTracker:
             extras: What the rows of the model hold besides.
         """
         self.segmenter, self._windows_of = segmenter, windows_of
+        self.newest = False
         self._labels, self._rate = labels, sample_rate
         self._temperature, self._unsure, self._name = temperature, unsure, name
         self._extras = extras
@@ -95,13 +102,13 @@ class TurnTracker:
         """The answer so far of the turn that has not ended; None where nobody speaks."""
         if self.segmenter.now is None or (turn := self._follow()) is None:
             return None
-        turn.advance()
+        turn.advance(newest=self.newest)
         return self._event(turn, final=False) if turn.evidence else None
 
     def advance(self) -> None:
         """Classify what has been said so far, so that little is left to do when a turn ends."""
         if (turn := self._follow()) is not None:
-            turn.advance()
+            turn.advance(newest=self.newest)
 
     def end(self) -> None:
         """End the turn here: the audio does, or all of its results are due."""
@@ -113,7 +120,7 @@ class TurnTracker:
             turn = self._turn
             if turn is None or turn.span is not span:
                 turn = self._begun(span)
-            turn.finish()
+            turn.finish(newest=self.newest)
             self._count += 1
             yield self._event(turn, final=True), span.known_at
 

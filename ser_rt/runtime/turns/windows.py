@@ -6,7 +6,7 @@ result is of depends on how the stream is smoothed. A turn's own windows are of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -33,19 +33,23 @@ class TurnWindows:
         self._span, self._classify = span, classify
         self._windower = Windower(window=window, hop=hop, first=hop)
 
-    def feed(self) -> Iterator[Classified]:
-        """Yield what the speech so far completes."""
-        start = self._span.start + self._span.taken
-        if frames := self._span.take():
-            yield from map(self._classified, self._windower.feed(np.concatenate(frames), start))
+    def feed(self, *, newest: bool = False) -> Iterator[Classified]:
+        """Yield what the speech so far completes, or only the newest window of it."""
+        yield from self._classified(self._completed(), newest=newest)
 
-    def flush(self) -> Iterator[Classified]:
+    def flush(self, *, newest: bool = False) -> Iterator[Classified]:
         """Yield the rest, the turn being over."""
-        yield from self.feed()
-        yield from map(self._classified, self._windower.flush())
+        windows = [*self._completed(), *self._windower.flush()]
+        yield from self._classified(windows, newest=newest)
 
-    def _classified(self, window: Window) -> Classified:
-        return window, self._classify(window)
+    def _completed(self) -> list[Window]:
+        start = self._span.start + self._span.taken
+        frames = self._span.take()
+        return list(self._windower.feed(np.concatenate(frames), start)) if frames else []
+
+    def _classified(self, windows: Sequence[Window], *, newest: bool) -> Iterator[Classified]:
+        for window in windows[-1:] if newest else windows:
+            yield window, self._classify(window)
 
 
 def windows_of_turns(

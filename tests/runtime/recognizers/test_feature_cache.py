@@ -18,7 +18,8 @@ from ser_rt.manifest import FeatureReuse
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.batcher import Batcher
 from ser_rt.runtime.recognizers.feature_cache import FeatureCache
-from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
+from ser_rt.runtime.recognizers.recognizer import Posterior
+from ser_rt.runtime.recognizers.windowed import WindowedRecognizer
 from ser_rt.runtime.recognizers.windower import Window
 from ser_rt.runtime.settings import StreamSettings
 from tests.conftest import RATE, Wave, make_wave

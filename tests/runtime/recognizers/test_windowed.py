@@ -5,7 +5,8 @@ from ser_rt.audio.chunk import AudioChunk
 from ser_rt.classifier import FloatArray
 from ser_rt.errors import AudioInputError, ConfigError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.runtime.recognizers.windowed import Posterior, WindowedRecognizer
+from ser_rt.runtime.recognizers.recognizer import Posterior
+from ser_rt.runtime.recognizers.windowed import WindowedRecognizer
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.testing import FakeClassifier
 from tests.conftest import RATE, Wave, make_wave

@@ -9,7 +9,7 @@ import pytest
 
 import ser_rt
 from ser_rt.runtime.event import UNSURE, EmotionEvent, Event, NoSpeechEvent
-from ser_rt.runtime.recognizers.windowed import Posterior
+from ser_rt.runtime.recognizers.recognizer import Posterior
 from ser_rt.runtime.summary.highlights import Highlights
 from ser_rt.runtime.summary.overall import Overall
 from ser_rt.testing import FakeClassifier
