@@ -50,7 +50,7 @@ async def astream(
             with suppress(ValueError):
                 events.close()
         return
-    session = EmotionStream(classifier, given_rate(sample_rate), **settings)
+    session = EmotionStream(classifier, given_rate(sample_rate), wanted)
     async for samples in audio:
         for event in await asyncio.to_thread(session.push, samples):
             yield event

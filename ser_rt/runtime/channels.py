@@ -11,7 +11,7 @@ from ser_rt.audio.channels import is_divided
 from ser_rt.audio.chunk import AudioChunk
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.runtime.engine import ChunkEngine, make_engine
-from ser_rt.runtime.event import Event
+from ser_rt.runtime.event import Event, TurnEvent
 from ser_rt.runtime.settings import StreamSettings
 from ser_rt.runtime.summary.overall import Overall
 
@@ -43,6 +43,16 @@ class ChannelEngines(ChunkEngine):
     def processed_s(self) -> float:
         """Seconds of audio processed so far, without gaps; channels run side by side."""
         return max((engine.processed_s for engine in self._engines.values()), default=0.0)
+
+    @property
+    def turn(self) -> TurnEvent | None:
+        """The answer so far of the first channel in which somebody speaks; None if nobody does."""
+        turns = (
+            replace(turn, channel=channel, channel_name=self._names[channel])
+            for channel, engine in sorted(self._engines.items())
+            if (turn := engine.turn) is not None
+        )
+        return next(turns, None)
 
     @property
     def sums(self) -> Overall:

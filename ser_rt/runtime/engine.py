@@ -71,6 +71,11 @@ class ChunkEngine(StreamEngine, Protocol):
         ...
 
     @property
+    def turn(self) -> TurnEvent | None:
+        """The answer so far of the turn that has not ended; None where nobody speaks."""
+        ...
+
+    @property
     def overall(self) -> Classification:
         """The emotion of all audio so far."""
         return self.sums.result(self.processed_s)

@@ -20,9 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ser_rt.audio.channels import Channel
-from ser_rt.audio.chunk import AudioSource, ChunkMaker
+from ser_rt.audio.chunk import AudioChunk, AudioSource
+from ser_rt.audio.converter import BlockConverter
 from ser_rt.audio.samples import checked_rate, refuse_no_samples
 from ser_rt.audio.sources import make_source
+from ser_rt.audio.sources.arrays import as_block
 from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioInputError, ConfigError
@@ -30,7 +32,6 @@ from ser_rt.profiles import Profile
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.backends.providers import ProviderName
 from ser_rt.runtime.channels import make_engines
-from ser_rt.runtime.engine import make_engine
 from ser_rt.runtime.event import Event, TurnEvent
 from ser_rt.runtime.settings import DEFAULTS, StreamKeywords, StreamSettings
 
@@ -147,6 +148,7 @@ def open_stream(
     *,
     sample_rate: float,
     model: Model = None,
+    channel: Channel = None,
     live: bool = False,
     **settings: Unpack[StreamKeywords],
 ) -> EmotionStream:
@@ -161,8 +163,8 @@ def open_stream(
         >>> events[-1].end == len(samples) / 16_000
         True
     """
-    classifier = as_classifier(model, StreamSettings.of(**settings))
-    return EmotionStream(classifier, sample_rate, live=live, **settings)
+    wanted = StreamSettings.of(channel, **settings)
+    return EmotionStream(as_classifier(model, wanted), sample_rate, wanted, live=live)
 
 
 class EmotionStream:
@@ -172,18 +174,24 @@ class EmotionStream:
         self,
         classifier: EmotionClassifier,
         sample_rate: float,
+        settings: StreamSettings = DEFAULTS,
         *,
         live: bool = False,
-        **settings: Unpack[StreamKeywords],
     ) -> None:
-        self._engine = make_engine(classifier, StreamSettings.of(**settings))
-        self._maker = ChunkMaker(checked_rate(sample_rate), classifier.sample_rate, is_live=live)
+        self._engine = make_engines(classifier, settings)
+        self._rate, self._frame = checked_rate(sample_rate), 0
+        self._converter = BlockConverter(
+            classifier.sample_rate, channel=settings.source_channel, is_live=live
+        )
         self._is_open = True
         self._busy = threading.Lock()
 
     @property
     def turn(self) -> TurnEvent | None:
-        """The answer so far of the turn that has not ended; None where nobody speaks."""
+        """The answer so far of the turn that has not ended; None where nobody speaks.
+
+        Of channels that are split, that of the first one in which somebody does.
+        """
         return self._engine.turn
 
     def push(self, samples: Samples, captured_at: float | None = None) -> list[Event]:
@@ -204,7 +212,9 @@ class EmotionStream:
             msg = "another thread is pushing: a stream belongs to one thread at a time"
             raise AudioInputError(msg)
         try:
-            return list(self._engine.feed(self._maker.feed(samples, captured_at)))
+            block = as_block(samples, self._rate, self._frame)
+            self._frame += len(block.samples)
+            return self._events(self._converter.feed(block, captured_at))
         finally:
             self._busy.release()
 
@@ -213,7 +223,10 @@ class EmotionStream:
         if not self._is_open:
             return []
         self._is_open = False
-        return [*self._engine.feed(self._maker.flush()), *self._engine.flush()]
+        return [*self._events(self._converter.flush()), *self._engine.flush()]
+
+    def _events(self, chunks: Iterable[AudioChunk]) -> list[Event]:
+        return [event for chunk in chunks for event in self._engine.feed(chunk)]
 
     def close(self) -> None:
         """End the stream."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,10 @@ import numpy as np
 import pytest
 import soundfile
 
+import ser_rt
 from ser_rt.audio.sources.file import FileSource
 from ser_rt.errors import AudioInputError, NoChannelError
-from ser_rt.runtime.event import TurnEvent
+from ser_rt.runtime.event import Event, TurnEvent
 from ser_rt.runtime.stream import stream
 from tests.conftest import RATE, Run, Wave, make_wave
 
@@ -156,6 +159,53 @@ def test_episodes_have_the_names_of_channels(run: Run, call: Path, format_: list
     found = [line for line in lines if line.startswith("[") or '"type": "episode"' in line]
     assert any("agent" in line for line in found)
     assert all("agent" in line or "customer" in line for line in found)
+
+
+@pytest.mark.parametrize("channel", [None, 1, 2, "split", "all"])
+def test_channels_are_the_same_pulled_pushed_and_awaited(
+    tiny_bundle: Path, channel: int | str | None
+) -> None:
+    samples = np.stack([LEFT, RIGHT], axis=1)
+    parts = np.array_split(samples, 7)
+    how: Any = {"model": ser_rt.load(tiny_bundle), "sample_rate": RATE, "vad": False}
+    how |= {"channel": channel, "turns": True}
+
+    async def arrays() -> AsyncIterator[Wave]:
+        for part in parts:
+            yield part
+
+    async def awaited() -> list[Event]:
+        return [event async for event in ser_rt.astream(arrays(), **how)]
+
+    def lines(events: list[Event]) -> list[dict[str, Any]]:
+        """Return the events channel by channel: which of two comes first is the blocks' matter."""
+        found = [event.to_dict(timing=False) | {"seq": 0} for event in events]
+        return sorted(found, key=lambda event: event.get("channel", 0))
+
+    pulled = lines(list(stream(samples, **how)))
+    session = ser_rt.open_stream(**how)
+    assert lines([e for part in parts for e in session.push(part)] + session.flush()) == pulled
+    assert lines(asyncio.run(awaited())) == pulled
+    assert {event.get("channel") for event in pulled} == (
+        {1, 2} if isinstance(channel, str) else {None}
+    )
+
+
+def test_an_open_stream_has_the_turn_of_a_channel(tiny_bundle: Path) -> None:
+    how: Any = {"vad": False, "turns": True, "channel": "split", "channel_names": ["a", "b"]}
+    session = ser_rt.open_stream(model=tiny_bundle, sample_rate=RATE, **how)
+    session.push(np.stack([0 * LEFT, RIGHT], axis=1))
+    assert session.turn is not None
+    assert (session.turn.channel, session.turn.channel_name) == (2, "b")
+
+
+@pytest.mark.parametrize("channel", [3, "split"])
+def test_channels_that_are_not_there_are_refused_where_samples_are_pushed(
+    tiny_bundle: Path, channel: int | str
+) -> None:
+    session = ser_rt.open_stream(model=tiny_bundle, sample_rate=RATE, channel=channel)  # type: ignore[arg-type]  # a parameter
+    with pytest.raises(NoChannelError):
+        session.push(np.stack([LEFT, RIGHT], axis=1)[:, : 2 if channel == 3 else 1])
 
 
 @pytest.mark.parametrize("names", [["a", "b", "c"], ["a"]])

@@ -41,8 +41,18 @@ class ArraySource(AudioSource):
         for array in self._arrays:
             samples = np.atleast_1d(as_array(array))
             for start in range(0, len(samples), self._rate):
-                block = samples[start : start + self._rate]
-                block = block[:, np.newaxis] if block.ndim == 1 else block
-                yield from self._converter.feed(Block(block, self._rate, frame / self._rate))
-                frame += len(block)
+                block = as_block(samples[start : start + self._rate], self._rate, frame)
+                yield from self._converter.feed(block)
+                frame += len(block.samples)
         yield from self._converter.flush()
+
+
+def as_block(array: npt.NDArray[Any], rate: int, frame: int) -> Block:
+    """Return an array as a block of a stream at a rate in Hz, of which it is at a frame.
+
+    Raises:
+        AudioInputError: It is none of numbers.
+    """
+    samples = np.atleast_1d(as_array(array))
+    samples = samples[:, np.newaxis] if samples.ndim == 1 else samples
+    return Block(samples, rate, frame / rate)
