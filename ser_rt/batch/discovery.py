@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ser_rt.audio.discovery import AUDIO_SUFFIXES, find_audio, kind_of_clutter
 from ser_rt.batch.listing import LISTINGS, read_listing, suffix_of
-from ser_rt.batch.remote import find_remote, is_remote, local_path
+from ser_rt.batch.remote import find_remote, is_remote, local_path, name_in
 from ser_rt.errors import DataError
 from ser_rt.files.names import NameFinder, printable
 
@@ -94,7 +94,7 @@ class _Skipped:
 def _expand(name: str, skipped: _Skipped) -> Iterator[tuple[tuple[str, ...], list[Item]]]:
     """Yield groups of items with the columns that they share."""
     if is_remote(name):
-        if suffix_of(name) in LISTINGS and not glob.has_magic(name):
+        if suffix_of(name) in LISTINGS and not glob.has_magic(name_in(name)):
             yield _listed(name)
         else:
             yield (), [Item(url, size) for url, size in _found_at(name, skipped)]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from ser_rt.batch.remote import beside, is_remote, local_path, open_remote
+from ser_rt.batch.remote import beside, is_remote, local_path, name_in, open_remote
 from ser_rt.errors import DataError, SerError
 from ser_rt.files.names import NameFinder, printable
 from ser_rt.files.text import PATH_COLUMNS, decode, parse_csv, pick_column
@@ -56,7 +56,7 @@ def read_listing(name: str) -> tuple[tuple[str, ...], list[Row]]:
 
 def suffix_of(name: str) -> str:
     """Return the end of the name of a file or a URL, in small letters."""
-    return Path(name.partition("::")[0] if is_remote(name) else name).suffix.lower()
+    return Path(name_in(name) if is_remote(name) else name).suffix.lower()
 
 
 def _text(value: object) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from ser_rt.audio.discovery import AUDIO_SUFFIXES, OTHER, kind_of_clutter
 from ser_rt.errors import AudioError, AudioNotFoundError, DataError, MissingDependencyError
 
 _LOCAL = "file://"
+_WEB = ("http://", "https://")
+_LONGEST_SUFFIX = 16
 
 
 class FetchError(AudioError, OSError):
@@ -38,8 +41,18 @@ def beside(listing: str, path: str) -> str:
     """Return a path that starts where a table of files is."""
     if not is_remote(listing):
         return str(Path(listing).parent / path)
-    url, chain, rest = listing.partition("::")
-    return posixpath.join(posixpath.dirname(url), path) + chain + rest
+    _, chain, rest = listing.partition("::")
+    return posixpath.join(posixpath.dirname(name_in(listing)), path) + chain + rest
+
+
+def name_in(url: str) -> str:
+    """Return a URL without the query of a web address, and without what it is chained to.
+
+    >>> name_in("https://x.test/calls/a.wav?X-Amz-Signature=9f/2c")
+    'https://x.test/calls/a.wav'
+    """
+    first = url.partition("::")[0]
+    return re.split("[?#]", first, maxsplit=1)[0] if first.startswith(_WEB) else first
 
 
 def find_remote(url: str, passed_over: Counter[str]) -> Iterator[tuple[str, int | None]]:
@@ -56,7 +69,7 @@ def find_remote(url: str, passed_over: Counter[str]) -> Iterator[tuple[str, int 
     filesystem, path = _open(url)
     _, chain, rest = url.partition("::")
     try:
-        if fsspec.core.has_magic(path):
+        if fsspec.core.has_magic(name_in(url)):
             found = filesystem.glob(path, detail=True)
             files = {name: info for name, info in found.items() if info["type"] == "file"}
         elif filesystem.isdir(path):
@@ -102,7 +115,8 @@ def fetched(path: str) -> Iterator[str]:
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="ser-batch-") as folder:
-        copy = Path(folder, "audio" + Path(path.partition("::")[0]).suffix)
+        suffix = Path(name_in(path)).suffix
+        copy = Path(folder, "audio" + suffix * (len(suffix) <= _LONGEST_SUFFIX))
         _fetch(path, str(copy))
         yield str(copy)
 

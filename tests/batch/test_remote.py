@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import http.server
+import shutil
+import threading
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -49,6 +53,35 @@ def test_a_remote_file_has_the_results_of_a_local_one(
     missing = classifier.classify("memory://calls/9.wav").file
     assert missing["error_code"] == "missing"
     assert missing["error"] == "there is no memory://calls/9.wav"
+
+
+SIGNED = "X-Amz-Credential=AKIA/20261128/eu/s3&X-Amz-Date=*&X-Amz-Signature=" + "a" * 250
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder, and prints nothing."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.skipif(find_spec("aiohttp") is None, reason="aiohttp is not installed")
+def test_signed_addresses_are_fetched(tmp_path: Path, corpus: Path, job: BatchConfig) -> None:
+    shutil.copy(corpus / "5.wav", tmp_path)
+    (tmp_path / "clips.csv").write_text("file_path,speaker\n5.wav,anna\n", encoding="utf-8")
+    classifier = FileClassifier(job)
+    here = classifier.classify(str(corpus / "5.wav")).file
+    handler = partial(Quiet, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        web = f"http://127.0.0.1:{httpd.server_port}"
+        (item,) = find_inputs([f"{web}/5.wav?{SIGNED}"]).items
+        there = classifier.classify(item.path).file
+        (listed,) = find_inputs([f"{web}/clips.csv?{SIGNED}"]).items
+        httpd.shutdown()
+    fixed = {"path": None, "elapsed_s": None}
+    assert there | fixed == here | fixed
+    assert (listed.path, listed.extra[1]) == (f"{web}/5.wav", "anna")
 
 
 def test_a_damaged_file_is_named_by_its_url(job: BatchConfig) -> None:

@@ -77,8 +77,12 @@ class ListenAdapter(Adapter):
             raise self.unknown(kind)
 
     def give(self, message: Message) -> Iterator[Message]:
-        """Yield the message; of a channel, with its index and the number of channels."""
+        """Yield the message; of a channel, with its index and the number of channels.
+
+        A file says its number of channels itself: of one, it is that of those found so far.
+        """
         if "channel" in message:
+            self._channels = max(self._channels, message["channel"])
             message = {**message, "channel_index": [message["channel"] - 1, self._channels]}
         yield message
 

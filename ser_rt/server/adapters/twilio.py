@@ -81,7 +81,7 @@ class TwilioAdapter(Adapter):
             msg = f"mediaFormat is {str(found)[:120]}, not {wanted}"
             raise ProtocolError(msg, "bad_config")
         tracks, parameters = start.get("tracks", ["inbound"]), start.get("customParameters", {})
-        if not isinstance(tracks, list) or not tracks or not set(tracks) <= set(_TRACKS):
+        if not isinstance(tracks, list) or not tracks or any(x not in _TRACKS for x in tracks):
             msg = f"tracks are {str(tracks)[:80]}, not some of {', '.join(_TRACKS)}"
             raise ProtocolError(msg, "bad_config")
         if not isinstance(parameters, dict) or not all(
@@ -115,7 +115,7 @@ class TwilioAdapter(Adapter):
             msg = "media has no 'media' with track, timestamp and payload"
             raise ProtocolError(msg, "bad_message")
         track = media.get("track", self._tracks[0])
-        if track not in self._audio:
+        if not isinstance(track, str) or track not in self._audio:
             msg = f"media is of track {str(track)[:40]!r}; start named {', '.join(self._tracks)}"
             raise ProtocolError(msg, "bad_message")
         payload = decoded(media.get("payload"), "payload of media")
