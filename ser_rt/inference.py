@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import logging
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import TypedDict
 
@@ -22,7 +24,7 @@ from ser_rt.classifier import EmotionClassifier
 from ser_rt.cli.arguments import Parser, new_file
 from ser_rt.cli.idle import given_in, refuse_idle, stream_rules
 from ser_rt.cli.patience import ProgressLine
-from ser_rt.cli.process import run_command, tell, tell_replaced
+from ser_rt.cli.process import code_of, run_command, tell, tell_replaced
 from ser_rt.errors import AudioError, ConfigError, DataError
 from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE
 from ser_rt.files.names import printable
@@ -98,25 +100,36 @@ class EmotionInference:
         self,
         audio_paths: Iterable[str | Path],
         on_progress: Callable[[str, float], None] = lambda _path, _end_s: None,
-    ) -> Iterator[Prediction]:
+    ) -> Generator[Prediction, None, None]:
         """Yield the predictions of many files, in their order, as they are done.
 
-        ``on_progress`` is told a file and how far it is in seconds, from several threads.
+        ``on_progress`` is told a file and how far it is in seconds, from several threads. If this
+        ends early, as at an interrupt, files that are being read are left at their next chunk.
         """
+        is_over = threading.Event()
         with (
             Batcher(self.classifier, max_batch=self._batch_size) as batcher,
             ThreadPoolExecutor(self._batch_size) as pool,
         ):
-            yield from pool.map(partial(self._predict, batcher, on_progress), audio_paths)
+            try:
+                predict = partial(self._predict, batcher, on_progress, is_over)
+                yield from pool.map(predict, audio_paths)
+            finally:
+                is_over.set()
 
     def _predict(
-        self, batcher: Batcher, on_progress: Callable[[str, float], None], path: str | Path
+        self,
+        batcher: Batcher,
+        on_progress: Callable[[str, float], None],
+        is_over: threading.Event,
+        path: str | Path,
     ) -> Prediction:
         engine = make_engines(batcher.open(), self._settings)
         error = None
         try:
             with FileSource(path, self.classifier.sample_rate) as source:
-                for event in engine.run(source):
+                chunks = takewhile(lambda _: not is_over.is_set(), source)
+                for event in engine.run(chunks):
                     on_progress(printable(path), event.end)
                     if event.type == "warning":
                         logger.warning("%s: %s", printable(path), event.message)
@@ -197,40 +210,58 @@ def _predict(options: argparse.Namespace) -> int:
     settings = window_settings(options)
     classifier = open_model(options.model_path, options.provider, streaming=None)
     engine = EmotionInference(classifier, options.batch_size, settings)
-    answer: Prediction | dict[str, object]
     paths = [options.audio_path] if options.audio_path is not None else options.files
-    with ProgressLine() as waiting:
-        paths = paths or find_files(options.directory)
-        results = list(
-            engine.predictions(
-                paths, lambda path, end_s: waiting.update(f"{path}: {clock_time(end_s)}")
-            )
-        )
-    if options.audio_path is not None:
-        answer = results[0]
-    else:
-        distribution = engine.analyze_emotions_distribution(results)
-        answer = {"predictions": results, "distribution": distribution}
-    if not results:
+    paths = paths or find_files(options.directory)
+    if not paths:
         msg = f"no audio files under {printable(options.directory)}"
         raise DataError(msg)
-    failed = [r for r in results if r["status"] != "success"]
+    results, interrupt = [], None
+    with ProgressLine() as waiting:
+        predictions = engine.predictions(
+            paths, lambda path, end_s: waiting.update(f"{path}: {clock_time(end_s)}")
+        )
+        try:
+            for result in predictions:
+                results.append(_shown(result))
+                if options.files and options.output_path is None:
+                    _print(results[-1])
+        except KeyboardInterrupt as error:
+            interrupt = error
+            predictions.close()
+    if results and (options.output_path is not None or not options.files):
+        _write(results, options, engine)
+    failed = [result for result in results if result["status"] != "success"]
+    for result in failed:
+        tell(f"ser-predict: {result['status']}")
+    if interrupt is not None:
+        tell(f"ser-predict: interrupted, {len(results)} of {len(paths)} files are done")
+        return code_of(interrupt)
+    return int(len(failed) == len(results))
+
+
+def _shown(result: Prediction) -> Prediction:
+    result["audio_path"] = printable(result["audio_path"])
+    result["status"] = printable(result["status"])
+    return result
+
+
+def _print(result: Prediction) -> None:
+    if (emotion := result["predicted_emotion"]) is not None:
+        print(f"{result['audio_path']}: {emotion} {result['confidence']:.0%}", flush=True)
+
+
+def _write(
+    results: list[Prediction], options: argparse.Namespace, engine: EmotionInference
+) -> None:
+    distribution = engine.analyze_emotions_distribution(results)
     if options.no_probabilities:
         for result in results:
             del result["probabilities"]  # type: ignore[misc]  # --no-probabilities
-    for result in results:
-        result["audio_path"] = printable(result["audio_path"])
-        result["status"] = printable(result["status"])
-    if options.files and options.output_path is None:
-        for result in results:
-            if (emotion := result["predicted_emotion"]) is not None:
-                print(f"{result['audio_path']}: {emotion} {result['confidence']:.0%}")
-    else:
-        tell_replaced(options.output_path)
-        write_json(answer, options.output_path)
-    for result in failed:
-        tell(f"ser-predict: {result['status']}")
-    return int(len(failed) == len(results))
+    answer: Prediction | dict[str, object] = results[0]
+    if options.audio_path is None:
+        answer = {"predictions": results, "distribution": distribution}
+    tell_replaced(options.output_path)
+    write_json(answer, options.output_path)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
