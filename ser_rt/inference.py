@@ -25,6 +25,7 @@ from ser_rt.cli.arguments import Parser, new_file
 from ser_rt.cli.idle import given_in, refuse_idle, stream_rules
 from ser_rt.cli.patience import ProgressLine
 from ser_rt.cli.process import code_of, run_command, tell, tell_replaced
+from ser_rt.cli.signals import uninterrupted
 from ser_rt.errors import AudioError, ConfigError, DataError
 from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE
 from ser_rt.files.names import printable
@@ -222,9 +223,10 @@ def _predict(options: argparse.Namespace) -> int:
         )
         try:
             for result in predictions:
-                results.append(_shown(result))
-                if options.files and options.output_path is None:
-                    _print(results[-1])
+                with uninterrupted():
+                    results.append(_shown(result))
+                    if options.files and options.output_path is None:
+                        _print(result)
         except KeyboardInterrupt as error:
             interrupt = error
             predictions.close()
