@@ -42,7 +42,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--val-split", help="validate on this split of the manifest")
     parser.add_argument("--licence-class", help="use only clips of this licence class")
     parser.add_argument(
-        "--hold-out", nargs="+", default=[], metavar="SPEAKER", help="validate on these speakers"
+        "--hold-out",
+        nargs="+",
+        default=[],
+        metavar="SPEAKER",
+        help="validate on these speakers, also as DATASET/SPEAKER",
     )
     parser.add_argument(
         "--leave-out",
@@ -157,10 +161,10 @@ def find_clips(
     if args.licence_class:
         clips = [clip for clip in clips if clip.licence_class == args.licence_class]
         held = [clip for clip in held if clip.licence_class == args.licence_class]
-    if unknown := set(args.hold_out) - {clip.speaker for clip in clips}:
+    if unknown := set(args.hold_out) - {name for clip in clips for name in clip.names}:
         msg = f"--hold-out names speakers that are not in the data: {sorted(unknown)}"
         raise ConfigError(msg)
-    held += [clip for clip in clips if clip.speaker in args.hold_out]
+    held += [clip for clip in clips if not clip.names.isdisjoint(args.hold_out)]
     chosen = {clip.path for clip in held}
     clips = [clip for clip in clips if clip.path not in chosen]
     if unused := len(rows) - len(clips) - len(chosen):

@@ -71,7 +71,7 @@ class QualityComparison:
         """Judge a model of ser-rt: on corpora as new ones only if it was trained without them."""
         judged = self._new_speakers.judged
         row = _row(model.name, model.label)
-        known = model.known_among(clip.speaker for clip in self._corpus.pick(judged))
+        known = model.known_among(name for clip in self._corpus.pick(judged) for name in clip.names)
         if known:
             problem = f"its training has seen {len(known)} of these speakers, such as {known[0]}"
             return row | {"status": "failed", "problem": problem}

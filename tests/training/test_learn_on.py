@@ -92,7 +92,9 @@ def test_speakers_that_the_start_knows_are_a_leak(
 ) -> None:
     known = [clip for clip in clips if clip.speaker == "s0"]
     new = [clip for clip in clips if clip.speaker == "s3"]
-    with pytest.raises(DataError, match=r"1 speakers to validate on are known to .*: s0") as caught:
+    with pytest.raises(
+        DataError, match=r"1 speakers to validate on are known to .*: pulses/s0"
+    ) as caught:
         go_on(tmp_path / "run", first).train(new, known)
     assert "--allow-leaks start" in str(caught.value)
     allowed = replace(WHOLE, allow_leaks=("start",))
@@ -107,7 +109,7 @@ def test_what_a_teacher_knew_counts(tmp_path: Path, first: Path) -> None:
     (student / "config.json").write_text(json.dumps(config))
     start = find_start(str(student))
     assert start is not None
-    assert start.speakers == {"s0", "s1", "s2", "t1"}
+    assert start.speakers == {"pulses/s0", "pulses/s1", "pulses/s2", "t1"}
     assert start.licence_classes == {"nc", "unknown"}
 
 

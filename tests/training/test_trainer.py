@@ -39,7 +39,7 @@ def test_it_learns_and_classifies_an_unseen_speaker(tmp_path: Path, clips: list[
     assert right.mean() > 0.6  # chance is 0.33
     config = json.loads((tmp_path / "run/config.json").read_text())
     assert config["head"] == "trained"
-    assert config["training"]["validation"]["speakers"] == ["s3"]
+    assert config["training"]["validation"]["speakers"] == ["pulses/s3"]
     assert config["temperature"] > 0
 
 
@@ -88,7 +88,7 @@ def test_a_corpus_smaller_than_a_batch_lowers_the_batch(
 
 
 def test_a_speaker_on_both_sides_is_refused(tmp_path: Path, clips: list[Clip]) -> None:
-    with pytest.raises(DataError, match="1 speakers are in training and validation: s0"):
+    with pytest.raises(DataError, match="1 speakers are in training and validation: pulses/s0"):
         trainer(tmp_path / "run").train(clips[1:], clips[:1])
 
 
@@ -153,6 +153,7 @@ def test_the_command_trains_and_says_what_is_wrong(
     assert main([*run, "--hold_out", "s3"]) == 0
     assert "train_loss" in json.loads((tmp_path / "run/history.json").read_text())
     assert main([*run, "--hold_out", "nobody"]) == 2
+    assert main([*run, "--hold_out", "other/s3"]) == 2
     assert "not in the data: ['nobody']" in capsys.readouterr().err
     assert main(run) == 1
     assert "not empty" in capsys.readouterr().err

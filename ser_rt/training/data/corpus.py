@@ -52,6 +52,20 @@ class Clip:
     valence: str = ""
     dominance: str = ""
 
+    @property
+    def voice(self) -> str:
+        """Who speaks: two corpora may call different people by one name.
+
+        >>> Clip(Path("a.wav"), "Joy", speaker="03", dataset="ravdess").voice
+        'ravdess/03'
+        """
+        return f"{self.dataset}/{self.speaker}" if self.dataset and self.speaker else self.speaker
+
+    @property
+    def names(self) -> frozenset[str]:
+        """How who speaks may be called: with the dataset, or without."""
+        return frozenset({self.voice, self.speaker} - {""})
+
 
 def read_manifest(path: str | Path, labels: Sequence[str] = ()) -> list[Clip]:
     """Return every clip of a CSV with a header.
@@ -293,4 +307,4 @@ def hold_out_speakers(
 
 def shared_speakers(first: Iterable[Clip], second: Iterable[Clip]) -> list[str]:
     """Return the speakers that are on both sides of a split."""
-    return sorted({c.speaker for c in first if c.speaker} & {c.speaker for c in second})
+    return sorted({c.voice for c in first if c.voice} & {c.voice for c in second})

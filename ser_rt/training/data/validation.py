@@ -97,7 +97,8 @@ def find_leaks(
 ) -> dict[str, list[str]]:
     """Return what training and validation share, by kind: speakers, sentences, audio.
 
-    `known` are speakers of former trainings: those that are validated on are of the kind start.
+    `known` are speakers of former trainings, of the same dataset or without the name of one: those
+    that are validated on are of the kind start.
     """
     sentences = {clip.sentence for clip in train.clips if clip.sentence}
     paths = defaultdict(list)
@@ -111,7 +112,7 @@ def find_leaks(
             for clip, digest in zip(val.clips, val.audio.digests, strict=True)
             if digest in paths
         ],
-        "start": sorted(set(known) & {clip.speaker for clip in val.clips}),
+        "start": sorted(set(known) & {name for clip in val.clips for name in clip.names}),
     }
     return {kind: shared for kind in LEAKS if (shared := found[kind])}
 

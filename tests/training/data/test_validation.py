@@ -137,7 +137,7 @@ def test_shared_speakers_sentences_and_audio_are_leaks(
     decoded, _ = decode_clips([*kept, *val], LABELS, skip_bad=False)
     leaks = find_leaks(decoded.pick(kept), decoded.pick(val))
     assert leaks == {
-        "speakers": ["s0"],
+        "speakers": ["pulses/s0"],
         "sentences": ["a 3"],
         "audio": [f"{copy} = {clips[0].path}"],
     }
@@ -146,9 +146,24 @@ def test_shared_speakers_sentences_and_audio_are_leaks(
     assert "allowed leak: 1 sentences are in training and validation: a 3" in caplog.text
     refuse_leaks(leaks, ["speakers", "sentences", "audio"])
     assert find_leaks(decoded.pick(kept), decoded.pick(held[2:])) == {}
-    with pytest.raises(DataError, match="1 speakers are in training and validation: s0"):
+    with pytest.raises(DataError, match="1 speakers are in training and validation: pulses/s0"):
         train(tmp_path / "run", kept, val)
     train(tmp_path / "run", kept, val, allow_leaks=["speakers", "sentences", "audio"])
+
+
+def test_two_corpora_may_call_people_by_one_name(tmp_path: Path, clips: list[Clip]) -> None:
+    other = load_manifest(write_corpus(tmp_path / "mine", speakers=2, takes=2), LABELS)
+    mine = [replace(clip, dataset="mine") for clip in other]
+    decoded, _ = decode_clips([*clips, *mine], LABELS, skip_bad=False)
+    theirs = [clip for clip in clips if clip.speaker != "s0"]
+    held = [clip for clip in mine if clip.speaker == "s0"]
+    others = [clip for clip in mine if clip.speaker == "s1"]
+    assert "speakers" not in find_leaks(decoded.pick(theirs), decoded.pick(others))
+    shared = find_leaks(decoded.pick(mine), decoded.pick(held))
+    assert shared["speakers"] == ["mine/s0"]
+    for known, leaks in ({"mine/s0"}, ["mine/s0"]), ({"s0"}, ["s0"]), ({"yours/s0"}, []):
+        found = find_leaks(decoded.pick(theirs), decoded.pick(held), known)
+        assert found.get("start", []) == leaks
 
 
 def test_a_full_disk_is_named_and_nothing_half_written_stays(
