@@ -9,14 +9,12 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import Self, Unpack
 
-from ser_rt.client.connection import AsyncClient, ClientSettings
+from ser_rt.client.connection import MAX_EVENTS, AsyncClient, ClientSettings
 from ser_rt.client.conversation import ClientProtocol
 from ser_rt.client.messages import Ready
 from ser_rt.runtime.event import Event
 from ser_rt.runtime.stream import Audio
 from ser_rt.runtime.summary.overall import Classification
-
-MAX_EVENTS = 64
 
 
 class Client:
@@ -99,7 +97,7 @@ class EventIterator:
     async def _collect(self) -> None:
         try:
             async for event in self._stream:
-                # A reader that is slow makes the server wait.
+                # A reader that is slow makes the connection wait, and so the server.
                 if not self._room.acquire(blocking=False):
                     await asyncio.to_thread(self._room.acquire)
                 self._events.put(event)

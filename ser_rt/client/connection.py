@@ -13,7 +13,7 @@ from ser_rt.audio.chunk import AudioChunk
 from ser_rt.audio.retry import backoff
 from ser_rt.client.conversation import ClientProtocol
 from ser_rt.client.joined_channels import JoinedChannels
-from ser_rt.client.messages import Ready, read
+from ser_rt.client.messages import LostError, Ready, read
 from ser_rt.client.pump import AsyncSourceReader
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError, ServerError, requires
@@ -31,6 +31,9 @@ FIRST_RETRY_S, MAX_RETRY_S = 0.25, 10.0
 PING_TIMEOUT_S = 60.0
 """Pings wait behind audio that a busy server has not read yet."""
 
+MAX_EVENTS = 64
+"""Events of a recording that may wait for a slow reader while more audio is sent."""
+
 KEEPALIVE_S = 15.0
 """Interval of keepalive messages: servers end streams without messages."""
 
@@ -42,10 +45,6 @@ GAP_TIMEOUT_S = 1.0
 
 LASTING = (1002, 1003, 1007, 1009)
 """Close codes after which the next connection would be closed as well."""
-
-
-class _LostError(ServerError):
-    """The connection is lost; another one may succeed."""
 
 
 class ClientSettings(StreamKeywords, total=False):
@@ -174,7 +173,7 @@ class AsyncClient:
                     async for event in events:
                         waits = backoff(FIRST_RETRY_S, MAX_RETRY_S)
                         yield event
-            except _LostError as error:
+            except LostError as error:
                 if is_first or not self._reconnect:
                     raise
                 why = str(error)
@@ -205,7 +204,7 @@ class AsyncClient:
             raise ConfigError(msg) from error
         except (InvalidHandshake, OSError, TimeoutError) as error:
             msg = f"no server at {self._url}: {str(error) or 'no answer'}"
-            raise _LostError(msg) from error
+            raise LostError(msg) from error
 
 
 class _Connection:
@@ -216,7 +215,7 @@ class _Connection:
     ) -> None:
         self._talk, self._pump, self._socket = talk, pump, socket
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
-        self._received = asyncio.Event()
+        self._moved = asyncio.Event()
 
     async def stream(self) -> AsyncGenerator[Event, None]:
         """Yield the events; they end with the audio, or with the connection."""
@@ -224,6 +223,7 @@ class _Connection:
         tasks[1].add_done_callback(lambda _: self._events.put_nowait(None))
         try:
             while (event := await self._events.get()) is not None:
+                self._moved.set()
                 yield event
             tasks[1].result()
         finally:
@@ -237,7 +237,7 @@ class _Connection:
             async for text in self._socket:
                 for event in self._talk.receive(str(text)):
                     self._events.put_nowait(event)
-                self._received.set()
+                self._moved.set()
         except ConnectionClosed as error:
             raise _closed(error) from error
 
@@ -251,10 +251,16 @@ class _Connection:
                     self._events.put_nowait(event)
                 for message in self._talk.send(chunk):
                     await self._socket.send(message)
-                while not self._talk.has_room:
-                    self._received.clear()
-                    await self._received.wait()
+                while not self._has_room:
+                    self._moved.clear()
+                    await self._moved.wait()
             await self._socket.send('{"type": "close"}')
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether more should be sent now: a recording waits for its server, and for its reader."""
+        is_read = self._talk.is_live or self._events.qsize() < MAX_EVENTS
+        return is_read and self._talk.has_room
 
     async def _next_start(self) -> int:
         """Return the sample at which live audio resumes, so that the gap is reported correctly."""
@@ -282,13 +288,13 @@ def _refused(error: InvalidStatus) -> ServerError:
         message = f"{answer['code']}: {answer['message']}"
     except (ValueError, KeyError, TypeError):
         message = f"HTTP status {status}"
-    kind = _LostError if status in PASSING else ServerError
+    kind = LostError if status in PASSING else ServerError
     return kind(f"the server refuses: {message}")
 
 
 def _closed(error: ConnectionClosed) -> ServerError:
     """Return the error of a connection that was closed."""
     if error.rcvd is None:
-        return _LostError("the connection broke")
-    kind = ServerError if error.rcvd.code in LASTING else _LostError
+        return LostError("the connection broke")
+    kind = ServerError if error.rcvd.code in LASTING else LostError
     return kind(f"it closed the connection with {error.rcvd.code} {error.rcvd.reason}".rstrip())

@@ -36,8 +36,8 @@ ENCODERS: dict[str, Callable[[AudioChunk], bytes]] = {
 MAX_AHEAD_S = 120.0
 """How far a recording is sent ahead of its results; some networks slow it no other way."""
 
-MESSAGE_BYTES = 65_536
-"""Size of one audio message; servers limit it."""
+FIRST_BYTES, MESSAGE_BYTES = 4096, 65_536
+"""Size of one audio message: until the server has stated its limit, and at most."""
 
 
 class ClientProtocol:
@@ -80,6 +80,7 @@ class ClientProtocol:
         self._sent = SentAudio(round(turn_s * SAMPLE_RATE))
         self._captured: deque[tuple[int, AudioChunk]] = deque()
         self._next_sample = self._seq = 0
+        self._message_bytes = FIRST_BYTES
         self._lost_at: float | None = None
         self._reader = EventReader()
         self.is_live = False
@@ -138,8 +139,8 @@ class ClientProtocol:
         self._sent.add(chunk)
         self._captured.append((self._next_sample, chunk))
         data = ENCODERS[self._encoding](chunk)
-        for start in range(0, len(data), MESSAGE_BYTES):
-            yield data[start : start + MESSAGE_BYTES]
+        for start in range(0, len(data), self._message_bytes):
+            yield data[start : start + self._message_bytes]
 
     def warnings(self, chunk: AudioChunk) -> Iterator[Event]:
         """Yield the warnings of a chunk, and count its samples as sent."""
@@ -172,6 +173,8 @@ class ClientProtocol:
         kind = message["type"]
         if kind == "ready":
             self._sent.hop = round(message.get("hop_s", 0) * SAMPLE_RATE)
+            limit = message.get("limits", {}).get("max_message_bytes", MESSAGE_BYTES)
+            self._message_bytes = max(1, min(MESSAGE_BYTES, limit))
             yield from self._back()
         elif kind == "summary":
             self.skipped_windows += message.get("skipped_windows", 0)

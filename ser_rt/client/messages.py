@@ -60,11 +60,20 @@ class Ready:
             return cls(**message["model"], **own | lists)
 
 
+PASSING = {"server_full", "not_ready", "shutting_down", "session_too_long", "idle_timeout"}
+"""Codes of errors that another connection may not have."""
+
+
+class LostError(ServerError):
+    """The connection is lost; another one may succeed."""
+
+
 def read(text: str) -> dict[str, Any]:
     """Return a message of a server.
 
     Raises:
-        ServerError: It is an ``error``, or no message of the protocol.
+        LostError: It is an ``error`` that passes by itself.
+        ServerError: It is another one, or no message of the protocol.
     """
     try:
         message: dict[str, Any] = json.loads(text)
@@ -73,7 +82,7 @@ def read(text: str) -> dict[str, Any]:
         raise _strange(text) from error
     if is_error:
         msg = f"{message.get('code')}: {message.get('message')}"
-        raise ServerError(msg)
+        raise LostError(msg) if message.get("code") in PASSING else ServerError(msg)
     return message
 
 

@@ -22,11 +22,11 @@ from tests.conftest import RATE, make_wave
 def test_a_recording_waits_for_its_results_and_no_longer() -> None:
     def talk(socket: ServerConnection) -> None:
         socket.recv(60)
-        sent_s = 0.0
+        sent = 0
         for waits_at_s, covered_s in ((120, 3.0), (123, 60.0), (180, 200.0)):
-            while sent_s < waits_at_s:
-                sent_s += len(socket.recv(60)) / 4 / RATE
-            assert sent_s == waits_at_s
+            while sent < waits_at_s * RATE:
+                sent += len(socket.recv(60)) // 4
+            assert sent == waits_at_s * RATE
             with pytest.raises(TimeoutError):
                 socket.recv(0.3)
             event = {"type": "no_speech", "seq": 0, "start": 0.0, "end": covered_s, "speech": 0.0}

@@ -97,18 +97,17 @@ def test_a_profile_that_the_server_lacks_leaves_the_output_alone(
     assert old.read_text(encoding="utf-8") == "old"
 
 
-@pytest.mark.parametrize("of_model", [(), ("--hop", "1")])
 def test_how_late_live_episodes_are_is_stated(
     tmp_path: Path,
-    speech: Path,
+    write_audio: Writer,
     streaming_bundle: Path,
     run: Run,
     capsys: pytest.CaptureFixture[str],
-    of_model: tuple[str, ...],
 ) -> None:
+    speech = write_audio("short.wav", make_wave(1.1))
     model = shutil.copytree(streaming_bundle, tmp_path / "model")
     write_profile(model, "default", Profile(half_life_s=1.4), {})
-    flags = ["--no-vad", "--episodes", "--realtime", "--half-life", "0.9", *of_model]
+    flags = ["--no-vad", "--episodes", "--realtime", "--half-life", "0.9"]
     with serving(load(model)) as there:
         assert main([str(speech), "--server", there.ws, *flags]) == 0
     told = capsys.readouterr().err.splitlines()[0]
