@@ -128,18 +128,26 @@ def _tune(options: argparse.Namespace) -> int:
 
 
 def _tuner(options: argparse.Namespace, grid: object = None) -> Tuner:
+    from ser_rt.bundle import Bundle, find_bundle
     from ser_rt.judging.command import streams_of
     from ser_rt.judging.truth import Omissions
     from ser_rt.judging.tuning import Grid, Tuner
+    from ser_rt.profiles import Profile
     from ser_rt.runtime.stream import load
 
-    classifier = load(options.model, options.provider, options.threads, streaming=options.streaming)
+    profiles = Bundle.load(find_bundle(options.model)).profiles
+    classifier = load(
+        *(options.model, options.provider, options.threads),
+        streaming=options.streaming,
+        profile=Profile(),
+    )
     omissions = Omissions()
     streams, _ = streams_of(options, classifier, omissions)
     made = list(streams)
     for why, count, example in omissions.rows():
         tell(f"ser-tune: left out: {count} {why}, such as {example}")
-    return Tuner(classifier, made, grid if isinstance(grid, Grid) else Grid())
+    grid = grid if isinstance(grid, Grid) else Grid()
+    return Tuner(classifier, made, grid, tuple(profiles.values()))
 
 
 def _on_others(

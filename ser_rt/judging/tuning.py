@@ -48,11 +48,22 @@ class Trial:
 
 @dataclass
 class Tuner:
-    """Tries settings of a model on streams; the network runs once for each window, hop and gate."""
+    """Tries settings of a model on streams; the network runs once for each window, hop and gate.
+
+    Attributes:
+        classifier: The model; its default profile has no settings, so that one that is left out
+            is as without a profile.
+        streams: What is judged.
+        grid: What is searched besides smoothing and naming.
+        profiles: Those to begin with.
+        trials: All that were tried.
+        temperatures: By seconds of speech.
+    """
 
     classifier: EmotionClassifier
     streams: Sequence[LabelledStream]
     grid: Grid = Grid()
+    profiles: Sequence[Profile] = ()
     trials: list[Trial] = field(default_factory=list)
     temperatures: Mapping[float, float] = field(default_factory=dict)
     _kept: dict[tuple[float | None, ...], list[StreamPosteriors]] = field(default_factory=dict)
@@ -73,7 +84,7 @@ class Tuner:
     def search(self, wish: Wish, trials: int, seed: int = 0) -> Trial:
         """Return the best of some trials: tree-structured Parzen estimators choose them.
 
-        The first ones are a stream without a profile, and the profiles that the model has.
+        The first ones are a stream without a profile, and the profiles to begin with.
 
         Bergstra, Bardenet, Bengio, Kégl: Algorithms for hyper-parameter optimization. NIPS 2011.
 
@@ -88,9 +99,8 @@ class Tuner:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True)
         study = optuna.create_study(sampler=sampler)
-        study.enqueue_trial(_PLAIN)
-        for profile in getattr(self.classifier, "profiles", {}).values():
-            study.enqueue_trial(_PLAIN | profile.to_dict())
+        for profile in (Profile(), *self.profiles):
+            study.enqueue_trial(_PLAIN | self._neutral() | profile.to_dict())
         first = len(self.trials)
 
         def cost(trial: optuna.Trial) -> float:
@@ -148,6 +158,11 @@ class Tuner:
             if not any(_beats(other, mine) for other, _ in ranked)
         }
         return [best[key] for key in sorted(best)]
+
+    def _neutral(self) -> dict[str, float]:
+        """Return the probability of Neutral without a profile, as near as a trial has it."""
+        labels = self.classifier.labels
+        return {"neutral": _STEP * round(1 / len(labels) / _STEP)} if NEUTRAL in labels else {}
 
     def _suggested(self, trial: optuna.Trial) -> Profile:
         def one(name: str, values: Sequence[float]) -> float | None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ser_rt.bundle import Bundle
+from ser_rt.bundle import Bundle, write_profile
 from ser_rt.commands.stream_options import parse
 from ser_rt.commands.tune import main
+from ser_rt.judging.tuning import Tuner, settings_of
+from ser_rt.profiles import Profile
 from ser_rt.testing import tiny_streaming_bundle
 from tests.support.tones import PITCH_HZ, write_tone
 
@@ -50,6 +52,26 @@ def test_what_is_found_is_written_and_taken_by_streams(
     profile = Bundle.load(flags[1]).profiles["calm"]
     assert profile.half_life_s == settings["half-life"]
     assert profile.gate_threshold == 0
+
+
+def test_without_a_profile_is_without_the_models_own(
+    flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Profile(neutral=0.7, hop_s=0.25, half_life_s=2.0)
+    write_profile(tiny_streaming_bundle(tmp_path / "model"), "default", own, {})
+    flags = [flags[0], str(tmp_path / "model"), *flags[2:]]
+    tuners = []
+    search = Tuner.search
+    monkeypatch.setattr(
+        Tuner, "search", lambda self, *how: tuners.append(self) or search(self, *how)
+    )
+    assert main([*flags, "-o", str(tmp_path / "tuned.toml")]) == 0
+    (tuner,) = tuners
+    assert tuner.profiles == (own,)
+    plain = settings_of(Profile())
+    naming = plain.naming_for(tuner.classifier)
+    assert (naming.neutral, naming.half_life_s) == (None, 0.7)
+    assert plain.windows_for(tuner.classifier).hop_s == 0.5
 
 
 def test_the_confidence_is_fitted_to_what_was_found_and_stored_with_it(flags: list[str]) -> None:

@@ -102,13 +102,14 @@ def test_an_interrupted_search_writes_no_traceback(
 
 
 def test_a_search_begins_with_what_the_model_has(streams: list[LabelledStream]) -> None:
-    tuner = tuner_of(streams[:2], grid=Grid(unsure=0.2))
     stored = Profile(
         half_life_s=1.23, weight_per_s=4.56, neutral=0.4, enter=0.3, leave=0.7, hold_s=0.1
     )
-    tuner.classifier.profiles = {"calm": stored}  # type: ignore[attr-defined]  # as of a bundle
+    tuner = tuner_of(streams[:2], grid=Grid(unsure=0.2), profiles=[stored])
     tuner.search(Wish(), 2)
     assert tuner.trials[0].profile.half_life_s == 0.7
+    share = 1 / len(tuner.classifier.labels)
+    assert tuner.trials[0].profile.neutral == pytest.approx(share, abs=0.025)
     assert tuner.trials[1].profile == replace(stored, unsure=0.2)
 
 
