@@ -280,8 +280,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--no-stress", action="store_true", help="skip windows and robustness: ten times faster")
     add_judging_flags(parser, clips)
     options = parser.parse_args(argv)
-    check_flags(parser, options)
-    refuse_idle(given_in(parser, argv), idle_rules(options))
+    given = given_in(parser, argv)
+    check_flags(parser, options, given)
+    refuse_idle(given, idle_rules(options))
     for name in ("split", "dataset", "same_labels"):
         if getattr(options, name) and not options.manifest:
             parser.error(f"--{name.replace('_', '-')} needs --manifest")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ser_rt.cli.arguments import Parser
 from ser_rt.cli.help_text import HelpFormatter
+from ser_rt.cli.idle import given_in, refuse_idle, stream_rules
 from ser_rt.cli.process import EXIT_FAILED, EXIT_OK, run_command, tell, tell_replaced
 from ser_rt.errors import AudioError, ConfigError
 from ser_rt.files.names import printable
@@ -70,7 +71,14 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``ser-report``; return 0, 1 (a recording failed) or 2 (usage)."""
-    return run_command("ser-report", lambda: _report(make_parser().parse_args(argv)))
+    return run_command("ser-report", lambda: _report(_parse(argv)))
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = make_parser()
+    flags = parser.parse_args(argv)
+    refuse_idle(given_in(parser, argv), stream_rules(flags))
+    return flags
 
 
 def _report(flags: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -92,17 +92,14 @@ def hosted_of(options: argparse.Namespace) -> EmotionClassifier | None:
     return MergedClassifier(model)
 
 
-def check_flags(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+def check_flags(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, given: Collection[str]
+) -> None:
     """Refuse flags that do nothing with ``--streams``, or without it; end with 2."""
-    given = {
-        name
-        for name, value in vars(options).items()
-        if value != parser.get_default(name) and value not in (None, False, [])
-    }
     if not options.streams:
         known = argparse.ArgumentParser()
         add_judging_flags(known, known)
-        idle = sorted(given & vars(known.parse_args([])).keys())
+        idle = sorted(vars(known.parse_args([])).keys() & set(given))
         if idle:
             parser.error(f"{_flag(idle[0])} needs --streams")
         return
