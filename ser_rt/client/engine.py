@@ -28,6 +28,7 @@ class ServerModel:
         notice: What to show to users about it, if anything.
         about: A line that describes it.
         window_s: Length of a full window.
+        hop_s: From one result to the next.
         lag: How late its results are, with the settings of the streams.
     """
 
@@ -46,7 +47,8 @@ class ServerModel:
         client = AsyncClient(url, token=self._token)
         ready = asyncio.run(client.ready(ClientProtocol(settings)))
         self.labels, self.notice = ready.labels, ready.notice
-        self.dimensions, self.window_s = ready.dimensions, ready.window_s
+        self.dimensions = ready.dimensions
+        self.window_s, self.hop_s = ready.window_s, ready.hop_s
         self.lag = Lag.stated(ready.half_life_s, ready.gate_threshold, streaming=ready.streaming)
         self.about = (
             f"{ready.name} {ready.version} ({len(ready.labels)} emotions, {ready.precision}, "

@@ -145,7 +145,8 @@ def display_of(
     def open_display() -> LiveUi:
         from ser_rt.runtime.sinks.live_ui import LiveUi
 
-        how = {"lang": flags.lang, "hop_s": flags.hop, "stats": flags.stats}
+        _, hop_s = lengths_of(flags, model)
+        how = {"lang": flags.lang, "hop_s": hop_s, "stats": flags.stats}
         return opened.enter_context(LiveUi(model.labels, model.sample_rate, **how))
 
     return LazySink(open_display)
@@ -215,11 +216,12 @@ def lag_of(flags: argparse.Namespace, model: Model) -> Lag:
     return model.lag
 
 
-def window_of(flags: argparse.Namespace, model: Model) -> float:
-    """Return the length of a full window in seconds."""
+def lengths_of(flags: argparse.Namespace, model: Model) -> tuple[float, float]:
+    """Return the length of a full window, and from one result to the next, in seconds."""
     if isinstance(model, OnnxClassifier):
-        return stream_settings(flags).windows_for(model).window_s
-    return model.window_s
+        windows = stream_settings(flags).windows_for(model)
+        return windows.window_s, windows.hop_s
+    return model.window_s, model.hop_s
 
 
 def is_live(flags: argparse.Namespace) -> bool:

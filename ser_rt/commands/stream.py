@@ -130,7 +130,7 @@ def _state_lag(flags: argparse.Namespace, model: build.Model) -> None:
     from ser_rt.commands import build
 
     if build.is_live(flags) and not flags.quiet:
-        lag, window_s = build.lag_of(flags, model), build.window_of(flags, model)
+        lag, (window_s, _) = build.lag_of(flags, model), build.lengths_of(flags, model)
         why = "the smoothing" if lag.is_of_hops else "half a window, and the smoothing"
         late_s = lag.of_change(window_s)
         tell(f"live, an episode begins about {late_s:.1f} s after the emotion does: {why}")

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, Unpack
@@ -208,22 +209,32 @@ class EmotionStream:
         if not self._is_open:
             msg = "the stream is closed; open another one"
             raise AudioInputError(msg)
+        with self._alone():
+            block = as_block(samples, self._rate, self._frame)
+            self._frame += len(block.samples)
+            return self._events(self._converter.feed(block, captured_at))
+
+    def flush(self) -> list[Event]:
+        """End the stream, return the events of the samples that no window has covered yet.
+
+        Raises:
+            AudioInputError: Another thread is pushing.
+        """
+        if not self._is_open:
+            return []
+        with self._alone():
+            self._is_open = False
+            return [*self._events(self._converter.flush()), *self._engine.flush()]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
         if not self._busy.acquire(blocking=False):
             msg = "another thread is pushing: a stream belongs to one thread at a time"
             raise AudioInputError(msg)
         try:
-            block = as_block(samples, self._rate, self._frame)
-            self._frame += len(block.samples)
-            return self._events(self._converter.feed(block, captured_at))
+            yield
         finally:
             self._busy.release()
-
-    def flush(self) -> list[Event]:
-        """End the stream, return the events of the samples that no window has covered yet."""
-        if not self._is_open:
-            return []
-        self._is_open = False
-        return [*self._events(self._converter.flush()), *self._engine.flush()]
 
     def _events(self, chunks: Iterable[AudioChunk]) -> list[Event]:
         return [event for chunk in chunks for event in self._engine.feed(chunk)]

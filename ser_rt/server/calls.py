@@ -7,7 +7,6 @@ the call on a connection of its own, ``/v1/calls/ID``, opened before the call or
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
@@ -21,31 +20,34 @@ GOING_AWAY, BEHIND = 1001, 1008
 
 
 class Calls:
-    """Who listens to which call, by the call's ids."""
+    """Who listens to which call, by the call's ids; a call may have several streams."""
 
     def __init__(self) -> None:
         self._listeners: dict[str, set[CallListener]] = {}
-        self._ready: dict[str, dict[str, Any]] = {}
+        self._ready: dict[str, dict[tuple[str, ...], dict[str, Any]]] = {}
 
-    def tell(self, ids: Collection[str], message: dict[str, Any]) -> None:
-        """Pass a message of a call on to those who listen to it."""
+    def tell(self, ids: tuple[str, ...], message: dict[str, Any]) -> None:
+        """Pass a message of a stream on to those who listen to its call."""
         for name in ids:
             if message.get("type") == "ready":
-                self._ready[name] = message
+                self._ready.setdefault(name, {})[ids] = message
             for listener in self._listeners.get(name, ()):
                 listener.tell(message)
 
-    def end(self, ids: Collection[str]) -> None:
-        """Note that a call is over."""
+    def end(self, ids: tuple[str, ...]) -> None:
+        """Note that a stream is over, and its call, if that has no other."""
         for name in ids:
-            self._ready.pop(name, None)
-            for listener in self._listeners.get(name, ()):
-                listener.tell(None)
+            streams = self._ready.get(name, {})
+            streams.pop(ids, None)
+            if not streams:
+                self._ready.pop(name, None)
+                for listener in self._listeners.get(name, ()):
+                    listener.tell(None)
 
     def join(self, name: str, listener: CallListener) -> None:
-        """Listen to a call from now on; of one that lasts, its ``ready`` comes first."""
+        """Listen to a call from now on; the ``ready`` of each stream that lasts comes first."""
         self._listeners.setdefault(name, set()).add(listener)
-        if (ready := self._ready.get(name)) is not None:
+        for ready in self._ready.get(name, {}).values():
             listener.tell(ready)
 
     def leave(self, name: str, listener: CallListener) -> None:

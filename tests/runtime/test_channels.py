@@ -212,8 +212,9 @@ def test_channels_that_are_not_there_are_refused_where_samples_are_pushed(
 def test_another_number_of_names_is_refused(
     run: Run, call: Path, tiny_bundle: Path, names: list[str]
 ) -> None:
-    with pytest.raises(NoChannelError, match=f"{len(names)} names.* 2 channels"):
-        list(stream(call, model=tiny_bundle, channel="split", channel_names=names))
+    for ask in (lambda *how, **more: list(stream(*how, **more)), ser_rt.classify):
+        with pytest.raises(NoChannelError, match=f"{len(names)} names.* 2 channels"):
+            ask(call, model=tiny_bundle, channel="split", channel_names=names)
     code, out, errors = run(call, "--channels", "split", "--channel-names", ",".join(names))
     assert (code, out) == (1, [])
     assert "for 2 channels" in errors[-1]

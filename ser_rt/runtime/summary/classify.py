@@ -33,7 +33,7 @@ def classify(
     wanted = StreamSettings.of(channel, **settings)
     classifier = as_classifier(model, wanted)
     engine = make_engines(classifier, wanted)
-    with as_source(audio, sample_rate, classifier.sample_rate, channel) as source:
+    with as_source(audio, sample_rate, classifier.sample_rate, wanted.source_channel) as source:
         for _ in engine.run(source):
             pass
     return engine.overall

@@ -131,6 +131,8 @@ class TwilioAdapter(Adapter):
             raise ProtocolError(msg, "bad_message")
         if hole > _JITTER:  # packets were lost, or the track began later
             self._add(track, SILENCE * hole)
+        elif hole < -_JITTER:  # it comes so late that its time has been filled with silence
+            payload = payload[-hole:]
         self._add(track, payload)
 
     def _place(self, media: Message) -> int:

@@ -67,6 +67,26 @@ def test_errors_of_a_quiet_call_are_told_to_both(running: Running) -> None:
     assert (error["code"], "quiet" in error["message"]) == ("bad_config", True)
 
 
+def test_a_call_lasts_as_long_as_one_of_its_streams() -> None:
+    class Noting:
+        def __init__(self) -> None:
+            self.found: list[str | None] = []
+
+        def tell(self, message: dict[str, Any] | None) -> None:
+            self.found.append(message and message["type"])
+
+    calls, early, late = Calls(), Noting(), Noting()
+    calls.join(CALL, early)  # type: ignore[arg-type]  # all of it that is used
+    for stream in ("MZ1", "MZ2"):
+        calls.tell((stream, CALL), {"type": "ready"})
+    calls.end(("MZ1", CALL))
+    calls.join(CALL, late)  # type: ignore[arg-type]  # as above
+    calls.tell(("MZ2", CALL), {"type": "emotion"})
+    calls.end(("MZ2", CALL))
+    assert early.found == ["ready", "ready", "emotion", None]
+    assert late.found == ["ready", "emotion", None]
+
+
 def test_who_may_listen_and_for_how_long(classifier: OnnxClassifier) -> None:
     limits = ServerLimits(idle_timeout_s=0.2, max_streams=1)
     with serving(classifier, keys=("a-key-of-more-than-16",), limits=limits) as running:

@@ -83,3 +83,22 @@ def test_the_number_of_channels_of_a_file_is_found() -> None:
     list(adapter.open({"multichannel": "true"}))
     found = [next(adapter.give({"type": "emotion", "channel": n})) for n in (1, 2, 1)]
     assert [message["channel_index"] for message in found] == [[0, 1], [1, 2], [0, 2]]
+
+
+def test_a_track_that_stalls_is_silent_and_makes_nothing_late() -> None:
+    adapter = TwilioAdapter()
+    list(adapter.open({}))
+    start = {"event": "start", "start": {"tracks": ["inbound", "outbound"]}}
+    list(adapter.take(json.dumps(start)))
+
+    def heard(track: str, ms: int) -> int:
+        media = {"track": track, "timestamp": str(ms), "payload": AUDIO}
+        return sum(map(len, adapter.take(json.dumps({"event": "media", "media": media}))))
+
+    samples = 0
+    for begin in range(0, 20_000, 4_000):
+        for ms in range(begin, begin + 4_000, 20):
+            samples += heard("outbound", ms)
+            samples += heard("inbound", ms) if ms < begin + 1_000 else 0
+        samples += sum(heard("inbound", ms) for ms in range(begin + 1_000, begin + 4_000, 20))
+    assert samples == pytest.approx(2 * 20 * 8_000, abs=2 * 0.3 * 8_000)
