@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Literal, Protocol, TypeVar
@@ -29,6 +29,7 @@ from ser_rt.server.metrics import Metrics
 from ser_rt.server.model import ServedModel
 from ser_rt.server.protocol import ProtocolError
 from ser_rt.server.tracing import UNTRACED, Trace, Tracing
+from ser_rt.server.upload_threads import UploadThreads
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,9 @@ SLICE_S = 0.05
 """A worker thread serves one stream at most about this long before the next has its turn."""
 
 T = TypeVar("T")
+Slice = tuple[list[Event], SerError | bool]
+"""Events of an iterator, and its error, or whether it has ended."""
+Run = Callable[[Callable[[], Slice]], Awaitable[Slice]]
 State = Literal["not_ready", "ready", "shutting_down"]
 
 
@@ -54,6 +58,7 @@ class Service:
         counters: Makes the metrics.
         answers: Answers to uploads with an ``Idempotency-Key``.
         taken: Number of streams and uploads in progress.
+        upload_threads: Where uploads are decoded and classified.
     """
 
     counters: Callable[[ServedModel], Metrics] = Metrics
@@ -103,6 +108,7 @@ class Service:
         # A thread waits for the model's result: enough of them must wait to fill its calls.
         threads = min(self.limits.max_streams, workers * (max_batch + 1) + 1)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="ser-rt-stream")
+        self.upload_threads = UploadThreads(max(2, workers))
         self.state: State = "not_ready"
         self.failure: SerError | None = None
         self.sessions: set[Drainable] = set()
@@ -165,7 +171,7 @@ class Service:
         Raises:
             ProtocolError: There is none.
         """
-        if self._uploads >= self.limits.max_uploads:
+        if self._uploads + self.upload_threads.abandoned >= self.limits.max_uploads:
             msg = f"all {self.limits.max_uploads} uploads are taken; try again later"
             raise ProtocolError(msg, "server_full")
         with self.slot():
@@ -189,14 +195,20 @@ class Service:
             msg = "the server is shutting down"
             raise ProtocolError(msg, "shutting_down") from error
 
-    async def in_slices(self, pieces: Iterator[list[Event]]) -> AsyncIterator[list[Event]]:
+    async def in_slices(
+        self, pieces: Iterator[list[Event]], run: Run | None = None
+    ) -> AsyncIterator[list[Event]]:
         """Run an iterator in slices of about `SLICE_S`; yield the events of each.
+
+        Args:
+            pieces: The iterator.
+            run: Runs a slice; None for `in_thread`.
 
         Raises:
             SerError: As the iterator does, after the events before it have been yielded.
         """
 
-        def work() -> tuple[list[Event], SerError | bool]:
+        def work() -> Slice:
             events: list[Event] = []
             ends_at = self.clock() + SLICE_S
             try:
@@ -210,7 +222,7 @@ class Service:
 
         end: SerError | bool = False
         while end is False:
-            events, end = await self.in_thread(work)
+            events, end = await (run or self.in_thread)(work)
             yield events
         if isinstance(end, InferenceError) and self._is_closed:
             msg = "the server is shutting down"

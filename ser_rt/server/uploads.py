@@ -96,7 +96,7 @@ async def _classify(
             async with asyncio.timeout_at(ends_at):
                 if key is None:
                     return await job.run(), False
-                content = await service.in_thread(lambda: sha256_of(path))
+                content = await service.upload_threads.run(lambda: sha256_of(path))
                 name, fingerprint = (client, key), f"{content} {wanted.settings}"
                 return await service.answers.get(name, fingerprint, job.run)
         except TimeoutError:
@@ -143,7 +143,8 @@ class _Job:
     async def _collect(self, source: FileSource, engine: ChunkEngine) -> None:
         """Note the events of all pieces, as long as the client waits for them."""
         pieces = _events(source, engine, self._service.limits.max_audio_s, self._trace)
-        async for some in self._service.in_slices(pieces):
+        threads = self._service.upload_threads
+        async for some in self._service.in_slices(pieces, threads.run):
             self._service.metrics.count(some)
             self._events += some
             for event in some:

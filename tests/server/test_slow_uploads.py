@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import io
+import threading
+from collections.abc import Iterator
 
 import httpx
 import numpy as np
 import pytest
 import soundfile
 
+from ser_rt.audio.chunk import AudioChunk
+from ser_rt.audio.sources.file import FileSource
 from ser_rt.classifier import FloatArray
+from ser_rt.client import Client
 from ser_rt.errors import ClusterError
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
-from ser_rt.server import service
+from ser_rt.server import service, uploads
 from ser_rt.server.limits import ServerLimits
-from tests.conftest import RATE
+from tests.conftest import RATE, make_wave
 from tests.server.conftest import DEMO, FlawedModel, HeldModel, pcm, raw_connection, serving
 
 
@@ -67,6 +72,40 @@ def test_a_client_that_leaves_its_upload_costs_no_more_work(
         running.wait_until(lambda: running.service.taken == 0)
         windows = windows_of(running.service.metrics.text()[0])
     assert windows <= 5  # of 591: those of the piece in which it left
+
+
+def test_files_that_are_slow_to_decode_hold_up_no_stream_and_no_shutdown(
+    classifier: OnnxClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go_on = threading.Event()
+
+    class Stuck(FileSource):
+        """Stands for minutes in one step of a decoder."""
+
+        def __iter__(self) -> Iterator[AudioChunk]:
+            assert may_go_on.wait(120)
+            return super().__iter__()
+
+    monkeypatch.setattr(uploads, "FileSource", Stuck)
+    content, most = DEMO.read_bytes(), 3
+    with serving(classifier, ServerLimits(max_uploads=most), workers=1) as running:
+        url = running.http("/v1/classify?vad=false&timeout_s=1")
+        for _ in range(most):
+            assert httpx.post(url, content=content, timeout=60).status_code == 504
+        assert running.service.upload_threads.abandoned == most
+        full = httpx.post(url, content=content, timeout=60)
+        assert (full.status_code, full.json()["code"]) == (503, "server_full")
+        events = Client(running.ws, vad=False).stream(make_wave(3.0), sample_rate=RATE)
+        assert len(list(events)) == 5
+        may_go_on.set()
+        running.wait_until(lambda: not running.service.upload_threads.abandoned)
+        url = url.replace("timeout_s=1", "timeout_s=60")
+        assert httpx.post(url, content=content, timeout=60).status_code == 200
+        may_go_on.clear()
+        hasty = url.replace("timeout_s=60", "timeout_s=1")
+        assert httpx.post(hasty, content=content, timeout=60).status_code == 504
+    assert not may_go_on.is_set()  # it has ended, and one still stands there
+    may_go_on.set()
 
 
 def windows_of(metrics: bytes) -> float:

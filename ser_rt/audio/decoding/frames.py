@@ -6,6 +6,7 @@ everything behind would be early or late.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,18 +36,31 @@ def is_pause(frame: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Framing:
-    """Length of the frame that some bytes begin, 0 if none; how many in a row are no chance."""
+    """How frames are found.
 
+    Attributes:
+        begins: What their first bytes may be.
+        length: Of the frame that some bytes begin, 0 if none.
+        mark: Of what may stand between them.
+        chain: How many in a row are no chance.
+    """
+
+    begins: re.Pattern[bytes]
     length: Callable[[bytes], int]
     mark: bytes
     chain: int
 
 
+_ADTS = re.compile(rb"\xff(?=[\xf0\xf1\xf8\xf9])")
+_AMR = re.compile(b"[%b]" % b"".join(b"\\x%02x" % byte for byte in range(4, 0x80, 8)))
+"""Frames of good quality."""
+
+
 def _framing(head: bytes) -> _Framing | None:
     for mark, sizes in _MARKS.items():
         if head.startswith(mark):
-            return _Framing(_amr_length(sizes), mark, chain=8)
-    return _Framing(adts_bytes, b"ID3", chain=3) if adts_bytes(head) else None
+            return _Framing(_AMR, _amr_length(sizes), mark, chain=8)
+    return _Framing(_ADTS, adts_bytes, b"ID3", chain=3) if adts_bytes(head) else None
 
 
 def _amr_length(sizes: tuple[int, ...]) -> Callable[[bytes], int]:
@@ -167,13 +181,15 @@ class FrameFilter:
 
     def _next_chain(self, data: bytes, at: int) -> tuple[int, bool]:
         """Return where frames in a row begin, and True; or where they may begin, and False."""
-        length, last = self._framing.length, len(data) - _HEAD
-        for begin in range(at, len(data)):
-            end = begin
+        begins, length, last = self._framing.begins, self._framing.length, len(data) - _HEAD
+        for found in begins.finditer(data, at, max(at, last + 1) + 1):
+            begin = end = found.start()
+            if begin > last:
+                break
             for _ in range(self._framing.chain):
                 if end > last:
                     break
-                size = length(data[end : end + _HEAD]) if data[end] & 4 else 0
+                size = length(data[end : end + _HEAD]) if begins.match(data, end) else 0
                 if not size:
                     break
                 end += size
@@ -183,4 +199,4 @@ class FrameFilter:
                 return begin, False
             if end == len(data) and end > begin + _HEAD:
                 return begin, True
-        return len(data), False
+        return len(data) if self._is_over else max(at, last + 1), False
