@@ -65,6 +65,7 @@ def make_app(
         allow_origins=list(guard.origins),
         allow_methods=["GET", "POST"],
         allow_headers=["authorization", "content-type", "idempotency-key"],
+        expose_headers=["idempotent-replayed", "retry-after", "x-request-id"],
     )
     return Starlette(
         routes=routes.all(),

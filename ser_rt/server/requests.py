@@ -11,6 +11,7 @@ from collections.abc import Collection
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ser_rt.server.adapters import ADAPTERS
 from ser_rt.server.logs import logged_as
 from ser_rt.server.metrics import Metrics
 
@@ -56,11 +57,15 @@ class Requests:
                     self._log(scope, status, time.monotonic() - started)
 
     def _log(self, scope: Scope, status: int, took_s: float) -> None:
-        # Without the query, which may hold a key.
+        # Without the query, which may hold a key, and the end of an address that is one.
         client = (scope.get("client") or ("-",))[0]
+        path = scope["path"]
+        for of_adapter in ADAPTERS:
+            if path.startswith(f"{of_adapter}/"):
+                path = f"{of_adapter}/..."
         fields = {
             "method": scope["method"],
-            "path": scope["path"],
+            "path": path,
             "status": status,
             "ms": round(1e3 * took_s, 1),
             "client": client,

@@ -128,14 +128,16 @@ def test_requests_have_ids_are_counted_and_logged_without_their_keys(
         assert (found.status_code, found.headers["x-request-id"]) == (200, "mine.1")
         assert asyncio.run(ask(f"/metrics?token={KEY}")).status_code == 401
         assert asyncio.run(ask("/none")).status_code == 404
+        assert asyncio.run(ask(f"/v1/twilio/{KEY}")).status_code == 404
         text = asyncio.run(ask(f"/metrics?token={OTHER}")).text
     finally:
         service.close()
     assert 'ser_requests_total{path="/v1/models",status="200"} 1.0' in text
     assert 'ser_requests_total{path="/metrics",status="401"} 1.0' in text
-    assert 'ser_requests_total{path="other",status="404"} 1.0' in text
+    assert 'ser_requests_total{path="other",status="404"} 2.0' in text
     assert "ser_streams_max 64.0" in text
     assert "/v1/models 200" in caplog.text
+    assert "/v1/twilio/... 404" in caplog.text
     assert KEY not in caplog.text
 
 
