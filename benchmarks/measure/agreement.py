@@ -49,7 +49,7 @@ def compare(flags: argparse.Namespace, report: Callable[[str], None]) -> dict[st
     return results.document(flags, clips=len(clips), rows=found)
 
 
-class Model(NamedTuple):
+class ComparedModel(NamedTuple):
     """A bundle or training run, and how its windows are computed."""
 
     name: str
@@ -65,13 +65,13 @@ class Model(NamedTuple):
         return not folder.is_dir() or (folder / MANIFEST_FILE).is_file()
 
 
-def _models(name: str, through: str) -> list[Model]:
+def _models(name: str, through: str) -> list[ComparedModel]:
     if through != "both":
-        return [Model(name, streaming=None if through == "stream" else False)]
-    model = Model(name, streaming=False)
+        return [ComparedModel(name, streaming=None if through == "stream" else False)]
+    model = ComparedModel(name, streaming=False)
     if not model.is_bundle or Bundle.load(find_bundle(name)).streaming is None:
         return [model]
-    return [model._replace(way="windowed"), Model(name, streaming=True, way="streaming")]
+    return [model._replace(way="windowed"), ComparedModel(name, streaming=True, way="streaming")]
 
 
 def _clips(flags: argparse.Namespace) -> list[Clip]:
@@ -83,7 +83,10 @@ def _clips(flags: argparse.Namespace) -> list[Clip]:
 
 
 def _classify(
-    model: Model, clips: Sequence[Clip], flags: argparse.Namespace, report: Callable[[str], None]
+    model: ComparedModel,
+    clips: Sequence[Clip],
+    flags: argparse.Namespace,
+    report: Callable[[str], None],
 ) -> StreamOutput:
     report(f"classifying with {model.name} {model.way}".rstrip())
     classifier = _open(model, flags)
@@ -101,7 +104,7 @@ def _classify(
     return StreamOutput(classifier.labels, np.array(found, float), np.array(owners))
 
 
-def _open(model: Model, flags: argparse.Namespace) -> EmotionClassifier:
+def _open(model: ComparedModel, flags: argparse.Namespace) -> EmotionClassifier:
     if not model.is_bundle:
         from ser_rt.loading import open_model
 
@@ -137,9 +140,9 @@ def _through_stream(
 
 
 def _row(
-    model: Model,
+    model: ComparedModel,
     outputs: StreamOutput,
-    other: Model,
+    other: ComparedModel,
     reference: StreamOutput,
     clips: Sequence[Clip],
 ) -> dict[str, Any]:
