@@ -69,3 +69,6 @@ LONGEST_TURN_S = 30.0
 
 PCM_ENCODINGS = {"s16le": 2, "f32le": 4, "s24le": 3, "s32le": 4, "u8": 1, "mulaw": 1, "alaw": 1}
 """Bytes of a sample in each encoding of raw PCM."""
+
+MOST_AT_ONCE = 16
+"""Windows of one call on a GPU; graphs that are compiled for one are for so many at most."""

@@ -78,7 +78,7 @@ def stream_replicas(settings: ClusterSettings, models: Application | None) -> Ap
 def model_replicas(settings: ClusterSettings) -> Application:
     """Return the deployment that classifies windows."""
     scaling, batching = settings.scaling, settings.batching
-    batch = batching.max_batch or PROVIDERS[settings.model.provider].default_batch
+    batch = PROVIDERS[settings.model.provider].batch(batching.max_batch)
     threads = settings.model.threads or max(1, int(scaling.model_cpus))
     return (
         cast("Deployment", Model)

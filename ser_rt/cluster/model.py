@@ -47,9 +47,9 @@ class Model:
             ConfigError: A value is out of range.
         """
         batching = Batching(**user_config)
-        several = PROVIDERS[self._model.provider].default_batch
+        batch = PROVIDERS[self._model.provider].batch(batching.max_batch)
         batched: Any = self._batched
-        batched.set_max_batch_size(batching.max_batch or several)
+        batched.set_max_batch_size(batch)
         batched.set_batch_wait_timeout_s(batching.max_wait_ms / 1e3)
 
     async def about(self) -> tuple[str, str, str | None]:

@@ -142,7 +142,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if path is not None:
         outside = [*flags_of_file(parser, Path(path), {*_NOT_OUTSIDE, "config"}), *outside]
     flags = parser.parse_args([*outside, *argv])
-    batch = flags.max_batch or PROVIDERS[flags.provider].default_batch
+    batch = PROVIDERS[flags.provider].batch(flags.max_batch)
     alone = "does nothing where a call has one window: give --max-batch, too"
     waits = batch > 1 or flags.provider == "auto"
     refuse_idle(given_in(parser, [*outside, *argv]), [(waits, "max_wait_ms", alone)])

@@ -92,8 +92,7 @@ class Service:
         self._tracing = tracing
         self.answers = KeptAnswers(clock)
         provider = PROVIDERS[model.provider]
-        if max_batch is None:
-            max_batch = provider.default_batch
+        max_batch = provider.batch(max_batch)
         if workers is None:
             is_small = model.bundle.parameters < SMALL_MODEL_PARAMETERS
             workers = (os.cpu_count() or 1) if provider.device == "cpu" and is_small else 1

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ser_rt.bundle import Bundle
 from ser_rt.classifier import Caches, FloatArray
-from ser_rt.constants import SHORTEST_INPUT_S
+from ser_rt.constants import MOST_AT_ONCE, SHORTEST_INPUT_S
 from ser_rt.manifest import FeatureReuse
 from ser_rt.streaming import AUDIO, Cache, Streaming
 
@@ -16,9 +16,6 @@ INPUT = "input_values"
 FEATURES = "features"
 EMBEDDING, DIMENSIONS = "embedding", "dimensions"
 OUTPUTS = ("probabilities", "logits", EMBEDDING)
-MOST_AT_ONCE = 8
-"""Largest batch that providers are prepared for."""
-
 Shape = tuple[int, ...]
 
 NO_CACHES: Caches = {}

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from ser_rt.errors import ProviderError
+from ser_rt.constants import MOST_AT_ONCE
+from ser_rt.errors import ConfigError, ProviderError
 from ser_rt.runtime.backends.plugins import RTX, WEBGPU, Plugin
 
 if TYPE_CHECKING:  # command lines read the names below, and must start without numpy
@@ -65,15 +66,27 @@ class Provider:
         executions: Returns what to try, best first, or raises `ProviderError` for a bundle that
             it cannot run.
         device: Where models run; None where that is known only when one has been opened.
+        compiles: Whether it compiles a graph for its batches, at most `MOST_AT_ONCE`.
     """
 
     executions: Callable[[Workload], list[Execution]]
     device: Literal["cpu", "gpu"] | None
+    compiles: bool = False
 
-    @property
-    def default_batch(self) -> int:
-        """Windows of one call: on a CPU, several take as long as a call for each."""
-        return 1 if self.device == "cpu" else 16
+    def batch(self, wanted: int | None = None) -> int:
+        """Return the most windows of one call: those wanted, or those that suit it.
+
+        On a CPU, several take as long as a call for each.
+
+        Raises:
+            ConfigError: It cannot take so many.
+        """
+        if wanted is None:
+            return 1 if self.device == "cpu" else MOST_AT_ONCE
+        if self.compiles and wanted > MOST_AT_ONCE:
+            msg = f"max_batch is {wanted}, and this provider takes at most {MOST_AT_ONCE} windows"
+            raise ConfigError(msg)
+        return wanted
 
 
 def cpu(_: Workload) -> list[Execution]:
@@ -161,8 +174,8 @@ def auto(load: Workload) -> list[Execution]:
 PROVIDERS: dict[str, Provider] = {
     "cpu": Provider(cpu, "cpu"),
     "cuda": Provider(cuda, "gpu"),
-    "tensorrt": Provider(tensorrt, "gpu"),
-    "tensorrt-rtx": Provider(tensorrt_rtx, "gpu"),
+    "tensorrt": Provider(tensorrt, "gpu", compiles=True),
+    "tensorrt-rtx": Provider(tensorrt_rtx, "gpu", compiles=True),
     "webgpu": Provider(webgpu, "gpu"),
     "openvino": Provider(openvino, "cpu"),
     "auto": Provider(auto, None),

@@ -17,9 +17,9 @@ from functools import cache
 from pathlib import Path
 
 from ser_rt.bundle import Bundle
-from ser_rt.constants import SHORTEST_INPUT_S
+from ser_rt.constants import MOST_AT_ONCE, SHORTEST_INPUT_S
 from ser_rt.errors import OutputError, requires
-from ser_rt.runtime.backends.graphs import MOST_AT_ONCE, Graph, Shape
+from ser_rt.runtime.backends.graphs import Graph, Shape
 from ser_rt.runtime.backends.ort import onnxruntime
 
 Options = dict[str, str]

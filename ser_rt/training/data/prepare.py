@@ -13,8 +13,9 @@ from ser_rt.audio.discovery import find_audio
 from ser_rt.config import DataConfig
 from ser_rt.errors import DataError
 from ser_rt.files.names import printable
-from ser_rt.training.data.corpus import Clip, hold_out_speakers
+from ser_rt.training.data.corpus import Clip
 from ser_rt.training.data.decoded_cache import Fault
+from ser_rt.training.data.splits import hold_out_speakers
 from ser_rt.training.data.validation import (
     DecodedClips,
     decode_clips,

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from ser_rt.config import LEAKS
 from ser_rt.errors import DataError
 from ser_rt.files.names import printable
-from ser_rt.training.data.corpus import Clip, shared_speakers
+from ser_rt.training.data.corpus import Clip
 from ser_rt.training.data.decoded_cache import AudioCache, Fault, fault_table
 from ser_rt.training.data.labels import emotion_named
+from ser_rt.training.data.splits import shared_speakers
 
 logger = logging.getLogger(__name__)
 

@@ -151,7 +151,7 @@ def test_tensorrt_for_rtx_is_told_shapes_and_a_cache(
     assert name == RTX.ep_name
     assert options["nv_profile_min_shapes"] == "input_values:1x4000"
     assert options["nv_profile_opt_shapes"] == "input_values:1x48000"
-    assert options["nv_profile_max_shapes"] == "input_values:8x48000"
+    assert options["nv_profile_max_shapes"] == "input_values:16x48000"
     cache = Path(options["nv_runtime_cache_path"])
     assert cache.is_dir()
     assert execution.limits_shapes

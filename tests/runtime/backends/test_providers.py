@@ -73,7 +73,7 @@ def test_tensorrt_compiles_for_the_windows_of_the_manifest(bundle: Bundle) -> No
     assert (first, second) == (TENSORRT, CUDA)
     assert options["trt_profile_min_shapes"] == "input_values:1x4000"
     assert options["trt_profile_opt_shapes"] == "input_values:1x48000"
-    assert options["trt_profile_max_shapes"] == "input_values:8x48000"
+    assert options["trt_profile_max_shapes"] == "input_values:16x48000"
     assert options["trt_engine_cache_enable"] == options["trt_timing_cache_enable"] == "1"
     assert Path(options["trt_engine_cache_path"]).is_dir()
     assert "trt_fp16_enable" not in options
@@ -82,11 +82,11 @@ def test_tensorrt_compiles_for_the_windows_of_the_manifest(bundle: Bundle) -> No
 def test_each_part_has_the_shapes_that_a_stream_asks_of_it(bundle: Bundle) -> None:
     reuse = FeatureReuse(Path("frontend.onnx"), Path("encoder.onnx"), 400, 320, 512)
     frontend, encoder = graphs_of(bundle, reuse)
-    assert (frontend.least, frontend.usual, frontend.most) == ((1, 400), (1, 8080), (8, 48_000))
+    assert (frontend.least, frontend.usual, frontend.most) == ((1, 400), (1, 8080), (16, 48_000))
     assert (encoder.least, encoder.usual, encoder.most) == (
         (1, 12, 512),
         (1, 149, 512),
-        (8, 149, 512),
+        (16, 149, 512),
     )
     (execution,) = PROVIDERS["tensorrt"].executions(Workload(bundle))
     options = dict(execution.providers(encoder))[TENSORRT]
@@ -115,7 +115,7 @@ def test_an_engine_is_kept_for_one_machine_and_one_network(
     folders.add(tensorrt.cache_folder(bundle))
     monkeypatch.setattr(onnxruntime(), "__version__", "9.9")
     folders.add(tensorrt.cache_folder(bundle))
-    monkeypatch.setattr(tensorrt, "MOST_AT_ONCE", 16)
+    monkeypatch.setattr(tensorrt, "MOST_AT_ONCE", 32)
     folders.add(tensorrt.cache_folder(bundle))
     assert len(folders) == 7
 
@@ -153,8 +153,8 @@ def test_shapes_that_were_not_compiled_for_are_refused(
     limited = [type(cpu)(**{**vars(cpu), "limits_shapes": True})]
     monkeypatch.setitem(PROVIDERS, "cpu", Provider(lambda _: limited, "cpu"))
     classifier = OnnxClassifier(Bundle.load(tiny_bundle))
-    assert classifier(np.zeros((8, 48_000), np.float32)).shape == (8, 6)
-    for shape in ((1, 48_001), (9, 48_000), (1, 3999)):
+    assert classifier(np.zeros((16, 48_000), np.float32)).shape == (16, 6)
+    for shape in ((1, 48_001), (17, 48_000), (1, 3999)):
         with pytest.raises(AudioInputError, match=r"\[1, 4000\]"):
             classifier(np.zeros(shape, np.float32))
 

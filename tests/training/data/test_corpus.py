@@ -10,13 +10,12 @@ from ser_rt.errors import DataError
 from ser_rt.files.names import printable
 from ser_rt.training.data.corpus import (
     Clip,
-    hold_out_speakers,
     label_id,
     load_directory,
     load_manifest,
-    shared_speakers,
 )
 from ser_rt.training.data.labels import emotion_named
+from ser_rt.training.data.splits import hold_out_speakers, shared_speakers
 
 LABELS = ("Neutral", "Angry", "Joy")
 
