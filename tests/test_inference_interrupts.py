@@ -43,9 +43,9 @@ def write_hours(path: Path) -> Path:
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
 )
 def test_a_signal_ends_it_in_the_middle_of_a_file(
-    bundle: Path, folder: Path, tmp_path: Path, number: signal.Signals, code: int
+    tiny_bundle: Path, folder: Path, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    command = [sys.executable, "-m", "ser_rt.inference", "--model-path", str(bundle)]
+    command = [sys.executable, "-m", "ser_rt.inference", "--model-path", str(tiny_bundle)]
     command += [str(folder / "a.wav"), str(write_hours(tmp_path / "hours.wav")), *UNGATED]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
