@@ -250,7 +250,10 @@ def _report(parser: argparse.ArgumentParser) -> None:
         "--page", type=Path, metavar="FILE", help="put short tables between a page's speed marks"
     )
     parser.add_argument(
-        "--readme", type=Path, metavar="FILE", help="put one small table there instead"
+        "--readme",
+        type=Path,
+        metavar="FILE",
+        help="put one small table between a README's speed marks",
     )
 
 

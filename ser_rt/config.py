@@ -52,7 +52,9 @@ class _Settings:
 class ModelConfig(_Settings):
     """Architecture of the network and the emotions that it classifies."""
 
-    architecture: str = setting("wav2vec2", "name in ser_rt.model.ARCHITECTURES")
+    architecture: str = setting(
+        "wav2vec2", "compact, wav2vec2 (of HuBERT and WavLM, too) or whisper"
+    )
     model_name: str = setting(
         "kresnik/wav2vec2-large-xlsr-korean",
         "what to start from: a checkpoint of Wav2Vec2, HuBERT, WavLM or Whisper, by its name on "
@@ -127,7 +129,7 @@ class TrainingConfig(_Settings):
     warmup_steps: int = setting(1000, "updates until learning_rate is reached", _NOT_NEGATIVE)
     num_epochs: int = setting(5, "passes over the clips", _POSITIVE)
     weight_decay: float = setting(0.01, "of AdamW", _NOT_NEGATIVE)
-    loss: str = setting("cross_entropy", "name in ser_rt.training.losses.LOSSES")
+    loss: str = setting("cross_entropy", "cross_entropy, weighted, focal or logit_adjusted")
     label_smoothing: float = setting(0.0, "share of a label spread over all labels", _SHARE)
     dimension_weight: float = setting(
         1.0, "of the loss of dimensions, beside that of emotions", _NOT_NEGATIVE

@@ -1,1 +1,1 @@
-"""A quarter of an hour on a GPU: kit, steps and tables."""
+"""Ten minutes on a GPU: kit, steps and tables."""

@@ -1,4 +1,4 @@
-"""A quarter of an hour on a GPU: `python -m benchmarks.gpu.session`.
+"""Ten minutes on a GPU: `python -m benchmarks.gpu.session`.
 
 Everything that must be seen on a GPU, most important first: agreement with the CPU, cost of a hop,
 number of streams, other libraries, training. Each step has a process and a

@@ -56,9 +56,11 @@ def _cost_ms(row: Row) -> float:
 def _conditions(document: dict[str, Any]) -> str:
     settings = document["settings"]
     threads = min(settings["threads"])
+    machine = document["machine"]
+    vnni = " with VNNI" if any("vnni" in name for name in machine["instructions"]) else ""
     return (
         f"One network in windows of 3 s, {threads} thread{'s' if threads > 1 else ''}, medians of "
-        f"{settings['rounds']} rounds in turns on {document['machine']['cpu']}, "
+        f"{settings['rounds']} rounds in turns on {machine['cpu']}{vnni}, "
         f"{document['measured_at'][:10]}. Below a real-time factor of 1 it keeps up with live "
         "speech."
     )

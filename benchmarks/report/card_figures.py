@@ -57,7 +57,7 @@ def summary(bundle: Bundle) -> dict[str, str]:
         "worst speaker": f"{known_speakers[worst]:.2f} ({worst})" if worst else "-",
         "1 s windows": _of(_mean(found["windows"]["1 s"]), whole),
         "telephone": _of(_mean(found["robustness"]["telephone"]), whole),
-        "ECE, all clips": f"{found['calibration']['ece']:.3f}",
+        "ECE, all clips": f"{_error(found, bundle.temperature):.3f}",
         "false alarms": f"{100 * total.share(total.alarms):.1f} %" if total.windows else "-",
     }
 
@@ -105,7 +105,7 @@ def calibration(
     by_dataset = own.get("by_dataset", {})
     cells = (f"{by_dataset[key]:.3f}" if key in by_dataset else "" for key in columns)
     average = f"{mean(by_dataset.values()):.3f}" if by_dataset else ""
-    rows = [(f"{temperature:.2f}", f"{own['ece']:.3f}", average, *cells)]
+    rows = [(f"{temperature:.2f}", f"{_error(found, temperature):.3f}", average, *cells)]
     title = "Expected calibration error, with the temperature of the graph"
     return Table(title, ("temperature", "all", "mean", *titles), rows)
 
@@ -165,6 +165,14 @@ def confusion(found: Evaluation, dataset: str, title: str) -> Table:
         if any(row)
     ]
     return Table(f"{title}: rows are true labels, columns predicted ones", ("", *labels), rows)
+
+
+def _error(found: Evaluation, temperature: float) -> float:
+    """Return the calibration error of all clips with the temperature of the graph."""
+    own = found["calibration"]
+    # Judged before the graph had its temperature, which is the one that was fitted then.
+    is_of_fit = abs(own.get("temperature", 0.0) - temperature) < 0.01
+    return float(own["ece_after" if is_of_fit else "ece"])
 
 
 def _mean(uar: Mapping[str, float]) -> float:

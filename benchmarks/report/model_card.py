@@ -59,7 +59,7 @@ def scores(bundles: dict[str, Bundle]) -> str:
     note = (
         "UAR, and in brackets its 95 % bootstrap interval over clips; speakers are too few for "
         "one. †: the model was trained on nothing of this corpus."
-    )
+    ) + "".join(_fewer(name, found[name], every) for name in names)
     head = ("unseen speakers of", "clips", "speakers", *(f"`{name}`" for name in names))
     return markdown_table(Table("", head, rows, note)) + "\n"
 
@@ -135,6 +135,16 @@ def write(path: Path, region: str, text: str) -> None:
         msg = f"{path} has no lines <!-- {region}:begin --> and <!-- {region}:end -->"
         raise DataError(msg)
     write_bytes(path, marks.sub(lambda found: found[1] + text + found[2], old).encode())
+
+
+def _fewer(name: str, scores: dict[str, Any], every: dict[str, Any]) -> str:
+    """Return a sentence on the rows of which a model was judged on fewer clips."""
+    fewer = {key: score for key, score in scores.items() if score["clips"] < every[key]["clips"]}
+    rows = [
+        f"{DATASETS.get(key, key)}, {score['clips']:,} of {score['speakers']} speakers"
+        for key, score in fewer.items()
+    ]
+    return f" `{name}` was judged on fewer clips: {'; '.join(rows)}." if rows else ""
 
 
 def _datasets(found: dict[str, Any]) -> list[str]:

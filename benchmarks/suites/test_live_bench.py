@@ -1,6 +1,6 @@
 """Latency and load of a stream from a microphone: a virtual one.
 
-pytest benchmarks/test_live_bench.py --benchmark-only --benchmark-enable    # three minutes
+pytest benchmarks/suites/test_live_bench.py --benchmark-only --benchmark-enable    # three minutes
 """
 
 from __future__ import annotations

@@ -52,7 +52,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument_group("where to run").add_argument
     add("--engine", choices=tuple(ENGINES), default="local", help="(%(default)s)")
-    add("--workers", type=int, metavar="N", help="processes or actors (one for each core or GPU)")
+    add(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes or actors (one for each core; of GPUs one, with Ray one for each)",
+    )
     add("--address", metavar="HOST:PORT", help="of a Ray cluster, or auto (one is started here)")
     add(
         "--commit-every",

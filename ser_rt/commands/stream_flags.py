@@ -40,7 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_inputs(parser)
     _add_model(parser)
-    add_stream_flags(parser)
+    add_stream_flags(parser, raw=True)
     _add_outputs(parser)
     add = parser.add_argument_group("other").add_argument
     add("--config", metavar="FILE", help="TOML file of flags, such as hop = 0.25; flags win")

@@ -45,9 +45,9 @@ def add_embedding_flag(group: Group, what: str) -> None:
     group.add_argument("--embedding", action="store_true", help=f"add {what}")
 
 
-def add_stream_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of `stream_settings`, and ``--track``."""
-    _add_channel_flags(parser.add_argument_group("channel and track"))
+def add_stream_flags(parser: argparse.ArgumentParser, *, raw: bool = False) -> None:
+    """Add the flags of `stream_settings`, and ``--track``; ``raw``: the command reads raw PCM."""
+    _add_channel_flags(parser.add_argument_group("channel and track"), raw=raw)
     add_settings_flags(parser)
     _add_turn_flags(parser.add_argument_group("turns"))
 
@@ -165,7 +165,7 @@ class Channels(argparse.Action):
             namespace.channels = values
 
 
-def _add_channel_flags(group: Group) -> None:
+def _add_channel_flags(group: Group, *, raw: bool) -> None:
     add = group.add_argument
     add(
         "--channel",
@@ -179,8 +179,8 @@ def _add_channel_flags(group: Group) -> None:
         type=channels_of,
         action=Channels,
         metavar="HOW",
-        help="split, which is --channel split, or mix, their mean (default); "
-        "or the number N of channels of raw PCM on standard input (1)",
+        help="split, which is --channel split, or mix, their mean (default)"
+        + ("; or the number N of channels of raw PCM on standard input (1)" if raw else ""),
     )
     add(
         "--channel-names",

@@ -95,7 +95,7 @@ class StreamSettings:
         min_window_s: Audio in seconds before the first, partial result.
         half_life_s: After it, half of what was believed is forgotten; 0 for no smoothing.
         weight_per_s: Exponent of a result's probabilities in smoothing, for each second of hop.
-        neutral: Probability that an new voice is neutral; None for that of any emotion.
+        neutral: Probability that a new voice is neutral; without a profile as of any emotion.
         hysteresis: How long a named emotion is kept.
         partial: Whether to yield results of windows that are not full yet.
         episodes: Whether to yield an event for each stretch of one emotion when it has ended.

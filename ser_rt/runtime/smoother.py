@@ -23,7 +23,7 @@ class Smoother:
     """Forward recursion of a hidden Markov model whose states are the emotions.
 
     Of what was believed ``t`` seconds ago the share ``0.5 ** (t / half_life_s)`` is kept; the rest
-    goes to what is believed of an new voice. Each result then multiplies it, with the exponent
+    goes to what is believed of a new voice. Each result then multiplies it, with the exponent
     ``weight_per_s * t``, since results that follow each other are not independent (Rabiner: A
     tutorial on hidden Markov models. Proceedings of the IEEE 77(2), 1989; the exponent is the
     acoustic scale of speech recognition). So time counts, and not how many results there are. A

@@ -122,8 +122,9 @@ def embed(
     channel: Channel = None,
     **settings: Unpack[StreamKeywords],
 ) -> npt.NDArray[np.float32]:
-    """Return what the network makes of each window with speech, float32 ``[windows, size]``.
+    """Return what the network makes of each result with speech, float32 ``[results, size]``.
 
+    A result is of a window, or, of a network that streams, of what is new since the one before.
     Arguments are those of `stream`; a ``model`` from `load` needs ``embedding=True``. The size is
     the network's (256 of the built-in ``base``). Of silence it is ``[0, 0]``.
 

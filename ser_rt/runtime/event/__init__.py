@@ -23,7 +23,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmotionEvent(BaseEvent):
-    """The emotion of a window.
+    """The emotion at the end of a window.
 
     Attributes:
         emotion: English name of the likeliest emotion, smoothed over time, or ``unsure``.

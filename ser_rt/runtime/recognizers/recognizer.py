@@ -14,7 +14,7 @@ from ser_rt.classifier import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """Probabilities of one window.
+    """Probabilities of one window, or of what is new in it where a network streams.
 
     Attributes:
         start_s: First sample of the window, in seconds of the stream.

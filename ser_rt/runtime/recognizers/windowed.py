@@ -25,12 +25,12 @@ from ser_rt.runtime.vad.base import FrameVad, LevelDetector, Vad
 
 
 class WindowedRecognizer(Recognizer):
-    """Classifies a window of the last ``window_s`` seconds every ``hop_s`` seconds.
+    """Classifies every ``hop_s`` seconds: a window of the last ``window_s`` seconds.
 
-    The first result comes after ``min_window_s``. Windows go to the model one at a time:
-    a batch could change the last digits, and then the numbers would depend on the chunking.
-    What of a window is computed anew is the matter of `window_classifier`: of a network that
-    streams, its hop alone.
+    Of a network that streams, with smoothing, it is what is new since the last result. The first
+    result comes after ``min_window_s``. Windows go to the model one at a time: a batch could change
+    the last digits, and then the numbers would depend on the chunking. What of a window is computed
+    anew is the matter of `window_classifier`: of a network that streams, its hop alone.
 
     Windows without speech never reach the model. Of live audio, which comes whether or not there
     is time for it, a `LoadShedder` leaves windows out where the model is too slow; of any other,

@@ -167,3 +167,20 @@ def test_only_what_is_between_the_marks_is_rewritten(tmp_path: Path) -> None:
     assert page.read_text().startswith("a\n<!-- x:begin -->\nnew\n<!-- x:end -->\nb ")
     with pytest.raises(DataError, match="z:begin"):
         write(page, "z", "new\n")
+
+
+def test_an_error_of_before_the_temperature_is_not_that_of_the_graph(bundle: Bundle) -> None:
+    fitted = {"ece": 0.25, "temperature": 2.503, "ece_after": 0.04}
+    judged = replace(bundle, evaluation=evaluation() | {"calibration": fitted})
+    assert row(summary({"tiny": judged}), "ECE, all clips")[1] == "0.250"
+    graph = replace(judged, temperature=2.5)
+    assert row(summary({"tiny": graph}), "ECE, all clips")[1] == "0.040"
+    assert row(details(graph), "2.50")[1] == "0.040"
+
+
+def test_a_model_that_was_judged_on_fewer_clips_is_named(bundle: Bundle) -> None:
+    assert "fewer clips" not in scores({"tiny": bundle})
+    less = evaluation()
+    less["scores"]["ravdess"] = score(0.4, clips=12)
+    text = scores({"tiny": bundle, "other": replace(bundle, evaluation=less)})
+    assert "`other` was judged on fewer clips: RAVDESS (English), 12 of 2 speakers." in text
