@@ -58,8 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_model_flags(group)
     add_embedding_flag(group, "the embedding to each result and turn, for all clients")
     add = group.add_argument
-    workers = "model calls at once (a core each on a CPU below 30 M parameters, else 1)"
-    add("--workers", type=int, metavar="N", help=workers)
+    add("--workers", type=int, metavar="N", help="calls at once (1; small models: one a CPU core)")
     add("--max-batch", type=int, metavar="N", help="windows of one call (1 on a CPU, else 16)")
     add(
         "--max-wait-ms",
