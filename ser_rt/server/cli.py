@@ -58,13 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_model_flags(group)
     add_embedding_flag(group, "the embedding to each result and turn, for all clients")
     add = group.add_argument
-    add(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="model calls at once (on a CPU one a core, or one for networks of 30 M parameters "
-        "and more; else 1)",
-    )
+    add("--workers", type=int, metavar="N", help="calls at once (1; small models: one a CPU core)")
     add("--max-batch", type=int, metavar="N", help="windows of one call (1 on a CPU, else 16)")
     add(
         "--max-wait-ms",
