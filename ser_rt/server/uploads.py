@@ -138,7 +138,10 @@ class _Job:
         finally:
             service.metrics.uploads.inc()
             service.metrics.audio.inc(self._duration_s)
-        return json.dumps(self._answer(), ensure_ascii=False).encode()
+        # An hour of short hops has so many events that writing them would hold up the loop.
+        return await service.upload_threads.run(
+            lambda: json.dumps(self._answer(), ensure_ascii=False).encode()
+        )
 
     async def _collect(self, source: FileSource, engine: ChunkEngine) -> None:
         """Note the events of all pieces, as long as the client waits for them."""
