@@ -49,7 +49,7 @@ def test_a_reader_that_is_slow_makes_the_server_wait(classifier: OnnxClassifier)
 
     with serving(classifier) as running, pytest.MonkeyPatch.context() as patch:
         patch.setattr(conversation, "MAX_AHEAD_S", 5.0)
-        patch.setattr(connection.asyncio, "Queue", Watched)
+        patch.setattr(asyncio, "Queue", Watched)
         client = Client(running.ws, vad=False, hop_s=0.1)
         events = client.stream(make_wave(120.0), sample_rate=RATE)
         next(events)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,11 +61,14 @@ def test_without_a_profile_is_without_the_models_own(
     own = Profile(neutral=0.7, hop_s=0.25, half_life_s=2.0)
     write_profile(tiny_streaming_bundle(tmp_path / "model"), "default", own, {})
     flags = [flags[0], str(tmp_path / "model"), *flags[2:]]
-    tuners = []
+    tuners: list[Tuner] = []
     search = Tuner.search
-    monkeypatch.setattr(
-        Tuner, "search", lambda self, *how: tuners.append(self) or search(self, *how)
-    )
+
+    def watched(tuner: Tuner, *how: Any) -> Any:
+        tuners.append(tuner)
+        return search(tuner, *how)
+
+    monkeypatch.setattr(Tuner, "search", watched)
     assert main([*flags, "-o", str(tmp_path / "tuned.toml")]) == 0
     (tuner,) = tuners
     assert tuner.profiles == (own,)

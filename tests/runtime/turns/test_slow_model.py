@@ -57,7 +57,8 @@ def listened(cost_s: float, *, is_live: bool) -> tuple[list[Event], list[float]]
         clock.now = max(clock.now, captured_at)
         is_pause = number * CHUNK_S % 12 > 11
         samples = np.zeros(size) if is_pause else rng.normal(0, 0.1, size)
-        chunk = AudioChunk(np.float32(samples), number * size, captured_at, is_live=is_live)
+        samples = samples.astype(np.float32)
+        chunk = AudioChunk(samples, number * size, captured_at, is_live=is_live)
         events += engine.feed(chunk)
         lags.append(clock.now - captured_at)
     return [*events, *engine.flush()], lags

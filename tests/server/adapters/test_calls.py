@@ -73,7 +73,7 @@ def test_a_call_lasts_as_long_as_one_of_its_streams() -> None:
             self.found: list[str | None] = []
 
         def tell(self, message: dict[str, Any] | None) -> None:
-            self.found.append(message and message["type"])
+            self.found.append(None if message is None else message["type"])
 
     calls, early, late = Calls(), Noting(), Noting()
     calls.join(CALL, early)  # type: ignore[arg-type]  # all of it that is used
@@ -131,7 +131,7 @@ def test_a_listener_that_does_not_read_is_cut_off() -> None:
         listening = asyncio.create_task(CallListener(socket, "x", calls).run(60))  # type: ignore[arg-type]  # a double
         await asyncio.sleep(0)
         for number in range(MOST_WAITING + 10):
-            calls.tell(["x"], {"type": "emotion", "seq": number})
+            calls.tell(("x",), {"type": "emotion", "seq": number})
         socket.may_send.set()
         await listening
         return socket
