@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ser_rt.audio.sources.push import PushSource
-from ser_rt.client import Client, connection, conversation
+from ser_rt.client import Client, conversation
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.server.limits import ServerLimits
 from tests.conftest import RATE, make_wave
