@@ -16,6 +16,8 @@ from ser_rt.runtime.event import Event
 from ser_rt.runtime.stream import Audio
 from ser_rt.runtime.summary.overall import Classification
 
+_PATIENCE_S = 0.5
+
 
 class Client:
     """Sends audio to a server and yields events; see `AsyncClient`.
@@ -72,7 +74,7 @@ class EventIterator:
         return self
 
     def __next__(self) -> Event:
-        event = self._events.get()
+        event = self._next()
         self._room.release()
         if isinstance(event, Event):
             return event
@@ -80,6 +82,11 @@ class EventIterator:
         if event is not None:
             raise event
         raise StopIteration
+
+    def _next(self) -> Event | BaseException | None:
+        while True:  # on Windows, Ctrl-C ends no wait without a limit
+            with suppress(queue.Empty):
+                return self._events.get(timeout=_PATIENCE_S)
 
     def close(self) -> None:
         """End the stream early."""

@@ -126,6 +126,18 @@ def test_two_files_are_two_streams(
     assert any("network" in event.get("latency_ms", {}) for event in events)
 
 
+def test_names_of_files_may_be_long_paths(
+    running: Running, token: Path, speech: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / ("a" * 120) / ("b" * 120)
+    folder.mkdir(parents=True)
+    files = [str(shutil.copy(speech, folder / name)) for name in ("1.wav", "2.wav")]
+    flags = ["--server", running.ws, "--token-file", str(token), "--format=jsonl", "-q"]
+    assert main([*flags, "--no-vad", *files]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {event.get("source") for event in events[:-1]} == set(files)
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "words"),
     [
