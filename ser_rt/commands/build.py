@@ -202,7 +202,8 @@ def collector_of(flags: argparse.Namespace, model: Model, name: str) -> Collecto
             tell_replaced(flags.session_report)
         write_report(recording, flags.session_report, flags.lang)
 
-    return Collector(name, model.labels, model.sample_rate, finished=write)
+    lag = None if is_live(flags) else lag_of(flags, model)
+    return Collector(name, model.labels, model.sample_rate, lag=lag, finished=write)
 
 
 def _local(path: str) -> str | None:

@@ -67,7 +67,8 @@ def _stream(flags: argparse.Namespace) -> int:
         tell(printable(notice))
     if flags.episodes or flags.format in ("srt", "vtt", "rttm"):
         _state_lag(flags, model)
-    statistics, code, interrupted = StreamStatistics(), EXIT_OK, False
+    lag = None if build.is_live(flags) else build.lag_of(flags, model)
+    statistics, code, interrupted = StreamStatistics(lag=lag), EXIT_OK, False
     with ExitStack() as opened:
         display = build.display_of(flags, model, opened)
         collector = build.collector_of(flags, model, sources[0][0])

@@ -12,7 +12,15 @@ from ser_rt.files.names import printable
 from ser_rt.report.course import Course
 from ser_rt.report.recording import Channel, RecordingReport, Turn
 from ser_rt.report.sound import Mp3
-from ser_rt.runtime.event import UNSURE, EmotionEvent, Event, NoSpeechEvent, TurnEvent
+from ser_rt.runtime.episodes import EpisodeTracker, Lag
+from ser_rt.runtime.event import (
+    UNSURE,
+    EmotionEvent,
+    EpisodeEvent,
+    Event,
+    NoSpeechEvent,
+    TurnEvent,
+)
 from ser_rt.runtime.statistics import Summary
 
 MOST_TURNS = 10_000
@@ -27,6 +35,7 @@ class Collector:
         name: of what is classified.
         labels: names of the model's emotions.
         sample_rate: of the chunks, in Hz.
+        lag: of its results, which is taken back; None for what is live.
         with_audio: whether the recording keeps its sound, as MP3.
         finished: called with the recording at the end of the stream.
     """
@@ -37,6 +46,7 @@ class Collector:
         labels: Iterable[str],
         sample_rate: int,
         *,
+        lag: Lag | None = None,
         with_audio: bool = False,
         finished: Callable[[RecordingReport], None] = lambda _: None,
     ) -> None:
@@ -44,7 +54,8 @@ class Collector:
         self._recording = RecordingReport(name, (*labels, UNSURE), [])
         self._numbers = {label: n for n, label in enumerate(self._recording.labels)}
         self._places: dict[int, int] = {}
-        self._last_end_s: dict[int, float] = {}
+        self._lag = lag
+        self._trackers: dict[int | None, EpisodeTracker] = {}
         self._sound = Mp3(sample_rate) if with_audio else None
         self._lock = Lock()  # with a server, audio goes out in another thread than events come in
 
@@ -87,19 +98,22 @@ class Collector:
 
     def recording(self) -> RecordingReport:
         """Return the recording; only once, for its sound ends there."""
+        for tracker in self._trackers.values():
+            self._add_episode(tracker.flush())
         if self._sound is not None:
             self._recording.audio = self._sound.finish()
         return self._recording
 
     def _add_result(self, event: EmotionEvent | NoSpeechEvent) -> None:
-        """Count an emotion from the result before it on, or after a gap over its whole window."""
-        key = event.channel or 0
-        last_s = self._last_end_s.get(key, -1.0)
-        start_s = last_s if event.start <= last_s < event.end else event.start
-        self._last_end_s[key] = event.end
-        course = self._channel(event.channel).course
-        if event.emotion is not None:
-            course.add_emotion(self._numbers[event.emotion], start_s, event.end)
+        if event.channel not in self._trackers:
+            self._trackers[event.channel] = EpisodeTracker(self._lag)
+        self._channel(event.channel)
+        self._add_episode(self._trackers[event.channel].update(event))
+
+    def _add_episode(self, episode: EpisodeEvent | None) -> None:
+        if episode is not None:
+            course = self._channel(episode.channel).course
+            course.add_emotion(self._numbers[episode.emotion], episode.start, episode.end)
 
     def _add_turn(self, event: TurnEvent) -> None:
         if not event.final:

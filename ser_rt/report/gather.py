@@ -15,6 +15,7 @@ from ser_rt.report.collector import Collector
 from ser_rt.report.recording import RecordingReport
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from ser_rt.runtime.channels import make_engines
+from ser_rt.runtime.episodes import Lag
 from ser_rt.runtime.settings import StreamSettings
 
 
@@ -34,7 +35,8 @@ def gather(
     """
     engine = make_engines(model, settings)
     name = name_of(path)
-    collector = Collector(name, model.labels, model.sample_rate, with_audio=with_audio)
+    lag = Lag.of(settings, model)
+    collector = Collector(name, model.labels, model.sample_rate, lag=lag, with_audio=with_audio)
     kind = "network" if is_url(path) else "file"
     source = make_source(
         kind, path, model.sample_rate, track=track, channel=settings.source_channel
@@ -92,4 +94,4 @@ def link_to(path: str | Path, report: Path) -> str:
         there = os.path.relpath(Path(path).resolve(), report.resolve().parent)
     except ValueError:  # another drive of Windows
         return Path(path).resolve().as_uri()
-    return quote(there.replace(os.sep, "/"))
+    return quote(os.fsencode(there.replace(os.sep, "/")))

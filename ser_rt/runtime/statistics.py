@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ser_rt.runtime.episodes import Lag
 from ser_rt.runtime.event import Event
 from ser_rt.runtime.summary.highlights import Highlights
 
@@ -118,7 +119,10 @@ class Summary:
 class StreamStatistics:
     """Adds up the events of one or more streams."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, lag: Lag | None = None
+    ) -> None:
+        """Start; a lag is taken back from the times of emotions, unless they are live."""
         self._clock = clock
         self._started = clock()
         self._types: Counter[str] = Counter()
@@ -126,7 +130,7 @@ class StreamStatistics:
         self._processed_s = self._waited_s = 0.0
         self._dropped_samples = self._skipped_windows = 0
         self._drift_ppm: float | None = None
-        self._highlights = Highlights()
+        self._highlights = Highlights(lag)
         self._overall: list[Classification | None] = []
 
     def add(self, event: Event) -> None:

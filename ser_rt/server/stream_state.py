@@ -13,6 +13,7 @@ from ser_rt.audio.sources.pcm import PcmDecoder
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, AudioInputError, ConfigError
 from ser_rt.runtime.channels import make_engines
+from ser_rt.runtime.episodes import Lag
 from ser_rt.runtime.event import Event, TurnEvent
 from ser_rt.runtime.statistics import StreamStatistics, Summary
 from ser_rt.server.audio_decoders import DECODERS
@@ -41,7 +42,8 @@ class ServerStream:
         """
         self._classifier, self._config, self._clock = classifier, config, clock
         self._max_audio_s, self._trace = max_audio_s, trace
-        self._statistics = StreamStatistics(clock)
+        lag = None if config.live else Lag.of(config.settings, classifier)
+        self._statistics = StreamStatistics(clock, lag=lag)
         self._closed_s, self._skipped = 0.0, 0
         self._begin()
 

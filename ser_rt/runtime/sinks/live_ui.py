@@ -128,7 +128,7 @@ class LiveUi:
             lang=self._lang,
             event=None if is_lost else self._event,
             episode=self._episodes.now,
-            cells=self._cells,
+            cells=tuple(self._cells),  # it is drawn in another thread
             level_dbfs=self._level_dbfs,
             speech=0.0 if self._engine is None else self._engine.speech_now,
             has_sound=not (is_late or is_lost),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from ser_rt.runtime.episodes import EpisodeTracker
+from ser_rt.runtime.episodes import EpisodeTracker, Lag
 from ser_rt.runtime.event import UNSURE, EpisodeEvent, Event
 
 MOMENTS = 3
@@ -14,7 +14,9 @@ MOMENTS = 3
 class Highlights:
     """Adds up the episodes of any number of streams, in constant memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, lag: Lag | None = None) -> None:
+        """Take a lag back from the times of episodes; None leaves them as they are known live."""
+        self._lag = lag
         self._trackers: dict[tuple[str | None, int | None], EpisodeTracker] = {}
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._moments: list[EpisodeEvent] = []
@@ -23,7 +25,7 @@ class Highlights:
         """Take an event; only results count."""
         key = (event.source, event.channel)
         if key not in self._trackers:
-            self._trackers[key] = EpisodeTracker()
+            self._trackers[key] = EpisodeTracker(self._lag)
         self._end(self._trackers[key].update(event))
 
     def close(self) -> None:
