@@ -14,6 +14,7 @@ from ser_rt.bundle import Bundle, new_bundle
 from ser_rt.config import ModelConfig
 from ser_rt.constants import EMOTIONS, HOP_S, MIN_WINDOW_S
 from ser_rt.errors import GateError
+from ser_rt.export.evaluation import refuse_other_figures
 from ser_rt.export.files import check, save_graph
 from ser_rt.export.graph import Served, to_onnx
 from ser_rt.export.interop import transformers_files
@@ -135,6 +136,7 @@ def _trace(checkpoint: Path, work: Path, settings: ExportSettings, stages: Stage
     read = read_source(checkpoint)
     model, bundle = read.model, read.bundle
     labels, rate = model.settings.emotion_labels, model.settings.sample_rate
+    refuse_other_figures(labels, settings.evaluation)
     temperature, training = settings.temperature or read.temperature, read.training
     streams = not settings.windows_only and set_hop(model, settings.hop_s)
     network = Served(model, temperature)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,17 @@ def read_figures(path: Path) -> dict[str, Any]:
     except (KeyError, TypeError, AttributeError) as error:
         msg = f"{path} was not written by ser-evaluate: it lacks {error}"
         raise ConfigError(msg) from error
+
+
+def refuse_other_figures(labels: Sequence[str], figures: Mapping[str, Any] | None) -> None:
+    """Raise `ConfigError` for figures of a model with other emotions than these."""
+    judged = (figures or {}).get("labels")
+    if judged is not None and list(judged) != list(labels):
+        msg = (
+            f"the evaluation is of another model: of {', '.join(judged)}, and this one knows "
+            f"{', '.join(labels)}"
+        )
+        raise ConfigError(msg)
 
 
 def _condense(found: Mapping[str, Any]) -> dict[str, Any]:

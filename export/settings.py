@@ -70,6 +70,9 @@ class ExportSettings:
         if not HOP_S <= self.window_s <= LONGEST_WINDOW_S:
             msg = f"window must be {HOP_S} to {LONGEST_WINDOW_S:g} s, not {self.window_s:g}"
             raise ConfigError(msg)
+        if self.hop_s is not None and self.hop_s > self.window_s:
+            msg = f"a hop of {self.hop_s:g} s is longer than the window of {self.window_s:g} s"
+            raise ConfigError(msg)
         if self.hop_s is not None and self.windows_only:
             msg = "a hop is for a bundle that streams: leave out --hop or --windows-only"
             raise ConfigError(msg)

@@ -29,7 +29,14 @@ from ser_rt.evaluation.files import classify_files
 from ser_rt.evaluation.plots import class_figure, confusion_figure, png
 from ser_rt.evaluation.report import to_text, write_report
 from ser_rt.evaluation.robustness import RobustnessTest
-from ser_rt.evaluation.scores import ClipPrediction, Evaluation, calibrate, score, score_groups
+from ser_rt.evaluation.scores import (
+    ClipPrediction,
+    Evaluation,
+    calibrate,
+    distinct_speakers,
+    score,
+    score_groups,
+)
 from ser_rt.evaluation.sounds import SoundCount, count_alarms, find_sounds
 from ser_rt.evaluation.verdict import verdict_of
 from ser_rt.files.names import printable
@@ -119,6 +126,8 @@ class ModelEvaluator:
             if len(values) != len(audio_paths):
                 msg = f"{len(values)} {name} for {len(audio_paths)} audio_paths: give one each"
                 raise DataError(msg)
+        if {"speaker", "dataset"} <= groups.keys():
+            groups["speaker"] = distinct_speakers(groups["speaker"], groups["dataset"])
         ids = np.array([label_id(label, labels) for label in true_labels], np.int64)
         stressed = RobustnessTest(self._classify, self.classifier.sample_rate) if stress else None
         rows, failed = self._classify_files(audio_paths, stressed)
@@ -283,9 +292,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     given = given_in(parser, argv)
     check_flags(parser, options, given)
     refuse_idle(given, idle_rules(options))
-    for name in ("split", "dataset", "same_labels"):
+    for name in ("split", "dataset"):
         if getattr(options, name) and not options.manifest:
-            parser.error(f"--{name.replace('_', '-')} needs --manifest")
+            parser.error(f"--{name} needs --manifest")
     DataConfig(same_labels=tuple(options.same_labels))
     return options
 

@@ -16,7 +16,7 @@ from ser_rt.checks import add_flags
 from ser_rt.cli.arguments import Parser, new_folder
 from ser_rt.cli.idle import given_in, refuse_idle
 from ser_rt.cli.process import run_command, tell
-from ser_rt.errors import ConfigError
+from ser_rt.errors import ConfigError, DataError
 from ser_rt.files.names import printable
 from ser_rt.training.idle import setting_rules
 from ser_rt.training.presets import PRESETS, Preset, copy_preset, learning_on
@@ -165,6 +165,12 @@ def find_clips(
         msg = f"--hold-out names speakers that are not in the data: {sorted(unknown)}"
         raise ConfigError(msg)
     held += [clip for clip in clips if not clip.names.isdisjoint(args.hold_out)]
+    if args.val_split and not held:
+        msg = (
+            f"no clip of split {args.val_split!r} is left to validate on: all are of other "
+            "licence classes, or of datasets that are left out"
+        )
+        raise DataError(msg)
     chosen = {clip.path for clip in held}
     clips = [clip for clip in clips if clip.path not in chosen]
     if unused := len(rows) - len(clips) - len(chosen):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ser_rt.bundle import Bundle, find_bundle
 from ser_rt.loading import open_model
 from ser_rt.manifest import MANIFEST_FILE
+from ser_rt.networks.start import trainings_of
 
 if TYPE_CHECKING:
     from ser_rt.classifier import EmotionClassifier
@@ -50,7 +51,7 @@ def open_ours(name: str) -> Ours:
     else:
         bundle = Bundle.load(find_bundle(name))
         training, label = bundle.training or {}, f"{bundle.name} {bundle.precision}"
-    parts = [training.get(part) or {} for part in ("train", "validation")]
+    parts = [*trainings_of(training), training.get("validation") or {}]
     return Ours(
         name,
         label,

@@ -11,6 +11,7 @@ from typing import Any
 
 from ser_rt.bundle import Bundle
 from ser_rt.evaluation.sounds import SURE, SoundCount
+from ser_rt.networks.start import trainings_of
 from ser_rt.tables import Table
 
 ENOUGH_CLIPS = 10
@@ -21,7 +22,8 @@ Evaluation = Mapping[str, Any]
 
 def has_met(bundle: Bundle, dataset: str) -> bool:
     """Return whether a model was trained on clips of a dataset, or on some of "all"."""
-    return dataset == "all" or dataset in bundle.training["train"]["datasets"]
+    runs = trainings_of(bundle.training or {})
+    return dataset == "all" or any(dataset in (run.get("datasets") or {}) for run in runs)
 
 
 def about(bundle: Bundle) -> str:

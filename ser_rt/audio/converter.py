@@ -61,7 +61,10 @@ class BlockConverter:
         like = (block.sample_rate, block.samples.shape[1])
         is_cut = block.start_s - self._next_s > _CONTIGUOUS_S
         if not self._makers or is_cut or (len(block.samples) and like != self._like):
-            yield from self.flush(captured_at)
+            if like != self._like:
+                yield from self.flush(captured_at)
+            else:  # a gap: what is known of the channels stays so
+                yield from self.pause(captured_at)
             self._begin(block, like)
         for warning in block.warnings:
             self._makers[0].warn(*warning)
@@ -95,19 +98,24 @@ class BlockConverter:
 
     def flush(self, captured_at: float | None = None) -> Iterator[AudioChunk]:
         """Yield the samples that resamplers still hold."""
-        if self._monitor is not None:
+        if self._monitor is not None and self._makers:
             for warning in self._monitor.finish():
                 self._makers[0].warn(*warning)
+        yield from self.pause(captured_at)
+        self._monitor = None
+
+    def pause(self, captured_at: float | None = None) -> Iterator[AudioChunk]:
+        """Yield the samples that resamplers still hold, before a gap."""
         for maker in self._makers:
             yield self._noted(maker.flush(captured_at))
-        self._makers, self._monitor = [], None
+        self._makers = []
 
     def _begin(self, block: Block, like: tuple[int, int]) -> None:
         rate, channels = like
         each = numbers_of(self._channel, channels)
         self._like = like
         start = max(self.next_sample, self._start + round(block.start_s * self._to_hz))
-        if is_divided(self._channel) and channels > 1:
+        if is_divided(self._channel) and channels > 1 and self._monitor is None:
             self._monitor = ChannelMonitor(rate, channels)
         self._makers = [
             ChunkMaker(

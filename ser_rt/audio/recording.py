@@ -16,9 +16,6 @@ from ser_rt.audio.chunk import AudioChunk, AudioSource
 from ser_rt.errors import OutputError
 from ser_rt.files.names import encodable, printable
 
-MAX_GAP_S = 60
-"""A recording keeps gaps as silence, but none longer than this."""
-
 _LITTLE_BYTES = 1 << 16
 
 
@@ -74,12 +71,13 @@ class Recorder:
         """Write a chunk."""
         if not len(chunk.samples):
             return
-        start = chunk.start if self._next_sample is None else self._next_sample
-        gap = min(chunk.start - start, MAX_GAP_S * self._sample_rate)
+        gap = 0 if self._next_sample is None else chunk.start - self._next_sample
         self._next_sample = chunk.start + len(chunk.samples)
         try:
-            if gap:
-                self._file.write(np.zeros(gap, np.int16))
+            while gap > 0:
+                silence = np.zeros(min(gap, 60 * self._sample_rate), np.int16)
+                self._file.write(silence)
+                gap -= len(silence)
             # Scaled as it is read: int16 audio comes back as it was.
             scaled = np.clip(np.rint(chunk.samples * 32768.0), -32768, 32767)
             self._file.write(scaled.astype(np.int16))

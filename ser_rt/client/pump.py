@@ -9,6 +9,7 @@ from contextlib import suppress
 from ser_rt.audio.chunk import AudioChunk, AudioSource
 
 MAX_CHUNKS = 32
+PATIENCE_S = 1.0
 
 
 class AsyncSourceReader:
@@ -47,10 +48,11 @@ class AsyncSourceReader:
                 await asyncio.Event().wait()
 
     async def close(self) -> None:
-        """End the source and the thread."""
+        """End the source, and the thread, unless that waits for bytes of a network or pipe."""
         self._is_closed = True
         self._source.close()
-        while self._thread.is_alive():
+        ends_at = self._loop.time() + PATIENCE_S
+        while self._thread.is_alive() and self._loop.time() < ends_at:
             while not self._queue.empty():
                 self._queue.get_nowait()
             await asyncio.to_thread(self._thread.join, 0.05)

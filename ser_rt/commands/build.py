@@ -274,7 +274,7 @@ def _obstacle(output: TextIO | None) -> str | None:
     """Return why an output cannot show a display; None if it can."""
     if output is None or not output.isatty():
         return "standard output is no terminal"
-    if os.environ.get("TERM") in (None, "dumb"):
+    if os.name != "nt" and os.environ.get("TERM") in (None, "dumb"):  # Windows sets none
         return f"TERM is {os.environ.get('TERM') or 'not set'}"
     try:
         columns = os.get_terminal_size(output.fileno()).columns

@@ -23,6 +23,8 @@ FloatRows = npt.NDArray[np.floating[Any]]
 Measure = Callable[[LabelIds, LabelIds, int], float]
 
 _TEMPERATURES = (0.02, 50.0)
+_PRIOR = 0.5
+"""Of a temperature of 1, in clips: a few that are all right would else make it endlessly sure."""
 
 
 @dataclass(frozen=True)
@@ -229,7 +231,8 @@ def fit_temperature(true: LabelIds, logits: FloatRows, weights: FloatRows | None
 
     def loss(log_temperature: float) -> float:
         scaled = log_softmax(logits / np.exp(log_temperature), axis=1)
-        return float(-np.average(scaled[clips, true], weights=weights))
+        prior = _PRIOR / len(true) * log_temperature**2
+        return float(prior - np.average(scaled[clips, true], weights=weights))
 
     found = minimize_scalar(loss, bounds=np.log(_TEMPERATURES), options={"xatol": 1e-6})
     return float(np.exp(found.x))

@@ -134,6 +134,30 @@ class Evaluation:
         return asdict(self)
 
 
+def owners(speakers: Sequence[str]) -> list[str]:
+    """Return who speaks in each clip; whom nobody knows is another person in each.
+
+    >>> owners(["anna", "", "anna", ""])
+    ['anna', '#1', 'anna', '#3']
+    """
+    return [name or f"#{number}" for number, name in enumerate(speakers)]
+
+
+def distinct_speakers(speakers: Sequence[str], datasets: Sequence[str]) -> list[str]:
+    """Return names of speakers that differ between datasets: two may have one of the same name.
+
+    >>> distinct_speakers(["01", "01", "anna", ""], ["a", "b", "b", "b"])
+    ['a/01', 'b/01', 'anna', '']
+    """
+    homes: dict[str, set[str]] = {}
+    for speaker, dataset in zip(speakers, datasets, strict=True):
+        homes.setdefault(speaker, set()).add(dataset)
+    return [
+        f"{dataset}/{speaker}" if speaker and len(homes[speaker]) > 1 else speaker
+        for speaker, dataset in zip(speakers, datasets, strict=True)
+    ]
+
+
 def score(
     true: LabelIds,
     predicted: LabelIds,
@@ -145,13 +169,13 @@ def score(
 ) -> Score:
     """Return the score of label ids ``[clips]``; without `intervals` it is much faster."""
     count = len(labels)
-    known = 0 if speakers is None else len(set(speakers))
+    known = len(set(speakers or ()) - {""})
     over_speakers = over_clips = None
     if intervals:
         over_clips = metrics.bootstrap_interval(true, predicted, None, count, strata=datasets)
         if known > 1:
             over_speakers = metrics.bootstrap_interval(
-                true, predicted, speakers, count, strata=datasets
+                true, predicted, owners(speakers or ()), count, strata=datasets
             )
     return Score(
         clips=len(true),
@@ -214,8 +238,9 @@ def calibrate(
     folds of it take turns, and speakers are never on both sides where they are known.
     """
     logits = log_probabilities(probabilities)
-    by_speaker = speakers is not None and len(set(speakers)) > 1
-    owner = np.unique(np.array(speakers), return_inverse=True)[1] if by_speaker else None
+    by_speaker = len(set(speakers or ()) - {""}) > 1
+    names = owners(speakers or ())
+    owner = np.unique(np.array(names), return_inverse=True)[1] if by_speaker else None
     fold = (np.arange(len(true)) if owner is None else owner) % _MOST_FOLDS
     after = np.empty_like(logits)
     for one in np.unique(fold):

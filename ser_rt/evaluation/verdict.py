@@ -15,13 +15,19 @@ WORST = 20
 """Clips that went wrong which a report shows; evaluation.json has all."""
 
 
-def is_guessing(uar: float, clips: int, classes: int) -> bool:
-    """Return whether a UAR is what guessing may reach on so many clips, one time in twenty.
+def is_guessing(uar: float, clips: Sequence[int]) -> bool:
+    """Return whether a UAR is what guessing may reach, one time in twenty.
 
-    The normal approximation of the binomial, with the chance of guessing one of the classes.
+    The normal approximation of the mean of binomials: of the recall of each emotion, with the
+    chance of guessing one of them.
+
+    Args:
+        uar: Unweighted average recall.
+        clips: Number of clips of each emotion that occurs.
     """
-    chance = 1 / max(1, classes)
-    return uar <= chance + _ONE_SIDED_95 * math.sqrt(chance * (1 - chance) / max(1, clips))
+    chance = 1 / max(1, len(clips))
+    deviation = math.sqrt(chance * (1 - chance) * sum(1 / each for each in clips)) * chance
+    return uar <= chance + _ONE_SIDED_95 * deviation
 
 
 def classes_of(score: Score) -> int:
@@ -41,7 +47,8 @@ def verdict_of(evaluation: Evaluation) -> list[str]:
     found = [f"UAR {score.uar:.2f} on {score.clips} clips of {classes} emotions, {chance}."]
     if classes < 2:
         return [f"All {score.clips} clips are of one emotion: this says nothing about the model."]
-    if is_guessing(score.uar, score.clips, classes):
+    supports = [one.support for one in score.classes.values() if one.support]
+    if is_guessing(score.uar, supports):
         found.append("No better than guessing: the model has learned nothing that shows here.")
     if score.speakers and score.speakers < 2:
         found.append("All clips are of one speaker: others may be recognized worse.")

@@ -30,9 +30,16 @@ def training_versions() -> dict[str, str]:
 
 def git_state() -> str:
     """Return the commit of the source, with ``-dirty`` if files differ; empty outside git."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
+    here = Path(__file__)
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(here.parent), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        # Installed below somebody's own repository, the source is none of its files.
+        git("ls-files", "--error-unmatch", here.name)
+        return git("describe", "--always", "--dirty")
     except (OSError, subprocess.CalledProcessError):
         return ""
 

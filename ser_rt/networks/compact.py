@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import ConfigError
 from ser_rt.networks.pooling import AttentiveStatisticsPooling
+from ser_rt.networks.precision import in_float32
 
 FRAME, HOP, FFT = 400, 160, 512
 BLOCK = math.gcd(FRAME, HOP)
@@ -70,6 +71,7 @@ class LogMel(nn.Module):
     def _constant(self, name: str, value: Tensor) -> None:
         self.register_buffer(name, value, persistent=False)
 
+    @in_float32
     def forward(self, waveforms: Tensor) -> Tensor:
         """Compute the features of windows of at least one frame (400 samples)."""
         frames = self._frames(waveforms)

@@ -27,6 +27,12 @@ def create_model(config: ModelConfig) -> EmotionModel:
     """
     if start := find_start(config.model_name):
         return start.network(config)
+    if config.encoder_config and config.model_name:
+        msg = (
+            f"encoder_config describes an encoder of random weights, and model_name names "
+            f"{config.model_name!r}: give one of them, the other empty"
+        )
+        raise ConfigError(msg)
     if config.architecture == "compact" or config.encoder_config:
         return EmotionModel(config)
     try:

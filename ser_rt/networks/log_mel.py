@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from transformers.audio_utils import mel_filter_bank
 
+from ser_rt.networks.precision import in_float32
+
 SAMPLE_RATE = 16_000
 FRAME, HOP = 400, 160
 DYNAMIC_RANGE = 8.0
@@ -56,6 +58,7 @@ class WhisperLogMel(nn.Module):
             signal = nn.functional.pad(signal, (FRAME // 2, FRAME // 2 - HOP), mode="reflect")
         return self.transform(signal)
 
+    @in_float32
     def transform(self, signal: Tensor) -> Tensor:
         """Compute the features of a padded signal ``[batch, 1, samples]``, one for each frame."""
         real, imaginary = nn.functional.conv1d(signal, self.basis, stride=HOP).chunk(2, dim=1)

@@ -102,7 +102,7 @@ class ServerStream:
         if not isinstance(self._decoder, PcmDecoder):
             msg = "opus has no gaps: reset, and begin a new file"
             raise ProtocolError(msg, "bad_message")
-        for chunk in self._converter.flush():
+        for chunk in self._converter.pause():
             yield self._counted(self._engine.feed(chunk))
         self._decoder.skip(seconds)
 

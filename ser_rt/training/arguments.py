@@ -25,6 +25,9 @@ def refuse_contradictions(training: TrainingConfig, data: DataConfig) -> None:
     if data.change_share and not training.every_hop:
         msg = "change_share needs answers at every hop: add every_hop (--every-hop)"
         raise ConfigError(msg)
+    if data.min_crop_s > data.max_crop_s:
+        msg = f"min_crop_s is {data.min_crop_s:g} s, longer than max_crop_s, {data.max_crop_s:g} s"
+        raise ConfigError(msg)
     if training.fp16 and training.bf16:
         msg = "fp16 and bf16 are both on: choose one"
         raise ConfigError(msg)
@@ -85,8 +88,8 @@ def _on_cpu() -> bool:
 def training_arguments(
     t: TrainingConfig, d: DataConfig, *, validate: bool
 ) -> transformers.TrainingArguments:
-    """Return the arguments of transformers' Trainer."""
-    return transformers.TrainingArguments(
+    """Return the arguments of transformers' Trainer, for one GPU: torchrun has one for each."""
+    arguments = transformers.TrainingArguments(
         output_dir=t.output_dir,
         num_train_epochs=t.num_epochs,
         per_device_train_batch_size=t.batch_size,
@@ -117,3 +120,7 @@ def training_arguments(
         ddp_find_unused_parameters=False,
         seed=t.seed,
     )
+    if (found := arguments.n_gpu) > 1:  # else each batch is divided among them, and is larger
+        logger.info("training on 1 of %d GPUs: torchrun takes all (docs/training.md)", found)
+        arguments._n_gpu = 1  # noqa: SLF001 (there is no argument for it)
+    return arguments

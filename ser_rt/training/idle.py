@@ -45,6 +45,7 @@ def setting_rules(
         yield has_encoder, name, other
     yield has_encoder or learns_on, "model_name", f"{other}, or names a compact one to learn on"
     yield model.chunk_frames, "left_frames", "needs --chunk-frames: without, all frames attend"
+    yield model.dimensions, "dimension_weight", "needs --dimensions"
     for name in _OF_TEACHER:
         yield training.teacher, name, "needs --teacher"
     yield training.loss == "focal", "focal_gamma", "needs --loss focal"

@@ -70,7 +70,7 @@ def remarks_of(
     best, classes = max(history.get("val_uar") or [0.0]), len(Counter(validated))
     if validated and classes < 2:
         found.append(f"all clips to validate on are {validated[0]}: they say nothing")
-    elif validated and is_guessing(best, len(validated), classes):
+    elif validated and is_guessing(best, list(Counter(validated).values())):
         found.append(
             f"no better than guessing: its best UAR is {best:.2f} on {len(validated)} clips, where "
             f"chance is {1 / classes:.2f}; it needs more clips, more epochs or another rate"

@@ -201,5 +201,5 @@ def _describe_clips(clips: Sequence[Clip]) -> dict[str, Any]:
         "datasets": dict(sorted(Counter(clip.dataset for clip in clips).items())),
         "emotions": dict(sorted(Counter(clip.emotion for clip in clips).items())),
         "speakers": sorted({clip.voice for clip in clips if clip.voice}),
-        "licence_classes": sorted({c.licence_class for c in clips if c.licence_class}),
+        "licence_classes": sorted({c.licence_class or "unknown" for c in clips}),
     }

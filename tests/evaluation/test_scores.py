@@ -7,10 +7,12 @@ import json
 import numpy as np
 import pytest
 
+from ser_rt.evaluation import metrics
 from ser_rt.evaluation.report import to_text
 from ser_rt.evaluation.scores import (
     Evaluation,
     calibrate,
+    distinct_speakers,
     score,
     score_groups,
     temper,
@@ -63,3 +65,28 @@ def test_everything_goes_into_json() -> None:
     true = np.array([0, 1])
     found = Evaluation(LABELS, score(true, true, LABELS), calibrate(true, np.eye(3)[true]))
     assert json.loads(json.dumps(found.to_dict()))["overall"]["uar"] == 1.0
+
+
+def test_whom_nobody_knows_is_no_speaker_and_names_of_two_corpora_are_two() -> None:
+    rng = np.random.default_rng(0)
+    true = rng.integers(0, 2, 80)
+    predicted = np.where(rng.random(80) < 0.7, true, 1 - true)
+    speakers = [f"{i % 4}" if i < 40 else "" for i in range(80)]
+    found = score(true, predicted, ("a", "b"), speakers, ["x"] * 40 + ["y"] * 40)
+    assert found.speakers == 4
+    assert found.interval_speakers is not None
+    assert found.interval_clips is not None
+    alone = score(true, predicted, ("a", "b"), [""] * 80)
+    assert (alone.speakers, alone.interval_speakers) == (0, None)
+    names = distinct_speakers(["1", "1", "2", ""], ["x", "y", "y", "y"])
+    assert names == ["x/1", "y/1", "2", ""]
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_few_clips_that_are_all_right_make_no_model_endlessly_sure(
+    right: bool,  # noqa: FBT001 (a parameter)
+) -> None:
+    true = np.array([0, 1, 0])
+    logits = np.log([[0.8, 0.2], [0.2, 0.8], [0.7, 0.3]])
+    found = metrics.fit_temperature(true if right else 1 - true, logits)
+    assert 0.3 < found < 8

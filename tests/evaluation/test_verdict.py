@@ -45,7 +45,7 @@ def test_guessing_is_called_so() -> None:
     ("uar", "clips", "guesses"), [(0.2, 30, True), (0.4, 6, True), (0.4, 600, False)]
 )
 def test_few_clips_prove_little(uar: float, clips: int, guesses: bool) -> None:  # noqa: FBT001 (a parameter)
-    assert is_guessing(uar, clips, 4) is guesses
+    assert is_guessing(uar, [clips // 4] * 4) is guesses
 
 
 def test_a_report_begins_with_the_verdict_and_has_what_went_wrong() -> None:
@@ -71,3 +71,10 @@ def test_a_picture_stands_beside_its_table() -> None:
     assert page.index("<h2>Classes") < places[0] < page.index("<h2>Confusion") < places[1]
     assert places[2] > page.index("<h2>Calibration")
     assert "prefers-color-scheme: dark" in page
+
+
+def test_guessing_is_found_where_emotions_are_not_alike_frequent() -> None:
+    rng, supports = np.random.default_rng(0), (60, 20, 10, 5, 5)
+    recalls = np.array([rng.binomial(n, 0.2, 2_000) / n for n in supports])
+    passes = [not is_guessing(float(uar), supports) for uar in recalls.mean(axis=0)]
+    assert np.mean(passes) < 0.08

@@ -89,6 +89,7 @@ class MicrophoneSource(AudioSource):
         self._next_sample = 0
         self._lost_at: float | None = None
         self._used = 0
+        self._former: str | None = None
         self.device: Device | None = None
 
     def __enter__(self) -> Self:
@@ -153,7 +154,8 @@ class MicrophoneSource(AudioSource):
                 )
             if block.has_lost or first_frame != makers[0].next_frame:
                 self.dropped_samples += yield from _skip(makers, first_frame, captured_at)
-            samples = _checked(block.samples, makers[0])
+            # A device that does not open with fewer channels has more than are used.
+            samples = _checked(block.samples[:, : self._used], makers[0])
             faults = [*monitor.feed(samples, end_frame, block.captured_at)]
             if channels is not None:
                 faults += channels.feed(samples[:, : len(makers)])
@@ -196,6 +198,11 @@ class MicrophoneSource(AudioSource):
         if self._lost_at is not None:
             away_s = self._clock() - self._lost_at
             back = f"microphone {self._name!r} is back after {away_s:.1f} s"
+            if self._former is not None:
+                back = (
+                    f"microphone {self._name!r} takes the place of {self._former!r} after "
+                    f"{away_s:.1f} s"
+                )
             makers[0].warn("device_back", back)
             self._lost_at = None
         return makers
@@ -219,7 +226,12 @@ class MicrophoneSource(AudioSource):
             self.waited_s += self._clock() - before
 
     def _open(self) -> Capture:
-        device = self.device = find_device(self._driver.devices(), self._wanted)
+        before, devices = self.device, self._driver.devices()
+        wanted = self._wanted
+        if before is not None and str(wanted).isdigit():
+            wanted = _number_of(before, devices)  # they are numbered anew when one has gone
+        device = self.device = find_device(devices, wanted)
+        self._former = None if before is None or before.name == device.name else before.name
         rates = [self._rate] if self._rate else [self._sample_rate, device.sample_rate]
         self._used = self._used_of(device)
         return open_capture(self._driver, device, rates, self._used, self._sample_rate, self._clock)
@@ -270,3 +282,16 @@ def _checked(samples: FloatArray, maker: ChunkMaker) -> FloatArray:
         maker.warn("bad_samples", "the device delivered samples that are no numbers")
         samples = np.nan_to_num(samples, posinf=0.0, neginf=0.0)
     return np.clip(samples, -MAX_PEAK, MAX_PEAK)
+
+
+def _number_of(device: Device, devices: Sequence[Device]) -> int:
+    """Return the number that a device has now.
+
+    Raises:
+        DeviceError: It is not there.
+    """
+    numbers = [each.number for each in devices if each.name == device.name]
+    if not numbers:
+        msg = f"no microphone {device.name!r}"
+        raise DeviceError(msg)
+    return device.number if device.number in numbers else numbers[0]

@@ -137,26 +137,35 @@ class NetworkSource(DecodedSource):
         may_be = self._is_alike or not is_live(self._url, decoder)
         may_repeat = not is_first and may_be and np.any(self._first)
         again: FloatArray = SILENCE
-        for chunk in chunks:
-            if is_first and len(self._first) < enough:
-                self._first = np.concatenate((self._first, chunk.samples))[:enough]
-            if may_repeat:
-                held.append(chunk)
-                again = np.concatenate((again, chunk.samples))[: len(self._first)]
-                if len(again) < len(self._first):
+        try:
+            for chunk in chunks:
+                if is_first and len(self._first) < enough:
+                    self._first = np.concatenate((self._first, chunk.samples))[:enough]
+                if may_repeat:
+                    held.append(chunk)
+                    again = np.concatenate((again, chunk.samples))[: len(self._first)]
+                    if len(again) < len(self._first):
+                        continue
+                    self._refuse_repeated(again)
+                    may_repeat = False
+                    yield from map(self._noted, held)
                     continue
-                if np.array_equal(again, self._first):
-                    at_s = self._next_sample / self._sample_rate
-                    msg = (
-                        f"{self._url} was lost at {at_s:.2f} s, and "
-                        "begins anew: it is a recording whose server cannot go on where it was"
-                    )
-                    raise _RepeatedError(msg)
-                may_repeat = False
-                yield from map(self._noted, held)
-                continue
-            yield self._noted(chunk)
+                yield self._noted(chunk)
+        except _RepeatedError:
+            raise
+        except AudioDecodeError:  # it broke before there was enough to compare
+            yield from map(self._noted, held if may_repeat else ())
+            raise
         yield from map(self._noted, held if may_repeat else ())
+
+    def _refuse_repeated(self, again: FloatArray) -> None:
+        if np.array_equal(again, self._first):
+            at_s = self._next_sample / self._sample_rate
+            msg = (
+                f"{self._url} was lost at {at_s:.2f} s, and begins anew: it is a recording whose "
+                "server cannot go on where it was"
+            )
+            raise _RepeatedError(msg)
 
     def _noted(self, chunk: AudioChunk) -> AudioChunk:
         self._next_sample = chunk.start + len(chunk.samples)

@@ -79,24 +79,38 @@ class PortAudio:
             except BaseException:
                 stream.close(ignore_errors=True)
                 raise
+            # One that is forgotten must not be collected while PortAudio calls into it.
+            self._open_streams.append(stream)
+            made.append(stream)
+            if not is_wanted.is_set():  # it has come too late
+                self._end(stream)
             return stream
 
-        opened = self._called(f"open {device.name!r} at {sample_rate} Hz", start)
-        self._open_streams.append(opened)
+        made: list[Any] = []
+        is_wanted = threading.Event()
+        is_wanted.set()
+        try:
+            opened = self._called(f"open {device.name!r} at {sample_rate} Hz", start)
+        except BaseException:
+            is_wanted.clear()
+            for stream in made:
+                self.close(stream)
+            raise
         return _Stream(self, opened, sample_rate, channels)
 
     def close(self, stream: Any) -> None:
         """Abort and close; `stop` would wait for buffers that a lost device never fills."""
-
-        def close() -> None:
-            stream.abort(ignore_errors=True)
-            stream.close(ignore_errors=True)
-
         self._open_streams.remove(stream)
         try:
-            self._called("close", close, EXIT_S)
+            self._called("close", lambda: self._end(stream), EXIT_S)
         except DeviceError:
             return  # it hangs in its own thread, and is looked after when it returns
+
+    def _end(self, stream: Any) -> None:
+        stream.abort(ignore_errors=True)
+        stream.close(ignore_errors=True)
+        if stream in self._open_streams:
+            self._open_streams.remove(stream)
 
     def _called(self, what: str, call: Callable[[], Result], limit_s: float = ANSWER_S) -> Result:
         sounddevice = self._sounddevice()

@@ -120,5 +120,6 @@ class RttmSink(SegmentSink):
         channel = segment.channel or 1
         where = f"{segment.start:.3f} {seconds:.3f} <NA> <NA>"
         return (
-            f"SPEAKER {source} {channel} {where} {segment.emotion} {segment.confidence:.3f} <NA>\n"
+            f"SPEAKER {source} {channel} {where} {'_'.join(segment.emotion.split())} "
+            f"{segment.confidence:.3f} <NA>\n"
         )

@@ -87,17 +87,22 @@ WORDS = {
 LANGUAGES = tuple(WORDS)
 
 _KOREAN_WARNINGS = {
+    "bad_samples": "장치가 숫자가 아닌 샘플을 보냈습니다",
     "clipping": "소리가 너무 커서 잘립니다",
+    "clock_drift": "장치의 시계가 맞지 않습니다",
     "damaged": "손상된 부분이 있습니다",
+    "dc_offset": "신호가 0에서 벗어나 있습니다",
     "degraded": "처리가 늦어 일부 결과를 건너뜁니다",
     "device_back": "마이크가 다시 연결되었습니다",
     "device_lost": "마이크 연결이 끊겼습니다",
+    "digital_silence": "소리가 들리지 않습니다. 음소거되어 있는지 확인하세요",
     "gap": "소리 일부가 빠졌습니다",
     "header": "파일의 머리글이 내용과 다릅니다",
+    "identical_channels": "두 채널의 소리가 같아 화자를 나눌 수 없습니다",
     "opposite_channels": "두 채널이 서로 상쇄됩니다. --channel 1을 지정하세요",
     "overflow": "처리가 늦어 소리 일부를 잃었습니다",
     "recovered": "처리 속도가 회복되었습니다",
-    "silence": "소리가 들리지 않습니다",
+    "silent_channel": "한 채널에 소리가 없습니다. 연결을 확인하세요",
     "stale": "소리가 늦게 도착했습니다",
     "stream_back": "연결이 복구되었습니다",
     "stream_lost": "연결이 끊겼습니다",

@@ -81,6 +81,8 @@ export class SerClient extends EventTarget {
   #early_samples = 0;
   /** Whether a server has ever been ready: audio waits for the first one alone. */
   #was_ready = false;
+  /** Silence of a server that takes no longer for a result. */
+  #patience_ms = SILENT_SERVER_MS;
   #is_ending = false;
   #WebSocket;
   #attempts = 0;
@@ -156,7 +158,7 @@ export class SerClient extends EventTarget {
       this.#wait(samples, is_connected);
     }
     const quiet_ms = performance.now() - this.#last_message_ms;
-    if (this.state === "open" && quiet_ms > SILENT_SERVER_MS) this.#closed();
+    if (this.state === "open" && quiet_ms > this.#patience_ms) this.#closed();
   }
 
   /**
@@ -234,6 +236,8 @@ export class SerClient extends EventTarget {
   #take(message) {
     this.#last_message_ms = performance.now();
     if (message.type === "ready") {
+      const result_s = Math.max(message.hop_s, message.min_window_s);
+      this.#patience_ms = Math.max(SILENT_SERVER_MS, 2000 + 2000 * result_s);
       this.#attempts = 0;
       this.#was_ready = true;
       this.#become("open");

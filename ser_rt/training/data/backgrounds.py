@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from ser_rt.audio.processing import read_audio
 from ser_rt.classifier import FloatArray
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import DataError
-from ser_rt.training.data.decoded_cache import AudioCache
+from ser_rt.training.data.decoded_cache import AudioCache, fault_table
+
+logger = logging.getLogger(__name__)
 
 SNR_DB = (0.0, 30.0)
 _LONGEST_ROOM_S = 1.0
@@ -23,6 +26,8 @@ class Noises:
 
     def __init__(self, folder: Path) -> None:
         recordings = AudioCache(_files(folder), strict=False)
+        if recordings.faults:
+            logger.warning("noise: %s", fault_table(recordings.faults, len(recordings)))
         lengths = [recordings[i].size for i in range(len(recordings))]
         self._recordings = recordings.pick(i for i, length in enumerate(lengths) if length)
         if not len(self._recordings):

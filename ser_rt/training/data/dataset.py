@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
@@ -17,6 +18,7 @@ from ser_rt.config import model_config
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import DataError
 from ser_rt.evaluation.dimensions import rating
+from ser_rt.networks.streaming import POOLED_S
 from ser_rt.training.data.answers import Answers
 from ser_rt.training.data.augmentation import Augmenter
 from ser_rt.training.data.changes import Stretch, join
@@ -29,6 +31,7 @@ Label = str | int | Mapping[str, float] | None
 """None is unknown: only a teacher says something about the clip."""
 NO_LABEL = -100
 """Id of an unknown label; of shares, all are 0."""
+_MOST_OF_IT = 0.9
 
 
 class SpeechEmotionDataset(Dataset[Example]):
@@ -113,6 +116,10 @@ class SpeechEmotionDataset(Dataset[Example]):
         within = {
             index: window.is_clip & part.holds(window.places) for index, part in parts.items()
         }
+        if self._ratings is not None and draw.then is not None:
+            last = _owner_at_end(within, len(window.samples))
+            known = self._ratings[draw.clip if last is None else last]
+            example["ratings"] = torch.full_like(known, torch.nan) if last is None else known
         if self._every_hop:
             emotions = torch.zeros(window.places.size, len(self._names))
             for index, mine in within.items():
@@ -145,6 +152,16 @@ class SpeechEmotionDataset(Dataset[Example]):
             "labels": self.labels[index],
         }
         return example if self._ratings is None else example | {"ratings": self._ratings[index]}
+
+
+def _owner_at_end(within: Mapping[int, npt.NDArray[np.bool_]], samples: int) -> int | None:
+    """Return the clip that nearly all of a window's pooled end is of; None of a mixture."""
+    share = {}
+    for index, mine in within.items():
+        pooled = math.ceil(mine.size * min(1.0, POOLED_S * SAMPLE_RATE / samples))
+        share[index] = float(mine[mine.size - pooled :].mean())
+    last = max(share, key=lambda index: share[index])
+    return last if share[last] >= _MOST_OF_IT * sum(share.values()) > 0 else None
 
 
 def _targets(labels: Sequence[Label], names: Sequence[str]) -> torch.Tensor:

@@ -18,6 +18,7 @@ from platformdirs import user_cache_path
 from rich.console import Console
 from rich.progress import track
 
+from ser_rt import __version__
 from ser_rt.audio.processing import read_audio
 from ser_rt.classifier import FloatArray
 from ser_rt.constants import SAMPLE_RATE
@@ -57,6 +58,9 @@ def tracked(work: Iterable[T], what: str, total: int) -> Iterable[T]:
     return track(work, what, total, console=console, transient=True, disable=not is_shown)
 
 
+_UNREADABLE = "unreadable"
+
+
 class _Index(NamedTuple):
     """Index of the file of samples: end and hash of each clip, and the faults."""
 
@@ -87,7 +91,9 @@ class AudioCache:
     ) -> None:
         folder = cache_folder() if folder is None else folder
         data = folder / f"{_fingerprint(paths)}.pcm"
-        index = _read_index(data, len(paths)) or _decode_all(paths, data)
+        index = _read_index(data, len(paths))
+        if index is None or _are_readable_now(index.faults, paths):
+            index = _decode_all(paths, data)
         self.faults = index.faults
         if strict and self.faults:
             raise DataError(fault_table(self.faults, len(paths)))
@@ -157,8 +163,19 @@ def _read_index(data: Path, clips: int) -> _Index | None:
     return None
 
 
+def _are_readable_now(faults: Sequence[Fault], paths: Sequence[Path]) -> bool:
+    """Return whether clips that were unreadable no longer are: a decoder or a permission came."""
+    names = {fault.path for fault in faults if fault.kind == _UNREADABLE}
+    for path in paths if names else ():
+        if printable(path) in names:
+            found = _decode(path)
+            if not isinstance(found, Fault) or found.kind != _UNREADABLE:
+                return True
+    return False
+
+
 def _fingerprint(paths: Sequence[Path]) -> str:
-    digest = hashlib.sha256(str(SAMPLE_RATE).encode())
+    digest = hashlib.sha256(f"{SAMPLE_RATE} {__version__}".encode())
     for path in paths:
         try:
             stat = path.stat()
@@ -174,7 +191,7 @@ def _decode(path: Path) -> _Samples | Fault:
     try:
         samples = read_audio(path, SAMPLE_RATE)
     except AudioError as error:
-        return Fault(printable(path), "unreadable", printable(str(error)))
+        return Fault(printable(path), _UNREADABLE, printable(str(error)))
     if samples.size < MIN_CLIP_S * SAMPLE_RATE:
         seconds = samples.size / SAMPLE_RATE
         return Fault(printable(path), "too short", f"{seconds:.2f} s, under {MIN_CLIP_S} s")

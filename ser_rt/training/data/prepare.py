@@ -67,15 +67,23 @@ def prepare(
             sentences or audio.
         OutputError: the decoded audio does not fit on the disk.
     """
+    labelled = {clip.path.resolve() for clip in (*train, *validation)}
     more = load_unlabelled(settings.unlabelled) if settings.unlabelled else []
+    more = [clip for clip in more if clip.path.resolve() not in labelled]
     decoded, faults = decode_clips(
         [*train, *more, *validation], labels, skip_bad=settings.skip_bad, any_label=has_teacher
     )
     chosen = {clip.path for clip in validation}
     kept = [clip for clip in decoded.clips if clip.path not in chosen]
     held_out = [clip for clip in decoded.clips if clip.path in chosen]
-    if not held_out and settings.val_share:
-        kept, held_out = hold_out_speakers(kept, settings.val_share, seed)
+    if validation and not any(clip.emotion in labels for clip in held_out):
+        msg = "of the clips to validate on none is left: they are unfit, or of other emotions"
+        raise DataError(msg)
+    if not validation and settings.val_share:
+        named = [clip for clip in kept if clip.emotion in labels]
+        _, held_out = hold_out_speakers(named, settings.val_share, seed)
+        paths, voices = {c.path for c in held_out}, {c.voice for c in held_out} - {""}
+        kept = [c for c in kept if c.path not in paths and c.voice not in voices]
     held_out = [clip for clip in held_out if clip.emotion in labels]
     refuse_empty_classes(kept, labels)
     if other := Counter(clip.emotion for clip in kept if clip.emotion not in labels):

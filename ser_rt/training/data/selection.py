@@ -56,7 +56,8 @@ def select_clips(
             emotion that the model knows.
     """
     if is_folder:
-        clips = load_directory(where, tuple(dict.fromkeys((*labels, *EMOTIONS))))
+        names = tuple(dict.fromkeys((*labels, *EMOTIONS)))
+        clips = load_directory(where, names, selection.same_labels)
     else:
         clips = relabel(read_manifest(where, labels), selection.same_labels)
     if selection.split:

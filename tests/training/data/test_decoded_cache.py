@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_rt.errors import OutputError
+from ser_rt.errors import AudioDecodeError, OutputError
+from ser_rt.training.data import decoded_cache
 from ser_rt.training.data.decoded_cache import AudioCache
 from tests.conftest import make_wave
 
@@ -108,3 +109,22 @@ def test_a_folder_that_is_none_is_an_error_in_words(tmp_path: Path, paths: list[
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot keep decoded audio"):
         AudioCache(paths, strict=False, folder=tmp_path / "file" / "cache")
+
+
+def test_a_clip_that_can_be_read_now_is_decoded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, make_wave(1.0), 16_000)
+
+    def fail(*_: object) -> None:
+        msg = "no ffmpeg: pip install ser-rt[media]"
+        raise AudioDecodeError(msg)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decoded_cache, "read_audio", fail)
+        for _ in range(2):
+            cache = AudioCache([path], strict=False, folder=tmp_path / "cache")
+            assert [fault.kind for fault in cache.faults] == ["unreadable"]
+    cache = AudioCache([path], strict=False, folder=tmp_path / "cache")
+    assert (cache.faults, len(cache[0])) == ([], 16_000)

@@ -41,7 +41,9 @@ def test_a_dataset_is_left_out_of_training_and_validation(manifest: Path) -> Non
     line = ["--manifest", str(manifest), "--split", "train", "--val-split", "val"]
     clips, held = find_clips(parse_args(line), LABELS)
     assert (names([*clips]), names([*held])) == (["a", "b", "c", "e"], ["d"])
-    clips, held = find_clips(parse_args([*line, "--leave-out", "y"]), LABELS)
+    with pytest.raises(DataError, match="no clip of split 'val' is left to validate on"):
+        find_clips(parse_args([*line, "--leave-out", "y"]), LABELS)
+    clips, held = find_clips(parse_args([*line[:4], "--leave-out", "y"]), LABELS)
     assert (names([*clips]), names([*held])) == (["a", "b", "e"], [])
     with pytest.raises(DataError, match="'z'"):
         find_clips(parse_args([*line, "--leave_out", "z"]), LABELS)

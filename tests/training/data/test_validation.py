@@ -19,6 +19,7 @@ from ser_rt.trainer import create_trainer
 from ser_rt.training.data.corpus import Clip, load_manifest
 from ser_rt.training.data.dataset import SpeechEmotionDataset, label_of
 from ser_rt.training.data.decoded_cache import AudioCache, cache_folder
+from ser_rt.training.data.prepare import prepare
 from ser_rt.training.data.sampler import Draw, draw_window
 from ser_rt.training.data.validation import (
     decode_clips,
@@ -149,6 +150,27 @@ def test_shared_speakers_sentences_and_audio_are_leaks(
     with pytest.raises(DataError, match="1 speakers are in training and validation: pulses/s0"):
         train(tmp_path / "run", kept, val)
     train(tmp_path / "run", kept, val, allow_leaks=["speakers", "sentences", "audio"])
+
+
+def test_clips_to_validate_on_are_those_that_were_given(clips: list[Clip]) -> None:
+    given = [replace(clip, emotion="Boredom") for clip in clips if clip.speaker == "s0"]
+    others = [clip for clip in clips if clip.speaker != "s0"]
+    settings = DataConfig(val_share=0.5, skip_bad=True)
+    with pytest.raises(DataError, match="to validate on none is left"):
+        prepare(others, given, LABELS, settings, seed=0)
+
+
+def test_clips_without_an_emotion_are_not_held_out(tmp_path: Path, clips: list[Clip]) -> None:
+    more = tmp_path / "more"
+    more.mkdir()
+    for number in range(6):
+        soundfile.write(more / f"{number}.wav", make_wave(1.0, seed=number), 16_000)
+    settings = DataConfig(val_share=0.34, unlabelled=str(more))
+    prepared = prepare(clips, [], LABELS, settings, seed=0, has_teacher=True)
+    assert sum(not clip.emotion for clip in prepared.train.clips) == 6
+    assert {clip.speaker for clip in prepared.validation.clips}.isdisjoint(
+        {clip.speaker for clip in prepared.train.clips if clip.speaker}
+    )
 
 
 def test_two_corpora_may_call_people_by_one_name(tmp_path: Path, clips: list[Clip]) -> None:

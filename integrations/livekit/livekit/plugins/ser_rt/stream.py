@@ -152,6 +152,7 @@ class EmotionStream(stt.RecognizeStream):
         waiting.cancel()
         so_far = None if turn is None else SpeakerEmotion.of(turn, from_s)
         found = self._join.heard(transcript, so_far)
+        self.context = self._owner.context = None  # what was known is of the turn before
         if found is not None:
             self._note(found)
             for data in speech:
