@@ -22,21 +22,14 @@ from ser_rt.cli.idle import given_in, refuse_idle
 from ser_rt.cli.process import run_command, tell, tell_replaced
 from ser_rt.config import DataConfig, model_config
 from ser_rt.errors import DataError
-from ser_rt.evaluation import left_out
+from ser_rt.evaluation import left_out, scores
 from ser_rt.evaluation.batching import DEFAULT_BATCH_SIZE, classify
 from ser_rt.evaluation.dimensions import rate_clips
 from ser_rt.evaluation.files import classify_files
 from ser_rt.evaluation.plots import class_figure, confusion_figure, png
 from ser_rt.evaluation.report import to_text, write_report
 from ser_rt.evaluation.robustness import RobustnessTest
-from ser_rt.evaluation.scores import (
-    ClipPrediction,
-    Evaluation,
-    calibrate,
-    distinct_speakers,
-    score,
-    score_groups,
-)
+from ser_rt.evaluation.scores import ClipPrediction, Evaluation, calibrate, score, score_groups
 from ser_rt.evaluation.sounds import SoundCount, count_alarms, find_sounds
 from ser_rt.evaluation.verdict import verdict_of
 from ser_rt.files.names import printable
@@ -127,7 +120,7 @@ class ModelEvaluator:
                 msg = f"{len(values)} {name} for {len(audio_paths)} audio_paths: give one each"
                 raise DataError(msg)
         if {"speaker", "dataset"} <= groups.keys():
-            groups["speaker"] = distinct_speakers(groups["speaker"], groups["dataset"])
+            groups["speaker"] = scores.distinct_speakers(groups["speaker"], groups["dataset"])
         ids = np.array([label_id(label, labels) for label in true_labels], np.int64)
         stressed = RobustnessTest(self._classify, self.classifier.sample_rate) if stress else None
         rows, failed = self._classify_files(audio_paths, stressed)

@@ -135,7 +135,7 @@ def test_temperature_is_the_lowest_loss(seed: int) -> None:
 
     def loss(temperature: float) -> float:
         prior = 0.5 / len(true) * np.log(temperature) ** 2  # half a clip's
-        return metrics.negative_log_likelihood(true, softmax(logits / temperature)) + prior
+        return float(metrics.negative_log_likelihood(true, softmax(logits / temperature)) + prior)
 
     assert (
         loss(fitted) <= min(loss(1.0), *(loss(min(fitted * k, 50.0)) for k in (1.05, 0.95))) + 1e-6

@@ -56,8 +56,8 @@ def listened(cost_s: float, *, is_live: bool) -> tuple[list[Event], list[float]]
         captured_at = (number + 1) * CHUNK_S
         clock.now = max(clock.now, captured_at)
         is_pause = number * CHUNK_S % 12 > 11
-        samples = np.zeros(size) if is_pause else rng.normal(0, 0.1, size)
-        samples = samples.astype(np.float32)
+        level = 0.0 if is_pause else 0.1
+        samples = rng.normal(0, level, size).astype(np.float32)
         chunk = AudioChunk(samples, number * size, captured_at, is_live=is_live)
         events += engine.feed(chunk)
         lags.append(clock.now - captured_at)
