@@ -209,6 +209,7 @@ def test_a_streaming_network_learns_from_one_that_hears_everything(
         emotion_labels=tuple(RHYTHM_HZ),
         streaming=True,
         chunk_frames=5,
+        model_name="",
         encoder_config=ENCODER,
     )
     run = tmp_path / "run"
