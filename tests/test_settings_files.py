@@ -44,7 +44,7 @@ def test_files_of_keys(tmp_path: Path, encoding: str, monkeypatch: pytest.Monkey
         tokens.append(token)
         raise ServerError
 
-    monkeypatch.setattr("ser_rt.client.engine.Client", client)
+    monkeypatch.setattr("ser_rt.client.engine.AsyncClient", client)
     with pytest.raises(ServerError):
         ServerModel("ws://server", str(save(path, f"{KEY}\n", encoding)))
     assert tokens == [KEY]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipecat.frames.frames import Frame, LLMContextFrame, UserStartedSpeakingFrame
+from pipecat.frames.frames import Frame, LLMContextFrame
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from pipecat_ser_rt.frames import EmotionTurnFrame
@@ -26,9 +26,7 @@ class EmotionInstructions(FrameProcessor):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Note turns, write into contexts, and pass every frame on."""
         await super().process_frame(frame, direction)
-        if isinstance(frame, UserStartedSpeakingFrame):
-            self._text = ""  # of the turn before
-        elif isinstance(frame, EmotionTurnFrame):
+        if isinstance(frame, EmotionTurnFrame):
             self._text = instructions(frame.event.emotion, frame.event.confidence)
         elif isinstance(frame, LLMContextFrame) and direction is FrameDirection.DOWNSTREAM:
             messages = [one for one in frame.context.messages if one is not self._message]

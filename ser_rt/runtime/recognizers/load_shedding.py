@@ -31,13 +31,16 @@ class LoadShedder:
         self._cost_s = 0.0
         self._calm = self._since = self._stale = 0
         self.skipped_windows = 0
-        self.is_behind = False
-        """Whether windows were left out since the last one that was taken, or right before it."""
 
     @property
     def hop_s(self) -> float:
         """Time in seconds from one result to the next, as it is now."""
         return self._stride * self._hop_s
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the model is too slow for every window; it may catch up with some that wait."""
+        return self._stride > 1
 
     def admits(self, lag_s: float) -> bool:
         """Return whether to classify a window whose audio came ``lag_s`` ago."""
@@ -46,9 +49,7 @@ class LoadShedder:
         if is_stale or self._since < self._stride:
             self._stale += is_stale
             self.skipped_windows += 1
-            self.is_behind = True
             return False
-        self.is_behind = self._since > 1
         self._since = 0
         return True
 
