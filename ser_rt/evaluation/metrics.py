@@ -23,7 +23,7 @@ FloatRows = npt.NDArray[np.floating[Any]]
 Measure = Callable[[LabelIds, LabelIds, int], float]
 
 _TEMPERATURES = (0.02, 50.0)
-_PRIOR = 0.5
+_PRIOR = 0.05
 """Of a temperature of 1, in clips: a few that are all right would else make it endlessly sure."""
 
 

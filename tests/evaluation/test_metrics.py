@@ -134,7 +134,7 @@ def test_temperature_is_the_lowest_loss(seed: int) -> None:
     fitted = metrics.fit_temperature(true, logits)
 
     def loss(temperature: float) -> float:
-        prior = 0.5 / len(true) * np.log(temperature) ** 2  # half a clip's
+        prior = 0.05 / len(true) * np.log(temperature) ** 2
         return float(metrics.negative_log_likelihood(true, softmax(logits / temperature)) + prior)
 
     assert (
