@@ -23,8 +23,6 @@ FloatRows = npt.NDArray[np.floating[Any]]
 Measure = Callable[[LabelIds, LabelIds, int], float]
 
 _TEMPERATURES = (0.02, 50.0)
-_PRIOR = 0.05
-"""Of a temperature of 1, in clips: a few that are all right would else make it endlessly sure."""
 
 
 @dataclass(frozen=True)
@@ -217,6 +215,7 @@ def negative_log_likelihood(true: LabelIds, probabilities: FloatRows) -> float:
 def fit_temperature(true: LabelIds, logits: FloatRows, weights: FloatRows | None = None) -> float:
     """Return the temperature, between 0.02 and 50, that minimises the loss of logits divided by it.
 
+    It is 1 where all clips are right, as few may be.
     Log-probabilities will do for logits. `weights` ``[clips]`` say how much each clip counts; None
     counts all alike. Guo et al., ICML 2017, section 4.2.
     """
@@ -231,11 +230,12 @@ def fit_temperature(true: LabelIds, logits: FloatRows, weights: FloatRows | None
 
     def loss(log_temperature: float) -> float:
         scaled = log_softmax(logits / np.exp(log_temperature), axis=1)
-        prior = _PRIOR / len(true) * log_temperature**2
-        return float(prior - np.average(scaled[clips, true], weights=weights))
+        return float(-np.average(scaled[clips, true], weights=weights))
 
     found = minimize_scalar(loss, bounds=np.log(_TEMPERATURES), options={"xatol": 1e-6})
-    return float(np.exp(found.x))
+    # Clips that are all right would make it endlessly sure: they do not tell how sure it may be.
+    has_none = found.x < np.log(_TEMPERATURES[0]) + 0.01
+    return 1.0 if has_none else float(np.exp(found.x))
 
 
 def _checked(

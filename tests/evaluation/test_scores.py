@@ -89,4 +89,4 @@ def test_a_few_clips_that_are_all_right_make_no_model_endlessly_sure(
     true = np.array([0, 1, 0])
     logits = np.log([[0.8, 0.2], [0.2, 0.8], [0.7, 0.3]])
     found = metrics.fit_temperature(true if right else 1 - true, logits)
-    assert 0.2 < found < 10
+    assert found == 1.0 if right else found > 10

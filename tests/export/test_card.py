@@ -39,8 +39,7 @@ def test_the_temperature_of_left_out_corpora_and_a_notice(
     bundle = Bundle.load(tmp_path / "out")
     assert bundle.notice == "한국어 only. Be kind."
     # Two of three are right: the temperature makes the confidence 2/3 (Guo et al., equation 9).
-    # Of three clips, it is drawn towards 1 a little.
-    assert bundle.temperature == pytest.approx(3.3, rel=0.1)
+    assert bundle.temperature == pytest.approx(3.3, rel=0.05)
     judged = bundle.evaluation["left_out_corpora"]
     assert judged["temperature"] == bundle.temperature
     assert judged["corpora"]["d"]["clips"] == 3
