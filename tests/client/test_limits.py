@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from typing import Any
 
 import pytest
@@ -41,11 +42,13 @@ def test_a_session_that_is_too_long_goes_on_in_another(
 
 def test_a_reader_that_is_slow_makes_the_server_wait(classifier: OnnxClassifier) -> None:
     waiting: list[int] = []
+    put_at: list[float] = []
 
     class Watched(asyncio.Queue[Any]):
         def put_nowait(self, item: Any) -> None:
             super().put_nowait(item)
             waiting.append(self.qsize())
+            put_at.append(time.monotonic())
 
     with serving(classifier) as running, pytest.MonkeyPatch.context() as patch:
         patch.setattr(conversation, "MAX_AHEAD_S", 5.0)
@@ -53,7 +56,7 @@ def test_a_reader_that_is_slow_makes_the_server_wait(classifier: OnnxClassifier)
         client = Client(running.ws, vad=False, hop_s=0.1)
         events = client.stream(make_wave(120.0), sample_rate=RATE)
         next(events)
-        running.wait_until(lambda: len(waiting) > 100)
+        running.wait_until(lambda: len(waiting) > 100 and time.monotonic() - put_at[-1] > 1)
         rest = list(events)
     assert len(rest) == 1190
     assert max(waiting) < 64 + 2 * 5 / 0.1
