@@ -43,7 +43,7 @@ class SlowModel:
         return np.concatenate((level, 1 - level), axis=1).astype(np.float32)
 
 
-def listened(cost_s: float, *, is_live: bool) -> tuple[list[Event], list[float]]:
+def streamed(cost_s: float, *, is_live: bool) -> tuple[list[Event], list[float]]:
     """Return the events of a minute, and how late the stream is after each chunk."""
     clock = Clock()
     settings = StreamSettings(vad=False, turns=True, turn_updates=True)
@@ -66,7 +66,7 @@ def listened(cost_s: float, *, is_live: bool) -> tuple[list[Event], list[float]]
 
 @pytest.mark.parametrize("cost_s", [0.35, 0.6, 1.0, 2.0])
 def test_a_live_stream_with_turns_does_not_fall_behind(cost_s: float) -> None:
-    events, lags = listened(cost_s, is_live=True)
+    events, lags = streamed(cost_s, is_live=True)
     turns = [event for event in events if isinstance(event, TurnEvent) and event.final]
     results = [event for event in events if event.type == "emotion"]
     assert max(lags) < 0.5 + 4 * cost_s
@@ -82,6 +82,6 @@ def test_where_the_model_keeps_up_turns_are_those_of_a_recording() -> None:
     def timeless(events: list[Event]) -> list[Event]:
         return [replace(event, latency_ms={}, at=None) for event in events]
 
-    live, lags = listened(0.1, is_live=True)
+    live, lags = streamed(0.1, is_live=True)
     assert max(lags) < 0.5
-    assert timeless(live) == timeless(listened(0.1, is_live=False)[0])
+    assert timeless(live) == timeless(streamed(0.1, is_live=False)[0])

@@ -91,7 +91,7 @@ def test_a_track_that_stalls_is_silent_and_makes_nothing_late() -> None:
     start = {"event": "start", "start": {"tracks": ["inbound", "outbound"]}}
     list(adapter.take(json.dumps(start)))
 
-    def heard(track: str, ms: int) -> int:
+    def samples_of(track: str, ms: int) -> int:
         media = {"track": track, "timestamp": str(ms), "payload": AUDIO}
         taken = adapter.take(json.dumps({"event": "media", "media": media}))
         return sum(len(audio) for audio in taken if isinstance(audio, bytes))
@@ -99,7 +99,7 @@ def test_a_track_that_stalls_is_silent_and_makes_nothing_late() -> None:
     samples = 0
     for begin in range(0, 20_000, 4_000):
         for ms in range(begin, begin + 4_000, 20):
-            samples += heard("outbound", ms)
-            samples += heard("inbound", ms) if ms < begin + 1_000 else 0
-        samples += sum(heard("inbound", ms) for ms in range(begin + 1_000, begin + 4_000, 20))
+            samples += samples_of("outbound", ms)
+            samples += samples_of("inbound", ms) if ms < begin + 1_000 else 0
+        samples += sum(samples_of("inbound", ms) for ms in range(begin + 1_000, begin + 4_000, 20))
     assert samples == pytest.approx(2 * 20 * 8_000, abs=2 * 0.3 * 8_000)
