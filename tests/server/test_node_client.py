@@ -71,6 +71,57 @@ def test_what_cannot_pass_ends_the_wait(running: Running, tmp_path: Path) -> Non
     assert (told["heard"], told["state"]) == ([], "closed")
 
 
+MUTE = """
+import {{ mock }} from "node:test";
+import {{ SerClient }} from {client};
+mock.timers.enable({{ apis: ["setTimeout"] }});
+const opened = [];
+/** The first accepts, and never says anything; the second is ready at once. */
+class Server {{
+  readyState = 1;
+  bufferedAmount = 0;
+  sent = [];
+  constructor() {{
+    const number = opened.push(this);
+    queueMicrotask(() => {{
+      this.onopen();
+      const ready = {{ type: "ready", hop_s: 0.5, min_window_s: 1 }};
+      if (number === 2) this.onmessage({{ data: JSON.stringify(ready) }});
+    }});
+  }}
+  send(data) {{ this.sent.push(typeof data === "string" ? JSON.parse(data) : data.length); }}
+  close() {{}}
+}}
+const client = new SerClient("ws://host", {{ config: {{ sample_rate: 16000 }}, WebSocket: Server }});
+const failures = [];
+client.addEventListener("failure", ({{ detail }}) => failures.push(detail.code));
+client.connect();
+await null;
+client.send(new Int16Array(16000));
+mock.timers.tick(20_000);
+await new Promise(setImmediate);
+client.send(new Int16Array(8000));
+mock.timers.tick(1_000);
+await new Promise(setImmediate);
+const [config, ...audio] = opened[1]?.sent ?? [];
+process.stdout.write(JSON.stringify({{
+  failures, state: client.state, lost_s: client.lost_s, start_s: config?.start_s, audio,
+}}));
+client.stop();
+"""
+
+
+@needs("node")
+def test_a_server_that_accepts_and_says_nothing_is_tried_again(tmp_path: Path) -> None:
+    script = tmp_path / "mute.mjs"
+    script.write_text(MUTE.format(client=json.dumps(CLIENT.as_uri())), encoding="utf-8")
+    done = subprocess.run([*NODE, script], check=True, capture_output=True, text=True, timeout=60)
+    assert json.loads(done.stdout) == {
+        "failures": ["unreachable"], "state": "open", "lost_s": 0, "start_s": 0,
+        "audio": [16000, 8000],
+    }  # fmt: skip
+
+
 @needs("node")
 def test_the_package_holds_the_client_of_the_page() -> None:
     about = json.loads((PACKAGE / "package.json").read_text(encoding="utf-8"))

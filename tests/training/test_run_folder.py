@@ -181,8 +181,10 @@ def test_other_settings_or_clips_are_another_run(tmp_path: Path, clips: list[Cli
     trainer(run, num_epochs=2).train(clips)
     with pytest.raises(TrainingError, match="num_epochs was 2, is 1"):
         trainer(run, num_epochs=1).train(clips, resume=True)
-    with pytest.raises(TrainingError, match="clips was"):
-        trainer(run, num_epochs=2).train(clips[1:], resume=True)
+    rated = [replace(clips[0], arousal="0.9"), *clips[1:]]
+    for others in (clips[1:], rated):
+        with pytest.raises(TrainingError, match="clips was"):
+            trainer(run, num_epochs=2).train(others, resume=True)
     assert len(trainer(run, num_epochs=3).train(clips, resume=True)["train_loss"]) == 3
     (tmp_path / "other").mkdir()
     (tmp_path / "other/notes.txt").write_text("mine")

@@ -14,41 +14,56 @@ Segment = EpisodeEvent | TurnEvent
 
 
 class SegmentSink:
-    """Writes turns, or episodes that it joins of results, as they end; sources come in turn."""
+    """Writes turns, or episodes that it joins of results; sources come in turn.
+
+    Live they are written as they end. Those of a recording are in the order in which they begin, as
+    WebVTT asks for: with several channels all are written at its end.
+    """
 
     def __init__(self, output: TextIO, lag: Lag | None = None, *, turns: bool = False) -> None:
-        """Write to ``output``; a lag is taken back from the times of episodes."""
+        """Write to ``output``; a lag, which a recording has, is taken back from episodes."""
         self._output, self._lag, self._turns = output, lag, turns
         self._trackers: dict[int | None, EpisodeTracker] = {}
         self._source: str | None = None
+        self._kept: list[Segment] = []
         self._count = 0
 
     def write(self, event: Event) -> None:
         """Take an event."""
-        if self._turns:
-            if event.type == "turn" and event.final:
-                self._write(event)
-            return
         if event.source != self._source:
             self._end()
             self._source = event.source
+        if self._turns:
+            if event.type == "turn" and event.final:
+                self._take(event)
+            return
         tracker = self._trackers.setdefault(event.channel, EpisodeTracker(self._lag))
-        self._write(tracker.update(event))
+        self._take(tracker.update(event))
 
     def finish(self, summary: Summary) -> None:  # noqa: ARG002 (neither format has a place for it)
-        """Write the episodes that have not ended."""
+        """Write what is left, with the episodes that have not ended."""
         self._end()
 
     def _end(self) -> None:
         for tracker in self._trackers.values():
-            self._write(tracker.flush())
+            self._take(tracker.flush())
         self._trackers = {}
+        for segment in sorted(self._kept, key=lambda kept: kept.start):
+            self._write(segment)
+        self._kept = []
 
-    def _write(self, segment: Segment | None) -> None:
-        if segment is not None:
-            self._count += 1
-            self._output.write(self._text(segment))
-            self._output.flush()
+    def _take(self, segment: Segment | None) -> None:
+        if segment is None:
+            return
+        if self._lag is None or segment.channel is None:
+            self._write(segment)
+        else:
+            self._kept.append(segment)
+
+    def _write(self, segment: Segment) -> None:
+        self._count += 1
+        self._output.write(self._text(segment))
+        self._output.flush()
 
     def _text(self, segment: Segment) -> str:
         raise NotImplementedError

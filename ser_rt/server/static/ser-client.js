@@ -35,8 +35,9 @@
 const RETRY_MS = { first: 400, most: 8000 };
 const SILENT_SERVER_MS = 8000;
 const UNSENT_BYTES = 1 << 20;
-/** `finish` waits so long for a first connection, and then for each message. */
+/** A server that is not `ready` by then is tried again; `finish` waits so long for a first one. */
 const OPEN_MS = 20_000;
+/** `finish` waits so long for each message. */
 const FINISH_MS = 5000;
 /** Audio that waits for a first connection; beyond that the oldest is lost. */
 const EARLY_S = 300;
@@ -134,6 +135,8 @@ export class SerClient extends EventTarget {
     };
     socket.onmessage = ({ data }) => this.#take(JSON.parse(data));
     socket.onclose = () => socket === this.#socket && this.#closed();
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(socket.onclose, OPEN_MS);
   }
 
   /**
@@ -238,6 +241,7 @@ export class SerClient extends EventTarget {
     if (message.type === "ready") {
       const result_s = Math.max(message.hop_s, message.min_window_s);
       this.#patience_ms = Math.max(SILENT_SERVER_MS, 2000 + 2000 * result_s);
+      clearTimeout(this.#retry);
       this.#attempts = 0;
       this.#was_ready = true;
       this.#become("open");

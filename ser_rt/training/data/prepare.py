@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ser_rt.audio.discovery import find_audio
@@ -37,11 +37,12 @@ class Prepared:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of labels and decoded audio on both sides of the split."""
+        """Hash of decoded audio, and all that is known of it, on both sides of the split."""
         digest = hashlib.sha256()
         for part in (self.train, self.validation):
             for clip, audio in zip(part.clips, part.audio.digests, strict=True):
-                digest.update(f"{audio} {clip.emotion} {clip.soft_label} {clip.dataset}\n".encode())
+                known = asdict(replace(clip, path=Path(), split=""))  # a corpus may be moved
+                digest.update(f"{audio} {known}\n".encode())
             digest.update(b"\n")
         return digest.hexdigest()[:16]
 

@@ -1,12 +1,14 @@
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ser_rt.cli.columns import display_width
+from ser_rt.runtime.episodes import Lag
 from ser_rt.runtime.event import (
     UNSURE,
     EmotionEvent,
@@ -212,3 +214,31 @@ def test_lines_of_turns() -> None:
     assert (row["channel_name"], row["cut"], row["final"]) == ("A & <B>", "False", "True")
     event = json.loads(of_turns("jsonl").splitlines()[-2])
     assert (event["type"], event["peak_confidence"], event["onset"]) == ("turn", 0.9, 1.5)
+
+
+@pytest.mark.parametrize("name", ["srt", "vtt", "rttm"])
+@pytest.mark.parametrize("turns", [False, True])
+def test_captions_of_a_recording_are_in_the_order_in_which_they_begin(
+    name: str, turns: bool
+) -> None:
+    # Channel 1 speaks from 0 to 20 s, channel 2 twice in between: known to have ended before it.
+    turn = replace(TURN, channel_name=None)
+    events: list[Event] = [
+        replace(turn, channel=2, start=3.0, end=6.0),
+        replace(turn, channel=2, start=8.0, end=9.0),
+        replace(turn, channel=1, start=0.0, end=20.0),
+    ]
+    if not turns:
+        spans = [(2, 3, 6), (2, 8, 9), *((1, at, at + 1) for at in range(20))]
+        events = [
+            replace(JOY, channel=channel, start=float(start), end=float(end), partial=False)
+            for channel, start, end in spans
+        ]
+    for lag, starts in ((Lag(0.0, 0.0), [0, 3, 8]), (None, [3, 8, 0])):
+        output = io.StringIO()
+        sink = SINKS[name](output, SinkSettings(labels=LABELS, turns=turns, lag=lag))
+        for event in events:
+            sink.write(event)
+        sink.finish(StreamStatistics().summary())
+        pattern = r"SPEAKER \w+ \d (\d+)\.000" if name == "rttm" else r"00:00:(\d\d).000 -->"
+        assert [int(found) for found in re.findall(pattern, output.getvalue())] == starts
