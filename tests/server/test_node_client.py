@@ -92,7 +92,8 @@ class Server {{
   send(data) {{ this.sent.push(typeof data === "string" ? JSON.parse(data) : data.length); }}
   close() {{}}
 }}
-const client = new SerClient("ws://host", {{ config: {{ sample_rate: 16000 }}, WebSocket: Server }});
+const config = {{ sample_rate: 16000 }};
+const client = new SerClient("ws://host", {{ config, WebSocket: Server }});
 const failures = [];
 client.addEventListener("failure", ({{ detail }}) => failures.push(detail.code));
 client.connect();
@@ -103,9 +104,9 @@ await new Promise(setImmediate);
 client.send(new Int16Array(8000));
 mock.timers.tick(1_000);
 await new Promise(setImmediate);
-const [config, ...audio] = opened[1]?.sent ?? [];
+const [first, ...audio] = opened[1]?.sent ?? [];
 process.stdout.write(JSON.stringify({{
-  failures, state: client.state, lost_s: client.lost_s, start_s: config?.start_s, audio,
+  failures, state: client.state, lost_s: client.lost_s, start_s: first?.start_s, audio,
 }}));
 client.stop();
 """

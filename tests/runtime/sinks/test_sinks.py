@@ -219,7 +219,7 @@ def test_lines_of_turns() -> None:
 @pytest.mark.parametrize("name", ["srt", "vtt", "rttm"])
 @pytest.mark.parametrize("turns", [False, True])
 def test_captions_of_a_recording_are_in_the_order_in_which_they_begin(
-    name: str, turns: bool
+    name: str, *, turns: bool
 ) -> None:
     # Channel 1 speaks from 0 to 20 s, channel 2 twice in between: known to have ended before it.
     turn = replace(TURN, channel_name=None)
