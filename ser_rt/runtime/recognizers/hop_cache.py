@@ -51,6 +51,8 @@ class HopCache:
         self._shortest = round(streaming.min_hop_s * classifier.sample_rate)
         self._fresh = HopResult(np.empty(0, np.float32), streaming.fresh(1))
         self._stream = _Stream(-1, -1, self._fresh)
+        self.hops = 0
+        """How many have been computed."""
 
     def __call__(self, window: Window) -> FloatArray:
         """Return the probabilities ``[labels]`` at the end of a window."""
@@ -87,4 +89,5 @@ class HopCache:
             samples = np.pad(samples, (0, missing))
         hop = Hop(samples, self._stream.result.caches)
         (result,) = self._classifier.classify_hops([hop])
+        self.hops += 1
         return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,16 +79,12 @@ class WindowedRecognizer(Recognizer):
         self._turns = classifier if isinstance(classifier, WaitingClassifier) else None
         self._rate, self._labels = rate, len(classifier.labels)
         self._first = round((min_window_s if wants_partial else window_s) * rate)
-        self._windower = Windower(
-            window=round(window_s * rate),
-            hop=hop,
-            first=self._first,
-            early=isinstance(self._classify_window, HopCache),
-        )
+        window, by_hops = round(window_s * rate), isinstance(self._classify_window, HopCache)
+        self._windower = Windower(window=window, hop=hop, first=self._first, early=by_hops)
         self._changes, self._speaker_from, self._is_new_speaker = changes, 0, False
         self._vad = vad or FrameVad(LevelDetector(rate))
         self._gate_threshold = naming.gate_threshold
-        self._shedder = LoadShedder(hop_s)
+        self._shedder = LoadShedder(hop_s, math.ceil(window / hop) if by_hops else 1)
         self._partial, self._has_result, self._was_silent = wants_partial, False, False
         self._clock = clock
         self._last_chunk: AudioChunk | None = None
@@ -214,14 +211,16 @@ class WindowedRecognizer(Recognizer):
             if is_shed and not self._shedder.admits(detected_at - chunk.captured_at):
                 self._left_out = [window]
                 return []
-            waited_s = self._waited_s()
+            waited_s, hops = self._waited_s(), self._hops()
             row = self._row(window)
-            waited_s = self._waited_s() - waited_s
+            waited_s, hops = self._waited_s() - waited_s, self._hops() - hops
             spent_s["queue"] += waited_s
             spent_s["inference"] = self._clock() - detected_at - waited_s
             # After silence hops may have waited: their cost is not that of each result to come.
             if is_shed and not self._was_silent:
-                warnings = self._shedder.spent(spent_s["inference"] + self._aside_s)
+                warnings = self._shedder.spent(
+                    spent_s["inference"], hops=max(1, hops), aside_s=self._aside_s
+                )
             self._aside_s = 0.0
         self._was_silent = is_silent
         is_new_speaker, self._is_new_speaker = self._is_new_speaker, False
@@ -242,6 +241,9 @@ class WindowedRecognizer(Recognizer):
 
     def _waited_s(self) -> float:
         return 0.0 if self._turns is None else self._turns.waited_s
+
+    def _hops(self) -> int:
+        return self._classify_window.hops if isinstance(self._classify_window, HopCache) else 0
 
     def _row(self, window: Window) -> FloatArray:
         row = self._classify_window(window)
