@@ -30,10 +30,16 @@ def temporary(av: Any) -> tuple[type[Exception], ...]:
     return av.error.InvalidDataError, av.error.UndefinedError, av.error.BlockingIOError
 
 
+_MOST_PLANES = 7
+"""PyAV's list of planes ends at a null pointer, which there is behind no more than so many."""
+
+
 def floats(frame: Any) -> Frames:
     """Return a frame as float32 ``[frames, channels]`` in [-1, 1]."""
     kind, channels, count = frame.format.name, frame.layout.nb_channels, frame.samples
     dtype = _DTYPES[kind.removesuffix("p")]
+    if kind.endswith("p") and channels > _MOST_PLANES:
+        frame, kind = _packed(frame, kind.removesuffix("p")), kind.removesuffix("p")
     if channels == 1:
         samples = np.frombuffer(frame.planes[0], dtype, count)[:, np.newaxis]
     elif kind.endswith("p"):
@@ -49,6 +55,13 @@ def floats(frame: Any) -> Frames:
         return np.asarray((samples.astype(np.float32) - 128) / 128, np.float32)
     scale = np.float32(2.0 ** (1 - 8 * samples.dtype.itemsize))
     return np.asarray(samples.astype(np.float32) * scale, np.float32)
+
+
+def _packed(frame: Any, kind: str) -> Any:
+    from av import AudioResampler
+
+    (packed,) = AudioResampler(format=kind).resample(frame)
+    return packed
 
 
 def load(name: str) -> Any:
