@@ -1,6 +1,7 @@
 """Fixtures of many tests: a tiny model, audio that varies, and files of it."""
 
 import logging
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +35,12 @@ def pytest_configure() -> None:
     hypothesis.settings.register_profile("search", deadline=None)
     hypothesis.settings.load_profile("same")
     refuse_others()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one more than cores: tests wait for sound, sockets and clocks a third of the time."""
+    return (os.cpu_count() or 1) + 1
 
 
 def make_wave(seconds: float, rate: int = RATE, seed: int = 0) -> Wave:
