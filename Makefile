@@ -9,8 +9,8 @@ PY := $(VENV)/bin/python
 # -qq: errors only.
 PIP := $(PY) -m pip --disable-pip-version-check install -qq -c constraints.txt
 LOWEST := $(VENV)/lowest
-# A file of tests stays in one process.
-SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
+# A file of tests stays in one process; tests/conftest.py says in which order they begin.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # export/ and benchmarks/ are installed as ser_rt.export and ser_rt.benchmarks: mypy sees them so.
 TYPED := .mypy_cache/installed
 PYTHON ?=

@@ -20,6 +20,7 @@ from tests.support.programs import refuse_others
 from tests.support.two_part_bundle import build_two_part_bundle
 
 RATE = 16_000
+LONG = {"batch", "benchmarks", "cluster", "export", "networks", "training"}
 Wave = npt.NDArray[np.float32]
 Run = Callable[..., tuple[int, list[str], list[str]]]
 Writer = Callable[..., Path]
@@ -41,6 +42,11 @@ def pytest_configure() -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Return one more than cores: tests wait for sound, sockets and clocks a third of the time."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the folders of the longest tests: the last file is one process's alone."""
+    items.sort(key=lambda item: item.path.relative_to(Path(__file__).parent).parts[0] not in LONG)
 
 
 def make_wave(seconds: float, rate: int = RATE, seed: int = 0) -> Wave:
