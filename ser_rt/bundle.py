@@ -123,9 +123,11 @@ def find_bundle(model: str | Path | None = None) -> Path:
     built_in = built_in_bundles()
     if model is None:
         model = DEFAULT_BUNDLE
-    elif Path(model).is_dir():
+    is_built_in = str(model) in built_in
+    # A folder of that name that holds something else hides no model.
+    if Path(model).is_dir() and not (is_built_in and not (Path(model) / MANIFEST_FILE).exists()):
         return Path(model)
-    if str(model) in built_in:
+    if is_built_in:
         return built_in[str(model)]
     known = ", ".join(built_in) or "none"
     msg = f"no model bundle {str(model)!r}: give a folder, or a built-in name ({known})"

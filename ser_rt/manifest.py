@@ -203,6 +203,8 @@ def _read_labels(folder: Path, entries: Sequence[Any]) -> tuple[Label, ...]:
         labels = tuple(Label(int(e["id"]), str(e["en"]), str(e["ko"])) for e in entries)
     except (TypeError, KeyError, ValueError):
         refuse(folder, "each label needs id, en and ko")
+    _check_lines(folder, {f"labels {label.id}": label.en for label in labels})
+    _check_lines(folder, {f"labels {label.id}": label.ko for label in labels})
     names = {label.en for label in labels}
     if [x.id for x in labels] != list(range(len(labels))) or not 1 < len(labels) == len(names):
         refuse(folder, "labels must be two or more distinct names with ids from 0 in order")
@@ -255,6 +257,13 @@ def _read_dimensions(folder: Path, manifest: Mapping[str, Any]) -> tuple[str, ..
     return tuple(names)
 
 
+def _check_lines(folder: Path, texts: Mapping[str, Any]) -> None:
+    """Refuse texts that no terminal should show."""
+    for key, text in texts.items():
+        if text is not None and (trouble := trouble_of_line(text)):
+            refuse(folder, f"{key!r} in its manifest {trouble}")
+
+
 def _check_keys(folder: Path, manifest: dict[str, Any]) -> None:
     if manifest.get("format") != FORMAT:
         refuse(
@@ -271,9 +280,7 @@ def _check_keys(folder: Path, manifest: dict[str, Any]) -> None:
         if not least <= manifest[key] <= most:
             what = f"{key!r} in its manifest is {manifest[key]!r}"
             refuse(folder, f"{what}, not within {least:g} and {most:g}")
-    notice = manifest.get("notice")
-    if notice is not None and (trouble := trouble_of_line(notice)):
-        refuse(folder, f"'notice' in its manifest {trouble}")
+    _check_lines(folder, {key: manifest.get(key) for key in ("name", "version", "notice")})
     if max(manifest["hop_s"], manifest["min_window_s"]) > manifest["window_s"]:
         refuse(folder, "its hop_s or min_window_s is longer than its window_s")
     if MODEL_FILE not in manifest["files"]:

@@ -131,6 +131,10 @@ def test_every_key_is_required_and_typed(bundle: Path, key: str) -> None:
         ("labels", [{"id": 0, "en": "Joy", "ko": "기쁨"}]),
         ("labels", [{"id": i, "en": "Joy", "ko": "기쁨"} for i in range(2)]),
         ("labels", ["Joy", "Sad"]),
+        ("labels", [{"id": i, "en": f"{i}\x1b[2J", "ko": "기쁨"} for i in range(2)]),
+        ("name", "good\x1b]0;owned\x07"),
+        ("name", "two\nlines"),
+        ("version", "\u202e1"),
         ("files", {}),
         ("files", {"model.onnx": {}}),
     ],
@@ -225,3 +229,13 @@ def test_find_bundle_takes_a_folder_or_a_built_in_name(bundle: Path) -> None:
         assert find_bundle(name) == folder
     with pytest.raises(BundleNotFoundError, match="no-such-model"):
         find_bundle("no-such-model")
+
+
+def test_a_folder_without_a_model_hides_no_built_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bundle: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("compact").mkdir()
+    assert find_bundle("compact") == built_in_bundles()["compact"]
+    shutil.copytree(bundle, "base")
+    assert find_bundle("base") == Path("base")

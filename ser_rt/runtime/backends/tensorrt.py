@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ser_rt.bundle import Bundle
 from ser_rt.constants import MOST_AT_ONCE, SHORTEST_INPUT_S
@@ -103,7 +103,7 @@ def cache_folder(bundle: Bundle) -> Path:
     return (
         user_cache_path("ser-rt", appauthor=False)
         / "tensorrt"
-        / (f"{bundle.name}-{bundle.sha256[:16]}-{machine.hexdigest()[:16]}")
+        / (f"{PurePath(bundle.name).name}-{bundle.sha256[:16]}-{machine.hexdigest()[:16]}")
     )
 
 

@@ -106,8 +106,8 @@ class FrameVad:
         del self._is_speech[:passed]
         self._origin += passed * self._frame
         if not self._probabilities:
-            # Audio of less than a frame, and nothing follows it: the state may be used up.
-            samples = self._rest[: end - start]
+            # Audio of less than a frame is filled up; what follows it begins anew.
+            samples, self._end = self._rest[: end - start], -1
             self._detect(np.pad(samples, (0, self._frame - len(samples)))[np.newaxis])
         count = len(self._probabilities)
         return SpeechShare(sum(self._probabilities) / count, sum(self._is_speech) / count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -107,6 +108,7 @@ def test_an_engine_is_kept_for_one_machine_and_one_network(
     assert here == tensorrt.cache_folder(bundle)
     other = Bundle.load(testing.tiny_bundle(tmp_path / "other", version="2.0"))
     folders = {here, tensorrt.cache_folder(other)}
+    assert tensorrt.cache_folder(replace(bundle, name="../../../up")).parent == here.parent
     monkeypatch.setattr(tensorrt, "tensorrt_version", lambda: "101400")
     folders.add(tensorrt.cache_folder(bundle))
     monkeypatch.setattr(tensorrt, "gpu_and_driver", lambda: ("NVIDIA H100", "580.2"))

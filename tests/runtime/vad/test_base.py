@@ -143,3 +143,16 @@ def test_another_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(silero, "MODEL_SHA256", "0" * 64)
     with pytest.raises(BundleInvalidError, match="reinstall"):
         SileroDetector()
+
+
+@pytest.mark.parametrize("make", [level_vad, silero_vad])
+def test_a_result_within_the_first_frame_adds_none_to_those_that_follow(
+    make: Callable[[], FrameVad],
+) -> None:
+    wave = voice(3.0)
+    asked, plain = make(), make()
+    asked.feed(wave[:100], 0)
+    asked.speech(0, 100)
+    asked.feed(wave[100:], 100)
+    plain.feed(wave[100:], 100)
+    assert asked.speech(RATE, len(wave)) == plain.speech(RATE, len(wave))
