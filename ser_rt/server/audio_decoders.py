@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ser_rt.audio.sources.pcm import PcmDecoder
+from ser_rt.audio.decoding.pcm import PcmDecoder
 from ser_rt.server.container import ContainerDecoder
 from ser_rt.server.protocol import StreamConfig
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from ser_rt.audio.block import Block, SourceWarning
 from ser_rt.audio.channels import checked_channel, numbers_of
 from ser_rt.audio.converter import BlockConverter
-from ser_rt.audio.sources.pcm import PcmDecoder
+from ser_rt.audio.decoding.pcm import PcmDecoder
 from ser_rt.classifier import EmotionClassifier
 from ser_rt.errors import AudioError, AudioInputError, ConfigError
 from ser_rt.runtime.channels import make_engines

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 import ser_rt
-from ser_rt.audio.sources.pcm import PcmDecoder
+from ser_rt.audio.decoding.pcm import PcmDecoder
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
 from tests.conftest import Wave, make_wave
 from tests.server.conftest import Running

@@ -167,8 +167,8 @@ def _part(file: Bytes, start: int, kind: _Kind) -> Part:
         missing = "" if size - present <= slack else _promise(size, bytes_per_s)
         return _corrected(file, start, kind, chunk, present, missing)
     end = _end_of_chunks(file, chunk.body + size, kind)
-    rest = file.at(chunk.body + size, 4096)
-    if end == file.size or sniff(file.at(end, _HEAD)) or not rest.strip(b"\0"):
+    is_padding = size > 0 and file.zeros_before(chunk.body + size, file.size) == present - size
+    if end == file.size or sniff(file.at(end, _HEAD)) or is_padding:
         return Part(start, end)
     if present - size <= slack:
         return Part(start, end)

@@ -16,8 +16,10 @@ from pathlib import Path
 from ser_rt.audio.block import Decoder, Readable
 from ser_rt.audio.decoding.containers import needs_end
 from ser_rt.audio.decoding.file_decoder import FileDecoder
+from ser_rt.audio.decoding.formats import sniff
 from ser_rt.audio.decoding.passing import Prompt, PutBack, first_bytes
 from ser_rt.audio.decoding.stream_decoder import StreamDecoder
+from ser_rt.audio.decoding.wav import WavDecoder, is_plain_wav
 from ser_rt.errors import AudioDecodeError, AudioNotFoundError
 from ser_rt.files.names import NameFinder, printable
 
@@ -71,6 +73,8 @@ def open_stream(stream: Readable, name: str, *, track: int | None = None) -> Dec
     """
     head = first_bytes(stream.read)
     whole = PutBack(head, stream)
+    if sniff(head) == "WAV" and is_plain_wav(head) and track in (None, 1):
+        return WavDecoder(whole, name, open_other=open_stream)
     if not needs_end(head):
         return StreamDecoder(whole, name, track=track)
     file = tempfile.TemporaryFile(prefix="ser-rt-")  # noqa: SIM115 (the decoder closes it)

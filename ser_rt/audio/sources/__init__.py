@@ -9,7 +9,6 @@ SOURCES: dict[str, str] = {
     "file": "ser_rt.audio.sources.file:FileSource",
     "microphone": "ser_rt.audio.sources.microphone:MicrophoneSource",
     "pcm": "ser_rt.audio.sources.pcm:PcmSource",
-    "wav": "ser_rt.audio.sources.wav:WavStreamSource",
     "network": "ser_rt.audio.sources.network:NetworkSource",
     "push": "ser_rt.audio.sources.push:PushSource",
     "arrays": "ser_rt.audio.sources.arrays:ArraySource",

@@ -10,7 +10,6 @@ from ser_rt.audio.decoding.formats import sniff
 from ser_rt.audio.decoding.passing import Prompt, PutBack, first_bytes
 from ser_rt.audio.sources.file import FileSource
 from ser_rt.audio.sources.pcm import ByteStream, PcmSource
-from ser_rt.audio.sources.wav import WavStreamSource, is_plain
 from ser_rt.constants import SAMPLE_RATE
 from ser_rt.errors import AudioDecodeError, ConfigError
 
@@ -69,8 +68,6 @@ def open_bytes(
             "--encoding s16le, --rate 16000, --channels 1"
         )
         raise AudioDecodeError(msg)
-    if found == "WAV" and is_plain(head) and track is None:
-        return WavStreamSource(bytes_, sample_rate, channel=channel)
     return FileSource(
         NAME,
         sample_rate,

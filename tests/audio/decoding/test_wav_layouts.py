@@ -49,3 +49,19 @@ def test_a_codec_that_ffmpeg_takes_for_another_is_decoded(decode: Decode) -> Non
     decoded = decode(by_libsndfile("WAV", "NMS_ADPCM_16", 8_000))
     assert (decoded.codes, decoded.problem) == ([], "")
     assert decoded.end_s == pytest.approx(SECONDS, abs=FRAME_S)
+
+
+@pytest.mark.parametrize("decode", WAYS)
+@pytest.mark.parametrize("stated", [0, 36, 1_000, 32_000, 64_000])
+@pytest.mark.parametrize("silent_s", [0.0, 0.5])
+def test_what_is_behind_the_stated_length_is_heard(
+    decode: Decode, stated: int, silent_s: float
+) -> None:
+    """Also where it begins with silence, which is like padding."""
+    data = bytearray(written("wav"))
+    data[40:44] = struct.pack("<I", stated)
+    begin = 44 + stated
+    data[begin : begin + round(2 * RATE * silent_s)] = bytes(round(2 * RATE * silent_s))
+    decoded = decode(bytes(data))
+    assert decoded.end_s == pytest.approx(SECONDS, abs=0.01)
+    assert (decoded.codes, decoded.problem) == (["header"] if stated else [], "")
