@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ser_rt.audio.block import Block
-from ser_rt.audio.decoding.mp3 import frame_bytes, stated_frames, stated_s
+from ser_rt.audio.decoding.mp3 import frame_bytes, stated_frames, stated_s, tag_bytes
 from ser_rt.audio.decoding.part import LOSSY_SLACK_S
 from ser_rt.audio.decoding.timeline import FILL_S, Timeline
 from ser_rt.errors import AudioDecodeError
@@ -141,10 +141,11 @@ class Damage:
 
     def is_no_sound(self, packet: Any) -> bool:
         """Return whether a packet of an MP3 file is a tag or a length instead of sound."""
-        data = bytes(memoryview(packet)[:64])
-        if _MARKS.search(data) is None:
+        data = memoryview(packet)
+        if _MARKS.search(data[:64]) is None:
             return False
-        if data[:3] in (b"ID3", b"TAG") or data[:8] in (b"APETAGEX", b"LYRICSBE"):
-            return True
-        self.promised_s += stated_s(data) or 0.0
-        return stated_frames(data) is not None
+        tag = tag_bytes(bytes(data[:10]))  # the first frame behind one comes with it
+        head = bytes(data[tag : tag + 64])
+        self.promised_s += stated_s(head) or 0.0
+        is_tag = tag > 0 or head[:3] == b"TAG" or head[:8] in (b"APETAGEX", b"LYRICSBE")
+        return is_tag or stated_frames(head) is not None

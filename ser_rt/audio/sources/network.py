@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 import numpy as np
 
@@ -21,11 +22,42 @@ from ser_rt.errors import AudioDecodeError, AudioInputError, NoAudioError
 TIMEOUT_S = 5.0
 BLOCK_S = 0.04
 COMPARED_S = 1.0
-"""A stream that begins anew with the second that it began with is no live stream."""
+"""A stream that begins anew with the second of sound that it began with is no live stream."""
 
 
 def _waits() -> Iterator[float]:
     return backoff(0.5, 10.0)
+
+
+class _Beginning:
+    """The silence that a stream begins with, and its first second of sound."""
+
+    def __init__(self, enough: int) -> None:
+        self._enough, self._silent, self._sound = enough, 0, SILENCE
+
+    def add(self, samples: FloatArray) -> None:
+        """Take the next samples."""
+        if not len(self._sound):
+            sounds = np.flatnonzero(samples)
+            silent = sounds[0] if len(sounds) else len(samples)
+            self._silent, samples = self._silent + int(silent), samples[silent:]
+        if len(self._sound) < self._enough:
+            self._sound = np.concatenate((self._sound, samples))[: self._enough]
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether there has been no sound yet."""
+        return not len(self._sound)
+
+    def goes_as(self, other: _Beginning) -> bool | None:
+        """Return whether it is the beginning of another stream; None if that is not known yet."""
+        if self.is_silent:
+            return None if self._silent <= other._silent else False
+        count, enough = len(self._sound), len(other._sound)
+        is_same = np.array_equal(self._sound[:enough], other._sound[:count])
+        if not is_same or self._silent != other._silent:
+            return False
+        return True if count >= enough else None
 
 
 class _RepeatedError(AudioDecodeError):
@@ -63,7 +95,7 @@ class NetworkSource(DecodedSource):
         self._origin_s: float | None = None
         self._next_sample = self._count = self._count_before = 0
         self._is_alike = False
-        self._first: FloatArray = SILENCE
+        self._first = _Beginning(round(COMPARED_S * sample_rate))
 
     def _chunks(self, decoder: Decoder) -> Iterator[AudioChunk]:
         lost_at: float | None = None
@@ -85,6 +117,8 @@ class NetworkSource(DecodedSource):
                 msg = f"{self._url} is lost: {why}"
                 raise AudioDecodeError(msg)
             self._is_alike = self._count == self._count_before
+            if self._is_alike and self._first.is_silent:
+                self._refuse_repeated()
             self._count_before, self._count = self._count, 0
             lost_at = self._clock()
             warning = SourceWarning("stream_lost", f"{self._url} is lost: {why}")
@@ -131,26 +165,26 @@ class NetworkSource(DecodedSource):
 
     def _checked(self, chunks: Iterator[AudioChunk], decoder: Decoder) -> Iterator[AudioChunk]:
         """Yield chunks; refuse a stream that repeats the first ones."""
-        enough = round(COMPARED_S * self._sample_rate)
         is_first, held = self._next_sample == 0, list[AudioChunk]()
         # A station may begin with the same words each time, but not last equally long.
         may_be = self._is_alike or not is_live(self._url, decoder)
-        may_repeat = not is_first and may_be and np.any(self._first)
-        again: FloatArray = SILENCE
+        may_repeat = not is_first and may_be and not self._first.is_silent
+        again = _Beginning(round(COMPARED_S * self._sample_rate))
         try:
             for chunk in chunks:
-                if is_first and len(self._first) < enough:
-                    self._first = np.concatenate((self._first, chunk.samples))[:enough]
-                if may_repeat:
-                    held.append(chunk)
-                    again = np.concatenate((again, chunk.samples))[: len(self._first)]
-                    if len(again) < len(self._first):
-                        continue
-                    self._refuse_repeated(again)
+                if is_first:
+                    self._first.add(chunk.samples)
+                if not may_repeat:
+                    yield self._noted(chunk)
+                    continue
+                held.append(chunk)
+                again.add(chunk.samples)
+                is_same = again.goes_as(self._first)
+                if is_same:
+                    self._refuse_repeated()
+                if is_same is False:
                     may_repeat = False
                     yield from map(self._noted, held)
-                    continue
-                yield self._noted(chunk)
         except _RepeatedError:
             raise
         except AudioDecodeError:  # it broke before there was enough to compare
@@ -158,14 +192,13 @@ class NetworkSource(DecodedSource):
             raise
         yield from map(self._noted, held if may_repeat else ())
 
-    def _refuse_repeated(self, again: FloatArray) -> None:
-        if np.array_equal(again, self._first):
-            at_s = self._next_sample / self._sample_rate
-            msg = (
-                f"{self._url} was lost at {at_s:.2f} s, and begins anew: it is a recording whose "
-                "server cannot go on where it was"
-            )
-            raise _RepeatedError(msg)
+    def _refuse_repeated(self) -> NoReturn:
+        at_s = self._next_sample / self._sample_rate
+        msg = (
+            f"{self._url} was lost at {at_s:.2f} s, and begins anew: it is a recording whose "
+            "server cannot go on where it was"
+        )
+        raise _RepeatedError(msg)
 
     def _noted(self, chunk: AudioChunk) -> AudioChunk:
         self._next_sample = chunk.start + len(chunk.samples)

@@ -137,3 +137,33 @@ def test_where_a_recording_ends_it_ends_and_a_live_protocol_is_lost() -> None:
             if chunk.warnings:
                 break
     assert chunk.warnings[0].code == "stream_lost"
+
+
+@pytest.mark.parametrize("silent_s", [0.0, 0.3, 1.5, 3.0])
+@pytest.mark.parametrize("breaks", [False, True])
+def test_a_recording_that_is_served_from_its_start_each_time_ends(
+    silent_s: float, *, breaks: bool
+) -> None:
+    """Also one that begins with silence, or has nothing else."""
+    wave = make_wave(3.0)
+    wave[: round(silent_s * RATE)] = 0
+
+    class Recording(Fake):
+        def blocks(self, block_s: float) -> Iterator[Block]:
+            size = round(block_s * RATE)
+            for start in range(0, len(wave), size):
+                samples = wave[start : start + size, np.newaxis]
+                yield Block(samples, RATE, start / RATE)
+            if breaks:
+                msg = "the stream is truncated or damaged"
+                raise AudioDecodeError(msg)
+
+    class Server(World):
+        def open(self, _url: str, _timeout_s: float, **_: object) -> Fake:
+            self.opened += 1
+            assert self.opened < 9
+            return Recording(self)
+
+    url = "http://x/a.wav" if breaks else "rtsp://x/live"
+    with Server().source(url) as source, pytest.raises(AudioDecodeError, match="begins anew"):
+        assert sum(len(chunk.samples) for chunk in source) <= 3 * len(wave)
