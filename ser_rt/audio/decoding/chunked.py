@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ser_rt.audio.block import SourceWarning
+from ser_rt.audio.decoding.begins import next_begin
 from ser_rt.audio.decoding.formats import sniff, with_whole_bits
 from ser_rt.audio.decoding.part import SLACK_S, Part
 from ser_rt.audio.decoding.view import Bytes
@@ -89,7 +90,7 @@ def chunked_part(file: Bytes, start: int) -> Iterator[Part]:
     """Yield the recording of a WAV, RF64, W64, AIFF or CAF file that begins at an offset."""
     head = file.at(start, _HEAD)
     kind = _kind(head)
-    part = _part(file, start, kind)
+    part = _cut_short(file, start, kind) or _part(file, start, kind)
     if with_whole_bits(head) != head and (sound := _sound(file, start, kind)) is not None:
         header = part.header or file.at(start, sound.chunk.body - start)
         yield replace(part, header=with_whole_bits(header))
@@ -153,6 +154,23 @@ def _sound(file: Bytes, start: int, kind: _Kind) -> _Sound | None:
     return None
 
 
+def _cut_short(file: Bytes, start: int, kind: _Kind) -> Part | None:
+    """Return a recording in whose sound another begins; None if its end is where it should be."""
+    sound = _sound(file, start, kind)
+    if sound is None or sound.size is None:
+        return None
+    body, size, bytes_per_s = sound.chunk.body, sound.size, sound.bytes_per_s
+    at = body + size
+    end = _end_of_chunks(file, at, kind) if at < file.size else at
+    if end == file.size or (at < file.size and sniff(file.at(end, _HEAD))):
+        return None
+    other = next_begin(file, body, min(at, file.size))
+    if other is None:
+        return None
+    missing = _promise(size, bytes_per_s)
+    return _corrected(file, start, kind, sound.chunk, other - body, missing, end=other)
+
+
 def _part(file: Bytes, start: int, kind: _Kind) -> Part:
     """Find the sound of one recording, and how much of it there is."""
     sound = _sound(file, start, kind)
@@ -184,6 +202,8 @@ def _corrected(
     chunk: _Chunk,
     size: int,
     missing: str = "",
+    *,
+    end: int | None = None,
 ) -> Part:
     """Return a recording with the size of its sound put right; there is no padding behind it."""
     size -= size % 2
@@ -195,7 +215,8 @@ def _corrected(
     else:
         biggest = 2 ** (8 * struct.calcsize(kind.size_format) - (kind.size_format[1] == "q")) - 1
         header = header[:at] + kind.packed(min(size, biggest))
-    return Part(start, min(file.size, chunk.body + size), header, missing=missing)
+    end = min(file.size, chunk.body + size) if end is None else end
+    return Part(start, end, header, missing=missing)
 
 
 def _end_of_chunks(file: Bytes, at: int, kind: _Kind) -> int:
@@ -258,6 +279,14 @@ def _au(file: Bytes, start: int, head: bytes) -> Part:
     if size > present:
         lost = size - present > SLACK_S * bytes_per_s and size < UNFINISHED
         return Part(start, file.size, unknown, missing=_promise(size, bytes_per_s) if lost else "")
-    if sniff(file.at(start + offset + size, _HEAD)):
-        return Part(start, start + offset + size)
-    return Part(start, file.size, unknown)
+    behind = start + offset + size
+    if sniff(file.at(behind, _HEAD)):
+        return Part(start, behind)
+    if (other := next_begin(file, start + offset, behind)) is not None:
+        missing = _promise(size, bytes_per_s)
+        return Part(start, other, unknown, missing=missing)
+    if file.zeros_before(behind, file.size) == present - size:
+        return Part(start, behind)
+    message = f"its header says {size} bytes of sound, and {present} are there: all are decoded"
+    warnings = (SourceWarning("header", message),) if size else ()
+    return Part(start, file.size, unknown, warnings=warnings)

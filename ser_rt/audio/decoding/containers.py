@@ -93,21 +93,28 @@ def _beginning(file: Bytes) -> int:
 
 
 def _mp4(file: Bytes, start: int) -> Iterator[Part]:
-    at, begin, index, missing, has_sound = start, start, False, "", False
+    at, begin, index, missing, has_sound, body = start, start, False, "", False, start + 8
     while len(head := file.at(at, 16)) >= 8:
         size, name = struct.unpack(">I4s", head[:8])
         if size == 1 and len(head) == 16:
             (size,) = struct.unpack(">Q", head[8:])
         elif size == 0:
-            size = file.size - at
-        if size < 8 or not all(0x20 <= byte < 0x7F for byte in name) or head.startswith(mp3.TAGS):
+            size = file.size + 1 - at  # to the end, if nothing begins in it
+        is_box = size >= 8 and all(0x20 <= byte < 0x7F for byte in name)
+        if not is_box or head.startswith(mp3.TAGS) or at + size > file.size:
+            body, end = (at + 8, file.size) if is_box else (body, at)
+            if (other := next_begin(file, body, end)) is not None:
+                yield Part(begin, other, missing=CUT_OFF)
+                return
+        if not is_box or head.startswith(mp3.TAGS):
             break
+        body = at + 8
         if name == b"ftyp" and has_sound:
             yield Part(begin, at, missing=missing)
             begin, index, has_sound = at, False, False
         index |= name in (b"moov", b"moof")
         has_sound |= name in (b"mdat", b"moof")
-        if at + size > file.size:
+        if at + size > file.size + 1:
             missing = CUT_OFF
         at += size
     if not index and not missing:
@@ -155,6 +162,9 @@ def _sized(file: Bytes, start: int) -> Iterator[Part]:
     size = stated_bytes(file.at(start, SNIFFED_BYTES))
     is_cut = size is not None and start + size > file.size
     end = file.size if size is None else _end(file, start + size)
+    if size is not None and start + size not in (file.size, end):
+        other = next_begin(file, start + 4, min(start + size, file.size))
+        is_cut, end = is_cut or other is not None, end if other is None else other
     yield Part(start, end, missing=CUT_OFF if is_cut else "")
 
 
@@ -193,10 +203,12 @@ _RM_HEAD = 18
 
 
 def _voc(file: Bytes, start: int) -> Iterator[Part]:
-    at = start
+    at = before = start
     while (unit := voc(head := file.at(at, 32)) or LOST).size and head[0]:
-        at += unit.size
-    if head.startswith(b"\0"):
+        before, at = at, at + unit.size
+    if not head.startswith(b"\0") and (other := next_begin(file, before + 4, at)) is not None:
+        yield Part(start, other, missing=CUT_OFF)
+    elif head.startswith(b"\0"):
         yield Part(start, _end(file, at + 1))
     else:
         missing = CUT_OFF if at > file.size else BAD_BLOCK if at < file.size else ""
@@ -204,15 +216,19 @@ def _voc(file: Bytes, start: int) -> Iterator[Part]:
 
 
 def _flv(file: Bytes, start: int) -> Iterator[Part]:
-    at = start + 9
+    at = before = start + 9
     while len(head := file.at(at, 15)) > 4:
         if head[4:8] == b"FLV\x01":
             yield Part(start, at + 4)
             start, at = at + 4, at + 13
         elif head[4] & 0xDF in (8, 9, 18):
-            at += 15 + int.from_bytes(head[5:8].ljust(3, b"\xff"), "big")
+            before, at = at, at + 15 + int.from_bytes(head[5:8].ljust(3, b"\xff"), "big")
         else:
             break
+    is_odd = len(head) > 4 or at > file.size
+    if is_odd and (other := next_begin(file, before, min(at, file.size))) is not None:
+        yield Part(start, other, missing="it breaks off within a tag")
+        return
     missing = "it breaks off within a tag" if at > file.size else ""
     yield Part(start, _end(file, at + 4), missing=missing)
 

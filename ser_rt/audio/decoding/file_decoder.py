@@ -52,7 +52,8 @@ class FileDecoder:
         try:
             self._size = bytes_.size
             self._parts = parts_of(bytes_)
-            self._first: FfmpegDecoder | SndfileDecoder | None = self._open(self._parts[0])
+            self._problems: list[AudioDecodeError] = []
+            self._first: FfmpegDecoder | SndfileDecoder | None = self._open_first()
         except OSError as error:
             msg = f"{name} cannot be read: {error.strerror}"
             raise AudioDecodeError(msg) from error
@@ -69,7 +70,7 @@ class FileDecoder:
         Raises:
             AudioDecodeError: Behind the last block, if something is missing.
         """
-        problems: list[AudioDecodeError] = []
+        problems = [*self._problems]
         end_s, parts = 0.0, deque(self._parts)
         while parts:
             part, end_byte, more = parts.popleft(), None, None
@@ -127,6 +128,17 @@ class FileDecoder:
         if self._first is not None:
             self._first.close()
         self._file.close()
+
+    def _open_first(self) -> FfmpegDecoder | SndfileDecoder:
+        """Open the first recording, past those that do not open, as after a crash."""
+        while True:
+            try:
+                return self._open(self._parts[0])
+            except AudioDecodeError as error:
+                self._problems.append(error)
+                if len(self._parts) == 1:
+                    raise self._problems[0] from None
+                self._parts = self._parts[1:]
 
     def _open(self, part: Part) -> FfmpegDecoder | SndfileDecoder:
         view = FileView(self._file, part.start, part.end, part.header)

@@ -53,8 +53,7 @@ def matroska_parts(file: Bytes, start: int) -> Iterator[Part]:
             if size is not None:
                 end = body + size
                 missing = CUT_OFF if end > file.size else ""
-        if end is None:
-            missing = _fault_at_end(file, body)
+        is_unknown = end is None
         other = None if end is None else begins_behind(file, end, file.size)
         if other is not None:
             end = other
@@ -62,6 +61,8 @@ def matroska_parts(file: Bytes, start: int) -> Iterator[Part]:
             end = file.find(EBML, start + 4)
             while not _is_beginning(file.at(end, 64)) and end < file.size:
                 end = file.find(EBML, end + 1)
+        if is_unknown:
+            missing = _fault_at_end(file, body, end)
         yield Part(start, min(end, file.size), missing=missing)
         if file.at(end, 4) != EBML:
             return
@@ -72,10 +73,10 @@ def _is_beginning(head: bytes) -> bool:
     return b"webm" in head or b"matroska" in head
 
 
-def _fault_at_end(file: Bytes, at: int) -> str:
+def _fault_at_end(file: Bytes, at: int, end: int) -> str:
     """Return the fault at the end of a segment of unknown size; empty if there is none."""
     name = b""
-    while at < file.size:
+    while at < end:
         head = file.at(at, 12)
         name_bytes = 9 - head[0].bit_length()
         name, sizes = head[:name_bytes], head[name_bytes:]
@@ -84,11 +85,11 @@ def _fault_at_end(file: Bytes, at: int) -> str:
         if name not in KNOWN:
             is_padding = not file.at(at, 4096).strip(b"\0")
             at = file.find(CLUSTER, at)
-            if at == file.size:
+            if at >= end:
                 return "" if is_padding else LOST_BLOCKS
             continue
         if not sizes:
             return BREAKS_OFF
         size, body = element_size(sizes, at + name_bytes)
         at = body if size is None else body + size
-    return BREAKS_OFF if at > file.size and name in ELEMENTS else ""
+    return BREAKS_OFF if at > end and name in ELEMENTS else ""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ser_rt.audio.decoding.avi import chunk_bytes
+from ser_rt.audio.decoding.begins import BEGINS
 from ser_rt.audio.decoding.chunked import UNFINISHED
 from ser_rt.audio.decoding.matroska import CLUSTER, EBML, ELEMENTS, KNOWN, MASTERS, element_size
 
@@ -132,23 +133,35 @@ class Structure(NamedTuple):
 
     Attributes:
         unit: Returns the unit that some bytes begin, None if it takes more of them.
+        begin: Some of the first bytes of a recording, and their offset.
         mark: Finds a unit behind damage; None if nothing does.
         trailer: How many bytes follow the last unit.
     """
 
     unit: Callable[[bytes], Unit | None]
+    begin: tuple[bytes, int] = (b"", 0)
     mark: re.Pattern[bytes] | None = None
     trailer: int = 0
 
+    def begun(self, data: bytes, start: int, end: int) -> int | None:
+        """Return where another recording begins between two offsets; None if none does."""
+        found, offset = self.begin
+        at = data.find(found, start, end) if found else -1
+        while at >= 0 and (at - offset < start or BEGINS.match(data, at - offset) is None):
+            at = data.find(found, at + 1, end)
+        return None if at < 0 else at - offset
+
 
 STRUCTURES = {
-    "MP4": Structure(_mp4),
-    "Matroska or WebM": Structure(_matroska, re.compile(re.escape(EBML) + b"|" + CLUSTER)),
-    "FLV": Structure(_flv, trailer=4),
-    "WAV": Structure(_wav),
-    "AU": Structure(_au),
-    "MPEG": Structure(mpeg, re.compile(rb"\x00\x00\x01[\xba-\xff]")),
-    "MPEG-TS": Structure(_mpegts, re.compile(rb"\x47(?=.{187}\x47)", re.DOTALL)),
-    "VOC": Structure(voc, re.compile(VOC_MARK)),
-    "AVI": Structure(_avi, re.compile(rb"\d\d(?:wb|d[bc])|idx1")),
+    "MP4": Structure(_mp4, (b"ftyp", 4)),
+    "Matroska or WebM": Structure(
+        _matroska, (EBML, 0), re.compile(re.escape(EBML) + b"|" + CLUSTER)
+    ),
+    "FLV": Structure(_flv, (b"FLV\x01", 0), trailer=4),
+    "WAV": Structure(_wav, (b"RIFF", 0)),
+    "AU": Structure(_au, (b".snd", 0)),
+    "MPEG": Structure(mpeg, mark=re.compile(rb"\x00\x00\x01[\xba-\xff]")),
+    "MPEG-TS": Structure(_mpegts, mark=re.compile(rb"\x47(?=.{187}\x47)", re.DOTALL)),
+    "VOC": Structure(voc, (VOC_MARK, 0), re.compile(VOC_MARK)),
+    "AVI": Structure(_avi, (b"RIFF", 0), re.compile(rb"\d\d(?:wb|d[bc])|idx1")),
 }

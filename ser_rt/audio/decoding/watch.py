@@ -107,7 +107,7 @@ class StructureWatcher:
         self._held, self._head = b"", b""
         self._skip = 0 if structure is not None else before + 1
         self._last = Unit(0)
-        self._passed = self._lost_at = 0
+        self._passed = self._lost_at = self._base = 0
         self._is_lost = self._has_sound = structure is None
         self._is_damaged = False
 
@@ -145,42 +145,62 @@ class StructureWatcher:
         """Take bytes; return where another recording begins in them, if one does."""
         self._head += data[: max(0, avi.HEAD_BYTES - len(self._head))]
         before, held, at = len(self._held), self._held + data, 0
-        while at < len(held):
-            if self._skip:
-                passed = min(self._skip, len(held) - at)
-                at, self._skip = at + passed, self._skip - passed
-                continue
-            if self._is_lost:
-                other, found = BEGINS.search(held, at), self._next_unit(held, at)
-                is_first = other is not None and (found is None or other.start() <= found)
-                if self._has_sound and other is not None and is_first:
-                    return self._cut(held, other.start(), before)
-                if found is None:
-                    at = max(at, len(held) - _LONGEST_MARK)
-                    break
-                at, self._is_lost = found, False
-            assert self._structure is not None  # noqa: S101 (for the type checker)
-            unit = self._structure.unit(held[at : at + _LONGEST_HEAD])
-            if unit is None and len(held) < at + _LONGEST_HEAD:
-                break
-            if unit is None or unit.size <= 0:
-                behind = at + self._structure.trailer
-                if self._has_sound and sniff(held[behind : behind + SNIFFED_BYTES]) is not None:
-                    return self._cut(held, behind, before)
-                self._lose(held[behind : behind + _LONGEST_HEAD], self._passed + at - before)
-                at += 1
-            elif unit.begins and self._has_sound:
-                return self._cut(held, at, before)
-            else:
-                self._has_sound |= unit.has_sound
-                self._last, self._skip = unit, unit.size
+        self._base = self._passed - before
+        begun: bool | None = None
+        while at < len(held) and begun is None:
+            step = self._through if self._skip else self._search if self._is_lost else self._next
+            at, begun = step(held, at)
+        if begun:
+            self._held = b""
+            return Cut(max(0, at - before), held[at:before])
         self._held = held[at:]
         self._passed += len(data)
         return None
 
-    def _cut(self, held: bytes, at: int, before: int) -> Cut:
-        self._held = b""
-        return Cut(max(0, at - before), held[at:before])
+    def _next(self, held: bytes, at: int) -> tuple[int, bool | None]:
+        """Begin a unit at an offset; return how far that goes, and whether a recording begins.
+
+        False, here and below, if more bytes have to come, and None if there is more to do.
+        """
+        assert self._structure is not None  # noqa: S101 (for the type checker)
+        unit = self._structure.unit(held[at : at + _LONGEST_HEAD])
+        if unit is None and len(held) < at + _LONGEST_HEAD:
+            return at, False
+        if unit is not None and unit.size > 0:
+            if unit.begins and self._has_sound:
+                return at, True
+            self._has_sound |= unit.has_sound
+            self._last, self._skip = unit, unit.size - 1
+            return at + 1, None
+        behind = at + self._structure.trailer
+        if self._has_sound and sniff(held[behind : behind + SNIFFED_BYTES]) is not None:
+            return behind, True
+        self._lose(held[behind : behind + _LONGEST_HEAD], self._base + at)
+        return at + 1, None
+
+    def _through(self, held: bytes, at: int) -> tuple[int, bool | None]:
+        """Pass the rest of a unit, unless another recording begins in it: it was cut off."""
+        passed = min(self._skip, len(held) - at)
+        if self._structure is not None and self._last.has_sound:
+            begun = self._structure.begun(held, at, at + passed)
+            if begun is not None:
+                self._skip -= begun - at
+                return begun, True
+            if passed < self._skip:  # a beginning may be cut anywhere
+                passed = max(0, passed - LONGEST)
+        self._skip -= passed
+        return at + passed, None if passed else False
+
+    def _search(self, held: bytes, at: int) -> tuple[int, bool | None]:
+        """Look for a unit behind damage, or another recording."""
+        other, found = BEGINS.search(held, at), self._next_unit(held, at)
+        is_first = other is not None and (found is None or other.start() <= found)
+        if self._has_sound and other is not None and is_first:
+            return other.start(), True
+        if found is None:
+            return max(at, len(held) - _LONGEST_MARK), False
+        self._is_lost = False
+        return found, None
 
     def _next_unit(self, held: bytes, at: int) -> int | None:
         """Return where a unit may begin behind damage; None if nothing there says so."""

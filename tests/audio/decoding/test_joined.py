@@ -1,0 +1,37 @@
+"""Half of a recording in front of a whole one, and behind one, as crashes and `cat` leave them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.decoding import Decoded, decode_file, decode_pipe
+from tests.support.recordings import SECONDS, WRITERS, written
+
+WAYS = (decode_file, decode_pipe)
+NAMES = [name for name in WRITERS if name != "mpegts"]
+"""All but a container of which no piece is known to be one."""
+
+
+@pytest.mark.parametrize("decode", WAYS)
+@pytest.mark.parametrize("name", NAMES)
+def test_half_a_recording_behind_another_is_reported(
+    decode: Callable[[bytes], Decoded], name: str
+) -> None:
+    data = written(name)
+    decoded = decode(data + data[: len(data) // 2])
+    assert decoded.is_reported
+    assert decoded.end_s > SECONDS - 0.1
+
+
+@pytest.mark.parametrize("decode", WAYS)
+@pytest.mark.parametrize("name", NAMES)
+def test_half_a_recording_takes_nothing_of_the_one_behind_it(
+    decode: Callable[[bytes], Decoded], name: str
+) -> None:
+    data = written(name)
+    half = data[: len(data) // 2]
+    decoded = decode(half + data)
+    assert decoded.is_reported
+    assert decoded.end_s == pytest.approx(decode(half).end_s + SECONDS, abs=0.3)
