@@ -125,7 +125,10 @@ def _frames(
 
 _FAST = {"movflags": "faststart"}
 _BARE = {"write_xing": "0", "id3v2_version": "0"}
-_FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+_FRAGMENTS = {
+    "movflags": "frag_keyframe+empty_moov+default_base_moof",
+    "frag_duration": "500000",
+}
 
 WRITERS: dict[str, Callable[[], bytes]] = {
     "wav": lambda: by_libsndfile("WAV", "PCM_16"),

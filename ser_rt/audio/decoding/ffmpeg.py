@@ -12,7 +12,7 @@ from ser_rt.audio.decoding.formats import CONTAINERS
 from ser_rt.audio.decoding.frames import FrameFilter, is_pause
 from ser_rt.audio.decoding.part import LOSSY_SLACK_S, SLACK_S, Recording
 from ser_rt.audio.decoding.pyav import floats, load, rate, temporary
-from ser_rt.audio.decoding.timeline import Timeline
+from ser_rt.audio.decoding.timeline import FILL_S, Timeline
 from ser_rt.errors import AudioDecodeError, AudioInputError
 
 _ABSOLUTE = {"matroska", "mov", "nut"}
@@ -45,11 +45,10 @@ _LONGEST_ZERO = 4
 """A real packet of these that is longer is not all zeros."""
 
 _LATEST_BEGINNING_S = 10.0
-"""An Ogg file that begins later is a piece of a broadcast, and one that begins earlier has lost
-pages; an AVI file that begins later has a damaged header."""
+"""Ogg that begins later is a piece of a broadcast, else it lost pages; AVI has a damaged header."""
 
 _MOST_FAULTS = 16
-"""Reads that fail one after the other, with nothing decoded between them."""
+"""Reads that fail in a row."""
 
 
 class FfmpegDecoder:
@@ -58,7 +57,7 @@ class FfmpegDecoder:
     Attributes:
         sample_rate: In Hz, by the container; that of the blocks counts.
         is_endless: Whether its length is not known beforehand.
-        tracks: Number of audio tracks.
+        tracks: Their number.
         end_s: Time behind the last frame, once it is decoded.
         end_byte: Offset behind the last frame, once it is decoded, of formats that do not say how
             long they are in bytes; None for others.
@@ -85,7 +84,7 @@ class FfmpegDecoder:
         Args:
             source: A URL or a stream; with ``seek`` if it can be read in any order.
             name: Its name in messages.
-            track: Which audio track, from 1; None for the one that the container prefers.
+            track: From 1; None for the one that the container prefers.
             formats: Names of the formats allowed, separated by commas; None for all.
             timeout_s: How long to wait for an answer.
             is_patient: Whether audio that begins after a while, as in a video, is waited for.
@@ -120,7 +119,7 @@ class FfmpegDecoder:
         self.end_s, self.last_begin = 0.0, 0
         self.end_byte: int | None = None
         self.rest, self.rest_at = b"", 0
-        self._flac_block = self._lost_s = 0.0
+        self._flac_block = self._lost_s = self._origin_s = 0.0
         self._is_deaf = self._stream.codec_context.name in _PAUSING
         self._flac_sample: float | None = None
         self._base_s: float | None = 0.0 if self.format in _ABSOLUTE else None
@@ -144,6 +143,7 @@ class FfmpegDecoder:
         """
         line = Timeline(block_s, origin_s, has_pauses=self._stream.codec_context.name in _PAUSING)
         has_padding = self.format not in _ABSOLUTE
+        self._origin_s = origin_s if self.format in _ABSOLUTE else 0.0
         damage = Damage(self._name, counts_bytes=self.format in RAW, has_padding=has_padding)
         try:
             if self.tracks > 1:
@@ -256,6 +256,9 @@ class FfmpegDecoder:
         if self._base_s is None or frame.pts is None:
             return None
         stamp_s = float(frame.pts * frame.time_base) - self._base_s
+        origin_s, self._origin_s = self._origin_s, 0.0
+        if origin_s > FILL_S and abs(stamp_s - origin_s) <= FILL_S:
+            self._base_s, stamp_s = origin_s, stamp_s - origin_s  # the header came again
         if self.format != "avi":
             return stamp_s
         self._base_s = None  # the header gives all times, and may be damaged

@@ -14,6 +14,9 @@ _HEAD = 27
 _BEGINS, _ENDS = 2, 4
 _LONGEST_PAGE = 65_307
 _MOST_HEADERS = 5
+_MOST_LOST = 1_000
+"""A number that goes on by more was never counted."""
+
 _LATEST_S = 10.0
 """The first page of a whole recording ends before."""
 
@@ -34,21 +37,29 @@ class OggLink:
 
     Attributes:
         breaks_off: Whether its last page is not whole.
-        is_ended: Whether a page said that it is the last one.
     """
 
     def __init__(self) -> None:
         self.breaks_off = False
-        self._has_sound = self.is_ended = self._is_skipping = False
-        self._damaged = self._pages = 0
-        self._has_times = False
-        self._clock = _Clock(b"")
-        self._last_s: float | None = None
+        self._has_sound = self._is_followed = self._is_skipping = self._has_times = False
+        self._damaged = self._missing = self._pages = 0
+        self._tracks: dict[bytes, _Track] = {}
+
+    @property
+    def _sound(self) -> list[_Track]:
+        """The tracks of codecs of sound, or all if none is known: others may end before it."""
+        tracks = list(self._tracks.values())
+        return [track for track in tracks if track.clock.is_known] or tracks
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether a page of each of its tracks said that it is the last one."""
+        return self._is_followed or (bool(sound := self._sound) and all(t.is_ended for t in sound))
 
     def is_ended_by(self, page: bytes) -> bool:
         """Return whether a page begins another recording."""
         begins = bool(page[5] & _BEGINS) and self._has_sound
-        self.is_ended |= begins
+        self._is_followed |= begins
         return begins
 
     def add(self, page: bytes) -> bool:
@@ -57,13 +68,13 @@ class OggLink:
             self.skip(page)
             return False
         self._is_skipping = False
-        if page[5] & _BEGINS:
-            self._clock = _Clock(page[_HEAD + page[26] :])
-        self._last_s = self._clock.seconds(page) or self._last_s
+        serial = page[14:18]
+        if page[5] & _BEGINS or serial not in self._tracks:
+            self._tracks[serial] = _Track(_Clock(page[_HEAD + page[26] :]))
+        self._missing += self._tracks[serial].add(page, self._damaged)
         self._has_sound |= not page[5] & _BEGINS
         self._has_times |= any(page[6:14])
         self._pages += 1
-        self.is_ended |= bool(page[5] & _ENDS)
         return True
 
     def skip(self, data: bytes) -> None:
@@ -84,7 +95,7 @@ class OggLink:
 
         FFmpeg gives the last page no time of its own: a loss before it would go unseen.
         """
-        return self._last_s if self._damaged else None
+        return self._sound[0].last_s if self._damaged and self._tracks else None
 
     @property
     def missing(self) -> str:
@@ -95,11 +106,17 @@ class OggLink:
 
     @property
     def warnings(self) -> tuple[SourceWarning, ...]:
-        """How many pages are damaged, or that the last one is missing."""
+        """How many pages are damaged or out of place, or that the last one is missing."""
+        found = []
         if self._damaged:
             message = f"{self._damaged} of its pages are damaged, and left out"
-            return (SourceWarning("damaged", message),)
-        return () if self.is_ended or self.breaks_off else (NO_END_MARK,)
+            found.append(SourceWarning("damaged", message))
+        if self._missing:
+            message = f"pages are missing, or come twice, at {self._missing} places"
+            found.append(SourceWarning("damaged", message))
+        if not (self._damaged or self.is_ended or self.breaks_off):
+            found.append(NO_END_MARK)
+        return tuple(found)
 
     def part(self, start: int, end: int) -> Part:
         """Return its part of a file."""
@@ -140,6 +157,31 @@ def ogg_parts(file: Bytes, start: int) -> Iterator[Part]:
     yield link.part(begin, file.size)
 
 
+class _Track:
+    """Pages with one serial number."""
+
+    def __init__(self, clock: _Clock) -> None:
+        self.clock, self.is_ended = clock, False
+        self.last_s: float | None = None
+        self._last = (-1, b"")
+        self._damaged = 0
+
+    def add(self, page: bytes, damaged: int) -> bool:
+        """Take a page; return whether pages before it are missing, or it came before.
+
+        Pages are numbered; ``damaged`` is how many of all tracks were damaged up to here.
+        """
+        self.last_s = self.clock.seconds(page) or self.last_s
+        self.is_ended |= bool(page[5] & _ENDS)
+        (number, time), before = self._last, self._damaged
+        self._last = here = int.from_bytes(page[18:22], "little"), page[6:14]
+        self._damaged = damaged
+        is_again = here == (number, time) and any(time)
+        return is_again or (
+            before == damaged and 1 < here[0] - number <= _MOST_LOST and number >= 0
+        )
+
+
 class _Clock:
     """Times of pages, by the first page of their stream: its codec counts samples of a rate."""
 
@@ -154,6 +196,11 @@ class _Clock:
         elif head.startswith(b"Speex   "):
             self._rate = int.from_bytes(head[36:40], "little")
         self._is_begun = self._is_late = False
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is of a codec of sound."""
+        return self._rate > 0
 
     def seconds(self, page: bytes) -> float | None:
         """Return when a page ends, None if unknown, as in a piece of a broadcast."""

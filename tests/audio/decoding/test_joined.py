@@ -35,3 +35,17 @@ def test_half_a_recording_takes_nothing_of_the_one_behind_it(
     decoded = decode(half + data)
     assert decoded.is_reported
     assert decoded.end_s == pytest.approx(decode(half).end_s + SECONDS, abs=0.3)
+
+
+@pytest.mark.parametrize("decode", WAYS)
+@pytest.mark.parametrize("name", ["mp4 fragments", "webm live"])
+def test_times_go_on_where_the_header_comes_again(
+    decode: Callable[[bytes], Decoded], name: str
+) -> None:
+    """Players write it anew for each piece; a recording of its own begins at zero."""
+    data, mark = written(name), {"mp4 fragments": b"moof", "webm live": b"\x1f\x43\xb6\x75"}[name]
+    before = 4 if name == "mp4 fragments" else 0
+    begins = [at for at in range(len(data)) if data.startswith(mark, at)]
+    head, middle = data[: begins[0] - before], begins[len(begins) // 2] - before
+    decoded = decode(data[:middle] + head + data[middle:])
+    assert decoded.end_s == pytest.approx(SECONDS, abs=0.15)
