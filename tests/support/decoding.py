@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from ser_rt.audio.decoding.decoders import open_stream
-from ser_rt.audio.decoding.file_decoder import FileDecoder
 from ser_rt.audio.sources.file import FileSource
 from ser_rt.errors import AudioDecodeError
 from tests.conftest import RATE
@@ -32,17 +32,20 @@ class Decoded(NamedTuple):
         return bool(self.problem or self.codes)
 
 
+def _written(folder: str, name: str, data: bytes) -> Path:
+    path = Path(folder, name)
+    path.write_bytes(data)
+    return path
+
+
 def decode_file(data: bytes, name: str = "recording") -> Decoded:
     """Decode bytes as a file."""
     spans: list[list[int]] = []
     codes: list[str] = []
     problem = ""
 
-    def opened(path: str | Path, *, track: int | None) -> FileDecoder:
-        return FileDecoder(io.BytesIO(data), str(path), track=track)
-
     try:
-        with FileSource(name, open_file=opened) as source:
+        with TemporaryDirectory() as folder, FileSource(_written(folder, name, data)) as source:
             for chunk in source:
                 codes += [warning.code for warning in chunk.warnings]
                 end = chunk.start + len(chunk.samples)

@@ -58,8 +58,9 @@ def by_ffmpeg(
     gap: tuple[float, float] | None = None,
     tracks: int = 1,
     piped: bool = False,
+    speed: float = 1.0,
 ) -> bytes:
-    """Write with FFmpeg; ``gap`` is when time jumps, and by how much."""
+    """Write with FFmpeg; ``gap`` is when time jumps, and by how much, ``speed`` that of stamps."""
     if options == _FAST:  # the muxer opens it again, by its name
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "fast")
@@ -72,6 +73,7 @@ def by_ffmpeg(
         begins_s=begins_s,
         gap=gap,
         tracks=tracks,
+        speed=speed,
     )
     return bytes(file.data) if piped else bytes(file.getvalue())
 
@@ -86,13 +88,22 @@ def _mux(
     begins_s: float = 0.0,
     gap: tuple[float, float] | None = None,
     tracks: int = 1,
+    speed: float = 1.0,
 ) -> None:
     with av.open(file, "w", format=kind, options=options or {}) as output:
         streams = [_track(output, codec, rate) for _ in range(tracks)]
         for number, stream in enumerate(streams):
             for frame in _frames(stream, rate, begins_s, gap, level=1.0 / (1 + number)):
-                output.mux(stream.encode(frame))
-            output.mux(stream.encode(None))
+                output.mux(slowed(stream.encode(frame), speed))
+            output.mux(slowed(stream.encode(None), speed))
+
+
+def slowed(packets: list[Any], speed: float) -> list[Any]:
+    """Multiply the times of packets."""
+    for packet in packets:
+        if speed != 1:
+            packet.pts, packet.dts = round(packet.pts * speed), round(packet.dts * speed)
+    return packets
 
 
 def _track(output: Any, codec: str, rate: int) -> Any:

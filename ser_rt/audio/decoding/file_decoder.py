@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
@@ -83,6 +84,7 @@ class FileDecoder:
                     end_s = max(end_s, decoder.end_s)
                     end_byte, more = self._behind(part, decoder)
                     decoder.close()
+                    self._forget_buffer()
             except AudioDecodeError as error:
                 problems.append(error)
             if more is not None:
@@ -148,11 +150,7 @@ class FileDecoder:
         is_of_it = is_usual or is_of_libsndfile(head) or not has_ffmpeg()
         if format_ in SAMPLES and self._track in (None, 1) and is_of_it:
             with suppress(AudioDecodeError):  # other codecs can be in these, too
-                file = self._file
-                is_whole = (part.start, part.end, part.header) == (0, self._size, b"")
-                if is_whole and isinstance(file, BufferedReader | BufferedRandom):
-                    return SndfileDecoder(file, self._name)
-                return SndfileDecoder(view, self._name)
+                return self._by_libsndfile(part, view)
         view.seek(0)
         if has_ffmpeg():
             try:
@@ -170,11 +168,30 @@ class FileDecoder:
                 if part.missing:
                     msg = f"{self._name} is truncated: {part.missing}"
                     raise AudioDecodeError(msg) from error
+                if format_ not in SAMPLES or self._is_near:
+                    raise
+                with suppress(AudioDecodeError):
+                    return SndfileDecoder(view, self._name)
                 raise
         if self._track not in (None, 1):
             msg = "a choice of --track needs: pip install 'ser-rt[media]'"
             raise AudioInputError(msg)
         return SndfileDecoder(view, self._name)
+
+    def _by_libsndfile(self, part: Part, view: FileView) -> SndfileDecoder:
+        file = self._file
+        is_whole = (part.start, part.end, part.header) == (0, self._size, b"")
+        if not is_whole or not isinstance(file, BufferedReader | BufferedRandom):
+            return SndfileDecoder(view, self._name)
+        try:
+            return SndfileDecoder(file, self._name)
+        except AudioDecodeError:
+            self._forget_buffer()
+            raise
+
+    def _forget_buffer(self) -> None:
+        """Make Python's place in the file that of the system, which libsndfile has moved."""
+        self._file.seek(0, os.SEEK_END)
 
 
 def has_ffmpeg() -> bool:

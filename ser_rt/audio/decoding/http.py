@@ -63,6 +63,7 @@ class HttpFile:
         self._retries = RETRY_S if reconnect else ()
         self._at, self.waited_s = 0, 0.0
         self.broken: AudioDecodeError | None = None
+        self._broken_at = 0
         self._response = self._open(0)
         self._is_at = 0
         length = self._response.headers.get("Content-Length")
@@ -102,18 +103,20 @@ class HttpFile:
         return self._at
 
     def read(self, size: int, /) -> bytes:
-        """Return up to ``size`` bytes; none at the end, or where it is `broken`."""
+        """Return up to ``size`` bytes; none at the end, or behind where it is `broken`."""
         if self._at < len(self._kept):
             data = self._kept[self._at : self._at + size]
             self._at += len(data)
             return data
-        if self.broken is not None or (self.size is not None and self._at >= self.size):
+        is_lost = self.broken is not None and self._at >= self._broken_at
+        if is_lost or (self.size is not None and self._at >= self.size):
             return b""
         before = time.monotonic()
         try:
             return self._read(size)
         except AudioDecodeError as error:
-            self.broken = error  # the bytes before it are decoded all the same
+            # The bytes before it are decoded all the same.
+            self.broken, self._broken_at = error, self._at
             return b""
         finally:
             self.waited_s += time.monotonic() - before

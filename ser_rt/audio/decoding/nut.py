@@ -35,12 +35,17 @@ def nut_parts(file: Bytes, start: int) -> Iterator[Part]:
 
 
 def stated_s(head: bytes, index: bytes) -> float | None:
-    """Return when the last frame begins, by the first bytes of a file and of its index."""
+    """Return when the last frame begins, by the first bytes of a file and of its index.
+
+    None if that is of another track, perhaps.
+    """
     at = head.find(_HEADER)
     if at < 0 or not index.startswith(INDEX):
         return None
     try:
         numbers = _numbers(head, at + len(_HEADER), 4)  # version, tracks, longest distance, bases
+        if numbers[1] != 1:
+            return None
         bases = _numbers(head, at + len(_HEADER), 4 + 2 * numbers[3])[4:]
         count, base = divmod(_numbers(index, len(INDEX), 1)[0], numbers[3])
         return count * bases[2 * base] / bases[2 * base + 1]

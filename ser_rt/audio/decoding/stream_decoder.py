@@ -43,10 +43,9 @@ class StreamDecoder:
     def _open(self) -> FfmpegDecoder:
         head = self._bytes.peek()
         source = filtered(self._bytes, head) or self._bytes
-        is_ts = (
-            sniff(head) == "MPEG-TS"
-        )  # where there is audio from the start, nothing is waited for
-        return FfmpegDecoder(source, self._name, track=self._track, is_patient=is_ts)
+        # Of others with video there is audio from the start, and nothing is waited for.
+        is_patient = sniff(head) in ("MPEG-TS", "MPEG")
+        return FfmpegDecoder(source, self._name, track=self._track, is_patient=is_patient)
 
     def _explained(self, error: AudioDecodeError) -> AudioDecodeError:
         """Return why nothing can be decoded."""

@@ -20,6 +20,9 @@ _RESET_S = 0.5
 _ABSURD_S = 12 * 3600.0
 """Time stamps that go on by more than this begin anew as well."""
 
+_EARLY_S = 0.5
+"""Time stamps that are early for as long are slower than the samples, as of two clocks."""
+
 _LONG_S, _CONFIRMED_S = 60.0, 1.0
 """A jump over more than the first needs the second of audio to be believed."""
 
@@ -45,7 +48,8 @@ class Timeline:
         self._held: list[Frames] = []
         self._count = self._rate = self._channels = 0
         self._start_s, self._warnings = origin_s, list[SourceWarning]()
-        self._is_begun = False
+        self._is_begun = self._overlaps = False
+        self._early_s = 0.0
         self._doubted: list[tuple[Frames, int]] = []
         self._doubted_s = self._doubted_end_s = self._undo_s = 0.0
 
@@ -81,7 +85,21 @@ class Timeline:
                 self._doubt(samples, rate)
                 return
             yield from self._place(stamp_s + self._shift_s, rate, samples.shape[1])
+            overlap = self._overlap(stamp_s + self._shift_s, samples, rate)
+            if overlap and not self._overlaps:
+                self._overlaps = True
+                message = (
+                    f"time stamps from {self.end_s:.2f} s on overlap: what is twice is left out"
+                )
+                yield from self.warn("gap", message)
+            samples = samples[overlap:]
         yield from self._append(samples, rate)
+
+    def _overlap(self, at_s: float, samples: Frames, rate: int) -> int:
+        """Return how many samples to leave out, of frames that are early for a while."""
+        early_s = self.end_s - at_s if self._is_begun else 0.0
+        self._early_s = self._early_s + len(samples) / rate if early_s > JITTER_S else 0.0
+        return min(round(early_s * rate), len(samples)) if self._early_s > _EARLY_S else 0
 
     def _doubt(self, samples: Frames, rate: int) -> None:
         self._doubted.append((samples, rate))

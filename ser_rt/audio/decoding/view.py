@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from ser_rt.audio.block import read_up_to
 
-_BLOCK = 1 << 20
+_BLOCK, _FIRST_BLOCK = 1 << 20, 1 << 12
 
 
 class Seekable(Protocol):
@@ -98,9 +98,10 @@ class Bytes:
 
     def find(self, mark: bytes, start: int) -> int:
         """Return the offset of the next mark, or `size` if there is none."""
+        size = _FIRST_BLOCK  # many marks may follow each other closely
         while start < self.size:
-            found = self.at(start, _BLOCK + len(mark) - 1).find(mark)
+            found = self.at(start, size + len(mark) - 1).find(mark)
             if found >= 0:
                 return start + found
-            start += _BLOCK
+            start, size = start + size, min(4 * size, _BLOCK)
         return self.size

@@ -43,7 +43,9 @@ _LONGEST_SKIP = 1 << 30
 def is_plain_wav(head: bytes) -> bool:
     """Return whether the samples of a WAV file that begins so can be taken as they are."""
     at = head.find(b"fmt ", 12)
-    if not 0 < at <= len(head) - 34:
+    if at < 0:
+        return False
+    if at > len(head) - 34:
         return head[:4] == b"RIFF"
     tag, bits = *struct.unpack_from("<H", head, at + 8), *struct.unpack_from("<H", head, at + 22)
     if tag == _EXTENSIBLE:
