@@ -10,7 +10,8 @@ SerError
 │   ├── AudioDecodeError (ValueError)        not audio, truncated
 │   │   └── NoAudioError                     nothing in it
 │   └── AudioInputError (ValueError)         samples pushed with a wrong type, rate or value
-│       └── NoChannelError                   the audio has no such channels
+│       ├── NoChannelError                   the audio has no such channels
+│       └── NoTrackError                     the file has no such audio track
 ├── DeviceError (OSError)                    no such microphone, or it does not open
 ├── ProviderError (RuntimeError)             an execution provider did not come up
 ├── InferenceError (RuntimeError)            the model failed on a window
@@ -76,6 +77,10 @@ class AudioInputError(AudioError, ValueError):
 
 class NoChannelError(AudioInputError):
     """Audio does not have the channels that are asked for."""
+
+
+class NoTrackError(AudioInputError):
+    """A file does not have the audio track that is asked for."""
 
 
 class DeviceError(SerError, OSError):

@@ -12,14 +12,16 @@ from ser_rt.audio.sources import make_source
 from ser_rt.batch.remote import FetchError, fetched
 from ser_rt.batch.tables import More, TurnRows, WindowRows
 from ser_rt.errors import (
-    AudioDecodeError,
     AudioError,
+    AudioInputError,
     AudioNotFoundError,
     BundleError,
     BundleInvalidError,
     ConfigError,
     MissingDependencyError,
     NoAudioError,
+    NoChannelError,
+    NoTrackError,
     ProviderError,
 )
 from ser_rt.files.names import printable
@@ -35,6 +37,8 @@ ERROR_CODES = {
     "unreadable": "not audio, in no format that is known, or not allowed to be read",
     "damaged": "broken after its beginning; the windows before that are there",
     "too_long": "longer than --max-duration; the windows before that are there",
+    "no_channel": "not the channels that are asked for, or not as many as their names",
+    "no_track": "no audio track of that number",
     "bad_samples": "samples that no model has an answer for, such as not scaled to [-1, 1]",
     "not_fetched": "a URL that could not be fetched",
     "worker_died": "the process that decoded it died or hung, twice",
@@ -90,6 +94,17 @@ class FileResult(NamedTuple):
 
 class _TooLongError(AudioError):
     """A file is longer than it may be."""
+
+
+_CODES: dict[type[AudioError], str] = {
+    AudioNotFoundError: "missing",
+    FetchError: "not_fetched",
+    _TooLongError: "too_long",
+    NoAudioError: "empty",
+    NoChannelError: "no_channel",
+    NoTrackError: "no_track",
+    AudioInputError: "bad_samples",
+}
 
 
 class FileClassifier:
@@ -210,14 +225,7 @@ def error_row(
 
 
 def _code(error: AudioError, processed_s: float) -> str:
-    if isinstance(error, AudioNotFoundError):
-        return "missing"
-    if isinstance(error, FetchError):
-        return "not_fetched"
-    if isinstance(error, _TooLongError):
-        return "too_long"
-    if isinstance(error, NoAudioError):
-        return "empty"
-    if not isinstance(error, AudioDecodeError):
-        return "bad_samples"
+    for kind, code in _CODES.items():
+        if isinstance(error, kind):
+            return code
     return "damaged" if processed_s > 0 else "unreadable"

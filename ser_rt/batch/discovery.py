@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ser_rt.audio.discovery import AUDIO_SUFFIXES, find_audio, kind_of_clutter
+from ser_rt.audio.discovery import AUDIO_SUFFIXES, find_audio
 from ser_rt.batch.listing import LISTINGS, read_listing, suffix_of
-from ser_rt.batch.remote import find_remote, is_remote, local_path, name_in
+from ser_rt.batch.remote import clutter_in, find_remote, is_remote, local_path, name_in
 from ser_rt.errors import DataError
 from ser_rt.files.names import NameFinder, printable
 
@@ -37,7 +37,7 @@ class Corpus:
 
     Attributes:
         items: The recordings.
-        columns: Names of the values in each item's ``extra``.
+        columns: Names of the values in each item's ``extra``, in their order.
         duplicates: How many more times files were named.
         passed_over: How much in folders and globs is no audio, by kind.
         remarks: The same in words, and which folders cannot be read.
@@ -53,6 +53,8 @@ class Corpus:
 def find_inputs(inputs: Sequence[str]) -> Corpus:
     """Find every file that the inputs name.
 
+    Of a file that several name, each value is of the first that has a column for it.
+
     Args:
         inputs: Audio files, folders, globs (``**`` for any depth), tables of files (.csv, .jsonl,
             .parquet), or URLs of any of these.
@@ -63,17 +65,20 @@ def find_inputs(inputs: Sequence[str]) -> Corpus:
     """
     skipped = _Skipped()
     groups = [group for name in inputs for group in _expand(local_path(name), skipped)]
-    columns = tuple(dict.fromkeys(column for names, _ in groups for column in names))
-    found: dict[str, Item] = {}
+    columns = tuple(sorted({column for names, _ in groups for column in names}))
+    sizes: dict[str, int | None] = {}
+    values: dict[str, dict[str, str | None]] = {}
     named = 0
     for names, items in groups:
-        places = [names.index(column) if column in names else None for column in columns]
         for item in items:
             named += 1
-            extra = tuple(None if at is None else item.extra[at] for at in places)
-            found.setdefault(item.path, replace(item, extra=extra))
+            if sizes.get(item.path) is None:
+                sizes[item.path] = item.size
+            given = dict(zip(names, item.extra, strict=True))
+            values[item.path] = given | values.get(item.path, {})
+    found = [Item(path, sizes[path], tuple(map(values[path].get, columns))) for path in sizes]
     # The last file should be a short one: nothing else runs beside it.
-    longest_first = sorted(found.values(), key=lambda item: -(item.size or 0))
+    longest_first = sorted(found, key=lambda item: -(item.size or 0))
     return Corpus(
         tuple(longest_first),
         columns,
@@ -91,13 +96,16 @@ class _Skipped:
     remarks: list[str] = field(default_factory=list)
 
 
-def _expand(name: str, skipped: _Skipped) -> Iterator[tuple[tuple[str, ...], list[Item]]]:
+_Group = tuple[tuple[str, ...], list[Item]]
+
+
+def _expand(name: str, skipped: _Skipped) -> Iterator[_Group]:
     """Yield groups of items with the columns that they share."""
     if is_remote(name):
         if suffix_of(name) in LISTINGS and not glob.has_magic(name_in(name)):
             yield _listed(name)
         else:
-            yield (), [Item(url, size) for url, size in _found_at(name, skipped)]
+            yield from _grouped([Item(url, size) for url, size in _found_at(name, skipped)])
         return
     if not os.path.exists(name) and not glob.has_magic(name):  # noqa: PTH110 (a name may be too long)
         name = NameFinder().find(name)
@@ -110,28 +118,31 @@ def _expand(name: str, skipped: _Skipped) -> Iterator[tuple[tuple[str, ...], lis
             raise DataError("; ".join([msg, *found.remarks()]))
         yield (), [_local(file) for file in found.audio]
     elif os.path.exists(name):  # noqa: PTH110 (as above)
-        yield from [_listed(name)] if suffix_of(name) in LISTINGS else [((), [_local(name)])]
+        yield from _grouped([_local(name)])
     elif glob.has_magic(name):
         files = _matches(name, skipped)
         if not files:
             msg = f"no file matches {printable(name)}"
             raise DataError(msg)
-        yield (), [_local(file) for file in files if suffix_of(file) not in LISTINGS]
-        yield from (_listed(file) for file in files if suffix_of(file) in LISTINGS)
+        yield from _grouped([_local(file) for file in files])
     else:
         msg = f"there is no file or folder {printable(name)}"
         raise DataError(msg)
 
 
+def _grouped(files: list[Item]) -> Iterator[_Group]:
+    """Yield the recordings among files, and what each table among them names."""
+    yield (), [file for file in files if suffix_of(file.path) not in LISTINGS]
+    yield from (_listed(file.path) for file in files if suffix_of(file.path) in LISTINGS)
+
+
 def _matches(pattern: str, skipped: _Skipped) -> list[str]:
-    """Return the files that a glob matches; what systems left counts if the pattern names it."""
-    named = set(Path(pattern).parts)
+    """Return the files that a glob matches, without clutter."""
     files = []
     for match in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 (Path has no absolute globs)
         if Path(match).is_dir():
             continue
-        strange = [part for part in Path(match).parts if part not in named]
-        if kind := next(filter(None, map(kind_of_clutter, strange)), None):
+        if kind := clutter_in(Path(match).parts, Path(pattern).parts):
             skipped.passed_over[kind] += 1
         else:
             files.append(match)

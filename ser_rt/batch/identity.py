@@ -22,7 +22,7 @@ class Identity:
         precision: Of the bundle.
         labels: Its emotions.
         settings: Settings of the streams, by the names of the flags, times in seconds.
-        columns: Columns of tables of files beside the path.
+        columns: Columns of tables of files, in the order of their names.
         format: Version of the columns.
     """
 
@@ -49,8 +49,11 @@ class Identity:
         return cls(**values)
 
 
-def difference(found: Identity | None, wanted: Identity) -> str:
-    """Return how a found identity differs from the wanted one, for a message."""
+def difference(found: Identity | None, wanted: Identity) -> str | None:
+    """Return how a found identity differs from the wanted one, for a message; None if it does not.
+
+    They are compared as JSON holds them, and columns in any order.
+    """
     if found is None:
         return "another version of ser-rt"
     if found.model_sha256 != wanted.model_sha256:
@@ -58,10 +61,12 @@ def difference(found: Identity | None, wanted: Identity) -> str:
             f"model {found.model} {found.version} ({found.model_sha256[:12]}), not "
             f"{wanted.model} {wanted.version} ({wanted.model_sha256[:12]})"
         )
-    for name, value in found.settings.items():
-        if wanted.settings.get(name) != value:
-            return f"{name} = {value}, not {wanted.settings.get(name)}"
-    if found.columns != wanted.columns:
-        held, given = (", ".join(names) or "none" for names in (found.columns, wanted.columns))
-        return f"the manifest columns {held}, not {given}"
-    return "other settings"
+    held, given = (json.loads(one.to_json()) for one in (found, wanted))
+    for name in held["settings"] | given["settings"]:
+        old, new = held["settings"].get(name), given["settings"].get(name)
+        if old != new:
+            return f"{name} = {old}, not {new}"
+    if set(found.columns) != set(wanted.columns):
+        names = (", ".join(one.columns) or "none" for one in (found, wanted))
+        return "the manifest columns {}, not {}".format(*names)
+    return None

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
-from ser_rt.batch.remote import beside, is_remote, local_path, name_in, open_remote
+from ser_rt.batch.remote import beside, is_remote, local_path, name_in, read_remote
 from ser_rt.errors import DataError, SerError
 from ser_rt.files.names import NameFinder, printable
 from ser_rt.files.text import PATH_COLUMNS, decode, parse_csv, pick_column
 
 Row = tuple[str, tuple[str | None, ...]]
-_Numbered = tuple[int, dict[str, Any]]
+_Placed = tuple[str, dict[str, Any]]
+"""A row, and which it is, in words."""
 
 
 def read_listing(name: str) -> tuple[tuple[str, ...], list[Row]]:
@@ -27,7 +29,7 @@ def read_listing(name: str) -> tuple[tuple[str, ...], list[Row]]:
     """
     reader, shown = LISTINGS[suffix_of(name)], printable(name)
     try:
-        with open_remote(name) if is_remote(name) else Path(name).open("rb") as file:
+        with BytesIO(read_remote(name)) if is_remote(name) else Path(name).open("rb") as file:
             rows = [pair for pair in reader(file) if any(map(_text, pair[1].values()))]
     except SerError:
         raise
@@ -42,16 +44,16 @@ def read_listing(name: str) -> tuple[tuple[str, ...], list[Row]]:
         raise DataError(msg)
     found: list[Row] = []
     finder = NameFinder()
-    for number, row in rows:
+    for place, row in rows:
         path = _text(row.get(path_column))
         if path is None or not path.strip():
-            msg = f"row {number} of {shown} has no {path_column}"
+            msg = f"{place} of {shown} has no {path_column}"
             raise DataError(msg)
         values = tuple(_text(row.get(column)) for column in columns)
         if not is_remote(path):
             path = beside(name, local_path(path))
         found.append((path if is_remote(path) else finder.find(path), values))
-    return columns, found
+    return tuple(map(_unicode, columns)), found
 
 
 def suffix_of(name: str) -> str:
@@ -62,35 +64,47 @@ def suffix_of(name: str) -> str:
 def _text(value: object) -> str | None:
     if value is None or value == "":
         return None
-    if isinstance(value, str):
-        return value
-    plain = isinstance(value, dict | list | bool)
-    return json.dumps(value, ensure_ascii=False) if plain else str(value)
+    if isinstance(value, dict | list | bool):
+        value = json.dumps(value, ensure_ascii=False)
+    return _unicode(str(value))
 
 
-def _csv(file: IO[bytes]) -> Iterator[_Numbered]:
+def _unicode(text: str) -> str:
+    """Escape lone surrogates, which JSON can carry and Arrow cannot."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _csv(file: IO[bytes]) -> Iterator[_Placed]:
     for line, row in parse_csv(file.read()).rows:
-        yield line - 1, row
+        yield f"line {line}", row
 
 
-def _jsonl(file: IO[bytes]) -> Iterator[_Numbered]:
+def _jsonl(file: IO[bytes]) -> Iterator[_Placed]:
     for number, line in enumerate(decode(file.read()).split("\n"), start=1):
         if line.strip():
-            row = json.loads(line)
+            place = f"line {number}"
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                msg = f"{place}, column {error.colno}: {error.msg}"
+                raise ValueError(msg) from error
+            except (ValueError, RecursionError) as error:  # more digits or levels than Python takes
+                msg = f"{place}: {error}"
+                raise ValueError(msg) from error
             if not isinstance(row, dict):
-                msg = f"line {number} is no JSON object"
+                msg = f"{place} is no JSON object"
                 raise ValueError(msg)
-            yield number, row
+            yield place, row
 
 
-def _parquet(file: IO[bytes]) -> Iterator[_Numbered]:
+def _parquet(file: IO[bytes]) -> Iterator[_Placed]:
     import pyarrow.parquet as pq
 
     rows = (row for batch in pq.ParquetFile(file).iter_batches() for row in batch.to_pylist())
-    return enumerate(rows, start=1)
+    return ((f"row {number}", row) for number, row in enumerate(rows, start=1))
 
 
-LISTINGS: dict[str, Callable[[IO[bytes]], Iterator[_Numbered]]] = {
+LISTINGS: dict[str, Callable[[IO[bytes]], Iterator[_Placed]]] = {
     ".csv": _csv,
     ".jsonl": _jsonl,
     ".parquet": _parquet,

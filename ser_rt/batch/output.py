@@ -3,7 +3,7 @@
     OUT/windows/part-000001.parquet    one row a window
     OUT/turns/part-000001.parquet      one row a turn, where turns are wanted
     OUT/files/part-000001.parquet      one row a file; written last, it makes the set count
-    OUT/summary.json
+    OUT/summary.json                   after a run; there is none while the others change
 
 The files that are done are those in ``files/``; there is no other record that could disagree.
 """
@@ -11,7 +11,7 @@ The files that are done are those in ``files/``; there is no other record that c
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -19,10 +19,20 @@ from typing import Any, Self
 import filelock
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ser_rt.batch.classify_file import FileResult
 from ser_rt.batch.identity import Identity, difference
+from ser_rt.batch.parts import (
+    SUMMARY,
+    foreign_in,
+    name_of,
+    names_in,
+    number_of,
+    read_metadata,
+    read_part,
+    unfinished_in,
+    write_part,
+)
 from ser_rt.batch.tables import (
     MANIFEST_PREFIX,
     More,
@@ -33,7 +43,7 @@ from ser_rt.batch.tables import (
 )
 from ser_rt.errors import OutputError
 from ser_rt.files.names import printable
-from ser_rt.files.writing import replacing
+from ser_rt.files.writing import sync
 
 _KEY = b"ser_rt"
 _REPLACES = b"ser_rt_replaces"
@@ -144,24 +154,33 @@ class Output:
                 raise
         self._committed_at = time.monotonic()
 
-    def forget_errors(self) -> int:
-        """Remove the rows of files with an error, to classify them again; return their number.
+    def begin(self) -> None:
+        """Remove the summary: it says nothing of what is about to change."""
+        with self._translated():
+            summary = self.folder / SUMMARY
+            if summary.exists():
+                summary.unlink()
+                sync(self.folder)
+
+    def forget_errors(self, paths: Iterable[str]) -> int:
+        """Remove the rows of these files that have an error; return their number.
 
         A set that holds some is replaced by one without; killed in between, `_recover` goes on.
         """
-        forgotten = 0
+        forgotten, named = 0, pa.array(paths, pa.string())
         with self._translated():
-            for name in self._parts(self._files):
-                files = _read(self._files / name, self._files_schema)
-                is_good = pc.is_null(files["error_code"])
-                bad = files.filter(pc.invert(is_good))["path"]
+            for name in names_in(self._files):
+                files = read_part(self._files / name, self._files_schema)
+                is_bad = pc.and_(pc.is_valid(files["error_code"]), pc.is_in(files["path"], named))
+                bad = files.filter(is_bad)["path"]
                 if not len(bad):
                     continue
+                self.begin()
                 kept = []
                 for folder, schema in self._details.items():
-                    rows = _read(folder / name, schema)
+                    rows = read_part(folder / name, schema)
                     kept.append(rows.filter(pc.invert(pc.is_in(rows["path"], bad))))
-                self._put_set(kept, files.filter(is_good), replaces=name)
+                self._put_set(kept, files.filter(pc.invert(is_bad)), replaces=name)
                 self._remove_set(name)
                 self.done -= set(bad.to_pylist())
                 forgotten += len(bad)
@@ -169,17 +188,17 @@ class Output:
 
     def _recover(self) -> None:
         for folder in (*self._details, self._files):
-            for path in folder.glob(".part-*"):
+            for path in unfinished_in(folder):
                 path.unlink()
-        parts = self._parts(self._files)
-        self._next = max((int(name[5:-8]) for name in parts), default=0) + 1
+        parts = names_in(self._files)
+        self._next = max(map(number_of, parts), default=0) + 1
         if self._overwrite:
-            (self.folder / "summary.json").unlink(missing_ok=True)
+            self.begin()
             for name in parts:
                 (self._files / name).unlink()
             parts = []
         self._drop_all_but(parts)
-        metadata = {name: _metadata(self._files / name) for name in parts}
+        metadata = {name: read_metadata(self._files / name) for name in parts}
         for held in metadata.values():
             replaced = held.get(_REPLACES, b"").decode()
             if replaced in parts:
@@ -187,21 +206,21 @@ class Output:
                 parts.remove(replaced)
         for name in parts:
             self._check(name, metadata[name])
-            paths = _read(self._files / name, self._files_schema, columns=["path"])
+            paths = read_part(self._files / name, self._files_schema, columns=["path"])
             self.done.update(paths["path"].to_pylist())
 
     def _drop_all_but(self, parts: Sequence[str]) -> None:
         """Remove the details of files that do not count: a run was killed, or begins again."""
         for folder in (self.folder / name for name in _DETAILS):
-            for name in self._parts(folder):
+            for name in names_in(folder):
                 if name not in parts:
                     (folder / name).unlink()
 
     def _check(self, name: str, metadata: Mapping[bytes, bytes]) -> None:
         found = Identity.from_json(metadata.get(_KEY, b"{}"))
-        if found != self._identity:
+        if differs := difference(found, self._identity):
             msg = (
-                f"{printable(self.folder)} was made with {difference(found, self._identity)}; "
+                f"{printable(self.folder)} was made with {differs}; "
                 "choose another --out, or give --overwrite to begin again"
             )
             raise OutputError(msg)
@@ -211,32 +230,24 @@ class Output:
                 raise OutputError(msg)
 
     def _refuse_foreign(self) -> None:
-        tables = {*_DETAILS, "files"}
-        ours = {*tables, "summary.json", ".lock"}
-        if self.folder.is_dir():
-            # A run that was killed may have left a part of its summary.
-            names = (path.name for path in self.folder.iterdir())
-            foreign = sorted({n for n in names if not n.startswith(".summary.json.")} - ours)
-            for folder in (self.folder / name for name in tables):
-                if folder.is_dir():
-                    found = (path for path in folder.iterdir() if "part-" not in path.name)
-                    foreign += [str(path.relative_to(self.folder)) for path in found]
-            if foreign:
-                msg = (
-                    f"{printable(self.folder)} holds {foreign[0]}, which no ser-batch wrote; "
-                    "choose another --out"
-                )
-                raise OutputError(msg)
+        foreign = sorted(foreign_in(self.folder, {*_DETAILS, "files"}))
+        if foreign:
+            name = printable(foreign[0].relative_to(self.folder))
+            msg = (
+                f"{printable(self.folder)} holds {name}, which no ser-batch wrote; "
+                "choose another --out"
+            )
+            raise OutputError(msg)
 
     def _put_set(self, details: Sequence[pa.Table], files: pa.Table, replaces: str = "") -> None:
-        name = f"part-{self._next:06}.parquet"
+        name = name_of(self._next)
         self._next += 1
         for table, folder in zip(details, self._details, strict=True):
-            _put(table, folder / name)
+            write_part(table, folder / name)
         if replaces:
             metadata = {**files.schema.metadata, _REPLACES: replaces.encode()}
             files = files.replace_schema_metadata(metadata)
-        _put(files, self._files / name)
+        write_part(files, self._files / name)
 
     def _remove_set(self, name: str) -> None:
         for folder in (self._files, *self._details):
@@ -257,26 +268,3 @@ class Output:
             why = getattr(error, "strerror", None) or " ".join(str(error).split())
             msg = f"the output {where} cannot be written or read: {why}"
             raise OutputError(msg) from error
-
-    @staticmethod
-    def _parts(folder: Path) -> list[str]:
-        return sorted(path.name for path in folder.glob("part-*.parquet"))
-
-
-# Arrow is given open files: of a name it would take what is before a colon for a protocol, and it
-# takes no name that is not UTF-8.
-
-
-def _read(path: Path, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
-    with path.open("rb") as file:
-        return pq.read_table(file, schema=schema, columns=columns)
-
-
-def _metadata(path: Path) -> dict[bytes, bytes]:
-    with path.open("rb") as file:
-        return pq.read_schema(file).metadata or {}
-
-
-def _put(table: pa.Table, path: Path) -> None:
-    with replacing(path) as file:
-        pq.write_table(table, file, compression="zstd", row_group_size=65_536)

@@ -7,10 +7,10 @@ import posixpath
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 from urllib.parse import unquote
 
 from ser_rt.audio.discovery import AUDIO_SUFFIXES, OTHER, kind_of_clutter
@@ -38,11 +38,19 @@ def local_path(name: str) -> str:
 
 
 def beside(listing: str, path: str) -> str:
-    """Return a path that starts where a table of files is."""
+    """Return a path that starts where a table of files is.
+
+    >>> beside("s3://bucket/lists/clips.csv", "../calls/a.wav")
+    's3://bucket/calls/a.wav'
+    """
     if not is_remote(listing):
         return str(Path(listing).parent / path)
     _, chain, rest = listing.partition("::")
-    return posixpath.join(posixpath.dirname(name_in(listing)), path) + chain + rest
+    url = posixpath.join(posixpath.dirname(name_in(listing)), path)
+    if ".." in path.split("/"):  # stores have names, not folders
+        protocol, mark, name = url.partition("://")
+        url = protocol + mark + posixpath.normpath(name)
+    return url + chain + rest
 
 
 def name_in(url: str) -> str:
@@ -55,10 +63,20 @@ def name_in(url: str) -> str:
     return re.split("[?#]", first, maxsplit=1)[0] if first.startswith(_WEB) else first
 
 
+def clutter_in(parts: Iterable[str], pattern: Iterable[str] = ()) -> str | None:
+    """Return the kind of clutter that a path is; what its pattern names is none.
+
+    >>> clutter_in(("__MACOSX", "a.wav")), clutter_in(("__MACOSX", "a.wav"), ("__MACOSX", "*"))
+    ('of a system', None)
+    """
+    named = set(pattern)
+    return next(filter(None, (kind_of_clutter(part) for part in parts if part not in named)), None)
+
+
 def find_remote(url: str, passed_over: Counter[str]) -> Iterator[tuple[str, int | None]]:
     """Yield URL and size in bytes of each file that a URL names: a file, a folder or a glob.
 
-    Files of a folder that are not audio are counted in ``passed_over``, by kind.
+    Files of a folder that are not audio, and clutter, are counted in ``passed_over``, by kind.
 
     Raises:
         DataError: There is none, or the store does not answer.
@@ -69,38 +87,44 @@ def find_remote(url: str, passed_over: Counter[str]) -> Iterator[tuple[str, int 
     filesystem, path = _open(url)
     _, chain, rest = url.partition("::")
     try:
-        if fsspec.core.has_magic(name_in(url)):
+        is_glob = fsspec.core.has_magic(name_in(url))
+        if is_glob and "*" not in path:  # names have brackets, too
+            is_glob = not filesystem.exists(path)
+        if is_glob:
             found = filesystem.glob(path, detail=True)
-            files = {name: info for name, info in found.items() if info["type"] == "file"}
+            found = {name: info for name, info in found.items() if info["type"] == "file"}
+            kinds = {name: clutter_in(name.split("/"), path.split("/")) for name in found}
         elif filesystem.isdir(path):
             found = filesystem.find(path, detail=True)
             kinds = {name: _kind(name, path) for name in found}
-            files = {name: info for name, info in found.items() if kinds[name] is None}
-            passed_over.update(filter(None, kinds.values()))
         else:
-            files = {path: filesystem.info(path)}
+            found, kinds = {path: filesystem.info(path)}, {path: None}
     except Exception as error:  # each store has its own
         msg = f"{url} cannot be listed: {_one_line(error)}"
         raise DataError(msg) from error
+    passed_over.update(filter(None, kinds.values()))
+    files = {name: info for name, info in found.items() if kinds[name] is None}
     if not files:
-        msg = f"{url} holds no audio ({', '.join(AUDIO_SUFFIXES)})"
+        trouble = "matches no file" if is_glob else f"holds no audio ({', '.join(AUDIO_SUFFIXES)})"
+        msg = f"{url} {trouble}"
         raise DataError(msg)
     for name in sorted(files):
         yield filesystem.unstrip_protocol(name) + chain + rest, files[name].get("size")
 
 
-def open_remote(url: str) -> IO[bytes]:
-    """Open a remote file to read.
+def read_remote(url: str) -> bytes:
+    """Return the content of a remote file.
 
     Raises:
-        DataError: It does not open.
+        DataError: It cannot be read.
     """
     filesystem, path = _open(url)
     try:
-        return cast("IO[bytes]", filesystem.open(path, "rb"))
+        content: bytes = filesystem.cat_file(path)
     except Exception as error:  # each store has its own
         msg = f"{url} cannot be read: {_one_line(error)}"
         raise DataError(msg) from error
+    return content
 
 
 @contextmanager
@@ -128,6 +152,8 @@ def _fetch(url: str, copy: str) -> None:
     except FileNotFoundError as error:
         msg = f"there is no {url}"
         raise AudioNotFoundError(msg) from error
+    except MissingDependencyError:  # the file is not at fault
+        raise
     except Exception as error:  # each store has its own
         msg = f"{url} could not be fetched: {_one_line(error)}"
         raise FetchError(msg) from error
@@ -149,8 +175,7 @@ def _open(url: str) -> tuple[Any, str]:
 
 def _kind(name: str, folder: str) -> str | None:
     """Return the kind of a file that is not audio, else None."""
-    parts = name.removeprefix(folder).split("/")
-    if clutter := next(filter(None, map(kind_of_clutter, parts)), None):
+    if clutter := clutter_in(name.removeprefix(folder).split("/")):
         return clutter
     return None if name.lower().endswith(AUDIO_SUFFIXES) else OTHER
 

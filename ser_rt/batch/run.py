@@ -13,6 +13,7 @@ from ser_rt.batch.discovery import Corpus, Item, find_inputs
 from ser_rt.batch.engines import Resources, find_engine
 from ser_rt.batch.identity import Identity
 from ser_rt.batch.output import Output
+from ser_rt.batch.parts import SUMMARY
 from ser_rt.batch.progress import Meter, ProgressDisplay, report
 from ser_rt.batch.summary import summarize
 from ser_rt.bundle import Bundle, find_bundle
@@ -32,7 +33,7 @@ def run_batch(flags: argparse.Namespace) -> int:
         flags.out, identity, commit_every_s=flags.commit_every, overwrite=flags.overwrite
     ) as output:
         if flags.retry_errors:
-            output.forget_errors()
+            output.forget_errors(printable(item.path) for item in corpus.items)
         shown = _shown(flags, corpus, output)
         why = stream_settings(flags).misfit(bundle) if flags.streaming is None else None
         if why and not flags.quiet:
@@ -46,7 +47,7 @@ def run_batch(flags: argparse.Namespace) -> int:
         missing = sum(printable(item.path) not in output.done for item in corpus.items)
         run = _describe(flags, corpus, shown.meter)
         summary = summarize(output.folder, identity, missing=missing, run=run)
-        write_json(summary, output.folder / "summary.json")
+        write_json(summary, output.folder / SUMMARY)
     if not flags.quiet:
         _report(summary, shown.meter)
     all_failed = sum(summary["errors"].values()) == summary["files"]
@@ -112,6 +113,7 @@ def _classify(
     by_path = {item.path: item for item in _todo(corpus, output)}
     if not by_path:
         return
+    output.begin()
     labels, size_of = tuple(label.en for label in bundle.labels), _sizes(corpus)
     resources = Resources(flags.workers, flags.address)
     engine = find_engine(flags.engine)

@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ser_rt.batch.identity import Identity
+from ser_rt.batch.parts import names_in, read_batches
 from ser_rt.files.provenance import versions
 
 _PACKAGES = ("ser-rt", "onnxruntime", "onnxruntime-gpu", "numpy", "soxr", "pyarrow", "ray")
-_COLUMNS = (
+_COLUMNS = [
     "duration_s",
     "windows",
     "speech_windows",
     "emotion",
     "error_code",
     "elapsed_s",
-)
-
-
-def _batches(folder: Path) -> Iterator[pa.RecordBatch]:
-    for path in sorted(folder.glob("part-*.parquet")):
-        with path.open("rb") as file:  # by name Arrow takes less than the disk does
-            yield from pq.ParquetFile(file).iter_batches(columns=list(_COLUMNS))
+]
 
 
 def summarize(
@@ -47,7 +40,8 @@ def summarize(
     audio_s = work_s = 0.0
     emotions: Counter[str] = Counter()
     errors: Counter[str] = Counter()
-    for batch in _batches(folder / "files"):
+    parts = (folder / "files" / name for name in names_in(folder / "files"))
+    for batch in chain.from_iterable(read_batches(part, _COLUMNS) for part in parts):
         files += len(batch)
         rows += pc.sum(batch["windows"]).as_py() or 0
         speech_rows += pc.sum(batch["speech_windows"]).as_py() or 0

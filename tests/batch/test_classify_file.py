@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 import ser_rt
+from ser_rt.audio.channels import Channel, Split
 from ser_rt.batch.classify_file import ERROR_CODES, BatchConfig, FileClassifier
 from ser_rt.batch.tables import files_schema, unpacked, windows_schema
 from ser_rt.commands import stream as cli
-from ser_rt.errors import BundleInvalidError, ConfigError
+from ser_rt.errors import BundleInvalidError, ConfigError, MissingDependencyError
 from ser_rt.testing import LABELS
 from tests.conftest import RATE, make_wave
 
@@ -111,6 +112,35 @@ def test_what_is_wrong_is_in_the_row(
     assert str(path) in result.file["error"]
     assert (result.file["windows"] > 0) == (code == "damaged")
     assert len(unpacked(result.windows)) == result.file["windows"]
+
+
+@pytest.mark.parametrize(
+    ("code", "channel", "track", "count"),
+    [
+        ("no_channel", 2, None, 1),
+        ("no_channel", "split", None, 1),
+        ("no_channel", Split(("agent", "customer", "guest")), None, 2),
+        ("no_track", None, 3, 1),
+    ],
+)
+def test_what_a_file_does_not_have_is_in_the_row(
+    job: BatchConfig, write_audio: Writer, code: str, channel: Channel, track: int, count: int
+) -> None:
+    path = write_audio("call.wav", np.stack([make_wave(2)] * count, axis=1))
+    settings = replace(job.settings, channel=channel)
+    if isinstance(channel, Split):
+        settings = replace(job.settings, channel="split", channel_names=channel.names)
+    file = FileClassifier(replace(job, settings=settings, track=track)).classify(str(path)).file
+    assert (file["error_code"], file["windows"]) == (code, 0)
+    assert str(path) in file["error"]
+
+
+def test_a_track_that_needs_a_package_ends_the_run(
+    job: BatchConfig, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ser_rt.audio.decoding.file_decoder.has_ffmpeg", lambda: False)
+    with pytest.raises(MissingDependencyError, match="media"):
+        FileClassifier(replace(job, track=2)).classify(str(corpus / "1.wav"))
 
 
 def test_a_file_longer_than_allowed_is_classified_up_to_there(

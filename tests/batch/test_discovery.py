@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import unicodedata
@@ -101,12 +102,41 @@ def test_columns_of_several_inputs_are_united(folder: Path) -> None:
     write_jsonl(folder / "one.jsonl", [{"file": "a.wav", "age": 30, "tags": ["x"]}])  # type: ignore[dict-item]  # wrong on purpose
     write_csv(folder / "two.csv", [{"speaker": "s", "file_path": "sub/c.mp3"}])
     corpus = find_inputs([f"{folder}/*.jsonl", f"{folder}/two.csv", f"{folder}/sub/b.WAV"])
-    assert corpus.columns == ("file", "age", "tags", "speaker", "file_path")
+    assert corpus.columns == ("age", "file", "file_path", "speaker", "tags")
     assert {item.extra for item in corpus.items} == {
-        ("a.wav", "30", '["x"]', None, None),
-        (None, None, None, "s", "sub/c.mp3"),
+        ("30", "a.wav", None, None, '["x"]'),
+        (None, None, "sub/c.mp3", "s", None),
         (None,) * 5,
     }
+
+
+def test_a_file_has_the_values_of_all_inputs_that_name_it_in_any_order(folder: Path) -> None:
+    write_csv(folder / "one.csv", [{"file_path": "a.wav", "speaker": "s"}])
+    write_csv(folder / "two.csv", [{"age": "30", "file_path": "a.wav"}])
+    for inputs in itertools.permutations((str(folder), f"{folder}/one.csv", f"{folder}/two.csv")):
+        corpus = find_inputs(inputs)
+        assert corpus.columns == ("age", "file_path", "speaker")
+        assert {item.path: item.extra for item in corpus.items} == {
+            str(folder / "a.wav"): ("30", "a.wav", "s"),
+            str(folder / "sub/b.WAV"): (None, None, None),
+            str(folder / "sub/c.mp3"): (None, None, None),
+        }
+        assert all(item.size for item in corpus.items)
+
+
+def test_rows_of_one_table_are_not_mixed(folder: Path) -> None:
+    rows = [{"file_path": "a.wav", "speaker": ""}, {"file_path": "a.wav", "speaker": "s"}]
+    write_csv(folder / "one.csv", rows)
+    (item,) = find_inputs([f"{folder}/one.csv"]).items
+    assert item.extra == ("a.wav", None)
+
+
+def test_values_that_arrow_cannot_hold_are_escaped(folder: Path) -> None:
+    rows = [{"file_path": "a.wav", "\ud800": "1", "note": "x\udcff", "more": ["\ud800"]}]
+    write_jsonl(folder / "one.jsonl", rows)  # type: ignore[arg-type]  # a list on purpose
+    corpus = find_inputs([f"{folder}/one.jsonl"])
+    assert corpus.columns == ("\\ud800", "file_path", "more", "note")
+    assert corpus.items[0].extra == ("1", "a.wav", '["\\ud800"]', "x\\udcff")
 
 
 def test_clutter_is_passed_over_and_counted_in_folders_and_globs(folder: Path) -> None:
@@ -151,11 +181,15 @@ def test_a_name_that_is_too_long_is_not_there() -> None:
     [
         ("clips.csv", "path,speaker\na.wav,1\n", "needs a column file_path or file"),
         ("clips.csv", "file_path\n", "no rows"),
-        ("clips.csv", "file_path,speaker\n,1\n", "row 1 of"),
+        ("clips.csv", "file_path,speaker\n,1\n", "line 2 of"),
+        ("clips.csv", "sep=;\n\nfile_path;speaker\na.wav;\n;1\n", "line 5 of"),
+        ("clips.jsonl", '{"file_path": "a.wav"}\n\n{"x": 1}\n', "line 3 of"),
         ("clips.csv", "file_path\na.wav,b.wav\n", "more values"),
         ("clips.csv", "file_path\n\udcff\n", "table"),
         ("clips.jsonl", '{"file_path": "a.wav"}\n[1]\n', "line 2"),
         ("clips.jsonl", "{", "table"),
+        ("clips.jsonl", '{"file_path": "a.wav"}\n\n{"file_path": b"}\n', "line 3, column 15"),
+        ("clips.jsonl", "{}\n" + "[" * 100_000, "line 2: "),
         ("clips.parquet", "PAR1", "table"),
     ],
 )

@@ -83,7 +83,8 @@ def test_files_with_errors_are_classified_again_if_asked(
     out = tmp_path / "out"
     write(out, results, commit_every_s=1e9)
     with Output(out, IDENTITY) as output:
-        assert output.forget_errors() == 1
+        assert output.forget_errors(["/x/other.wav", "1.wav"]) == 0
+        assert output.forget_errors(["/x/bad.wav"]) == 1
         assert "/x/bad.wav" not in output.done
         assert "bad.wav" not in files_of(out)
         output.add(results[4])
@@ -102,7 +103,7 @@ def test_a_kill_while_errors_are_forgotten_leaves_no_file_twice(
     with monkeypatch.context() as patched:
         patched.setattr(Output, "_remove_set", die)
         with pytest.raises(KeyboardInterrupt), Output(out, IDENTITY) as output:
-            output.forget_errors()
+            output.forget_errors(["/x/bad.wav"])
     assert len(parts(out)) == 4
     write(out, results)
     check_equal(out, whole)
@@ -137,6 +138,7 @@ def test_what_cannot_be_written_is_not_done(
     [
         ({"model_sha256": "6" * 64, "version": "2.0"}, "model tiny 1.0 .*, not tiny 2.0"),
         ({"settings": {"hop": 1.0}}, "hop = 0.5, not 1.0"),
+        ({"settings": {"hop": 0.5, "turns": True}}, "turns = None, not True"),
         ({"columns": ("speaker",)}, "the manifest columns none, not speaker"),
     ],
 )
@@ -152,6 +154,23 @@ def test_an_output_of_something_else_is_refused_unless_told(
         output.add(results[1], ["anna"] * len(other.columns))
     assert list(files_of(whole)) == ["1.wav"]
     assert len(windows_of(whole)) == results[1].file["windows"]
+
+
+def test_settings_are_compared_as_they_are_written(
+    tmp_path: Path, results: list[FileResult]
+) -> None:
+    settings = {"names": ("agent", "customer"), "hop": 1, "limit": None}
+    first = replace(IDENTITY, settings=settings, columns=("speaker", "age"))
+    with Output(tmp_path, first) as output:
+        output.add(results[0], ["anna", "30"])
+    settings = {"names": ["agent", "customer"], "hop": 1.0}
+    again = replace(first, settings=settings, columns=("age", "speaker"))
+    with Output(tmp_path, again) as output:
+        assert output.done == {results[0].file["path"]}
+        output.add(results[1], ["40", "ben"])
+    rows = files_of(tmp_path)
+    assert (rows["0.wav"]["manifest_age"], rows["1.wav"]["manifest_age"]) == ("30", "40")
+    assert (rows["0.wav"]["manifest_speaker"], rows["1.wav"]["manifest_speaker"]) == ("anna", "ben")
 
 
 def test_the_model_and_the_settings_are_in_every_file(whole: Path) -> None:
@@ -170,7 +189,17 @@ def test_a_second_writer_is_refused(whole: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("name", ["thesis.txt", "windows/other.parquet"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "thesis.txt",
+        "windows/other.parquet",
+        "windows/part-00000-3f2c.c000.snappy.parquet",
+        "files/part-00000-3f2c.snappy.parquet",
+        "files/part-0.parquet",
+        "turns",
+    ],
+)
 def test_a_folder_of_something_else_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text("mine")
@@ -180,6 +209,25 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, name: str) -> Non
     ):
         pass
     assert (tmp_path / name).read_text() == "mine"
+
+
+def test_what_systems_leave_in_folders_is_passed_over(
+    tmp_path: Path, results: list[FileResult], whole: Path
+) -> None:
+    out, clutter = tmp_path / "out", (".DS_Store", "Thumbs.db", "._part-000001.parquet")
+    write(out, results[:2])
+    left = [out / folder / name for folder in (".", "files", "windows") for name in clutter]
+    left.append(out / "files/.part-00000-3f2c.snappy.parquet.crc")
+    for path in left:
+        path.write_bytes(b"x")
+    write(out, results)
+    with Output(out, IDENTITY, overwrite=True) as output:
+        assert output.done == set()
+    assert all(path.read_bytes() == b"x" for path in left)
+    for path in left:
+        path.unlink()
+    write(out, results)
+    check_equal(out, whole)
 
 
 @pytest.mark.parametrize("where", ["file", "file/below", "/dev/null/x", "/proc/x"])

@@ -42,6 +42,37 @@ def test_folders_globs_and_tables_are_found_by_url(store: str) -> None:
     ]
 
 
+def test_a_glob_of_urls_takes_what_one_of_names_does(store: str) -> None:
+    memory = fsspec.filesystem("memory")
+    memory.pipe({f"/calls/{name}": b"x" for name in ("._2.wav", "__MACOSX/3.wav", "[odd].wav")})
+    found = find_inputs([f"{store}/**"])
+    assert {(i.path, i.extra) for i in found.items} == {
+        *((f"memory:///calls/{name}.wav", (None, None)) for name in (0, 1, 3, 4, 5, 6, "[odd]")),
+        ("memory:///calls/2.wav", ("2.wav", "anna")),
+        ("memory://calls/9.wav", ("memory://calls/9.wav", "ben")),
+    }
+    assert found.passed_over == {"hidden": 1, "of a system": 1}
+    (odd,) = find_inputs([f"{store}/[odd].wav"]).items
+    assert odd.path == "memory:///calls/[odd].wav"
+    (named,) = find_inputs([f"{store}/__MACOSX/*.wav"]).items
+    assert named.path == "memory:///calls/__MACOSX/3.wav"
+
+
+def test_a_glob_of_tables_reads_them(store: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "calls.zip", "w") as archive:
+        archive.writestr("lists/one.jsonl", '{"file_path": "../1.wav", "speaker": "anna"}')
+        archive.writestr("lists/two.csv", "file_path,speaker\n2.wav,ben\n")
+    zipped = f"{tmp_path}/calls.zip"
+    found = find_inputs([f"{store}/*.csv", f"zip://lists/*::{zipped}"])
+    assert found.columns == ("file_path", "speaker")
+    assert {item.path: item.extra[1] for item in found.items} == {
+        "memory:///calls/2.wav": "anna",
+        "memory://calls/9.wav": "ben",
+        f"zip://1.wav::{zipped}": "anna",
+        f"zip://lists/2.wav::{zipped}": "ben",
+    }
+
+
 def test_a_remote_file_has_the_results_of_a_local_one(
     store: str, corpus: Path, job: BatchConfig
 ) -> None:
@@ -78,10 +109,12 @@ def test_signed_addresses_are_fetched(tmp_path: Path, corpus: Path, job: BatchCo
         (item,) = find_inputs([f"{web}/5.wav?{SIGNED}"]).items
         there = classifier.classify(item.path).file
         (listed,) = find_inputs([f"{web}/clips.csv?{SIGNED}"]).items
+        (globbed,) = find_inputs([f"{web}/*.csv"]).items
         httpd.shutdown()
     fixed = {"path": None, "elapsed_s": None}
     assert there | fixed == here | fixed
     assert (listed.path, listed.extra[1]) == (f"{web}/5.wav", "anna")
+    assert globbed == listed
 
 
 def test_a_damaged_file_is_named_by_its_url(job: BatchConfig) -> None:
@@ -109,6 +142,12 @@ def test_a_store_that_fails_is_an_error_of_the_file(job: BatchConfig) -> None:
 def test_a_missing_package_is_named() -> None:
     with pytest.raises(MissingDependencyError, match="s3fs"):
         find_inputs(["s3://bucket/calls/"])
+
+
+@pytest.mark.skipif(find_spec("s3fs") is not None, reason="s3fs is installed")
+def test_a_missing_package_is_no_fault_of_the_file(job: BatchConfig) -> None:
+    with pytest.raises(MissingDependencyError, match="s3fs"):
+        FileClassifier(job).classify("s3://bucket/calls/1.wav")
 
 
 @pytest.mark.parametrize("url", ["what://x/y.wav", "memory://nothing/here.wav", "memory://none/*"])

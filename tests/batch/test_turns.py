@@ -50,7 +50,12 @@ def test_channels_of_calls_are_rows_apart(run: Run, tmp_path: Path) -> None:
         (1, "agent"),
         (2, "customer"),
     ]
-    assert "one channel" in files_of(out)["mono.wav"]["error"]
+    mono = files_of(out)["mono.wav"]
+    assert ("one channel" in mono["error"], mono["error_code"]) == (True, "no_channel")
+    # It goes on.
+    assert run(tmp_path / "*.wav", "--out", out, *flags) == (0, [])
+    code, errors = run(tmp_path / "*.wav", "--out", out, *flags, "--channel-names", "a,b")
+    assert (code, "channel_names" in errors[-1]) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def open_audio(path: str | Path, *, track: int | None = None) -> Decoder:
     Raises:
         AudioNotFoundError: There is no such file.
         AudioDecodeError: It cannot be read, or is not audio.
-        AudioInputError: It has no such track.
+        NoTrackError: It has no such track.
     """
     name, path = printable(path), NameFinder().find(os.fspath(path))
     try:
@@ -69,7 +69,7 @@ def open_stream(stream: Readable, name: str, *, track: int | None = None) -> Dec
 
     Raises:
         AudioDecodeError: They are not audio.
-        AudioInputError: There is no such track.
+        NoTrackError: There is no such track.
     """
     head = first_bytes(stream.read)
     whole = PutBack(head, stream)

@@ -13,7 +13,7 @@ from ser_rt.audio.decoding.frames import FrameFilter, is_pause
 from ser_rt.audio.decoding.part import LOSSY_SLACK_S, SLACK_S, Recording
 from ser_rt.audio.decoding.pyav import floats, load, rate, temporary
 from ser_rt.audio.decoding.timeline import FILL_S, Timeline
-from ser_rt.errors import AudioDecodeError, AudioInputError
+from ser_rt.errors import AudioDecodeError, NoTrackError
 
 _ABSOLUTE = {"matroska", "mov", "nut"}
 """Containers whose time stamps count from the start of the recording."""
@@ -91,7 +91,7 @@ class FfmpegDecoder:
 
         Raises:
             AudioDecodeError: It does not open, or has no audio.
-            AudioInputError: It has no such track.
+            NoTrackError: It has no such track.
         """
         self._av = load(name)
         self._name = name
@@ -106,7 +106,7 @@ class FfmpegDecoder:
             raise AudioDecodeError(self._why_not(error, timeout_s)) from error
         try:
             self._stream = self._chosen(track)
-        except (AudioDecodeError, AudioInputError):
+        except (AudioDecodeError, NoTrackError):
             self._container.close()
             raise
         if self._container.format.name in _CHECKED:
@@ -188,7 +188,7 @@ class FfmpegDecoder:
         self.tracks = len(streams)
         if track is not None and not 1 <= track <= max(1, self.tracks):
             msg = f"{self._name} has {self.tracks} audio tracks, and no track {track}"
-            raise AudioInputError(msg)
+            raise NoTrackError(msg)
         if not streams:
             msg = f"{self._name} has no audio in it"
             raise AudioDecodeError(msg)

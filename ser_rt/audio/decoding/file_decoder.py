@@ -28,7 +28,7 @@ from ser_rt.audio.decoding.part import Part
 from ser_rt.audio.decoding.passing import PutBack
 from ser_rt.audio.decoding.sndfile import SndfileDecoder
 from ser_rt.audio.decoding.view import Bytes, FileView, Seekable
-from ser_rt.errors import AudioDecodeError, AudioInputError, NoAudioError
+from ser_rt.errors import AudioDecodeError, MissingDependencyError, NoAudioError
 
 
 class FileDecoder:
@@ -43,7 +43,8 @@ class FileDecoder:
 
         Raises:
             AudioDecodeError: It is not audio.
-            AudioInputError: It has no such track.
+            NoTrackError: It has no such track.
+            MissingDependencyError: A choice of track needs a package.
         """
         self._file, self._name, self._track, self._is_near = file, name, track, is_near
         self._bytes = bytes_ = Bytes(file, is_near=is_near)
@@ -175,7 +176,7 @@ class FileDecoder:
                 raise
         if self._track not in (None, 1):
             msg = "a choice of --track needs: pip install 'ser-rt[media]'"
-            raise AudioInputError(msg)
+            raise MissingDependencyError(msg)
         return SndfileDecoder(view, self._name)
 
     def _by_libsndfile(self, part: Part, view: FileView) -> SndfileDecoder:

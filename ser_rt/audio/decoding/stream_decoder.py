@@ -28,7 +28,7 @@ class StreamDecoder:
 
         Raises:
             AudioDecodeError: They are not audio.
-            AudioInputError: There is no such track.
+            NoTrackError: There is no such track.
         """
         self._bytes, self._name, self._track = Passing(stream), name, track
         self._stream = stream

@@ -35,7 +35,7 @@ def open_url(
     Raises:
         AudioDecodeError: It does not answer in time, or is not audio.
         AudioNotFoundError: It is a local file that is not there.
-        AudioInputError: It has no such track.
+        NoTrackError: It has no such track.
     """
     try:
         parts = urlsplit(url)

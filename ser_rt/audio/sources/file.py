@@ -26,7 +26,8 @@ class FileSource(DecodedSource):
         AudioNotFoundError: There is no such file (on entering).
         AudioDecodeError: It is not audio, or holds none (on entering); something of it is missing
             (behind the last chunk).
-        AudioInputError: It has no such track or channel.
+        NoTrackError: It has no such track.
+        NoChannelError: It has no such channel.
     """
 
     def __init__(

@@ -70,7 +70,8 @@ class NetworkSource(DecodedSource):
     Raises:
         AudioDecodeError: It does not answer in time, or is not audio (on entering); something of a
             recording is missing; a live stream is lost and ``reconnect`` is off.
-        AudioInputError: It has no such track or channel.
+        NoTrackError: It has no such track.
+        NoChannelError: It has no such channel.
     """
 
     def __init__(
