@@ -56,10 +56,13 @@ def as_array(samples: npt.ArrayLike) -> npt.NDArray[Any]:
     """Return samples as an array, or raise `AudioInputError` if they are none."""
     refuse_no_samples(samples)
     try:
-        return np.asarray(samples)
-    except ValueError as error:
+        array = np.asarray(samples)
+    except (ValueError, TypeError, RuntimeError) as error:  # the last two of tensors
         msg = f"samples make no array: {error}"
         raise AudioInputError(msg) from error
+    if array.ndim == 0:
+        refuse_no_samples(array[()])
+    return array
 
 
 def mono(samples: npt.NDArray[Any], channel: int | None = None) -> FloatArray:

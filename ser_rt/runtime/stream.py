@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
+from array import array
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -270,7 +271,8 @@ def as_source(
     if isinstance(audio, str | os.PathLike):
         return make_source("file", audio, to_hz, channel=channel)
     refuse_no_samples(audio)
-    arrays = [audio] if isinstance(audio, np.ndarray) else audio
+    is_one = hasattr(audio, "__array__") or isinstance(audio, array)  # of any library
+    arrays = [audio] if is_one else audio
     return make_source("arrays", arrays, to_hz, rate=given_rate(sample_rate), channel=channel)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from array import array
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from tests.conftest import RATE, make_wave
         (io.BytesIO(b"RIFF"), "an open file is no audio"),
         ([0.1, 0.2], "numbers one by one"),
         ([b"RIFF"], "np.frombuffer"),
+        ([np.array(0.1), np.array(0.2)], "numbers one by one"),
         (np.zeros((2, 48_000), np.float32), "samples.T"),
         ([np.zeros((2, 48_000), np.float32)], "samples.T"),
     ],
@@ -33,6 +35,33 @@ from tests.conftest import RATE, make_wave
 def test_what_people_take_for_audio_is_refused_with_what_to_give(audio: Any, words: str) -> None:
     with pytest.raises(AudioInputError, match=words):
         list(ser_rt.stream(audio, sample_rate=48_000, model=FakeClassifier(), vad=False))
+
+
+class Tensor:
+    """An array of another library, which numpy takes and which is iterable, as torch's is."""
+
+    def __init__(self, data: np.ndarray) -> None:
+        self._data = data
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self._data
+
+    def __iter__(self) -> Any:
+        return iter(map(Tensor, self._data))
+
+
+def test_one_array_of_any_library_is_one_array() -> None:
+    wave = np.stack([make_wave(2.0), make_wave(2.0, seed=1)], axis=1)
+
+    def events(audio: Any) -> list[tuple[float, float, float]]:
+        found = ser_rt.stream(audio, sample_rate=RATE, model=FakeClassifier(), vad=False)
+        return [(event.start, event.end, event.speech) for event in found]
+
+    expected = events(wave)
+    assert events(Tensor(wave)) == events([Tensor(wave)]) == expected
+    assert events(Tensor(wave[:, 0])) == events(array("f", wave[:, 0])) == events(wave[:, 0])
+    with pytest.raises(AudioInputError, match=r"samples\.T"):
+        events(Tensor(wave.T))
 
 
 def test_an_open_file_is_named(speech: Path) -> None:

@@ -39,7 +39,7 @@ class ArraySource(AudioSource):
         """Yield chunks of a second at most, so that events of a long array come early."""
         frame = 0
         for array in self._arrays:
-            samples = np.atleast_1d(as_array(array))
+            samples = as_array(array)
             for start in range(0, len(samples), self._rate):
                 block = as_block(samples[start : start + self._rate], self._rate, frame)
                 yield from self._converter.feed(block)
@@ -53,6 +53,6 @@ def as_block(array: npt.NDArray[Any], rate: int, frame: int) -> Block:
     Raises:
         AudioInputError: It is none of numbers.
     """
-    samples = np.atleast_1d(as_array(array))
+    samples = as_array(array)
     samples = samples[:, np.newaxis] if samples.ndim == 1 else samples
     return Block(samples, rate, frame / rate)
