@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ser_rt.cli.arguments import new_file, positive_int
+from ser_rt.cli.arguments import positive_int, replaced_file
 from ser_rt.runtime.backends.providers import PROVIDERS
 
 
@@ -99,7 +99,7 @@ def output(parser: argparse.ArgumentParser, default: str = "printed only") -> No
     """Add where the result goes."""
     parser.add_argument(
         "--json",
-        type=new_file,
+        type=replaced_file,
         metavar="FILE",
         help=f"write the result, - to print it instead of tables (default: {default})",
     )

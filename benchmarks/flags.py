@@ -12,7 +12,7 @@ from ser_rt.benchmarks.flag_groups import amount, seconds, share
 from ser_rt.benchmarks.measure.variant import RATE_HZ
 from ser_rt.bundle import DEFAULT_BUNDLE
 from ser_rt.checks import add_flags
-from ser_rt.cli.arguments import Parser, new_file, new_folder, positive_int
+from ser_rt.cli.arguments import Parser, new_folder, positive_int, replaced_file
 from ser_rt.cli.idle import given_in, refuse_idle
 from ser_rt.config import DataConfig
 from ser_rt.errors import ConfigError
@@ -243,9 +243,11 @@ def _report(parser: argparse.ArgumentParser) -> None:
         "results", type=Path, nargs="+", help="JSON of ser-bench, or of pytest-benchmark"
     )
     parser.add_argument(
-        "--html", type=new_file, metavar="FILE", help="write one HTML page with plots"
+        "--html", type=replaced_file, metavar="FILE", help="write one HTML page with plots"
     )
-    parser.add_argument("--markdown", type=new_file, metavar="FILE", help="write Markdown tables")
+    parser.add_argument(
+        "--markdown", type=replaced_file, metavar="FILE", help="write Markdown tables"
+    )
     parser.add_argument(
         "--page", type=Path, metavar="FILE", help="put short tables between a page's speed marks"
     )

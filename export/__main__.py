@@ -49,7 +49,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         type=float,
         dest="window_s",
         metavar="S",
-        help="default window of the bundle in seconds, default: %(default)s",
+        help="default window of the bundle in seconds, default: that of the bundle exported, or 3",
     )
     parser.add_argument(
         "--hop",
@@ -94,7 +94,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help="onnxruntime (with TensorRT on GPUs) or python (on the CPU), default: %(default)s",
     )
     parser.add_argument("--name", help="of the model (default: the bundle folder's)")
-    parser.add_argument("--model-version", dest="version", help="default: %(default)s")
+    parser.add_argument(
+        "--model-version",
+        dest="version",
+        metavar="VERSION",
+        help="default: that of the bundle exported, or 1.0.0",
+    )
     temperature = parser.add_mutually_exclusive_group()
     temperature.add_argument("--temperature", type=float, help="instead of the checkpoint's")
     temperature.add_argument(

@@ -35,8 +35,9 @@ from ser_rt.export.stream import (
     trace_stream,
 )
 from ser_rt.export.stream_graph import ServedStream
+from ser_rt.export.triton import model_folder
 from ser_rt.export.triton import push_triton as push
-from ser_rt.export.tuned import keep_tuning
+from ser_rt.export.tuned import keep_evaluation, keep_tuning
 from ser_rt.export.verify import GateResult, ModelOutputs, reference, uar_of, verify, verify_ranges
 from ser_rt.export.verify_pair import verify_pair
 from ser_rt.files.provenance import versions
@@ -47,6 +48,7 @@ from ser_rt.streaming import Streaming
 UNMEASURED = (
     "what the missing layers cost in accuracy was not measured: give labelled clips (--data)"
 )
+FIRST_VERSION = "1.0.0"
 STAGES = 6
 """Stages of an export that needs one attempt and pushes nothing."""
 
@@ -61,6 +63,7 @@ class _Traced:
     model: ModelConfig
     parameters: int
     normalization: str
+    window_s: float
     temperature: float
     training: dict[str, Any]
     layers: Mapping[str, Any] | None
@@ -107,6 +110,9 @@ def export_bundle(
         OutputError: `out` cannot be written.
     """
     settings, stages = settings or ExportSettings(), stages or Stages(report)
+    name = settings.name or Path(out).resolve().name
+    if settings.push_triton is not None:
+        model_folder(name, settings.push_triton)
     with new_bundle(out) as fresh:
         work = fresh.with_name("work")
         work.mkdir()
@@ -114,11 +120,11 @@ def export_bundle(
         chosen = _convert(traced, settings, stages)
         for path in chosen.folder.iterdir():
             path.rename(fresh / path.name)
-        for name, text in (transformers_files(traced.model) | notices(traced.model)).items():
-            (fresh / name).write_text(text, encoding="utf-8")
+        for file, text in (transformers_files(traced.model) | notices(traced.model)).items():
+            (fresh / file).write_text(text, encoding="utf-8")
         stages.begin("writing")
-        name = settings.name or Path(out).resolve().name
         manifest = _manifest(name, traced, chosen, settings)
+        manifest = keep_evaluation(manifest, traced.origin, stages.warn)
         manifest = keep_tuning(manifest, Path(out), traced.origin, stages.warn)
         manifest.write(fresh)
     kept = f", with the profiles it had ({', '.join(manifest.profiles)})"
@@ -137,6 +143,7 @@ def _trace(checkpoint: Path, work: Path, settings: ExportSettings, stages: Stage
     model, bundle = read.model, read.bundle
     labels, rate = model.settings.emotion_labels, model.settings.sample_rate
     refuse_other_figures(labels, settings.evaluation)
+    window_s = settings.window_of(bundle)
     temperature, training = settings.temperature or read.temperature, read.training
     streams = not settings.windows_only and set_hop(model, settings.hop_s)
     network = Served(model, temperature)
@@ -148,7 +155,7 @@ def _trace(checkpoint: Path, work: Path, settings: ExportSettings, stages: Stage
         warnings.append(QUANTIZED)
         stages.warn(QUANTIZED)
     stages.begin("running the network")
-    speech = gather_speech(settings.data, labels, rate, settings.window_s, settings.clips)
+    speech = gather_speech(settings.data, labels, rate, window_s, settings.clips)
     layers = bundle.layers if bundle else None
     if settings.layers is not None:
         known = speech.labelled()
@@ -183,6 +190,7 @@ def _trace(checkpoint: Path, work: Path, settings: ExportSettings, stages: Stage
         model=described,
         parameters=parameters,
         normalization=normalization,
+        window_s=window_s,
         temperature=temperature,
         training=training,
         layers=layers,
@@ -252,10 +260,10 @@ def _attempt(
 
 def _manifest(name: str, traced: _Traced, chosen: _Attempt, settings: ExportSettings) -> Manifest:
     labels = enumerate(traced.model.emotion_labels)
-    notice = traced.origin.notice if traced.origin else None
+    origin = traced.origin
     return Manifest(
         name=name,
-        version=settings.version,
+        version=settings.version or (origin.version if origin else FIRST_VERSION),
         architecture=traced.model.architecture,
         parameters=traced.parameters,
         labels=tuple(Label(number, label, EMOTIONS.get(label, label)) for number, label in labels),
@@ -265,15 +273,15 @@ def _manifest(name: str, traced: _Traced, chosen: _Attempt, settings: ExportSett
         model=stored_settings(traced.model),
         training=traced.training,
         licence=licence_of(traced.training, traced.model),
-        notice=settings.notice or notice,
+        notice=settings.notice or (origin.notice if origin else None),
         layers=traced.layers,
         warnings=traced.warnings or None,
         precision=settings.precision,
         form=chosen.form,
         opset=settings.opset,
-        window_s=settings.window_s,
+        window_s=traced.window_s,
         hop_s=chosen.streaming.hop_s if chosen.streaming else HOP_S,
-        min_window_s=min(MIN_WINDOW_S, settings.window_s),
+        min_window_s=min(MIN_WINDOW_S, traced.window_s),
         feature_reuse=traced.frames.reuse() if traced.frames else None,
         streaming=chosen.streaming,
         dimensions=traced.model.dimensions,

@@ -20,17 +20,21 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from ser_rt.bundle import Bundle
 from ser_rt.errors import ConfigError, OutputError
 from ser_rt.export.files import DATA_FILE, read_structure
 from ser_rt.export.triton_stream import stream_config
+from ser_rt.files.names import printable
 from ser_rt.files.writing import write_bytes
 
 MAX_BATCH = 32
 _QUEUE_DELAY_US = 5_000
 _CONFIG = "config.pbtxt"
 _WORKSPACE_BYTES = 2**31
+_OWNER = re.compile(r'key: "bundle" value { string_value: "([^"]*)" }')
+"""The name of the bundle that a model is of, with percent signs for what ASCII lacks."""
 _ON_CPU = "instance_group [ { count: 1 kind: KIND_CPU } ]"
 
 
@@ -49,17 +53,41 @@ def push_triton(bundle: Bundle, repository: Path, backend: str = "onnxruntime") 
 
     Raises:
         ConfigError: there is no such backend.
-        OutputError: the repository cannot be written, or a folder of this name is no model.
+        OutputError: the repository cannot be written, or a folder of this name is no model, or one
+            of another bundle.
     """
     check_backend(backend)
-    name = re.sub(r"[^A-Za-z0-9_.-]", "_", bundle.name)
+    folder = model_folder(bundle.name, repository)
     if backend == "python" and bundle.streaming is not None:
-        config = stream_config(bundle.streaming, f"{name}-stream", _columns(bundle))
+        beside = model_folder(bundle.name, repository, "-stream")
+        config = stream_config(bundle.streaming, beside.name, _columns(bundle))
         files = (bundle.streaming.graph.name, DATA_FILE)
-        _push(bundle, repository / f"{name}-stream", config, files, "triton_stream_model.py")
+        _push(bundle, beside, config, files, "triton_stream_model.py")
     model = "triton_model.py" if backend == "python" else None
-    config = triton_config(bundle, name, backend)
-    return _push(bundle, repository / name, config, (bundle.model_path.name, DATA_FILE), model)
+    config = triton_config(bundle, folder.name, backend)
+    return _push(bundle, folder, config, (bundle.model_path.name, DATA_FILE), model)
+
+
+def model_folder(name: str, repository: Path, suffix: str = "") -> Path:
+    """Return where a repository has a bundle's model; its name has letters of ASCII alone.
+
+    Raises:
+        OutputError: there is something else, such as the model of a bundle with another name of
+            which the same letters remain.
+    """
+    folder = repository / (re.sub(r"[^A-Za-z0-9_.-]", "_", name) + suffix)
+    config = folder / _CONFIG
+    if folder.exists() and not config.is_file():
+        msg = f"{folder} holds files that are no Triton model; choose another repository or name"
+        raise OutputError(msg)
+    found = _OWNER.search(config.read_text("utf-8", "replace")) if folder.exists() else None
+    if found and found[1] != quote(name):
+        msg = (
+            f"{printable(folder)} is the model of {printable(unquote(found[1]))!r}, whose name is "
+            f"the same as that of {printable(name)!r} in Triton: choose another repository or name"
+        )
+        raise OutputError(msg)
+    return folder
 
 
 def _push(
@@ -67,9 +95,8 @@ def _push(
 ) -> Path:
     """Write files of a bundle and a program as the next version of a model; return its folder."""
     repository = model.parent
-    if model.exists() and not (model / _CONFIG).is_file():
-        msg = f"{model} holds files that are no Triton model; choose another repository or name"
-        raise OutputError(msg)
+    owner = f'parameters {{ key: "bundle" value {{ string_value: "{quote(bundle.name)}" }} }}'
+    config = f"{config}{owner}\n"
     try:
         repository.mkdir(parents=True, exist_ok=True)
         version = model / str(1 + max(_versions(model), default=0))

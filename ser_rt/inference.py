@@ -21,7 +21,7 @@ import numpy as np
 from ser_rt.audio.discovery import find_audio
 from ser_rt.audio.sources.file import FileSource
 from ser_rt.classifier import EmotionClassifier
-from ser_rt.cli.arguments import Parser, new_file
+from ser_rt.cli.arguments import Parser, replaced_file
 from ser_rt.cli.idle import given_in, refuse_idle, stream_rules
 from ser_rt.cli.patience import ProgressLine
 from ser_rt.cli.process import code_of, run_command, tell, tell_replaced
@@ -277,7 +277,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     audio.add_argument("--directory", help="every audio file under this folder: prints JSON")
     parser.add_argument(
         "--output-path",
-        type=new_file,
+        type=replaced_file,
         metavar="FILE",
         help="write the JSON here instead of standard output (-)",
     )

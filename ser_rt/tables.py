@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from textwrap import wrap
@@ -40,6 +41,15 @@ class Table:
     head: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     note: str = ""
+
+
+def shown(value: float, how: Callable[[float], str]) -> str:
+    """Return a figure as `how` writes it; a hyphen for NaN.
+
+    >>> shown(0.25, "{:.1f} s".format), shown(float("nan"), "{:.1f} s".format)
+    ('0.2 s', '-')
+    """
+    return "-" if math.isnan(value) else how(value)
 
 
 def text_table(table: Table) -> str:

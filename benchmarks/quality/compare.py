@@ -38,9 +38,9 @@ def compare(flags: argparse.Namespace, report: Report) -> Row:
     same_labels = DataConfig(same_labels=tuple(flags.same_labels)).same_labels
     known = [label.en for label in Bundle.load(find_bundle(DEFAULT_BUNDLE)).labels]
     labels = tuple(flags.emotion_labels or known)
-    meanings = parse_meanings(flags.labels)
+    meanings = parse_meanings(flags.labels, "--labels")
     hosted = {name: HostedClassifier(name, meanings) for name in flags.model}
-    check_meanings(hosted, meanings, labels)
+    check_meanings(hosted, meanings, labels, "--labels")
     ours = [open_ours(name) for name in flags.bundle or built_in_bundles()]
     corpus = read_corpus(flags.corpus, labels, same_labels, flags.split, flags.val_split, report)
     new_corpora = {} if flags.no_new_corpora else corpus.new_corpora()

@@ -27,6 +27,7 @@ def _work(argv: Sequence[str] | None) -> int:
         (
             (flags.engine == "ray", "address", "needs --engine ray"),
             (not flags.overwrite, "retry_errors", "does nothing with --overwrite: all begins anew"),
+            *((flags.turns, dest, "needs --turns") for dest in ("turn_pause", "longest_turn")),
             *stream_rules(flags),
         ),
     )
@@ -43,10 +44,6 @@ def _work(argv: Sequence[str] | None) -> int:
     if flags.channels is not None:
         msg = f"--channels {flags.channels} is of raw PCM, which no batch reads; give split, or mix"
         raise ConfigError(msg)
-    for name in ("turn_pause", "longest_turn"):
-        if not flags.turns and getattr(flags, name) != make_parser().get_default(name):
-            msg = f"--{name.replace('_', '-')} needs --turns"
-            raise ConfigError(msg)
     require("--commit-every", flags.commit_every, at_least(0))
     with requires("ser-batch", "batch"):
         from ser_rt.batch.run import run_batch

@@ -12,6 +12,7 @@ import ser_rt
 from ser_rt.cli.completion import SHELLS, PrintCompletion
 from ser_rt.cli.help_text import in_korean, language_of
 from ser_rt.files.outputs import STANDARD_OUTPUT
+from ser_rt.files.writing import check_writable
 
 
 class Parser(argparse.ArgumentParser):
@@ -78,12 +79,28 @@ def new_file(text: str) -> Path:
     return Path(text)
 
 
+def replaced_file(text: str) -> Path:
+    """Read the name of a file that is written whole when the work is done, for `argparse`.
+
+    Raises:
+        OutputError: It could not be written then.
+    """
+    path = new_file(text)
+    check_writable(path)
+    return path
+
+
 def new_folder(text: str) -> Path:
-    """Read the name of a folder to write, for `argparse`; standard output is none."""
+    """Read the name of a folder to write, for `argparse`; standard output is none.
+
+    Raises:
+        OutputError: No file could be written into it.
+    """
     if text == STANDARD_OUTPUT:
         msg = "standard output (-) is no folder: name a folder to write"
         raise argparse.ArgumentTypeError(msg)
     if not text or (Path(text).exists() and not Path(text).is_dir()):
         msg = f"{text!r} is {'a file' if text else 'no name'}: name a folder to write"
         raise argparse.ArgumentTypeError(msg)
+    check_writable(Path(text, "file"))
     return Path(text)

@@ -6,7 +6,7 @@ A flag that is ignored in silence misleads: whoever holds out a speaker believes
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from ser_rt.cli.arguments import with_hyphens
@@ -49,11 +49,27 @@ def given_in(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> set
     return found
 
 
-def refuse_idle(given: Collection[str], rules: Iterable[Rule | tuple[object, str, str]]) -> None:
-    """Raise a `ConfigError` for the first flag that is given and has not what it needs."""
+def flag_of(dest: str) -> str:
+    """Return the flag of a name.
+
+    >>> flag_of("hold_out")
+    '--hold-out'
+    """
+    return f"--{dest.replace('_', '-')}"
+
+
+def refuse_idle(
+    given: Collection[str],
+    rules: Iterable[Rule | tuple[object, str, str]],
+    written: Callable[[str], str] = flag_of,
+) -> None:
+    """Raise a `ConfigError` for the first flag that is given and has not what it needs.
+
+    ``written`` returns how a command line has a name.
+    """
     for is_met, dest, why in rules:
         if dest in given and not is_met:
-            msg = f"{flag_of(dest)} {why}"
+            msg = f"{written(dest)} {why}"
             raise ConfigError(msg)
 
 
@@ -72,13 +88,12 @@ def stream_rules(flags: argparse.Namespace) -> list[tuple[object, str, str]]:
             for dest in OF_VAD
         ),
         (flags.partial, "min_window", "does nothing with --no-partial"),
+        *(
+            (
+                getattr(flags, "half_life", None) != 0,
+                dest,
+                "is of the smoothing, which --half-life 0 leaves out",
+            )
+            for dest in ("weight", "neutral")
+        ),
     ]
-
-
-def flag_of(dest: str) -> str:
-    """Return the flag of a name.
-
-    >>> flag_of("hold_out")
-    '--hold-out'
-    """
-    return f"--{dest.replace('_', '-')}"

@@ -7,6 +7,7 @@ from dataclasses import Field, dataclass, fields
 from typing import Any, Self
 
 from ser_rt.checks import Checked, at_least, check_settings, from_mapping, one_of, require, setting
+from ser_rt.cli.idle import refuse_idle
 from ser_rt.errors import ConfigError
 from ser_rt.runtime.backends.providers import PROVIDERS, ProviderName
 from ser_rt.server.limits import ServerLimits
@@ -120,14 +121,14 @@ class ClusterSettings:
         """Read arguments; text is parsed, since ``serve run`` gives all values as text.
 
         Raises:
-            ConfigError: There is no such argument, or a value is unfit.
+            ConfigError: There is no such argument, a value is unfit, or does nothing.
         """
         known = known_arguments()
         for name in arguments:
             if name not in known:
                 msg = f"no argument {name!r}; there are {', '.join(known)}"
                 raise ConfigError(msg)
-        return cls(
+        settings = cls(
             *(
                 from_mapping(
                     group,
@@ -136,6 +137,11 @@ class ClusterSettings:
                 for group in GROUPS
             )
         )
+        given = {name for name, value in arguments.items() if value is not None}
+        apart = not settings.replicas.colocated
+        why = "is of model replicas, and with colocated=true there are none"
+        refuse_idle(given, ((apart, name, why) for name in _OF_MODEL_REPLICAS), str)
+        return settings
 
     @property
     def model_gpus(self) -> float:
@@ -146,6 +152,14 @@ class ClusterSettings:
 
 
 GROUPS: tuple[type[Any], ...] = (ModelSettings, Batching, Scaling, ReplicaSettings, ServerLimits)
+_OF_MODEL_REPLICAS = (
+    "max_batch",
+    "max_wait_ms",
+    "min_models",
+    "max_models",
+    "windows_per_model",
+    "model_cpus",
+)
 _OF_A_SOCKET = "send_buffer_bytes"
 """A limit that only the owner of the socket can keep; in a cluster that is Ray's proxy."""
 

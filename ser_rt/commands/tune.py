@@ -7,13 +7,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ser_rt.cli.arguments import Parser, new_file, positive_int
+from ser_rt.cli.arguments import Parser, positive_int, replaced_file
+from ser_rt.cli.idle import given_in, refuse_idle
 from ser_rt.cli.process import EXIT_FAILED, EXIT_OK, run_command, tell, tell_replaced
 from ser_rt.errors import ConfigError
 from ser_rt.files.names import printable
 
 if TYPE_CHECKING:
-    from ser_rt.judging.tuning import Trial, Tuner
+    from ser_rt.judging.tuning import Grid, Trial, Tuner
     from ser_rt.judging.wish import Wish
 
 _EPILOG = """\
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     from ser_rt.checks import add_flags
     from ser_rt.judging.command import add_source_flags
+    from ser_rt.judging.idle import made_rules
     from ser_rt.judging.wish import Wish
     from ser_rt.runtime.flags import add_model_flags
 
@@ -65,8 +67,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         )
     search("--fix-unsure", type=float, metavar="P", help="name nothing below P in all (searched)")
     output = parser.add_argument_group("output").add_argument
-    output("--output", "-o", type=new_file, metavar="FILE.toml", help="for ser-stream --config")
-    output("--report", type=new_file, metavar="FILE.html", help="the trade-off as a page")
+    output(
+        "--output", "-o", type=replaced_file, metavar="FILE.toml", help="for ser-stream --config"
+    )
+    output("--report", type=replaced_file, metavar="FILE.html", help="the trade-off as a page")
     output("--profile", metavar="NAME", help="store in the bundle: calm, quick, default, ...")
     output(
         "--calibrate",
@@ -74,7 +78,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="then fit the confidence to seconds of speech, store it with --profile: all; or "
         "shape, for speakers that the model was trained on, which leaves the mean as it is",
     )
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    needs_profile = "needs --profile: a configuration file holds no temperatures"
+    rules = [(options.profile, "calibrate", needs_profile), *made_rules(options)]
+    refuse_idle(given_in(parser, argv), rules)
+    return options
 
 
 def _tune(options: argparse.Namespace) -> int:
@@ -88,13 +96,9 @@ def _tune(options: argparse.Namespace) -> int:
     from ser_rt.tables import text_table
 
     wish = from_flags(Wish, options)
-    if options.calibrate is not None and options.profile is None:
-        msg = "--calibrate needs --profile: a configuration file holds no temperatures"
-        raise ConfigError(msg)
-    if options.profile is not None and not options.profile.isidentifier():
-        msg = f"profile must be a name of letters and digits, not {options.profile!r}"
-        raise ConfigError(msg)
-    tuner = _tuner(options, Grid(options.windows, options.hops, options.gates, options.fix_unsure))
+    _check_profile(options)
+    grid = Grid(options.windows, options.hops, options.gates, options.fix_unsure)
+    tuner = _tuner(options, grid)
     if options.calibrate is not None:
         tuner.temperatures = {}
     best = tuner.search(wish, options.trials, options.seed)
@@ -127,7 +131,21 @@ def _tune(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _tuner(options: argparse.Namespace, grid: object = None) -> Tuner:
+def _check_profile(options: argparse.Namespace) -> None:
+    """Find out whether a profile could be stored, before the search for it."""
+    from ser_rt.bundle import find_bundle
+    from ser_rt.files.writing import check_writable
+    from ser_rt.manifest import MANIFEST_FILE
+
+    if options.profile is None:
+        return
+    if not options.profile.isidentifier():
+        msg = f"profile must be a name of letters and digits, not {options.profile!r}"
+        raise ConfigError(msg)
+    check_writable(find_bundle(options.model) / MANIFEST_FILE)
+
+
+def _tuner(options: argparse.Namespace, grid: Grid | None = None) -> Tuner:
     from ser_rt.bundle import Bundle, find_bundle
     from ser_rt.judging.command import streams_of
     from ser_rt.judging.truth import Omissions
@@ -146,8 +164,7 @@ def _tuner(options: argparse.Namespace, grid: object = None) -> Tuner:
     made = list(streams)
     for why, count, example in omissions.rows():
         tell(f"ser-tune: left out: {count} {why}, such as {example}")
-    grid = grid if isinstance(grid, Grid) else Grid()
-    return Tuner(classifier, made, grid, tuple(profiles.values()))
+    return Tuner(classifier, made, grid or Grid(), tuple(profiles.values()))
 
 
 def _on_others(

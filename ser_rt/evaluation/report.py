@@ -18,7 +18,7 @@ from ser_rt.evaluation.scores import FEW_SPEAKERS
 from ser_rt.evaluation.sounds import SURE, SoundCount
 from ser_rt.evaluation.verdict import WORST, chance_of, verdict_of, wrong
 from ser_rt.files.writing import write_bytes, write_json
-from ser_rt.tables import Table, html_figure, html_image, html_page, html_table, text_table
+from ser_rt.tables import Table, html_figure, html_image, html_page, html_table, shown, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,10 @@ def tables(evaluation: Evaluation) -> list[Table]:
         Table(
             "Dimensions",
             ("", "CCC", "clips"),
-            [(name, f"{c.ccc:.3f}", str(c.clips)) for name, c in evaluation.dimensions.items()],
+            [
+                (name, shown(c.ccc, "{:.3f}".format), str(c.clips))
+                for name, c in evaluation.dimensions.items()
+            ],
             "Concordance correlation coefficient: 1 is perfect, 0 is guessing.",
         ),
         _sounds(evaluation),

@@ -22,11 +22,13 @@ from ser_rt.files.outputs import STANDARD_OUTPUT, is_special
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Yield a new file, which replaces ``path`` at the end, and survives a power failure.
 
-    An exception inside, as from a full disk, leaves ``path`` as it was.
+    A link stays, and what it points to is replaced. An exception inside, as from a full disk,
+    leaves all as it was.
 
     Raises:
         OSError: It cannot be written.
     """
+    path = _linked(path)
     # A name may have 255 bytes, and another process may write the same file.
     partial = path.with_name(f".{path.name[:40]}.{os.getpid()}.partial")
     try:
@@ -48,11 +50,12 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 def replacing_folder(folder: Path) -> Iterator[Path]:
     """Yield an empty folder, which replaces ``folder`` at the end.
 
-    An exception inside leaves ``folder`` as it was.
+    A link stays, and what it points to is replaced. An exception inside leaves all as it was.
 
     Raises:
         OSError: It cannot be written.
     """
+    folder = _linked(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
         prefix=f".{folder.name[:40]}.", dir=folder.parent
@@ -71,6 +74,11 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
                 old.rename(folder)
             raise
         sync(folder.parent)
+
+
+def _linked(path: Path) -> Path:
+    """Return what a link points to; all else as it is."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def sync(path: Path) -> None:
@@ -116,7 +124,7 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
             with target.open("ab") as file:
                 file.write(content)
             return target
-        target = Path(os.path.realpath(target)) if target.is_symlink() else target
+        target = _linked(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as file:
             file.write(content)

@@ -86,9 +86,10 @@ def hosted_of(options: argparse.Namespace) -> EmotionClassifier | None:
         parse_meanings,
     )
 
-    meanings = parse_meanings(options.hosted_labels or "")
+    flag = "--hosted-labels"
+    meanings = parse_meanings(options.hosted_labels or "", flag)
     model = HostedClassifier(options.hosted, meanings)
-    check_meanings({options.hosted: model}, meanings, tuple(EMOTIONS))
+    check_meanings({options.hosted: model}, meanings, tuple(EMOTIONS), flag)
     return MergedClassifier(model)
 
 
@@ -184,12 +185,14 @@ def judge_streams(options: argparse.Namespace, opened: Callable[..., EmotionClas
 
 def settings_of(settings: StreamSettings, classifier: EmotionClassifier) -> dict[str, Any]:
     """Return settings as a report has them, with the windows that the model makes of them."""
+    naming = settings.naming_for(classifier)
+    detects = settings.vad and (naming.gate_threshold != 0 or settings.speaker_change)
     return {
         **settings.windows_for(classifier)._asdict(),
-        "streaming": getattr(classifier, "streaming", None) is not None,
+        "streaming": settings.streaming_for(classifier) is not None,
         "profile": settings.profile,
-        **settings.naming_for(classifier)._asdict(),
-        "vad": "silero" if settings.vad else "level",
+        **naming._asdict(),
+        "vad": "silero" if detects else "level",
     }
 
 

@@ -94,8 +94,8 @@ class MergedClassifier:
         return sums
 
 
-def parse_meanings(text: str) -> dict[str, str]:
-    """Return the emotion of each label in ``happy=Joy,sad=Sad``.
+def parse_meanings(text: str, flag: str) -> dict[str, str]:
+    """Return the emotion of each label in ``happy=Joy,sad=Sad``, the value of a flag.
 
     Raises:
         ConfigError: it is written otherwise, or a label stands twice.
@@ -104,29 +104,39 @@ def parse_meanings(text: str) -> dict[str, str]:
     for pair in filter(None, (part.strip() for part in text.split(","))):
         label, equals, emotion = (part.strip() for part in pair.rpartition("="))
         if not (label and equals and emotion) or label in found:
-            msg = f"--labels {pair!r} must be a label and its emotion, each label once: happy=Joy"
+            msg = f"{flag} {pair!r} must be a label and its emotion, each label once: happy=Joy"
             raise ConfigError(msg)
         found[label] = emotion_named(emotion)
     return found
 
 
 def check_meanings(
-    models: Mapping[str, HostedClassifier], meanings: Mapping[str, str], labels: tuple[str, ...]
+    models: Mapping[str, HostedClassifier],
+    meanings: Mapping[str, str],
+    labels: tuple[str, ...],
+    flag: str,
 ) -> None:
-    """Raise `ConfigError` for a meaning of no label or emotion, or a model without any."""
+    """Raise `ConfigError` for a meaning of no label or emotion, or a model without any.
+
+    Args:
+        models: by their names.
+        meanings: as `parse_meanings` read them.
+        labels: the emotions judged.
+        flag: that gave the meanings.
+    """
     own = {label for model in models.values() for label in model.own_labels}
     for label, emotion in meanings.items():
         if label not in own:
-            there = ", ".join(sorted(own)) or "none: name one with --model"
-            msg = f"--labels {label!r} is no label of the models, which have {there}"
+            there = ", ".join(sorted(own))
+            msg = f"{flag} {label!r} is no label of the models, which have {there}"
             raise ConfigError(msg)
         if emotion not in labels:
-            msg = f"--labels {label}={emotion}: the emotions judged are {', '.join(labels)}"
+            msg = f"{flag} {label}={emotion}: the emotions judged are {', '.join(labels)}"
             raise ConfigError(msg)
     for name, model in models.items():
         if not set(model.labels) & set(labels):
             msg = (
                 f"{name} has the labels {', '.join(model.own_labels)}, none of which names an "
-                f"emotion judged ({', '.join(labels)}): map them with --labels LABEL=EMOTION,..."
+                f"emotion judged ({', '.join(labels)}): map them with {flag} LABEL=EMOTION,..."
             )
             raise ConfigError(msg)

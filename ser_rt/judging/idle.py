@@ -7,7 +7,15 @@ from collections.abc import Iterator
 
 from ser_rt.cli.idle import stream_rules
 
-_OF_RUN = ("model_path", "provider", "batch_size", "sounds", "no_stress", "trim_silence")
+_OF_RUN = (
+    "model_path",
+    "provider",
+    "batch_size",
+    "sounds",
+    "no_stress",
+    "trim_silence",
+    "same_labels",
+)
 
 
 def idle_rules(options: argparse.Namespace) -> Iterator[tuple[object, str, str]]:
@@ -19,4 +27,15 @@ def idle_rules(options: argparse.Namespace) -> Iterator[tuple[object, str, str]]
     for dest in ("provider", "streaming"):
         yield not options.hosted, dest, "does nothing with --hosted: transformers runs it"
     if options.streams:
+        yield from made_rules(options)
+        yield (
+            not options.zed,
+            "same_labels",
+            "does nothing with --zed: its labels are fixed",
+        )
         yield from stream_rules(options)
+
+
+def made_rules(options: argparse.Namespace) -> Iterator[tuple[object, str, str]]:
+    """Yield what flags of streams that are made of clips need, also those of ``ser-tune``."""
+    yield options.noise, "snr", "needs --noise: it is how far the noise is below the speech"

@@ -9,7 +9,7 @@ from ser_rt.files.writing import write_bytes, write_json
 from ser_rt.judging.pictures import pictures
 from ser_rt.judging.scores import StreamScore
 from ser_rt.judging.verdict import StreamVerdict
-from ser_rt.tables import Table, html_image, html_page, html_table, text_table
+from ser_rt.tables import Table, html_image, html_page, html_table, shown, text_table
 
 JSON_FILE, TEXT_FILE, HTML_FILE = "streams.json", "streams.txt", "streams.html"
 
@@ -32,6 +32,13 @@ _FORMATS: dict[str, tuple[str, Callable[[float], str]]] = {
     "flicker_per_min": ("flicker", lambda x: f"{x:.1f}"),
     "false_changes_per_min": ("false changes", lambda x: f"{x:.1f}"),
     "unsure": ("unsure", lambda x: f"{100 * x:.0f} %"),
+}
+_SHARES: dict[str, tuple[str, Callable[[float], str]]] = {
+    "first_answer_median_s": ("first answer after the beginning", lambda x: f"{x:.2f} s"),
+    "delay_median_s": ("delay of a change in audio, median", lambda x: f"{x:.2f} s"),
+    "delay_p90_s": ("delay of a change in audio, 90 % within", lambda x: f"{x:.2f} s"),
+    "computed_median_ms": ("computation on top, median", lambda x: f"{x:.0f} ms"),
+    "computed_p90_ms": ("computation on top, 90 % within", lambda x: f"{x:.0f} ms"),
 }
 
 
@@ -75,7 +82,7 @@ def score_table(title: str, scores: Mapping[str, StreamScore], note: str = "") -
             name,
             str(score.streams),
             f"{score.minutes:.1f}",
-            *(_shown(score.figures[key], how) for key, (_, how) in _FORMATS.items()),
+            *(shown(score.figures[key], how) for key, (_, how) in _FORMATS.items()),
         )
         for name, score in scores.items()
     ]
@@ -106,7 +113,7 @@ def write_report(verdict: StreamVerdict, folder: str | Path, title: str) -> list
 
 def _intervals(score: StreamScore) -> Table:
     rows = [
-        (name, how(score.figures[key]), f"{how(low)} to {how(high)}")
+        (name, shown(score.figures[key], how), f"{how(low)} to {how(high)}")
         for key, (name, how) in _FORMATS.items()
         if key in score.intervals
         for low, high in [score.intervals[key]]
@@ -118,11 +125,7 @@ def _intervals(score: StreamScore) -> Table:
 def _shares(verdict: StreamVerdict) -> Table:
     figures, online = verdict.overall.figures, verdict.online
     rows = [
-        ("first answer after the beginning", _seconds(figures["first_answer_median_s"])),
-        ("delay of a change in audio, median", _seconds(figures["delay_median_s"])),
-        ("delay of a change in audio, 90 % within", _seconds(figures["delay_p90_s"])),
-        ("computation on top, median", f"{figures['computed_median_ms']:.0f} ms"),
-        ("computation on top, 90 % within", f"{figures['computed_p90_ms']:.0f} ms"),
+        *((name, shown(figures[key], how)) for key, (name, how) in _SHARES.items()),
         (
             "same events in odd chunks",
             f"{online.get('equal', 0)} of {online.get('streams', 0)} streams",
@@ -147,11 +150,3 @@ def _coverage(verdict: StreamVerdict) -> Table:
         )
     head = ("share of answers", "from confidence", "wrong")
     return Table("Risk against coverage", head, rows)
-
-
-def _shown(value: float, how: Callable[[float], str]) -> str:
-    return "-" if value != value else how(value)  # noqa: PLR0124 (NaN)
-
-
-def _seconds(value: float) -> str:
-    return _shown(value, lambda x: f"{x:.2f} s")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from ser_rt.classifier import EmotionClassifier
@@ -15,16 +17,16 @@ from ser_rt.judging.lanes import answers_of
 from ser_rt.judging.measures import StreamMeasures, measure
 from ser_rt.judging.replay import StreamPosteriors, classify_stream, replay
 from ser_rt.judging.scores import StreamScore, score_streams
+from ser_rt.judging.space import RANGES, Range, Values
 from ser_rt.judging.truth import LabelledStream
 from ser_rt.judging.wish import Wish
 from ser_rt.profiles import Profile
 from ser_rt.runtime.event import Event
+from ser_rt.runtime.recognizers.making import make_recognizer
 from ser_rt.runtime.settings import HysteresisSettings, StreamSettings
 
 if TYPE_CHECKING:
     import optuna
-
-_STEP = 0.05
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,21 @@ class Grid:
     gates: Sequence[float] = ()
     unsure: float | None = None
     """Fixes that setting, which is searched otherwise."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that no profile may have."""
+        Profile(unsure=self.unsure)
+        self.profiles()
+
+    @property
+    def lists(self) -> dict[str, Sequence[float]]:
+        """The values by the names that they have in a `Profile`."""
+        return {"window_s": self.windows_s, "hop_s": self.hops_s, "gate_threshold": self.gates}
+
+    def profiles(self) -> list[Profile]:
+        """Return profiles with each combination of the values, and no other settings."""
+        rows = product(*(tuple(values) or (None,) for values in self.lists.values()))
+        return [Profile(**dict(zip(self.lists, row, strict=True))) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -84,7 +101,8 @@ class Tuner:
     def search(self, wish: Wish, trials: int, seed: int = 0) -> Trial:
         """Return the best of some trials: tree-structured Parzen estimators choose them.
 
-        The first ones are a stream without a profile, and the profiles to begin with.
+        The first ones are a stream without a profile, and the profiles to begin with; of a setting
+        that they have outside of what is searched, the nearest value there.
 
         Bergstra, Bardenet, Bengio, Kégl: Algorithms for hyper-parameter optimization. NIPS 2011.
 
@@ -92,6 +110,8 @@ class Tuner:
             ConfigError: A value of the grid does not fit the model.
             MissingDependencyError: optuna is not installed.
         """
+        for profile in self.grid.profiles():
+            make_recognizer(self.classifier, settings_of(profile))
         with requires("optuna", "tune"):
             import optuna
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # no traceback at an interrupt
@@ -99,12 +119,18 @@ class Tuner:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True)
         study = optuna.create_study(sampler=sampler)
+        space = self._space()
+        plain = _PLAIN | {"neutral": 1 / len(self.classifier.labels)}
         for profile in (Profile(), *self.profiles):
-            study.enqueue_trial(_PLAIN | self._neutral() | profile.to_dict())
+            begin = plain | profile.to_dict()
+            study.enqueue_trial(
+                {name: one.nearest(begin[name]) for name, one in space.items() if name in begin}
+            )
         first = len(self.trials)
 
         def cost(trial: optuna.Trial) -> float:
-            found = self.judge(self._suggested(trial))
+            values = {name: one.suggest(trial, name) for name, one in space.items()}
+            found = self.judge(Profile(**self._fixed() | values))
             self.trials.append(found)
             return wish.cost(found.score.figures)
 
@@ -145,11 +171,15 @@ class Tuner:
         return self._kept[key]
 
     def trade_off(self) -> list[Trial]:
-        """Return the trials that none beats in delay, false changes and error rate together."""
+        """Return the trials that none beats in delay, false changes and error rate together.
+
+        A figure that cannot be measured, such as the delay where nothing is noticed, is the worst.
+        """
         names = ("delay_median_s", "false_changes_per_min", "eder")
 
         def rank(trial: Trial) -> tuple[float, ...]:
-            return tuple(trial.score.figures[name] for name in names)
+            figures = [trial.score.figures[name] for name in names]
+            return tuple(math.inf if math.isnan(value) else value for value in figures)
 
         ranked = [(rank(trial), trial) for trial in self.trials]
         best = {
@@ -159,36 +189,20 @@ class Tuner:
         }
         return [best[key] for key in sorted(best)]
 
-    def _neutral(self) -> dict[str, float]:
-        """Return the probability of Neutral without a profile, as near as a trial has it."""
-        labels = self.classifier.labels
-        return {"neutral": _STEP * round(1 / len(labels) / _STEP)} if NEUTRAL in labels else {}
+    def _space(self) -> dict[str, Range | Values]:
+        """Return what is searched, by the names of a `Profile`."""
+        searched = {
+            name: Values(values) for name, values in self.grid.lists.items() if len(values) > 1
+        }
+        absent = set() if NEUTRAL in self.classifier.labels else {"neutral"}
+        fixed = self._fixed()
+        ranges = {name: one for name, one in RANGES.items() if name not in absent | fixed.keys()}
+        return {**searched, **ranges}
 
-    def _suggested(self, trial: optuna.Trial) -> Profile:
-        def one(name: str, values: Sequence[float]) -> float | None:
-            if len(values) < 2:
-                return values[0] if values else None
-            return float(trial.suggest_categorical(name, list(values)))
-
-        def number(name: str, low: float, high: float) -> float:
-            return round(trial.suggest_float(name, low, high, step=_STEP), 2)
-
-        def scale(name: str, low: float, high: float) -> float:
-            return round(trial.suggest_float(name, low, high, log=True), 2)
-
-        knows_neutral = NEUTRAL in self.classifier.labels
-        return Profile(
-            window_s=one("window_s", self.grid.windows_s),
-            hop_s=one("hop_s", self.grid.hops_s),
-            gate_threshold=one("gate_threshold", self.grid.gates),
-            half_life_s=scale("half_life_s", 0.3, 15.0),
-            weight_per_s=scale("weight_per_s", 0.3, 8.0),
-            neutral=number("neutral", 0.1, 0.8) if knows_neutral else None,
-            enter=number("enter", 0.0, 0.9),
-            leave=number("leave", 0.2, 1.0),
-            hold_s=number("hold_s", 0.0, 3.0),
-            unsure=(number("unsure", 0.0, 0.5) if self.grid.unsure is None else self.grid.unsure),
-        )
+    def _fixed(self) -> dict[str, float]:
+        """Return the settings that the grid has one value of."""
+        fixed = {name: values[0] for name, values in self.grid.lists.items() if len(values) == 1}
+        return fixed if self.grid.unsure is None else {**fixed, "unsure": self.grid.unsure}
 
 
 _PLAIN: dict[str, Any] = {

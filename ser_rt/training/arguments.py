@@ -6,6 +6,7 @@ import logging
 import os
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 import transformers
@@ -14,6 +15,7 @@ from accelerate import PartialState
 from ser_rt.config import DataConfig, TrainingConfig
 from ser_rt.errors import ConfigError, DataError
 from ser_rt.files.names import printable
+from ser_rt.files.writing import check_writable
 from ser_rt.training.losses import create_loss
 from ser_rt.training.trackers import refuse_missing
 
@@ -41,6 +43,7 @@ def refuse_contradictions(training: TrainingConfig, data: DataConfig) -> None:
             "cannot be written into it: choose another"
         )
         raise ConfigError(msg)
+    check_writable(Path(run, "run.json"))
     create_loss([1, 1], training)
     refuse_missing(training.report_to)
 

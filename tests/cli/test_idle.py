@@ -23,6 +23,8 @@ BATCH = ("ser-batch", "{folder}", "--out", "{folder}/out")
 EXPORT = ("ser-export", "{folder}", "--out", "{folder}/out")
 REPORT = ("ser-report", AUDIO, "-o", "{folder}/page.html")
 STREAM = ("ser-stream", AUDIO)
+TUNE = ("ser-tune", "--manifest", "{folder}/clips.csv")
+ZED = ("ser-evaluate", "--streams", "--zed", "{folder}/zed.json")
 
 IDLE: list[tuple[Sequence[str], Sequence[str]]] = [
     (TRAIN, ["--hold-out", "anna"]),
@@ -52,12 +54,16 @@ IDLE: list[tuple[Sequence[str], Sequence[str]]] = [
     (COMPARED, ["--sounds", "{folder}"]),
     (COMPARED, ["--no-stress"]),
     (COMPARED, ["--trim-silence"]),
+    (COMPARED, ["--same-labels", "Calm=Neutral"]),
     (COMPARED, ["--split", "val"]),
     (JUDGED, ["--hop", "0.5"]),
     (JUDGED, ["--hosted", "a/b"]),
     *((JUDGED, [flag, "0"]) for flag in ("--gate-threshold", "--half-life", "--online-checks")),
     *((JUDGED, [flag]) for flag in ("--no-partial", "--no-streaming", "--no-vad")),
-    (("ser-evaluate", "--streams", "--zed", "{folder}/zed.json"), ["--seed", "0"]),
+    (ZED, ["--seed", "0"]),
+    (ZED, ["--same-labels", "Calm=Neutral"]),
+    ((*JUDGED, "--streams"), ["--snr", "15"]),
+    ((*JUDGED, "--streams", "--half-life", "0"), ["--weight", "2"]),
     ((*REPORT, "--no-vad"), ["--vad-threshold", "0.5"]),
     ((*REPORT, "--no-partial"), ["--min-window", "1"]),
     ((*JUDGED, "--streams"), ["--batch-size", "4"]),
@@ -72,10 +78,13 @@ IDLE: list[tuple[Sequence[str], Sequence[str]]] = [
     ((*BATCH, "--no-vad"), ["--vad-pre-roll", "0"]),
     ((*BATCH, "--gate-threshold", "0"), ["--vad-threshold", "0.5"]),
     ((*BATCH, "--no-partial"), ["--min-window", "1"]),
+    ((*BATCH, "--half-life", "0"), ["--neutral", "0.3"]),
+    (BATCH, ["--turn-pause", "0.7"]),
     (EXPORT, ["--clips", "10"]),
     (EXPORT, ["--triton-backend", "python"]),
     (("ser-serve",), ["--max-wait-ms", "20"]),
-    (("ser-tune", "--manifest", "{folder}/clips.csv"), ["--calibrate", "all"]),
+    (TUNE, ["--calibrate", "all"]),
+    (TUNE, ["--snr", "15"]),
     (STREAM, ["--device", "0"]),
     (STREAM, ["--rate", "8000"]),
     (STREAM, ["--no-reconnect"]),
@@ -83,6 +92,7 @@ IDLE: list[tuple[Sequence[str], Sequence[str]]] = [
     (STREAM, ["--token-file", "{folder}/key"]),
     (STREAM, ["--json"]),
     ((*STREAM, "--no-partial"), ["--min-window", "1"]),
+    ((*STREAM, "--half-life", "0"), ["--weight", "2"]),
     ((*STREAM, "--gate-threshold", "0"), ["--vad-threshold", "0.5"]),
     ((*STREAM, "--format", "jsonl"), ["--lang", "ko"]),
     ((*STREAM, "--format", "csv"), ["--stats"]),

@@ -13,14 +13,14 @@ def test_text_is_read_as_what_it_stands_for() -> None:
     words = {
         "model": "compact",
         "threads": "2",
-        "colocated": "True",
+        "embedding": "True",
         "max_wait_ms": "2.5",
         "max_streams": "10",
         "cors_origins": "https://a.example, https://b.example",
     }
     values = words | {
         "threads": 2,
-        "colocated": True,
+        "embedding": True,
         "max_wait_ms": 2.5,
         "max_streams": 10,
         "cors_origins": ["https://a.example", "https://b.example"],
@@ -28,12 +28,13 @@ def test_text_is_read_as_what_it_stands_for() -> None:
     found = ClusterSettings.of(words)
     assert found == ClusterSettings.of(values)
     assert found.model.threads == 2
-    assert found.replicas.colocated is True
+    assert found.model.embedding is True
     assert found.replicas.cors_origins == ("https://a.example", "https://b.example")
     assert found.limits == ServerLimits(max_streams=10)
 
 
 def test_everything_has_a_default() -> None:
+    ClusterSettings.of({"colocated": True, "max_batch": None})
     found = ClusterSettings.of({})
     assert found == ClusterSettings.of(dict.fromkeys(("model", "threads", "max_batch")))
     assert (found.model.provider, found.scaling.min_listeners) == ("cpu", 1)
@@ -43,6 +44,16 @@ def test_everything_has_a_default() -> None:
 def test_a_model_takes_a_gpu_where_it_needs_one(provider: str, gpus: float) -> None:
     assert ClusterSettings.of({"provider": provider}).model_gpus == gpus
     assert ClusterSettings.of({"provider": provider, "model_gpus": "0.5"}).model_gpus == 0.5
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["max_batch", "max_wait_ms", "min_models", "max_models", "windows_per_model", "model_cpus"],
+)
+def test_settings_of_model_replicas_are_refused_where_there_are_none(name: str) -> None:
+    ClusterSettings.of({name: "4"})
+    with pytest.raises(ConfigError, match=f"^{name} is of model replicas"):
+        ClusterSettings.of({"colocated": "true", name: "4"})
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
+from ser_rt.evaluation.dimensions import Concordance
 from ser_rt.evaluation.report import tables, to_html
 from ser_rt.evaluation.scores import ClipPrediction, Evaluation, calibrate, score
 from ser_rt.evaluation.verdict import is_guessing, verdict_of, wrong
@@ -60,6 +63,12 @@ def test_a_report_begins_with_the_verdict_and_has_what_went_wrong() -> None:
     assert [one.predicted for one in wrong(found.predictions)] == ["Sad"] * 10
     table = next(t for t in tables(found) if t.title == "Clips that went wrong")
     assert table.rows[0] == ("2.wav", "Angry", "Sad", "0.80")
+
+
+def test_a_figure_that_cannot_be_measured_is_a_hyphen() -> None:
+    found = evaluation([0, 1], [0, 1], dimensions={"arousal": Concordance(math.nan, 3)})
+    table = next(t for t in tables(found) if t.title == "Dimensions")
+    assert table.rows == [("arousal", "-", "3")]
 
 
 def test_a_picture_stands_beside_its_table() -> None:

@@ -32,7 +32,8 @@ def int8(whisper: Path, export_once: Export, tmp_path: Path) -> Path:
     folder = shutil.copytree(export_once(whisper, precision="int8"), tmp_path / "int8")
     write_profile(folder, "calm", CALM, {1.0: 1.3})
     path = folder / "manifest.json"
-    manifest = json.loads(path.read_text("utf-8")) | {"notice": "Be kind."}
+    own = {"notice": "Be kind.", "version": "2.1.0", "window_s": 2.0, "evaluation": {"scores": 1}}
+    manifest = json.loads(path.read_text("utf-8")) | own
     path.write_text(json.dumps(manifest), "utf-8")
     return folder
 
@@ -43,13 +44,30 @@ def test_int8_becomes_fp16(int8: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert f"warning: {QUANTIZED}" in capsys.readouterr().err
     old, new = Bundle.load(int8), Bundle.load(tmp_path / "fp16")
     assert (new.precision, new.name, new.warnings) == ("fp16", "fp16", [QUANTIZED])
-    for name in ("labels", "training", "licence", "model", "temperature", "notice", "profiles"):
+    same = ("labels", "training", "licence", "model", "temperature", "notice", "profiles")
+    for name in (*same, "version", "window_s", "evaluation"):
         assert getattr(new, name) == getattr(old, name), name
     assert new.temperature_by_speech == {1.0: 1.3}
     assert new.gates["passed"]
     assert new.streaming is not None
     assert np.abs(answers(int8) - answers(new.folder)).max() < NEAR
     assert np.ptp(answers(new.folder), axis=0).max() > 2 * NEAR
+
+
+def test_what_a_flag_sets_is_not_the_bundles(
+    int8: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--window", "3", "--model-version", "3.0.0", "--temperature", "2", "--windows-only"]
+    link = tmp_path / "current"
+    link.symlink_to("v3")
+    assert main([str(int8), "--out", str(link), *flags]) == 0
+    said = capsys.readouterr().err
+    assert "the evaluation in mine is left out" in said
+    assert "(temperature changed)" in said
+    assert link.is_symlink()
+    bundle = Bundle.load(tmp_path / "v3")
+    assert (bundle.window_s, bundle.version, bundle.name) == (3.0, "3.0.0", "v3")
+    assert (bundle.evaluation, bundle.profiles) == ({}, {})
 
 
 def test_it_may_take_its_own_place(int8: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import json
 import queue
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from ser_rt.bundle import Bundle
 from ser_rt.errors import OutputError
 from ser_rt.export.__main__ import main
+from ser_rt.export.bundle import export_bundle
 from ser_rt.export.settings import ExportSettings
 from ser_rt.export.triton import push_triton
 from ser_rt.runtime.backends.onnx_classifier import OnnxClassifier
@@ -41,6 +43,7 @@ def test_triton_reads_its_model(
     config = text_format.Parse((tmp_path / "mine/config.pbtxt").read_text(), triton.ModelConfig())
     served = OnnxClassifier(bundle)
     assert config.name == "mine"
+    assert config.parameters["bundle"].string_value == bundle.name
     assert config.platform == "onnxruntime_onnx"
     assert max(config.dynamic_batching.preferred_batch_size) <= config.max_batch_size
     wave = make_wave(1.0)[None]
@@ -90,6 +93,30 @@ def test_a_second_push_is_a_second_version(
     wave = make_wave(1.0)[None]
     found = session.run(["probabilities"], {"input_values": wave})[0]
     assert np.array_equal(found, OnnxClassifier(bundle)(wave))
+
+
+def test_a_model_of_another_name_is_left_alone(
+    wav2vec2: Path, export_once: Export, tmp_path: Path
+) -> None:
+    bundle = Bundle.load(export_once(wav2vec2))
+    for name in ("감정", "my model", 'a"b\\'):
+        mine = replace(bundle, name=name)
+        push_triton(mine, tmp_path)
+        assert push_triton(mine, tmp_path).name == "2"
+    for name, said in (("음성", "'감정'"), ("my_model", "'my model'")):
+        with pytest.raises(OutputError, match=said):
+            push_triton(replace(bundle, name=name), tmp_path)
+    assert all(sorted(p.name for p in m.glob("[0-9]*")) == ["1", "2"] for m in tmp_path.iterdir())
+
+
+def test_a_name_that_is_taken_is_found_before_the_export(wav2vec2: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").write_text("mine")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ser_rt.export.bundle.read_source", pytest.fail)
+        with pytest.raises(OutputError, match="Triton"):
+            export_bundle(wav2vec2, tmp_path / "out/mine", ExportSettings(push_triton=tmp_path))
+    assert [p.name for p in tmp_path.iterdir()] == ["mine"]
 
 
 def test_a_folder_that_is_no_triton_model_is_left_alone(

@@ -79,6 +79,12 @@ def test_profiles_of_the_bundle_that_is_replaced_come_first(tuned: Path, tmp_pat
     assert keep_tuning(new, tmp_path, origin, pytest.fail).profiles == {"quick": CALM}
 
 
+def test_the_temperature_of_turns_goes_along_without_profiles(tuned: Path, tmp_path: Path) -> None:
+    bare = replace(Manifest.read(tuned), profiles={}, temperature_by_speech={})
+    origin = replace(bare, turn_temperature=0.7)
+    assert keep_tuning(bare, tmp_path, origin, pytest.fail).turn_temperature == 0.7
+
+
 def test_each_bundle_whose_profiles_are_lost_is_named(tuned: Path) -> None:
     said: list[str] = []
     at_out = Manifest.read(tuned)

@@ -89,6 +89,19 @@ def test_a_link_is_followed_and_text_is_escaped(
     assert capsys.readouterr().out == text
 
 
+def test_links_stay_and_what_they_point_to_is_replaced(tmp_path: Path) -> None:
+    for name, target in (("file", "v1.json"), ("folder", "v1"), ("new", "v2")):
+        (tmp_path / name).symlink_to(target)
+    (tmp_path / "v1").mkdir()
+    with replacing(tmp_path / "file") as file:
+        file.write(b"new")
+    for name in ("folder", "new"):
+        with replacing_folder(tmp_path / name) as fresh:
+            write_text(fresh / "a", "new")
+    assert all((tmp_path / name).is_symlink() for name in ("file", "folder", "new"))
+    assert [(tmp_path / name).read_text() for name in ("v1.json", "v1/a", "v2/a")] == ["new"] * 3
+
+
 def test_a_pipe_and_a_device_are_written_to(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)

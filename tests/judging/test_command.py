@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 
 from ser_rt.evaluate import main
+from ser_rt.judging.command import settings_of
+from ser_rt.judging.measures import measure
+from ser_rt.judging.report import to_text
+from ser_rt.judging.truth import Omissions
+from ser_rt.judging.verdict import verdict_of
+from ser_rt.runtime.settings import StreamSettings
+from ser_rt.runtime.stream import load
 from ser_rt.testing import tiny_streaming_bundle
+from tests.judging.conftest import Make
+from tests.support.tones import PITCH_HZ
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +62,31 @@ def test_a_report_of_streams(
     assert main([*flags, "--output-dir", str(tmp_path / "two")]) == 0
     again = json.loads((tmp_path / "two" / "streams.json").read_text(encoding="utf-8"))
     assert again["streams"] == found["streams"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        (StreamSettings(), (True, "silero")),
+        (StreamSettings(window_s=1.5), (False, "silero")),
+        (StreamSettings(gate_threshold=0.0), (True, "level")),
+        (StreamSettings(gate_threshold=0.0, speaker_change=True), (True, "silero")),
+        (StreamSettings(vad=False), (True, "level")),
+    ],
+)
+def test_a_report_says_what_the_stream_did(
+    settings: StreamSettings, wanted: tuple[bool, str], model: str
+) -> None:
+    found = settings_of(settings, load(model))
+    assert (found["streaming"], found["vad"]) == wanted
+
+
+def test_what_no_stream_has_is_a_hyphen_in_the_text(make: Make) -> None:
+    stream = make(per_dataset=1)[0]
+    labels = tuple(PITCH_HZ)
+    verdict = verdict_of(labels, [measure(stream, [], labels)], Omissions(), online={}, about={})
+    assert math.isnan(verdict.overall.figures["computed_median_ms"])
+    assert "nan" not in to_text(verdict)
 
 
 def test_recordings_with_times(

@@ -56,18 +56,31 @@ def test_labels_without_an_emotion_ask_for_a_map(tmp_path: Path) -> None:
     labels = ("Joy", "Sad")
     model = HostedClassifier(str(folder), {})
     with pytest.raises(ConfigError, match="LABEL_0"):
-        check_meanings({"x": model}, {}, labels)
+        check_meanings({"x": model}, {}, labels, "--map")
     with pytest.raises(ConfigError, match="LABEL_2"):
-        check_meanings({"x": model}, {"LABEL_2": "Joy"}, labels)
+        check_meanings({"x": model}, {"LABEL_2": "Joy"}, labels, "--map")
     with pytest.raises(ConfigError, match="Bored"):
-        check_meanings({"x": model}, {"LABEL_0": "Bored"}, labels)
+        check_meanings({"x": model}, {"LABEL_0": "Bored"}, labels, "--map")
 
 
 def test_meanings_are_read_as_pairs() -> None:
-    assert parse_meanings("a=b=Joy, x = 분노 ,") == {"a=b": "Joy", "x": "Angry"}
+    assert parse_meanings("a=b=Joy, x = 분노 ,", "--map") == {"a=b": "Joy", "x": "Angry"}
     for wrong in ("a", "=Joy", "a=", "a=Joy,a=Sad"):
-        with pytest.raises(ConfigError, match="--labels"):
-            parse_meanings(wrong)
+        with pytest.raises(ConfigError, match="--map"):
+            parse_meanings(wrong, "--map")
+
+
+@pytest.mark.parametrize("meanings", ["happy", "gone=Joy", "LABEL_0=Bored", None])
+def test_errors_name_the_flag_that_there_is(
+    meanings: str | None, tmp_path: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_hosted(tmp_path / "model", ["LABEL_0", "LABEL_1"])
+    flags = ["--streams", "--hosted", str(folder), "--manifest", str(corpus / "manifest.csv")]
+    assert main([*flags, *(["--hosted-labels", meanings] if meanings else [])]) == 2
+    message = capsys.readouterr().err
+    assert "--hosted-labels" in message
+    assert " --labels" not in message
+    assert "--model" not in message
 
 
 def test_probabilities_of_other_emotions_are_left_out() -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from ser_rt.errors import DataError
+from ser_rt.errors import ConfigError, DataError
 from ser_rt.judging.calibration import fit_temperatures
+from ser_rt.judging.scores import StreamScore
+from ser_rt.judging.trade_off import page, trade_off_table
 from ser_rt.judging.truth import LabelledStream, Segment
-from ser_rt.judging.tuning import Grid, Tuner, settings_of
+from ser_rt.judging.tuning import Grid, Trial, Tuner, settings_of
 from ser_rt.judging.wish import Wish
 from ser_rt.profiles import Profile
 from ser_rt.runtime.event import EmotionEvent
@@ -111,6 +114,73 @@ def test_a_search_begins_with_what_the_model_has(streams: list[LabelledStream]) 
     share = 1 / len(tuner.classifier.labels)
     assert tuner.trials[0].profile.neutral == pytest.approx(share, abs=0.025)
     assert tuner.trials[1].profile == replace(stored, unsure=0.2)
+
+
+@pytest.mark.filterwarnings("error")  # optuna warns of values that it does not search
+def test_a_profile_outside_of_what_is_searched_begins_at_the_nearest_place(
+    streams: list[LabelledStream],
+) -> None:
+    stored = Profile(window_s=3.0, hop_s=0.9, half_life_s=0.0, neutral=0.43, enter=0.95)
+    grid = Grid(windows_s=(1.5, 2.5), hops_s=(0.5, 1.0), gates=(0.0,))
+    tuner = tuner_of(streams[:2], grid=grid, profiles=[stored])
+    tuner.search(Wish(), 2)
+    found = tuner.trials[1].profile
+    assert (found.window_s, found.hop_s, found.gate_threshold) == (2.5, 1.0, 0.0)
+    assert (found.half_life_s, found.neutral, found.enter) == (0.3, 0.45, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"windows_s": (-1.0, 2.0)}, "window_s must be"),
+        ({"gates": (2.0,)}, "gate_threshold must be"),
+        ({"unsure": 5.0}, "unsure must be"),
+        ({"windows_s": (1.0, 2.0), "hops_s": (0.5, 1.5)}, "hop of 1.5 s"),
+    ],
+)
+def test_a_grid_that_no_stream_can_have_is_refused_before_the_search(
+    streams: list[LabelledStream], values: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        tuner_of(streams, grid=Grid(**values)).search(Wish(), 2)
+
+
+def tried(delay_s: float, false_changes: float, eder: float) -> Trial:
+    figures = FIGURES | {
+        "delay_median_s": delay_s,
+        "false_changes_per_min": false_changes,
+        "eder": eder,
+    }
+    return Trial(Profile(), StreamScore(1, 1, 1.0, 1, figures))
+
+
+def test_what_cannot_be_measured_beats_nothing_and_is_no_number_in_the_trade_off() -> None:
+    tuner = tuner_of([])
+    tuner.trials = [tried(3.0, math.nan, 0.3), tried(1.0, math.nan, 0.1), tried(2.0, math.nan, 0.2)]
+    assert tuner.trade_off() == [tuner.trials[1]]
+    unnoticed = tried(math.nan, 1.0, 0.2)
+    tuner.trials = [unnoticed, tried(1.0, 1.0, 0.2), tried(1.0, 2.0, 0.3)]
+    assert tuner.trade_off() == [tuner.trials[1]]
+    assert trade_off_table([unnoticed]).rows[0][:2] == ("-", "1.0")
+
+
+def test_the_picture_has_the_error_rate_where_nothing_is_neutral(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[Any] = []
+
+    def drawing(figure: Any) -> bytes:
+        drawn.append(figure)
+        return b""
+
+    monkeypatch.setattr("ser_rt.judging.trade_off.png", drawing)
+    tuner = tuner_of([])
+    for false_changes, label in ((math.nan, "EDER"), (1.0, "false changes")):
+        tuner.trials = [tried(1.0, false_changes, 0.1), tried(2.0, math.nan, 0.2)]
+        page(tuner, tuner.trials[0], [trade_off_table(tuner.trials)], "calm")
+        axes = drawn[-1].axes[0]
+        assert axes.get_ylabel().startswith(label)
+        assert math.isfinite(axes.collections[0].get_offsets()[0][1])
 
 
 def test_a_profile_gives_the_settings_of_a_stream_whatever_the_model_has() -> None:

@@ -13,7 +13,7 @@ import torch
 from safetensors.numpy import load_file
 
 from ser_rt.config import ModelConfig, TrainingConfig
-from ser_rt.errors import CheckpointError, ConfigError
+from ser_rt.errors import CheckpointError, ConfigError, OutputError
 from ser_rt.networks.checkpoint import load_classifier, load_model
 from ser_rt.networks.creation import create_model
 from ser_rt.networks.model import EmotionModel
@@ -162,6 +162,10 @@ def test_settings_that_cannot_be_are_refused(
             train(fp16=True)
     with pytest.raises(ConfigError, match="no loss 'hinge'"):
         train(loss="hinge")
+    (tmp_path / "notes.txt").touch()
+    trainer = create_trainer(model, training(tmp_path / "notes.txt/run"), DATA)
+    with pytest.raises(OutputError, match="is no folder"):
+        trainer.train([])
     nowhere = replace(model, model_name=str(tmp_path / "none"))
     with pytest.raises(CheckpointError, match="cannot load"):
         create_trainer(nowhere, training(tmp_path / "run"), DATA).train(clips)

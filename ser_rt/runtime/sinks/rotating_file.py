@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,9 @@ class RotatingFile(io.TextIOBase):
         Raises:
             OutputError: The file cannot be written.
         """
-        self._path, self._max_bytes, self._keep = path, max_bytes, keep
+        # Rotation moves what a link points to, not the link.
+        self._path = path if is_special(path) else Path(os.path.realpath(path))
+        self._max_bytes, self._keep = max_bytes, keep
         self._header: str | None = "" if header else None
         self._open()
 

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ser_rt.audio.discovery import find_audio
-from ser_rt.cli.arguments import Parser, new_file
+from ser_rt.cli.arguments import Parser, replaced_file
 from ser_rt.cli.process import run_command, tell
 from ser_rt.constants import EMOTIONS
 from ser_rt.errors import DataError
@@ -159,7 +159,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="ser_rt.training.data.aihub", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder of the unpacked archives")
     parser.add_argument(
-        "--out", type=new_file, required=True, metavar="CSV", help="manifest to write, or -"
+        "--out", type=replaced_file, required=True, metavar="CSV", help="manifest to write, or -"
     )
     return parser.parse_args(argv)
 

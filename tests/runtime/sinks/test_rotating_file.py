@@ -29,6 +29,18 @@ def test_without_a_limit_it_never_rotates(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "log"]
 
 
+def test_a_link_stays_and_what_it_points_to_rotates(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "log"
+    link.symlink_to("disk/log")
+    with RotatingFile(link, max_bytes=7, keep=1) as file:
+        file.write("row 1\n")
+        file.write("row 2\n")
+    assert link.is_symlink()
+    assert written(link) == "row 2\n"
+    assert written(tmp_path / "disk" / "log.1") == "row 1\n"
+
+
 def test_what_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be written"):
         RotatingFile(tmp_path / "no" / "log")
