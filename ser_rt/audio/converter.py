@@ -58,6 +58,8 @@ class BlockConverter:
         Raises:
             AudioInputError: There are no such channels, or the samples are no audio.
         """
+        if not (self._makers or len(block.samples) or block.warnings):
+            return  # nothing says yet which channels there are
         like = (block.sample_rate, block.samples.shape[1])
         is_cut = block.start_s - self._next_s > _CONTIGUOUS_S
         if not self._makers or is_cut or (len(block.samples) and like != self._like):

@@ -86,7 +86,7 @@ def mono(samples: npt.NDArray[Any], channel: int | None = None) -> FloatArray:
         raise AudioInputError(msg)
     if channel is not None:
         samples = _channel(samples, channel)
-    if samples.dtype == np.int16:
+    if samples.dtype.kind == "i" and samples.dtype.itemsize == 2:
         floats = samples.astype(np.float32) / np.float32(32768.0)
     elif samples.dtype.kind == "f":
         with np.errstate(over="ignore"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Unpack
 
@@ -40,8 +41,11 @@ async def astream(
         events = stream(
             audio, sample_rate=sample_rate, model=classifier, channel=channel, **settings
         )
+        loop = asyncio.get_running_loop()
+        # Of asyncio's own threads, which the program shares, some would only wait for audio.
+        worker = ThreadPoolExecutor(1, "ser-rt-astream")
         try:
-            while (event := await asyncio.to_thread(next, events, None)) is not None:
+            while (event := await loop.run_in_executor(worker, next, events, None)) is not None:
                 yield event
         finally:
             # After a cancellation a worker may still wait for audio; nothing else would end it.
@@ -49,10 +53,17 @@ async def astream(
                 audio.close()
             with suppress(ValueError):
                 events.close()
+            worker.shutdown(wait=False)
         return
     session = EmotionStream(classifier, given_rate(sample_rate), wanted)
-    async for samples in audio:
-        for event in await asyncio.to_thread(session.push, samples):
-            yield event
+    pieces = aiter(audio)
+    try:
+        async for samples in pieces:
+            for event in await asyncio.to_thread(session.push, samples):
+                yield event
+    finally:
+        close = getattr(pieces, "aclose", None)
+        if close is not None:
+            await close()
     for event in await asyncio.to_thread(session.flush):
         yield event

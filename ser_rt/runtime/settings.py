@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from ser_rt.audio.channels import Channel, Split, checked_names
-from ser_rt.checks import at_least, require, within
+from ser_rt.checks import Check, at_least, require, within
 from ser_rt.constants import (
     GATE_THRESHOLD,
     HALF_LIFE_S,
@@ -83,6 +83,10 @@ class StreamKeywords(TypedDict, total=False):
     gate: Vad | None  # the former name of vad with a `Vad`
 
 
+_IS_FLAG: Check = (lambda value: type(value).__name__ in ("bool", "bool_"), "True or False")
+_IS_TEXT: Check = (lambda value: isinstance(value, str), "text")
+
+
 @dataclass(frozen=True, slots=True)
 class StreamSettings:
     """Settings of one stream. What is None is as the model's profile has it.
@@ -147,6 +151,13 @@ class StreamSettings:
         require("gate_threshold", self.gate_threshold, within(0, 1))
         require("turn_pause_s", self.turn_pause_s, within(0.1, 60))
         require("longest_turn_s", self.longest_turn_s, within(1, 3600))
+        for name in ("partial", "episodes", "turns", "turn_updates", "speaker_change"):
+            require(name, getattr(self, name), _IS_FLAG)
+        require("name", self.name, _IS_TEXT)
+        is_vad = isinstance(self.vad, bool | VadSettings) or hasattr(self.vad, "speech")
+        if not (is_vad and isinstance(self.hysteresis, HysteresisSettings)):
+            msg = f"vad and hysteresis are settings, not {self.vad!r} and {self.hysteresis!r}"
+            raise ConfigError(msg)
         checked_names(self.channel_names, self.channel)
         if self.turn_updates and not self.turns:
             msg = "turn_updates are of turns: give turns=True as well"
@@ -175,7 +186,11 @@ class StreamSettings:
             if value is not None:
                 values[name] = value
         if isinstance(values.get("hysteresis"), Mapping):
-            values["hysteresis"] = HysteresisSettings(**values["hysteresis"])
+            try:
+                values["hysteresis"] = HysteresisSettings(**values["hysteresis"])
+            except TypeError as error:
+                msg = f"hysteresis has enter, leave, hold_s and unsure: {error}"
+                raise ConfigError(msg) from error
         if not isinstance(values.get("channel_names", ""), str):
             values["channel_names"] = tuple(values["channel_names"])
         return cls(**values, channel=channel)

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from ser_rt.audio.channels import Channel
 from ser_rt.audio.chunk import AudioChunk, AudioSource
 from ser_rt.audio.converter import BlockConverter
-from ser_rt.audio.samples import checked_rate, refuse_no_samples
+from ser_rt.audio.samples import checked_rate, mono, refuse_no_samples
 from ser_rt.audio.sources import make_source
 from ser_rt.audio.sources.arrays import as_block
 from ser_rt.bundle import Bundle, find_bundle
@@ -213,6 +213,7 @@ class EmotionStream:
             raise AudioInputError(msg)
         with self._alone():
             block = as_block(samples, self._rate, self._frame)
+            mono(block.samples)  # what is refused takes no time
             self._frame += len(block.samples)
             return self._events(self._converter.feed(block, captured_at))
 
@@ -256,6 +257,9 @@ def as_classifier(model: Model, settings: StreamSettings) -> EmotionClassifier:
     """Return a model as it is, or load it by name for streams with some settings."""
     if model is None or isinstance(model, str | Path):
         return load(model, settings=settings)
+    if not callable(model) or not hasattr(model, "labels"):
+        msg = f"model must be a folder, a built-in name or a classifier from load(), not {model!r}"
+        raise ConfigError(msg)
     return model
 
 

@@ -43,7 +43,7 @@ class Tensor:
     def __init__(self, data: np.ndarray) -> None:
         self._data = data
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
         return self._data
 
     def __iter__(self) -> Any:
@@ -62,6 +62,28 @@ def test_one_array_of_any_library_is_one_array() -> None:
     assert events(Tensor(wave[:, 0])) == events(array("f", wave[:, 0])) == events(wave[:, 0])
     with pytest.raises(AudioInputError, match=r"samples\.T"):
         events(Tensor(wave.T))
+
+
+def test_audio_that_is_refused_takes_no_time() -> None:
+    wave = make_wave(3.0)
+    session = ser_rt.open_stream(sample_rate=RATE, model=FakeClassifier(), vad=False)
+    found = session.push(wave[:RATE])
+    for bad in (32_000 * wave[RATE:], np.stack([wave, wave]), np.full(9, np.nan, np.float32)):
+        with pytest.raises(AudioInputError):
+            session.push(bad)
+    found += session.push(wave[RATE:]) + session.flush()
+    expected = list(ser_rt.stream(wave, sample_rate=RATE, model=FakeClassifier(), vad=False))
+    assert [(e.start, e.end) for e in found] == [(e.start, e.end) for e in expected]
+
+
+def test_an_empty_piece_says_nothing_of_the_channels() -> None:
+    wave = np.stack([make_wave(2.0), make_wave(2.0, seed=1)], axis=1)
+    session = ser_rt.open_stream(
+        sample_rate=RATE, model=FakeClassifier(), channel="split", vad=False
+    )
+    assert session.push(np.zeros(0, np.float32)) == []
+    found = session.push(wave) + session.flush()
+    assert {event.channel for event in found} == {1, 2}
 
 
 def test_an_open_file_is_named(speech: Path) -> None:

@@ -201,6 +201,22 @@ def test_a_setting_that_is_no_number_is_refused(
         ser_rt.open_stream(sample_rate=RATE, model=classifier, **bad)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("vad", "no"), ("vad", object()), ("episodes", "no"), ("partial", 1), ("name", 5)),
+        *(("hysteresis", 5), ("hysteresis", {"foo": 1}), ("speaker_change", "x")),
+        *(("model", 5), ("model", b"compact"), ("model", np)),
+    ],
+)
+def test_a_setting_of_another_type_is_refused(
+    classifier: OnnxClassifier, name: str, value: object
+) -> None:
+    given: Any = {"model": classifier, name: value}
+    with pytest.raises(ConfigError, match=name):
+        ser_rt.open_stream(sample_rate=RATE, **given)
+
+
 def test_numbers_of_numpy_are_numbers(classifier: OnnxClassifier) -> None:
     numbers: Any = {"hop_s": np.float32(0.5), "window_s": np.int64(3), "min_window_s": None}
     ser_rt.open_stream(sample_rate=RATE, model=classifier, **numbers)
