@@ -155,6 +155,7 @@ def test_a_summary_fits_a_context(files: Recordings, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(recordings, "MOST_TURNS", 1)
     call = files.summarise("call.wav")
     assert call.turns == whole.turns[:1]
+    assert whole.turns == sorted(whole.turns, key=lambda turn: turn.start_s)
     assert call.turns_left_out == len(whole.turns) - 1
 
 

@@ -14,6 +14,7 @@ from typing import Unpack
 
 from ser_rt.agents.analysis import StreamAnalysis
 from ser_rt.agents.participant import ParticipantSession
+from ser_rt.audio.channels import is_divided
 from ser_rt.bundle import find_bundle
 from ser_rt.checks import above, require
 from ser_rt.classifier import EmotionClassifier
@@ -61,6 +62,9 @@ class Analyser:
         self._settings = StreamSettings.of(**wanted)
         if not isinstance(self._settings.vad, bool | VadSettings):
             msg = "a Vad is made for one stream: give vad=True, False or VadSettings"
+            raise ConfigError(msg)
+        if is_divided(self._settings.source_channel):
+            msg = "a session is of one participant: open one for each channel"
             raise ConfigError(msg)
         self._model: Model = model
         if model is None or isinstance(model, str | Path):
@@ -121,7 +125,8 @@ class Analyser:
             RuntimeError: No event loop is running.
         """
         longest_s = self._backlog_s if backlog_s is None else backlog_s
-        analysis = StreamAnalysis(self.load, replace(self._settings, name=name), self.clock)
+        settings = self._settings if name is None else replace(self._settings, name=name)
+        analysis = StreamAnalysis(self.load, settings, self.clock)
         session = ParticipantSession(self, analysis, on_event, longest_s=longest_s)
         self._start()
         return session

@@ -76,7 +76,10 @@ class StreamAnalysis:
         if self._engine is None or self._converter is None:
             classifier = self._classifier()
             self._converter = BlockConverter(
-                classifier.sample_rate, is_live=True, clock=self._clock
+                classifier.sample_rate,
+                channel=self._settings.channel,
+                is_live=True,
+                clock=self._clock,
             )
             self._engine = make_engine(classifier, self._settings, clock=self._clock)
         samples = np.frombuffer(audio.data, np.int16).reshape(-1, audio.channels)

@@ -29,6 +29,7 @@ class RecordingEmotion:
     probabilities: dict[str, float]
     duration_s: float
     speech_s: float
+    warnings: list[str]
     notice: str | None
 
 
@@ -116,6 +117,7 @@ class Recordings:
             {label: round(share, 4) for label, share in found.probabilities.items()},
             round(found.duration_s, 2),
             round(found.speech_s, 2),
+            list(found.warnings),
             self._model.bundle.notice,
         )
 
@@ -138,7 +140,8 @@ class Recordings:
                 raise
             msg = f"speakers has {len(speakers)} names, one for each channel of the call: {error}"
             raise AudioInputError(msg) from error
-        shown = [turn_of(report, turn) for turn in report.turns[:MOST_TURNS]]
+        in_order = sorted(report.turns, key=lambda turn: turn.start_s)
+        shown = [turn_of(report, turn) for turn in in_order[:MOST_TURNS]]
         return CallSummary(
             round(report.duration_s, 2),
             round(report.speech_s, 2),

@@ -145,6 +145,10 @@ def test_settings_are_those_of_streams() -> None:
         Analyser(SPOKEN, hop_s=-1)
     with pytest.raises(ConfigError, match="one stream"):
         Analyser(SPOKEN, vad=FrameVad(LevelDetector(RATE)))
+    for channel in ("split", "all"):
+        given: Any = {"channel": channel}
+        with pytest.raises(ConfigError, match="one for each channel"):
+            Analyser(SPOKEN, **given)
 
     async def work(made: Analyser, heard: Heard) -> None:
         session = made.open(heard, backlog_s=60)

@@ -109,3 +109,11 @@ def test_two_threads_in_one_stream_are_found() -> None:
         go_on.set()
         assert first.result(60)
     assert session.push(make_wave(1.0)) is not None
+
+
+def test_what_is_wrong_with_a_recording_is_told_with_its_emotion() -> None:
+    wave = make_wave(4.0)
+    crossed = np.stack([wave, -wave], axis=1)
+    found = ser_rt.classify(crossed, sample_rate=RATE, model=FakeClassifier(), vad=False)
+    assert [text for text in found.warnings if "cancel" in text]
+    assert ser_rt.classify(wave, sample_rate=RATE, model=FakeClassifier()).warnings == ()

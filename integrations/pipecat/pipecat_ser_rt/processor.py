@@ -58,6 +58,7 @@ class EmotionProcessor(FrameProcessor):
         self._analyser = shared_analyser() if analyser is None else analyser
         self._end_wait_s, self._most_users = end_wait_s, most_users
         self._sessions: OrderedDict[tuple[str, str], ParticipantSession] = OrderedDict()
+        self._ending: dict[ParticipantSession, asyncio.Future[None]] = {}
         self._results: asyncio.Queue[Result] = asyncio.Queue()
         self._pushing: asyncio.Task[None] | None = None
         self._is_over = self._has_complained = False
@@ -98,14 +99,20 @@ class EmotionProcessor(FrameProcessor):
         For the event handlers of a transport: ``on_participant_left``, ``on_client_disconnected``.
         """
         for key in [key for key in self._sessions if key[0] == user_id]:
-            self._sessions.pop(key).end()
+            self._end(self._sessions.pop(key))
+
+    def _end(self, session: ParticipantSession) -> None:
+        """End a session, whose last results are waited for like those of the others."""
+        self._ending[session] = future = session.end()
+        future.add_done_callback(lambda _: self._ending.pop(session, None))
 
     async def analysed(self) -> None:
         """Return when the audio so far has been analysed and its frames have been pushed.
 
         For recordings, which come faster than people speak.
         """
-        await asyncio.gather(*(session.so_far() for session in self._sessions.values()))
+        so_far = [session.so_far() for session in self._sessions.values()]
+        await asyncio.gather(*so_far, *self._ending.values())
         await self._results.join()
 
     def _hear(self, frame: InputAudioRawFrame) -> None:
@@ -130,7 +137,7 @@ class EmotionProcessor(FrameProcessor):
         )
         self._sessions[key] = session
         if len(self._sessions) > self._most_users:
-            self._sessions.popitem(last=False)[1].end()
+            self._end(self._sessions.popitem(last=False)[1])
         return session
 
     def _take(self, event: Event, user_id: str) -> None:
@@ -165,13 +172,14 @@ class EmotionProcessor(FrameProcessor):
 
     async def _finish(self) -> None:
         """End all streams, and push their last results if they come in time."""
-        ending = [session.end() for session in self._sessions.values()]
-        if ending:
+        for session in self._sessions.values():
+            self._end(session)
+        self._sessions.clear()
+        if ending := list(self._ending.values()):
             _, late = await asyncio.wait(ending, timeout=self._end_wait_s)
             if late:
                 logger.warning(f"{self}: the last results are not there in {self._end_wait_s} s")
                 self._cancel_sessions()
-        self._sessions.clear()
         await self._results.join()
 
     def _cancel(self) -> None:
@@ -183,5 +191,5 @@ class EmotionProcessor(FrameProcessor):
             self._results.task_done()
 
     def _cancel_sessions(self) -> None:
-        for session in self._sessions.values():
+        for session in (*self._sessions.values(), *self._ending):
             session.cancel()

@@ -77,14 +77,19 @@ class LoadShedder:
         self._cost_s += new * (cost_s / hops - self._cost_s)
         self._aside_s += new * (aside_s / self._span - self._aside_s)
         wanted = self._wanted()
-        stale, self._stale = self._stale, 0
+        stale = self.finish()
         self._calm = self._calm + hops if wanted < self._stride else 0
         if wanted > self._stride or self._calm >= CALM_HOPS:
             self._stride, self._calm = wanted, 0
             return (self._change(),)
-        if stale and self._stride == 1:
-            return (SourceWarning("stale", f"{stale} windows were dropped: they came too late"),)
-        return ()
+        return stale
+
+    def finish(self) -> tuple[SourceWarning, ...]:
+        """Return the warning that is due where no result follows that would have it."""
+        stale, self._stale = self._stale, 0
+        if not stale or self._stride > 1:
+            return ()
+        return (SourceWarning("stale", f"{stale} windows were dropped: they came too late"),)
 
     def _wanted(self) -> int:
         """Return of how many results one can be afforded."""

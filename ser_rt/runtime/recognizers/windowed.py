@@ -222,6 +222,8 @@ class WindowedRecognizer(Recognizer):
                     spent_s["inference"], hops=max(1, hops), aside_s=self._aside_s
                 )
             self._aside_s = 0.0
+        if is_silent or is_final:
+            warnings = self._shedder.finish()
         self._was_silent = is_silent
         is_new_speaker, self._is_new_speaker = self._is_new_speaker, False
         return [

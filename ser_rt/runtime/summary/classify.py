@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Unpack
 
 from ser_rt.audio.channels import Channel
@@ -34,6 +35,5 @@ def classify(
     classifier = as_classifier(model, wanted)
     engine = make_engines(classifier, wanted)
     with as_source(audio, sample_rate, classifier.sample_rate, wanted.source_channel) as source:
-        for _ in engine.run(source):
-            pass
-    return engine.overall
+        found = [event.message for event in engine.run(source) if event.type == "warning"]
+    return replace(engine.overall, warnings=tuple(found))

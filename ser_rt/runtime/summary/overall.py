@@ -32,6 +32,7 @@ class Classification:
         probabilities: Probability of every emotion by English name; they sum to 1.
         duration_s: Seconds of audio.
         speech_s: About how many of them are speech.
+        warnings: What is wrong with the audio, such as two channels that cancel each other.
     """
 
     emotion: str | None = None
@@ -39,6 +40,7 @@ class Classification:
     probabilities: Mapping[str, float] = field(default_factory=dict)
     duration_s: float = 0.0
     speech_s: float = 0.0
+    warnings: tuple[str, ...] = ()
 
     @property
     def korean(self) -> str | None:

@@ -112,3 +112,10 @@ def test_the_parts_of_every_latency_add_up() -> None:
         parts = dict(event.latency_ms)
         assert parts.pop("total") == pytest.approx(sum(parts.values()), abs=1)
         assert parts["inference"] == pytest.approx(700, abs=1)
+
+
+def test_windows_that_came_too_late_are_told_at_the_end_at_the_latest() -> None:
+    recognizer = WindowedRecognizer(PricedWorld({0: 0.0}), clock=lambda: 100.0)
+    assert list(recognizer.feed(AudioChunk(make_wave(5), 0, 1.0, is_live=True))) == []
+    (last,) = recognizer.flush()
+    assert [warning.code for warning in last.warnings] == ["stale"]
