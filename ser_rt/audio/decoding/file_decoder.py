@@ -85,12 +85,12 @@ class FileDecoder:
                     end_s = max(end_s, decoder.end_s)
                     end_byte, more = self._behind(part, decoder)
                     decoder.close()
-                    self._forget_buffer()
             except AudioDecodeError as error:
                 problems.append(error)
             if more is not None:
                 parts.extendleft(reversed(parts_of(Bytes(FileView(self._file, 0, part.end)), more)))
                 part, end_byte = replace(part, end=more), None
+            self._forget_buffer()
             ending = self._ending(part)
             yield from check_end(
                 *(part, self._name, end_s, self.sample_rate, problems, ending),
