@@ -10,6 +10,7 @@ interface Timed {
   end: number;
   source?: string;
   channel?: number;
+  channel_name?: string;
   /** Of a live stream, when the last sample arrived: ISO 8601. */
   at?: string;
 }
@@ -25,6 +26,34 @@ export interface EmotionEvent extends Timed {
   probabilities: Record<string, number>;
   speech: number;
   partial: boolean;
+  /** Arousal, valence and dominance, of models that rate them. */
+  dimensions?: Record<string, number>;
+  embedding?: number[];
+  latency_ms?: Latency;
+}
+
+/** What somebody said until they stopped; of a config with `turns: true`. */
+export interface TurnEvent extends Timed {
+  type: "turn";
+  /** From 1, in its channel. */
+  id: number;
+  emotion: string;
+  confidence: number;
+  probabilities: Record<string, number>;
+  /** Seconds of speech. */
+  speech: number;
+  /** In dB below a full-scale square wave. */
+  loudness: number;
+  onset: number;
+  peak: number;
+  peak_confidence: number;
+  /** Whether it goes on in another turn. */
+  cut: boolean;
+  speaker_change?: boolean;
+  /** Whether it has ended. */
+  final: boolean;
+  dimensions?: Record<string, number>;
+  embedding?: number[];
   latency_ms?: Latency;
 }
 
@@ -60,7 +89,13 @@ export interface Summary {
   [key: string]: unknown;
 }
 
-export type SerEvent = EmotionEvent | NoSpeechEvent | EpisodeEvent | WarningEvent | Summary;
+export type SerEvent =
+  | EmotionEvent
+  | NoSpeechEvent
+  | EpisodeEvent
+  | TurnEvent
+  | WarningEvent
+  | Summary;
 
 /** An event, and how long ago the last sample that it is about was captured. */
 export interface Result {

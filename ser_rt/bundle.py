@@ -31,7 +31,7 @@ from ser_rt.files.listed import path_inside, verify_files
 from ser_rt.files.names import printable
 from ser_rt.files.writing import replacing_folder, write_text
 from ser_rt.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
-from ser_rt.profiles import DEFAULT_PROFILE, Profile, profile_of
+from ser_rt.profiles import UNNAMED, Profile, profile_of
 from ser_rt.streaming import Streaming
 
 DEFAULT_BUNDLE = "base"
@@ -90,7 +90,7 @@ class Bundle(Manifest):
         if profile is None:
             return self
         default = profile_of(self, profile) if isinstance(profile, str) else profile
-        return replace(self, profiles={**self.profiles, DEFAULT_PROFILE: default})
+        return replace(self, profiles={**self.profiles, UNNAMED: default})
 
     @classmethod
     def load(cls, path: str | Path) -> Bundle:

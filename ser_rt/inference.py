@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -39,6 +40,8 @@ from ser_rt.runtime.sinks.text import clock_time
 from ser_rt.runtime.summary.overall import Classification
 
 logger = logging.getLogger(__name__)
+
+_SUCCESS = "success"
 
 
 class Prediction(TypedDict):
@@ -94,7 +97,14 @@ class EmotionInference:
         return self.predict_batch([audio_path])[0]
 
     def predict_batch(self, audio_paths: Sequence[str | Path]) -> list[Prediction]:
-        """Predict many files, in their order; a bad one does not stop the others."""
+        """Predict many files, in their order; a bad one does not stop the others.
+
+        Raises:
+            DataError: It is one path, and no list of them.
+        """
+        if isinstance(audio_paths, str | os.PathLike):
+            msg = f"a list of files is wanted, not {printable(audio_paths)}: see predict_single"
+            raise DataError(msg)
         return list(self.predictions(audio_paths))
 
     def predictions(
@@ -153,7 +163,7 @@ class EmotionInference:
 
     def analyze_emotions_distribution(self, results: Sequence[Prediction]) -> Distribution:
         """Count the emotions of the predictions that succeeded; percentages are 0 to 100."""
-        found = [r for r in results if r["predicted_emotion"] is not None]
+        found = [r for r in results if r["status"] == _SUCCESS]
         counts = Counter(str(r["predicted_emotion"]) for r in found)
         confidence = np.array([r["confidence"] for r in found])
         return {
@@ -184,7 +194,7 @@ def _prediction(path: str | Path, found: Classification, error: str | None) -> P
         "predicted_emotion": found.emotion,
         "confidence": found.confidence or 0.0,
         "probabilities": dict(found.probabilities),
-        "status": "success" if error is None else f"error: {error}",
+        "status": _SUCCESS if error is None else f"error: {error}",
     }
 
 
@@ -232,7 +242,7 @@ def _predict(options: argparse.Namespace) -> int:
             predictions.close()
     if results and (options.output_path is not None or not options.files):
         _write(results, options, engine)
-    failed = [result for result in results if result["status"] != "success"]
+    failed = [result for result in results if result["status"] != _SUCCESS]
     for result in failed:
         tell(f"ser-predict: {result['status']}")
     if interrupt is not None:

@@ -13,6 +13,8 @@ from ser_rt.checks import Checked, at_least, from_mapping, setting, within
 from ser_rt.errors import ConfigError
 
 DEFAULT_PROFILE = "default"
+UNNAMED = ""
+"""Where a model was loaded with a profile: that of streams that name none."""
 """The profile that streams have if none is named."""
 
 FLAGS = {
@@ -133,9 +135,9 @@ def profile_of(model: Any, name: str | None = None) -> Profile:
     """
     profiles: Mapping[str, Profile] = getattr(model, "profiles", {})
     if name is None:
-        return profiles.get(DEFAULT_PROFILE, Profile())
+        return profiles.get(UNNAMED, profiles.get(DEFAULT_PROFILE, Profile()))
     if name not in profiles and name != DEFAULT_PROFILE:
-        known = ", ".join(profiles) or "none"
+        known = ", ".join(filter(None, profiles)) or "none"
         msg = f"no profile {name!r} in this model, it has {known}; ser-tune makes profiles"
         raise ConfigError(msg)
     return profiles.get(name, Profile())

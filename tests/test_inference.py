@@ -26,6 +26,7 @@ from tests.support.tones import PitchClassifier, write_tone
 
 if TYPE_CHECKING:
     from pathlib import Path
+from typing import Any
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +180,15 @@ def test_no_predictions_are_a_distribution_too(tmp_path: Path) -> None:
     assert distribution["average_confidence"] is None
     with pytest.raises(DataError, match="nowhere"):
         predictor.predict_directory(tmp_path / "nowhere")
+
+
+def test_what_failed_is_in_no_distribution(folder: Path) -> None:
+    predictor = engine()
+    (found,) = predictor.predict_batch([folder / "a.wav"])
+    failed: Any = {**found, "status": "error: it is truncated"}
+    assert predictor.analyze_emotions_distribution([found, failed])["total_samples"] == 1
+    with pytest.raises(DataError, match="a list of files"):
+        predictor.predict_batch(str(folder / "a.wav"))
 
 
 def test_a_batch_of_nothing_is_refused() -> None:

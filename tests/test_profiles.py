@@ -54,6 +54,14 @@ def test_a_stream_has_the_hop_of_its_profile_and_a_loaded_model_another_default(
     assert ends(ser_rt.load(folder, profile="calm")) == [1.0, 2.0, 3.0]
 
 
+def test_a_model_loaded_with_a_profile_keeps_its_own(folder: Path) -> None:
+    plain, loaded = ser_rt.load(folder), ser_rt.load(folder, profile="calm")
+    for name in ("default", "calm"):
+        wanted = StreamSettings(profile=name)
+        assert wanted.naming_for(loaded) == wanted.naming_for(plain), name
+    assert StreamSettings().naming_for(loaded) == StreamSettings(profile="calm").naming_for(plain)
+
+
 def test_a_name_that_the_model_lacks_is_refused(folder: Path) -> None:
     with pytest.raises(ConfigError, match="it has calm, default"):
         StreamSettings(profile="quick").naming_for(ser_rt.load(folder))

@@ -161,8 +161,13 @@ class ParticipantSession:
 
     def _receive(self, events: list[Event]) -> None:
         for event in events:
-            if not self._is_cancelled:
+            if self._is_cancelled:
+                return
+            try:
                 self._on_event(event)
+            except Exception as error:  # noqa: BLE001 (of the program; the next events are due)
+                told = {"message": "on_event of ser-rt failed", "exception": error}
+                self._loop.call_exception_handler(told)
 
     def _in_loop(self, function: Callable[[T], None], given: T) -> None:
         try:

@@ -24,15 +24,14 @@ class LoadShedder:
     cannot keep up at all, only every n-th window is taken: the hop widens.
 
     A network that computes each hop once saves nothing by a result that it leaves out, until
-    results are further apart than a window is long, and the hops between are in none. So its
-    windows may wait as long as a window is, and its hop widens at once by so much, if at all.
+    results are further apart than a window is long, and the hops between are in none: its hop
+    widens at once by so much, if at all.
     """
 
     def __init__(self, hop_s: float, window_hops: int = 1) -> None:
         """Set the wanted hop in seconds; of a network that streams, how many a window has."""
         self._hop_s, self._window_hops = hop_s, window_hops
         self._stride = self._span = 1
-        self._is_stale = False
         self._cost_s = self._aside_s = 0.0
         self._calm = self._since = self._stale = 0
         self.skipped_windows = 0
@@ -50,10 +49,9 @@ class LoadShedder:
     def admits(self, lag_s: float) -> bool:
         """Return whether to classify a window whose audio came ``lag_s`` ago."""
         self._since += 1
-        most_s = self._hop_s if self._is_stale else self._window_hops * self._hop_s
-        self._is_stale = lag_s > most_s
-        if self._is_stale or self._since < self._stride:
-            self._stale += self._is_stale
+        is_stale = lag_s > self._hop_s
+        if is_stale or self._since < self._stride:
+            self._stale += is_stale
             self.skipped_windows += 1
             return False
         self._span, self._since = self._since, 0
@@ -91,9 +89,14 @@ class LoadShedder:
             return ()
         return (SourceWarning("stale", f"{stale} windows were dropped: they came too late"),)
 
+    @property
+    def _spent_s(self) -> float:
+        """What the model takes for a hop of the stream, in seconds."""
+        return self._cost_s + self._aside_s
+
     def _wanted(self) -> int:
         """Return of how many results one can be afforded."""
-        if self._window_hops > 1 and self._cost_s + self._aside_s <= self._hop_s:
+        if self._window_hops > 1 and self._spent_s <= self._hop_s:
             return 1
         left_s = HEADROOM * self._hop_s - self._aside_s
         if left_s <= 0:
@@ -105,6 +108,5 @@ class LoadShedder:
         now = f"one result every {self.hop_s:g} s"
         if self._stride == 1:
             return SourceWarning("recovered", f"the model keeps up again: {now}")
-        cost_s = self._cost_s + self._aside_s
-        slow = f"the model takes {cost_s:.2g} s, the hop is {self._hop_s:g} s"
+        slow = f"the model takes {self._spent_s:.2g} s, the hop is {self._hop_s:g} s"
         return SourceWarning("degraded", f"{slow}: {now}, windows between are dropped")

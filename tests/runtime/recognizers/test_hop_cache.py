@@ -206,22 +206,17 @@ def test_a_short_silence_is_computed_late_and_changes_no_digit(classifier: OnnxC
             assert one.probabilities.tobytes() == other.probabilities.tobytes()
 
 
-@pytest.mark.parametrize(("late_s", "left_out"), [(0.7, []), (3.7, [1.5, 2])])
-def test_a_result_that_load_shedding_leaves_out_costs_no_audio(
-    late_s: float, left_out: list[float]
-) -> None:
-    """Nor does it save any within a window, and so none is left out there."""
+def test_a_result_that_load_shedding_leaves_out_costs_no_audio() -> None:
     model, wave, now = RecordingClassifier(), make_wave(4), 0.0
     recognizer = WindowedRecognizer(model, clock=lambda: now)
     posteriors: list[Posterior] = []
     for start in range(0, len(wave), HOP):
         captured_at = (start + HOP) / RATE
-        now = captured_at + (late_s if 1 < captured_at <= 2 else 0.0)
+        now = captured_at + (0.7 if 1 < captured_at <= 2 else 0.0)
         chunk = AudioChunk(wave[start : start + HOP], start, captured_at, is_live=True)
         posteriors += recognizer.feed(chunk)
-    assert recognizer.skipped_windows == len(left_out)
-    all_ends = [0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4]
-    assert [p.end_s for p in posteriors] == [end for end in all_ends if end not in left_out]
+    assert recognizer.skipped_windows == 2
+    assert [p.end_s for p in posteriors] == [0.5, 1, 2.5, 3, 3.5, 4]
     np.testing.assert_array_equal(model.streams[-1], wave)
 
 
@@ -245,7 +240,8 @@ def test_after_a_slow_while_every_result_is_there_again(price_s: float, busy_s: 
         chunk = AudioChunk(wave[start : start + HOP], start, captured_at, is_live=True)
         posteriors += recognizer.feed(chunk)
     warnings = [warning.code for posterior in posteriors for warning in posterior.warnings]
-    assert warnings[-1] == "recovered"
+    changes = [code for code in warnings if code != "stale"]
+    assert changes[-1] == "recovered"
     assert np.diff([p.end_s for p in posteriors if p.end_s > 60]) == pytest.approx(0.5)
     assert now - 80 < 0.5
 
