@@ -257,7 +257,8 @@ def as_classifier(model: Model, settings: StreamSettings) -> EmotionClassifier:
     """Return a model as it is, or load it by name for streams with some settings."""
     if model is None or isinstance(model, str | Path):
         return load(model, settings=settings)
-    if not callable(model) or not hasattr(model, "labels"):
+    given: object = model
+    if not callable(given) or not hasattr(given, "labels"):
         msg = f"model must be a folder, a built-in name or a classifier from load(), not {model!r}"
         raise ConfigError(msg)
     return model

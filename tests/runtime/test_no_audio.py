@@ -55,7 +55,7 @@ def test_one_array_of_any_library_is_one_array() -> None:
 
     def events(audio: Any) -> list[tuple[float, float, float]]:
         found = ser_rt.stream(audio, sample_rate=RATE, model=FakeClassifier(), vad=False)
-        return [(event.start, event.end, event.speech) for event in found]
+        return [(event.start, event.end, event.speech or 0.0) for event in found]
 
     expected = events(wave)
     assert events(Tensor(wave)) == events([Tensor(wave)]) == expected
