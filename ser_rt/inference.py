@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -40,8 +39,6 @@ from ser_rt.runtime.sinks.text import clock_time
 from ser_rt.runtime.summary.overall import Classification
 
 logger = logging.getLogger(__name__)
-
-_SUCCESS = "success"
 
 
 class Prediction(TypedDict):
@@ -97,12 +94,8 @@ class EmotionInference:
         return self.predict_batch([audio_path])[0]
 
     def predict_batch(self, audio_paths: Sequence[str | Path]) -> list[Prediction]:
-        """Predict many files, in their order; a bad one does not stop the others.
-
-        Raises:
-            DataError: It is one path, and no list of them.
-        """
-        if isinstance(audio_paths, str | os.PathLike):
+        """Predict many files, in their order; a bad one does not stop the others."""
+        if isinstance(audio_paths, str | Path):
             msg = f"a list of files is wanted, not {printable(audio_paths)}: see predict_single"
             raise DataError(msg)
         return list(self.predictions(audio_paths))
@@ -163,7 +156,7 @@ class EmotionInference:
 
     def analyze_emotions_distribution(self, results: Sequence[Prediction]) -> Distribution:
         """Count the emotions of the predictions that succeeded; percentages are 0 to 100."""
-        found = [r for r in results if r["status"] == _SUCCESS]
+        found = [r for r in results if r["status"] == "success"]
         counts = Counter(str(r["predicted_emotion"]) for r in found)
         confidence = np.array([r["confidence"] for r in found])
         return {
@@ -194,7 +187,7 @@ def _prediction(path: str | Path, found: Classification, error: str | None) -> P
         "predicted_emotion": found.emotion,
         "confidence": found.confidence or 0.0,
         "probabilities": dict(found.probabilities),
-        "status": _SUCCESS if error is None else f"error: {error}",
+        "status": "success" if error is None else f"error: {error}",
     }
 
 
@@ -242,7 +235,7 @@ def _predict(options: argparse.Namespace) -> int:
             predictions.close()
     if results and (options.output_path is not None or not options.files):
         _write(results, options, engine)
-    failed = [result for result in results if result["status"] != _SUCCESS]
+    failed = [result for result in results if result["status"] != "success"]
     for result in failed:
         tell(f"ser-predict: {result['status']}")
     if interrupt is not None:
@@ -286,10 +279,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     audio.add_argument("--audio-path", metavar="FILE", help="one file: prints JSON")
     audio.add_argument("--directory", help="every audio file under this folder: prints JSON")
     parser.add_argument(
-        "--output-path",
-        type=replaced_file,
-        metavar="FILE",
-        help="write the JSON here instead of standard output (-)",
+        "--output-path", type=replaced_file, metavar="FILE", help="write the JSON here; - prints it"
     )
     parser.add_argument("--no-probabilities", action="store_true", help="JSON without them")
     add_window_flags(parser)

@@ -190,7 +190,7 @@ def test_an_output_that_cannot_be_written_is_one_line(
     (tmp_path / "file").touch()
     code, status = run(corpus, "--out", tmp_path / "file/out")
     assert (code, len(status)) == (1, 1)
-    assert "cannot be written" in status[0]
+    assert "cannot write" in status[0]
 
 
 def test_an_interrupt_keeps_the_results_so_far(

@@ -40,6 +40,8 @@ class Cluster(Address):
         from ser_rt.cluster import app
 
         args = {"model": str(self.bundle), **SMALL, **arguments}
+        if args.get("colocated"):  # there are no replicas of the model then
+            args = {key: args[key] for key in args if key not in ("max_models", "model_cpus")}
         serve.run(app(args), name=name, route_prefix=route)
 
     def replicas(self, deployment: str, name: str = "ser") -> list[psutil.Process]:

@@ -13,6 +13,7 @@ import ser_rt
 from ser_rt.audio.chunk import AudioChunk, AudioSource
 from ser_rt.testing import FakeClassifier
 from tests.conftest import RATE, make_wave
+from tests.support.waiting import until
 
 MANY = 40
 """More than asyncio has threads of its own."""
@@ -56,9 +57,11 @@ def test_callers_who_say_nothing_hold_up_no_other() -> None:
 
 
 def test_what_gives_the_arrays_is_closed_with_the_stream() -> None:
+    begun: list[str] = []
     closed: list[str] = []
 
     async def arrays(name: str) -> AsyncIterator[np.ndarray]:
+        begun.append(name)
         try:
             while True:
                 yield make_wave(1.0)
@@ -81,7 +84,7 @@ def test_what_gives_the_arrays_is_closed_with_the_stream() -> None:
                 pass
 
         task = asyncio.create_task(listen())
-        await asyncio.sleep(0.1)
+        await until(lambda: begun == ["left", "cancelled"])
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 

@@ -29,7 +29,9 @@ def test_live_results_that_are_late_are_left_out_but_finals_never(
     stream = ServerStream(classifier, config, max_audio_s=60.0)
     assert flat(stream.feed(pcm(1.2), LONG_AGO)) == []
     assert stream.skipped_windows == 1
-    assert [event.end for event in flat(stream.finalize())] == [1.2]
+    final = flat(stream.finalize())
+    assert [(event.type, event.end) for event in final] == [("warning", 1.2), ("emotion", 1.2)]
+    assert final[0].code == "stale"
 
 
 def test_a_gap_may_come_before_any_audio(classifier: OnnxClassifier) -> None:

@@ -142,22 +142,6 @@ def test_a_client_that_connects_begins_a_stream() -> None:
     assert turns(results) == [("", 1, 0.0, 1.0), ("", 1, 0.0, 1.5), ("", 2, 2.7, 4.7)]
 
 
-def test_the_end_waits_for_a_user_who_has_just_left() -> None:
-    async def main() -> list[Frame]:
-        processor = EmotionProcessor(analyser=analyser(backlog_s=60.0), end_wait_s=30)
-        queue = asyncio.Queue[Frame]()
-        processor.link(QueuedFrameProcessor(queue=queue, queue_direction=FrameDirection.DOWNSTREAM))
-        for frame in audio(TWO_TURNS, user_id="one"):
-            processor._hear(frame)
-        processor.end_user("one")
-        pushed: list[Frame] = []
-        processor._results.put_nowait = pushed.append  # type: ignore[method-assign]
-        await processor._finish()
-        return pushed
-
-    assert len(turns(asyncio.run(main()))) == 2
-
-
 def test_only_so_many_users_are_kept() -> None:
     async def main() -> list[Frame]:
         made = analyser(backlog_s=60.0)
