@@ -65,6 +65,9 @@ def cluster(tiny_bundle: Path) -> Iterator[Cluster]:
     serve = pytest.importorskip("ray.serve", reason="needs Ray: pip install 'ser-rt[cluster]'")
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Several begin at once, perhaps beside other programs: Serve would kill a proxy after 5 s.
+    os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "60")
+    os.environ.setdefault("RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S", "60")
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
     ray.init(
