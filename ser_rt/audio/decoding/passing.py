@@ -74,20 +74,46 @@ class PutBack:
             close()
 
 
-class Passing:
-    """A stream that ends where a recording does, and goes on with the next.
+class TimedReader(PutBack):
+    """A stream that counts the seconds spent waiting for it, and whose errors have its name."""
 
-    Attributes:
-        waited_s: Seconds spent waiting for bytes.
-    """
+    def __init__(self, stream: Readable, name: str) -> None:
+        super().__init__(b"", stream)
+        self._name, self.waited_s = name, 0.0
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes; none at the end.
+
+        Raises:
+            AudioDecodeError: The stream cannot be read.
+        """
+        before = time.monotonic()
+        try:
+            return super().read(size)
+        except OSError as error:
+            if isinstance(error, AudioDecodeError):
+                raise
+            msg = f"{self._name} cannot be read: {error.strerror or error}"
+            raise AudioDecodeError(msg) from error
+        finally:
+            self.waited_s += time.monotonic() - before
+
+
+class Passing:
+    """A stream that ends where a recording does, and goes on with the next."""
 
     def __init__(self, stream: Readable) -> None:
-        self._stream, self.waited_s = stream, 0.0
+        self._stream = TimedReader(stream, "the input")
         self._next = self._head = b""
         self._is_over = False
         self._count = self._zeros = 0
         self._tail = b""
         self._watch: Watcher | None = None
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds spent waiting for bytes."""
+        return self._stream.waited_s
 
     @property
     def head(self) -> bytes:
@@ -152,7 +178,7 @@ class Passing:
 
     def peek(self) -> bytes:
         """Return the next bytes, enough to know their format, without taking them."""
-        while len(self._next) < self._least and (more := self._from_stream(SNIFFED_BYTES)):
+        while len(self._next) < self._least and (more := self._stream.read(SNIFFED_BYTES)):
             self._next += more
         if self._next[:4] == b".snd" and not any(self._next[8:12]):
             self._next = self._next[:8] + b"\xff\xff\xff\xff" + self._next[12:]  # of unknown length
@@ -166,7 +192,7 @@ class Passing:
 
     def _taken(self, size: int) -> bytes:
         if not self._next:
-            return self._from_stream(size)
+            return self._stream.read(size)
         data, self._next = self._next[:size], self._next[size:]
         return data
 
@@ -194,15 +220,3 @@ class Passing:
             self._next = first_bytes(self._taken) + self._next
             return sniff(self._next) is not None or len(self._next) >= SNIFFED_BYTES
         return is_more
-
-    def _from_stream(self, size: int) -> bytes:
-        before = time.monotonic()
-        try:
-            return self._stream.read(size)
-        except OSError as error:
-            if isinstance(error, AudioDecodeError):
-                raise
-            msg = f"the input cannot be read: {error.strerror or error}"
-            raise AudioDecodeError(msg) from error
-        finally:
-            self.waited_s += time.monotonic() - before

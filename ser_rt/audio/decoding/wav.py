@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -12,7 +11,7 @@ from ser_rt.audio.block import Block, Decoder, SourceWarning, read_up_to
 from ser_rt.audio.decoding.ending import Ending
 from ser_rt.audio.decoding.formats import SNIFFED_BYTES, sniff
 from ser_rt.audio.decoding.mp3 import tag_bytes
-from ser_rt.audio.decoding.passing import PutBack, first_bytes
+from ser_rt.audio.decoding.passing import PutBack, TimedReader, first_bytes
 from ser_rt.audio.decoding.pcm import PcmDecoder
 from ser_rt.audio.samples import MAX_CHANNELS, checked_rate
 from ser_rt.errors import AudioDecodeError
@@ -66,15 +65,15 @@ class WavDecoder:
         Raises:
             AudioDecodeError: The header is broken, or names an encoding that is not PCM.
         """
-        self._stream, self._name, self._open_other = stream, name, open_other
+        self._timed = TimedReader(stream, name)
+        self._stream, self._name, self._open_other = PutBack(b"", self._timed), name, open_other
         self._other: Decoder | None = None
-        self._waited_s = 0.0
         self._data, self._pcm, self.sample_rate = self._opened(self._begun())
 
     @property
     def waited_s(self) -> float:
         """Seconds spent waiting for bytes to come."""
-        return self._waited_s + (0.0 if self._other is None else self._other.waited_s)
+        return self._timed.waited_s + (0.0 if self._other is None else self._other.waited_s)
 
     def blocks(self, block_s: float) -> Iterator[Block]:
         """Yield blocks of at most ``block_s`` seconds, as soon as there are any samples.
@@ -120,16 +119,7 @@ class WavDecoder:
         self._stream.close()
 
     def _read(self, size: int) -> bytes:
-        before = time.monotonic()
-        try:
-            return self._stream.read(size)
-        except OSError as error:
-            if isinstance(error, AudioDecodeError):
-                raise
-            msg = f"{self._name} cannot be read: {error.strerror or error}"
-            raise AudioDecodeError(msg) from error
-        finally:
-            self._waited_s += time.monotonic() - before
+        return self._stream.read(size)
 
     def _begun(self, read: bytes = b"") -> bytes:
         """Return the first bytes of a recording, which stay in the stream."""
